@@ -1,0 +1,367 @@
+#include "actors/backend_core.h"
+
+#include <algorithm>
+
+namespace stampede::actors {
+
+using storage::RecordType;
+using transport::Envelope;
+using transport::EnvelopeKind;
+
+namespace {
+
+// An append is closed at these bounds; a log batch is made of one or more whole appends.
+constexpr std::size_t kAppendBytesMax = 256 * 1024;
+
+bool legal_move(Phase from, Phase to) {
+  switch (to) {
+    case Phase::replaying: return from == Phase::starting;
+    case Phase::serving: return from == Phase::replaying || from == Phase::draining;
+    case Phase::draining: return from == Phase::serving;
+    case Phase::stopped: return from != Phase::stopped;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+void Effects::clear() {
+  appends.clear();
+  results.clear();
+  controls.clear();
+  books.clear();
+  work.clear();
+}
+
+BackendCore::BackendCore(const LogUuid& uuid, BackendLimits limits)
+    : book_(uuid, limits.book), projection_(limits.projection), limits_(limits) {}
+
+void BackendCore::set_phase(Phase phase) {
+  STAMPEDE_ASSERT(legal_move(phase_, phase), "a backend changes its phase only in order");
+  phase_ = phase;
+}
+
+void BackendCore::take_over(std::uint64_t epoch, Lsn last) {
+  STAMPEDE_ASSERT(epoch > storage::lsn_epoch(last) && epoch <= storage::kEpochMax,
+                  "a new epoch is higher than all before");
+  epoch_ = epoch;
+  last_lsn_ = storage::make_lsn(epoch, 0);
+  durable_lsn_ = last_lsn_;
+}
+
+void BackendCore::start_lanes(Effects& effects) {
+  lanes_started_ = true;
+  projection_.dispatch(effects.work);
+}
+
+// --- requests ----------------------------------------------------------------------------------
+
+void BackendCore::on_work(const Envelope& envelope, std::string_view body, std::int64_t now_us,
+                          Effects& effects) {
+  if (envelope.broker != broker_) {  // a new broker counts from zero
+    broker_ = envelope.broker;
+    answered_ = 0;
+  }
+  if (const auto code = refusal_for(phase_); code != Code::none)
+    return refuse(envelope, code, effects);
+  Open open{.kind = Open::Kind::result, .result = {}, .control = {}, .books = {}};
+  open.result.envelope = envelope;
+  open.result.envelope.kind = EnvelopeKind::result;
+  open.result.body.reserve(envelope.count * 24 + 16);
+  Request request;
+  std::uint32_t count = 0;
+  for (reader_.open(body); count < envelope.count && reader_.next(request); ++count)
+    decide_one(request, now_us, open.result.body, open.need);
+  counters_.requests += count;
+  if (reader_.bad() || count != envelope.count) {
+    // Only a broken webapp sends this. What was decided stays; the rest is answered as a fault.
+    ++counters_.malformed;
+    for (; count < envelope.count; ++count) append_error(open.result.body, Code::internal);
+  }
+  wait_for(std::move(open), effects);
+}
+
+void BackendCore::refuse(const Envelope& envelope, Code code, Effects& effects) {
+  Open open{.kind = Open::Kind::result, .result = {}, .control = {}, .books = {}};
+  open.result.envelope = envelope;
+  open.result.envelope.kind = EnvelopeKind::refusal;
+  open.result.envelope.code = static_cast<std::uint16_t>(code);
+  counters_.refused += envelope.count;
+  wait_for(std::move(open), effects);
+}
+
+void BackendCore::decide_one(const Request& request, std::int64_t now_us, std::string& body,
+                             Lsn& need) {
+  switch (request.kind) {
+    case RequestKind::order: return decide_order(request, now_us, body, need);
+    case RequestKind::get: return look_up(request, body, need);
+    case RequestKind::items: return list_items(request, body, need);
+    default: break;  // item changes come from the supervisor only
+  }
+  ++counters_.malformed;
+  append_error(body, Code::unknown_op);
+}
+
+void BackendCore::decide_order(const Request& request, std::int64_t now_us, std::string& body,
+                               Lsn& need) {
+  if (!valid_request_id(request.id) || !valid_user(request.user) || request.qty > kQtyMax) {
+    ++counters_.malformed;
+    return append_error(body, Code::bad_request);
+  }
+  auto decision = book_.decide_order(request);
+  if (decision.known) {
+    ++counters_.replayed;
+    need = std::max(need, decision.answer.lsn);
+    decision.answer.stored = decision.answer.state == State::confirmed &&
+                             decision.answer.lsn <= durable_lsn_ &&
+                             projection_.stored(decision.answer.lsn);
+    return append_answer(body, decision.answer);
+  }
+  const bool full = projection_.owed() >= limits_.backlog_commands_max;
+  if (decision.error == Code::none && full && decision.answer.state == State::confirmed)
+    decision.error = Code::overloaded;
+  if (decision.error != Code::none) {
+    ++counters_.refused;
+    return append_error(body, decision.error, decision.field);
+  }
+  const auto lsn = next_lsn();
+  decision.answer.lsn = lsn;
+  need = lsn;
+  if (decision.answer.state == State::confirmed) {
+    ++counters_.confirmed;
+    log_confirmed(request, decision, now_us, lsn);
+  } else {
+    ++(decision.answer.reason == RejectReason::sold_out ? counters_.sold_out
+                                                        : counters_.limit_reached);
+    log_rejected(decision, lsn);
+  }
+  book_.apply_order(decision, request.user, lsn);
+  append_answer(body, decision.answer);
+}
+
+void BackendCore::look_up(const Request& request, std::string& body, Lsn& need) const {
+  auto decision = book_.look_up(request.id);
+  if (decision.error != Code::none) return append_error(body, decision.error, decision.field);
+  need = std::max(need, decision.answer.lsn);
+  decision.answer.replayed = false;
+  decision.answer.stored = decision.answer.state == State::confirmed &&
+                           decision.answer.lsn <= durable_lsn_ &&
+                           projection_.stored(decision.answer.lsn);
+  append_answer(body, decision.answer);
+}
+
+void BackendCore::list_items(const Request& request, std::string& body, Lsn& need) const {
+  std::vector<ItemRow> rows;
+  std::optional<std::uint64_t> next;
+  if (request.qty == 0) {
+    const auto row = book_.item(request.item);
+    if (!row) return append_error(body, Code::unknown_item, "item");
+    rows.push_back(*row);
+  } else {
+    next = book_.page(request.item, std::min<std::size_t>(request.qty, kItemsPageMax), rows);
+  }
+  for (const auto& row : rows) need = std::max(need, row.seq);
+  append_items(body, rows, next);
+}
+
+// --- item changes -----------------------------------------------------------------------------
+
+void BackendCore::on_control(std::uint64_t number, const Request& request, Effects& effects) {
+  Open open{.kind = Open::Kind::control, .result = {}, .control = {}, .books = {}};
+  open.control.number = number;
+  if (const auto code = refusal_for(phase_); code != Code::none) {
+    append_error(open.control.body, code);
+    return wait_for(std::move(open), effects);
+  }
+  auto decision = request.kind == RequestKind::item_put ? book_.decide_item_put(request)
+                                                        : book_.decide_stock_change(request);
+  if (decision.error == Code::none && !valid_request_id(request.id)) {
+    decision.error = Code::bad_request;
+    decision.field = "request_id";
+  }
+  if (decision.error != Code::none) {
+    append_error(open.control.body, decision.error, decision.field);
+    return wait_for(std::move(open), effects);
+  }
+  if (decision.changed) {
+    open.control.lsn = next_lsn();
+    log_item(decision, open.control.lsn);
+    book_.apply_item(decision, open.control.lsn);
+  } else {
+    open.control.lsn = decision.lsn;
+  }
+  const auto row = book_.item(request.item);
+  STAMPEDE_ASSERT(row.has_value(), "an item that was changed exists");
+  open.need = std::max(open.control.lsn, row->seq);
+  append_item_changed(open.control.body, decision.changed || decision.known, *row);
+  wait_for(std::move(open), effects);
+}
+
+std::string_view BackendCore::import_item(const Request& request, Effects& effects) {
+  auto decision = book_.decide_item_put(request);
+  if (decision.error != Code::none) return decision.field.empty() ? "id" : decision.field;
+  if (!decision.changed) return {};
+  const auto lsn = next_lsn();
+  log_item(decision, lsn);
+  book_.apply_item(decision, lsn);
+  if (current_->records.size() >= kAppendBytesMax) close_append(effects);
+  return {};
+}
+
+void BackendCore::on_books(std::uint64_t number, Effects& effects) {
+  Open open{.kind = Open::Kind::books, .result = {}, .control = {}, .books = {}};
+  open.need = last_lsn_;
+  open.books = BooksAnswer{number, last_lsn_, book_.books()};
+  wait_for(std::move(open), effects);
+}
+
+// --- the log ------------------------------------------------------------------------------------
+
+void BackendCore::start_append() {
+  if (current_) return;
+  current_ = std::make_shared<Append>();
+  current_->records.reserve(16 * 1024);
+}
+
+void BackendCore::append_framed(RecordType type) {
+  storage::append_record(current_->records, type, payload_);
+  ++current_->count;
+  payload_.clear();
+}
+
+void BackendCore::note_amount(std::uint64_t item, std::int64_t amount, Lsn lsn) {
+  auto& items = current_->items;
+  if (!items.empty() && items.back().item == item) {
+    items.back().last = lsn;
+    items.back().amount = amount;
+  } else {
+    auto& change = items.emplace_back();
+    change.item = item;
+    change.first = change.last = lsn;
+    change.amount = amount;
+  }
+}
+
+void BackendCore::log_confirmed(const Request& request, const OrderDecision& decision,
+                                std::int64_t now_us, Lsn lsn) {
+  start_append();
+  storage::encode_order_set(
+      payload_,
+      {request.id, request.item, request.user, request.qty, decision.unit_price_cents, now_us},
+      {request.item, *decision.answer.left});
+  append_framed(RecordType::emit);
+  if (current_->decisions++ == 0) current_->first_lsn = lsn;
+  current_->last_lsn = lsn;
+  ++current_->inserts;
+  note_amount(request.item, *decision.answer.left, lsn);
+}
+
+void BackendCore::log_rejected(const OrderDecision& decision, Lsn lsn) {
+  start_append();
+  storage::encode_rejection(payload_, {decision.request_hash, decision.content_hash,
+                                       decision.answer.item, decision.answer.qty,
+                                       decision.answer.reason});
+  append_framed(RecordType::reject);
+  if (current_->decisions++ == 0) current_->first_lsn = lsn;
+  current_->last_lsn = lsn;
+}
+
+void BackendCore::log_item(const ItemDecision& decision, Lsn lsn) {
+  start_append();
+  const auto& put = decision.put;
+  storage::encode_item_set(payload_, put, {put.item, decision.amount});
+  append_framed(RecordType::emit);
+  if (current_->decisions++ == 0) current_->first_lsn = lsn;
+  current_->last_lsn = lsn;
+  auto& change = current_->items.emplace_back();
+  change.item = put.item;
+  change.first = change.last = change.put_first = change.put_lsn = lsn;
+  change.amount = decision.amount;
+  change.name = put.name;
+  change.price_cents = put.price_cents;
+  change.total = put.total;
+  change.limit_per_user = put.limit_per_user;
+  change.max_qty = put.max_qty;
+}
+
+void BackendCore::log_outcomes() {
+  for (const auto& record : outcomes_) {
+    start_append();
+    storage::encode_outcome(payload_, record.outcome);
+    append_framed(record.type);
+  }
+  outcomes_.clear();
+}
+
+void BackendCore::close_append(Effects& effects) {
+  if (!current_) return;
+  if (current_->decisions == 0) current_->first_lsn = last_lsn_ + 1;
+  in_log_.push_back(std::move(current_));
+  current_ = nullptr;
+  effects.appends.push_back(in_log_.back());
+}
+
+void BackendCore::flush(Effects& effects) {
+  log_outcomes();
+  close_append(effects);
+}
+
+void BackendCore::wait_for(Open&& open, Effects& effects) {
+  open_.push_back(std::move(open));
+  if (current_ && (current_->records.size() >= kAppendBytesMax ||
+                   current_->inserts >= limits_.projection.rows_max))
+    close_append(effects);
+  release(effects);
+}
+
+void BackendCore::on_durable(std::size_t appends, Effects& effects) {
+  STAMPEDE_ASSERT(appends <= in_log_.size(), "only what was sent can become durable");
+  for (; appends > 0; --appends) {
+    const auto& append = in_log_.front();
+    if (append->last_lsn != 0) durable_lsn_ = append->last_lsn;
+    for (const auto& change : append->items) news_[change.item] = {change.amount, change.last};
+    projection_.add(append);
+    in_log_.pop_front();
+  }
+  release(effects);
+  if (lanes_started_) projection_.dispatch(effects.work);
+}
+
+void BackendCore::release(Effects& effects) {
+  for (; !open_.empty() && open_.front().need <= durable_lsn_; open_.pop_front()) {
+    auto& open = open_.front();
+    if (open.kind == Open::Kind::control) {
+      effects.controls.push_back(std::move(open.control));
+    } else if (open.kind == Open::Kind::books) {
+      effects.books.push_back(open.books);
+    } else {
+      auto& envelope = open.result.envelope;
+      if (envelope.broker == broker_) answered_ += envelope.count;
+      envelope.epoch = epoch_;
+      envelope.counter = envelope.broker == broker_ ? answered_ : 0;
+      effects.results.push_back(std::move(open.result));
+    }
+  }
+}
+
+void BackendCore::on_lane_done(std::uint32_t lane, const std::vector<FailedCommand>& failed,
+                               Effects& effects) {
+  projection_.done(lane, failed, outcomes_);
+  projection_.dispatch(effects.work);
+}
+
+std::uint32_t BackendCore::take_news(std::string& body, std::size_t max) {
+  std::uint32_t count = 0;
+  for (; !news_.empty() && count < max; ++count) {
+    const auto it = news_.begin();
+    auto row = book_.item(it->first);
+    STAMPEDE_ASSERT(row.has_value(), "news speak of items that exist");
+    row->left = it->second.left;
+    row->seq = it->second.seq;
+    append_item_row(body, *row);
+    news_.erase(it);
+  }
+  return count;
+}
+
+}  // namespace stampede::actors

@@ -1,0 +1,161 @@
+#pragma once
+
+// The backend's decisions as a plain single-threaded class: it takes events and leaves effects as
+// data, which its shell (actors/backend) carries out. No clock, I/O, thread or randomness inside, so
+// the same class runs under CAF and under a simulator.
+//
+// What it guards: no answer leaves before the record of its own decision, and of every decision it
+// was computed from, is durable (Effects::results appear only in on_durable or when nothing they
+// rest on is open); the database is handed only what is durable.
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "actors/messages.h"
+#include "actors/order_book.h"
+#include "actors/projection.h"
+#include "transport/envelope.h"
+
+namespace stampede::actors {
+
+// One answered or refused batch on its way to a webapp.
+struct ResultMessage {
+  transport::Envelope envelope;
+  std::string body;
+};
+
+// The answer to a control request, in the body form of messages.h (one entry).
+struct ControlAnswer {
+  std::uint64_t number = 0;
+  Lsn lsn = 0;               // of the decision, 0 when nothing was decided
+  std::string body;
+};
+
+struct BooksAnswer {
+  std::uint64_t number = 0;
+  Lsn lsn = 0;               // the books are as of this decision, which is durable
+  Books books;
+};
+
+struct Effects {
+  std::vector<AppendPtr> appends;        // to the log, in this order
+  std::vector<ResultMessage> results;    // to the broker
+  std::vector<ControlAnswer> controls;   // to the supervisor
+  std::vector<BooksAnswer> books;
+  std::vector<LaneWork> work;            // to the lanes
+  void clear();
+};
+
+struct BackendLimits {
+  OrderBookLimits book;
+  ProjectionLimits projection;
+  std::uint64_t backlog_commands_max = 4'000'000;
+};
+
+struct BackendCounters {
+  std::uint64_t requests = 0, confirmed = 0, sold_out = 0, limit_reached = 0, replayed = 0,
+                refused = 0, malformed = 0;
+};
+
+class BackendCore {
+ public:
+  BackendCore(const LogUuid& uuid, BackendLimits limits);
+
+  // --- start: phases starting -> replaying -> serving ------------------------------------------
+  OrderBook& book() { return book_; }
+  [[nodiscard]] const OrderBook& book() const { return book_; }
+  void set_phase(Phase phase);                         // illegal moves are broken invariants
+  [[nodiscard]] Phase phase() const { return phase_; }
+  // The log is at `last`; the next decision takes the first lsn of `epoch`.
+  void take_over(std::uint64_t epoch, Lsn last);
+  // Commands still owed from the log, in lsn order.
+  void add_owed(const AppendPtr& append) { projection_.add(append); }
+  // An item of a database that has never had a log, logged as an ItemPut during the start. Returns
+  // the name of the field that is out of bounds, or nothing.
+  std::string_view import_item(const Request& request, Effects& effects);
+  // The database may be written from now on (its lanes are claimed).
+  void start_lanes(Effects& effects);
+
+  // --- events ------------------------------------------------------------------------------------
+  // A batch of requests, decided at `now_us` (microseconds since 1970, stored with the orders).
+  void on_work(const transport::Envelope& envelope, std::string_view body, std::int64_t now_us,
+               Effects& effects);
+  // All that was handed in since the last flush becomes log appends. Call once per round.
+  void flush(Effects& effects);
+  // The oldest `appends` appends have become durable.
+  void on_durable(std::size_t appends, Effects& effects);
+  void on_lane_done(std::uint32_t lane, const std::vector<FailedCommand>& failed, Effects& effects);
+  // An item change from the supervisor (kinds item_put, stock_change).
+  void on_control(std::uint64_t number, const Request& request, Effects& effects);
+  void on_books(std::uint64_t number, Effects& effects);
+
+  // Items that changed durably since the last call: at most `max` rows appended to `body`; count.
+  std::uint32_t take_news(std::string& body, std::size_t max);
+
+  // --- reporting ----------------------------------------------------------------------------------
+  [[nodiscard]] const Projection& projection() const { return projection_; }
+  [[nodiscard]] const BackendCounters& counters() const { return counters_; }
+  [[nodiscard]] Lsn last_lsn() const { return last_lsn_; }
+  [[nodiscard]] Lsn durable_lsn() const { return durable_lsn_; }
+  [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
+  [[nodiscard]] std::uint64_t answered() const { return answered_; }
+  [[nodiscard]] std::uint64_t broker() const { return broker_; }
+  [[nodiscard]] bool work_open() const { return !open_.empty() || !in_log_.empty(); }
+
+ private:
+  // What waits until `need` is durable: a batch's results, a control answer or the books.
+  struct Open {
+    enum class Kind : std::uint8_t { result, control, books } kind;
+    Lsn need = 0;
+    ResultMessage result;
+    ControlAnswer control;
+    BooksAnswer books;
+  };
+
+  void decide_one(const Request& request, std::int64_t now_us, std::string& body, Lsn& need);
+  void decide_order(const Request& request, std::int64_t now_us, std::string& body, Lsn& need);
+  void look_up(const Request& request, std::string& body, Lsn& need) const;
+  void list_items(const Request& request, std::string& body, Lsn& need) const;
+  Lsn next_lsn() { return ++last_lsn_; }
+  void log_confirmed(const Request& request, const OrderDecision& decision, std::int64_t now_us,
+                     Lsn lsn);
+  void log_rejected(const OrderDecision& decision, Lsn lsn);
+  void log_item(const ItemDecision& decision, Lsn lsn);
+  void log_outcomes();
+  void start_append();
+  void close_append(Effects& effects);
+  void append_framed(storage::RecordType type);
+  void note_amount(std::uint64_t item, std::int64_t amount, Lsn lsn);
+  void release(Effects& effects);
+  void refuse(const transport::Envelope& envelope, Code code, Effects& effects);
+  void wait_for(Open&& open, Effects& effects);
+
+  OrderBook book_;
+  Projection projection_;
+  BackendLimits limits_;
+  Phase phase_ = Phase::starting;
+  std::uint64_t epoch_ = 0;
+  Lsn last_lsn_ = 0;
+  Lsn durable_lsn_ = 0;
+  bool lanes_started_ = false;
+  std::shared_ptr<Append> current_;      // being filled; null when empty
+  std::deque<AppendPtr> in_log_;         // sent, not durable
+  std::deque<Open> open_;
+  std::vector<OutcomeRecord> outcomes_;  // to be logged with the next append
+  std::uint64_t broker_ = 0;             // the broker instance that `answered_` is for
+  std::uint64_t answered_ = 0;
+  BodyReader reader_;
+  std::string payload_;
+  struct News {
+    std::int64_t left = 0;
+    Lsn seq = 0;
+  };
+  std::unordered_map<std::uint64_t, News> news_;  // items whose durable state changed
+  BackendCounters counters_;
+};
+
+}  // namespace stampede::actors

@@ -1,0 +1,359 @@
+#include "actors/backend_start.h"
+
+#include <sodium.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <fstream>
+#include <thread>
+
+#include "actors/database_check.h"
+#include "config/failpoint.h"
+#include "storage/replay.h"
+
+namespace stampede::actors {
+
+namespace {
+
+using std::chrono::milliseconds;
+using storage::Errc;
+using storage::Error;
+using storage::RecordType;
+using storage::Status;
+
+constexpr auto kLockRetry = milliseconds(1000);
+
+std::int64_t wall_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+BackendLimits limits_of(const config::Config& config) {
+  BackendLimits limits;
+  limits.book = {config.backend.orders_max, config.backend.rejections_max};
+  limits.projection.lanes = static_cast<std::uint32_t>(config.db.lanes);
+  limits.projection.rows_max = config.db.batch_rows_max;
+  limits.projection.items_max = config.db.batch_rows_max;
+  limits.backlog_commands_max = config.log.backlog_commands_max;
+  return limits;
+}
+
+// Builds memory and the list of owed commands while the log is being verified. All of it is thrown
+// away when the log turns out to be damaged.
+class Rebuild : public storage::LogVisitor {
+ public:
+  Rebuild(const BackendLimits& limits, BackendStatus& status) : limits_(limits), status_(status) {}
+
+  Status on_log(const storage::LogUuid& uuid) override {
+    core = std::make_unique<BackendCore>(uuid, limits_);
+    return storage::Done{};
+  }
+
+  Status on_batch(const storage::BatchInfo& batch) override {
+    status_.replayed_bytes.store(batch.end, std::memory_order_relaxed);
+    status_.progress.fetch_add(1, std::memory_order_relaxed);
+    config::failpoint("in_replay");
+    return storage::Done{};
+  }
+
+  Status on_record(const storage::BatchInfo& batch, const storage::RecordView& record) override {
+    switch (record.type) {
+      case RecordType::emit: return emit(batch, record);
+      case RecordType::reject: return reject(batch, record);
+      case RecordType::exec: note_executed(record); break;
+      default: break;
+    }
+    return fold.record(record);
+  }
+
+  std::unique_ptr<BackendCore> core;
+  storage::ReplayFold fold;
+  Lsn max_executed = 0;
+
+ private:
+  Status emit(const storage::BatchInfo& batch, const storage::RecordView& record) {
+    if (!decoder_.command_set(record.payload, set_) || !core->book().replay_set(set_, record.lsn))
+      return contradiction(batch, record);
+    return fold.emit(record.lsn, record.payload, set_);
+  }
+
+  Status reject(const storage::BatchInfo& batch, const storage::RecordView& record) {
+    storage::Rejection rejection;
+    if (!decoder_.rejection(record.payload, rejection) ||
+        !core->book().replay_rejection(rejection, record.lsn))
+      return contradiction(batch, record);
+    return fold.record(record);
+  }
+
+  void note_executed(const storage::RecordView& record) {
+    if (!decoder_.outcome(record.payload, outcome_)) return;  // the fold reports it
+    for (std::size_t i = 1; i < outcome_.numbers.size(); i += 2)
+      max_executed = std::max(max_executed, outcome_.numbers[i]);
+  }
+
+  static Error contradiction(const storage::BatchInfo& batch, const storage::RecordView& record) {
+    return {Errc::corrupt, "log segment " + std::string(batch.file) + " at offset " +
+                               std::to_string(batch.offset) + ": the decision lsn " +
+                               storage::to_text(record.lsn) +
+                               " contradicts what the log said before; nothing was changed"};
+  }
+
+  BackendLimits limits_;
+  BackendStatus& status_;
+  storage::CommandDecoder decoder_;
+  std::vector<storage::Command> set_;
+  storage::Outcome outcome_;
+};
+
+// The process ends when a step of the start fails for good.
+class Starter {
+ public:
+  Starter(NodeRuntime& node, BackendStatus& status)
+      : node_(node), status_(status), disk_(std::make_shared<storage::PosixDisk>()),
+        dir_(node.config().log.dir.string()) {}
+
+  BackendStart run() {
+    lock_log();
+    const auto began = std::chrono::steady_clock::now();
+    Rebuild rebuild(limits_of(node_.config()), status_);
+    count_bytes();
+    auto end = storage::read_log(*disk_, dir_, rebuild);
+    if (!end) fail(end.error());
+    claim_.database = database_options(node_);
+    claim_.last_lsn = end->last_lsn;
+    claim_.max_executed = rebuild.max_executed;
+    std::vector<storage::ItemRow> imported;
+    if (end->tail == storage::LogTail::empty) imported = first_start(rebuild);
+    else compare_with_database(*end, *rebuild.core, imported);
+    open_writer(*end);
+    take_over(*rebuild.core, *end);
+    hand_over_owed(*rebuild.core, rebuild.fold);
+    import_items(*rebuild.core, imported);
+    say_done(*end, rebuild, began);
+    return {std::move(lock_), disk_, writer_, std::move(rebuild.core), claim_};
+  }
+
+ private:
+  [[noreturn]] void fail(const Error& error) {
+    const auto code = exit_code_of(error.code);
+    node_.fail(code == 0 ? kExitIo : code, error.message);
+  }
+
+  void lock_log() {
+    const auto until = std::chrono::steady_clock::now() + kLockRetry;
+    while (true) {
+      auto lock = storage::LogLock::take(*disk_, dir_);
+      if (lock) {
+        lock_ = std::make_unique<storage::LogLock>(std::move(*lock));
+        return;
+      }
+      if (lock.error().code != Errc::locked || std::chrono::steady_clock::now() >= until)
+        fail(lock.error());
+      std::this_thread::sleep_for(milliseconds(20));
+    }
+  }
+
+  void count_bytes() {
+    const auto files = disk_->list(dir_);
+    if (!files) fail(files.error());
+    std::uint64_t bytes = 0;
+    for (const auto& file : *files)
+      if (storage::looks_like_segment(file.name)) bytes += file.bytes;
+    status_.replay_total_bytes.store(bytes);
+  }
+
+  // An empty log: nothing is created before the database was read once, because a database that
+  // names a log means that this log was wiped.
+  std::vector<storage::ItemRow> first_start(Rebuild& rebuild) {
+    auto database = wait_for_database();
+    const auto uuid = database.log_uuid();
+    if (!uuid) fail(uuid.error());
+    if (*uuid)
+      fail({Errc::corrupt, "the log directory " + dir_ + " is empty but the database belongs to log " +
+                               storage::to_text(**uuid) +
+                               ": the log was wiped or log.dir is wrong; nothing was changed."
+                               " Restore the log directory, or use an empty database"});
+    auto items = database.items();
+    if (!items) fail(items.error());
+    storage::LogUuid fresh;
+    randombytes_buf(fresh.data(), fresh.size());
+    claim_.log_uuid = fresh;
+    rebuild.core = std::make_unique<BackendCore>(fresh, limits_of(node_.config()));
+    return std::move(*items);
+  }
+
+  storage::Database wait_for_database() {
+    for (std::string last_error; !node_.stopping();) {
+      auto database = storage::Database::open(claim_.database);
+      if (database) return std::move(*database);
+      if (database.error().code != Errc::unavailable) fail(database.error());
+      if (database.error().message != last_error)
+        spdlog::warn("first start waits for the database: {}", database.error().message);
+      last_error = database.error().message;
+      status_.progress.fetch_add(1);
+      std::this_thread::sleep_for(milliseconds(200));
+    }
+    node_.fail(0, "stopped before the database could be reached");
+  }
+
+  // A log with history starts without the database; when it answers it must fit.
+  void compare_with_database(const storage::LogEnd& end, const BackendCore& core,
+                             std::vector<storage::ItemRow>& imported) {
+    claim_.log_uuid = end.uuid;
+    auto database = storage::Database::open(claim_.database);
+    if (!database) {
+      if (database.error().code != Errc::unavailable) fail(database.error());
+      spdlog::warn("starting without the database: {}", database.error().message);
+      return;
+    }
+    if (const auto fits = check_database(*database, claim_); !fits && exit_code_of(fits.error().code) != 0)
+      fail(fits.error());
+    // A first start that ended before the database was made this log's: take the rest over.
+    const auto uuid = database->log_uuid();
+    if (!uuid || *uuid) return;
+    auto items = database->items();
+    if (!items) return;
+    for (auto& item : *items)
+      if (!core.book().item(item.id)) imported.push_back(std::move(item));
+  }
+
+  void open_writer(const storage::LogEnd& end) {
+    storage::LogOptions options;
+    options.segment_bytes = node_.config().log.segment_bytes;
+    options.created_ns = wall_ns();
+    auto writer = end.tail == storage::LogTail::empty
+                      ? storage::LogWriter::create(*disk_, dir_, claim_.log_uuid, options)
+                      : storage::LogWriter::resume(*disk_, dir_, end, options);
+    if (!writer) fail(writer.error());
+    writer_ = std::make_shared<storage::LogWriter>(std::move(*writer));
+  }
+
+  void take_over(BackendCore& core, const storage::LogEnd& end) {
+    const auto epoch = std::max(end.chain.epoch, storage::lsn_epoch(end.last_lsn)) + 1;
+    std::string payload;
+    std::string records;
+    storage::encode_epoch(payload, epoch, wall_ns());
+    storage::append_record(records, RecordType::epoch, payload);
+    claim_.epoch = epoch;
+    write(records, 1, storage::make_lsn(epoch, 1));
+    core.set_phase(Phase::replaying);
+    core.take_over(epoch, end.last_lsn);
+  }
+
+  void write(const std::string& records, std::uint32_t count, Lsn first_lsn) {
+    const std::string_view parts[] = {records};
+    auto written = writer_->append(parts, {claim_.epoch, first_lsn, count, wall_ns(),
+                                           static_cast<std::uint32_t>(::getpid())});
+    if (written) written = writer_->sync();
+    if (!written) fail(written.error());
+  }
+
+  // Owed commands go to the projection as if they had just become durable.
+  void hand_over_owed(BackendCore& core, const storage::ReplayFold& fold) {
+    const auto owed = fold.owed();
+    auto append = std::make_shared<Append>();
+    const auto close = [&] {
+      if (append->inserts > 0 || !append->items.empty()) core.add_owed(append);
+      append = std::make_shared<Append>();
+    };
+    for (const auto& order : owed.orders) {
+      storage::append_record(append->records, RecordType::emit, order.payload);
+      if (append->lsns.empty()) append->first_lsn = order.lsn;
+      append->lsns.push_back(order.lsn);
+      append->last_lsn = order.lsn;
+      ++append->count, ++append->decisions, ++append->inserts;
+      if (append->inserts >= node_.config().db.batch_rows_max) close();
+    }
+    close();
+    for (const auto& put : owed.puts) append->items.push_back(owed_put(put));
+    for (const auto& amount : owed.amounts) {
+      auto& change = append->items.emplace_back();
+      change.item = amount.item;
+      change.first = change.last = amount.lsn;
+      change.amount = amount.amount;
+    }
+    close();
+  }
+
+  ItemChange owed_put(const storage::OwedPut& owed) {
+    std::vector<storage::Command> set;
+    STAMPEDE_ASSERT(decoder_.command_set(owed.payload, set), "the log's own records decode");
+    const auto& put = set[owed.position].put;
+    ItemChange change;
+    change.item = put.item;
+    change.put_first = change.put_lsn = owed.lsn;
+    change.name = put.name;
+    change.price_cents = put.price_cents;
+    change.total = put.total;
+    change.limit_per_user = put.limit_per_user;
+    change.max_qty = put.max_qty;
+    return change;
+  }
+
+  // Items of a database that has never had a log become ItemPuts before the node is ready.
+  void import_items(BackendCore& core, const std::vector<storage::ItemRow>& items) {
+    Effects effects;
+    for (const auto& item : items) {
+      const auto id = "import-" + std::to_string(item.id);
+      const auto name = item.name.empty() ? "item-" + std::to_string(item.id) : item.name;
+      const Request request{RequestKind::item_put, id,          item.id,
+                            {},                    0,           name,
+                            item.price_cents,      item.amount, item.limit_per_user,
+                            item.max_qty};
+      if (const auto field = core.import_item(request, effects); !field.empty())
+        fail({Errc::corrupt, "item " + id.substr(7) + " of the database cannot be taken over: its " +
+                                 std::string(field) + " is out of bounds; correct the row"});
+    }
+    core.flush(effects);
+    for (const auto& append : effects.appends)
+      write(append->records, append->count, append->first_lsn);
+    Effects released;
+    core.on_durable(effects.appends.size(), released);
+    if (!items.empty()) spdlog::info("took over {} items from the database", items.size());
+  }
+
+  void say_done(const storage::LogEnd& end, const Rebuild& rebuild,
+                std::chrono::steady_clock::time_point began) {
+    const auto counts = rebuild.fold.counts();
+    const auto ms = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - began);
+    spdlog::info("replay.done epoch={} records={} commands={} owed={} settled={} failed={}"
+                 " torn_bytes={} dur_ms={}",
+                 claim_.epoch, counts.records, counts.commands, counts.owed, counts.settled,
+                 counts.failed, end.torn.bytes, ms.count());
+  }
+
+  NodeRuntime& node_;
+  BackendStatus& status_;
+  std::shared_ptr<storage::Disk> disk_;
+  std::string dir_;
+  std::unique_ptr<storage::LogLock> lock_;
+  std::shared_ptr<storage::LogWriter> writer_;
+  storage::CommandDecoder decoder_;
+  ClaimStart claim_;
+};
+
+}  // namespace
+
+storage::DbOptions database_options(NodeRuntime& node) {
+  const auto& db = node.config().db;
+  storage::DbOptions options;
+  options.url = db.url;
+  options.lanes = db.lanes;
+  if (db.url.empty())
+    node.fail(kExitConfig, "db.url is not set: give mysql://user@host:port/db or"
+                           " mysql://user@localhost/db?socket=PATH");
+  if (db.password_file.empty()) return options;
+  std::ifstream file(db.password_file);
+  if (!std::getline(file, options.password))
+    node.fail(kExitConfig, "db.password_file " + db.password_file.string() + " cannot be read");
+  return options;
+}
+
+BackendStart start_backend(NodeRuntime& node, BackendStatus& status) {
+  if (sodium_init() < 0) node.fail(kExitInvariant, "libsodium cannot be initialised");
+  return Starter(node, status).run();
+}
+
+}  // namespace stampede::actors

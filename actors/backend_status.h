@@ -1,0 +1,34 @@
+#pragma once
+
+// What a backend's threads tell its heartbeat: written by the core, log, lane and claim actors, read
+// by the port. Every number is an atomic of its own; nothing is computed from two of them that would
+// have to agree.
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <nlohmann/json.hpp>
+
+#include "actors/codes.h"
+
+namespace stampede::actors {
+
+struct BackendStatus {
+  std::atomic<Phase> phase{Phase::starting};
+  std::atomic<std::uint64_t> epoch{0};
+  std::atomic<std::uint64_t> replayed_bytes{0}, replay_total_bytes{0};
+  std::atomic<std::uint64_t> last_lsn{0}, durable_lsn{0};
+  std::atomic<std::uint64_t> progress{0};          // grows with whatever work is done
+  std::atomic<bool> work_waiting{false};
+  std::atomic<std::uint64_t> confirmed{0}, sold_out{0}, limit_reached{0}, replayed{0}, refused{0},
+      malformed{0}, requests{0};
+  std::atomic<std::uint64_t> owed{0}, failed{0}, lag_us{0};
+  std::atomic<std::uint64_t> log_bytes{0}, log_segments{0}, log_syncs{0}, log_sync_us_max{0};
+  std::atomic<std::uint64_t> lanes_down{0};        // lanes that cannot reach the database now
+  std::atomic<bool> claimed{false};
+
+  mutable std::mutex items_mutex;
+  nlohmann::json items;                            // guarded by items_mutex; refreshed each second
+};
+
+}  // namespace stampede::actors

@@ -1,0 +1,80 @@
+#pragma once
+
+// A small HTTP/1.1 server in one detached actor: it takes requests, bounds everything a stranger
+// can do, and hands complete requests to a handler. It knows no route and no order.
+//
+// Threads: the handler, `end_of_round` and `on_mail` run in the server's thread and must not block.
+// HttpRespond may be called from any thread, once; later calls do nothing, as does one for a
+// connection that is gone. Nothing here is durable.
+//
+// Answered by the server itself, as problem+json: 400 malformed (also CL with TE, two CL,
+// obs-fold), 408 header or body too slow (5 s), 413 body over 4 KiB, 414 request line over 2 KiB,
+// 431 headers over 8 KiB. Idle connections close after 10 s; over 10,000 connections a newcomer
+// gets 503.
+
+#include <caf/all.hpp>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace stampede::actors {
+
+struct HttpLimits {
+  std::size_t request_line_bytes_max = 2 * 1024;
+  std::size_t header_bytes_max = 8 * 1024;
+  std::size_t body_bytes_max = 4 * 1024;
+  std::chrono::milliseconds header_time{5000};  // from a request's first byte to the header's end
+  std::chrono::milliseconds body_time{5000};
+  std::chrono::milliseconds idle_time{10000};  // between requests, and for a peer to take an answer
+  std::size_t connections_max = 10'000;
+};
+
+struct HttpRequest {
+  std::string method;  // "GET"
+  std::string target;  // the path, as sent (still percent-encoded)
+  std::string query;   // what follows '?', as sent
+  std::string head;    // the header lines, each ended by CRLF
+  std::string body;
+
+  // The value of the first header of that name (any case), without surrounding blanks; empty when
+  // there is none. Views into `head`.
+  [[nodiscard]] std::string_view header(std::string_view name) const;
+};
+
+struct HttpReply {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;
+};
+
+// An RFC 9457 problem. `title` must need no JSON escaping.
+HttpReply problem(int status, std::string_view code, std::string_view title);
+
+using HttpRespond = std::function<void(HttpReply)>;
+using HttpHandler = std::function<void(HttpRequest, HttpRespond)>;
+
+struct HttpServerOptions {
+  std::string host = "127.0.0.1";
+  int port = 0;  // 0: any free port (tests)
+  HttpHandler handler;
+  std::function<void()> end_of_round;  // after the requests that had arrived together
+  caf::message_handler on_mail;        // handlers for mail to the server's actor
+  HttpLimits limits;
+  std::function<void(int port)> on_listening;  // in the caller's thread, with the bound port
+  std::function<void(const caf::actor& self)> on_start;  // in the server's thread, before requests
+};
+
+// Spawns the server (detached). The address is bound before this returns: a taken port throws
+// transport::SocketError (address_taken) in the caller's thread. An exception in the handler ends
+// the actor, and with it the process (fail-stop). An exit_msg ends the actor; open connections are
+// cut.
+caf::actor spawn_http_server(caf::actor_system& system, HttpServerOptions options);
+caf::actor spawn_http_server(caf::actor_system& system, const std::string& host, int port,
+                             HttpHandler handler);
+
+}  // namespace stampede::actors

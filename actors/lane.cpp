@@ -1,0 +1,194 @@
+#include "actors/lane.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "actors/database_check.h"
+#include "storage/command_sql.h"
+
+namespace stampede::actors {
+
+namespace {
+
+using std::chrono::milliseconds;
+using storage::CommandKind;
+using storage::Errc;
+
+constexpr auto kBackoffFirst = milliseconds(5);
+constexpr auto kBackoffMax = milliseconds(500);
+
+class Lane : public caf::blocking_actor {
+ public:
+  Lane(caf::actor_config& config, NodeRuntime& node, BackendStatus& status, LaneStart start,
+       caf::actor core)
+      : caf::blocking_actor(config), node_(node), status_(status), start_(std::move(start)),
+        core_(std::move(core)),
+        writer_(start_.database, static_cast<int>(start_.lane) + storage::kFirstLane,
+                start_.epoch) {}
+
+  void act() override {
+    while (running_)
+      receive([&](LaneWorkMail& mail) { apply(*mail.work); },
+              [&](const caf::exit_msg&) { running_ = false; },
+              caf::others >> [](caf::message_view&) -> caf::result<caf::message> {
+                return caf::sec::unexpected_message;
+              });
+    set_down(false);
+  }
+
+ private:
+  void apply(const LaneWork& work) {
+    fill(work);
+    auto backoff = kBackoffFirst;
+    while (running_) {
+      auto outcome = writer_.apply(batch_);
+      if (outcome) {
+        set_down(false);
+        return report(work, *outcome);
+      }
+      give_up_if_final(outcome.error());
+      set_down(true);
+      pause(backoff);
+      backoff = std::min(backoff * 2, kBackoffMax);
+    }
+  }
+
+  void give_up_if_final(const storage::Error& error) {
+    if (error.code == Errc::fenced) node_.fail(kExitOtherWriter, error.message);
+    if (error.code == Errc::invalid) node_.fail(kExitConfig, error.message);
+    if (error.message == last_error_) return;
+    last_error_ = error.message;
+    spdlog::warn("lane-{}: {}; trying again", start_.lane + storage::kFirstLane, error.message);
+  }
+
+  // The rows point into the log appends and item changes that `work` holds.
+  void fill(const LaneWork& work) {
+    batch_.orders.clear();
+    batch_.puts.clear();
+    batch_.amounts.clear();
+    batch_.witness = 0;
+    for (const auto& append : work.inserts) fill_orders(*append);
+    for (const auto& change : work.items) fill_item(change);
+  }
+
+  void fill_orders(const Append& append) {
+    storage::RecordCursor cursor(append.records, append.first_lsn);
+    std::size_t decision = 0;
+    for (storage::RecordView record; cursor.next(record);) {
+      if (!storage::is_decision(record.type)) continue;
+      const auto lsn = append.lsns.empty() ? record.lsn : append.lsns[decision];
+      ++decision;
+      if (record.type != storage::RecordType::emit) continue;
+      STAMPEDE_ASSERT(decoder_.command_set(record.payload, set_), "the log's own records decode");
+      for (const auto& command : set_) {
+        if (command.kind != CommandKind::order_insert) continue;
+        const auto& order = command.order;
+        batch_.orders.push_back({lsn, order.request_id, order.item, order.user, order.qty,
+                                 order.unit_price_cents, order.decided_at_us});
+      }
+    }
+    // EXEC will name the whole append, rejections at its end included.
+    batch_.witness = std::max(batch_.witness, append.last_lsn);
+    STAMPEDE_ASSERT(cursor.fault() == storage::RecordFault::none, "appends are whole records");
+  }
+
+  void fill_item(const ItemChange& change) {
+    if (change.put_lsn != 0)
+      batch_.puts.push_back({change.item, change.name, change.price_cents, change.total,
+                             change.limit_per_user, change.max_qty, change.put_lsn});
+    if (change.last != 0) batch_.amounts.push_back({change.item, change.amount, change.last});
+    batch_.witness = std::max({batch_.witness, change.last, change.put_lsn});
+  }
+
+  void report(const LaneWork& work, const storage::LaneOutcome& outcome) {
+    auto failed = std::make_shared<std::vector<FailedCommand>>();
+    for (const auto& failure : outcome.failures) {
+      failed->push_back(failed_command(failure));
+      spdlog::error("lane-{}: command {} failed: {}", start_.lane + storage::kFirstLane,
+                    storage::to_text(failed->back().lsn), failure.message);
+    }
+    std::sort(failed->begin(), failed->end(),
+              [](const auto& a, const auto& b) { return a.lsn < b.lsn; });
+    send(core_, LaneDoneMail{work.lane, std::move(failed)});
+  }
+
+  FailedCommand failed_command(const storage::RowFailure& failure) const {
+    switch (failure.kind) {
+      case storage::RowKind::order: {
+        const auto& row = batch_.orders[failure.index];
+        return {CommandKind::order_insert, row.order_id, row.item, failure.errnum};
+      }
+      case storage::RowKind::put: {
+        const auto& row = batch_.puts[failure.index];
+        return {CommandKind::item_put, row.put_lsn, row.item, failure.errnum};
+      }
+      case storage::RowKind::amount: break;
+    }
+    const auto& row = batch_.amounts[failure.index];
+    return {CommandKind::item_amount_update, row.lsn, row.item, failure.errnum};
+  }
+
+  void set_down(bool down) {
+    if (down == down_) return;
+    down_ = down;
+    if (down) status_.lanes_down.fetch_add(1);
+    else status_.lanes_down.fetch_sub(1);
+    if (!down) last_error_.clear();
+  }
+
+  void pause(milliseconds time) {  // hears exit messages meanwhile; other mail waits
+    receive([&](const caf::exit_msg&) { running_ = false; }, caf::after(time) >> [] {});
+  }
+
+  NodeRuntime& node_;
+  BackendStatus& status_;
+  LaneStart start_;
+  caf::actor core_;
+  storage::LaneWriter writer_;
+  storage::LaneBatch batch_;
+  storage::CommandDecoder decoder_;
+  std::vector<storage::Command> set_;
+  std::string last_error_;
+  bool down_ = false;
+  bool running_ = true;
+};
+
+// Ends by itself, hence not watched; runs for as long as the database is away.
+void claim(caf::blocking_actor* self, NodeRuntime* node, const ClaimStart& start,
+           const caf::actor& core) {
+  auto backoff = kBackoffFirst;
+  std::string last_error;
+  for (bool running = true; running && !node->stopping();) {
+    const auto claimed = claim_database(start);
+    if (claimed) {
+      spdlog::info("database claimed for epoch {}", start.epoch);
+      return self->send(core, ClaimedMail{});
+    }
+    const auto& error = claimed.error();
+    if (const auto code = exit_code_of(error.code); code != 0) node->fail(code, error.message);
+    if (error.message != last_error) spdlog::warn("database: {}; trying again", error.message);
+    last_error = error.message;
+    self->receive([&](const caf::exit_msg&) { running = false; },
+                  caf::after(backoff) >> [] {});
+    backoff = std::min(backoff * 2, kBackoffMax);
+  }
+}
+
+}  // namespace
+
+caf::actor spawn_lane(NodeRuntime& node, BackendStatus& status, LaneStart start,
+                      caf::actor core) {
+  return node.system().spawn<Lane, caf::detached>(std::ref(node), std::ref(status),
+                                                  std::move(start), std::move(core));
+}
+
+void spawn_claim(NodeRuntime& node, ClaimStart start, caf::actor core) {
+  node.system().spawn<caf::detached>(
+      [node = &node, start = std::move(start), core = std::move(core)](caf::blocking_actor* self) {
+        claim(self, node, start, core);
+      });
+}
+
+}  // namespace stampede::actors

@@ -1,0 +1,182 @@
+#include "actors/log_keeper.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <deque>
+
+namespace stampede::actors::detail {
+
+struct SpareMail {
+  std::shared_ptr<storage::Result<storage::SpareSegment>> spare;
+};
+
+}  // namespace stampede::actors::detail
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(stampede::actors::detail::SpareMail)
+
+namespace stampede::actors {
+
+namespace {
+
+using detail::SpareMail;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+class LogKeeper : public caf::blocking_actor {
+ public:
+  LogKeeper(caf::actor_config& config, NodeRuntime& node, BackendStatus& status,
+            LogKeeperStart start, caf::actor core)
+      : caf::blocking_actor(config), node_(node), status_(status), start_(std::move(start)),
+        core_(std::move(core)) {}
+
+  void act() override {
+    want_spare();
+    while (running_) {
+      take_mail();
+      if (decisions_waiting_ > 0 || (!waiting_.empty() && idle())) write_waiting();
+      else if (seal_due_ && idle()) write_seal();
+      want_spare();
+    }
+    if (!waiting_.empty()) write_waiting();
+  }
+
+ private:
+  storage::LogWriter& writer() { return *start_.writer; }
+  bool idle() const { return steady_clock::now() - last_mail_ >= milliseconds(kLogIdleMs); }
+
+  // Waits for mail (with something unwritten only for the idle time), then takes all there is.
+  void take_mail() {
+    auto timed_out = false;
+    const auto one = [&](auto&& timeout) {
+      receive([&](AppendMail& mail) { take(mail); },
+              [&](SpareMail& mail) { take(mail); },
+              [&](const caf::exit_msg&) { running_ = false; },
+              caf::others >> [](caf::message_view&) -> caf::result<caf::message> {
+                return caf::sec::unexpected_message;
+              },
+              timeout);
+    };
+    if (!waiting_.empty() || seal_due_) {
+      one(caf::after(milliseconds(kLogIdleMs)) >> [&] { timed_out = true; });
+    } else {
+      one(caf::after(std::chrono::seconds(3600)) >> [&] { timed_out = true; });
+    }
+    while (!timed_out && running_ && has_next_message() && waiting_bytes_ < kTakeBytes)
+      one(caf::after(milliseconds(0)) >> [&] { timed_out = true; });
+  }
+
+  void take(AppendMail& mail) {
+    last_mail_ = steady_clock::now();
+    for (auto& append : mail.appends) {
+      decisions_waiting_ += append->decisions;
+      waiting_bytes_ += append->records.size();
+      waiting_.push_back(std::move(append));
+    }
+  }
+
+  // Writes all that waits, in batches of at most the log's size, and reports each.
+  void write_waiting() {
+    while (!waiting_.empty()) {
+      parts_.clear();
+      storage::BatchHead head{start_.epoch, waiting_.front()->first_lsn, 0, wall_ns(), pid_};
+      std::size_t bytes = 0;
+      std::uint32_t decisions = 0;
+      std::size_t taken = 0;
+      for (const auto& append : waiting_) {
+        if (taken > 0 && bytes + append->records.size() > storage::kBatchRecordsBytesMax) break;
+        if (decisions == 0) head.first_lsn = append->first_lsn;
+        bytes += append->records.size();
+        decisions += append->decisions;
+        head.count += append->count;
+        parts_.push_back(append->records);
+        ++taken;
+      }
+      write_batch(head);
+      seal_due_ = decisions > 0;
+      for (std::size_t i = 0; i < taken; ++i) waiting_.pop_front();
+      send(core_, DurableMail{taken});
+    }
+    waiting_bytes_ = 0;
+    decisions_waiting_ = 0;
+  }
+
+  void write_seal() {
+    std::string records;
+    std::string payload;
+    storage::encode_seal(payload);
+    storage::append_record(records, storage::RecordType::seal, payload);
+    parts_.assign(1, records);
+    write_batch({start_.epoch, writer().chain().next_lsn, 1, wall_ns(), pid_});
+    seal_due_ = false;
+  }
+
+  void write_batch(const storage::BatchHead& head) {
+    check(writer().append(parts_, head));
+    const auto before = steady_clock::now();
+    check(writer().sync());
+    const auto took = std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() -
+                                                                            before);
+    const auto us = static_cast<std::uint64_t>(took.count());
+    if (us > status_.log_sync_us_max.load()) status_.log_sync_us_max.store(us);
+    status_.log_syncs.fetch_add(1, std::memory_order_relaxed);
+    status_.progress.fetch_add(1, std::memory_order_relaxed);
+    status_.log_bytes.store(writer().durable_pos());
+    status_.log_segments.store(writer().segment_no());
+  }
+
+  void check(const storage::Status& status) {
+    if (!status) node_.fail(kExitIo, status.error().message);
+  }
+
+  // Has the next segment made on a thread of its own while this one is being filled.
+  void want_spare() {
+    if (making_spare_ || !running_ || !writer().wants_spare()) return;
+    if (steady_clock::now() < next_spare_) return;
+    making_spare_ = true;
+    home_system().spawn<caf::detached>([maker = writer().segment_maker(), disk = start_.disk,
+                                        keeper = caf::actor_cast<caf::actor>(this)] {
+      auto made = std::make_shared<storage::Result<storage::SpareSegment>>(maker.make());
+      caf::anon_send(keeper, SpareMail{std::move(made)});
+    });
+  }
+
+  void take(SpareMail& mail) {
+    making_spare_ = false;
+    if (*mail.spare) writer().give_spare(std::move(**mail.spare));
+    else next_spare_ = steady_clock::now() + std::chrono::seconds(5);  // the disk may be full
+  }
+
+  static std::int64_t wall_ns() {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(
+               std::chrono::system_clock::now().time_since_epoch())
+        .count();
+  }
+
+  static constexpr std::size_t kTakeBytes = 4u << 20;
+
+  NodeRuntime& node_;
+  BackendStatus& status_;
+  LogKeeperStart start_;
+  caf::actor core_;
+  const std::uint32_t pid_ = static_cast<std::uint32_t>(::getpid());
+  std::deque<AppendPtr> waiting_;
+  std::vector<std::string_view> parts_;
+  std::size_t waiting_bytes_ = 0;
+  std::uint64_t decisions_waiting_ = 0;
+  steady_clock::time_point last_mail_ = steady_clock::now();
+  steady_clock::time_point next_spare_{};
+  bool seal_due_ = false;
+  bool making_spare_ = false;
+  bool running_ = true;
+};
+
+}  // namespace
+
+caf::actor spawn_log_keeper(NodeRuntime& node, BackendStatus& status, LogKeeperStart start,
+                            caf::actor core) {
+  return node.system().spawn<LogKeeper, caf::detached>(std::ref(node), std::ref(status),
+                                                       std::move(start), std::move(core));
+}
+
+}  // namespace stampede::actors

@@ -1,0 +1,136 @@
+#pragma once
+
+// What travels between webapp and backend inside the bodies of `work`, `result` and `news`
+// messages: msgpack arrays, one after the other, answers in the order of the requests. The broker
+// never looks inside. Pure functions; views point into the body that was read.
+//
+//   work     order         [1, id, item, user, qty]
+//            get           [2, id]
+//            items         [3, from, limit]         limit 0: exactly the item `from`
+//            item_put      [4, id, item, name, price_cents, total, limit_per_user, max_qty]
+//            stock_change  [5, id, item, delta]
+//   result   answer        [1, state, reason, lsn, item, qty, left | nil, flags]
+//            error         [2, code, field | nil]
+//            items         [3, next | nil, [item row, …]]
+//            item_changed  [4, changed, item row]
+//   news     item row      [item, name, price_cents, total, left, seq, limit_per_user, max_qty]
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "actors/codes.h"
+#include "config/invariant.h"
+#include "storage/command.h"
+
+namespace stampede::actors {
+
+using storage::Lsn;
+using storage::RejectReason;
+
+// --- bounds (contract §1, §3), checked at the edge and asserted inside ---------------------------
+inline constexpr std::size_t kRequestIdBytesMax = 64;   // [A-Za-z0-9_-]
+inline constexpr std::size_t kUserBytesMax = 64;        // UTF-8 without control characters
+inline constexpr std::size_t kItemNameBytesMax = 500;
+inline constexpr std::uint64_t kItemIdMax = (std::uint64_t{1} << 63) - 1;
+inline constexpr std::uint32_t kQtyMax = 1000;
+inline constexpr std::uint32_t kQtyMaxDefault = 5;
+inline constexpr std::int64_t kStockMax = 1'000'000'000'000;
+inline constexpr std::size_t kItemsPageMax = 500;
+inline constexpr std::size_t kBatchOrdersMax = 4096;      // entries of one work message
+inline constexpr std::size_t kBatchBytesMax = 512 * 1024; // body of one work message
+
+bool valid_request_id(std::string_view id);
+bool valid_user(std::string_view user);
+
+enum class RequestKind : std::uint8_t {
+  invalid = 0,
+  order = 1,
+  get = 2,
+  items = 3,
+  item_put = 4,
+  stock_change = 5,
+};
+
+struct Request {
+  RequestKind kind = RequestKind::invalid;
+  std::string_view id;
+  std::uint64_t item = 0;             // items: from
+  std::string_view user;
+  std::uint32_t qty = 0;              // items: limit
+  std::string_view name;
+  std::int64_t price_cents = 0;
+  std::int64_t total = 0;             // stock_change: delta
+  std::uint32_t limit_per_user = 0;
+  std::uint32_t max_qty = 0;
+};
+
+enum class State : std::uint8_t { invalid = 0, queued = 1, confirmed = 2, rejected = 3 };
+std::string_view to_text(State state);
+
+struct Answer {
+  State state = State::invalid;
+  RejectReason reason = RejectReason::invalid;
+  Lsn lsn = 0;
+  std::uint64_t item = 0;
+  std::uint32_t qty = 0;
+  std::optional<std::int64_t> left;
+  bool stored = false;
+  bool replayed = false;
+};
+
+struct ItemRow {
+  std::uint64_t item = 0;
+  std::string_view name;
+  std::int64_t price_cents = 0;
+  std::int64_t total = 0;
+  std::int64_t left = 0;
+  Lsn seq = 0;                        // of the item's last change
+  std::uint32_t limit_per_user = 0;
+  std::uint32_t max_qty = 0;
+};
+
+enum class ResultKind : std::uint8_t {
+  invalid = 0, answer = 1, error = 2, items = 3, item_changed = 4,
+};
+
+struct Result {
+  ResultKind kind = ResultKind::invalid;
+  Answer answer;                      // answer
+  Code code = Code::none;             // error
+  std::string_view field;             // error; empty: none
+  std::vector<ItemRow> items;         // items; item_changed: exactly one
+  std::optional<std::uint64_t> next;  // items: the first item of the next page
+  bool changed = false;               // item_changed: false when it was so already
+};
+
+void append_request(std::string& body, const Request& request);
+void append_answer(std::string& body, const Answer& answer);
+void append_error(std::string& body, Code code, std::string_view field = {});
+void append_items(std::string& body, const std::vector<ItemRow>& rows,
+                  std::optional<std::uint64_t> next);
+void append_item_changed(std::string& body, bool changed, const ItemRow& row);
+void append_item_row(std::string& body, const ItemRow& row);  // news
+
+// Walks a body. next() is false at the end and on a malformed entry; bad() tells which.
+// The object may be used again for another body. Thread-compatible.
+class BodyReader {
+ public:
+  void open(std::string_view body) { body_ = body, offset_ = 0, bad_ = false; }
+  [[nodiscard]] bool next(Request& request);
+  [[nodiscard]] bool next(Result& result);
+  [[nodiscard]] bool next(ItemRow& row);
+  [[nodiscard]] bool bad() const { return bad_; }
+
+ private:
+  [[nodiscard]] bool parse();
+  bool fail();
+  std::string_view body_;
+  std::size_t offset_ = 0;
+  bool bad_ = false;
+  storage::TokenReader tokens_{storage::TokenLimits{4, 16384}};
+};
+
+}  // namespace stampede::actors

@@ -1,0 +1,53 @@
+#pragma once
+
+// The lock that makes a node id unique on this run directory: flock on <run>/<node id>.lock, held
+// from start to end and freed by the kernel however the process ends. Its content names the holder
+// for people and for a supervisor that adopts running nodes. Thread-compatible.
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+namespace stampede::actors {
+
+// A process that cannot be mistaken for a later one with the same number.
+struct ProcessId {
+  pid_t pid = 0;
+  std::uint64_t start_time = 0;  // clock ticks since boot, field 22 of /proc/<pid>/stat
+  bool operator==(const ProcessId&) const = default;
+};
+
+// Empty when there is no such process or only its zombie.
+std::optional<std::uint64_t> start_time_of(pid_t pid);
+
+struct LockHolder {
+  ProcessId process;
+  std::uint64_t instance = 0;
+};
+
+class NodeLock {
+ public:
+  // Retries for `retry_ms` and blocks meanwhile. The text says who holds it and what to do.
+  static std::variant<NodeLock, std::string> take(const std::filesystem::path& file,
+                                                  std::uint64_t instance, int retry_ms = 1000);
+  NodeLock(NodeLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  NodeLock& operator=(NodeLock&&) = delete;
+  ~NodeLock();
+
+ private:
+  explicit NodeLock(int fd) : fd_(fd) {}
+  int fd_;
+};
+
+std::filesystem::path lock_file(const std::filesystem::path& run_dir, const std::string& node);
+
+// Who holds the lock; empty when nobody does. Waits up to 200 ms for a holder that has not written
+// its name yet; a lock held by a process that is gone from /proc counts as held with pid 0.
+std::optional<LockHolder> lock_holder(const std::filesystem::path& file);
+
+}  // namespace stampede::actors

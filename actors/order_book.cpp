@@ -1,0 +1,372 @@
+#include "actors/order_book.h"
+
+#include <algorithm>
+
+namespace stampede::actors {
+
+namespace {
+
+// The finalizer of MurmurHash3 (Austin Appleby, public domain): every input bit moves every output
+// bit. Spreads item ids, which clients see and operators choose, over the index.
+constexpr std::uint64_t mix(std::uint64_t x) {
+  x ^= x >> 33;
+  x *= 0xff51afd7ed558ccdULL;
+  x ^= x >> 33;
+  x *= 0xc4ceb9fe1a85ec53ULL;
+  return x ^ (x >> 33);
+}
+
+std::uint64_t index_hash(const storage::RequestHash& hash) { return hash[0]; }
+
+ItemDecision item_error(Code code, std::string_view field = {}) {
+  ItemDecision decision;
+  decision.error = code;
+  decision.field = field;
+  return decision;
+}
+
+OrderDecision order_error(Code code, std::string_view field = {}) {
+  OrderDecision decision;
+  decision.error = code;
+  decision.field = field;
+  return decision;
+}
+
+}  // namespace
+
+std::uint64_t books_hash(std::uint64_t item, std::int64_t amount, std::int64_t sold) {
+  return mix(mix(mix(item) ^ static_cast<std::uint64_t>(amount)) ^ static_cast<std::uint64_t>(sold));
+}
+
+OrderBook::OrderBook(const LogUuid& key, OrderBookLimits limits) : hasher_(key), limits_(limits) {
+  STAMPEDE_ASSERT(limits.orders_max < DenseIndex::kPositionsMax, "orders_max fits the index");
+  STAMPEDE_ASSERT(limits.rejections_max > 0 && limits.rejections_max < DenseIndex::kPositionsMax,
+                  "rejections_max fits the index");
+}
+
+// --- looking ------------------------------------------------------------------------------------
+
+std::uint32_t OrderBook::find_item(std::uint64_t id) const {
+  return item_index_.find(mix(id), [&](std::uint32_t at) { return items_[at].id == id; });
+}
+
+const OrderBook::Known* OrderBook::find_known(const storage::RequestHash& hash) const {
+  const auto in = [&](const BlockVector<Known>& entries) {
+    return [&](std::uint32_t at) { return entries[at].hash == hash; };
+  };
+  auto at = known_index_.find(index_hash(hash), in(known_));
+  if (at != DenseIndex::kNone) return &known_[at];
+  at = rejection_index_.find(index_hash(hash), in(rejections_));
+  return at == DenseIndex::kNone ? nullptr : &rejections_[at];
+}
+
+Answer OrderBook::answer_of(const Known& known) const {
+  Answer answer;
+  answer.state = known.kind == KnownKind::confirmed ? State::confirmed : State::rejected;
+  answer.reason = known.reason;
+  answer.lsn = known.lsn;
+  answer.item = items_[known.item_position].id;
+  answer.qty = known.qty;
+  answer.replayed = true;
+  return answer;
+}
+
+std::uint64_t OrderBook::bought(std::uint64_t user_key) const {
+  const auto at =
+      user_index_.find(user_key, [&](std::uint32_t p) { return users_[p].key == user_key; });
+  return at == DenseIndex::kNone ? 0 : users_[at].qty;
+}
+
+OrderDecision OrderBook::decide_order(const Request& order) const {
+  const auto request_hash = hasher_.id(order.id);
+  const auto content_hash = hasher_.order_content(order.item, order.user, order.qty);
+  if (const auto* known = find_known(request_hash)) {
+    if (known->kind == KnownKind::item_change || known->content != content_hash)
+      return order_error(Code::key_reused);
+    OrderDecision repeat;
+    repeat.known = true;
+    repeat.answer = answer_of(*known);
+    return repeat;
+  }
+  const auto position = find_item(order.item);
+  if (position == DenseIndex::kNone) return order_error(Code::unknown_item, "item");
+  const auto& item = items_[position];
+  if (order.qty == 0 || order.qty > item.max_qty) return order_error(Code::bad_request, "qty");
+  if (known_.size() >= limits_.orders_max) return order_error(Code::overloaded);
+
+  OrderDecision decision;
+  decision.request_hash = request_hash;
+  decision.content_hash = content_hash;
+  decision.item_position = position;
+  decision.unit_price_cents = item.price_cents;
+  decision.answer.item = order.item;
+  decision.answer.qty = order.qty;
+  decision.answer.left = item.amount;
+  decision.answer.state = State::rejected;
+  if (item.limit_per_user != 0 &&
+      bought(hasher_.user_on_item(order.item, order.user)) + order.qty > item.limit_per_user) {
+    decision.answer.reason = RejectReason::limit_reached;
+  } else if (item.amount < order.qty) {
+    decision.answer.reason = RejectReason::sold_out;
+  } else {
+    decision.answer.state = State::confirmed;
+    decision.answer.left = item.amount - order.qty;
+  }
+  return decision;
+}
+
+OrderDecision OrderBook::look_up(std::string_view request_id) const {
+  const auto* known = find_known(hasher_.id(request_id));
+  if (known == nullptr || known->kind == KnownKind::item_change)
+    return order_error(Code::unknown_request);
+  OrderDecision decision;
+  decision.known = true;
+  decision.answer = answer_of(*known);
+  return decision;
+}
+
+ItemDecision OrderBook::decide_change(const Request& request, std::uint64_t content_hash) const {
+  ItemDecision decision;
+  decision.request_hash = hasher_.id(request.id);
+  decision.put.request_id = request.id;
+  decision.put.item = request.item;
+  decision.put.content_hash = content_hash;
+  if (const auto* known = find_known(decision.request_hash)) {
+    if (known->kind != KnownKind::item_change || known->content != content_hash)
+      return item_error(Code::key_reused);
+    decision.known = true;
+    decision.lsn = known->lsn;
+  }
+  return decision;
+}
+
+ItemDecision OrderBook::decide_item_put(const Request& request) const {
+  if (request.item > kItemIdMax) return item_error(Code::bad_request, "item");
+  if (request.name.empty() || request.name.size() > kItemNameBytesMax)
+    return item_error(Code::bad_request, "name");
+  if (request.price_cents < 0) return item_error(Code::bad_request, "price_cents");
+  if (request.total < 0 || request.total > kStockMax) return item_error(Code::bad_request, "total");
+  if (request.max_qty == 0 || request.max_qty > kQtyMax)
+    return item_error(Code::bad_request, "max_qty");
+  if (request.limit_per_user > 1'000'000'000) return item_error(Code::bad_request, "limit_per_user");
+
+  auto decision = decide_change(
+      request, hasher_.change_content(1, request.item, request.name, request.price_cents,
+                                      request.total, request.limit_per_user, request.max_qty));
+  if (decision.error != Code::none || decision.known) return decision;
+  decision.put.name = request.name;
+  decision.put.price_cents = request.price_cents;
+  decision.put.total = request.total;
+  decision.put.limit_per_user = request.limit_per_user;
+  decision.put.max_qty = request.max_qty;
+  decision.amount = request.total;
+  const auto position = find_item(request.item);
+  decision.changed = position == DenseIndex::kNone;
+  if (decision.changed)
+    return known_.size() < limits_.orders_max && items_.size() + 1 < DenseIndex::kPositionsMax
+               ? decision
+               : item_error(Code::overloaded);
+  const auto& item = items_[position];
+  const bool same = name_of(item) == request.name && item.price_cents == request.price_cents &&
+                    item.total == request.total && item.limit_per_user == request.limit_per_user &&
+                    item.max_qty == request.max_qty;
+  return same ? decision : item_error(Code::bad_request, "item");
+}
+
+ItemDecision OrderBook::decide_stock_change(const Request& request) const {
+  if (request.total < -kStockMax || request.total > kStockMax)
+    return item_error(Code::bad_request, "delta");
+  auto decision =
+      decide_change(request, hasher_.change_content(2, request.item, {}, request.total, 0, 0, 0));
+  if (decision.error != Code::none || decision.known) return decision;
+  const auto position = find_item(request.item);
+  if (position == DenseIndex::kNone) return item_error(Code::unknown_item, "item");
+  if (known_.size() >= limits_.orders_max) return item_error(Code::overloaded);
+  const auto& item = items_[position];
+  if (item.amount + request.total < 0) return item_error(Code::sold_out, "delta");
+  if (item.total + request.total > kStockMax) return item_error(Code::bad_request, "delta");
+  decision.put.name = name_of(item);
+  decision.put.price_cents = item.price_cents;
+  decision.put.total = item.total + request.total;
+  decision.put.limit_per_user = item.limit_per_user;
+  decision.put.max_qty = item.max_qty;
+  decision.amount = item.amount + request.total;
+  decision.changed = request.total != 0;
+  return decision;
+}
+
+// --- making it true -------------------------------------------------------------------------------
+
+void OrderBook::remember(const Known& known) {
+  const auto position = static_cast<std::uint32_t>(known_.size());
+  known_.push_back(known);
+  known_index_.insert(index_hash(known.hash), position,
+                      [&](std::uint32_t at) { return index_hash(known_[at].hash); });
+}
+
+void OrderBook::remember_rejection(const Known& known) {
+  const auto hash_of = [&](std::uint32_t at) { return index_hash(rejections_[at].hash); };
+  auto position = static_cast<std::uint32_t>(rejections_.size());
+  if (position < limits_.rejections_max) {
+    rejections_.push_back(known);
+  } else {
+    position = static_cast<std::uint32_t>(oldest_rejection_);
+    oldest_rejection_ = (oldest_rejection_ + 1) % rejections_.size();
+    rejection_index_.erase(hash_of(position), position, hash_of);
+    rejections_[position] = known;
+  }
+  rejection_index_.insert(index_hash(known.hash), position, hash_of);
+}
+
+void OrderBook::count_user(std::uint64_t user_key, std::uint32_t qty) {
+  const auto at =
+      user_index_.find(user_key, [&](std::uint32_t p) { return users_[p].key == user_key; });
+  if (at != DenseIndex::kNone) {
+    users_[at].qty += qty;
+    return;
+  }
+  const auto position = static_cast<std::uint32_t>(users_.size());
+  users_.push_back({user_key, qty});
+  user_index_.insert(user_key, position, [&](std::uint32_t p) { return users_[p].key; });
+}
+
+void OrderBook::confirm(std::uint32_t item_position, std::string_view user, std::uint32_t qty,
+                        Lsn lsn) {
+  auto& item = items_[item_position];
+  STAMPEDE_ASSERT(item.amount >= qty, "an item is never oversold");
+  item.amount -= qty;
+  item.seq = lsn;
+  ++confirmed_;
+  if (item.limit_per_user != 0) count_user(hasher_.user_on_item(item.id, user), qty);
+}
+
+void OrderBook::apply_order(const OrderDecision& decision, std::string_view user, Lsn lsn) {
+  STAMPEDE_ASSERT(decision.error == Code::none && !decision.known, "only a new decision is applied");
+  const auto& answer = decision.answer;
+  Known known{decision.request_hash, decision.content_hash, lsn, decision.item_position,
+              static_cast<std::uint16_t>(answer.qty), KnownKind::rejected, answer.reason};
+  if (answer.state == State::rejected) return remember_rejection(known);
+  known.kind = KnownKind::confirmed;
+  confirm(decision.item_position, user, answer.qty, lsn);
+  remember(known);
+}
+
+std::uint32_t OrderBook::put_item(const storage::ItemPut& put) {
+  auto position = find_item(put.item);
+  if (position == DenseIndex::kNone) {
+    position = static_cast<std::uint32_t>(items_.size());
+    items_.push_back(Item{put.item, 0, 0, 0, 0, 0, 0, 0, 0});
+    item_index_.insert(mix(put.item), position, [&](std::uint32_t at) { return mix(items_[at].id); });
+    const auto place = std::lower_bound(
+        items_by_id_.begin(), items_by_id_.end(), put.item,
+        [&](std::uint32_t at, std::uint64_t id) { return items_[at].id < id; });
+    items_by_id_.insert(place, position);
+  }
+  auto& item = items_[position];
+  if (name_of(item) != put.name) {
+    const std::string name(put.name);  // the view may point into names_
+    STAMPEDE_ASSERT(names_.size() + name.size() <= UINT32_MAX, "all item names fit 4 GiB");
+    item.name_offset = static_cast<std::uint32_t>(names_.size());
+    item.name_size = static_cast<std::uint16_t>(name.size());
+    names_ += name;
+  }
+  item.price_cents = put.price_cents;
+  item.total = put.total;
+  item.limit_per_user = put.limit_per_user;
+  item.max_qty = static_cast<std::uint16_t>(put.max_qty);
+  return position;
+}
+
+void OrderBook::apply_item(const ItemDecision& decision, Lsn lsn) {
+  STAMPEDE_ASSERT(decision.error == Code::none && !decision.known && decision.changed,
+                  "only a new change of an item is applied");
+  const auto position = put_item(decision.put);
+  items_[position].amount = decision.amount;
+  items_[position].seq = lsn;
+  remember(Known{decision.request_hash, decision.put.content_hash, lsn, position, 0,
+                 KnownKind::item_change, RejectReason::invalid});
+}
+
+bool OrderBook::replay_set(const std::vector<storage::Command>& set, Lsn lsn) {
+  if (set.size() != 2 || set[1].kind != storage::CommandKind::item_amount_update) return false;
+  const auto amount = set[1].amount.amount;
+  if (set[0].kind == storage::CommandKind::item_put) {
+    const auto& put = set[0].put;
+    if (put.max_qty == 0 || put.max_qty > kQtyMax || put.name.size() > kItemNameBytesMax ||
+        amount < 0 || set[1].amount.item != put.item)
+      return false;
+    ItemDecision decision;
+    decision.changed = true;
+    decision.put = put;
+    decision.amount = amount;
+    decision.request_hash = hasher_.id(put.request_id);
+    apply_item(decision, lsn);
+    return true;
+  }
+  if (set[0].kind != storage::CommandKind::order_insert) return false;
+  const auto& order = set[0].order;
+  const auto position = find_item(order.item);
+  if (position == DenseIndex::kNone || set[1].amount.item != order.item || order.qty > kQtyMax ||
+      order.user.size() > kUserBytesMax || items_[position].amount - order.qty != amount || amount < 0)
+    return false;
+  confirm(position, order.user, order.qty, lsn);
+  remember(Known{hasher_.id(order.request_id),
+                 hasher_.order_content(order.item, order.user, order.qty), lsn, position,
+                 static_cast<std::uint16_t>(order.qty), KnownKind::confirmed, RejectReason::invalid});
+  return true;
+}
+
+bool OrderBook::replay_rejection(const storage::Rejection& rejection, Lsn lsn) {
+  const auto position = find_item(rejection.item);
+  if (position == DenseIndex::kNone || rejection.qty > kQtyMax) return false;
+  remember_rejection(Known{rejection.request_hash, rejection.content_hash, lsn, position,
+                           static_cast<std::uint16_t>(rejection.qty), KnownKind::rejected,
+                           rejection.reason});
+  return true;
+}
+
+// --- reporting --------------------------------------------------------------------------------------
+
+std::string_view OrderBook::name_of(const Item& item) const {
+  return std::string_view(names_).substr(item.name_offset, item.name_size);
+}
+
+ItemRow OrderBook::row(const Item& item) const {
+  return ItemRow{item.id,  name_of(item), item.price_cents,    item.total, item.amount,
+                 item.seq, item.limit_per_user, item.max_qty};
+}
+
+std::optional<ItemRow> OrderBook::item(std::uint64_t id) const {
+  const auto position = find_item(id);
+  if (position == DenseIndex::kNone) return std::nullopt;
+  return row(items_[position]);
+}
+
+std::optional<std::uint64_t> OrderBook::page(std::uint64_t from, std::size_t limit,
+                                             std::vector<ItemRow>& rows) const {
+  auto at = std::lower_bound(items_by_id_.begin(), items_by_id_.end(), from,
+                             [&](std::uint32_t p, std::uint64_t id) { return items_[p].id < id; });
+  for (; at != items_by_id_.end() && rows.size() < limit; ++at) rows.push_back(row(items_[*at]));
+  return at == items_by_id_.end() ? std::nullopt : std::optional(items_[*at].id);
+}
+
+Books OrderBook::books() const {
+  Books books;
+  books.confirmed = confirmed_;
+  books.items = items_.size();
+  for (std::size_t i = 0; i < items_.size(); ++i) {
+    const auto& item = items_[i];
+    books.sold += static_cast<std::uint64_t>(item.total - item.amount);
+    books.hash += books_hash(item.id, item.amount, item.total - item.amount);
+  }
+  return books;
+}
+
+std::size_t OrderBook::memory_bytes() const {
+  return items_.memory_bytes() + item_index_.memory_bytes() +
+         items_by_id_.capacity() * sizeof(std::uint32_t) + names_.capacity() +
+         known_.memory_bytes() + known_index_.memory_bytes() + rejections_.memory_bytes() +
+         rejection_index_.memory_bytes() + users_.memory_bytes() + user_index_.memory_bytes();
+}
+
+}  // namespace stampede::actors

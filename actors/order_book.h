@@ -1,0 +1,147 @@
+#pragma once
+
+// The sale in memory: items, stock, limits per user, and every request id that was decided.
+// Pure and single-threaded: no clock, no I/O. decide_*() looks and changes nothing; apply_*() makes
+// a decision true, live or from the log, through the same code.
+//
+// Checks of an order, in this order, so that a refused one changes nothing: known request id ->
+// item -> qty -> limit -> stock.
+//
+// Memory: an item about 70 bytes and its name, a confirmed order at most 64 (a 40-byte entry and at
+// most 16 bytes of index), a remembered rejection the same.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "actors/codes.h"
+#include "actors/dense_index.h"
+#include "actors/messages.h"
+#include "actors/request_hash.h"
+
+namespace stampede::actors {
+
+struct OrderBookLimits {
+  std::uint64_t orders_max = 20'000'000;     // decided ids that are never forgotten; then: overloaded
+  std::uint64_t rejections_max = 2'000'000;  // the newest are remembered
+};
+
+struct OrderDecision {
+  Code error = Code::none;          // nothing decided: unknown_item, bad_request, key_reused, …
+  std::string_view field;           // of a bad_request
+  bool known = false;               // decided before: `answer` is the old one, nothing to apply
+  Answer answer;                    // confirmed or rejected; lsn is set by apply
+  std::int64_t unit_price_cents = 0;
+  // Kept from the look-ups so that apply need not repeat them.
+  storage::RequestHash request_hash{};
+  std::uint64_t content_hash = 0;
+  std::uint32_t item_position = 0;
+};
+
+struct ItemDecision {
+  Code error = Code::none;
+  std::string_view field;
+  bool known = false;      // the same request id was decided before
+  bool changed = false;    // false: the item is so already; nothing to apply
+  Lsn lsn = 0;             // of the earlier decision, when known
+  storage::ItemPut put;    // the item as it shall be; views point into the request or the book
+  std::int64_t amount = 0;
+  storage::RequestHash request_hash{};
+};
+
+// Sums over all items, for comparing memory, log and database (order-free).
+struct Books {
+  std::uint64_t confirmed = 0;  // orders
+  std::uint64_t items = 0;
+  std::uint64_t sold = 0;       // units
+  std::uint64_t hash = 0;       // sum of books_hash(item, amount, sold)
+};
+std::uint64_t books_hash(std::uint64_t item, std::int64_t amount, std::int64_t sold);
+
+class OrderBook {
+ public:
+  OrderBook(const LogUuid& key, OrderBookLimits limits);
+
+  [[nodiscard]] OrderDecision decide_order(const Request& order) const;
+  [[nodiscard]] ItemDecision decide_item_put(const Request& request) const;
+  [[nodiscard]] ItemDecision decide_stock_change(const Request& request) const;
+  // What is known of a request id: its answer, or unknown_request.
+  [[nodiscard]] OrderDecision look_up(std::string_view request_id) const;
+
+  // A live decision becomes true at `lsn`.
+  void apply_order(const OrderDecision& decision, std::string_view user, Lsn lsn);
+  void apply_item(const ItemDecision& decision, Lsn lsn);
+
+  // The same from the log. False: the record contradicts the book (unknown item, stock below 0).
+  [[nodiscard]] bool replay_set(const std::vector<storage::Command>& set, Lsn lsn);
+  [[nodiscard]] bool replay_rejection(const storage::Rejection& rejection, Lsn lsn);
+
+  [[nodiscard]] std::size_t item_count() const { return items_.size(); }
+  [[nodiscard]] std::optional<ItemRow> item(std::uint64_t id) const;
+  // Up to `limit` items with id >= from in ascending order; the id after the page, if any.
+  std::optional<std::uint64_t> page(std::uint64_t from, std::size_t limit,
+                                    std::vector<ItemRow>& rows) const;
+  [[nodiscard]] std::uint64_t confirmed() const { return confirmed_; }
+  [[nodiscard]] Books books() const;
+  [[nodiscard]] std::size_t memory_bytes() const;
+
+ private:
+  struct Item {
+    std::uint64_t id;
+    std::int64_t price_cents;
+    std::int64_t total;
+    std::int64_t amount;
+    Lsn seq;
+    std::uint32_t name_offset;  // into names_
+    std::uint32_t limit_per_user;
+    std::uint16_t name_size;
+    std::uint16_t max_qty;
+  };
+  enum class KnownKind : std::uint8_t { confirmed = 1, rejected = 2, item_change = 3 };
+  struct Known {
+    storage::RequestHash hash;
+    std::uint64_t content;
+    Lsn lsn;
+    std::uint32_t item_position;
+    std::uint16_t qty;
+    KnownKind kind;
+    RejectReason reason;
+  };
+  static_assert(sizeof(Known) == 40);
+  struct UserCount {
+    std::uint64_t key;
+    std::uint64_t qty;
+  };
+
+  [[nodiscard]] const Known* find_known(const storage::RequestHash& hash) const;
+  [[nodiscard]] Answer answer_of(const Known& known) const;
+  [[nodiscard]] std::uint32_t find_item(std::uint64_t id) const;
+  [[nodiscard]] std::uint64_t bought(std::uint64_t user_key) const;
+  [[nodiscard]] ItemRow row(const Item& item) const;
+  [[nodiscard]] std::string_view name_of(const Item& item) const;
+  void remember(const Known& known);
+  void remember_rejection(const Known& known);
+  void count_user(std::uint64_t user_key, std::uint32_t qty);
+  void confirm(std::uint32_t item_position, std::string_view user, std::uint32_t qty, Lsn lsn);
+  std::uint32_t put_item(const storage::ItemPut& put);
+  ItemDecision decide_change(const Request& request, std::uint64_t content_hash) const;
+
+  RequestHasher hasher_;
+  OrderBookLimits limits_;
+  BlockVector<Item> items_;
+  DenseIndex item_index_;
+  std::vector<std::uint32_t> items_by_id_;  // positions, ascending by item id
+  std::string names_;
+  BlockVector<Known> known_;                // confirmed orders and item changes, for ever
+  DenseIndex known_index_;
+  BlockVector<Known> rejections_;           // a ring once it is full
+  std::size_t oldest_rejection_ = 0;
+  DenseIndex rejection_index_;
+  BlockVector<UserCount> users_;            // only for items that have a limit
+  DenseIndex user_index_;
+  std::uint64_t confirmed_ = 0;
+};
+
+}  // namespace stampede::actors

@@ -1,0 +1,91 @@
+#pragma once
+
+// SF1, the client protocol (contract §3): one frame, one msgpack map, one request; the answer is
+// one map. Pure functions, no I/O, no clock; views point into the frame that was decoded. Hex and
+// decoded examples for clients in other languages: test/vectors/sf1.json.
+//
+// What the contract leaves open, decided here: a key that is there twice is refused (bad_request,
+// the key as field; a second `id` is bad_protocol); text may be str or bin; nil is no value of any
+// known key; `items` takes `item`, or `from` and `limit`, not both.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "actors/codes.h"
+#include "actors/messages.h"
+#include "storage/msgpack_tokens.h"
+
+namespace stampede::actors {
+
+inline constexpr std::size_t kSf1MapBytesMax = 64 * 1024;
+inline constexpr int kSf1DepthMax = 4;
+inline constexpr int kSf1Version = 1;
+inline constexpr std::int64_t kDeadlineDefaultMs = 5000;
+inline constexpr std::int64_t kDeadlineMaxMs = 60'000;
+
+enum class ClientOp : std::uint8_t { invalid = 0, order = 1, get = 2, items = 3, ping = 4 };
+
+// What a client asks, over SF1 or HTTP. Checked: every field holds an allowed value.
+struct ClientRequest {
+  ClientOp op = ClientOp::invalid;
+  bool ack = false;        // order: say `queued` first
+  bool one_item = false;   // items: exactly `item`
+  std::string_view id;     // empty: none given
+  std::uint64_t item = 0;  // items: from
+  std::string_view user;
+  std::uint32_t qty = 1;
+  std::uint32_t limit = static_cast<std::uint32_t>(kItemsPageMax);
+  std::int64_t deadline_ms = kDeadlineDefaultMs;
+};
+
+struct Refusal {
+  Code code = Code::none;
+  std::string_view id;     // empty: not known or malformed
+  std::string_view field;  // empty: none
+};
+
+// Thread-compatible; one object reuses its memory.
+class Sf1Decoder {
+ public:
+  // True: request() is valid. False: refusal() says why. Both live until the next call.
+  [[nodiscard]] bool decode(std::string_view frame);
+  [[nodiscard]] const ClientRequest& request() const { return request_; }
+  [[nodiscard]] const Refusal& refusal() const { return refusal_; }
+
+ private:
+  bool refuse(Code code, std::string_view field = {});
+  void take_pairs();
+  bool take_known(unsigned key, const storage::Token& value);
+  bool take_op(const storage::Token& value);
+  bool check();
+  bool check_fields();
+  [[nodiscard]] bool seen(unsigned key) const { return (seen_ & (1U << key)) != 0; }
+
+  ClientRequest request_;
+  Refusal refusal_;
+  std::uint64_t from_ = 0;
+  unsigned seen_ = 0;       // one bit per known key: it is there,
+  unsigned bad_ = 0;        // … its value is not allowed,
+  unsigned duplicate_ = 0;  // … it is there twice
+  bool op_known_ = false;
+  storage::TokenReader tokens_{storage::TokenLimits{kSf1DepthMax, kSf1MapBytesMax + 1}};
+};
+
+// Encoders append one map to `out`. `id` empty: the key is left out.
+void append_sf1_answer(std::string& out, std::string_view id, const Answer& answer);
+void append_sf1_queued(std::string& out, std::string_view id);
+void append_sf1_error(std::string& out, std::string_view id, Code code, std::string_view field);
+void append_sf1_items(std::string& out, std::string_view id, const std::vector<ItemRow>& rows,
+                      std::optional<std::uint64_t> next);
+void append_sf1_pong(std::string& out, std::string_view id, std::string_view state);
+
+// The second frame of a news message; `ts_ms` is wall-clock time in ms since 1970.
+void append_sf1_news(std::string& out, const ItemRow& row, std::int64_t ts_ms);
+
+// "open" or "sold_out", as clients see an item.
+std::string_view item_state(const ItemRow& row);
+
+}  // namespace stampede::actors

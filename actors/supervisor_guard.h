@@ -1,0 +1,16 @@
+#pragma once
+
+// `supervisor --guard`: a parent that does nothing but start the supervisor again when it dies. The
+// nodes live on meanwhile and are adopted by the new one. No thread, no socket, no lock.
+
+#include <string>
+#include <vector>
+
+namespace stampede::actors {
+
+// Runs this program with `arguments` (which name the supervisor without --guard) and starts it
+// again, after 0.1 s doubling to 5 s, unless it ended with 0, 2, 6, 75 or 78, which another start
+// cannot mend. SIGTERM and SIGINT are passed on. Blocks; returns the supervisor's exit code.
+int run_guard(const std::vector<std::string>& arguments);
+
+}  // namespace stampede::actors

@@ -1,0 +1,123 @@
+#pragma once
+
+// The configuration of one system: plain structs with their defaults, and the loader.
+//
+// Order of precedence, lowest first: the defaults below, the file, the environment
+// (STAMPEDE_<SECTION>__<KEY>, STAMPEDE_DEV), flags. The file is the first that is given of: `file`
+// (--config), $STAMPEDE_CONFIG, <run dir>/stampede.toml if it exists. Everything is checked: an
+// unknown key, a wrong type, a value out of bounds is an error that names its place and says what
+// is allowed. Every key with unit, default, bounds and effect: config/README.md.
+//
+// Thread-safe: no state is kept. load() reads files and is meant for a process's start.
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace stampede::config {
+
+struct Net {
+  std::string mode = "ipc";        // between nodes: "ipc" or "tcp"
+  std::string bind = "127.0.0.1";  // loopback only in this version
+  int port_base = 7100;            // all tcp ports but the HTTP one are port_base + 0 ... 21
+  bool tcp() const { return mode == "tcp"; }
+};
+
+struct Webapp {
+  std::string http = "127.0.0.1:8080";  // host:port, loopback only in this version
+  int result_cache_ttl_s = 60;          // how long a webapp remembers a final answer
+  int resend_ms = 1000;                 // an unanswered batch is sent again after this
+  std::uint64_t waiting_max = 65536;    // open requests; beyond it: overloaded
+};
+
+struct Broker {
+  std::uint64_t inflight_max = 32768;  // orders between broker and backend; beyond it: overloaded
+};
+
+struct Log {
+  std::filesystem::path dir;                       // absolute after load()
+  std::uint64_t segment_bytes = 64ull << 20;       // size of one segment file
+  std::uint64_t backlog_commands_max = 4'000'000;  // owed commands; beyond it: overloaded
+  std::string sync = "always";                     // fdatasync per batch
+};
+
+struct Backend {
+  std::uint64_t orders_max = 20'000'000;     // confirmed orders remembered; beyond: overloaded
+  std::uint64_t rejections_max = 2'000'000;  // newest rejections remembered
+};
+
+struct Db {
+  std::string url;                      // mysql://user@host:port/db or ...@localhost/db?socket=PATH
+  std::filesystem::path password_file;  // absolute after load()
+  int lanes = 2;                        // parallel connections that apply commands
+  std::uint64_t batch_rows_max = 1000;  // order rows in one transaction
+};
+
+struct Supervisor {
+  int heartbeat_ms = 250;            // every node reports this often
+  int missed_heartbeats_max = 8;     // so many missing in a row: the node is taken for dead
+  int stall_ms = 5000;               // work waits and nothing moved for so long: hung
+  int restart_backoff_min_ms = 100;  // first wait before a restart; doubles up to the next line
+  int restart_backoff_max_ms = 30000;
+};
+
+struct Config {
+  Net net;
+  Webapp webapp;
+  Broker broker;
+  Log log;
+  Backend backend;
+  Db db;
+  Supervisor supervisor;
+  bool dev = false;               // allows chaos commands
+  std::filesystem::path run_dir;  // absolute
+  std::filesystem::path origin;   // the file that was read; empty: none
+};
+
+struct ConfigError {
+  std::string file;  // path, "environment" or "command line"
+  int line = 0;      // from 1; 0 where a line makes no sense
+  int column = 0;
+  std::string key;      // "net.port_base"; empty when the file cannot be read or parsed
+  std::string message;  // what is wrong and what is allowed
+};
+
+// "run/stampede.toml:3:13: net.port_base: 99 is not allowed; give a port from 1024 to 65000 ..."
+std::string describe(const ConfigError& error);
+
+using Environment = std::map<std::string, std::string>;
+
+struct LoadOptions {
+  std::optional<std::filesystem::path> file;  // --config
+  std::filesystem::path run_dir;              // --run-dir; empty: $STAMPEDE_RUN_DIR, then "run"
+  Environment env;                            // usually environment()
+  std::vector<std::pair<std::string, std::string>> flags;  // {"net.port_base", "7200"}
+};
+
+// The process's environment, STAMPEDE_* only.
+Environment environment();
+
+// Makes no directory and writes nothing; the run directory need not exist.
+[[nodiscard]] std::variant<Config, ConfigError> load(const LoadOptions& options);
+
+// The password in db.password_file without its last newline; empty when the file is the default
+// one (<run>/db.password) and does not exist. An error when others may read the file.
+[[nodiscard]] std::variant<std::string, ConfigError> read_password(const Config& config);
+
+// One row per key, as config/README.md must show it.
+struct KeyDescription {
+  std::string name;  // "log.segment_bytes"
+  std::string env;   // "STAMPEDE_LOG__SEGMENT_BYTES"
+  std::string unit;
+  std::string default_value;  // as written in TOML, without quotes
+  std::string bounds;         // "262144 ... 1073741824"
+  std::string effect;
+};
+std::vector<KeyDescription> describe_keys();
+
+}  // namespace stampede::config

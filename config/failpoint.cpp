@@ -1,0 +1,103 @@
+#include "config/failpoint.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+
+namespace stampede::config {
+
+namespace detail {
+std::atomic<bool> failpoints_armed{false};
+}
+
+namespace {
+
+enum class Action { kill, exit, stop, throw_error, eio };
+
+struct Point {
+  Action action;
+  unsigned long left;  // passes until it fires; 0 = has fired
+};
+
+std::mutex points_mutex;
+std::map<std::string, Point, std::less<>> points;
+
+std::optional<Action> parse_action(std::string_view text) {
+  if (text == "kill") return Action::kill;
+  if (text == "exit") return Action::exit;
+  if (text == "stop") return Action::stop;
+  if (text == "throw") return Action::throw_error;
+  if (text == "eio") return Action::eio;
+  return std::nullopt;
+}
+
+std::string arm_one(std::string_view text) {
+  const auto equals = text.find('=');
+  if (equals == std::string_view::npos) return "'" + std::string(text) + "' has no '='";
+  auto action_text = text.substr(equals + 1);
+  unsigned long nth = 1;
+  if (const auto at = action_text.find('@'); at != std::string_view::npos) {
+    const auto number = action_text.substr(at + 1);
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), nth);
+    if (error != std::errc{} || end != number.data() + number.size() || nth == 0)
+      return "'" + std::string(number) + "' is not a number from 1";
+    action_text = action_text.substr(0, at);
+  }
+  const auto action = parse_action(action_text);
+  if (!action) return "'" + std::string(action_text) + "' is none of kill exit stop throw eio";
+  points.insert_or_assign(std::string(text.substr(0, equals)), Point{*action, nth});
+  return {};
+}
+
+bool fire(Action action, std::string_view name) {
+  switch (action) {
+    case Action::kill:
+      ::kill(::getpid(), SIGKILL);
+      ::pause();
+      break;
+    case Action::exit:
+      ::_exit(1);
+    case Action::stop:
+      ::kill(::getpid(), SIGSTOP);
+      break;
+    case Action::throw_error:
+      throw std::runtime_error("failpoint " + std::string(name));
+    case Action::eio:
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool detail::pass_failpoint(std::string_view name) {
+  Action action{};
+  {
+    const std::lock_guard lock(points_mutex);
+    const auto it = points.find(name);
+    if (it == points.end() || it->second.left == 0 || --it->second.left != 0) return false;
+    action = it->second.action;
+  }
+  return fire(action, name);
+}
+
+std::string arm_failpoints(std::string_view text) {
+  const std::lock_guard lock(points_mutex);
+  while (!text.empty()) {
+    const auto semicolon = text.find(';');
+    const auto one = text.substr(0, semicolon);
+    if (!one.empty())
+      if (auto error = arm_one(one); !error.empty()) return error;
+    if (semicolon == std::string_view::npos) break;
+    text.remove_prefix(semicolon + 1);
+  }
+  detail::failpoints_armed.store(!points.empty(), std::memory_order_relaxed);
+  return {};
+}
+
+}  // namespace stampede::config

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Kills the broker with SIGKILL under load and checks that every promise was kept.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/chaos.sh
+source "$PROJECT/scripts/chaos.sh"
+
+about="Kills broker-1 with SIGKILL, some times, in the middle of a sale.
+Expected: the broker is back at once; the webapps send every unanswered batch to the new one, and
+the backend gives known request ids their old answer. Nothing is lost or doubled."
+
+chaos_options "$about" "$@"
+echo "$about"
+kills=()
+for ((n = 0; n < TIMES; ++n)); do kills+=("broker-1"); done
+chaos_under_load "${kills[@]}"

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Kills the webapp with SIGKILL under load and checks that every promise was kept.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/chaos.sh
+source "$PROJECT/scripts/chaos.sh"
+
+about="Kills webapp-1 with SIGKILL, some times, in the middle of a sale.
+Expected: the connections of the buyers break and come back by themselves; they ask again with the
+same request id. Decisions are in the backend and in its log: nothing is lost or doubled."
+
+chaos_options "$about" "$@"
+echo "$about"
+kills=()
+for ((n = 0; n < TIMES; ++n)); do kills+=("webapp-1"); done
+chaos_under_load "${kills[@]}"

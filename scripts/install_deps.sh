@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that building, running and testing need, and nothing else.
+set -euo pipefail
+
+# What the program is built from, what runs it, and what the checks need.
+PACKAGES=(
+  g++ cmake ninja-build pkg-config ccache git
+  libcaf-dev libzmq3-dev cppzmq-dev libmsgpack-cxx-dev libboost-dev libmysqlcppconn-dev
+  libspdlog-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libsodium-dev libisal-dev
+  mariadb-server-core mariadb-client python3 python3-zmq python3-msgpack procps curl
+  doctest-dev clang-format-14 shellcheck wrk
+)
+
+usage() {
+  cat <<'TEXT'
+Usage: scripts/install_deps.sh [--print]
+Installs the missing Debian 12 packages with apt-get, as root or through sudo.
+  --print   only says what it would do
+Does nothing, and needs no root, when all are there. Starts no service: only the database's programs
+are installed, not its system service.
+Exit: 0 all there, 1 something is missing and cannot be installed, 2 wrong use.
+TEXT
+}
+
+missing_packages() {
+  local package
+  for package in "${PACKAGES[@]}"; do
+    dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^.i' ||
+      printf '%s\n' "$package"
+  done
+}
+
+give_up() {
+  printf 'install_deps.sh: %s\n' "$1" >&2
+  exit "${2:-1}"
+}
+
+print_only=false
+case "${1:-}" in
+  --help | -h) usage; exit 0 ;;
+  --print) print_only=true ;;
+  "") ;;
+  *) give_up "unknown argument '$1'; see --help" 2 ;;
+esac
+
+command -v apt-get >/dev/null ||
+  give_up "no apt-get here; this project is built on Debian 12. It needs: ${PACKAGES[*]}"
+
+mapfile -t missing < <(missing_packages)
+if ((${#missing[@]} == 0)); then
+  echo "all ${#PACKAGES[@]} packages are installed"
+  exit 0
+fi
+
+# --no-remove: a conflicting package must be an error, never a silent removal.
+install=(apt-get install -y --no-install-recommends --no-remove "${missing[@]}")
+as_root=()
+if ((EUID != 0)); then as_root=(sudo); fi
+
+if $print_only; then
+  printf '%s\n' "${as_root[*]:+${as_root[*]} }apt-get update"
+  printf '%s\n' "${as_root[*]:+${as_root[*]} }${install[*]}"
+  exit 0
+fi
+
+if ((EUID != 0)) && ! command -v sudo >/dev/null; then
+  give_up "missing packages: ${missing[*]}
+neither root nor sudo is at hand; as root, run: apt-get update && ${install[*]}"
+fi
+
+export DEBIAN_FRONTEND=noninteractive
+printf 'installing %s packages: %s\n' "${#missing[@]}" "${missing[*]}"
+"${as_root[@]}" apt-get update -q ||
+  give_up "apt-get update failed; is the network there, and are the sources right?"
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive "${install[@]}" ||
+  give_up "apt-get could not install: ${missing[*]}; its own message above says why"
+mapfile -t missing < <(missing_packages)
+((${#missing[@]} == 0)) || give_up "still missing after the installation: ${missing[*]}"

@@ -1,0 +1,105 @@
+#!/usr/bin/python3
+"""Prints a command log as JSON lines, one per command, rejection and outcome record.
+
+Reads the files as storage/log_format.md and storage/command.h describe them, with nothing but
+struct and msgpack: any language can do the same. Changes nothing and may run beside a backend.
+It does not tell a torn end from damage; `stampede log verify` does.
+
+usage: read_log.py DIR
+"""
+import json
+import pathlib
+import struct
+import sys
+
+import msgpack
+
+BATCH = struct.Struct("<4sIIIQQQQIIqII")  # magic … pid, zero: 72 bytes
+RECORD = struct.Struct("<IBBH")
+TYPES = {1: "EMIT", 2: "EXEC", 3: "FAIL", 4: "OPTM", 5: "SEAL", 7: "EPOCH", 8: "REJECT"}
+COMMANDS = {
+    1: ("OrderInsert", "request_id item user qty unit_price_cents decided_at_us"),
+    2: ("ItemAmountUpdate", "item amount"),
+    3: ("ItemPut", "request_id item name price_cents total limit_per_user max_qty content_hash"),
+}
+REASONS = {1: "sold_out", 2: "limit_reached"}
+
+
+def crc32c(data, crc=0):
+    crc ^= 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def batches(directory):
+    """Yields (first lsn, records) of every batch. A closed segment ends where its successor says."""
+    files = [path.read_bytes() for path in sorted(pathlib.Path(directory).glob("*.seg"))]
+    ends = [struct.unpack_from("<Q", data, 88)[0] for data in files[1:]]
+    expected, previous, held = 1, 0, None
+    for data, end in zip(files, ends + [sys.maxsize]):
+        at = 4096
+        while at < min(end, len(data)) and data[at:at + 4] == b"BATC":
+            head = BATCH.unpack_from(data, at)
+            if head[4] != expected or head[3] != previous or head[1] > len(data) - at:
+                break
+            if held:
+                yield held
+            frame = data[at:at + head[1]]
+            held = (head[6], frame[72:], head[8])
+            expected, previous, at = expected + 1, head[2], at + head[1]
+    # Each batch vouches for the one before it; the last one has only its own checksum.
+    if held and crc32c(frame[:8] + bytes(4) + frame[12:]) == previous:
+        yield held
+
+
+def records(directory):
+    """Yields (type, lsn or None, payload)."""
+    for lsn, data, count in batches(directory):
+        at = 0
+        for _ in range(count):
+            length, kind, _, _ = RECORD.unpack_from(data, at)
+            decision = kind in (1, 8)
+            if kind < 128:
+                yield kind, lsn if decision else None, data[at + 8:at + 8 + length]
+            lsn += decision
+            at += 8 + length
+
+
+def command(position, lsn, fields):
+    name, arguments = COMMANDS[fields[0]]
+    names = arguments.split()
+    own_id = fields[1 + len(names)] if len(fields) > 1 + len(names) else f"{lsn}.{position}"
+    values = {n: v for n, v in zip(names, fields[1:]) if v is not None}
+    if "content_hash" in values:
+        values["content_hash"] = f"{values['content_hash']:016x}"
+    return {"type": "EMIT", "lsn": lsn, "name": name, "id": own_id, **values}
+
+
+def lines(directory):
+    for kind, lsn, payload in records(directory):
+        fields = msgpack.unpackb(payload, unicode_errors="replace")
+        text = f"{lsn >> 40}.{lsn & (1 << 40) - 1}" if lsn else None
+        if kind == 1:
+            yield from (command(i, text, fields[i]) for i in range(len(fields)))
+        elif kind == 8:
+            yield {"type": "REJECT", "lsn": text, "request_id_hash": fields[0].hex(),
+                   "content_hash": f"{fields[1]:016x}", "item": fields[2], "qty": fields[3],
+                   "reason": REASONS[fields[4]]}
+        elif kind in (2, 3, 4):
+            yield {"type": TYPES[kind], "lane": fields[0], "name": COMMANDS[fields[1]][0],
+                   "position": fields[2], "numbers": fields[3]}
+        else:
+            yield {"type": TYPES[kind]}
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] in ("-h", "--help"):
+        sys.exit(__doc__)
+    try:
+        for line in lines(sys.argv[1]):
+            print(json.dumps(line, ensure_ascii=False))
+    except BrokenPipeError:
+        sys.exit(0)

@@ -1,0 +1,252 @@
+#!/usr/bin/env bash
+# Starts a whole system on this machine: packages, build, private database, nodes, items.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+  cat <<'TEXT'
+Usage: scripts/start_all.sh [--item ID:NAME:STOCK]... [--nodes webapp=1,broker=1,backend=1]
+                            [--db URL [--db-password-file FILE]] [--fresh] [--wait SECONDS]
+Installs missing packages, builds if needed, starts a private MariaDB, migrates, starts the nodes,
+waits until they are ready, adds the items, prints the addresses. Safe to run again: on a running
+system it starts what is missing and adds the items that are not there.
+
+  --item ID:NAME:STOCK      something to sell; may be given several times
+  --nodes LIST              how many of each node (default webapp=1,broker=1,backend=1)
+  --db URL                  use this database, mysql://user@host:port/db, instead of a private one;
+                            remembered in <run>/stampede.toml. Its user must be allowed to create
+                            tables for the migration
+  --db-password-file FILE   its password, mode 0600
+  --fresh                   moves the command log and the private database to <run>/old-<time>/ and
+                            starts empty; refused with --db and while the system runs
+  --wait SECONDS            how long to wait for ready (default 60)
+
+State lies in ${STAMPEDE_RUN_DIR:-run}. STAMPEDE_<SECTION>__<KEY> of the environment is kept in its
+stampede.toml, for instance STAMPEDE_NET__PORT_BASE=7300 STAMPEDE_WEBAPP__HTTP=127.0.0.1:8090.
+Exit: 0 ready, 1 failure, 2 wrong use, 3 not ready in time, 6 refused (port, lock, --fresh).
+TEXT
+}
+
+items=()
+nodes=webapp=1,broker=1,backend=1
+db_url=
+db_password_file=
+fresh=false
+wait_s=60
+while (($#)); do
+  case $1 in
+    --help | -h) usage; exit 0 ;;
+    --item) need_value "$1" $#; items+=("$2"); shift 2 ;;
+    --nodes) need_value "$1" $#; nodes=$2; shift 2 ;;
+    --db) need_value "$1" $#; db_url=$2; shift 2 ;;
+    --db-password-file) need_value "$1" $#; db_password_file=$(realpath -m -- "$2"); shift 2 ;;
+    --wait) need_value "$1" $#; wait_s=${2%s}; shift 2 ;;
+    --fresh) fresh=true; shift ;;
+    *) wrong_use "$1" ;;
+  esac
+done
+
+# --- what was asked for --------------------------------------------------------------------------
+
+check_wishes() {
+  local item
+  for item in "${items[@]}"; do
+    [[ $item =~ ^[0-9]+:.+:[0-9]+$ ]] ||
+      fail 2 "--item '$item' is not ID:NAME:STOCK, for instance 1:Phone:300"
+  done
+  [[ $nodes =~ ^(webapp|broker|backend)=[0-9]+(,(webapp|broker|backend)=[0-9]+)*$ ]] ||
+    fail 2 "--nodes '$nodes' is not a list like webapp=1,broker=1,backend=1"
+  [[ $wait_s =~ ^[0-9]+$ ]] || fail 2 "--wait '$wait_s' is no number of seconds"
+  if [[ -n $db_url && ! $db_url =~ ^mysql://[^/]+@[^/]+/.+ ]]; then
+    fail 2 "--db '$db_url' is not mysql://user@host:port/db"
+  fi
+  if $fresh && [[ -n $db_url ]]; then
+    fail 6 "--fresh is refused with --db: a database that is not ours is never moved"
+  fi
+  ((${#RUN} <= 80)) ||
+    fail 2 "$RUN is too long for unix sockets; choose a shorter one: STAMPEDE_RUN_DIR=/tmp/run"
+}
+
+setting() { /usr/bin/python3 "$PROJECT/scripts/settings.py" "$RUN/stampede.toml" get "$@"; }
+
+uses_private_db() { [[ -z $(setting db.url) ]]; }
+
+# Kept for the tools, which are called without these flags later.
+write_settings() {
+  local wishes=()
+  if [[ -n $db_url ]]; then wishes+=("db.url=$db_url" "dev=${STAMPEDE_DEV:-false}"); fi
+  if [[ -n $db_password_file ]]; then wishes+=("db.password_file=$db_password_file"); fi
+  # Chaos is for systems that own their database.
+  if [[ -z $db_url ]] && uses_private_db; then wishes+=("dev=$(setting dev true)"); fi
+  /usr/bin/python3 "$PROJECT/scripts/settings.py" "$RUN/stampede.toml" set "${wishes[@]}"
+}
+
+# --- steps ---------------------------------------------------------------------------------------
+
+move_old_state_away() {
+  local old log_dir
+  [[ -z $(running_nodes) ]] || fail 6 "--fresh: the system runs; scripts/stop_all.sh first"
+  db_stop
+  old=$RUN/old-$(date -u +%Y%m%dT%H%M%SZ)
+  log_dir=$(setting log.dir commandlog)
+  case $log_dir in /*) ;; *) log_dir=$RUN/$log_dir ;; esac
+  if [[ -e $log_dir || -e $DB_DIR ]]; then
+    mkdir "$old"
+    if [[ -e $log_dir ]]; then mv "$log_dir" "$old/commandlog"; fi
+    if [[ -e $DB_DIR ]]; then mv "$DB_DIR" "$old/db"; fi
+    rm -f "$RUN/db.password"
+    step fresh "the old log and database are in $old"
+  fi
+}
+
+# A binary in use is left alone: restarted nodes must be of the same build as the others.
+build_if_needed() {
+  if is_running && [[ -x $STAMPEDE ]]; then return; fi
+  if [[ -z ${STAMPEDE_BIN:-} ]]; then build_project stampede; fi
+  [[ -x $STAMPEDE ]] || fail 1 "$STAMPEDE is missing"
+  step build "$STAMPEDE"
+}
+
+start_database() {
+  if uses_private_db; then
+    db_start
+    step database "private, socket $DB_SOCKET"
+  else
+    step database "$(setting db.url)"
+  fi
+}
+
+migrate() {
+  local report
+  if uses_private_db; then
+    (umask 077 && : >"$DB_DIR/admin.password")
+    report=$(STAMPEDE_DB__URL="mysql://root@localhost/$DB_SCHEMA?socket=${DB_SOCKET//%/%25}" \
+      STAMPEDE_DB__PASSWORD_FILE="$DB_DIR/admin.password" stampede migrate up) ||
+      fail 1 "the migration failed; the message above says why"
+  else
+    report=$(stampede migrate up) ||
+      fail 1 "the migration failed; the user of --db must be allowed to CREATE and ALTER tables"
+  fi
+  step migrate "$(tail -n 1 <<<"$report")"
+}
+
+count_of() { if [[ ,$nodes, =~ ,$1=([0-9]+), ]]; then echo "${BASH_REMATCH[1]}"; else echo 1; fi; }
+
+check_ports() {
+  local http host base bind ports=() k busy
+  http=$(setting webapp.http 127.0.0.1:8080)
+  base=$(setting net.port_base 7100)
+  bind=$(setting net.bind 127.0.0.1)
+  host=${http%:*}
+  for ((k = 0; k < $(count_of webapp); ++k)); do
+    busy=$(busy_port "$host" "$((${http##*:} + 100 * k))")
+    [[ -z $busy ]] || fail 6 "port $busy on $host is taken by another program; choose another one: \
+STAMPEDE_WEBAPP__HTTP=127.0.0.1:8090 scripts/start_all.sh"
+    ports+=("$((base + 1 + 100 * k))" "$((base + 2 + 100 * k))")
+  done
+  if [[ $(setting net.mode ipc) == tcp ]]; then
+    ports+=("$((base + 11))" "$((base + 12))" "$((base + 13))" "$((base + 14))")
+    ports+=("$((base + 20))" "$((base + 21))")
+  fi
+  busy=$(busy_port "$bind" "$base" "${ports[@]}")
+  [[ -z $busy ]] || fail 6 "port $busy on $bind is taken by another program; choose other ones: \
+STAMPEDE_NET__PORT_BASE=7300 scripts/start_all.sh"
+}
+
+start_nodes() {
+  if is_running; then
+    step nodes "already running (see scripts/status.sh)"
+    return
+  fi
+  # Nodes whose supervisor died keep serving, and hold their ports; the new one adopts them.
+  if [[ -z $(running_nodes) ]]; then check_ports; fi
+  mkdir -p "$RUN/log"
+  setsid "$STAMPEDE" --run-dir "$RUN" supervisor --guard --nodes "$nodes" \
+    </dev/null >>"$RUN/log/supervisor.log" 2>&1 9>&- &
+  remember_process "$RUN/guard.pid" $!
+  disown
+}
+
+# nodes_given_up: one line for each node that waits for the operator (exit 65, 75, 78).
+nodes_given_up() {
+  stampede --json status 2>/dev/null | /usr/bin/python3 -c '
+import json, sys
+try:
+    nodes = json.load(sys.stdin).get("nodes", [])
+except ValueError:
+    nodes = []
+for node in nodes:
+    if node.get("state") == "waiting_operator":
+        print(node.get("node"), "ended:", node.get("last_exit"))' || true
+}
+
+wait_until_ready() {
+  local until=$((SECONDS + wait_s)) given_up
+  until stampede health --wait 1s >/dev/null 2>&1; do
+    if ! is_running; then
+      tail -n 15 "$RUN/log/supervisor.log" >&2 || true
+      fail 1 "the supervisor ended; $RUN/log/supervisor.log says why"
+    fi
+    given_up=$(nodes_given_up)
+    if [[ -n $given_up ]]; then
+      say "$given_up"
+      tail -n 5 "$RUN/log/${given_up%% *}.log" >&2 || true
+      fail 1 "a node needs you; see scripts/status.sh and $RUN/log/"
+    fi
+    if ((SECONDS >= until)); then
+      stampede status >&2 || true
+      fail 3 "not ready after $wait_s s; it may still be replaying: scripts/status.sh shows it"
+    fi
+    sleep 0.1
+  done
+  step nodes "ready: $nodes"
+}
+
+add_items() {
+  local item id name stock
+  for item in "${items[@]}"; do
+    id=${item%%:*}
+    stock=${item##*:}
+    name=${item#*:}
+    name=${name%:*}
+    stampede item add "$id" --name "$name" --stock "$stock" >/dev/null ||
+      fail 1 "item $id was not added; the message above says why"
+    step item "$id $name, $stock units"
+  done
+}
+
+print_addresses() {
+  local http base bind
+  http=$(setting webapp.http 127.0.0.1:8080)
+  base=$(setting net.port_base 7100)
+  bind=$(setting net.bind 127.0.0.1)
+  cat <<TEXT
+
+stampede api      http://$http/v1/items
+stampede zmq      tcp://$bind:$((base + 1))   (news $((base + 2)))
+stampede health   http://$bind:$base/readyz
+loopback only, no login: whoever can connect can buy as anyone.
+Next: scripts/demo.sh   Look: scripts/status.sh, scripts/sql.sh   Stop: scripts/stop_all.sh
+TEXT
+}
+
+check_wishes
+"$PROJECT/scripts/install_deps.sh" >&2
+umask 077
+lock_scripts
+# shellcheck source=scripts/private_db.sh
+source "$PROJECT/scripts/private_db.sh"
+if $fresh && [[ -n $(setting db.url) ]]; then
+  fail 6 "--fresh is refused: this system uses $(setting db.url), which is not ours to move; \
+take another STAMPEDE_RUN_DIR"
+fi
+if $fresh; then move_old_state_away; fi
+if ! is_running; then write_settings; fi
+build_if_needed
+start_database
+migrate
+start_nodes
+wait_until_ready
+add_items
+print_addresses

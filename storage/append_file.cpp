@@ -1,0 +1,233 @@
+#include "storage/append_file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "config/invariant.h"
+
+namespace stampede::storage {
+namespace {
+
+constexpr std::size_t kZeroPiece = std::size_t{1} << 20;
+constexpr std::uint64_t kFlushEvery = std::uint64_t{4} << 20;
+constexpr mode_t kFileMode = 0600;
+constexpr mode_t kDirMode = 0700;
+
+Error failed(const std::string& what, const std::string& path, int error) {
+  const char* hint = "; check the disk and the directory's rights";
+  if (error == ENOSPC || error == EDQUOT) hint = "; make room on this disk";
+  return {Errc::io,
+          "cannot " + what + " " + path + ": " + std::generic_category().message(error) + hint};
+}
+
+class Fd {
+ public:
+  explicit Fd(int fd) : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&&) = delete;
+  ~Fd() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+
+ private:
+  int fd_;
+};
+
+// Children must inherit neither the log nor its lock: O_CLOEXEC everywhere.
+Fd open_fd(const std::string& path, int flags) {
+  int fd = -1;
+  do {
+    fd = ::open(path.c_str(), flags | O_CLOEXEC, kFileMode);
+  } while (fd < 0 && errno == EINTR);
+  return Fd(fd);
+}
+
+class PosixFile final : public AppendFile {
+ public:
+  PosixFile(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+
+  Status write_at(std::uint64_t offset, std::string_view bytes) override {
+    while (!bytes.empty()) {
+      const ssize_t n = ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return failed("write at offset " + std::to_string(offset) + " of", path_, errno);
+      STAMPEDE_ASSERT(n > 0, "a write that takes nothing reports an error");
+      offset += static_cast<std::uint64_t>(n);
+      bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+    return Done{};
+  }
+
+  Status datasync() override {
+    if (::fdatasync(fd_.get()) != 0) return failed("sync", path_, errno);
+    return Done{};
+  }
+
+  Status sync() override {
+    if (::fsync(fd_.get()) != 0) return failed("sync", path_, errno);
+    return Done{};
+  }
+
+  Status fill_with_zeros(std::uint64_t bytes) {
+    const std::string zeros(std::min<std::uint64_t>(kZeroPiece, bytes), '\0');
+    for (std::uint64_t done = 0; done < bytes;) {
+      const auto piece = std::min<std::uint64_t>(zeros.size(), bytes - done);
+      if (auto written = write_at(done, std::string_view(zeros).substr(0, piece)); !written) {
+        return written;
+      }
+      done += piece;
+      // Handed to the disk bit by bit: one sync of it all would hold up the log's own syncs. Only
+      // a hint; sync() is what counts.
+      if (done % kFlushEvery == 0) {
+        ::sync_file_range(fd_.get(), static_cast<off_t>(done - kFlushEvery),
+                          static_cast<off_t>(kFlushEvery),
+                          SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+      }
+    }
+    return Done{};
+  }
+
+ private:
+  Fd fd_;
+  std::string path_;
+};
+
+class PosixLock final : public HeldLock {
+ public:
+  explicit PosixLock(Fd fd) : fd_(std::move(fd)) {}
+
+ private:
+  Fd fd_;
+};
+
+std::string parent_of(std::string dir) {
+  while (dir.size() > 1 && dir.back() == '/') dir.pop_back();
+  const auto parent = std::filesystem::path(dir).parent_path().string();
+  return parent.empty() ? "." : parent;
+}
+
+bool exists(const std::string& path) {
+  struct stat status {};
+  return ::lstat(path.c_str(), &status) == 0;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<AppendFile>> PosixDisk::create_zeroed(const std::string& path,
+                                                             std::uint64_t bytes) {
+  Fd fd = open_fd(path, O_CREAT | O_EXCL | O_RDWR);
+  if (!fd) return failed("create", path, errno);
+  auto file = std::make_unique<PosixFile>(std::move(fd), path);
+  if (auto filled = file->fill_with_zeros(bytes); !filled) {
+    ::unlink(path.c_str());  // a disk that is full should not stay so because of this file
+    return filled.error();
+  }
+  return std::unique_ptr<AppendFile>(std::move(file));
+}
+
+Result<std::unique_ptr<AppendFile>> PosixDisk::open_for_write(const std::string& path) {
+  Fd fd = open_fd(path, O_RDWR);
+  if (!fd) return failed("open", path, errno);
+  return std::unique_ptr<AppendFile>(std::make_unique<PosixFile>(std::move(fd), path));
+}
+
+Status PosixDisk::rename(const std::string& from, const std::string& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) {
+    return Done{};
+  }
+  // Some file systems do not know the flag. The log's lock keeps others away meanwhile.
+  if (errno == EINVAL || errno == ENOSYS) {
+    if (exists(to)) return failed("rename " + from + " to", to, EEXIST);
+    if (::rename(from.c_str(), to.c_str()) == 0) return Done{};
+  }
+  return failed("rename " + from + " to", to, errno);
+}
+
+Status PosixDisk::remove(const std::string& path) {
+  STAMPEDE_ASSERT(!path.ends_with(".seg"), "a segment is never removed");
+  if (::unlink(path.c_str()) == 0 || errno == ENOENT) return Done{};
+  return failed("remove", path, errno);
+}
+
+Status PosixDisk::sync_dir(const std::string& dir) {
+  const Fd fd = open_fd(dir, O_RDONLY | O_DIRECTORY);
+  if (!fd) return failed("open directory", dir, errno);
+  if (::fsync(fd.get()) != 0) return failed("sync directory", dir, errno);
+  return Done{};
+}
+
+Status PosixDisk::make_dir(const std::string& dir) {
+  const bool made = ::mkdir(dir.c_str(), kDirMode) == 0;
+  if (!made && errno != EEXIST) return failed("create directory", dir, errno);
+  // Also when it was there: whoever made it may have died before this point.
+  auto synced = sync_dir(parent_of(dir));
+  if (!synced && made) return synced;
+  return Done{};
+}
+
+Result<std::vector<FileEntry>> PosixDisk::list(const std::string& dir) {
+  std::vector<FileEntry> files;
+  std::error_code error;
+  std::filesystem::directory_iterator it(dir, error);
+  if (error == std::errc::no_such_file_or_directory) return files;
+  if (error) return failed("list directory", dir, error.value());
+  for (; it != std::filesystem::directory_iterator(); it.increment(error)) {
+    struct stat status {};
+    if (::stat(it->path().c_str(), &status) != 0) {
+      if (errno == ENOENT) continue;  // a .tmp file of a running writer, renamed meanwhile
+      return failed("look at", it->path().string(), errno);
+    }
+    if (!S_ISREG(status.st_mode)) continue;
+    files.push_back({it->path().filename().string(), static_cast<std::uint64_t>(status.st_size)});
+  }
+  if (error) return failed("list directory", dir, error.value());
+  return files;
+}
+
+Status PosixDisk::read(const std::string& path, std::uint64_t offset, std::uint64_t bytes_max,
+                       std::string& out) {
+  const Fd fd = open_fd(path, O_RDONLY);
+  if (!fd) return failed("open", path, errno);
+  out.resize(bytes_max);
+  std::size_t done = 0;
+  while (done < bytes_max) {
+    const ssize_t n =
+        ::pread(fd.get(), out.data() + done, bytes_max - done, static_cast<off_t>(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0)
+      return failed("read at offset " + std::to_string(offset + done) + " of", path, errno);
+    if (n == 0) break;
+    done += static_cast<std::size_t>(n);
+  }
+  out.resize(done);
+  return Done{};
+}
+
+Result<std::unique_ptr<HeldLock>> PosixDisk::lock(const std::string& path) {
+  Fd fd = open_fd(path, O_CREAT | O_RDWR);
+  if (!fd) return failed("open", path, errno);
+  int locked = -1;
+  do {
+    locked = ::flock(fd.get(), LOCK_EX | LOCK_NB);
+  } while (locked != 0 && errno == EINTR);
+  if (locked != 0 && errno == EWOULDBLOCK) {
+    return Error{Errc::locked, path +
+                                   " is held by another process: one writer to a log; stop it "
+                                   "or use another directory"};
+  }
+  if (locked != 0) return failed("lock", path, errno);
+  return std::unique_ptr<HeldLock>(std::make_unique<PosixLock>(std::move(fd)));
+}
+
+}  // namespace stampede::storage

@@ -1,0 +1,86 @@
+#pragma once
+
+// Reads and verifies a whole command log. Changes nothing, creates nothing, takes no lock: a log
+// that another process is writing can be read too (its end is then wherever the reader found it).
+//
+// Three different outcomes: an end (empty, clean, or torn: the normal trace of a crash, everything
+// ever acknowledged is before it), or an Error: Errc::corrupt (the log once was durable further
+// than it can be read now; file, offset and lsns named), Errc::version, Errc::io.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "storage/append_file.h"
+#include "storage/log_format.h"
+#include "storage/log_segment.h"
+#include "storage/result.h"
+
+namespace stampede::storage {
+
+struct BatchInfo {
+  std::uint64_t batch_no{};
+  std::uint64_t epoch{};
+  Lsn first_lsn{};
+  std::uint64_t durable_pos{};
+  std::int64_t wall_ns{};
+  std::uint32_t pid{};
+  std::uint32_t count{};     // records
+  std::string_view file;     // segment's name, valid during the call
+  std::uint64_t offset{};    // in that file
+  std::uint64_t position{};  // global
+  std::uint64_t end{};       // global position behind it
+};
+
+// Called in log order, on the reading thread. What it was shown is true only if read_log then
+// returns a LogEnd. An Error ends the reading and is returned by read_log.
+class LogVisitor {
+ public:
+  virtual ~LogVisitor() = default;
+  virtual Status on_log(const LogUuid&) { return Done{}; }  // first, unless the log is empty
+  virtual Status on_batch(const BatchInfo&) { return Done{}; }
+  virtual Status on_record(const BatchInfo&, const RecordView&) { return Done{}; }
+};
+
+enum class LogTail : std::uint8_t {
+  empty = 1,  // no segment at all
+  clean,      // zeros follow the last batch
+  torn,       // the remains of a batch that was never acknowledged follow it
+};
+
+struct TornTail {
+  std::string file;
+  std::uint64_t offset{};
+  std::uint64_t bytes{};  // up to the last byte that is not zero
+};
+
+// Where and how a log ends: what reports show and what LogWriter::resume needs.
+struct LogEnd {
+  LogTail tail = LogTail::empty;
+  TornTail torn;  // when tail is torn
+
+  LogUuid uuid{};
+  LogChain chain;    // after the last batch
+  Lsn last_lsn = 0;  // of the last decision, 0 without one
+
+  std::uint64_t segments = 0;
+  std::uint64_t batches = 0;
+  std::uint64_t records = 0;
+  std::uint64_t bytes = 0;  // global position of the end
+
+  // The last segment.
+  std::uint64_t seg_no = 0;
+  std::uint64_t seg_base = 0;  // global position of its first byte
+  std::uint64_t seg_end = 0;   // offset behind its last valid batch
+  // Its last batch, bytes and all, empty when it holds none; and what was before it.
+  std::string last_batch;
+  std::uint64_t last_batch_offset = 0;
+  LogChain chain_before_last;
+
+  std::optional<FileEntry> spare;  // an unused spare segment
+};
+
+// Blocks; needs memory for one segment. A missing or empty directory is an empty log, no error.
+Result<LogEnd> read_log(Disk& disk, const std::string& dir, LogVisitor& visitor);
+
+}  // namespace stampede::storage

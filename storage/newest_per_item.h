@@ -1,0 +1,108 @@
+#pragma once
+
+// Of all commands of one type, the newest of each item, and whether it is executed. That is all
+// recovery has to know of the item commands: their effect is absolute, so whatever is older is
+// settled either by an executed newer one or by the newest, which will be applied.
+// Part of ReplayFold. Memory: one state per changed item, one index entry per owed one (and a
+// bounded number of stale ones). Thread-compatible: one thread. No I/O, no errors.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "storage/lsn.h"
+
+namespace stampede::storage {
+
+// Value: what is kept of the newest command, the amount or the payload.
+template <class Value>
+class NewestPerItem {
+ public:
+  struct Newest {
+    Lsn lsn = 0;
+    std::uint32_t position = 0;
+    bool executed = false;
+    bool failed = false;
+    Value value{};
+  };
+
+  // lsns never decrease, and positions do not inside one lsn.
+  void emitted(std::uint64_t item, Lsn lsn, std::uint32_t position, Value value) {
+    auto [at, added] = states_.try_emplace(item);
+    Newest& newest = at->second;
+    if (added || newest.executed) ++owed_;
+    if (!added && newest.failed) --failed_;
+    newest = {lsn, position, false, false, std::move(value)};
+    if (index_.size() >= 2 * owed_ + kStaleMax) sweep();
+    index_.push_back({lsn, item, position});
+  }
+
+  // Every command at `position` of the sets from … to (inclusive) is executed.
+  void executed(std::uint32_t position, Lsn from, Lsn to) {
+    each_newest(position, from, to, [this](Newest& newest) {
+      newest.executed = true;
+      newest.value = Value{};
+      --owed_;
+      if (std::exchange(newest.failed, false)) --failed_;
+    });
+  }
+
+  void failed(std::uint32_t position, Lsn lsn) {
+    each_newest(position, lsn, lsn, [this](Newest& newest) {
+      if (!std::exchange(newest.failed, true)) ++failed_;
+    });
+  }
+
+  [[nodiscard]] std::uint64_t owed_count() const { return owed_; }
+  [[nodiscard]] std::uint64_t failed_count() const { return failed_; }
+
+  // Calls fn(item, Newest) for each item whose newest command is owed, in lsn order.
+  template <class Fn>
+  void each_owed(Fn fn) const {
+    for (const Entry& entry : index_) {
+      const Newest& newest = states_.find(entry.item)->second;
+      if (is_current(entry, newest)) fn(entry.item, newest);
+    }
+  }
+
+ private:
+  static constexpr std::size_t kStaleMax = 65536;
+
+  struct Entry {
+    Lsn lsn;
+    std::uint64_t item;
+    std::uint32_t position;
+  };
+
+  static bool is_current(const Entry& entry, const Newest& newest) {
+    return newest.lsn == entry.lsn && newest.position == entry.position && !newest.executed;
+  }
+
+  template <class Fn>
+  void each_newest(std::uint32_t position, Lsn from, Lsn to, Fn fn) {
+    auto entry = std::lower_bound(index_.begin(), index_.end(), from,
+                                  [](const Entry& a, Lsn lsn) { return a.lsn < lsn; });
+    for (; entry != index_.end() && entry->lsn <= to; ++entry) {
+      if (entry->position != position) continue;
+      Newest& newest = states_.find(entry->item)->second;
+      if (is_current(*entry, newest)) fn(newest);
+    }
+  }
+
+  // Forgets entries that a newer command or an EXEC has made meaningless.
+  void sweep() {
+    std::erase_if(index_, [this](const Entry& entry) {
+      return !is_current(entry, states_.find(entry.item)->second);
+    });
+  }
+
+  std::unordered_map<std::uint64_t, Newest> states_;  // by item
+  std::vector<Entry> index_;                          // ascending by lsn, position
+  std::uint64_t owed_ = 0;
+  std::uint64_t failed_ = 0;
+};
+
+}  // namespace stampede::storage

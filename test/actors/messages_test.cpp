@@ -1,0 +1,96 @@
+#include "actors/messages.h"
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <random>
+
+using namespace stampede::actors;
+
+TEST_CASE("requests come back as they were sent") {
+  std::string body;
+  append_request(body, {RequestKind::order, "r-1", 7, "ann", 3, {}, 0, 0, 0, 0});
+  append_request(body, {RequestKind::get, "r-2", 0, {}, 0, {}, 0, 0, 0, 0});
+  append_request(body, {RequestKind::items, {}, 5, {}, 10, {}, 0, 0, 0, 0});
+  append_request(body, {RequestKind::item_put, "p", kItemIdMax, {}, 0, "名", 1, 2, 3, 4});
+  append_request(body, {RequestKind::stock_change, "s", 1, {}, 0, {}, 0, -5, 0, 0});
+  BodyReader reader;
+  reader.open(body);
+  Request request;
+  REQUIRE(reader.next(request));
+  CHECK(request.id == "r-1");
+  CHECK(request.user == "ann");
+  CHECK(request.qty == 3);
+  REQUIRE(reader.next(request));
+  CHECK(request.kind == RequestKind::get);
+  REQUIRE(reader.next(request));
+  CHECK(request.item == 5);
+  REQUIRE(reader.next(request));
+  CHECK(request.item == kItemIdMax);
+  CHECK(request.name == "名");
+  REQUIRE(reader.next(request));
+  CHECK(request.total == -5);
+  CHECK_FALSE(reader.next(request));
+  CHECK_FALSE(reader.bad());
+}
+
+TEST_CASE("results come back as they were sent") {
+  std::string body;
+  Answer answer{State::confirmed, RejectReason::invalid, 1ULL << 41, 7, 2, -0, true, false};
+  append_answer(body, answer);
+  append_error(body, Code::bad_request, "qty");
+  append_items(body, {{1, "Phone", 2, 3, 4, 5, 6, 7}}, 9);
+  append_item_changed(body, true, {1, "Phone", 2, 3, 4, 5, 6, 7});
+  BodyReader reader;
+  reader.open(body);
+  Result result;
+  REQUIRE(reader.next(result));
+  CHECK(result.answer.lsn == 1ULL << 41);
+  CHECK(result.answer.left == 0);
+  CHECK(result.answer.stored);
+  CHECK_FALSE(result.answer.replayed);
+  REQUIRE(reader.next(result));
+  CHECK(result.code == Code::bad_request);
+  CHECK(result.field == "qty");
+  REQUIRE(reader.next(result));
+  CHECK(result.next == 9);
+  REQUIRE(result.items.size() == 1);
+  CHECK(result.items[0].max_qty == 7);
+  REQUIRE(reader.next(result));
+  CHECK(result.changed);
+}
+
+TEST_CASE("every truncation of a body is noticed and mutations do no harm") {
+  const char* given = std::getenv("STAMPEDE_TEST_SEED");
+  const auto seed = given ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+  CAPTURE(seed);
+  MESSAGE("seed " << seed);
+  std::string body;
+  append_request(body, {RequestKind::item_put, "put-1", 7, {}, 0, "Phone", 99, 100, 2, 5});
+  BodyReader reader;
+  Request request;
+  for (std::size_t size = 1; size < body.size(); ++size) {
+    reader.open(std::string_view(body).substr(0, size));
+    CHECK_FALSE(reader.next(request));
+    CHECK(reader.bad());
+  }
+  std::mt19937_64 random(seed);
+  for (int i = 0; i < 20'000; ++i) {
+    auto bad = body;
+    for (auto flips = 1 + random() % 4; flips > 0; --flips)
+      bad[random() % bad.size()] = static_cast<char>(random());
+    reader.open(bad);
+    while (reader.next(request)) CHECK(request.id.size() <= bad.size());
+  }
+}
+
+TEST_CASE("users are UTF-8 without control characters, ids plain") {
+  CHECK(valid_user("安娜 O'Hara \\ 😀"));
+  for (const std::string bad : {"", "a\nb", "\x7f", "\xc2\x85", "\xc0\xaf", "\xed\xa0\x80",
+                                "\xf5\x80\x80\x80", "\xe4\xbd", "\x80"})
+    CHECK_FALSE(valid_user(bad));
+  CHECK_FALSE(valid_user(std::string(65, 'a')));
+  CHECK(valid_request_id("aZ09_-"));
+  for (const std::string bad : {"", "a b", "a/b", "ä"}) CHECK_FALSE(valid_request_id(bad));
+  CHECK_FALSE(valid_request_id(std::string(65, 'a')));
+}

@@ -1,0 +1,193 @@
+#include "actors/order_book.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+using namespace stampede;
+using namespace stampede::actors;
+
+namespace {
+
+constexpr LogUuid kKey{1, 2, 3};
+
+struct BookTest {
+  OrderBook book{kKey, {1000, 100}};
+  Lsn lsn = storage::make_lsn(1, 0);
+
+  void put(std::uint64_t item, std::int64_t total, std::uint32_t limit = 0, std::uint32_t max = 5) {
+    const auto id = "put-" + std::to_string(item);
+    const auto decision = book.decide_item_put(
+        {RequestKind::item_put, id, item, {}, 0, "Phone", 999, total, limit, max});
+    REQUIRE(decision.error == Code::none);
+    if (decision.changed) book.apply_item(decision, ++lsn);
+  }
+  OrderDecision order(std::string_view id, std::uint64_t item, std::string_view user,
+                      std::uint32_t qty = 1) {
+    const auto decision =
+        book.decide_order({RequestKind::order, id, item, user, qty, {}, 0, 0, 0, 0});
+    if (decision.error == Code::none && !decision.known) book.apply_order(decision, user, ++lsn);
+    return decision;
+  }
+  std::int64_t left(std::uint64_t item) const { return book.item(item)->left; }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(BookTest, "an order takes its units and a sold-out one changes nothing") {
+  put(1, 3);
+  CHECK(order("a", 1, "ann", 2).answer.state == State::confirmed);
+  CHECK(left(1) == 1);
+  const auto refused = order("b", 1, "bob", 2);
+  CHECK(refused.answer.state == State::rejected);
+  CHECK(refused.answer.reason == RejectReason::sold_out);
+  CHECK(left(1) == 1);
+  CHECK(order("c", 1, "bob", 1).answer.left == 0);
+}
+
+TEST_CASE_FIXTURE(BookTest, "a known id gets its old answer, whatever the stock is now") {
+  put(1, 1);
+  order("a", 1, "ann");
+  order("b", 1, "bob");
+  put(1, 1);
+  const auto again = order("a", 1, "ann");
+  CHECK(again.known);
+  CHECK(again.answer.state == State::confirmed);
+  CHECK(again.answer.replayed);
+  CHECK(order("b", 1, "bob").answer.reason == RejectReason::sold_out);
+  CHECK(left(1) == 0);
+}
+
+TEST_CASE_FIXTURE(BookTest, "the same id with other item, user or qty is key_reused") {
+  put(1, 9);
+  put(2, 9);
+  order("a", 1, "ann", 1);
+  CHECK(order("a", 2, "ann", 1).error == Code::key_reused);
+  CHECK(order("a", 1, "bob", 1).error == Code::key_reused);
+  CHECK(order("a", 1, "ann", 2).error == Code::key_reused);
+  CHECK(order("put-1", 1, "ann", 1).error == Code::key_reused);
+  CHECK(left(1) == 8);
+}
+
+TEST_CASE_FIXTURE(BookTest, "checks come in the order id, item, qty, limit, stock") {
+  put(1, 1, 1, 3);
+  CHECK(order("a", 9, "ann", 7).error == Code::unknown_item);
+  const auto qty = order("a", 1, "ann", 4);
+  CHECK(qty.error == Code::bad_request);
+  CHECK(qty.field == "qty");
+  CHECK(order("b", 1, "ann", 2).answer.reason == RejectReason::limit_reached);
+  CHECK(order("c", 1, "ann", 1).answer.state == State::confirmed);
+  CHECK(order("d", 1, "ann", 1).answer.reason == RejectReason::limit_reached);
+  CHECK(order("e", 1, "bob", 1).answer.reason == RejectReason::sold_out);
+  CHECK(order("a", 1, "bob", 1).answer.reason == RejectReason::sold_out);  // "a" was not remembered
+}
+
+TEST_CASE_FIXTURE(BookTest, "the oldest rejections are forgotten, confirmed orders never") {
+  put(1, 1);
+  order("won", 1, "ann");
+  for (int i = 0; i < 250; ++i) order("lost-" + std::to_string(i), 1, "bob");
+  CHECK(order("won", 1, "ann").known);
+  CHECK(order("lost-249", 1, "bob").known);
+  CHECK(order("lost-150", 1, "bob").known);
+  CHECK_FALSE(book.decide_order({RequestKind::order, "lost-149", 1, "bob", 1, {}, 0, 0, 0, 0}).known);
+}
+
+TEST_CASE("at orders_max new orders are overloaded and nothing is forgotten") {
+  BookTest test;
+  test.book = OrderBook(kKey, {3, 10});
+  test.put(1, 10);  // takes one place
+  CHECK(test.order("a", 1, "ann").answer.state == State::confirmed);
+  CHECK(test.order("b", 1, "ann").answer.state == State::confirmed);
+  CHECK(test.order("c", 1, "ann").error == Code::overloaded);
+  CHECK(test.order("a", 1, "ann").known);
+}
+
+TEST_CASE_FIXTURE(BookTest, "stock changes are deduplicated and never go below zero") {
+  put(1, 5);
+  order("a", 1, "ann", 3);
+  const auto change = [&](std::string_view id, std::int64_t delta) {
+    const auto decision = book.decide_stock_change(
+        {RequestKind::stock_change, id, 1, {}, 0, {}, 0, delta, 0, 0});
+    if (decision.error == Code::none && decision.changed && !decision.known)
+      book.apply_item(decision, ++lsn);
+    return decision;
+  };
+  CHECK(change("s1", -3).error == Code::sold_out);
+  CHECK(change("s1", 4).changed);
+  CHECK(left(1) == 6);
+  CHECK(book.item(1)->total == 9);
+  CHECK(change("s1", 4).known);
+  CHECK(left(1) == 6);
+  CHECK(change("s1", 5).error == Code::key_reused);
+  CHECK(change("s2", -6).changed);
+  CHECK(left(1) == 0);
+  CHECK(book.item(1)->name == "Phone");
+}
+
+TEST_CASE_FIXTURE(BookTest, "adding an identical item changes nothing, a different one is refused") {
+  put(1, 5);
+  const Request same{RequestKind::item_put, "other", 1, {}, 0, "Phone", 999, 5, 0, 5};
+  CHECK(book.decide_item_put(same).error == Code::none);
+  CHECK_FALSE(book.decide_item_put(same).changed);
+  auto other = same;
+  other.total = 6;
+  CHECK(book.decide_item_put(other).error == Code::bad_request);
+}
+
+TEST_CASE_FIXTURE(BookTest, "pages list the items in order of their ids") {
+  for (const std::uint64_t id : {7, 3, 9, 1}) put(id, 1);
+  std::vector<ItemRow> rows;
+  CHECK(book.page(2, 2, rows) == 9);
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].item == 3);
+  CHECK(rows[1].item == 7);
+}
+
+TEST_CASE_FIXTURE(BookTest, "a book rebuilt from its records answers like the one that wrote them") {
+  OrderBook copy{kKey, {1000, 100}};
+  const std::vector<storage::Command> items{
+      {storage::CommandKind::item_put, {}, {}, {"put-1", 1, "Phone", 999, 4, 2, 5, 77}, {}},
+      {storage::CommandKind::item_amount_update, {}, {1, 4}, {}, {}}};
+  const std::vector<storage::Command> sale{
+      {storage::CommandKind::order_insert, {"a", 1, "ann", 2, 999, 0}, {}, {}, {}},
+      {storage::CommandKind::item_amount_update, {}, {1, 2}, {}, {}}};
+  REQUIRE(copy.replay_set(items, storage::make_lsn(1, 1)));
+  REQUIRE(copy.replay_set(sale, storage::make_lsn(1, 2)));
+  put(1, 4, 2);
+  order("a", 1, "ann", 2);
+  const auto again = copy.decide_order({RequestKind::order, "a", 1, "ann", 2, {}, 0, 0, 0, 0});
+  CHECK(again.known);
+  CHECK(copy.item(1)->left == left(1));
+  CHECK(copy.books().hash == book.books().hash);
+  const auto limited = copy.decide_order({RequestKind::order, "b", 1, "ann", 1, {}, 0, 0, 0, 0});
+  CHECK(limited.answer.reason == RejectReason::limit_reached);
+  CHECK_FALSE(copy.replay_set(sale, storage::make_lsn(1, 3)));  // 2 - 2 is not 2
+}
+
+TEST_CASE("a million items fit in 100 MB and a confirmed order in 64 bytes") {
+  OrderBook book{kKey, {2'000'000, 10}};
+  Lsn lsn = storage::make_lsn(1, 0);
+  for (std::uint64_t i = 1; i <= 1'000'000; ++i) {
+    storage::ItemPut put{"", i, "Phone", 999, 1'000'000, 0, 5, i};
+    const auto id = "i" + std::to_string(i);
+    put.request_id = id;
+    REQUIRE(book.replay_set({{storage::CommandKind::item_put, {}, {}, put, {}},
+                             {storage::CommandKind::item_amount_update, {}, {i, 1'000'000}, {}, {}}},
+                            ++lsn));
+  }
+  const auto with_items = book.memory_bytes();
+  // A million items also take a million remembered requests; those are counted as such.
+  CHECK(with_items - 1'000'000 * 64 <= 100'000'000);
+  const std::uint64_t orders = 900'000;
+  for (std::uint64_t i = 0; i < orders; ++i) {
+    const auto id = "order-" + std::to_string(i);
+    const auto decision =
+        book.decide_order({RequestKind::order, id, 1 + i % 7, "ann", 1, {}, 0, 0, 0, 0});
+    REQUIRE(decision.answer.state == State::confirmed);
+    book.apply_order(decision, "ann", ++lsn);
+  }
+  const auto per_order = static_cast<double>(book.memory_bytes() - with_items) / orders;
+  CHECK(per_order <= 64.0);
+  MESSAGE("bytes per item " << (with_items - 1'000'000 * 51) / 1'000'000 << ", per order "
+                            << per_order);
+}

@@ -1,0 +1,215 @@
+// Every rule of the client protocol, from the table in test/vectors/sf1.json, and a storm of damaged
+// frames.
+
+#include "actors/sf1.h"
+
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <string>
+
+using namespace stampede::actors;
+using nlohmann::json;
+
+namespace {
+
+std::string unhex(const std::string& hex) {
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+    bytes.push_back(static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16)));
+  return bytes;
+}
+
+const json& vectors() {
+  static const json all = [] {
+    std::ifstream file(SF1_VECTORS);
+    REQUIRE_MESSAGE(file, "cannot read ", SF1_VECTORS);
+    return json::parse(file).at("vectors");
+  }();
+  return all;
+}
+
+std::string op_text(ClientOp op) {
+  switch (op) {
+    case ClientOp::order: return "order";
+    case ClientOp::get: return "get";
+    case ClientOp::items: return "items";
+    case ClientOp::ping: return "ping";
+    case ClientOp::invalid: break;
+  }
+  return "invalid";
+}
+
+void check_understood(const ClientRequest& request, const json& expect) {
+  CHECK(op_text(request.op) == expect.at("op").get<std::string>());
+  CHECK(request.id == expect.at("id").get<std::string>());
+  if (request.op == ClientOp::order) {
+    CHECK(request.item == expect.at("item").get<std::uint64_t>());
+    CHECK(request.user == expect.at("user").get<std::string>());
+    CHECK(request.qty == expect.at("qty").get<std::uint32_t>());
+    CHECK(request.deadline_ms == expect.at("deadline_ms").get<std::int64_t>());
+    CHECK(request.ack == expect.at("ack").get<bool>());
+  }
+  if (request.op == ClientOp::items) {
+    CHECK(request.one_item == expect.at("one").get<bool>());
+    CHECK(request.item == expect.at("item").get<std::uint64_t>());
+    CHECK(request.limit == expect.at("limit").get<std::uint32_t>());
+  }
+}
+
+void check_refused(const Refusal& refusal, const json& expect) {
+  CHECK(info(refusal.code).text == expect.at("code").get<std::string>());
+  CHECK(refusal.id == expect.value("id", ""));
+  CHECK(refusal.field == expect.value("field", ""));
+}
+
+json answer_vector(const std::string& name) {
+  for (const auto& entry : vectors())
+    if (entry.at("name") == name && entry.at("kind") == "answer") return entry;
+  FAIL("no vector called ", name);
+  return {};
+}
+
+// Members may stand in any order; numbers and texts may not differ.
+void check_encoded(const std::string& bytes, const std::string& name) {
+  INFO(name);
+  const auto vector = answer_vector(name);
+  CHECK(json::from_msgpack(bytes) == vector.at("decoded"));
+  CHECK(json::from_msgpack(unhex(vector.at("hex"))) == vector.at("decoded"));
+}
+
+Answer confirmed() {
+  Answer answer;
+  answer.state = State::confirmed;
+  answer.lsn = stampede::storage::make_lsn(1, 187402);
+  answer.item = 1;
+  answer.qty = 2;
+  return answer;
+}
+
+unsigned seed() {
+  const char* given = std::getenv("STAMPEDE_TEST_SEED");
+  const auto value = given != nullptr ? static_cast<unsigned>(std::strtoul(given, nullptr, 10))
+                                      : std::random_device{}();
+  std::printf("sf1: STAMPEDE_TEST_SEED=%u\n", value);
+  return value;
+}
+
+}  // namespace
+
+TEST_CASE("every request vector is understood or refused as it says") {
+  Sf1Decoder decoder;  // one object for all: no request may leave traces in the next
+  for (const auto& entry : vectors()) {
+    if (entry.at("kind") != "request") continue;
+    INFO(entry.at("name").get<std::string>());
+    const auto frame = unhex(entry.at("hex"));
+    const auto& expect = entry.at("expect");
+    const bool understood = decoder.decode(frame);
+    CHECK(understood == expect.contains("op"));
+    if (understood && expect.contains("op")) check_understood(decoder.request(), expect);
+    if (!understood && expect.contains("code")) check_refused(decoder.refusal(), expect);
+  }
+}
+
+TEST_CASE("a map up to 64 KiB is read and a larger one is too large") {
+  Sf1Decoder decoder;
+  const auto frame_of = [](std::size_t size) {
+    const std::string head = unhex("82a26f70a470696e67a170") + unhex("da") ;
+    const std::size_t text = size - head.size() - 2;
+    return head + static_cast<char>(text >> 8) + static_cast<char>(text & 255) +
+           std::string(text, 'x');
+  };
+  CHECK(decoder.decode(frame_of(kSf1MapBytesMax)));
+  CHECK_FALSE(decoder.decode(frame_of(kSf1MapBytesMax + 1)));
+  CHECK(decoder.refusal().code == Code::too_large);
+  CHECK(decoder.refusal().id.empty());
+}
+
+TEST_CASE("a map full of tiny values is read within the size limit") {
+  Sf1Decoder decoder;
+  std::string frame = unhex("82a26f70a470696e67a170") + unhex("dc") + unhex("fde8");
+  frame.append(0xfde8, '\xc0');
+  REQUIRE(frame.size() <= kSf1MapBytesMax);
+  CHECK(decoder.decode(frame));
+}
+
+TEST_CASE("answers are encoded as their vectors say") {
+  std::string out;
+  const auto encoded = [&](auto&& append) {
+    out.clear();
+    append();
+    return out;
+  };
+  auto answer = confirmed();
+  answer.left = 98;
+  check_encoded(encoded([&] { append_sf1_answer(out, "r-1", answer); }), "confirmed");
+  answer = confirmed();
+  answer.stored = answer.replayed = true;
+  check_encoded(encoded([&] { append_sf1_answer(out, "r-1", answer); }),
+                "confirmed, replayed and stored");
+  answer = confirmed();
+  answer.state = State::rejected;
+  answer.reason = RejectReason::sold_out;
+  answer.left = 0;
+  check_encoded(encoded([&] { append_sf1_answer(out, "r-1", answer); }), "rejected");
+  check_encoded(encoded([&] { append_sf1_queued(out, "r-1"); }), "queued");
+  check_encoded(encoded([&] { append_sf1_error(out, "r-1", Code::overloaded, ""); }),
+                "error with advice");
+  check_encoded(encoded([&] { append_sf1_error(out, "r-1", Code::bad_request, "qty"); }),
+                "error with field");
+  check_encoded(encoded([&] { append_sf1_error(out, "", Code::bad_protocol, ""); }),
+                "error without id");
+  const ItemRow row{1, "lamp", 1999, 100, 98, confirmed().lsn, 0, 5};
+  check_encoded(encoded([&] { append_sf1_items(out, "", {row}, 2); }), "items");
+  check_encoded(encoded([&] { append_sf1_pong(out, "p", "ready"); }), "pong");
+  auto gone = row;
+  gone.left = 0;
+  check_encoded(encoded([&] { append_sf1_news(out, gone, 1795257721203); }), "news");
+}
+
+TEST_CASE("an order id above 2^53 keeps every digit") {
+  auto answer = confirmed();
+  answer.lsn = stampede::storage::make_lsn((1u << 23) - 1, (std::uint64_t{1} << 40) - 1);
+  std::string out;
+  append_sf1_answer(out, "r", answer);
+  CHECK(json::from_msgpack(out).at("order_id") == "9223372036854775807");
+}
+
+TEST_CASE("damaged frames are refused or understood within the bounds, never worse") {
+  std::mt19937 random(seed());
+  std::vector<std::string> frames;
+  for (const auto& entry : vectors())
+    if (entry.at("kind") == "request") frames.push_back(unhex(entry.at("hex")));
+  const auto pick = [&](std::size_t below) { return random() % below; };
+  Sf1Decoder decoder;
+  std::size_t understood = 0;
+  for (int round = 0; round < 200'000; ++round) {
+    auto frame = frames[pick(frames.size())];
+    for (auto changes = pick(4); changes-- > 0 && !frame.empty();) {
+      const auto at = pick(frame.size());
+      switch (pick(4)) {
+        case 0: frame[at] = static_cast<char>(random()); break;
+        case 1: frame[at] = static_cast<char>(frame[at] ^ (1 << pick(8))); break;
+        case 2: frame.erase(at, 1 + pick(3)); break;
+        default: frame.insert(at, 1 + pick(3), static_cast<char>(random()));
+      }
+    }
+    if (!decoder.decode(frame)) {
+      CHECK(decoder.refusal().code != Code::none);
+      continue;
+    }
+    ++understood;
+    const auto& request = decoder.request();
+    REQUIRE((request.id.empty() || valid_request_id(request.id)));
+    REQUIRE((request.op != ClientOp::order || valid_user(request.user)));
+    REQUIRE(request.item <= kItemIdMax);
+    REQUIRE(request.qty >= 1);
+    REQUIRE(request.qty <= kQtyMax);
+    REQUIRE(request.limit <= kItemsPageMax);
+  }
+  CHECK(understood > 0);
+}

@@ -1,0 +1,164 @@
+#pragma once
+
+// A WebappCore with everything it says recorded, and a small vocabulary to talk to it.
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "actors/webapp_core.h"
+
+namespace stampede::actors {
+
+struct SentBatch {
+  std::uint64_t number;
+  std::uint32_t count;
+  std::string body;
+};
+
+struct SeenReply {
+  ClientToken client;
+  ReplyKind kind;
+  std::string id;
+  Answer answer;
+  Code code;
+  std::string field;
+  std::size_t items;
+  std::string state;
+};
+
+class WebappFixture : private WebappOutput {
+ public:
+  static constexpr std::uint64_t kInstance = 77;
+  static constexpr std::int64_t kMs = 1000;
+
+  explicit WebappFixture(WebappSettings settings = {})
+      : core(with_instance(settings), *this, [this] {
+          ++minted;
+          return std::array<std::uint64_t, 2>{minted, 0xabcdef};
+        }) {}
+
+  // --- clients ---
+  static ClientToken dealer(std::string_view name = "c1") {
+    return ClientToken::router(ClientToken::Kind::dealer, name);
+  }
+  static ClientToken http(std::uint64_t number) {
+    return ClientToken::numbered(ClientToken::Kind::http, number);
+  }
+  static ClientAsk order(std::string_view id, ClientToken client = dealer()) {
+    ClientAsk ask{client, {}};
+    ask.request.op = ClientOp::order;
+    ask.request.id = id;
+    ask.request.item = 1;
+    ask.request.user = "ann";
+    return ask;
+  }
+  static ClientAsk http_order(std::string_view id, WaitMode mode, std::uint64_t number = 1) {
+    auto ask = order(id, http(number));
+    ask.mode = mode;
+    return ask;
+  }
+  static ClientAsk get(std::string_view id, ClientToken client = dealer()) {
+    ClientAsk ask{client, {}};
+    ask.request.op = ClientOp::get;
+    ask.request.id = id;
+    return ask;
+  }
+  void take(const ClientAsk& ask) { core.on_request(ask, now); }
+  void round() { core.end_of_round(now); }
+  void take_and_send(const ClientAsk& ask) {
+    take(ask);
+    round();
+  }
+  void pass(std::int64_t ms) {
+    for (const auto end = now + ms * kMs; now < end;) {
+      now = std::min(end, now + 5 * kMs);
+      core.on_tick(now);
+      round();
+    }
+  }
+
+  // --- broker and backend ---
+  void hello(std::uint64_t broker = 1, std::uint64_t epoch = 1, Phase phase = Phase::serving,
+             std::uint64_t window = 0) {
+    core.on_hello(Hello{broker, epoch, window, phase});
+    round();
+  }
+  void result(std::uint64_t number, const std::string& body, std::uint64_t epoch = 1,
+              std::uint64_t sender = kInstance) {
+    core.on_result(BatchHead{sender, number, epoch}, body, now);
+  }
+  void refuse(std::uint64_t number, Code code) {
+    core.on_refusal(BatchHead{kInstance, number, 1}, code, now);
+  }
+  static std::string confirmed(Lsn lsn = 5) {
+    Answer answer;
+    answer.state = State::confirmed;
+    answer.lsn = lsn;
+    answer.item = 1;
+    answer.qty = 1;
+    std::string body;
+    append_answer(body, answer);
+    return body;
+  }
+  static std::string sold_out() {
+    Answer answer;
+    answer.state = State::rejected;
+    answer.reason = RejectReason::sold_out;
+    answer.item = answer.qty = 1;
+    std::string body;
+    append_answer(body, answer);
+    return body;
+  }
+  static std::string error(Code code, std::string_view field = {}) {
+    std::string body;
+    append_error(body, code, field);
+    return body;
+  }
+
+  // --- what was said ---
+  std::vector<SeenReply> replies() { return std::exchange(replies_, {}); }
+  SeenReply only_reply() {
+    auto all = replies();
+    REQUIRE(all.size() == 1);
+    return all.front();
+  }
+  std::vector<std::string> ids_of(const SentBatch& batch) {
+    std::vector<std::string> ids;
+    BodyReader reader;
+    reader.open(batch.body);
+    for (Request request; reader.next(request);) ids.emplace_back(request.id);
+    CHECK_FALSE(reader.bad());
+    CHECK(ids.size() == batch.count);
+    return ids;
+  }
+
+  std::vector<SentBatch> sent;
+  bool broker_full = false;
+  std::uint64_t minted = 0;
+  std::int64_t now = 1'000'000;
+  WebappCore core;
+
+ private:
+  static WebappSettings with_instance(WebappSettings settings) {
+    settings.instance = kInstance;
+    return settings;
+  }
+  bool send_work(std::uint64_t number, std::uint32_t count, std::string_view body) override {
+    if (broker_full) return false;
+    sent.push_back({number, count, std::string(body)});
+    return true;
+  }
+  void reply(const ClientToken& client, const Reply& reply) override {
+    replies_.push_back({client, reply.kind, std::string(reply.id),
+                        reply.answer != nullptr ? *reply.answer : Answer{}, reply.code,
+                        std::string(reply.field),
+                        reply.items != nullptr ? reply.items->size() : 0,
+                        std::string(reply.state)});
+  }
+  std::vector<SeenReply> replies_;
+};
+
+}  // namespace stampede::actors

@@ -1,0 +1,80 @@
+#include "config/failpoint.h"
+
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+#include <stdexcept>
+
+#include "config/invariant.h"
+
+namespace stampede::config {
+namespace {
+
+// How a child process that runs `body` ends, as waitpid() tells it.
+int status_of_child(const std::function<void()>& body) {
+  const auto child = ::fork();
+  if (child == 0) {
+    ::close(STDERR_FILENO);
+    body();
+    ::_exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  return status;
+}
+
+TEST_CASE("a point that is not armed does nothing") {
+  CHECK(arm_failpoints("other_point=eio").empty());
+  CHECK_FALSE(failpoint("never_armed"));
+}
+
+TEST_CASE("eio fires at the named pass and only there") {
+  CHECK(arm_failpoints("third_pass=eio@3").empty());
+  CHECK_FALSE(failpoint("third_pass"));
+  CHECK_FALSE(failpoint("third_pass"));
+  CHECK(failpoint("third_pass"));
+  CHECK_FALSE(failpoint("third_pass"));
+}
+
+TEST_CASE("several points are armed by one text") {
+  CHECK(arm_failpoints("one=eio;two=throw@1;").empty());
+  CHECK(failpoint("one"));
+  CHECK_THROWS_AS(static_cast<void>(failpoint("two")), std::runtime_error);
+}
+
+TEST_CASE("kill ends the process with SIGKILL, exit with code 1") {
+  const auto killed = status_of_child([] {
+    arm_failpoints("die=kill@2");
+    static_cast<void>(failpoint("die"));
+    static_cast<void>(failpoint("die"));
+  });
+  CHECK(WIFSIGNALED(killed));
+  CHECK(WTERMSIG(killed) == SIGKILL);
+  const auto left = status_of_child([] {
+    arm_failpoints("leave=exit");
+    static_cast<void>(failpoint("leave"));
+  });
+  CHECK(WEXITSTATUS(left) == 1);
+}
+
+TEST_CASE("text that names no point or action is refused and quoted") {
+  CHECK(arm_failpoints("nothing").find("'nothing'") != std::string::npos);
+  CHECK(arm_failpoints("p=explode").find("'explode'") != std::string::npos);
+  CHECK(arm_failpoints("p=kill@0").find("'0'") != std::string::npos);
+  CHECK(arm_failpoints("p=kill@x").find("'x'") != std::string::npos);
+  CHECK(arm_failpoints("").empty());
+}
+
+TEST_CASE("a broken invariant ends the process with code 70, a kept one does not") {
+  const auto broken = status_of_child([] { STAMPEDE_ASSERT(1 + 1 == 3, "sums hold"); });
+  CHECK(WIFEXITED(broken));
+  CHECK(WEXITSTATUS(broken) == kExitBrokenInvariant);
+  const auto kept = status_of_child([] { STAMPEDE_ASSERT(1 + 1 == 2, "sums hold"); });
+  CHECK(WEXITSTATUS(kept) == 0);
+}
+
+}  // namespace
+}  // namespace stampede::config

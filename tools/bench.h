@@ -1,0 +1,34 @@
+#pragma once
+
+// `stampede bench`: sends a load, waits until every confirmed order is stored, verifies the books.
+// Blocks for the run and the draining. Results on stdout, a live line a second on stderr.
+// Returns the exit code: 0; 4 verify found a violation, or an id was answered in two ways; 5 an
+// order got no answer, or was not stored in time; 7 nobody listens; 3 no backend to verify with;
+// 1 an order was answered by an error code.
+
+#include <cstdint>
+#include <string>
+
+#include "tools/tool_options.h"
+
+namespace stampede::tools {
+
+struct Bench {
+  double rate = 1000;  // orders a second, open loop
+  bool closed = false;
+  std::uint64_t window = 256;  // orders open at once, closed loop
+  std::uint64_t requests = 0;  // 0: by duration
+  std::int64_t duration_ms = 10'000;
+  std::uint32_t items = 1;
+  std::uint32_t users = 100'000;
+  std::uint64_t seed = 1;
+  std::string run;        // name of the run, part of the ids; empty: a new one
+  double duplicates = 0;  // percent
+  int connections = 2;
+  std::int64_t timeout_ms = 30'000;  // of one order
+  bool drain = true;
+};
+
+int run_bench(const ToolOptions& options, const Bench& bench);
+
+}  // namespace stampede::tools

@@ -1,0 +1,57 @@
+#pragma once
+
+// What a bench sends: order n of a run has an id, an item and a user that follow from the seed
+// alone, so a run can be repeated exactly. Pure; one thread.
+//
+// Ids are `b<seed>-<run>-<n>`: the run's name keeps repeats of the same seed apart, n has a fixed
+// width so that an answer's id leads back to its order without a look-up.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace stampede::tools {
+
+struct BenchContent {
+  std::uint64_t seed = 1;
+  std::string run;          // at most kRunBytesMax of [A-Za-z0-9_-]
+  std::uint32_t items = 1;  // items 1 … items, each as likely
+  std::uint32_t users = 100'000;
+  double duplicates = 0;  // percent of orders that are followed by an earlier one, once more
+};
+
+inline constexpr std::size_t kRunBytesMax = 24;
+inline constexpr std::uint64_t kBenchOrdersMax = 4'000'000'000;
+
+class BenchPlan {
+ public:
+  explicit BenchPlan(const BenchContent& content);
+
+  // The SF1 frame that orders n; valid until the next call.
+  std::string_view frame(std::uint64_t n);
+  // The earlier order that is sent again after order n, if any.
+  [[nodiscard]] std::optional<std::uint64_t> repeat_after(std::uint64_t n) const;
+  // Which order an id names; nothing for an id of another run.
+  [[nodiscard]] std::optional<std::uint64_t> index_of(std::string_view id) const;
+
+  [[nodiscard]] std::string id(std::uint64_t n) const;
+  [[nodiscard]] const std::string& id_prefix() const { return prefix_; }
+  [[nodiscard]] std::uint32_t item(std::uint64_t n) const;
+  [[nodiscard]] std::uint32_t user(std::uint64_t n) const;
+
+ private:
+  static constexpr std::size_t kDigits = 10;
+  static constexpr std::size_t kUserDigits = 9;
+  static void write_digits(char* at, std::size_t width, std::uint64_t value);
+
+  BenchContent content_;
+  std::uint64_t repeats_below_;  // of 2^32
+  std::string prefix_;
+  std::string frame_;  // only these places of it change:
+  std::size_t id_at_ = 0;
+  std::size_t item_at_ = 0;
+  std::size_t user_at_ = 0;
+};
+
+}  // namespace stampede::tools

@@ -1,0 +1,36 @@
+#pragma once
+
+// How a bench's results read: for people, and as JSON with the contract's keys. Pure but for the
+// printing.
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "tools/bench.h"
+#include "tools/bench_load.h"
+#include "tools/verify.h"
+
+namespace stampede::tools {
+
+// What became of the confirmed orders in the database.
+struct StoredRows {
+  bool all = false;              // every confirmed order has its row
+  std::uint64_t rows = 0;        // of this run
+  double seconds = 0;            // from the run's start to the last row
+  double after_last_answer = 0;  // may be 0 when they were stored while the run went on
+  std::string problem;           // why not all
+};
+
+struct BenchResult {
+  LoadResult load;
+  std::optional<StoredRows> stored;    // nothing with --no-drain
+  std::optional<VerifyReport> verify;  // nothing with --no-drain
+};
+
+void print_plan(const Bench& bench, const std::string& endpoint);  // stderr
+void print_second(const LoadSecond& second);                       // stderr
+void print_result(const BenchResult& result);                      // stdout
+nlohmann::json to_json(const BenchResult& result, const Bench& bench);
+
+}  // namespace stampede::tools

@@ -1,0 +1,24 @@
+#pragma once
+
+// Reads from an SF1 answer what a bench needs, without building anything. Pure.
+
+#include <cstdint>
+#include <string_view>
+
+namespace stampede::tools {
+
+struct ScannedAnswer {
+  enum class Kind : std::uint8_t { unreadable = 0, queued, confirmed, rejected, error };
+  Kind kind = Kind::unreadable;
+  std::string_view id;         // views point into the frame
+  std::string_view reason;     // of a rejection
+  std::string_view code;       // of an error
+  std::uint64_t order_id = 0;  // of a confirmed order
+  bool retry = false;
+  std::uint32_t retry_after_ms = 0;
+};
+
+// `unreadable` when the frame is no map, is cut short, or holds neither a known state nor a code.
+ScannedAnswer scan_answer(std::string_view frame);
+
+}  // namespace stampede::tools

@@ -1,0 +1,48 @@
+#pragma once
+
+// `stampede log …` (contract.md §7): reading, judging, applying and importing a command log. Block;
+// one thread. Results go to `out`, everything else to `err`. Return the process's exit code.
+//
+// dump, verify and replay --dry-run change nothing, take no lock and need no database; they may
+// run beside a working backend and then see the log up to some moment. An empty `dir` means the
+// configured log.dir. Memory: 24 bytes per command of the log, and one segment.
+
+#include <iostream>
+#include <optional>
+#include <string>
+
+#include "storage/lsn.h"
+#include "tools/tool_options.h"
+
+namespace stampede::tools {
+
+struct LogDumpOptions {
+  std::optional<storage::Lsn> from;  // first and last lsn of the decisions to print
+  std::optional<storage::Lsn> to;
+  bool pending = false;  // only commands that are neither executed nor superseded
+};
+
+// 0; 4 the log is damaged (what is before the damage was printed); 2 no such directory.
+int run_log_dump(const ToolOptions& options, const std::string& dir, const LogDumpOptions& dump,
+                 std::ostream& out = std::cout, std::ostream& err = std::cerr);
+
+// 0 sound; 4 damaged, or commands that the database refused, or outcomes that fit no command.
+int run_log_verify(const ToolOptions& options, const std::string& dir,
+                   std::ostream& out = std::cout, std::ostream& err = std::cerr);
+
+// What recovery would do. 0; 4 the log is damaged.
+int run_log_replay_dry_run(const ToolOptions& options, const std::string& dir,
+                           std::ostream& out = std::cout, std::ostream& err = std::cerr);
+
+// Applies every command of the configured log to the configured database again, whatever EXEC says.
+// Repeating it changes no row. 0; 4 rows refused, or log and database do not fit; 6 a backend owns
+// the log or the database; 7 no database. Durable on return as the server promises.
+int run_log_replay_all(const ToolOptions& options, std::ostream& out = std::cout,
+                       std::ostream& err = std::cerr);
+
+// Makes a new log in `dir` (absent or empty) of a file in the line form. 0; 2 a line cannot be read
+// (named with line and column; nothing is written then); 6 `dir` is in use. Durable on return.
+int run_log_import(const ToolOptions& options, const std::string& file, const std::string& dir,
+                   std::ostream& out = std::cout, std::ostream& err = std::cerr);
+
+}  // namespace stampede::tools

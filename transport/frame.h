@@ -1,0 +1,34 @@
+#pragma once
+
+// One part of a ZeroMQ message. Owns its bytes; movable, not copyable; one thread at a time.
+// zmq.hpp stays out of this header so that only transport/ compiles against it.
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace stampede::transport {
+
+class Frame {
+ public:
+  Frame();                                 // empty
+  explicit Frame(std::string_view bytes);  // copies
+  Frame(Frame&& other) noexcept;
+  Frame& operator=(Frame&& other) noexcept;
+  ~Frame();
+
+  static Frame adopt(std::string&& bytes);  // takes the buffer over, no copy
+  [[nodiscard]] Frame share();              // a second reference to the same bytes (immutable)
+
+  [[nodiscard]] std::string_view bytes() const;
+  [[nodiscard]] std::size_t size() const { return bytes().size(); }
+  void* native() { return storage_; }  // zmq_msg_t*, for transport/ only
+
+ private:
+  alignas(8) mutable unsigned char storage_[64];  // a zmq_msg_t; its size is asserted in frame.cpp
+};
+
+using Message = std::vector<Frame>;  // all parts of one ZeroMQ message
+
+}  // namespace stampede::transport

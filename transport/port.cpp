@@ -1,0 +1,355 @@
+#include "transport/port.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "config/invariant.h"
+
+namespace stampede::transport {
+
+namespace {
+
+using std::chrono::ceil;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// --- the sockets, descriptors and timers of one port
+// ----------------------------------------------
+
+class Loop final : public PortControl {
+ public:
+  Loop(caf::blocking_actor& owner, Context& context, int mail_fd)
+      : owner_(owner), context_(context), mail_fd_(mail_fd), now_(steady_clock::now()) {}
+
+  SocketId open(const SocketOptions& options, bool retry_bind) override;
+  void close(SocketId id) override;
+  bool send(SocketId id, Message& parts) override {
+    return sent(at(id), at(id).socket.send(parts));
+  }
+  bool send(SocketId id, Frame& part) override { return sent(at(id), at(id).socket.send(part)); }
+  bool writable(SocketId id) const override;
+  void watch(int fd, std::function<void()> on_readable) override;
+  void unwatch(int fd) override;
+  void pause_reading(SocketId id, bool paused) override;
+  void wake_at(MonoTime when) override;
+  MonoTime now() const override { return now_; }
+  caf::blocking_actor& self() override { return owner_; }
+  void stop() override { stopped_ = true; }
+
+  [[nodiscard]] bool stopped() const { return stopped_; }
+  void poll(bool wait);  // the only place where the thread sleeps
+  [[nodiscard]] bool mail_signalled() const { return mail_signalled_; }
+  void take_messages(PortRole& role);  // and calls the watchers of readable descriptors
+  void fire_timers(PortRole& role);
+
+ private:
+  struct Entry {
+    SocketId id;
+    SocketKind kind;
+    Socket socket;
+    bool paused = false;
+    bool refused = false;  // a send was refused: look for POLLOUT
+  };
+  struct Watched {
+    int fd;
+    std::shared_ptr<std::function<void()>> on_readable;  // lives on while it is being called
+  };
+  struct Source {  // what a poll item stands for
+    SocketId id = 0;
+    int fd = -1;  // a watched descriptor
+  };
+
+  Entry* find(SocketId id);
+  Entry& at(SocketId id);
+  bool sent(Entry& entry, bool taken);
+  void rebuild();
+  [[nodiscard]] long timeout_ms(bool wait) const;
+  void read_socket(PortRole& role, SocketId id);
+  void call_watcher(int fd);
+
+  caf::blocking_actor& owner_;
+  Context& context_;
+  int mail_fd_;
+  MonoTime now_;
+  bool stopped_ = false;
+  bool mail_signalled_ = false;
+  bool more_waits_ = false;  // a socket was left with messages
+  bool changed_ = true;      // items_ must be made anew
+  SocketId last_id_ = 0;
+  std::vector<Entry> entries_;
+  std::vector<Watched> watched_;
+  std::vector<zmq_pollitem_t> items_;  // [0] is the mailbox
+  std::vector<Source> sources_;        // same positions as items_
+  std::vector<Source> ready_;
+  std::set<MonoTime> timers_;  // whole milliseconds, so that it stays small
+  Message parts_;              // reused for every message
+};
+
+SocketId Loop::open(const SocketOptions& options, bool retry_bind) {
+  entries_.push_back({last_id_ + 1, options.kind, Socket(context_, options, retry_bind)});
+  changed_ = true;
+  return ++last_id_;
+}
+
+void Loop::close(SocketId id) {
+  std::erase_if(entries_, [id](const Entry& entry) { return entry.id == id; });
+  changed_ = true;
+}
+
+Loop::Entry* Loop::find(SocketId id) {
+  for (auto& entry : entries_)
+    if (entry.id == id) return &entry;
+  return nullptr;
+}
+
+Loop::Entry& Loop::at(SocketId id) {
+  Entry* entry = find(id);
+  STAMPEDE_ASSERT(entry != nullptr, "a socket that is not open was used");
+  return *entry;
+}
+
+bool Loop::writable(SocketId id) const {
+  return const_cast<Loop*>(this)->at(id).socket.writable();
+}
+
+bool Loop::sent(Entry& entry, bool taken) {
+  const bool balances = entry.kind == SocketKind::push || entry.kind == SocketKind::dealer;
+  if (!taken && balances && !entry.refused) entry.refused = changed_ = true;
+  return taken;
+}
+
+void Loop::watch(int fd, std::function<void()> on_readable) {
+  unwatch(fd);
+  watched_.push_back({fd, std::make_shared<std::function<void()>>(std::move(on_readable))});
+  changed_ = true;
+}
+
+void Loop::unwatch(int fd) {
+  std::erase_if(watched_, [fd](const Watched& watched) { return watched.fd == fd; });
+  changed_ = true;
+}
+
+void Loop::pause_reading(SocketId id, bool paused) {
+  Entry& entry = at(id);
+  if (entry.paused == paused) return;
+  entry.paused = paused;
+  changed_ = true;
+}
+
+void Loop::wake_at(MonoTime when) {
+  timers_.insert(MonoTime(ceil<milliseconds>(when.time_since_epoch())));
+}
+
+void Loop::rebuild() {
+  items_.assign(1, zmq_pollitem_t{nullptr, mail_fd_, ZMQ_POLLIN, 0});
+  sources_.assign(1, Source{});
+  for (auto& entry : entries_) {
+    const int events = (entry.paused ? 0 : ZMQ_POLLIN) | (entry.refused ? ZMQ_POLLOUT : 0);
+    if (events == 0 || (entry.kind == SocketKind::push && !entry.refused)) continue;
+    items_.push_back({entry.socket.native(), 0, static_cast<short>(events), 0});
+    sources_.push_back({entry.id, -1});
+  }
+  for (const auto& watched : watched_) {
+    items_.push_back({nullptr, watched.fd, ZMQ_POLLIN, 0});
+    sources_.push_back({0, watched.fd});
+  }
+  changed_ = false;
+}
+
+long Loop::timeout_ms(bool wait) const {
+  if (!wait || more_waits_ || stopped_) return 0;
+  if (timers_.empty()) return -1;
+  const auto left = ceil<milliseconds>(*timers_.begin() - steady_clock::now());
+  return std::max<long>(0, static_cast<long>(left.count()));
+}
+
+void Loop::poll(bool wait) {
+  if (changed_) rebuild();
+  while (zmq_poll(items_.data(), static_cast<int>(items_.size()), timeout_ms(wait)) < 0)
+    if (zmq_errno() != EINTR)
+      throw std::runtime_error(std::string("zmq_poll: ") + zmq_strerror(zmq_errno()));
+  now_ = steady_clock::now();
+  mail_signalled_ = items_[0].revents != 0;
+  ready_.clear();
+  for (std::size_t i = 1; i < items_.size(); ++i) {
+    if (items_[i].revents == 0) continue;
+    Entry* entry = sources_[i].fd < 0 ? find(sources_[i].id) : nullptr;
+    if (entry != nullptr && (items_[i].revents & ZMQ_POLLOUT) != 0) {
+      entry->refused = false;
+      changed_ = true;
+    }
+    if (entry == nullptr || (items_[i].revents & ZMQ_POLLIN) != 0) ready_.push_back(sources_[i]);
+  }
+}
+
+void Loop::take_messages(PortRole& role) {
+  more_waits_ = false;
+  for (const Source& source : ready_) {
+    if (source.fd < 0)
+      read_socket(role, source.id);
+    else
+      call_watcher(source.fd);
+  }
+}
+
+void Loop::read_socket(PortRole& role, SocketId id) {
+  for (int taken = 0; taken < kMessagesPerSocket; ++taken) {
+    Entry* entry = find(id);  // the role may have closed or paused it with the last message
+    if (entry == nullptr || entry->paused || !entry->socket.receive(parts_)) return;
+    role.on_message(*this, id, parts_);
+  }
+  more_waits_ = true;
+}
+
+void Loop::call_watcher(int fd) {
+  for (const auto& watched : watched_) {
+    if (watched.fd != fd) continue;
+    const auto on_readable = watched.on_readable;
+    (*on_readable)();
+    return;
+  }
+}
+
+void Loop::fire_timers(PortRole& role) {
+  if (timers_.empty() || *timers_.begin() > now_) return;
+  timers_.erase(timers_.begin(), timers_.upper_bound(now_));
+  role.on_timer(*this);
+}
+
+// --- the actor
+// ------------------------------------------------------------------------------------
+
+class PortActor final : public caf::blocking_actor {
+ public:
+  PortActor(caf::actor_config& config, Context* context, std::unique_ptr<PortRole> role)
+      : blocking_actor(config),
+        context_(*context),
+        role_(std::move(role)),
+        mail_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (mail_fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+  }
+  ~PortActor() override { ::close(mail_fd_); }
+
+  const char* name() const override { return "port"; }
+
+  // Called by any thread. Many mails cost one write: the flag falls only when the mailbox is about
+  // to be emptied.
+  void enqueue(caf::mailbox_element_ptr mail, caf::execution_unit* unit) override {
+    blocking_actor::enqueue(std::move(mail), unit);
+    if (!armed_.exchange(true)) static_cast<void>(::eventfd_write(mail_fd_, 1));
+  }
+
+  void act() override {
+    try {
+      run();
+    } catch (const SocketError& error) {
+      fail_state(caf::make_error(
+          error.address_taken ? caf::sec::cannot_open_port : caf::sec::runtime_error,
+          std::string(error.what())));
+    } catch (const std::exception& error) {
+      fail_state(caf::make_error(caf::sec::runtime_error, std::string(error.what())));
+    } catch (...) {
+      fail_state(caf::make_error(caf::sec::runtime_error, std::string("an unknown exception")));
+    }
+    handler_ = {};
+    role_.reset();
+  }
+
+ private:
+  void run() {
+    Loop loop(*this, context_, mail_fd_);
+    role_->start(loop);
+    handler_ = role_->mail(loop);
+    while (!loop.stopped() && !killed_) round(loop);
+    if (exit_reason_ != caf::exit_reason::kill) role_->finish(loop);
+    fail_state(exit_reason_);
+  }
+
+  void round(Loop& loop) {
+    loop.poll(!mail_left_);
+    if (loop.mail_signalled() || mail_left_) take_mail();
+    if (killed_) return;
+    loop.take_messages(*role_);
+    loop.fire_timers(*role_);
+    role_->end_of_round(loop);
+  }
+
+  void take_mail() {
+    eventfd_t ignored = 0;
+    static_cast<void>(::eventfd_read(mail_fd_, &ignored));
+    armed_ = false;  // before the mailbox is looked at, or a wake-up could be lost
+    for (int taken = 0; taken < kMailsPerRound && !killed_; ++taken) {
+      const caf::mailbox_element_ptr mail = next_mail();
+      if (mail == nullptr) {
+        mail_left_ = false;
+        return;
+      }
+      current_mailbox_element(mail.get());
+      deliver(*mail);
+      current_mailbox_element(nullptr);
+    }
+    mail_left_ = true;
+  }
+
+  // High-priority mail first. CAF 0.17.6's own dequeue() of a blocking actor has the two queues the
+  // wrong way round, so an urgent kill would come last there.
+  caf::mailbox_element_ptr next_mail() {
+    mailbox().fetch_more();
+    auto& queues = mailbox().queue().queues();
+    auto mail = std::get<caf::message_id::urgent_message_category>(queues).take_front();
+    if (mail == nullptr)
+      mail = std::get<caf::message_id::normal_message_category>(queues).take_front();
+    return mail;
+  }
+
+  void deliver(caf::mailbox_element& mail) {
+    auto& content = mail.content();
+    if (content.match_elements<caf::exit_msg>()) {
+      exit_reason_ = content.get_as<caf::exit_msg>(0).reason;
+      killed_ = true;
+      return;
+    }
+    const auto result = handler_(content);
+    if (!result)
+      std::fprintf(stderr, "port: nobody handles the mail %s\n", content.stringify().c_str());
+    if (mail.mid.is_request()) respond(mail, result);
+  }
+
+  void respond(caf::mailbox_element& mail, const caf::optional<caf::message>& result) {
+    if (!mail.sender) return;
+    auto answer = result ? *result : caf::make_message(make_error(caf::sec::unexpected_message));
+    mail.sender->get()->enqueue(ctrl(), mail.mid.response_id(), std::move(answer), context());
+  }
+
+  Context& context_;
+  std::unique_ptr<PortRole> role_;
+  int mail_fd_;
+  std::atomic<bool> armed_{false};
+  caf::message_handler handler_;
+  caf::error exit_reason_;
+  bool killed_ = false;
+  bool mail_left_ = false;
+};
+
+}  // namespace
+
+caf::actor spawn_port(caf::actor_system& system, Context& context, std::unique_ptr<PortRole> role) {
+  return system.spawn<PortActor, caf::detached>(&context, std::move(role));
+}
+
+}  // namespace stampede::transport
