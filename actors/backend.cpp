@@ -108,8 +108,7 @@ class Core : public caf::blocking_actor {
     if (what != "item_put" && what != "stock_change")
       return answer(number, {{"error", "unknown command"}, {"exit", 2}});
     const auto read = read_control(command);
-    if (!read.error.empty())
-      return answer(number, error_reply(Code::bad_request, {}, read.error));
+    if (!read.error.empty()) return answer(number, error_reply(Code::bad_request, {}, read.error));
     core().on_control(number, read.request, effects_);
   }
 
@@ -189,8 +188,11 @@ class Core : public caf::blocking_actor {
     core().book().page(0, kStatusItemsMax, rows);
     auto items = nlohmann::json::array();
     for (const auto& row : rows)
-      items.push_back({{"item", row.item}, {"name", row.name}, {"total", row.total},
-                       {"left", row.left}, {"sold", row.total - row.left}});
+      items.push_back({{"item", row.item},
+                       {"name", row.name},
+                       {"total", row.total},
+                       {"left", row.left},
+                       {"sold", row.total - row.left}});
     const std::lock_guard lock(status_.items_mutex);
     status_.items = std::move(items);
   }

@@ -15,11 +15,16 @@ constexpr std::size_t kAppendBytesMax = 256 * 1024;
 
 bool legal_move(Phase from, Phase to) {
   switch (to) {
-    case Phase::replaying: return from == Phase::starting;
-    case Phase::serving: return from == Phase::replaying || from == Phase::draining;
-    case Phase::draining: return from == Phase::serving;
-    case Phase::stopped: return from != Phase::stopped;
-    default: return false;
+    case Phase::replaying:
+      return from == Phase::starting;
+    case Phase::serving:
+      return from == Phase::replaying || from == Phase::draining;
+    case Phase::draining:
+      return from == Phase::serving;
+    case Phase::stopped:
+      return from != Phase::stopped;
+    default:
+      return false;
   }
 }
 
@@ -93,10 +98,14 @@ void BackendCore::refuse(const Envelope& envelope, Code code, Effects& effects) 
 void BackendCore::decide_one(const Request& request, std::int64_t now_us, std::string& body,
                              Lsn& need) {
   switch (request.kind) {
-    case RequestKind::order: return decide_order(request, now_us, body, need);
-    case RequestKind::get: return look_up(request, body, need);
-    case RequestKind::items: return list_items(request, body, need);
-    default: break;  // item changes come from the supervisor only
+    case RequestKind::order:
+      return decide_order(request, now_us, body, need);
+    case RequestKind::get:
+      return look_up(request, body, need);
+    case RequestKind::items:
+      return list_items(request, body, need);
+    default:
+      break;  // item changes come from the supervisor only
   }
   ++counters_.malformed;
   append_error(body, Code::unknown_op);
@@ -258,9 +267,9 @@ void BackendCore::log_confirmed(const Request& request, const OrderDecision& dec
 
 void BackendCore::log_rejected(const OrderDecision& decision, Lsn lsn) {
   start_append();
-  storage::encode_rejection(payload_, {decision.request_hash, decision.content_hash,
-                                       decision.answer.item, decision.answer.qty,
-                                       decision.answer.reason});
+  storage::encode_rejection(payload_,
+                            {decision.request_hash, decision.content_hash, decision.answer.item,
+                             decision.answer.qty, decision.answer.reason});
   append_framed(RecordType::reject);
   if (current_->decisions++ == 0) current_->first_lsn = lsn;
   current_->last_lsn = lsn;
@@ -336,7 +345,9 @@ void BackendCore::release(Effects& effects) {
       effects.books.push_back(open.books);
     } else {
       auto& envelope = open.result.envelope;
-      if (envelope.broker == broker_) answered_ += envelope.count;
+      // The broker stamped its total after this batch: work lost on the way gives its credit back.
+      if (envelope.broker == broker_)
+        answered_ = std::max(answered_ + envelope.count, envelope.counter);
       envelope.epoch = epoch_;
       envelope.counter = envelope.broker == broker_ ? answered_ : 0;
       effects.results.push_back(std::move(open.result));

@@ -1,8 +1,8 @@
 #pragma once
 
 // The backend's decisions as a plain single-threaded class: it takes events and leaves effects as
-// data, which its shell (actors/backend) carries out. No clock, I/O, thread or randomness inside, so
-// the same class runs under CAF and under a simulator.
+// data, which its shell (actors/backend) carries out. No clock, I/O, thread or randomness inside,
+// so the same class runs under CAF and under a simulator.
 //
 // What it guards: no answer leaves before the record of its own decision, and of every decision it
 // was computed from, is durable (Effects::results appear only in on_durable or when nothing they
@@ -31,22 +31,22 @@ struct ResultMessage {
 // The answer to a control request, in the body form of messages.h (one entry).
 struct ControlAnswer {
   std::uint64_t number = 0;
-  Lsn lsn = 0;               // of the decision, 0 when nothing was decided
+  Lsn lsn = 0;  // of the decision, 0 when nothing was decided
   std::string body;
 };
 
 struct BooksAnswer {
   std::uint64_t number = 0;
-  Lsn lsn = 0;               // the books are as of this decision, which is durable
+  Lsn lsn = 0;  // the books are as of this decision, which is durable
   Books books;
 };
 
 struct Effects {
-  std::vector<AppendPtr> appends;        // to the log, in this order
-  std::vector<ResultMessage> results;    // to the broker
-  std::vector<ControlAnswer> controls;   // to the supervisor
+  std::vector<AppendPtr> appends;       // to the log, in this order
+  std::vector<ResultMessage> results;   // to the broker
+  std::vector<ControlAnswer> controls;  // to the supervisor
   std::vector<BooksAnswer> books;
-  std::vector<LaneWork> work;            // to the lanes
+  std::vector<LaneWork> work;  // to the lanes
   void clear();
 };
 
@@ -68,7 +68,7 @@ class BackendCore {
   // --- start: phases starting -> replaying -> serving ------------------------------------------
   OrderBook& book() { return book_; }
   [[nodiscard]] const OrderBook& book() const { return book_; }
-  void set_phase(Phase phase);                         // illegal moves are broken invariants
+  void set_phase(Phase phase);  // illegal moves are broken invariants
   [[nodiscard]] Phase phase() const { return phase_; }
   // The log is at `last`; the next decision takes the first lsn of `epoch`.
   void take_over(std::uint64_t epoch, Lsn last);
@@ -96,7 +96,8 @@ class BackendCore {
   // Items that changed durably since the last call: at most `max` rows appended to `body`; count.
   std::uint32_t take_news(std::string& body, std::size_t max);
 
-  // --- reporting ----------------------------------------------------------------------------------
+  // --- reporting
+  // ----------------------------------------------------------------------------------
   [[nodiscard]] const Projection& projection() const { return projection_; }
   [[nodiscard]] const BackendCounters& counters() const { return counters_; }
   [[nodiscard]] Lsn last_lsn() const { return last_lsn_; }
@@ -142,8 +143,8 @@ class BackendCore {
   Lsn last_lsn_ = 0;
   Lsn durable_lsn_ = 0;
   bool lanes_started_ = false;
-  std::shared_ptr<Append> current_;      // being filled; null when empty
-  std::deque<AppendPtr> in_log_;         // sent, not durable
+  std::shared_ptr<Append> current_;  // being filled; null when empty
+  std::deque<AppendPtr> in_log_;     // sent, not durable
   std::deque<Open> open_;
   std::vector<OutcomeRecord> outcomes_;  // to be logged with the next append
   std::uint64_t broker_ = 0;             // the broker instance that `answered_` is for

@@ -60,8 +60,8 @@ struct Replies {
   std::vector<std::pair<std::uint64_t, nlohmann::json>> controls;
   std::string news;
   std::uint32_t news_count = 0;
-  bool open_intake = false;   // serving from now on
-  bool drained = false;       // nothing open any more: the node may stop
+  bool open_intake = false;  // serving from now on
+  bool drained = false;      // nothing open any more: the node may stop
 };
 struct ReplyMail {
   std::shared_ptr<Replies> replies;

@@ -15,14 +15,16 @@ namespace {
 
 constexpr auto kHelloEvery = std::chrono::milliseconds(250);
 constexpr auto kRetrySend = std::chrono::milliseconds(5);
-// Results that the broker does not take: beyond this the oldest are dropped and counted, webapps ask
-// again. The broker's credit keeps it far from full.
+// Results that the broker does not take: beyond this the oldest are dropped and counted, webapps
+// ask again. The broker's credit keeps it far from full.
 constexpr std::size_t kOutgoingMax = 16384;
 
 }  // namespace
 
 BackendPort::BackendPort(NodeRuntime& node, BackendStatus& status, caf::actor core)
-    : node_(node), status_(status), core_(std::move(core)),
+    : node_(node),
+      status_(status),
+      core_(std::move(core)),
       link_(node, {.report = [this](nlohmann::json& out) { report(out); },
                    .wanted = [this](Phase wanted) { caf::anon_send(core_, WantedMail{wanted}); },
                    .command =
@@ -53,8 +55,8 @@ void BackendPort::open_intake(PortControl& port) {
 
 void BackendPort::on_message(PortControl& port, transport::SocketId id, Message& parts) {
   if (link_.on_message(port, id, parts)) return;
-  const auto envelope = parts.size() == 2 ? transport::decode_envelope(parts[0].bytes())
-                                          : std::nullopt;
+  const auto envelope =
+      parts.size() == 2 ? transport::decode_envelope(parts[0].bytes()) : std::nullopt;
   if (!envelope || envelope->kind != EnvelopeKind::work || envelope->count == 0 ||
       envelope->count > kBatchOrdersMax || parts[1].size() > kBatchBytesMax) {
     ++malformed_;
@@ -74,8 +76,8 @@ void BackendPort::take_replies(PortControl& port, Replies& replies) {
     queue(result.envelope, std::move(result.body));
   }
   if (replies.news_count > 0)
-    queue({.kind = EnvelopeKind::news, .count = replies.news_count,
-           .epoch = status_.epoch.load()}, std::move(replies.news));
+    queue({.kind = EnvelopeKind::news, .count = replies.news_count, .epoch = status_.epoch.load()},
+          std::move(replies.news));
   for (auto& [number, answer] : replies.controls) link_.reply(number, std::move(answer));
   if (replies.drained) node_.request_stop();
 }

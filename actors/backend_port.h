@@ -41,10 +41,10 @@ class BackendPort : public transport::PortRole {
   transport::SocketId results_ = 0;
   transport::SocketId requests_ = 0;
   bool intake_open_ = false;
-  std::shared_ptr<std::vector<Work>> round_;    // requests taken in this round
-  std::deque<transport::Message> outgoing_;     // bounded by kOutgoingMax
+  std::shared_ptr<std::vector<Work>> round_;  // requests taken in this round
+  std::deque<transport::Message> outgoing_;   // bounded by kOutgoingMax
   transport::MonoTime next_hello_{};
-  std::uint64_t answered_ = 0;                  // of the last result sent, for hello
+  std::uint64_t answered_ = 0;  // of the last result sent, for hello
   std::uint64_t broker_ = 0;
   std::uint64_t malformed_ = 0;
   std::uint64_t dropped_ = 0;

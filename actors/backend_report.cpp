@@ -9,6 +9,7 @@ void report_backend(json& out, const BackendStatus& status) {
   const bool claimed = status.claimed.load();
   out["progress"] = status.progress.load();
   out["work_waiting"] = status.work_waiting.load();
+  out["disk_waiting"] = status.disk_waiting.load();
   out["epoch"] = status.epoch.load();
   out["log"] = {{"durable_lsn", storage::to_text(status.durable_lsn.load())},
                 {"pending_commands", owed},
@@ -22,13 +23,11 @@ void report_backend(json& out, const BackendStatus& status) {
                      {"failed", status.failed.load()}};
   out["replay"] = {{"done_bytes", status.replayed_bytes.load()},
                    {"total_bytes", status.replay_total_bytes.load()}};
-  out["requests"] = {{"total", status.requests.load()},
-                     {"confirmed", status.confirmed.load()},
-                     {"sold_out", status.sold_out.load()},
-                     {"limit_reached", status.limit_reached.load()},
-                     {"replayed", status.replayed.load()},
-                     {"refused", status.refused.load()},
-                     {"malformed", status.malformed.load()}};
+  out["requests"] = {
+      {"total", status.requests.load()},     {"confirmed", status.confirmed.load()},
+      {"sold_out", status.sold_out.load()},  {"limit_reached", status.limit_reached.load()},
+      {"replayed", status.replayed.load()},  {"refused", status.refused.load()},
+      {"malformed", status.malformed.load()}};
   const std::lock_guard lock(status.items_mutex);
   if (!status.items.is_null()) out["items"] = status.items;
 }

@@ -14,8 +14,8 @@ namespace stampede::actors {
 
 void report_backend(nlohmann::json& out, const BackendStatus& status);
 
-// {"do":"item_put"|"stock_change", …} as a request whose views point into `command`; a text says which
-// member is missing or of a wrong type.
+// {"do":"item_put"|"stock_change", …} as a request whose views point into `command`; a text says
+// which member is missing or of a wrong type.
 struct ControlRequest {
   Request request;
   std::string error;

@@ -60,10 +60,15 @@ class Rebuild : public storage::LogVisitor {
 
   Status on_record(const storage::BatchInfo& batch, const storage::RecordView& record) override {
     switch (record.type) {
-      case RecordType::emit: return emit(batch, record);
-      case RecordType::reject: return reject(batch, record);
-      case RecordType::exec: note_executed(record); break;
-      default: break;
+      case RecordType::emit:
+        return emit(batch, record);
+      case RecordType::reject:
+        return reject(batch, record);
+      case RecordType::exec:
+        note_executed(record);
+        break;
+      default:
+        break;
     }
     return fold.record(record);
   }
@@ -111,7 +116,9 @@ class Rebuild : public storage::LogVisitor {
 class Starter {
  public:
   Starter(NodeRuntime& node, BackendStatus& status)
-      : node_(node), status_(status), disk_(std::make_shared<storage::PosixDisk>()),
+      : node_(node),
+        status_(status),
+        disk_(std::make_shared<storage::PosixDisk>()),
         dir_(node.config().log.dir.string()) {}
 
   BackendStart run() {
@@ -125,8 +132,10 @@ class Starter {
     claim_.last_lsn = end->last_lsn;
     claim_.max_executed = rebuild.max_executed;
     std::vector<storage::ItemRow> imported;
-    if (end->tail == storage::LogTail::empty) imported = first_start(rebuild);
-    else compare_with_database(*end, *rebuild.core, imported);
+    if (end->tail == storage::LogTail::empty)
+      imported = first_start(rebuild);
+    else
+      compare_with_database(*end, *rebuild.core, imported);
     open_writer(*end);
     take_over(*rebuild.core, *end);
     hand_over_owed(*rebuild.core, rebuild.fold);
@@ -171,7 +180,8 @@ class Starter {
     const auto uuid = database.log_uuid();
     if (!uuid) fail(uuid.error());
     if (*uuid)
-      fail({Errc::corrupt, "the log directory " + dir_ + " is empty but the database belongs to log " +
+      fail({Errc::corrupt, "the log directory " + dir_ +
+                               " is empty but the database belongs to log " +
                                storage::to_text(**uuid) +
                                ": the log was wiped or log.dir is wrong; nothing was changed."
                                " Restore the log directory, or use an empty database"});
@@ -208,7 +218,8 @@ class Starter {
       spdlog::warn("starting without the database: {}", database.error().message);
       return;
     }
-    if (const auto fits = check_database(*database, claim_); !fits && exit_code_of(fits.error().code) != 0)
+    if (const auto fits = check_database(*database, claim_);
+        !fits && exit_code_of(fits.error().code) != 0)
       fail(fits.error());
     // A first start that ended before the database was made this log's: take the rest over.
     const auto uuid = database->log_uuid();
@@ -244,8 +255,8 @@ class Starter {
 
   void write(const std::string& records, std::uint32_t count, Lsn first_lsn) {
     const std::string_view parts[] = {records};
-    auto written = writer_->append(parts, {claim_.epoch, first_lsn, count, wall_ns(),
-                                           static_cast<std::uint32_t>(::getpid())});
+    auto written = writer_->append(
+        parts, {claim_.epoch, first_lsn, count, wall_ns(), static_cast<std::uint32_t>(::getpid())});
     if (written) written = writer_->sync();
     if (!written) fail(written.error());
   }
@@ -298,12 +309,12 @@ class Starter {
     for (const auto& item : items) {
       const auto id = "import-" + std::to_string(item.id);
       const auto name = item.name.empty() ? "item-" + std::to_string(item.id) : item.name;
-      const Request request{RequestKind::item_put, id,          item.id,
-                            {},                    0,           name,
-                            item.price_cents,      item.amount, item.limit_per_user,
-                            item.max_qty};
+      const Request request{
+          RequestKind::item_put, id,          item.id, {}, 0, name, item.price_cents, item.amount,
+          item.limit_per_user,   item.max_qty};
       if (const auto field = core.import_item(request, effects); !field.empty())
-        fail({Errc::corrupt, "item " + id.substr(7) + " of the database cannot be taken over: its " +
+        fail({Errc::corrupt, "item " + id.substr(7) +
+                                 " of the database cannot be taken over: its " +
                                  std::string(field) + " is out of bounds; correct the row"});
     }
     core.flush(effects);
@@ -317,11 +328,13 @@ class Starter {
   void say_done(const storage::LogEnd& end, const Rebuild& rebuild,
                 std::chrono::steady_clock::time_point began) {
     const auto counts = rebuild.fold.counts();
-    const auto ms = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - began);
-    spdlog::info("replay.done epoch={} records={} commands={} owed={} settled={} failed={}"
-                 " torn_bytes={} dur_ms={}",
-                 claim_.epoch, counts.records, counts.commands, counts.owed, counts.settled,
-                 counts.failed, end.torn.bytes, ms.count());
+    const auto ms =
+        std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - began);
+    spdlog::info(
+        "replay.done epoch={} records={} commands={} owed={} settled={} failed={}"
+        " torn_bytes={} dur_ms={}",
+        claim_.epoch, counts.records, counts.commands, counts.owed, counts.settled, counts.failed,
+        end.torn.bytes, ms.count());
   }
 
   NodeRuntime& node_;
@@ -342,8 +355,9 @@ storage::DbOptions database_options(NodeRuntime& node) {
   options.url = db.url;
   options.lanes = db.lanes;
   if (db.url.empty())
-    node.fail(kExitConfig, "db.url is not set: give mysql://user@host:port/db or"
-                           " mysql://user@localhost/db?socket=PATH");
+    node.fail(kExitConfig,
+              "db.url is not set: give mysql://user@host:port/db or"
+              " mysql://user@localhost/db?socket=PATH");
   if (db.password_file.empty()) return options;
   std::ifstream file(db.password_file);
   if (!std::getline(file, options.password))

@@ -1,8 +1,9 @@
 #pragma once
 
-// How a backend comes up: lock -> read and verify the whole log -> compare with the database when it
-// answers -> re-persist the last batch -> mint the epoch -> hand over what is still owed. Changes
-// nothing on disk before everything was verified. Blocks; runs in the core actor's own thread.
+// How a backend comes up: lock -> read and verify the whole log -> compare with the database when
+// it answers -> re-persist the last batch -> mint the epoch -> hand over what is still owed.
+// Changes nothing on disk before everything was verified. Blocks; runs in the core actor's own
+// thread.
 
 #include <memory>
 #include <optional>
@@ -16,10 +17,10 @@
 namespace stampede::actors {
 
 struct BackendStart {
-  std::unique_ptr<storage::LogLock> lock;       // held for as long as the process writes the log
+  std::unique_ptr<storage::LogLock> lock;  // held for as long as the process writes the log
   std::shared_ptr<storage::Disk> disk;
   std::shared_ptr<storage::LogWriter> writer;
-  std::unique_ptr<BackendCore> core;            // phase replaying, epoch taken over
+  std::unique_ptr<BackendCore> core;  // phase replaying, epoch taken over
   ClaimStart claim;
 };
 

@@ -1,8 +1,8 @@
 #pragma once
 
-// What a backend's threads tell its heartbeat: written by the core, log, lane and claim actors, read
-// by the port. Every number is an atomic of its own; nothing is computed from two of them that would
-// have to agree.
+// What a backend's threads tell its heartbeat: written by the core, log, lane and claim actors,
+// read by the port. Every number is an atomic of its own; nothing is computed from two of them that
+// would have to agree.
 
 #include <atomic>
 #include <cstdint>
@@ -18,17 +18,18 @@ struct BackendStatus {
   std::atomic<std::uint64_t> epoch{0};
   std::atomic<std::uint64_t> replayed_bytes{0}, replay_total_bytes{0};
   std::atomic<std::uint64_t> last_lsn{0}, durable_lsn{0};
-  std::atomic<std::uint64_t> progress{0};          // grows with whatever work is done
+  std::atomic<std::uint64_t> progress{0};  // grows with whatever work is done
   std::atomic<bool> work_waiting{false};
   std::atomic<std::uint64_t> confirmed{0}, sold_out{0}, limit_reached{0}, replayed{0}, refused{0},
       malformed{0}, requests{0};
   std::atomic<std::uint64_t> owed{0}, failed{0}, lag_us{0};
   std::atomic<std::uint64_t> log_bytes{0}, log_segments{0}, log_syncs{0}, log_sync_us_max{0};
-  std::atomic<std::uint64_t> lanes_down{0};        // lanes that cannot reach the database now
+  std::atomic<bool> disk_waiting{false};     // the log thread is inside a write or a sync
+  std::atomic<std::uint64_t> lanes_down{0};  // lanes that cannot reach the database now
   std::atomic<bool> claimed{false};
 
   mutable std::mutex items_mutex;
-  nlohmann::json items;                            // guarded by items_mutex; refreshed each second
+  nlohmann::json items;  // guarded by items_mutex; refreshed each second
 };
 
 }  // namespace stampede::actors

@@ -9,11 +9,13 @@ namespace {
 constexpr std::array<CodeInfo, 17> kCodes{{
     {Code::none, "none", 200, false, 0, "no error"},
     {Code::sold_out, "sold_out", 409, false, 0, "the item is sold out"},
-    {Code::limit_reached, "limit_reached", 409, false, 0, "the user's limit on this item is reached"},
+    {Code::limit_reached, "limit_reached", 409, false, 0,
+     "the user's limit on this item is reached"},
     {Code::unknown_item, "unknown_item", 404, false, 0, "there is no such item"},
     {Code::unknown_request, "unknown_request", 404, true, 0,
      "no decision is known for this request id yet; order again with the same id"},
-    {Code::bad_request, "bad_request", 400, false, 0, "a field is missing or has a value not allowed"},
+    {Code::bad_request, "bad_request", 400, false, 0,
+     "a field is missing or has a value not allowed"},
     {Code::bad_protocol, "bad_protocol", 400, false, 0, "the message is not one SF1 request"},
     {Code::unknown_op, "unknown_op", 400, false, 0, "op is none of order, get, items, ping"},
     {Code::key_reused, "key_reused", 422, false, 0,
@@ -46,12 +48,18 @@ std::optional<Code> parse_code(std::string_view text) {
 
 std::string_view to_text(Phase phase) {
   switch (phase) {
-    case Phase::starting: return "starting";
-    case Phase::replaying: return "replaying";
-    case Phase::serving: return "ready";
-    case Phase::draining: return "draining";
-    case Phase::stopped: return "stopped";
-    case Phase::invalid: break;
+    case Phase::starting:
+      return "starting";
+    case Phase::replaying:
+      return "replaying";
+    case Phase::serving:
+      return "ready";
+    case Phase::draining:
+      return "draining";
+    case Phase::stopped:
+      return "stopped";
+    case Phase::invalid:
+      break;
   }
   return "no_backend";
 }
@@ -59,11 +67,15 @@ std::string_view to_text(Phase phase) {
 Code refusal_for(Phase phase) {
   switch (phase) {
     case Phase::starting:
-    case Phase::replaying: return Code::replaying;
-    case Phase::draining: return Code::draining;
-    case Phase::serving: return Code::none;
+    case Phase::replaying:
+      return Code::replaying;
+    case Phase::draining:
+      return Code::draining;
+    case Phase::serving:
+      return Code::none;
     case Phase::stopped:
-    case Phase::invalid: break;
+    case Phase::invalid:
+      break;
   }
   return Code::no_backend;
 }

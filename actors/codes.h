@@ -31,14 +31,14 @@ enum class Code : std::uint16_t {
 
 struct CodeInfo {
   Code code;
-  std::string_view text;     // as clients see it
+  std::string_view text;  // as clients see it
   int http_status;
   bool retry;                // the same request id may be sent again
   int retry_after_ms;        // 0: no advice
   std::string_view message;  // one sentence for people
 };
 
-const CodeInfo& info(Code code);                     // `internal` for an unknown number
+const CodeInfo& info(Code code);  // `internal` for an unknown number
 std::optional<Code> parse_code(std::string_view text);
 
 // Phase of a node, as reported in heartbeats, hello and `ping`.

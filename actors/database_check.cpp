@@ -12,14 +12,19 @@ using storage::Status;
 
 int exit_code_of(Errc code) {
   switch (code) {
-    case Errc::corrupt: return kExitCorrupt;
+    case Errc::corrupt:
+      return kExitCorrupt;
     case Errc::locked:
-    case Errc::fenced: return kExitOtherWriter;
+    case Errc::fenced:
+      return kExitOtherWriter;
     case Errc::version:
-    case Errc::invalid: return kExitConfig;
-    case Errc::io: return kExitIo;
+    case Errc::invalid:
+      return kExitConfig;
+    case Errc::io:
+      return kExitIo;
     case Errc::unavailable:
-    case Errc::not_found: break;
+    case Errc::not_found:
+      break;
   }
   return 0;
 }

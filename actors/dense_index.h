@@ -1,8 +1,8 @@
 #pragma once
 
 // A hash index from 64-bit hashes to positions in dense storage that its owner keeps. Costs 4 bytes
-// a slot; a slot also holds 4 bits of the hash, so that most strangers are told apart without a look
-// at the storage. 256 shards grow one by one, which keeps the pause of a growth below a
+// a slot; a slot also holds 4 bits of the hash, so that most strangers are told apart without a
+// look at the storage. 256 shards grow one by one, which keeps the pause of a growth below a
 // millisecond at ten million entries. Thread-compatible; positions must be below kPositionsMax.
 
 #include <array>

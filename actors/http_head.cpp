@@ -60,7 +60,8 @@ HeadFault check_head(std::string_view head) {
   if (target == std::string_view::npos || target + 1 >= line.size() || line[target + 1] != '/')
     return HeadFault::malformed;
   const auto seen = look_at(head.substr(line_end + 2));
-  if (seen.blank_before_colon || seen.odd_length || seen.length + seen.transfer > 1 || seen.host > 1)
+  if (seen.blank_before_colon || seen.odd_length || seen.length + seen.transfer > 1 ||
+      seen.host > 1)
     return HeadFault::malformed;
   return seen.host == 0 && line.ends_with("HTTP/1.1") ? HeadFault::no_host : HeadFault::none;
 }

@@ -23,7 +23,10 @@ class Lane : public caf::blocking_actor {
  public:
   Lane(caf::actor_config& config, NodeRuntime& node, BackendStatus& status, LaneStart start,
        caf::actor core)
-      : caf::blocking_actor(config), node_(node), status_(status), start_(std::move(start)),
+      : caf::blocking_actor(config),
+        node_(node),
+        status_(status),
+        start_(std::move(start)),
         core_(std::move(core)),
         writer_(start_.database, static_cast<int>(start_.lane) + storage::kFirstLane,
                 start_.epoch) {}
@@ -124,7 +127,8 @@ class Lane : public caf::blocking_actor {
         const auto& row = batch_.puts[failure.index];
         return {CommandKind::item_put, row.put_lsn, row.item, failure.errnum};
       }
-      case storage::RowKind::amount: break;
+      case storage::RowKind::amount:
+        break;
     }
     const auto& row = batch_.amounts[failure.index];
     return {CommandKind::item_amount_update, row.lsn, row.item, failure.errnum};
@@ -133,8 +137,10 @@ class Lane : public caf::blocking_actor {
   void set_down(bool down) {
     if (down == down_) return;
     down_ = down;
-    if (down) status_.lanes_down.fetch_add(1);
-    else status_.lanes_down.fetch_sub(1);
+    if (down)
+      status_.lanes_down.fetch_add(1);
+    else
+      status_.lanes_down.fetch_sub(1);
     if (!down) last_error_.clear();
   }
 
@@ -170,16 +176,14 @@ void claim(caf::blocking_actor* self, NodeRuntime* node, const ClaimStart& start
     if (const auto code = exit_code_of(error.code); code != 0) node->fail(code, error.message);
     if (error.message != last_error) spdlog::warn("database: {}; trying again", error.message);
     last_error = error.message;
-    self->receive([&](const caf::exit_msg&) { running = false; },
-                  caf::after(backoff) >> [] {});
+    self->receive([&](const caf::exit_msg&) { running = false; }, caf::after(backoff) >> [] {});
     backoff = std::min(backoff * 2, kBackoffMax);
   }
 }
 
 }  // namespace
 
-caf::actor spawn_lane(NodeRuntime& node, BackendStatus& status, LaneStart start,
-                      caf::actor core) {
+caf::actor spawn_lane(NodeRuntime& node, BackendStatus& status, LaneStart start, caf::actor core) {
   return node.system().spawn<Lane, caf::detached>(std::ref(node), std::ref(status),
                                                   std::move(start), std::move(core));
 }

@@ -16,20 +16,20 @@ namespace stampede::actors {
 
 struct LaneStart {
   storage::DbOptions database;
-  std::uint32_t lane = 0;      // from 0; its row and its name are lane + storage::kFirstLane
+  std::uint32_t lane = 0;  // from 0; its row and its name are lane + storage::kFirstLane
   std::uint64_t epoch = 0;
 };
 
 caf::actor spawn_lane(NodeRuntime& node, BackendStatus& status, LaneStart start, caf::actor core);
 
-// Claims all lane rows for `start.epoch` as soon as the database can be reached (checking `meta` and
-// the witness first, as at start), sends ClaimedMail to the core and ends.
+// Claims all lane rows for `start.epoch` as soon as the database can be reached (checking `meta`
+// and the witness first, as at start), sends ClaimedMail to the core and ends.
 struct ClaimStart {
   storage::DbOptions database;
   std::uint64_t epoch = 0;
   LogUuid log_uuid{};
-  Lsn last_lsn = 0;            // of the log at start: a database that is ahead of it means a lost log
-  Lsn max_executed = 0;        // highest lsn the log calls executed: a database behind it was replaced
+  Lsn last_lsn = 0;      // of the log at start: a database that is ahead of it means a lost log
+  Lsn max_executed = 0;  // highest lsn the log calls executed: a database behind it was replaced
 };
 void spawn_claim(NodeRuntime& node, ClaimStart start, caf::actor core);
 

@@ -27,15 +27,20 @@ class LogKeeper : public caf::blocking_actor {
  public:
   LogKeeper(caf::actor_config& config, NodeRuntime& node, BackendStatus& status,
             LogKeeperStart start, caf::actor core)
-      : caf::blocking_actor(config), node_(node), status_(status), start_(std::move(start)),
+      : caf::blocking_actor(config),
+        node_(node),
+        status_(status),
+        start_(std::move(start)),
         core_(std::move(core)) {}
 
   void act() override {
     want_spare();
     while (running_) {
       take_mail();
-      if (decisions_waiting_ > 0 || (!waiting_.empty() && idle())) write_waiting();
-      else if (seal_due_ && idle()) write_seal();
+      if (decisions_waiting_ > 0 || (!waiting_.empty() && idle()))
+        write_waiting();
+      else if (seal_due_ && idle())
+        write_seal();
       want_spare();
     }
     if (!waiting_.empty()) write_waiting();
@@ -49,8 +54,7 @@ class LogKeeper : public caf::blocking_actor {
   void take_mail() {
     auto timed_out = false;
     const auto one = [&](auto&& timeout) {
-      receive([&](AppendMail& mail) { take(mail); },
-              [&](SpareMail& mail) { take(mail); },
+      receive([&](AppendMail& mail) { take(mail); }, [&](SpareMail& mail) { take(mail); },
               [&](const caf::exit_msg&) { running_ = false; },
               caf::others >> [](caf::message_view&) -> caf::result<caf::message> {
                 return caf::sec::unexpected_message;
@@ -112,17 +116,19 @@ class LogKeeper : public caf::blocking_actor {
   }
 
   void write_batch(const storage::BatchHead& head) {
+    status_.disk_waiting.store(true);
     check(writer().append(parts_, head));
     const auto before = steady_clock::now();
     check(writer().sync());
-    const auto took = std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() -
-                                                                            before);
+    const auto took =
+        std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - before);
     const auto us = static_cast<std::uint64_t>(took.count());
     if (us > status_.log_sync_us_max.load()) status_.log_sync_us_max.store(us);
     status_.log_syncs.fetch_add(1, std::memory_order_relaxed);
     status_.progress.fetch_add(1, std::memory_order_relaxed);
     status_.log_bytes.store(writer().durable_pos());
     status_.log_segments.store(writer().segment_no());
+    status_.disk_waiting.store(false);
   }
 
   void check(const storage::Status& status) {
@@ -143,8 +149,10 @@ class LogKeeper : public caf::blocking_actor {
 
   void take(SpareMail& mail) {
     making_spare_ = false;
-    if (*mail.spare) writer().give_spare(std::move(**mail.spare));
-    else next_spare_ = steady_clock::now() + std::chrono::seconds(5);  // the disk may be full
+    if (*mail.spare)
+      writer().give_spare(std::move(**mail.spare));
+    else
+      next_spare_ = steady_clock::now() + std::chrono::seconds(5);  // the disk may be full
   }
 
   static std::int64_t wall_ns() {

@@ -5,8 +5,8 @@
 // the number of appends that became durable.
 //
 // Appends without a decision (outcomes only) wait for the next batch, at most kIdleMs; the same
-// pause after a batch with decisions writes a SEAL, so that the last answered batch gets a successor
-// that vouches for it. A disk error ends the node with exit code 74.
+// pause after a batch with decisions writes a SEAL, so that the last answered batch gets a
+// successor that vouches for it. A disk error ends the node with exit code 74.
 
 #include <caf/all.hpp>
 #include <memory>

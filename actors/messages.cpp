@@ -128,10 +128,11 @@ bool read_rows(const std::vector<Token>& tokens, std::size_t array, std::vector<
 
 bool valid_request_id(std::string_view id) {
   const auto allowed = [](unsigned char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
   };
-  return !id.empty() && id.size() <= kRequestIdBytesMax && std::all_of(id.begin(), id.end(), allowed);
+  return !id.empty() && id.size() <= kRequestIdBytesMax &&
+         std::all_of(id.begin(), id.end(), allowed);
 }
 
 namespace {
@@ -177,10 +178,14 @@ bool valid_user(std::string_view user) {
 
 std::string_view to_text(State state) {
   switch (state) {
-    case State::queued: return "queued";
-    case State::confirmed: return "confirmed";
-    case State::rejected: return "rejected";
-    case State::invalid: break;
+    case State::queued:
+      return "queued";
+    case State::confirmed:
+      return "confirmed";
+    case State::rejected:
+      return "rejected";
+    case State::invalid:
+      break;
   }
   return "invalid";
 }
@@ -224,7 +229,9 @@ void append_request(std::string& body, const Request& request) {
       packer.pack_uint64(request.item);
       packer.pack_uint32(request.qty);
       return;
-    case RequestKind::item_put: append_item_put(packer, request); return;
+    case RequestKind::item_put:
+      append_item_put(packer, request);
+      return;
     case RequestKind::stock_change:
       packer.pack_array(4);
       packer.pack_uint8(static_cast<std::uint8_t>(RequestKind::stock_change));
@@ -232,7 +239,8 @@ void append_request(std::string& body, const Request& request) {
       packer.pack_uint64(request.item);
       packer.pack_int64(request.total);
       return;
-    case RequestKind::invalid: break;
+    case RequestKind::invalid:
+      break;
   }
   STAMPEDE_ASSERT(false, "a request without a kind cannot be sent");
 }
@@ -247,8 +255,10 @@ void append_answer(std::string& body, const Answer& answer) {
   packer.pack_uint64(answer.lsn);
   packer.pack_uint64(answer.item);
   packer.pack_uint32(answer.qty);
-  if (answer.left) packer.pack_int64(*answer.left);
-  else packer.pack_nil();
+  if (answer.left)
+    packer.pack_int64(*answer.left);
+  else
+    packer.pack_nil();
   packer.pack_uint8(static_cast<std::uint8_t>((answer.stored ? 1 : 0) | (answer.replayed ? 2 : 0)));
 }
 
@@ -258,8 +268,10 @@ void append_error(std::string& body, Code code, std::string_view field) {
   packer.pack_array(3);
   packer.pack_uint8(static_cast<std::uint8_t>(ResultKind::error));
   packer.pack_uint16(static_cast<std::uint16_t>(code));
-  if (field.empty()) packer.pack_nil();
-  else pack_text(packer, field);
+  if (field.empty())
+    packer.pack_nil();
+  else
+    pack_text(packer, field);
 }
 
 void append_items(std::string& body, const std::vector<ItemRow>& rows,
@@ -268,8 +280,10 @@ void append_items(std::string& body, const std::vector<ItemRow>& rows,
   Packer packer(sink);
   packer.pack_array(3);
   packer.pack_uint8(static_cast<std::uint8_t>(ResultKind::items));
-  if (next) packer.pack_uint64(*next);
-  else packer.pack_nil();
+  if (next)
+    packer.pack_uint64(*next);
+  else
+    packer.pack_nil();
   packer.pack_array(static_cast<std::uint32_t>(rows.size()));
   for (const auto& row : rows) pack_row(packer, row);
 }
@@ -311,7 +325,9 @@ bool BodyReader::next(Request& request) {
       request.user = elements.text();
       request.qty = elements.small<std::uint32_t>();
       break;
-    case RequestKind::get: request.id = elements.text(); break;
+    case RequestKind::get:
+      request.id = elements.text();
+      break;
     case RequestKind::items:
       request.item = elements.number();
       request.qty = elements.small<std::uint32_t>();
@@ -330,7 +346,8 @@ bool BodyReader::next(Request& request) {
       request.item = elements.number();
       request.total = elements.signed_number();
       break;
-    default: return fail();
+    default:
+      return fail();
   }
   return elements.done() || fail();
 }
@@ -342,7 +359,8 @@ bool BodyReader::next(Result& result) {
   result.kind = static_cast<ResultKind>(elements.small<std::uint8_t>());
   result.items.clear();
   switch (result.kind) {
-    case ResultKind::answer: return read_answer(elements, result.answer) || fail();
+    case ResultKind::answer:
+      return read_answer(elements, result.answer) || fail();
     case ResultKind::error:
       result.code = static_cast<Code>(elements.small<std::uint16_t>());
       result.field = elements.is_nil() ? std::string_view{} : elements.text();
@@ -357,7 +375,8 @@ bool BodyReader::next(Result& result) {
       const auto row = elements.array();
       return (elements.done() && read_row(tokens, row, result.items.emplace_back())) || fail();
     }
-    case ResultKind::invalid: break;
+    case ResultKind::invalid:
+      break;
   }
   return fail();
 }

@@ -31,16 +31,16 @@ using storage::Lsn;
 using storage::RejectReason;
 
 // --- bounds (contract §1, §3), checked at the edge and asserted inside ---------------------------
-inline constexpr std::size_t kRequestIdBytesMax = 64;   // [A-Za-z0-9_-]
-inline constexpr std::size_t kUserBytesMax = 64;        // UTF-8 without control characters
+inline constexpr std::size_t kRequestIdBytesMax = 64;  // [A-Za-z0-9_-]
+inline constexpr std::size_t kUserBytesMax = 64;       // UTF-8 without control characters
 inline constexpr std::size_t kItemNameBytesMax = 500;
 inline constexpr std::uint64_t kItemIdMax = (std::uint64_t{1} << 63) - 1;
 inline constexpr std::uint32_t kQtyMax = 1000;
 inline constexpr std::uint32_t kQtyMaxDefault = 5;
 inline constexpr std::int64_t kStockMax = 1'000'000'000'000;
 inline constexpr std::size_t kItemsPageMax = 500;
-inline constexpr std::size_t kBatchOrdersMax = 4096;      // entries of one work message
-inline constexpr std::size_t kBatchBytesMax = 512 * 1024; // body of one work message
+inline constexpr std::size_t kBatchOrdersMax = 4096;       // entries of one work message
+inline constexpr std::size_t kBatchBytesMax = 512 * 1024;  // body of one work message
 
 bool valid_request_id(std::string_view id);
 bool valid_user(std::string_view user);
@@ -57,12 +57,12 @@ enum class RequestKind : std::uint8_t {
 struct Request {
   RequestKind kind = RequestKind::invalid;
   std::string_view id;
-  std::uint64_t item = 0;             // items: from
+  std::uint64_t item = 0;  // items: from
   std::string_view user;
-  std::uint32_t qty = 0;              // items: limit
+  std::uint32_t qty = 0;  // items: limit
   std::string_view name;
   std::int64_t price_cents = 0;
-  std::int64_t total = 0;             // stock_change: delta
+  std::int64_t total = 0;  // stock_change: delta
   std::uint32_t limit_per_user = 0;
   std::uint32_t max_qty = 0;
 };
@@ -87,13 +87,17 @@ struct ItemRow {
   std::int64_t price_cents = 0;
   std::int64_t total = 0;
   std::int64_t left = 0;
-  Lsn seq = 0;                        // of the item's last change
+  Lsn seq = 0;  // of the item's last change
   std::uint32_t limit_per_user = 0;
   std::uint32_t max_qty = 0;
 };
 
 enum class ResultKind : std::uint8_t {
-  invalid = 0, answer = 1, error = 2, items = 3, item_changed = 4,
+  invalid = 0,
+  answer = 1,
+  error = 2,
+  items = 3,
+  item_changed = 4,
 };
 
 struct Result {

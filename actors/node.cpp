@@ -54,7 +54,8 @@ void raise_open_files() {
 // The code for an error with which an actor ended. A port reports an address that is taken as
 // sec::cannot_open_port.
 int exit_code_of(const caf::error& reason) {
-  const bool taken = reason.category() == caf::atom("system") &&
+  // An error without a code has no category to ask for: CAF 0.17 would follow a null pointer.
+  const bool taken = reason && reason.category() == caf::atom("system") &&
                      reason.code() == static_cast<std::uint8_t>(caf::sec::cannot_open_port);
   return taken ? kExitPortTaken : kExitInvariant;
 }
@@ -101,7 +102,8 @@ void NodeRuntime::watch(const std::string& name, const caf::actor& actor) {
 
 void NodeRuntime::actor_ended(const std::string& name, const caf::error& reason) {
   if (stopping()) return;
-  fail(exit_code_of(reason), "actor " + name + " ended: " + system_.render(reason));
+  fail(exit_code_of(reason),
+       "actor " + name + " ended: " + (reason ? system_.render(reason) : "unasked"));
 }
 
 std::vector<std::string> NodeRuntime::actor_names() const {

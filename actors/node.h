@@ -90,10 +90,10 @@ class NodeRuntime {
 // (retried for 1 s, then exit 75), sets up logging and RLIMIT_NOFILE, arms STAMPEDE_FAILPOINTS,
 // makes the actor system (scheduler max-threads 2, policy sharing), calls `start` in the main
 // thread, then waits for signals. The first SIGTERM or SIGINT calls `drain` (which ends by
-// request_stop(); at most drain_max_ms), a second calls `at_once` and ends. Returns the exit code: 0 after a clean
-// stop. A SocketError for an address in use ends with 6, any other exception with 70. The
-// supervisor itself arms no failpoints. Blocks until the end; call it in the main thread, before
-// any other thread exists: it blocks SIGTERM and SIGINT for all of them.
+// request_stop(); at most drain_max_ms), a second calls `at_once` and ends with 1. Returns the exit
+// code: 0 after a clean stop. A SocketError for an address in use ends with 6, any other exception
+// with 70. The supervisor itself arms no failpoints. Blocks until the end; call it in the main
+// thread, before any other thread exists: it blocks SIGTERM and SIGINT for all of them.
 int run_node(NodeOptions options, const std::function<void(NodeRuntime&)>& start,
              const std::function<void(NodeRuntime&)>& drain);
 

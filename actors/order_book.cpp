@@ -16,7 +16,9 @@ constexpr std::uint64_t mix(std::uint64_t x) {
   return x ^ (x >> 33);
 }
 
-std::uint64_t index_hash(const storage::RequestHash& hash) { return hash[0]; }
+std::uint64_t index_hash(const storage::RequestHash& hash) {
+  return hash[0];
+}
 
 ItemDecision item_error(Code code, std::string_view field = {}) {
   ItemDecision decision;
@@ -35,7 +37,8 @@ OrderDecision order_error(Code code, std::string_view field = {}) {
 }  // namespace
 
 std::uint64_t books_hash(std::uint64_t item, std::int64_t amount, std::int64_t sold) {
-  return mix(mix(mix(item) ^ static_cast<std::uint64_t>(amount)) ^ static_cast<std::uint64_t>(sold));
+  return mix(mix(mix(item) ^ static_cast<std::uint64_t>(amount)) ^
+             static_cast<std::uint64_t>(sold));
 }
 
 OrderBook::OrderBook(const LogUuid& key, OrderBookLimits limits) : hasher_(key), limits_(limits) {
@@ -148,7 +151,8 @@ ItemDecision OrderBook::decide_item_put(const Request& request) const {
   if (request.total < 0 || request.total > kStockMax) return item_error(Code::bad_request, "total");
   if (request.max_qty == 0 || request.max_qty > kQtyMax)
     return item_error(Code::bad_request, "max_qty");
-  if (request.limit_per_user > 1'000'000'000) return item_error(Code::bad_request, "limit_per_user");
+  if (request.limit_per_user > 1'000'000'000)
+    return item_error(Code::bad_request, "limit_per_user");
 
   auto decision = decide_change(
       request, hasher_.change_content(1, request.item, request.name, request.price_cents,
@@ -195,7 +199,8 @@ ItemDecision OrderBook::decide_stock_change(const Request& request) const {
   return decision;
 }
 
-// --- making it true -------------------------------------------------------------------------------
+// --- making it true
+// -------------------------------------------------------------------------------
 
 void OrderBook::remember(const Known& known) {
   const auto position = static_cast<std::uint32_t>(known_.size());
@@ -241,10 +246,16 @@ void OrderBook::confirm(std::uint32_t item_position, std::string_view user, std:
 }
 
 void OrderBook::apply_order(const OrderDecision& decision, std::string_view user, Lsn lsn) {
-  STAMPEDE_ASSERT(decision.error == Code::none && !decision.known, "only a new decision is applied");
+  STAMPEDE_ASSERT(decision.error == Code::none && !decision.known,
+                  "only a new decision is applied");
   const auto& answer = decision.answer;
-  Known known{decision.request_hash, decision.content_hash, lsn, decision.item_position,
-              static_cast<std::uint16_t>(answer.qty), KnownKind::rejected, answer.reason};
+  Known known{decision.request_hash,
+              decision.content_hash,
+              lsn,
+              decision.item_position,
+              static_cast<std::uint16_t>(answer.qty),
+              KnownKind::rejected,
+              answer.reason};
   if (answer.state == State::rejected) return remember_rejection(known);
   known.kind = KnownKind::confirmed;
   confirm(decision.item_position, user, answer.qty, lsn);
@@ -256,10 +267,11 @@ std::uint32_t OrderBook::put_item(const storage::ItemPut& put) {
   if (position == DenseIndex::kNone) {
     position = static_cast<std::uint32_t>(items_.size());
     items_.push_back(Item{put.item, 0, 0, 0, 0, 0, 0, 0, 0});
-    item_index_.insert(mix(put.item), position, [&](std::uint32_t at) { return mix(items_[at].id); });
-    const auto place = std::lower_bound(
-        items_by_id_.begin(), items_by_id_.end(), put.item,
-        [&](std::uint32_t at, std::uint64_t id) { return items_[at].id < id; });
+    item_index_.insert(mix(put.item), position,
+                       [&](std::uint32_t at) { return mix(items_[at].id); });
+    const auto place =
+        std::lower_bound(items_by_id_.begin(), items_by_id_.end(), put.item,
+                         [&](std::uint32_t at, std::uint64_t id) { return items_[at].id < id; });
     items_by_id_.insert(place, position);
   }
   auto& item = items_[position];
@@ -307,12 +319,14 @@ bool OrderBook::replay_set(const std::vector<storage::Command>& set, Lsn lsn) {
   const auto& order = set[0].order;
   const auto position = find_item(order.item);
   if (position == DenseIndex::kNone || set[1].amount.item != order.item || order.qty > kQtyMax ||
-      order.user.size() > kUserBytesMax || items_[position].amount - order.qty != amount || amount < 0)
+      order.user.size() > kUserBytesMax || items_[position].amount - order.qty != amount ||
+      amount < 0)
     return false;
   confirm(position, order.user, order.qty, lsn);
   remember(Known{hasher_.id(order.request_id),
                  hasher_.order_content(order.item, order.user, order.qty), lsn, position,
-                 static_cast<std::uint16_t>(order.qty), KnownKind::confirmed, RejectReason::invalid});
+                 static_cast<std::uint16_t>(order.qty), KnownKind::confirmed,
+                 RejectReason::invalid});
   return true;
 }
 
@@ -325,15 +339,16 @@ bool OrderBook::replay_rejection(const storage::Rejection& rejection, Lsn lsn) {
   return true;
 }
 
-// --- reporting --------------------------------------------------------------------------------------
+// --- reporting
+// --------------------------------------------------------------------------------------
 
 std::string_view OrderBook::name_of(const Item& item) const {
   return std::string_view(names_).substr(item.name_offset, item.name_size);
 }
 
 ItemRow OrderBook::row(const Item& item) const {
-  return ItemRow{item.id,  name_of(item), item.price_cents,    item.total, item.amount,
-                 item.seq, item.limit_per_user, item.max_qty};
+  return ItemRow{item.id,     name_of(item), item.price_cents,    item.total,
+                 item.amount, item.seq,      item.limit_per_user, item.max_qty};
 }
 
 std::optional<ItemRow> OrderBook::item(std::uint64_t id) const {

@@ -24,15 +24,15 @@
 namespace stampede::actors {
 
 struct OrderBookLimits {
-  std::uint64_t orders_max = 20'000'000;     // decided ids that are never forgotten; then: overloaded
+  std::uint64_t orders_max = 20'000'000;  // decided ids that are never forgotten; then: overloaded
   std::uint64_t rejections_max = 2'000'000;  // the newest are remembered
 };
 
 struct OrderDecision {
-  Code error = Code::none;          // nothing decided: unknown_item, bad_request, key_reused, …
-  std::string_view field;           // of a bad_request
-  bool known = false;               // decided before: `answer` is the old one, nothing to apply
-  Answer answer;                    // confirmed or rejected; lsn is set by apply
+  Code error = Code::none;  // nothing decided: unknown_item, bad_request, key_reused, …
+  std::string_view field;   // of a bad_request
+  bool known = false;       // decided before: `answer` is the old one, nothing to apply
+  Answer answer;            // confirmed or rejected; lsn is set by apply
   std::int64_t unit_price_cents = 0;
   // Kept from the look-ups so that apply need not repeat them.
   storage::RequestHash request_hash{};
@@ -43,10 +43,10 @@ struct OrderDecision {
 struct ItemDecision {
   Code error = Code::none;
   std::string_view field;
-  bool known = false;      // the same request id was decided before
-  bool changed = false;    // false: the item is so already; nothing to apply
-  Lsn lsn = 0;             // of the earlier decision, when known
-  storage::ItemPut put;    // the item as it shall be; views point into the request or the book
+  bool known = false;    // the same request id was decided before
+  bool changed = false;  // false: the item is so already; nothing to apply
+  Lsn lsn = 0;           // of the earlier decision, when known
+  storage::ItemPut put;  // the item as it shall be; views point into the request or the book
   std::int64_t amount = 0;
   storage::RequestHash request_hash{};
 };
@@ -55,8 +55,8 @@ struct ItemDecision {
 struct Books {
   std::uint64_t confirmed = 0;  // orders
   std::uint64_t items = 0;
-  std::uint64_t sold = 0;       // units
-  std::uint64_t hash = 0;       // sum of books_hash(item, amount, sold)
+  std::uint64_t sold = 0;  // units
+  std::uint64_t hash = 0;  // sum of books_hash(item, amount, sold)
 };
 std::uint64_t books_hash(std::uint64_t item, std::int64_t amount, std::int64_t sold);
 
@@ -134,12 +134,12 @@ class OrderBook {
   DenseIndex item_index_;
   std::vector<std::uint32_t> items_by_id_;  // positions, ascending by item id
   std::string names_;
-  BlockVector<Known> known_;                // confirmed orders and item changes, for ever
+  BlockVector<Known> known_;  // confirmed orders and item changes, for ever
   DenseIndex known_index_;
-  BlockVector<Known> rejections_;           // a ring once it is full
+  BlockVector<Known> rejections_;  // a ring once it is full
   std::size_t oldest_rejection_ = 0;
   DenseIndex rejection_index_;
-  BlockVector<UserCount> users_;            // only for items that have a limit
+  BlockVector<UserCount> users_;  // only for items that have a limit
   DenseIndex user_index_;
   std::uint64_t confirmed_ = 0;
 };

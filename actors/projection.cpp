@@ -191,8 +191,10 @@ void Projection::done(std::uint32_t lane_number, const std::vector<FailedCommand
   item_outcomes(lane_number, CommandKind::item_amount_update, kAmountPosition, amounts, failed,
                 outcomes);
   for (const auto& one : failed) {
-    if (one.kind == CommandKind::order_insert) failed_inserts_.emplace(one.lsn, one.error);
-    else failed_items_.emplace(one.item, one.lsn);
+    if (one.kind == CommandKind::order_insert)
+      failed_inserts_.emplace(one.lsn, one.error);
+    else
+      failed_items_.emplace(one.item, one.lsn);
   }
   busy_inserts_ -= lane.work.insert_count;
   busy_items_ -= lane.work.items.size();
@@ -214,7 +216,9 @@ std::uint64_t Projection::owed() const {
   return queued_inserts_ + busy_inserts_ + dirty_items_ + busy_items_;
 }
 
-bool Projection::idle() const { return owed() == 0; }
+bool Projection::idle() const {
+  return owed() == 0;
+}
 
 Lsn Projection::oldest_owed() const {
   Lsn oldest = queue_.empty() ? 0 : queue_.front()->first_lsn;

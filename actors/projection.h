@@ -3,9 +3,9 @@
 // What the log still owes the database, and which lane writes it next. Pure and single-threaded.
 //
 // OrderInserts go to any free lane as whole log appends, in lsn order. Item commands are absolute,
-// so only an item's newest one is written (the ones left out are OPTM); one item's commands always go
-// to lane(item). A lane writes item commands when no inserts wait, or after
-// kBatchesBetweenItems insert batches.
+// so only an item's newest one is written (the ones left out are OPTM); one item's commands always
+// go to lane(item). A lane writes item commands when no inserts wait, or after kBatchesBetweenItems
+// insert batches.
 
 #include <cstdint>
 #include <deque>
@@ -27,12 +27,12 @@ using storage::Lsn;
 // Item commands of one log append: the newest state of an item that the append left behind.
 struct ItemChange {
   std::uint64_t item = 0;
-  Lsn first = 0;                 // lsn of the oldest amount update this one stands for
-  Lsn last = 0;                  // lsn of the newest
+  Lsn first = 0;  // lsn of the oldest amount update this one stands for
+  Lsn last = 0;   // lsn of the newest
   std::int64_t amount = 0;
-  Lsn put_lsn = 0;               // 0: no ItemPut
+  Lsn put_lsn = 0;  // 0: no ItemPut
   Lsn put_first = 0;
-  std::string name;              // the ItemPut's arguments
+  std::string name;  // the ItemPut's arguments
   std::int64_t price_cents = 0;
   std::int64_t total = 0;
   std::uint32_t limit_per_user = 0;
@@ -41,21 +41,21 @@ struct ItemChange {
 
 // A run of log records that went to the log as one piece. Immutable once it is sent to the log.
 struct Append {
-  std::string records;           // framed records, as in the log
-  std::uint32_t count = 0;       // records
-  std::uint32_t decisions = 0;   // EMIT and REJECT records among them
-  std::uint32_t inserts = 0;     // OrderInserts among them
-  Lsn first_lsn = 0;             // of the first decision (or the next lsn when there is none)
-  Lsn last_lsn = 0;              // of the last decision, 0 without one
-  std::vector<Lsn> lsns;         // only when the decisions are not contiguous (replay)
-  std::vector<ItemChange> items; // in lsn order; neighbours of one item are merged
+  std::string records;            // framed records, as in the log
+  std::uint32_t count = 0;        // records
+  std::uint32_t decisions = 0;    // EMIT and REJECT records among them
+  std::uint32_t inserts = 0;      // OrderInserts among them
+  Lsn first_lsn = 0;              // of the first decision (or the next lsn when there is none)
+  Lsn last_lsn = 0;               // of the last decision, 0 without one
+  std::vector<Lsn> lsns;          // only when the decisions are not contiguous (replay)
+  std::vector<ItemChange> items;  // in lsn order; neighbours of one item are merged
 };
 using AppendPtr = std::shared_ptr<const Append>;
 
 // One transaction's worth of work for one lane.
 struct LaneWork {
   std::uint32_t lane = 0;
-  std::vector<AppendPtr> inserts;       // every OrderInsert in them, ascending lsn
+  std::vector<AppendPtr> inserts;  // every OrderInsert in them, ascending lsn
   std::vector<ItemChange> items;
   std::uint64_t insert_count = 0;
 };
@@ -65,7 +65,7 @@ struct FailedCommand {
   storage::CommandKind kind = storage::CommandKind::invalid;
   Lsn lsn = 0;
   std::uint64_t item = 0;
-  unsigned error = 0;            // the server's error number
+  unsigned error = 0;  // the server's error number
 };
 
 struct OutcomeRecord {
@@ -75,8 +75,8 @@ struct OutcomeRecord {
 
 struct ProjectionLimits {
   std::uint32_t lanes = 2;
-  std::uint64_t rows_max = 1000;             // inserts per lane batch; a single append may be larger
-  std::uint64_t items_max = 1000;            // item commands per lane batch
+  std::uint64_t rows_max = 1000;   // inserts per lane batch; a single append may be larger
+  std::uint64_t items_max = 1000;  // item commands per lane batch
   std::uint32_t batches_between_items = 50;
 };
 
@@ -95,19 +95,21 @@ class Projection {
   void done(std::uint32_t lane, const std::vector<FailedCommand>& failed,
             std::vector<OutcomeRecord>& outcomes);
 
-  [[nodiscard]] bool stored(Lsn lsn) const;                 // the order's row is committed
-  [[nodiscard]] std::uint64_t owed() const;                 // inserts and changed items
-  [[nodiscard]] std::uint64_t failed() const { return failed_inserts_.size() + failed_items_.size(); }
-  [[nodiscard]] bool idle() const;                          // nothing owed, no lane busy
-  [[nodiscard]] Lsn oldest_owed() const;                    // 0 when nothing is owed
+  [[nodiscard]] bool stored(Lsn lsn) const;  // the order's row is committed
+  [[nodiscard]] std::uint64_t owed() const;  // inserts and changed items
+  [[nodiscard]] std::uint64_t failed() const {
+    return failed_inserts_.size() + failed_items_.size();
+  }
+  [[nodiscard]] bool idle() const;        // nothing owed, no lane busy
+  [[nodiscard]] Lsn oldest_owed() const;  // 0 when nothing is owed
 
  private:
   struct Lane {
     bool busy = false;
     std::uint32_t batches_since_items = 0;
-    LaneWork work;                                          // while busy
+    LaneWork work;  // while busy
     std::unordered_map<std::uint64_t, ItemChange> dirty;
-    std::deque<std::uint64_t> order;                        // dirty items, oldest first
+    std::deque<std::uint64_t> order;  // dirty items, oldest first
   };
   void add_item(const ItemChange& change);
   void fill_inserts(LaneWork& work);
@@ -121,7 +123,7 @@ class Projection {
   std::uint64_t dirty_items_ = 0;
   std::uint64_t busy_items_ = 0;
   std::map<Lsn, unsigned> failed_inserts_;
-  std::map<std::uint64_t, Lsn> failed_items_;               // item -> lsn; a later EXEC clears it
+  std::map<std::uint64_t, Lsn> failed_items_;  // item -> lsn; a later EXEC clears it
 };
 
 // Merges `newer` (of the same item) into `older`.

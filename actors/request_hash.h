@@ -1,7 +1,7 @@
 #pragma once
 
-// Keyed hashes of what clients choose (SipHash-2-4, libsodium). The key is the log's uuid, so hashes
-// outlive restarts and cannot be steered by clients who do not know it. Pure; thread-safe.
+// Keyed hashes of what clients choose (SipHash-2-4, libsodium). The key is the log's uuid, so
+// hashes outlive restarts and cannot be steered by clients who do not know it. Pure; thread-safe.
 
 #include <array>
 #include <cstdint>

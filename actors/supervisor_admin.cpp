@@ -88,6 +88,10 @@ void SupervisorAdmin::kill(Ms now, const json& request, const Respond& respond) 
 }
 
 void SupervisorAdmin::start(Ms now, const json& request, const Respond& respond) {
+  if (acts_.stopping()) {
+    return respond(
+        refusal("draining", "the system is being stopped; start it again afterwards", 3));
+  }
   const auto name = request.value("node", std::string{});
   const SupervisedNode* one = name.empty() ? nullptr : find_node(nodes_, name);
   if (!name.empty() && one == nullptr) return respond(unknown_node(name));

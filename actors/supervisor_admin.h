@@ -34,6 +34,7 @@ struct SupervisorActs {
   std::function<nlohmann::json()> status;
   std::function<void(const SupervisedNode&)> send_wanted;  // now, not with the next heartbeat
   std::function<void()> stop;
+  std::function<bool()> stopping;
 };
 
 class SupervisorAdmin {

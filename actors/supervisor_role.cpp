@@ -87,7 +87,7 @@ SupervisorRole::SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount
       requests_(
           nodes_, desk_, runtime.config().dev,
           {[this] { return status(); }, [this](const SupervisedNode& node) { send_wanted(node); },
-           [this] { stopping_ = true; }}),
+           [this] { stopping_ = true; }, [this] { return stopping_; }}),
       admin_(runtime.config().run_dir / "admin.sock",
              [this](const json& request, const AdminSocket::Respond& respond) {
                requests_.take(now(), request, respond);
@@ -166,7 +166,12 @@ void SupervisorRole::take_end(SupervisedNode& node) {
   const auto instance = node.instance();
   port_->unwatch(node.process()->fd());
   running_->remove(node.process()->id());
-  log_warning(node.take_end(now()));
+  const std::string line = node.take_end(now());
+  if (stopping_) {
+    log_info(line);
+  } else {
+    log_warning(line);
+  }
   if (instance != 0) desk_.process_ended(node.id(), instance);
 }
 

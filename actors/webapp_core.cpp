@@ -321,7 +321,9 @@ void WebappCore::refuse(const ClientToken& client, std::string_view id, Code cod
 void WebappCore::on_refusal(const BatchHead& head, Code code, std::int64_t now_us) {
   Batch* batch = find(head);
   if (batch == nullptr) return;
-  if (backend_absent(code)) {  // its clients wait on, until their deadlines
+  // Its clients wait on, until their deadlines. `overloaded` for a repeat may mean no more than
+  // that its first copy still takes the room.
+  if (backend_absent(code) || (code == Code::overloaded && batch->attempts > 1)) {
     land(*batch);
     batch->refused = code;
     batch->sent_us = now_us;

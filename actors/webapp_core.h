@@ -99,6 +99,8 @@ struct Hello {
   Phase phase = Phase::invalid;
 };
 
+inline constexpr std::int64_t kHelloSilenceMaxUs = 5'000'000;  // the broker repeats it every second
+
 struct BatchHead {  // from the envelope of a result or a refusal
   std::uint64_t sender = 0;
   std::uint64_t number = 0;
@@ -127,7 +129,7 @@ class WebappCore {
 
   void on_request(const ClientAsk& ask, std::int64_t now_us);
   void on_malformed(const ClientToken& client, const Refusal& refusal);
-  void on_hello(const Hello& hello);
+  void on_hello(const Hello& hello, std::int64_t now_us);
   void on_result(const BatchHead& head, std::string_view body, std::int64_t now_us);
   void on_refusal(const BatchHead& head, Code code, std::int64_t now_us);
   void end_of_round(std::int64_t now_us);  // sends what may be sent
@@ -194,7 +196,8 @@ class WebappCore {
   ResultCache results_;
   WebappCounters counters_;
 
-  bool heard_ = false;
+  bool heard_ = false;  // a hello, and not too long ago
+  std::int64_t heard_us_ = 0;
   bool draining_ = false;
   Hello hello_;
   std::uint64_t epoch_ = 0;  // highest seen

@@ -186,7 +186,8 @@ void WebappPort::take_result(transport::Message& parts) {
   switch (envelope->kind) {
     case EnvelopeKind::hello:
       return core_.on_hello(Hello{envelope->broker, envelope->epoch, envelope->counter,
-                                  static_cast<Phase>(envelope->code)});
+                                  static_cast<Phase>(envelope->code)},
+                            now_us());
     case EnvelopeKind::result:
       return core_.on_result(head, body, now_us());
     case EnvelopeKind::refusal:

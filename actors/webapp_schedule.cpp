@@ -26,11 +26,12 @@ std::string_view WebappCore::state() const {
 
 // --- sending ------------------------------------------------------------------------------------
 
-void WebappCore::on_hello(const Hello& hello) {
+void WebappCore::on_hello(const Hello& hello, std::int64_t now_us) {
   const bool was_serving = heard_ && hello_.phase == Phase::serving;
   const bool changed = !heard_ || hello.broker != hello_.broker || hello.epoch != hello_.epoch ||
                        (!was_serving && hello.phase == Phase::serving);
   heard_ = true;
+  heard_us_ = now_us;
   hello_ = hello;
   epoch_ = std::max(epoch_, hello.epoch);
   if (!changed) return;
@@ -105,6 +106,7 @@ void WebappCore::send_queued(std::int64_t now_us) {
 
 void WebappCore::on_tick(std::int64_t now_us) {
   results_.expire(now_us);
+  if (now_us - heard_us_ > kHelloSilenceMaxUs) heard_ = false;  // the broker is gone
   if (held_ == 0) return;
   if (now_us >= next_deadline_us_) pass_deadlines(now_us);
   if (now_us >= next_overdue_check_us_) {

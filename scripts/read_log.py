@@ -35,7 +35,7 @@ def crc32c(data, crc=0):
 
 
 def batches(directory):
-    """Yields (first lsn, records) of every batch. A closed segment ends where its successor says."""
+    """Yields (first lsn, records, count). A closed segment ends where its successor says."""
     files = [path.read_bytes() for path in sorted(pathlib.Path(directory).glob("*.seg"))]
     ends = [struct.unpack_from("<Q", data, 88)[0] for data in files[1:]]
     expected, previous, held = 1, 0, None

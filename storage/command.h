@@ -72,10 +72,10 @@ struct ItemPut {
 
 struct Command {
   CommandKind kind = CommandKind::invalid;
-  OrderInsert order;          // valid by kind
+  OrderInsert order;  // valid by kind
   ItemAmountUpdate amount;
   ItemPut put;
-  std::string_view id_text;   // empty unless imported with an id of its own
+  std::string_view id_text;  // empty unless imported with an id of its own
   // Bit n: argument n of the array above (from 1) is nil, the line it was imported from lacked it.
   // 0 in every command that a backend wrote; such a command cannot be applied to a database.
   std::uint16_t missing = 0;
@@ -126,8 +126,8 @@ class CommandDecoder {
   TokenReader reader_{TokenLimits{4, 70000}};
 };
 
-std::string_view to_text(CommandKind kind);      // "OrderInsert", …
-std::string_view to_text(RejectReason reason);   // "sold_out", …
+std::string_view to_text(CommandKind kind);     // "OrderInsert", …
+std::string_view to_text(RejectReason reason);  // "sold_out", …
 std::optional<CommandKind> parse_command_kind(std::string_view text);
 std::string command_id(Lsn lsn, std::size_t position);  // "1.187402.0"
 

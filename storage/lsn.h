@@ -19,10 +19,14 @@ inline constexpr std::uint64_t kEpochMax = (std::uint64_t{1} << 23) - 1;  // lsn
 constexpr Lsn make_lsn(std::uint64_t epoch, std::uint64_t counter) {
   return (epoch << kLsnCounterBits) | counter;
 }
-constexpr std::uint64_t lsn_epoch(Lsn lsn) { return lsn >> kLsnCounterBits; }
-constexpr std::uint64_t lsn_counter(Lsn lsn) { return lsn & kLsnCounterMask; }
+constexpr std::uint64_t lsn_epoch(Lsn lsn) {
+  return lsn >> kLsnCounterBits;
+}
+constexpr std::uint64_t lsn_counter(Lsn lsn) {
+  return lsn & kLsnCounterMask;
+}
 
-std::string to_text(Lsn lsn);                                // "1.187402"
-std::optional<Lsn> parse_lsn(std::string_view text);         // accepts "1.187402" and plain digits
+std::string to_text(Lsn lsn);                         // "1.187402"
+std::optional<Lsn> parse_lsn(std::string_view text);  // accepts "1.187402" and plain digits
 
 }  // namespace stampede::storage

@@ -15,14 +15,14 @@ namespace stampede::storage {
 struct Token {
   enum class Type : std::uint8_t { nil, boolean, unsigned_int, negative_int, str, bin, array, map };
   Type type = Type::nil;
-  std::uint32_t size = 0;     // array: elements; map: pairs
-  std::uint32_t end = 0;      // index of the token after this value (skips nested values)
-  std::uint64_t number = 0;   // unsigned_int; boolean 0/1; negative_int as two's complement
-  std::string_view text;      // str, bin: points into the parsed bytes
+  std::uint32_t size = 0;    // array: elements; map: pairs
+  std::uint32_t end = 0;     // index of the token after this value (skips nested values)
+  std::uint64_t number = 0;  // unsigned_int; boolean 0/1; negative_int as two's complement
+  std::string_view text;     // str, bin: points into the parsed bytes
 };
 
 struct TokenLimits {
-  std::size_t depth_max = 4;      // nested containers
+  std::size_t depth_max = 4;  // nested containers
   std::size_t tokens_max = 4096;
 };
 

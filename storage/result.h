@@ -12,14 +12,14 @@
 namespace stampede::storage {
 
 enum class Errc {
-  io = 1,        // the disk or the file system said no: a node ends with 74
-  corrupt,       // the log is damaged, or log and database do not fit: 65
-  locked,        // another writer owns the log or the database: 75
-  version,       // a format this program does not read: 78
-  invalid,       // wrong use or unreadable input: 2 for a tool, 78 for configuration
-  unavailable,   // the database cannot be reached now; try again
-  fenced,        // a higher epoch owns the database: 75
-  not_found,     // what was asked for is not there
+  io = 1,       // the disk or the file system said no: a node ends with 74
+  corrupt,      // the log is damaged, or log and database do not fit: 65
+  locked,       // another writer owns the log or the database: 75
+  version,      // a format this program does not read: 78
+  invalid,      // wrong use or unreadable input: 2 for a tool, 78 for configuration
+  unavailable,  // the database cannot be reached now; try again
+  fenced,       // a higher epoch owns the database: 75
+  not_found,    // what was asked for is not there
 };
 
 struct [[nodiscard]] Error {
@@ -31,8 +31,8 @@ struct [[nodiscard]] Error {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}       // NOLINT: implicit
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}   // NOLINT: implicit
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit
 
   explicit operator bool() const { return state_.index() == 0; }
   T& operator*() { return value(); }
@@ -52,7 +52,7 @@ class [[nodiscard]] Result {
   std::variant<T, Error> state_;
 };
 
-struct Done {};                // the value of a call that returns nothing else
+struct Done {};  // the value of a call that returns nothing else
 using Status = Result<Done>;
 
 }  // namespace stampede::storage

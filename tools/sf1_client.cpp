@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -150,7 +151,9 @@ bool Sf1Client::refused() const {
   if (::inet_pton(AF_INET, endpoint_.substr(6, colon - 6).c_str(), &address.sin_addr) != 1) {
     return false;
   }
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const timeval limit{1, 0};  // also of connect
+  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   const bool no = ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 &&
                   errno == ECONNREFUSED;
   ::close(fd);

@@ -2,16 +2,20 @@
 
 #include <algorithm>
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <thread>
 #include <variant>
+
+#include "tools/admin_client.h"
 
 namespace stampede::tools {
 namespace {
 
 using std::chrono::milliseconds;
 
+constexpr int kAskMs = 5000;
 constexpr auto kLookEvery = milliseconds(20);
-constexpr auto kNothingNewFor = std::chrono::seconds(1);  // then the rows are counted one by one
+constexpr auto kNothingNewFor = std::chrono::seconds(1);  // then the run's rows are counted
 constexpr auto kGiveUpAfter = std::chrono::seconds(60);   // without a new row
 
 }  // namespace
@@ -36,12 +40,24 @@ bool StoredRowsWatch::connect(std::string& problem) {
   return true;
 }
 
+// The backend counts orders that are confirmed and not stored yet, too.
+std::optional<std::uint64_t> StoredRowsWatch::orders_so_far() {
+  const auto answer = ask_admin_or_fail(config_, {{"do", "books"}}, kAskMs);
+  const auto* books = std::get_if<nlohmann::json>(&answer);
+  if (books != nullptr && books->contains("confirmed")) {
+    return books->value("confirmed", std::uint64_t{0});
+  }
+  const auto count = database_->order_count();
+  if (!count) return std::nullopt;
+  return *count;
+}
+
 std::string StoredRowsWatch::open() {
   std::string problem;
   if (!connect(problem)) return problem;
-  const auto count = database_->order_count();
-  if (!count) return count.error().message;
-  rows_before_ = *count;
+  const auto before = orders_so_far();
+  if (!before) return "neither the backend nor the database says how many orders there are";
+  rows_before_ = *before;
   return {};
 }
 
@@ -58,11 +74,11 @@ std::optional<std::uint64_t> StoredRowsWatch::count_rows(const LoadResult& load)
   return std::nullopt;
 }
 
-std::optional<std::uint64_t> StoredRowsWatch::count_exactly(const LoadResult& load,
-                                                            const std::string& id_prefix) {
+// The rows of this run, by their ids; 0 when the database is away.
+std::uint64_t StoredRowsWatch::count_exactly(const LoadResult& load, const std::string& id_prefix) {
   std::string problem;
   if (load.confirmed == 0) return 0;
-  if (database_ == nullptr && !connect(problem)) return std::nullopt;
+  if (database_ == nullptr && !connect(problem)) return 0;
   std::uint64_t rows = 0;
   const auto read = database_->each_order(load.first_order_id - 1, load.last_order_id,
                                           [&](const storage::StoredOrder& order) {
@@ -70,33 +86,38 @@ std::optional<std::uint64_t> StoredRowsWatch::count_exactly(const LoadResult& lo
                                           });
   if (read) return rows;
   database_.reset();
-  return std::nullopt;
+  return 0;
 }
 
+// A count of all rows is cheap and tells when to look; only the run's own rows decide, since other
+// orders may come meanwhile, and those of an earlier run of this name were there before.
 StoredRows StoredRowsWatch::wait(const LoadResult& load, const std::string& id_prefix) {
-  const auto seconds_since_start = [&](Clock::time_point when) {
-    return std::chrono::duration<double>(when - load.start).count();
-  };
+  StoredRows stored;
   std::uint64_t seen = 0;
   auto last_new = Clock::now();
-  bool all = load.confirmed == 0;
-  while (!all && Clock::now() < last_new + kGiveUpAfter) {
+  auto look_closely = last_new + kNothingNewFor;
+  stored.all = load.confirmed == 0;
+  while (!stored.all && Clock::now() < last_new + kGiveUpAfter) {
+    const auto asked = Clock::now();
     const auto rows = count_rows(load);
     if (rows && *rows > seen) {
-      seen = *rows;
       last_new = Clock::now();
+      if (seen < load.confirmed && *rows >= load.confirmed) look_closely = last_new;
+      seen = *rows;
     }
-    all = seen >= load.confirmed;
-    // Orders of an earlier run with the same name had their rows before.
-    if (!all && rows && Clock::now() > last_new + kNothingNewFor) {
-      all = count_exactly(load, id_prefix).value_or(0) >= load.confirmed;
+    if (rows && Clock::now() >= look_closely) {
+      stored.rows = count_exactly(load, id_prefix);
+      stored.all = stored.rows >= load.confirmed;
+      look_closely = Clock::now() + kNothingNewFor;
     }
-    if (!all) std::this_thread::sleep_for(kLookEvery);
+    if (!stored.all) {
+      std::this_thread::sleep_for(
+          std::max<Clock::duration>(kLookEvery, 4 * (Clock::now() - asked)));
+    }
   }
-  StoredRows stored;
-  stored.rows = count_exactly(load, id_prefix).value_or(0);
-  stored.all = stored.rows >= load.confirmed;
-  stored.seconds = load.confirmed == 0 ? load.seconds : seconds_since_start(last_new);
+  stored.seconds = load.confirmed == 0
+                       ? load.seconds
+                       : std::chrono::duration<double>(last_new - load.start).count();
   stored.after_last_answer = std::max(0.0, stored.seconds - load.seconds);
   if (!stored.all) {
     stored.problem = std::to_string(load.confirmed - stored.rows) +

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -24,6 +25,7 @@ using storage::Lsn;
 
 constexpr auto kLookEvery = milliseconds(100);
 constexpr int kReadingsMax = 5;
+constexpr auto kReadTimeout = std::chrono::seconds(10);
 
 // The backend's memory, as it reports it.
 struct MemoryBooks {
@@ -40,7 +42,7 @@ class Verification {
       : config_(config), deadline_(steady_clock::now() + milliseconds(wait_ms)) {}
 
   VerifyReport run() {
-    if (ask_memory() && read_log() && open_database() && wait_until_stored()) compare();
+    if (ask_memory() && read_log() && open_database()) judge();
     report_.violation_count = findings_;
     if (report_.exit == kExitDone && findings_ > 0) report_.exit = kExitViolation;
     return std::move(report_);
@@ -51,8 +53,9 @@ class Verification {
   bool read_log();
   bool read_log_once(std::string& problem);
   bool open_database();
-  bool wait_until_stored();
-  void compare();
+  void judge();
+  bool wait_until_stored(Lsn from);
+  std::optional<BooksDifference> compare();
   void compare_memory();
   void take(const Findings& findings);
   bool violation(const std::string& text);
@@ -150,6 +153,7 @@ bool Verification::open_database() {
   storage::DbOptions options;
   options.url = config_.db.url;
   options.password = std::get<std::string>(password);
+  options.read_timeout = kReadTimeout;
   for (;;) {
     auto opened = storage::Database::open(options);
     if (opened) {
@@ -163,11 +167,10 @@ bool Verification::open_database() {
   }
 }
 
-// Only looks; what is wrong is told by compare(). True: compare now.
-bool Verification::wait_until_stored() {
-  Lsn first = 1;
+// Only looks; what is wrong is told by compare(). False: there is a problem, which was reported.
+bool Verification::wait_until_stored(Lsn from) {
   while (ms_left() > 0) {
-    const auto stored = all_stored(*database_, *ledger_, first, memory_.lsn);
+    const auto stored = all_stored(*database_, *ledger_, from, memory_.lsn);
     if (stored && *stored) return true;
     if (!stored && !open_database()) return false;
     std::this_thread::sleep_for(std::min(kLookEvery, milliseconds(ms_left())));
@@ -198,35 +201,43 @@ void Verification::compare_memory() {
   }
 }
 
-void Verification::compare() {
+std::optional<BooksDifference> Verification::compare() {
+  auto difference = compare_books(*database_, *ledger_, memory_.lsn);
+  if (difference) return std::move(*difference);
+  stop(kExitTimedOut, "the database went away: " + difference.error().message);
+  return std::nullopt;
+}
+
+void Verification::judge() {
+  auto difference = compare();
+  if (difference && difference->pending > 0 && ms_left() > 0) {
+    if (!wait_until_stored(std::max<Lsn>(difference->first_missing, 1))) return;
+    difference = compare();
+  }
+  if (!difference) return;
   compare_memory();
   take(ledger_->findings());
+  take(difference->findings);
   report_.confirmed = ledger_->orders().size();
+  report_.rows = difference->rows;
+  report_.lost = difference->lost;
+  report_.pending = difference->pending;
   report_.failed = ledger_->failed();
   report_.over_limit = ledger_->over_limit();
+  report_.doubled = ledger_->doubled() + difference->strangers;
+  report_.oversold = std::max(ledger_->oversold(), difference->oversold);
   if (report_.failed > 0) {
-    violation(std::to_string(report_.failed) + " commands were refused by the database; see " +
-              "`stampede log verify`");
+    violation(std::to_string(report_.failed) +
+              " commands were refused by the database; see `stampede log verify`");
   }
   const auto uuid = database_->log_uuid();
   if (uuid && (!*uuid || **uuid != ledger_->uuid())) {
     violation("the database belongs to another log (its meta row names another uuid)");
   }
-  const auto difference = compare_books(*database_, *ledger_, memory_.lsn);
-  if (!difference) {
-    stop(kExitTimedOut, "the database went away: " + difference.error().message);
-    return;
-  }
-  take(difference->findings);
-  report_.rows = difference->rows;
-  report_.lost = difference->lost;
-  report_.pending = difference->pending;
-  report_.doubled = ledger_->doubled() + difference->strangers;
-  report_.oversold = std::max(ledger_->oversold(), difference->oversold);
   if (findings_ == 0 && report_.pending > 0) {
     stop(kExitTimedOut, std::to_string(report_.pending) + " commands up to lsn " +
                             storage::to_text(memory_.lsn) +
-                            " are not stored yet; nothing is known to be wrong: wait longer " +
+                            " are not stored yet; nothing is known to be wrong: wait longer "
                             "(--wait), see `stampede status` for the database");
   }
 }

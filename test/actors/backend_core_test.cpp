@@ -44,8 +44,12 @@ struct CoreTest {
     work(body, 1, number);
   }
   void work(const std::string& body, std::uint32_t count, std::uint64_t number) {
-    core.on_work({.kind = transport::EnvelopeKind::work, .count = count, .origin = 1, .sender = 5,
-                  .number = number, .broker = broker},
+    core.on_work({.kind = transport::EnvelopeKind::work,
+                  .count = count,
+                  .origin = 1,
+                  .sender = 5,
+                  .number = number,
+                  .broker = broker},
                  body, 1000, effects);
   }
   void flush() {
@@ -135,7 +139,8 @@ TEST_CASE_FIXTURE(CoreTest, "an item list waits for the changes it shows") {
   CHECK(results()[1].items[0].left == 4);
 }
 
-TEST_CASE_FIXTURE(CoreTest, "the database gets only what is durable, and nothing before it is claimed") {
+TEST_CASE_FIXTURE(CoreTest,
+                  "the database gets only what is durable, and nothing before it is claimed") {
   put(1, 5);
   order("a", 1);
   flush();
@@ -147,7 +152,8 @@ TEST_CASE_FIXTURE(CoreTest, "the database gets only what is durable, and nothing
   CHECK(effects.work[0].insert_count == 1);
 }
 
-TEST_CASE_FIXTURE(CoreTest, "a burst on one item writes one amount and logs the others as left out") {
+TEST_CASE_FIXTURE(CoreTest,
+                  "a burst on one item writes one amount and logs the others as left out") {
   put(1, 50);
   core.start_lanes(effects);
   for (const auto& work : effects.work) core.on_lane_done(work.lane, {}, effects);
@@ -186,7 +192,8 @@ TEST_CASE_FIXTURE(CoreTest, "a failed row is FAIL, its neighbours are EXEC, and 
   CHECK(core.projection().failed() == 1);
 }
 
-TEST_CASE_FIXTURE(CoreTest, "above the backlog bound orders are overloaded, repeats still answered") {
+TEST_CASE_FIXTURE(CoreTest,
+                  "above the backlog bound orders are overloaded, repeats still answered") {
   put(1, 500);
   for (int i = 0; i < 120; ++i) {
     order("o" + std::to_string(i), 1, 1);

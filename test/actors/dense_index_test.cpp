@@ -16,7 +16,7 @@ TEST_CASE("inserts and erases in random order agree with a map") {
   MESSAGE("seed " << seed);
   std::mt19937_64 random(seed);
   DenseIndex index;
-  std::vector<std::uint64_t> hashes;               // by position
+  std::vector<std::uint64_t> hashes;  // by position
   std::multimap<std::uint64_t, std::uint32_t> model;
   const auto hash_of = [&](std::uint32_t at) { return hashes[at]; };
   for (int step = 0; step < 200'000; ++step) {

@@ -16,7 +16,7 @@
 namespace stampede::actors {
 
 struct SeenHttp {
-  int status = 0;      // 0: the connection ended
+  int status = 0;  // 0: the connection ended
   std::string head;
   std::string body;
 };

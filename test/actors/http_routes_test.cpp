@@ -22,8 +22,8 @@ class Routes {
     std::optional<HttpAsk> ask;
   };
 
-  Outcome request(const std::string& method, const std::string& target, const std::string& body = "",
-                  const std::string& head = "") {
+  Outcome request(const std::string& method, const std::string& target,
+                  const std::string& body = "", const std::string& head = "") {
     HttpRequest made;
     made.method = method;
     const auto mark = target.find('?');
@@ -121,7 +121,8 @@ TEST_CASE("an order without a wait is queued at once and says where to look") {
 TEST_CASE("an order with a wait is answered with the decision") {
   Routes routes;
   const auto ask = [&] {
-    const auto asked = routes.request("POST", "/v1/orders", kOrder, "Prefer: wait=2\r\n").ask.value();
+    const auto asked =
+        routes.request("POST", "/v1/orders", kOrder, "Prefer: wait=2\r\n").ask.value();
     CHECK(asked.ask.mode == WaitMode::detach_at_deadline);
     CHECK(asked.ask.request.deadline_ms == 2000);
     return asked;
@@ -144,8 +145,8 @@ TEST_CASE("an order with a wait is answered with the decision") {
 TEST_CASE("every refusal has the status, code and advice of the contract") {
   Routes routes;
   const std::vector<std::pair<Code, int>> all{
-      {Code::unknown_item, 404}, {Code::bad_request, 400}, {Code::key_reused, 422},
-      {Code::overloaded, 503},   {Code::replaying, 503},   {Code::draining, 503},
+      {Code::unknown_item, 404}, {Code::bad_request, 400},     {Code::key_reused, 422},
+      {Code::overloaded, 503},   {Code::replaying, 503},       {Code::draining, 503},
       {Code::no_backend, 503},   {Code::log_unavailable, 503}, {Code::deadline_passed, 504},
       {Code::internal, 500}};
   for (const auto& [code, status] : all) {
@@ -157,7 +158,8 @@ TEST_CASE("every refusal has the status, code and advice of the contract") {
     CHECK(body.at("code") == std::string(info(code).text));
     CHECK(body.at("status") == status);
     CHECK((header(reply, "Retry-After").empty()) == (info(code).retry_after_ms == 0));
-    if (info(code).retry_after_ms > 0) CHECK(body.at("retry_after_ms") == info(code).retry_after_ms);
+    if (info(code).retry_after_ms > 0)
+      CHECK(body.at("retry_after_ms") == info(code).retry_after_ms);
   }
 }
 
@@ -171,9 +173,12 @@ TEST_CASE("the request id comes from the header or the body, and both must agree
   CHECK(id_of(plain, "Idempotency-Key: k1\r\n") == "k1");
   CHECK(id_of(plain, "idempotency-key: \"k1\"\r\n") == "k1");
   CHECK(id_of(kOrder, "Idempotency-Key: r-1\r\n") == "r-1");
-  CHECK(routes.request("POST", "/v1/orders", kOrder, "Idempotency-Key: r-2\r\n").reply->status == 400);
-  CHECK(routes.request("POST", "/v1/orders", plain, "Idempotency-Key: a b\r\n").reply->status == 400);
-  CHECK(routes.request("POST", "/v1/orders", plain, "Idempotency-Key: \"\"\r\n").reply->status == 400);
+  CHECK(routes.request("POST", "/v1/orders", kOrder, "Idempotency-Key: r-2\r\n").reply->status ==
+        400);
+  CHECK(routes.request("POST", "/v1/orders", plain, "Idempotency-Key: a b\r\n").reply->status ==
+        400);
+  CHECK(routes.request("POST", "/v1/orders", plain, "Idempotency-Key: \"\"\r\n").reply->status ==
+        400);
 }
 
 TEST_CASE("a body that is not one order is refused naming the member") {
@@ -196,7 +201,11 @@ TEST_CASE("a body that is not one order is refused naming the member") {
       {R"({"item":1,"user":"ann","qty":null})", "qty"},
       {R"({"item":1,"user":"ann","id":"a b"})", "id"},
       {R"({"item":1,"user":"ann","\u0022":1})", "\""},
-      {"", ""}, {"[]", ""}, {"1", ""}, {"{", ""}, {R"({"item":1,"user":"ann"} x)", ""},
+      {"", ""},
+      {"[]", ""},
+      {"1", ""},
+      {"{", ""},
+      {R"({"item":1,"user":"ann"} x)", ""},
       {"{\"item\":1,\"user\":\"\xff\"}", ""},
   };
   for (const auto& [body, field] : all) {
@@ -213,11 +222,13 @@ TEST_CASE("a body that is not one order is refused naming the member") {
 TEST_CASE("JSON is taken whatever the type says, unless it is a known other one") {
   Routes routes;
   for (const char* type : {"application/x-www-form-urlencoded", "text/plain", "application/json"})
-    CHECK(routes.request("POST", "/v1/orders", kOrder,
-                         "Content-Type: " + std::string(type) + "\r\n").ask);
+    CHECK(
+        routes.request("POST", "/v1/orders", kOrder, "Content-Type: " + std::string(type) + "\r\n")
+            .ask);
   for (const char* type : {"multipart/form-data; boundary=x", "Text/XML", "application/msgpack"})
-    CHECK(routes.request("POST", "/v1/orders", kOrder,
-                         "Content-Type: " + std::string(type) + "\r\n").reply->status == 415);
+    CHECK(
+        routes.request("POST", "/v1/orders", kOrder, "Content-Type: " + std::string(type) + "\r\n")
+            .reply->status == 415);
 }
 
 TEST_CASE("an order can be looked up by its id") {

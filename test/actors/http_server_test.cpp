@@ -166,8 +166,8 @@ TEST_CASE("malformed requests are refused with a problem and the connection ends
        line + "Transfer-Encoding: chunked\r\n\r\n1001\r\n" + std::string(4097, 'x') + "\r\n", 413},
       {"request line too long", "GET /" + std::string(2100, 'a') + " HTTP/1.1\r\n", 414},
       {"request line without end", "GET /" + std::string(3000, 'a'), 414},
-      {"headers too long", "GET / HTTP/1.1\r\n" + host + "X: " + std::string(8300, 'a') + "\r\n\r\n",
-       431},
+      {"headers too long",
+       "GET / HTTP/1.1\r\n" + host + "X: " + std::string(8300, 'a') + "\r\n\r\n", 431},
       {"headers without end", "GET / HTTP/1.1\r\n" + host + "X: " + std::string(12000, 'a'), 431},
   };
   EchoServer server;
@@ -214,7 +214,7 @@ TEST_CASE("a request that is being answered has no time limit") {
   RawHttp slow(server.port), other(server.port);
   slow.send(get("/never"));
   while (!server.kept()) std::this_thread::yield();
-  CHECK(other.closed());                        // time has passed for those who were idle
+  CHECK(other.closed());  // time has passed for those who were idle
   RawHttp late(server.port);
   CHECK(late.closed());
   server.kept()(HttpReply{});
@@ -246,7 +246,8 @@ TEST_CASE("connections beyond the limit are turned away and room is given back")
   CHECK(third.closed());
   first.reset();
   int status = 503;
-  for (int i = 0; i < 1000 && status != 200; ++i) status = RawHttp(server.port).ask(get("/")).status;
+  for (int i = 0; i < 1000 && status != 200; ++i)
+    status = RawHttp(server.port).ask(get("/")).status;
   CHECK(status == 200);
 }
 

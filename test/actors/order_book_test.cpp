@@ -89,7 +89,8 @@ TEST_CASE_FIXTURE(BookTest, "the oldest rejections are forgotten, confirmed orde
   CHECK(order("won", 1, "ann").known);
   CHECK(order("lost-249", 1, "bob").known);
   CHECK(order("lost-150", 1, "bob").known);
-  CHECK_FALSE(book.decide_order({RequestKind::order, "lost-149", 1, "bob", 1, {}, 0, 0, 0, 0}).known);
+  CHECK_FALSE(
+      book.decide_order({RequestKind::order, "lost-149", 1, "bob", 1, {}, 0, 0, 0, 0}).known);
 }
 
 TEST_CASE("at orders_max new orders are overloaded and nothing is forgotten") {
@@ -106,8 +107,8 @@ TEST_CASE_FIXTURE(BookTest, "stock changes are deduplicated and never go below z
   put(1, 5);
   order("a", 1, "ann", 3);
   const auto change = [&](std::string_view id, std::int64_t delta) {
-    const auto decision = book.decide_stock_change(
-        {RequestKind::stock_change, id, 1, {}, 0, {}, 0, delta, 0, 0});
+    const auto decision =
+        book.decide_stock_change({RequestKind::stock_change, id, 1, {}, 0, {}, 0, delta, 0, 0});
     if (decision.error == Code::none && decision.changed && !decision.known)
       book.apply_item(decision, ++lsn);
     return decision;
@@ -124,7 +125,8 @@ TEST_CASE_FIXTURE(BookTest, "stock changes are deduplicated and never go below z
   CHECK(book.item(1)->name == "Phone");
 }
 
-TEST_CASE_FIXTURE(BookTest, "adding an identical item changes nothing, a different one is refused") {
+TEST_CASE_FIXTURE(BookTest,
+                  "adding an identical item changes nothing, a different one is refused") {
   put(1, 5);
   const Request same{RequestKind::item_put, "other", 1, {}, 0, "Phone", 999, 5, 0, 5};
   CHECK(book.decide_item_put(same).error == Code::none);
@@ -143,7 +145,8 @@ TEST_CASE_FIXTURE(BookTest, "pages list the items in order of their ids") {
   CHECK(rows[1].item == 7);
 }
 
-TEST_CASE_FIXTURE(BookTest, "a book rebuilt from its records answers like the one that wrote them") {
+TEST_CASE_FIXTURE(BookTest,
+                  "a book rebuilt from its records answers like the one that wrote them") {
   OrderBook copy{kKey, {1000, 100}};
   const std::vector<storage::Command> items{
       {storage::CommandKind::item_put, {}, {}, {"put-1", 1, "Phone", 999, 4, 2, 5, 77}, {}},
@@ -171,9 +174,10 @@ TEST_CASE("a million items fit in 100 MB and a confirmed order in 64 bytes") {
     storage::ItemPut put{"", i, "Phone", 999, 1'000'000, 0, 5, i};
     const auto id = "i" + std::to_string(i);
     put.request_id = id;
-    REQUIRE(book.replay_set({{storage::CommandKind::item_put, {}, {}, put, {}},
-                             {storage::CommandKind::item_amount_update, {}, {i, 1'000'000}, {}, {}}},
-                            ++lsn));
+    REQUIRE(
+        book.replay_set({{storage::CommandKind::item_put, {}, {}, put, {}},
+                         {storage::CommandKind::item_amount_update, {}, {i, 1'000'000}, {}, {}}},
+                        ++lsn));
   }
   const auto with_items = book.memory_bytes();
   // A million items also take a million remembered requests; those are counted as such.

@@ -1,5 +1,5 @@
-// Every rule of the client protocol, from the table in test/vectors/sf1.json, and a storm of damaged
-// frames.
+// Every rule of the client protocol, from the table in test/vectors/sf1.json, and a storm of
+// damaged frames.
 
 #include "actors/sf1.h"
 
@@ -35,11 +35,16 @@ const json& vectors() {
 
 std::string op_text(ClientOp op) {
   switch (op) {
-    case ClientOp::order: return "order";
-    case ClientOp::get: return "get";
-    case ClientOp::items: return "items";
-    case ClientOp::ping: return "ping";
-    case ClientOp::invalid: break;
+    case ClientOp::order:
+      return "order";
+    case ClientOp::get:
+      return "get";
+    case ClientOp::items:
+      return "items";
+    case ClientOp::ping:
+      return "ping";
+    case ClientOp::invalid:
+      break;
   }
   return "invalid";
 }
@@ -118,7 +123,7 @@ TEST_CASE("every request vector is understood or refused as it says") {
 TEST_CASE("a map up to 64 KiB is read and a larger one is too large") {
   Sf1Decoder decoder;
   const auto frame_of = [](std::size_t size) {
-    const std::string head = unhex("82a26f70a470696e67a170") + unhex("da") ;
+    const std::string head = unhex("82a26f70a470696e67a170") + unhex("da");
     const std::size_t text = size - head.size() - 2;
     return head + static_cast<char>(text >> 8) + static_cast<char>(text & 255) +
            std::string(text, 'x');
@@ -192,10 +197,17 @@ TEST_CASE("damaged frames are refused or understood within the bounds, never wor
     for (auto changes = pick(4); changes-- > 0 && !frame.empty();) {
       const auto at = pick(frame.size());
       switch (pick(4)) {
-        case 0: frame[at] = static_cast<char>(random()); break;
-        case 1: frame[at] = static_cast<char>(frame[at] ^ (1 << pick(8))); break;
-        case 2: frame.erase(at, 1 + pick(3)); break;
-        default: frame.insert(at, 1 + pick(3), static_cast<char>(random()));
+        case 0:
+          frame[at] = static_cast<char>(random());
+          break;
+        case 1:
+          frame[at] = static_cast<char>(frame[at] ^ (1 << pick(8)));
+          break;
+        case 2:
+          frame.erase(at, 1 + pick(3));
+          break;
+        default:
+          frame.insert(at, 1 + pick(3), static_cast<char>(random()));
       }
     }
     if (!decoder.decode(frame)) {

@@ -15,9 +15,7 @@ struct News : NewsOutput {
   void ask_item(std::uint64_t item) override { asked.push_back(item); }
 
   void subscribe(const std::string& topic) { news.on_subscription("\x01" + topic); }
-  void unsubscribe(const std::string& topic) {
-    news.on_subscription(std::string(1, '\0') + topic);
-  }
+  void unsubscribe(const std::string& topic) { news.on_subscription(std::string(1, '\0') + topic); }
   void row(std::uint64_t item, std::int64_t left, Lsn seq) {
     news.on_row(ItemRow{item, "name", 1, 100, left, seq, 0, 5});
   }
@@ -69,7 +67,8 @@ TEST_CASE("changes are told to subscribers, never out of order, and to nobody el
   CHECK(news.told[1].left == 6);
 }
 
-TEST_CASE("a subscribed topic repeats its value about once a second, and stops when nobody listens") {
+TEST_CASE(
+    "a subscribed topic repeats its value about once a second, and stops when nobody listens") {
   News news;
   news.subscribe("stock/1/");
   news.row(1, 7, 5);

@@ -169,6 +169,27 @@ TEST_CASE("an actor that is killed takes its process with it, with exit code 70"
   CHECK(system.node("broker-1")["restarts"] == 1);
 }
 
+TEST_CASE("an actor that returns on being killed ends its process with 70 too") {
+  SupervisedSystem system{"webapp=1", false, {"STAMPEDE_DEV=true"}};
+  REQUIRE(system.ready("webapp-1"));
+  for (const char* actor : {"http", "port"}) {
+    const pid_t before = system.pid("webapp-1");
+    CHECK(system.ask({{"do", "kill"}, {"node", "webapp-1"}, {"actor", actor}})["ok"] == true);
+    REQUIRE(system.ready("webapp-1", before));
+    CHECK(last_exit(system, "webapp-1").starts_with("exit 70 "));
+    CHECK(last_exit(system, "webapp-1").find(std::string("actor ") + actor) != std::string::npos);
+  }
+}
+
+TEST_CASE("a port that is taken ends a supervisor with 6, behind a guard too") {
+  SupervisedSystem system(kBrokerOnly);
+  REQUIRE(system.ready("broker-1"));
+  const std::string other = (system.config().run_dir / "other").string();
+  CHECK(system.run({"--run-dir", other, "supervisor", "--nodes", kBrokerOnly}) == 6);
+  CHECK(system.run({"--run-dir", other, "supervisor", "--guard", "--nodes", kBrokerOnly}) == 6);
+  CHECK(system.state("broker-1") == "ready");
+}
+
 TEST_CASE("chaos is refused unless dev is on, and names are checked") {
   SupervisedSystem guarded(kBrokerOnly);
   REQUIRE(guarded.ready("broker-1"));

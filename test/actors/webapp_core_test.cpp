@@ -117,8 +117,12 @@ TEST_CASE("a new broker or a new epoch gets every unanswered batch again, unchan
   webapp.hello(1, 1);
   webapp.take_and_send(WebappFixture::order("a"));
   webapp.take_and_send(WebappFixture::order("b"));
-  SUBCASE("new broker") { webapp.hello(2, 1); }
-  SUBCASE("new epoch") { webapp.hello(1, 2); }
+  SUBCASE("new broker") {
+    webapp.hello(2, 1);
+  }
+  SUBCASE("new epoch") {
+    webapp.hello(1, 2);
+  }
   REQUIRE(webapp.sent.size() == 4);
   CHECK(webapp.sent[2].number == 1);
   CHECK(webapp.sent[2].body == webapp.sent[0].body);
@@ -233,7 +237,9 @@ TEST_CASE("while no backend serves the deadline says why") {
     webapp.hello(1, 1, Phase::replaying);
     expected = Code::replaying;
   }
-  SUBCASE("the hello says there is none") { webapp.hello(1, 0, Phase::stopped); }
+  SUBCASE("the hello says there is none") {
+    webapp.hello(1, 0, Phase::stopped);
+  }
   webapp.take_and_send(WebappFixture::order("a"));
   webapp.pass(5100);
   CHECK(webapp.only_reply().code == expected);
@@ -246,8 +252,12 @@ TEST_CASE("a batch refused for want of a backend waits, tries again and is answe
   webapp.take_and_send(WebappFixture::order("a"));
   Code code = Code::replaying;
   SUBCASE("replaying") {}
-  SUBCASE("draining") { code = Code::draining; }
-  SUBCASE("no backend") { code = Code::no_backend; }
+  SUBCASE("draining") {
+    code = Code::draining;
+  }
+  SUBCASE("no backend") {
+    code = Code::no_backend;
+  }
   webapp.refuse(1, code);
   CHECK(webapp.replies().empty());
   webapp.pass(1200);
@@ -279,6 +289,38 @@ TEST_CASE("overloaded is said at once and the batch is forgotten") {
   webapp.pass(3000);
   CHECK(webapp.sent.size() == 1);
   CHECK_FALSE(webapp.core.busy());
+}
+
+TEST_CASE("overloaded for a repeat does not end the wait for the first copy") {
+  WebappFixture webapp;
+  webapp.hello();
+  webapp.take_and_send(WebappFixture::order("a"));
+  webapp.pass(1200);
+  REQUIRE(webapp.sent.size() == 2);
+  webapp.refuse(1, Code::overloaded);
+  CHECK(webapp.replies().empty());
+  webapp.result(1, WebappFixture::confirmed());
+  CHECK(webapp.only_reply().kind == ReplyKind::answer);
+}
+
+TEST_CASE(
+    "a broker that falls silent counts as no backend, and gets everything again when it is back") {
+  WebappFixture webapp;
+  webapp.hello();
+  auto ask = WebappFixture::order("a");
+  ask.request.deadline_ms = 20'000;
+  webapp.take_and_send(ask);
+  webapp.broker_falls_silent();
+  webapp.pass(4'000);
+  CHECK(webapp.core.state() == "ready");
+  webapp.pass(2'000);
+  CHECK(webapp.core.state() == "no_backend");
+  const auto sent = webapp.sent.size();
+  webapp.hello();
+  CHECK(webapp.sent.size() == sent + 1);
+  webapp.broker_falls_silent();
+  webapp.pass(20'000);
+  CHECK(webapp.only_reply().code == Code::no_backend);
 }
 
 TEST_CASE("a full waiting table answers overloaded at once") {
@@ -389,7 +431,8 @@ TEST_CASE("one item that is not there reads unknown_item") {
   CHECK(reply.id == "q");
 }
 
-// --- draining -------------------------------------------------------------------------------------
+// --- draining
+// -------------------------------------------------------------------------------------
 
 TEST_CASE("draining refuses what is new and answers what is open") {
   WebappFixture webapp;
@@ -416,7 +459,8 @@ TEST_CASE("draining ends at the deadlines when no answer comes, detached orders 
   CHECK_FALSE(webapp.core.busy());
 }
 
-// --- orders whose client does not wait --------------------------------------------------------------
+// --- orders whose client does not wait
+// --------------------------------------------------------------
 
 TEST_CASE("a detached order is queued at once, sent, and remembered when decided") {
   WebappFixture webapp;

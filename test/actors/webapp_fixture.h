@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -75,6 +76,7 @@ class WebappFixture : private WebappOutput {
   void pass(std::int64_t ms) {
     for (const auto end = now + ms * kMs; now < end;) {
       now = std::min(end, now + 5 * kMs);
+      if (hello_ && now - hello_us_ >= 1000 * kMs) say_hello();
       core.on_tick(now);
       round();
     }
@@ -83,9 +85,11 @@ class WebappFixture : private WebappOutput {
   // --- broker and backend ---
   void hello(std::uint64_t broker = 1, std::uint64_t epoch = 1, Phase phase = Phase::serving,
              std::uint64_t window = 0) {
-    core.on_hello(Hello{broker, epoch, window, phase});
+    hello_ = Hello{broker, epoch, window, phase};
+    say_hello();
     round();
   }
+  void broker_falls_silent() { hello_.reset(); }
   void result(std::uint64_t number, const std::string& body, std::uint64_t epoch = 1,
               std::uint64_t sender = kInstance) {
     core.on_result(BatchHead{sender, number, epoch}, body, now);
@@ -154,11 +158,16 @@ class WebappFixture : private WebappOutput {
   void reply(const ClientToken& client, const Reply& reply) override {
     replies_.push_back({client, reply.kind, std::string(reply.id),
                         reply.answer != nullptr ? *reply.answer : Answer{}, reply.code,
-                        std::string(reply.field),
-                        reply.items != nullptr ? reply.items->size() : 0,
+                        std::string(reply.field), reply.items != nullptr ? reply.items->size() : 0,
                         std::string(reply.state)});
   }
+  void say_hello() {  // the broker repeats its hello every second
+    hello_us_ = now;
+    core.on_hello(*hello_, now);
+  }
   std::vector<SeenReply> replies_;
+  std::optional<Hello> hello_;
+  std::int64_t hello_us_ = 0;
 };
 
 }  // namespace stampede::actors

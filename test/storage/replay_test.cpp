@@ -65,116 +65,109 @@ Lsn later(History& history, CommandKind kind) {
   return history.emit({command_of(kind, 1)});
 }
 
-const std::vector<Row>& decision_table() {
-  static const std::vector<Row> rows = {
-      {"emitted only",
-       [](History&, CommandKind, Lsn) {},  //
-       {Fate::pending, true},
-       {Fate::pending, true}},
-      {"OPTM only",
-       [](History& h, CommandKind k, Lsn first) { h.optm(k, 0, 1, first, first + 1); },
-       {Fate::pending, true},
-       {Fate::pending, true}},
-      {"FAIL only",
-       [](History& h, CommandKind k, Lsn first) { h.fail(k, 0, first); },
-       {Fate::failed, true},
-       {Fate::failed, true}},
-      {"FAIL twice",
-       [](History& h, CommandKind k, Lsn first) { h.fail(k, 0, first), h.fail(k, 0, first); },
-       {Fate::failed, true},
-       {Fate::failed, true}},
-      {"FAIL then EXEC",
-       [](History& h, CommandKind k, Lsn first) {
-         h.fail(k, 0, first), h.exec(k, 0, first, first);
-       },
-       {Fate::executed, false},
-       {Fate::executed, false}},
-      {"EXEC",
-       [](History& h, CommandKind k, Lsn first) { h.exec(k, 0, first, first); },
-       {Fate::executed, false},
-       {Fate::executed, false}},
-      {"EXEC then FAIL",
-       [](History& h, CommandKind k, Lsn first) {
-         h.exec(k, 0, first, first), h.fail(k, 0, first);
-       },
-       {Fate::executed, false},
-       {Fate::executed, false}},
-      {"EXEC twice",
-       [](History& h, CommandKind k, Lsn first) {
-         h.exec(k, 0, first, first), h.exec(k, 0, first, first);
-       },
-       {Fate::executed, false},
-       {Fate::executed, false}},
-      {"FAIL and a later EXEC on the same key",
-       [](History& h, CommandKind k, Lsn first) {
-         h.fail(k, 0, first);
-         const Lsn by = later(h, k);
-         h.exec(k, 0, by, by);
-       },
-       {Fate::superseded, false},
-       {Fate::failed, true}},
-      {"OPTM and a later EXEC",
-       [](History& h, CommandKind k, Lsn first) {
-         const Lsn by = later(h, k);
-         h.optm(k, 0, 1, first, by);
-         h.exec(k, 0, by, by);
-       },
-       {Fate::superseded, false},
-       {Fate::pending, true}},
-      {"OPTM and a later one pending",
-       [](History& h, CommandKind k, Lsn first) { h.optm(k, 0, 1, first, later(h, k)); },
-       {Fate::pending, false},
-       {Fate::pending, true}},
-      {"FAIL and a later one pending",
-       [](History& h, CommandKind k, Lsn first) { h.fail(k, 0, first), later(h, k); },
-       {Fate::failed, false},
-       {Fate::failed, true}},
-      {"reordered: the later EXEC is logged before the earlier FAIL",
-       [](History& h, CommandKind k, Lsn first) {
-         const Lsn by = later(h, k);
-         h.exec(k, 0, by, by);
-         h.fail(k, 0, first);
-       },
-       {Fate::superseded, false},
-       {Fate::failed, true}},
-      {"reordered: the later EXEC is logged before the earlier EXEC",
-       [](History& h, CommandKind k, Lsn first) {
-         const Lsn by = later(h, k);
-         h.exec(k, 0, by, by);
-         h.exec(k, 0, first, first);
-       },
-       {Fate::executed, false},
-       {Fate::executed, false}},
-      {"EXEC on another item",
-       [](History& h, CommandKind k, Lsn) {
-         const Lsn other = h.emit({command_of(k, 2)});
-         h.exec(k, 0, other, other);
-       },
-       {Fate::pending, true},
-       {Fate::pending, true}},
-      {"EXEC of the same set's command at another position",
-       [](History& h, CommandKind k, Lsn first) { h.exec(k, 1, first, first); },
-       {Fate::pending, true},
-       {Fate::pending, true}},
-      {"EXEC of another type on the same item",
-       [](History& h, CommandKind k, Lsn) {
-         const auto other =
-             k == CommandKind::item_put ? CommandKind::item_amount_update : CommandKind::item_put;
-         const Lsn by = later(h, other);
-         h.exec(other, 0, by, by);
-       },
-       {Fate::pending, true},
-       {Fate::pending, true}},
-  };
-  return rows;
-}
+const std::vector<Row> kDecisionTable = {
+    {"emitted only",
+     [](History&, CommandKind, Lsn) {},  //
+     {Fate::pending, true},
+     {Fate::pending, true}},
+    {"OPTM only",
+     [](History& h, CommandKind k, Lsn first) { h.optm(k, 0, 1, first, first + 1); },
+     {Fate::pending, true},
+     {Fate::pending, true}},
+    {"FAIL only",
+     [](History& h, CommandKind k, Lsn first) { h.fail(k, 0, first); },
+     {Fate::failed, true},
+     {Fate::failed, true}},
+    {"FAIL twice",
+     [](History& h, CommandKind k, Lsn first) { h.fail(k, 0, first), h.fail(k, 0, first); },
+     {Fate::failed, true},
+     {Fate::failed, true}},
+    {"FAIL then EXEC",
+     [](History& h, CommandKind k, Lsn first) { h.fail(k, 0, first), h.exec(k, 0, first, first); },
+     {Fate::executed, false},
+     {Fate::executed, false}},
+    {"EXEC",
+     [](History& h, CommandKind k, Lsn first) { h.exec(k, 0, first, first); },
+     {Fate::executed, false},
+     {Fate::executed, false}},
+    {"EXEC then FAIL",
+     [](History& h, CommandKind k, Lsn first) { h.exec(k, 0, first, first), h.fail(k, 0, first); },
+     {Fate::executed, false},
+     {Fate::executed, false}},
+    {"EXEC twice",
+     [](History& h, CommandKind k, Lsn first) {
+       h.exec(k, 0, first, first), h.exec(k, 0, first, first);
+     },
+     {Fate::executed, false},
+     {Fate::executed, false}},
+    {"FAIL and a later EXEC on the same key",
+     [](History& h, CommandKind k, Lsn first) {
+       h.fail(k, 0, first);
+       const Lsn by = later(h, k);
+       h.exec(k, 0, by, by);
+     },
+     {Fate::superseded, false},
+     {Fate::failed, true}},
+    {"OPTM and a later EXEC",
+     [](History& h, CommandKind k, Lsn first) {
+       const Lsn by = later(h, k);
+       h.optm(k, 0, 1, first, by);
+       h.exec(k, 0, by, by);
+     },
+     {Fate::superseded, false},
+     {Fate::pending, true}},
+    {"OPTM and a later one pending",
+     [](History& h, CommandKind k, Lsn first) { h.optm(k, 0, 1, first, later(h, k)); },
+     {Fate::pending, false},
+     {Fate::pending, true}},
+    {"FAIL and a later one pending",
+     [](History& h, CommandKind k, Lsn first) { h.fail(k, 0, first), later(h, k); },
+     {Fate::failed, false},
+     {Fate::failed, true}},
+    {"reordered: the later EXEC is logged before the earlier FAIL",
+     [](History& h, CommandKind k, Lsn first) {
+       const Lsn by = later(h, k);
+       h.exec(k, 0, by, by);
+       h.fail(k, 0, first);
+     },
+     {Fate::superseded, false},
+     {Fate::failed, true}},
+    {"reordered: the later EXEC is logged before the earlier EXEC",
+     [](History& h, CommandKind k, Lsn first) {
+       const Lsn by = later(h, k);
+       h.exec(k, 0, by, by);
+       h.exec(k, 0, first, first);
+     },
+     {Fate::executed, false},
+     {Fate::executed, false}},
+    {"EXEC on another item",
+     [](History& h, CommandKind k, Lsn) {
+       const Lsn other = h.emit({command_of(k, 2)});
+       h.exec(k, 0, other, other);
+     },
+     {Fate::pending, true},
+     {Fate::pending, true}},
+    {"EXEC of the same set's command at another position",
+     [](History& h, CommandKind k, Lsn first) { h.exec(k, 1, first, first); },
+     {Fate::pending, true},
+     {Fate::pending, true}},
+    {"EXEC of another type on the same item",
+     [](History& h, CommandKind k, Lsn) {
+       const auto other =
+           k == CommandKind::item_put ? CommandKind::item_amount_update : CommandKind::item_put;
+       const Lsn by = later(h, other);
+       h.exec(other, 0, by, by);
+     },
+     {Fate::pending, true},
+     {Fate::pending, true}},
+};
 
 }  // namespace
 
 TEST_CASE("replay: the decision table, cell by cell") {
   for (const auto kind :
        {CommandKind::order_insert, CommandKind::item_amount_update, CommandKind::item_put}) {
-    for (const Row& row : decision_table()) {
+    for (const Row& row : kDecisionTable) {
       CAPTURE(to_text(kind));
       CAPTURE(row.situation);
       History history;

@@ -158,7 +158,7 @@ TEST_CASE("keys that are not known are passed over") {
   const std::string frame(
       "\x84\xa1x\x93\x01\xc0\xa1y\xa1q\xcb\x01\x02\x03\x04\x05\x06\x07\x08\xa5state\xa6queued\xa2id"
       "\xa1z",
-      36);
+      37);
   const auto scanned = scan_answer(frame);
   CHECK(scanned.kind == ScannedAnswer::Kind::queued);
   CHECK(scanned.id == "z");

@@ -1,0 +1,170 @@
+"""The client for asyncio."""
+
+import asyncio
+import os
+
+import zmq
+import zmq.asyncio
+
+from . import question as q
+from .answers import item_of, stock_of
+from .question import Question
+
+
+class AsyncClient:
+    """As `Client`, for one event loop: any number of questions may be open at once.
+
+    Answers find their question by the request id, in whatever order they come.
+    """
+
+    def __init__(self, endpoint=q.DEFAULT_ENDPOINT, news_endpoint=None):
+        self.endpoint = endpoint
+        self._news_endpoint = news_endpoint
+        self._pid = None
+        self._context = None
+        self._socket = None
+        self._inherited = None
+        self._reader = None
+        self._waiting = {}  # request id -> queues of those who asked
+        self._heard_at = 0.0
+        self._opened_at = 0.0
+
+    # --- asking -----------------------------------------------------------------------------------
+
+    async def order(self, item, user, qty=1, request_id=None, timeout=10.0):
+        request = q.order_request(item, user, qty, request_id)
+        return q.answer_of(await self._ask(request, timeout))
+
+    async def get(self, request_id, timeout=10.0):
+        return q.answer_of(await self._ask({"op": "get", "id": request_id}, timeout))
+
+    async def items(self, item=None, timeout=10.0):
+        if item is not None:
+            answer = await self._ask({"op": "items", "id": q.new_id(), "item": item}, timeout)
+            return [item_of(row) for row in answer["items"]]
+        rows, following = [], 0
+        while following is not None:
+            request = {"op": "items", "id": q.new_id(), "from": following, "limit": 500}
+            answer = await self._ask(request, timeout)
+            rows += [item_of(row) for row in answer["items"]]
+            following = answer.get("next")
+        return rows
+
+    async def ping(self, timeout=10.0):
+        return (await self._ask({"op": "ping", "id": q.new_id()}, timeout))["state"]
+
+    async def stock(self, item, silence=10.0):
+        """Yields the item's stock, now and whenever it changes; see Client.stock."""
+        seq = -1
+        while True:
+            subscription = self._subscription(item)
+            try:
+                snapshot = (await self.items(item))[0]
+                if snapshot.seq > seq:
+                    seq = snapshot.seq
+                    yield stock_of(vars(snapshot))
+                while await subscription.poll(silence * 1000):
+                    heard = q.news(await subscription.recv_multipart())
+                    if heard is None or int(heard[1]["seq"]) <= seq:
+                        continue
+                    seq = int(heard[1]["seq"])
+                    yield stock_of(heard[1])
+            finally:
+                subscription.close(linger=0)
+
+    async def close(self):
+        if self._pid == os.getpid():
+            await self._drop_socket()
+            self._context.destroy(linger=0)
+        self._pid = self._context = self._socket = self._reader = None
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        await self.close()
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    async def _ask(self, request, timeout):
+        question = Question(request, timeout)
+        inbox = asyncio.Queue()
+        self._waiting.setdefault(question.id, []).append(inbox)
+        try:
+            while question.left() > 0:
+                if not await self._offer(question):
+                    break
+                sent_at = q.now()
+                if not await self._listen(question, inbox):
+                    question.was_silent()
+                    await self._renew(sent_at)
+                elif question.final():
+                    break
+                else:
+                    await asyncio.sleep(question.pause())
+        finally:
+            self._waiting[question.id].remove(inbox)
+            if not self._waiting[question.id]:
+                del self._waiting[question.id]
+        return question.result(self.endpoint)
+
+    def _open(self):
+        # A context does not survive a fork: the child makes its own and never touches the parent's,
+        # which is kept so that nothing destroys it here.
+        if self._pid != os.getpid():
+            self._inherited = (self._context, self._socket, self._reader)
+            self._pid, self._socket, self._reader = os.getpid(), None, None
+            self._context = zmq.asyncio.Context()
+        if self._socket is not None:
+            return
+        self._socket = q.open_dealer(self._context, self.endpoint)
+        self._opened_at = q.now()
+        self._reader = asyncio.create_task(self._read(self._socket))
+
+    async def _drop_socket(self):
+        socket, reader = self._socket, self._reader
+        self._socket = self._reader = None
+        if reader is not None:
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+        if socket is not None:
+            socket.close(linger=0)
+
+    async def _renew(self, sent_at):
+        """A new socket, unless somebody else made one, or the old one has spoken meanwhile."""
+        if self._opened_at < sent_at and self._heard_at < sent_at:
+            await self._drop_socket()
+
+    async def _read(self, socket):
+        while True:
+            message = q.unpack((await socket.recv_multipart())[-1])
+            self._heard_at = q.now()
+            for inbox in self._waiting.get(message.get("id"), ()) if message else ():
+                inbox.put_nowait(message)
+
+    async def _offer(self, question):
+        while question.left() > 0:
+            self._open()
+            try:
+                await self._socket.send(question.frame, zmq.DONTWAIT)
+                question.sent = True
+                return True
+            except zmq.Again:
+                await asyncio.sleep(q.OFFER_EVERY_S)
+        return False
+
+    async def _listen(self, question, inbox):
+        until = q.now() + question.listen_for()
+        while (left := until - q.now()) > 0:
+            try:
+                message = await asyncio.wait_for(inbox.get(), left)
+            except asyncio.TimeoutError:
+                return False
+            if question.takes(message):
+                return True
+        return False
+
+    def _subscription(self, item):
+        self._open()
+        endpoint = self._news_endpoint or q.news_endpoint(self.endpoint)
+        return q.open_subscription(self._context, endpoint, item)

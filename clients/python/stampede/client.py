@@ -1,0 +1,155 @@
+"""The blocking client."""
+
+import os
+import threading
+
+import zmq
+
+from . import question as q
+from .answers import item_of, stock_of
+from .question import Question
+
+
+class Client:
+    """Asks one webapp. May be used by several threads (one question at a time) and after a fork.
+
+    Every call blocks for at most its timeout, in seconds. Errors are `StampedeError` with `.code`;
+    `OutcomeUnknown` (a TimeoutError) names the request id to ask again with.
+    """
+
+    def __init__(self, endpoint=q.DEFAULT_ENDPOINT, news_endpoint=None):
+        self.endpoint = endpoint
+        self._news_endpoint = news_endpoint
+        self._lock = threading.Lock()
+        self._pid = None
+        self._context = None
+        self._socket = None
+        self._inherited = None
+
+    # --- asking -----------------------------------------------------------------------------------
+
+    def order(self, item, user, qty=1, request_id=None, timeout=10.0):
+        """Buys, or learns that it cannot. The same request_id again never buys twice."""
+        request = q.order_request(item, user, qty, request_id)
+        return q.answer_of(self._ask(request, timeout))
+
+    def get(self, request_id, timeout=10.0):
+        """What became of an order; code `unknown_request` when it is not known (yet)."""
+        return q.answer_of(self._ask({"op": "get", "id": request_id}, timeout))
+
+    def items(self, item=None, timeout=10.0):
+        """All items, or the one asked for."""
+        if item is not None:
+            answer = self._ask({"op": "items", "id": q.new_id(), "item": item}, timeout)
+            return [item_of(row) for row in answer["items"]]
+        rows, following = [], 0
+        while following is not None:
+            request = {"op": "items", "id": q.new_id(), "from": following, "limit": 500}
+            answer = self._ask(request, timeout)
+            rows += [item_of(row) for row in answer["items"]]
+            following = answer.get("next")
+        return rows
+
+    def ping(self, timeout=10.0):
+        """"ready", "replaying", "draining" or "no_backend"."""
+        return self._ask({"op": "ping", "id": q.new_id()}, timeout)["state"]
+
+    def stock(self, item, silence=10.0):
+        """Yields the item's stock, now and whenever it changes, for ever.
+
+        After `silence` seconds without news (present values are repeated) it connects anew and
+        asks; yields are in order and never repeat.
+        """
+        seq = -1
+        while True:
+            with self._subscription(item) as subscription:
+                snapshot = self.items(item)[0]
+                if snapshot.seq > seq:
+                    seq = snapshot.seq
+                    yield stock_of(vars(snapshot))
+                while subscription.poll(silence * 1000):
+                    heard = q.news(subscription.recv_multipart())
+                    if heard is None or int(heard[1]["seq"]) <= seq:
+                        continue
+                    seq = int(heard[1]["seq"])
+                    yield stock_of(heard[1])
+
+    def close(self):
+        """Ends at once; may be called twice."""
+        with self._lock:
+            if self._pid == os.getpid():
+                self._drop_socket()
+                self._context.destroy(linger=0)
+            self._pid = self._context = self._socket = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    def _ask(self, request, timeout):
+        question = Question(request, timeout)
+        with self._lock:
+            self._open()
+            while question.left() > 0:
+                if not self._offer(question):
+                    break
+                if not self._listen(question, q.now() + question.listen_for()):
+                    # A connection can be dead without saying so; a new one is cheap.
+                    question.was_silent()
+                    self._drop_socket()
+                    self._open()
+                elif question.final():
+                    break
+                else:
+                    self._rest(question.pause())
+        return question.result(self.endpoint)
+
+    def _open(self):
+        # A context does not survive a fork: the child makes its own and never touches the parent's,
+        # which is kept so that nothing destroys it here.
+        if self._pid != os.getpid():
+            self._inherited = (self._context, self._socket)
+            self._pid, self._socket = os.getpid(), None
+            self._context = zmq.Context()
+        if self._socket is None:
+            self._socket = q.open_dealer(self._context, self.endpoint)
+
+    def _drop_socket(self):
+        if self._socket is not None:
+            self._socket.close(linger=0)
+            self._socket = None
+
+    def _offer(self, question):
+        while question.left() > 0:
+            try:
+                self._socket.send(question.frame, zmq.DONTWAIT)
+                question.sent = True
+                return True
+            except zmq.Again:
+                self._rest(min(q.OFFER_EVERY_S, max(0.0, question.left())))
+        return False
+
+    def _listen(self, question, until):
+        while (left := until - q.now()) > 0:
+            if not self._socket.poll(max(1, left * 1000)):
+                continue
+            if question.takes(q.unpack(self._socket.recv_multipart()[-1])):
+                return True
+        return False
+
+    def _rest(self, seconds):
+        """Waits; answers to earlier questions that come meanwhile are thrown away."""
+        until = q.now() + seconds
+        while (left := until - q.now()) > 0:
+            if self._socket.poll(max(1, left * 1000)):
+                self._socket.recv_multipart()
+
+    def _subscription(self, item):
+        with self._lock:
+            self._open()
+            endpoint = self._news_endpoint or q.news_endpoint(self.endpoint)
+            return q.open_subscription(self._context, endpoint, item)

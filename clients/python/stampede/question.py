@@ -1,0 +1,146 @@
+"""One question to the server and its retries, without any I/O: what both clients share."""
+
+import random
+import re
+import time
+import uuid
+
+import msgpack
+import zmq
+
+from .answers import Answer, NotConnected, OutcomeUnknown, StampedeError, named
+
+DEFAULT_ENDPOINT = "tcp://127.0.0.1:7101"
+
+SILENCE_S = 1.0  # then the connection is taken for dead; doubles with every try up to
+SILENCE_MAX_S = 4.0
+PAUSE_S = 0.1  # before the next try when the server gives no advice
+PAUSE_MAX_S = 5.0
+OFFER_EVERY_S = 0.02  # while there is no connection
+
+# HEARTBEAT: a peer that died without a word is noticed. LINGER 0: the program can always end.
+SOCKET_OPTIONS = (
+    (zmq.LINGER, 0), (zmq.SNDHWM, 10_000), (zmq.RCVHWM, 100_000),
+    (zmq.HEARTBEAT_IVL, 1000), (zmq.HEARTBEAT_TIMEOUT, 3000), (zmq.HEARTBEAT_TTL, 3000),
+    (zmq.RECONNECT_IVL, 20), (zmq.RECONNECT_IVL_MAX, 1000), (zmq.MAXMSGSIZE, 1 << 21))
+
+now = time.monotonic
+
+
+def open_dealer(context, endpoint):
+    socket = context.socket(zmq.DEALER)
+    for option, value in SOCKET_OPTIONS:
+        socket.setsockopt(option, value)
+    # What cannot be sent now must not be queued for a server that may never come back.
+    socket.setsockopt(zmq.IMMEDIATE, 1)
+    socket.connect(endpoint)
+    return socket
+
+
+def open_subscription(context, endpoint, item):
+    # Without IMMEDIATE: the subscription is then on its way as soon as there is a connection, not
+    # only when the program looks at the socket again.
+    socket = context.socket(zmq.SUB)
+    for option, value in SOCKET_OPTIONS:
+        socket.setsockopt(option, value)
+    # SUB matches prefixes: without the last slash item 1 would bring item 10.
+    socket.subscribe(f"stock/{item}/".encode())
+    socket.connect(endpoint)
+    return socket
+
+
+def new_id():
+    return uuid.uuid4().hex
+
+
+def unpack(frame):
+    """The map in a frame, or None. Text is text, and no length is believed before it is seen."""
+    try:
+        value = msgpack.unpackb(frame, raw=False, strict_map_key=True, max_array_len=1000,
+                                max_map_len=100)
+    except (ValueError, msgpack.UnpackException):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def order_request(item, user, qty, request_id):
+    return {"op": "order", "id": request_id or new_id(), "item": item, "user": user, "qty": qty}
+
+
+def news_endpoint(endpoint):
+    """The news come from the port after the clients' one."""
+    match = re.fullmatch(r"(tcp://.+:)(\d+)", endpoint)
+    if match is None:
+        raise ValueError(f"{endpoint} is no tcp://HOST:PORT; pass news_endpoint")
+    return f"{match[1]}{int(match[2]) + 1}"
+
+
+def news(parts):
+    """(topic, map) of a news message, or None."""
+    values = unpack(parts[1]) if len(parts) == 2 else None
+    return None if values is None else (parts[0], values)
+
+
+class Question:
+    """Knows when to send, how long to wait, and when an answer is final.
+
+    The id is made once and kept through all retries. All times are of the monotonic clock.
+    """
+
+    def __init__(self, request, timeout):
+        self.id = request["id"]
+        self.frame = msgpack.packb(request, use_bin_type=True)
+        self.timeout = timeout
+        self.deadline = now() + timeout
+        self.sent = False
+        self.answer = None  # the last map that was heard about it
+        self._silence = SILENCE_S
+
+    def left(self):
+        return self.deadline - now()
+
+    def listen_for(self):
+        """How long to wait for an answer to what was just sent."""
+        return max(0.0, min(self._silence, self.left()))
+
+    def was_silent(self):
+        self._silence = min(self._silence * 2, SILENCE_MAX_S)
+
+    def takes(self, message):
+        """True when this map is about the question and more than 'queued'."""
+        if message is None or message.get("id") != self.id:
+            return False
+        if message.get("state") == "queued" and "code" not in message:
+            return False
+        self.answer = message
+        return True
+
+    def final(self):
+        """Asking again can change the answer only when the server says so. That an id is not known
+        yet is an answer to `get`, and no reason to ask for ever."""
+        return not self.answer.get("retry") or self.answer.get("code") == "unknown_request"
+
+    def pause(self):
+        """Seconds until the next try: the server's advice and up to half of it more, so that
+        clients which were turned away together do not come back together."""
+        advice = self.answer.get("retry_after_ms")
+        seconds = advice / 1000 if isinstance(advice, (int, float)) else PAUSE_S
+        seconds = min(max(seconds, 0.001), PAUSE_MAX_S) * (1 + random.random() / 2)
+        return max(0.0, min(seconds, self.left()))
+
+    def result(self, endpoint):
+        """The final answer's map, or the exception that stands for it."""
+        if self.answer is not None and self.final():
+            if "code" not in self.answer:
+                return self.answer
+            raise StampedeError(self.answer["code"], self.answer.get("message", ""),
+                                request_id=self.id, field=self.answer.get("field"),
+                                retry=bool(self.answer.get("retry")))
+        if not self.sent:
+            raise NotConnected(endpoint, self.id, self.timeout)
+        last_code = self.answer.get("code") if self.answer else None
+        raise OutcomeUnknown(self.id, self.timeout, last_code)
+
+
+def answer_of(values):
+    return named(Answer, values)

@@ -1,0 +1,192 @@
+"""Buyers in any number, over several DEALER sockets, who remember every answer they ever got.
+
+Two ways to use a Crowd:
+  send(orders) once, then receive(): nobody asks again; every frame that comes is counted.
+  run(source): orders come at a rate, everybody asks again with the same id until the answer is
+  final; to be run in a thread while something is broken.
+What must never happen is collected in `faults`: two different answers to one id, one order id for
+two ids. A Crowd belongs to one thread at a time.
+"""
+
+import collections
+import heapq
+import time
+
+import msgpack
+import zmq
+
+FINAL = ("confirmed", "rejected")
+OPTIONS = ((zmq.LINGER, 0), (zmq.SNDHWM, 50_000), (zmq.RCVHWM, 50_000),
+           (zmq.RECONNECT_IVL, 20), (zmq.RECONNECT_IVL_MAX, 200), (zmq.HEARTBEAT_IVL, 1000),
+           (zmq.HEARTBEAT_TIMEOUT, 3000))
+
+
+def order(request_id, item=1, user=None, qty=1, **more):
+    return {"op": "order", "id": request_id, "item": item, "user": user or f"user-{request_id}",
+            "qty": qty, **more}
+
+
+def essence(answer):
+    """What must be the same in every answer to one id, for ever."""
+    return answer.get("state"), answer.get("order_id"), answer.get("reason")
+
+
+class Crowd:
+    def __init__(self, address, sockets=4, retry_s=1.0):
+        self.retry_s = retry_s
+        self.context = zmq.Context()
+        self.poller = zmq.Poller()
+        self.sockets = []
+        for _ in range(sockets):
+            socket = self.context.socket(zmq.DEALER)
+            for option, value in OPTIONS:
+                socket.setsockopt(option, value)
+            socket.connect(address)
+            self.sockets.append(socket)
+            self.poller.register(socket, zmq.POLLIN)
+        self.orders = {}  # id → the order's map
+        self.answers = {}  # id → its first final answer
+        self.frames = collections.Counter()  # id → final answers that came
+        self.errors = collections.Counter()  # code → how often
+        self.refused = {}  # id → answer with a code that is not to be asked again
+        self.faults = []
+        self.sent_again = 0
+        self._owner = {}  # order id → request id
+        self._due = []
+        self._tries = collections.Counter()
+
+    def close(self):
+        self.context.destroy(linger=0)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    # --- once -------------------------------------------------------------------------------------
+
+    def greet(self, seconds=20):
+        """A ping and its answer on every connection: ZeroMQ may lose what is sent while one opens."""
+        for socket in self.sockets:
+            socket.send(msgpack.packb({"op": "ping"}))
+            if not socket.poll(seconds * 1000):
+                raise AssertionError("no answer to a ping")
+            socket.recv()
+
+    def send(self, orders):
+        """All of them, spread over the sockets, without reading an answer."""
+        for number, one in enumerate(orders):
+            self.orders.setdefault(one["id"], one)
+            self.sockets[number % len(self.sockets)].send(msgpack.packb(one))
+
+    def receive(self, done, seconds):
+        """Takes what comes until done() or the time is over; returns done()."""
+        until = time.monotonic() + seconds
+        while not done() and time.monotonic() < until:
+            self._take(100)
+        return done()
+
+    def receive_all(self, seconds=60):
+        """Until every order has its final answer."""
+        return self.receive(lambda: len(self.answers) + len(self.refused) >= len(self.orders),
+                            seconds)
+
+    # --- until it is final ------------------------------------------------------------------------
+
+    def run(self, source, rate=None, seconds=120):
+        """Orders of `source` (an iterator, may be endless: then its end is StopIteration) at `rate`
+        a second; everybody asks again until final. Returns True when nobody waits any more."""
+        start, begun, ended = time.monotonic(), 0, False
+        until = start + seconds
+        while time.monotonic() < until:
+            now = time.monotonic()
+            wanted = 500 if rate is None else min(500, int((now - start) * rate) + 1 - begun)
+            for _ in range(max(0, wanted)):
+                one = None if ended else next(source, None)
+                if one is None:
+                    ended = True
+                    break
+                begun += 1
+                self.orders[one["id"]] = one
+                self._ask(one["id"], now)
+            if ended and len(self.answers) + len(self.refused) >= len(self.orders):
+                return True
+            while self._due and self._due[0][0] <= now:
+                name = heapq.heappop(self._due)[1]
+                if name not in self.answers and name not in self.refused:
+                    self.sent_again += 1
+                    self._ask(name, now)
+            self._take(5)
+        return False
+
+    def ask_all_again(self, seconds=60):
+        """Every order once more, with the same content: the same answer, or a fault."""
+        before, self.answers, self.frames = self.answers, {}, collections.Counter()
+        missing = []
+        if not self.run(iter(list(self.orders.values())), rate=20_000, seconds=seconds):
+            missing = [name for name in self.orders if name not in self.answers]
+            self.faults.append(f"{len(missing)} ids without an answer, asked again: {missing[:3]}")
+        for name, first in before.items():
+            again = self.answers.get(name)
+            if again is not None and essence(again) != essence(first):
+                self.faults.append(f"{name}: first {first}, asked again {again}")
+        self.answers = before
+        return not missing
+
+    # --- results ----------------------------------------------------------------------------------
+
+    def confirmed(self):
+        return {name: one for name, one in self.answers.items() if one["state"] == "confirmed"}
+
+    def reasons(self):
+        return collections.Counter(one.get("reason") for one in self.answers.values()
+                                   if one["state"] == "rejected")
+
+    def open(self):
+        return len(self.orders) - len(self.answers) - len(self.refused)
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    def _ask(self, name, now):
+        self._tries[name] += 1
+        heapq.heappush(self._due, (now + self.retry_s, name))
+        # Another connection each time, as a client that opened a new one.
+        socket = self.sockets[(len(name) + hash(name) + self._tries[name]) % len(self.sockets)]
+        try:
+            socket.send(msgpack.packb(self.orders[name]), zmq.DONTWAIT)
+        except zmq.Again:
+            pass  # its turn comes again after retry_s
+
+    def _take(self, wait_ms):
+        for socket, _ in self.poller.poll(wait_ms):
+            for _ in range(1000):
+                try:
+                    frame = socket.recv(zmq.DONTWAIT)
+                except zmq.Again:
+                    break
+                self._judge(msgpack.unpackb(frame))
+
+    def _judge(self, answer):
+        name = answer.get("id")
+        if name not in self.orders:
+            self.faults.append(f"an answer to nobody: {answer}")
+        elif answer.get("state") in FINAL:
+            self._judge_final(name, answer)
+        elif "code" in answer:
+            self.errors[answer["code"]] += 1
+            if not answer.get("retry"):
+                self.refused[name] = answer
+            else:
+                pause = answer.get("retry_after_ms", 100) / 1000
+                heapq.heappush(self._due, (time.monotonic() + pause, name))
+
+    def _judge_final(self, name, answer):
+        self.frames[name] += 1
+        first = self.answers.setdefault(name, answer)
+        if essence(first) != essence(answer):
+            self.faults.append(f"{name}: first {first}, then {answer}")
+        if answer["state"] == "confirmed":
+            owner = self._owner.setdefault(answer.get("order_id"), name)
+            if owner != name:
+                self.faults.append(f"order id {answer['order_id']}: for {owner} and for {name}")
