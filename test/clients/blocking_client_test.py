@@ -45,6 +45,12 @@ class Asking(unittest.TestCase):
         self.assertEqual((error.code, error.field, error.retry), ("bad_request", "qty", False))
         self.assertEqual(len(webapp.requests), 1)
 
+    def test_a_malformed_id_is_refused_before_anything_is_sent(self):
+        for request_id in ("", "a b", "x" * 65, "\u00e9"):
+            error, webapp = self.ask(lambda request: [], request_id=request_id)
+            self.assertEqual(error.code, "bad_protocol")
+            self.assertEqual(webapp.requests, [])
+
     def test_queued_nonsense_and_foreign_answers_are_passed_over(self):
         answer, _ = self.ask(lambda request: [
             {**confirmed(request, "1"), "id": "somebody-else"}, b"\xc1", b"\x93\x01\x02\x03",

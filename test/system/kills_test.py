@@ -21,7 +21,7 @@ from system import SystemTest, seed
 KILLS = int(os.environ.get("STAMPEDE_KILLS") or 12)
 ROUND = 4
 RATE = 1500  # orders a second
-STOCK = 4_000  # of each round's item: the sale goes on beyond its end
+STOCK = 7_000  # units of the item of each round: the sale goes on beyond its end
 NODES = ("backend-1", "broker-1", "webapp-1")
 
 
@@ -65,7 +65,7 @@ class Kills(SystemTest):
     def run_round(self, crowd, number, victims):
         item = 100 + number
         done = self.system.stampede("item", "add", item, "--name", f"Round {number}", "--stock",
-                                    STOCK, "--limit-per-user", 5)
+                                    STOCK, "--limit-per-user", 4)
         self.assertEqual(done.returncode, 0, done.stderr)
         stop, outcome = threading.Event(), []
         load = threading.Thread(target=lambda: outcome.append(
@@ -101,7 +101,7 @@ class Kills(SystemTest):
         self.assertEqual(self.system.sql(f"SELECT total, amount FROM item WHERE id = {item}"),
                          [[str(STOCK), str(STOCK - sold)]])
         self.assertEqual(self.system.sql("SELECT user_id FROM orders GROUP BY item_id, user_id "
-                                         "HAVING SUM(qty) > 5"), [])
+                                         "HAVING SUM(qty) > 4"), [])
 
     # --- the test ---------------------------------------------------------------------------------
 

@@ -57,7 +57,7 @@ struct Fixture {
   void all_executed() {
     log.executed(CommandKind::item_put, 0, at(1), at(1));
     log.executed(CommandKind::order_insert, 0, at(2), at(4));
-    log.executed(CommandKind::item_amount_update, 1, at(1), at(4));
+    log.executed(CommandKind::item_amount_update, 1, at(1), at(5));
   }
   BooksDifference compare() {
     log.ledger.close();

@@ -36,7 +36,7 @@ class AsyncClient:
         return q.answer_of(await self._ask(request, timeout))
 
     async def get(self, request_id, timeout=10.0):
-        return q.answer_of(await self._ask({"op": "get", "id": request_id}, timeout))
+        return q.answer_of(await self._ask({"op": "get", "id": q.checked_id(request_id)}, timeout))
 
     async def items(self, item=None, timeout=10.0):
         if item is not None:

@@ -35,7 +35,7 @@ class Client:
 
     def get(self, request_id, timeout=10.0):
         """What became of an order; code `unknown_request` when it is not known (yet)."""
-        return q.answer_of(self._ask({"op": "get", "id": request_id}, timeout))
+        return q.answer_of(self._ask({"op": "get", "id": q.checked_id(request_id)}, timeout))
 
     def items(self, item=None, timeout=10.0):
         """All items, or the one asked for."""

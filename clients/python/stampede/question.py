@@ -63,8 +63,17 @@ def unpack(frame):
     return value if isinstance(value, dict) else None
 
 
+def checked_id(request_id):
+    """The server refuses a malformed id without naming it, so nobody could match the answer."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", request_id):
+        raise StampedeError("bad_protocol", "a request id is 1 to 64 characters of A-Z a-z 0-9 _ -",
+                            request_id=request_id, field="id")
+    return request_id
+
+
 def order_request(item, user, qty, request_id):
-    return {"op": "order", "id": request_id or new_id(), "item": item, "user": user, "qty": qty}
+    request_id = new_id() if request_id is None else checked_id(request_id)
+    return {"op": "order", "id": request_id, "item": item, "user": user, "qty": qty}
 
 
 def news_endpoint(endpoint):
