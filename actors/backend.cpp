@@ -72,10 +72,15 @@ class Core : public caf::blocking_actor {
     for (int i = 1; i < kMailsPerRound && running_ && has_next_message(); ++i)
       take_mail(milliseconds(0), timed_out);
     core().flush(effects_);
-    config::failpoint("decided");
+    if (decided_something()) config::failpoint("decided");
     carry_out();
     if (steady_clock::now() >= next_tick_) tick();
     send_replies();
+  }
+
+  [[nodiscard]] bool decided_something() const {
+    return std::any_of(effects_.appends.begin(), effects_.appends.end(),
+                       [](const auto& append) { return append->decisions > 0; });
   }
 
   void take_mail(milliseconds wait, bool& timed_out) {

@@ -73,10 +73,9 @@ void BackendCore::on_work(const Envelope& envelope, std::string_view body, std::
   open.result.envelope = envelope;
   open.result.envelope.kind = EnvelopeKind::result;
   open.result.body.reserve(envelope.count * 24 + 16);
-  Request request;
-  std::uint32_t count = 0;
-  for (reader_.open(body); count < envelope.count && reader_.next(request); ++count)
-    decide_one(request, now_us, open.result.body, open.need);
+  prepare(body, envelope.count);
+  for (const auto& one : prepared_) decide_one(one, now_us, open.result.body, open.need);
+  auto count = static_cast<std::uint32_t>(prepared_.size());
   counters_.requests += count;
   if (reader_.bad() || count != envelope.count) {
     // Only a broken webapp sends this. What was decided stays; the rest is answered as a fault.
@@ -95,11 +94,27 @@ void BackendCore::refuse(const Envelope& envelope, Code code, Effects& effects) 
   wait_for(std::move(open), effects);
 }
 
-void BackendCore::decide_one(const Request& request, std::int64_t now_us, std::string& body,
+// Decodes the whole batch and hashes its ids before the first is decided: by then the index lines
+// of all of them have been asked for, and the memory works while we do.
+void BackendCore::prepare(std::string_view body, std::uint32_t count) {
+  prepared_.clear();
+  Prepared next;
+  for (reader_.open(body); prepared_.size() < count && reader_.next(next.request);) {
+    const auto& request = next.request;
+    next.valid =
+        request.kind != RequestKind::order ||
+        (valid_request_id(request.id) && valid_user(request.user) && request.qty <= kQtyMax);
+    if (request.kind == RequestKind::order && next.valid) next.keys = book_.keys(request);
+    prepared_.push_back(next);
+  }
+}
+
+void BackendCore::decide_one(const Prepared& prepared, std::int64_t now_us, std::string& body,
                              Lsn& need) {
+  const auto& request = prepared.request;
   switch (request.kind) {
     case RequestKind::order:
-      return decide_order(request, now_us, body, need);
+      return decide_order(prepared, now_us, body, need);
     case RequestKind::get:
       return look_up(request, body, need);
     case RequestKind::items:
@@ -111,13 +126,14 @@ void BackendCore::decide_one(const Request& request, std::int64_t now_us, std::s
   append_error(body, Code::unknown_op);
 }
 
-void BackendCore::decide_order(const Request& request, std::int64_t now_us, std::string& body,
+void BackendCore::decide_order(const Prepared& prepared, std::int64_t now_us, std::string& body,
                                Lsn& need) {
-  if (!valid_request_id(request.id) || !valid_user(request.user) || request.qty > kQtyMax) {
+  const auto& request = prepared.request;
+  if (!prepared.valid) {
     ++counters_.malformed;
     return append_error(body, Code::bad_request);
   }
-  auto decision = book_.decide_order(request);
+  auto decision = book_.decide_order(request, prepared.keys);
   if (decision.known) {
     ++counters_.replayed;
     need = std::max(need, decision.answer.lsn);

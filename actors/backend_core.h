@@ -117,8 +117,14 @@ class BackendCore {
     BooksAnswer books;
   };
 
-  void decide_one(const Request& request, std::int64_t now_us, std::string& body, Lsn& need);
-  void decide_order(const Request& request, std::int64_t now_us, std::string& body, Lsn& need);
+  struct Prepared {  // a decoded request, and what it is looked up by if it is an order
+    Request request;
+    OrderKeys keys;
+    bool valid = true;
+  };
+  void prepare(std::string_view body, std::uint32_t count);
+  void decide_one(const Prepared& prepared, std::int64_t now_us, std::string& body, Lsn& need);
+  void decide_order(const Prepared& prepared, std::int64_t now_us, std::string& body, Lsn& need);
   void look_up(const Request& request, std::string& body, Lsn& need) const;
   void list_items(const Request& request, std::string& body, Lsn& need) const;
   Lsn next_lsn() { return ++last_lsn_; }
@@ -150,6 +156,7 @@ class BackendCore {
   std::uint64_t broker_ = 0;             // the broker instance that `answered_` is for
   std::uint64_t answered_ = 0;
   BodyReader reader_;
+  std::vector<Prepared> prepared_;  // of the batch being decided; kept for its memory
   std::string payload_;
   struct News {
     std::int64_t left = 0;

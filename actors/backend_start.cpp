@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <thread>
@@ -122,13 +123,14 @@ class Starter {
         dir_(node.config().log.dir.string()) {}
 
   BackendStart run() {
+    claim_.database = database_options(node_);
+    look_before_the_first_file();
     lock_log();
     const auto began = std::chrono::steady_clock::now();
     Rebuild rebuild(limits_of(node_.config()), status_);
     count_bytes();
     auto end = storage::read_log(*disk_, dir_, rebuild);
     if (!end) fail(end.error());
-    claim_.database = database_options(node_);
     claim_.last_lsn = end->last_lsn;
     claim_.max_executed = rebuild.max_executed;
     std::vector<storage::ItemRow> imported;
@@ -173,10 +175,20 @@ class Starter {
     status_.replay_total_bytes.store(bytes);
   }
 
-  // An empty log: nothing is created before the database was read once, because a database that
-  // names a log means that this log was wiped.
-  std::vector<storage::ItemRow> first_start(Rebuild& rebuild) {
+  // Nothing is created, not even the lock, in a log directory without segments before the database
+  // was read once: a database that names a log means that this log was wiped.
+  void look_before_the_first_file() {
+    const auto files = disk_->list(dir_);
+    if (!files) fail(files.error());
+    const bool history = std::any_of(files->begin(), files->end(), [](const auto& file) {
+      return storage::looks_like_segment(file.name);
+    });
+    if (history) return;
     auto database = wait_for_database();
+    refuse_wiped_log(database);
+  }
+
+  void refuse_wiped_log(storage::Database& database) {
     const auto uuid = database.log_uuid();
     if (!uuid) fail(uuid.error());
     if (*uuid)
@@ -185,6 +197,12 @@ class Starter {
                                storage::to_text(**uuid) +
                                ": the log was wiped or log.dir is wrong; nothing was changed."
                                " Restore the log directory, or use an empty database"});
+  }
+
+  // Asked again now that the log is locked: another backend may have been first.
+  std::vector<storage::ItemRow> first_start(Rebuild& rebuild) {
+    auto database = wait_for_database();
+    refuse_wiped_log(database);
     auto items = database.items();
     if (!items) fail(items.error());
     storage::LogUuid fresh;

@@ -31,12 +31,18 @@ class DenseIndex {
     }
   }
 
+  // Asks for the cache line that find(hash) will look at first.
+  void prefetch(std::uint64_t hash) const {
+    const auto& slots = shards_[hash >> 56].slots;
+    if (!slots.empty()) __builtin_prefetch(slots.data() + (hash & (slots.size() - 1)));
+  }
+
   // Adds an entry; hash_of(position) gives the hash of any entry added before (used to grow).
   template <class HashOf>
   void insert(std::uint64_t hash, std::uint32_t position, HashOf&& hash_of) {
     STAMPEDE_ASSERT(position < kPositionsMax, "an index position fits 28 bits");
     auto& shard = shards_[hash >> 56];
-    if ((shard.used + 1) * 4 > shard.slots.size() * 3) grow(shard, hash_of);
+    if ((shard.used + 1) * 2 > shard.slots.size()) grow(shard, hash_of);
     place(shard, hash, position);
     ++shard.used;
   }

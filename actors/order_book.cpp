@@ -55,7 +55,10 @@ std::uint32_t OrderBook::find_item(std::uint64_t id) const {
 
 const OrderBook::Known* OrderBook::find_known(const storage::RequestHash& hash) const {
   const auto in = [&](const BlockVector<Known>& entries) {
-    return [&](std::uint32_t at) { return entries[at].hash == hash; };
+    return [&](std::uint32_t at) {
+      const auto& other = entries[at].hash;  // element by element: == would call memcmp
+      return other[0] == hash[0] && other[1] == hash[1];
+    };
   };
   auto at = known_index_.find(index_hash(hash), in(known_));
   if (at != DenseIndex::kNone) return &known_[at];
@@ -80,11 +83,17 @@ std::uint64_t OrderBook::bought(std::uint64_t user_key) const {
   return at == DenseIndex::kNone ? 0 : users_[at].qty;
 }
 
-OrderDecision OrderBook::decide_order(const Request& order) const {
-  const auto request_hash = hasher_.id(order.id);
-  const auto content_hash = hasher_.order_content(order.item, order.user, order.qty);
-  if (const auto* known = find_known(request_hash)) {
-    if (known->kind == KnownKind::item_change || known->content != content_hash)
+OrderKeys OrderBook::keys(const Request& order) const {
+  const OrderKeys keys{hasher_.id(order.id),
+                       hasher_.order_content(order.item, order.user, order.qty)};
+  known_index_.prefetch(index_hash(keys.request));
+  rejection_index_.prefetch(index_hash(keys.request));
+  return keys;
+}
+
+OrderDecision OrderBook::decide_order(const Request& order, const OrderKeys& keys) const {
+  if (const auto* known = find_known(keys.request)) {
+    if (known->kind == KnownKind::item_change || known->content != keys.content)
       return order_error(Code::key_reused);
     OrderDecision repeat;
     repeat.known = true;
@@ -98,8 +107,8 @@ OrderDecision OrderBook::decide_order(const Request& order) const {
   if (known_.size() >= limits_.orders_max) return order_error(Code::overloaded);
 
   OrderDecision decision;
-  decision.request_hash = request_hash;
-  decision.content_hash = content_hash;
+  decision.request_hash = keys.request;
+  decision.content_hash = keys.content;
   decision.item_position = position;
   decision.unit_price_cents = item.price_cents;
   decision.answer.item = order.item;

@@ -28,6 +28,13 @@ struct OrderBookLimits {
   std::uint64_t rejections_max = 2'000'000;  // the newest are remembered
 };
 
+// What an order is looked up by. Made for a whole batch before the first is decided, so that the
+// index lines are on their way from memory meanwhile.
+struct OrderKeys {
+  storage::RequestHash request{};
+  std::uint64_t content = 0;
+};
+
 struct OrderDecision {
   Code error = Code::none;  // nothing decided: unknown_item, bad_request, key_reused, …
   std::string_view field;   // of a bad_request
@@ -64,7 +71,11 @@ class OrderBook {
  public:
   OrderBook(const LogUuid& key, OrderBookLimits limits);
 
-  [[nodiscard]] OrderDecision decide_order(const Request& order) const;
+  [[nodiscard]] OrderKeys keys(const Request& order) const;
+  [[nodiscard]] OrderDecision decide_order(const Request& order, const OrderKeys& keys) const;
+  [[nodiscard]] OrderDecision decide_order(const Request& order) const {
+    return decide_order(order, keys(order));
+  }
   [[nodiscard]] ItemDecision decide_item_put(const Request& request) const;
   [[nodiscard]] ItemDecision decide_stock_change(const Request& request) const;
   // What is known of a request id: its answer, or unknown_request.

@@ -106,7 +106,7 @@ lock_owner() {
   [[ -n $pid && $pid -gt 0 ]] || return 0
   # " (deleted)" follows the name when the binary was built anew meanwhile.
   case $(readlink "/proc/$pid/exe" 2>/dev/null) in
-    */stampede | */stampede\ *) printf '%s' "$pid" ;;
+    */stampede | */stampede\ * | */"${STAMPEDE##*/}" | */"${STAMPEDE##*/} "*) printf '%s' "$pid" ;;
   esac
 }
 

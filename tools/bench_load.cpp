@@ -64,8 +64,8 @@ bool BenchLoad::connect() {
   transport::SocketOptions socket;
   socket.kind = transport::SocketKind::dealer;
   socket.endpoint = options_.endpoint;
-  socket.send_high_water = 100'000;
-  socket.receive_high_water = 1'000'000;
+  // Never reached in practice, so that a socket which takes nothing has lost its connection.
+  socket.send_high_water = socket.receive_high_water = 4'000'000;
   for (int i = 0; i < options_.connections; ++i) sockets_.emplace_back(context_, socket);
   connections_.resize(sockets_.size());
   const auto until = Clock::now() + kConnectFor;
@@ -99,15 +99,17 @@ LoadResult BenchLoad::run() {
   result_.connected = true;
   result_.start = Clock::now();
   const auto timeout = static_cast<std::uint64_t>(options_.timeout.count());
-  bool planned = false;
   std::uint64_t give_up = 0;
   for (;;) {
-    if (!planned) send_due();
-    bool busy = receive();
+    if (!all_sent_) send_due();
+    const bool busy = receive();
     if (now_ns() >= next_maintenance_ns_) maintain();
     if (!retries_.empty()) send_retries(now_ms());
-    if (!planned && (planned = all_planned())) give_up = now_ns() + timeout;
-    if (planned && (open_ == 0 || now_ns() >= give_up)) break;
+    if (!all_sent_ && all_planned()) {
+      all_sent_ = true;
+      give_up = now_ns() + timeout;
+    }
+    if (all_sent_ && (open_ == 0 || now_ns() >= give_up)) break;
     if (!busy) wait_for_something();
   }
   hear_out();
@@ -325,9 +327,8 @@ void BenchLoad::wait_for_something() {
   const std::uint64_t now = now_ns();
   std::uint64_t until = next_maintenance_ns_;
   if (!retries_.empty()) until = std::min(until, retries_.top().at_ms * std::uint64_t{1'000'000});
-  const bool more = options_.requests == 0 || slots_.size() < options_.requests;
-  if (more && options_.closed && open_ < options_.window) return;
-  if (more && !options_.closed) {
+  if (!all_sent_ && options_.closed && open_ < options_.window) return;
+  if (!all_sent_ && !options_.closed) {
     until = std::min(until, std::max(planned_ns(slots_.size()), now + kWakeNsMin));
   }
   if (until <= now) return;

@@ -136,6 +136,7 @@ class BenchLoad {
   std::vector<std::uint64_t> slots_;  // one per order, see the .cpp
   std::deque<Sent> silent_;           // every open order once, by the time it was last looked at
   std::priority_queue<Retry, std::vector<Retry>, std::greater<>> retries_;
+  bool all_sent_ = false;
   std::uint64_t open_ = 0;
   std::uint64_t messages_ = 0;
   std::uint64_t answers_ = 0;

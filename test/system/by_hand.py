@@ -1,0 +1,188 @@
+"""What an operator does by hand to one system of a test: nodes stopped while the database runs, the
+database stopped, killed and started again, one backend in the foreground on a log directory of
+choice, and a look whether a directory was touched.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from system import BINARY, eventually
+
+
+def epoch_of(lsn):
+    """lsn = epoch << 40 | counter; an order's id is the lsn of its decision."""
+    return int(lsn) >> 40
+
+
+def is_alive(pid):
+    """Not ended, and no zombie that nobody has collected yet."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def wait_end(pid, seconds=40):
+    if not eventually(lambda: not is_alive(pid), seconds, 0.005):
+        raise AssertionError(f"process {pid} does not end within {seconds} s")
+
+
+def must(done, what):
+    """The CompletedProcess of a command that has to succeed."""
+    if done.returncode:
+        raise AssertionError(f"{what}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+    return done
+
+
+# --- nodes ---------------------------------------------------------------------------------------
+
+def start(system, *items, **environment):
+    """start_all.sh with more environment, for instance STAMPEDE_FAILPOINTS; the database may run."""
+    words = [word for item in items for word in ("--item", item)]
+    done = system.script("start_all.sh", *words, **environment)
+    if done.returncode:
+        raise AssertionError(f"start_all.sh: exit {done.returncode}\n{done.stdout}{done.stderr}"
+                             f"{system.logs()}")
+
+
+def stop_nodes(system):
+    """Drains and ends all nodes; the database goes on."""
+    guard = int((system.run / "guard.pid").read_text(encoding="ascii").split()[0])
+    system.signal(guard, signal.SIGTERM)
+    wait_end(guard)
+    (system.run / "guard.pid").unlink()
+
+
+def kill_nodes(system):
+    """SIGKILL to the guard, the supervisor and every node, in this order; the database goes on."""
+    guard = int((system.run / "guard.pid").read_text(encoding="ascii").split()[0])
+    pids = system.pids()
+    for pid in [guard, pids.pop("supervisor-1"), *filter(None, pids.values())]:
+        system.signal(pid, signal.SIGKILL)
+        wait_end(pid)
+    (system.run / "guard.pid").unlink()
+
+
+def log_text(system, name):
+    """All that a node has said since the system was made."""
+    return (system.run / "log" / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+
+
+def replays(text):
+    """One map of numbers for each `replay.done` line in a backend's log."""
+    lines = [line for line in text.splitlines() if "replay.done" in line]
+    return [{name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", line)}
+            for line in lines]
+
+
+def waits_for_operator(system, name, seconds=30):
+    """The text that `status` gives for a node that waits for the operator, '' if it never does."""
+    def reason():
+        node = system.node(name)
+        return node.get("last_exit") if node.get("state") == "waiting_operator" else ""
+    return eventually(reason, seconds) or ""
+
+
+# --- database ------------------------------------------------------------------------------------
+
+def end_database(system, number=signal.SIGTERM):
+    pid = system.database_pid()
+    system.signal(pid, number)
+    wait_end(pid)
+
+
+def start_database(system):
+    """start_all.sh starts what is missing, here only the database."""
+    must(system.script("start_all.sh"), "start_all.sh")
+
+
+def tables(system):
+    """All rows that belong to the sale."""
+    return (system.sql("SELECT * FROM item ORDER BY id"),
+            system.sql("SELECT * FROM orders ORDER BY order_id"))
+
+
+# --- log directories -----------------------------------------------------------------------------
+
+def log_dir(system):
+    return system.run / "commandlog"
+
+
+def state_of(directory):
+    """name → (bytes, hash) of every file; None when there is no directory."""
+    if not directory.exists():
+        return None
+    return {path.name: (path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest())
+            for path in sorted(directory.iterdir())}
+
+
+def copy_of(directory, name):
+    """A fresh copy beside it, without what another test may have left under that name."""
+    copy = directory.parent / name
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(directory, copy)
+    return copy
+
+
+def segments(directory):
+    return sorted(directory.glob("*.seg"))
+
+
+def batches_of(segment):
+    """(offset, length) of every batch in a segment file, by the batch headers alone."""
+    data, at, found = segment.read_bytes(), 4096, []
+    while data[at:at + 4] == b"BATC":
+        length = int.from_bytes(data[at + 4:at + 8], "little")
+        found.append((at, length))
+        at += length
+    return found
+
+
+# --- one backend in the foreground ---------------------------------------------------------------
+
+class Backend:
+    """`stampede backend` as a child of the test. Its words go to a file, stderr included."""
+
+    def __init__(self, system, *arguments, run=None, **environment):
+        self.path = system.home / f"foreground-{time.monotonic_ns()}.log"
+        with open(self.path, "wb") as out:
+            self.process = subprocess.Popen(
+                [BINARY, "--run-dir", str(run or system.run), "backend", *arguments],
+                env=system.environment | environment, cwd=system.home, stdout=out,
+                stderr=subprocess.STDOUT)
+
+    def text(self):
+        return self.path.read_text(encoding="utf-8", errors="replace")
+
+    def wait_for(self, words, seconds=20):
+        """Until it said so, or ended; True if it said so."""
+        eventually(lambda: words in self.text() or self.process.poll() is not None, seconds)
+        return words in self.text()
+
+    def wait(self, seconds=20):
+        return self.process.wait(seconds)
+
+    def stop(self):
+        """SIGTERM; returns the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(40)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            os.kill(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def json_lines(text):
+    return [json.loads(line) for line in text.splitlines()]

@@ -1,0 +1,162 @@
+#!/usr/bin/python3
+"""A backend that dies at each crash point, with clients that ask again and clients that never do.
+
+The table of outcomes is POINTS. Two lists are run: in the first the webapp dies together with the
+backend, so that nobody but the client can ask again; in the second everything else lives and the
+client simply waits. The supervisor gives STAMPEDE_FAILPOINTS to a node's first start only.
+"""
+
+import dataclasses
+import signal
+import unittest
+
+import msgpack
+import zmq
+
+from buyers import OPTIONS
+from by_hand import epoch_of, start, stop_nodes, wait_end
+from system import SystemTest, eventually
+
+from stampede import Client, StampedeError
+
+
+@dataclasses.dataclass
+class Point:
+    where: str  # a started backend's first log batch is its EPOCH record, the second our orders
+    durable: bool  # the orders are in the log when the process dies
+    rows: set  # how many of the two order rows the database may hold at that moment
+    answered: bool = False  # the client may have been told before the crash
+
+    def __str__(self):
+        return self.where
+
+
+POINTS = (
+    Point("received=kill@1", False, {0}),
+    Point("decided=kill@1", False, {0}),
+    Point("before_log=kill@2", False, {0}),
+    Point("after_write=kill@2", True, {0}),
+    Point("after_log=kill@2", True, {0}),
+    Point("in_db=kill@1", True, {0}, answered=True),
+    Point("in_db=kill@2", True, {0, 2}, answered=True),
+    Point("after_db=kill@1", True, {0, 2}, answered=True),
+)
+STOCK = 100
+
+
+class CrashPoints(SystemTest):
+    def arm(self, system, point):
+        """The nodes start anew with the point armed; nothing is owed. Returns the epoch."""
+        stop_nodes(system)
+        start(system, STAMPEDE_FAILPOINTS=point.where)
+        claimed = lambda: system.status().get("database", {}).get("state") == "up"
+        self.assertTrue(eventually(claimed), system.status().get("database"))
+        return system.number("SELECT MAX(epoch) FROM lane")
+
+    def rows_of(self, system, *names):
+        words = ",".join(f"'{name}'" for name in names)
+        return dict(system.sql(f"SELECT request_id, order_id FROM orders WHERE request_id IN "
+                               f"({words})"))
+
+    # --- nobody but the client asks again ---------------------------------------------------------
+
+    def test_an_order_is_there_after_the_crash_exactly_if_it_was_logged(self):
+        system = self.start_system(f"1:Phone:{STOCK}")
+        bought = 0
+        for number, point in enumerate(POINTS):
+            with self.subTest(str(point)):
+                self.crash_with_the_webapp(system, point, f"asks-{number}", f"gone-{number}")
+                bought += 2
+                self.check_books(system, bought)
+
+    def crash_with_the_webapp(self, system, point, asks, gone):
+        epoch = self.arm(system, point)
+        told = self.crash(system, point, asks, gone)
+        with Client(system.zmq) as client:
+            self.check_who_never_asks(client, point, gone, epoch)
+            # Who asks again gets the one true answer: a new order, or the logged one.
+            first = client.order(1, "ann", 1, request_id=asks, timeout=20)
+            self.assertEqual(first.state, "confirmed")
+            self.assertEqual(epoch_of(first.order_id), epoch if point.durable else epoch + 1)
+            self.assertEqual(first.replayed, point.durable)
+            late = client.order(1, "bob", 1, request_id=gone, timeout=20)
+            self.assertEqual(late.replayed, point.durable)
+        for before in told:
+            self.assertEqual(before["order_id"],
+                             {asks: first, gone: late}[before["id"]].order_id)
+        system.verify()
+        self.assertEqual(self.rows_of(system, asks, gone),
+                         {asks: first.order_id, gone: late.order_id})
+
+    def crash(self, system, point, asks, gone):
+        """Two orders in one frame, so that they meet one fate; returns the answers that came. The
+        supervisor stands still meanwhile: what is dead stays dead until we have looked."""
+        pids = system.pids()
+        context = zmq.Context()
+        socket = context.socket(zmq.DEALER)
+        try:
+            for option, value in OPTIONS:
+                socket.setsockopt(option, value)
+            socket.connect(system.zmq)
+            socket.send(msgpack.packb({"op": "ping"}))
+            self.assertEqual(msgpack.unpackb(socket.recv())["state"], "ready")
+            system.signal(pids["supervisor-1"], signal.SIGSTOP)
+            socket.send(msgpack.packb([
+                {"op": "order", "id": asks, "item": 1, "user": "ann"},
+                {"op": "order", "id": gone, "item": 1, "user": "bob"}]))
+            wait_end(pids["backend-1"], 20)
+            self.assertIn(len(self.rows_of(system, asks, gone)), point.rows)
+            system.signal(pids["webapp-1"], signal.SIGKILL)
+            wait_end(pids["webapp-1"])
+            told = msgpack.unpackb(socket.recv()) if socket.poll(0) else []
+        finally:
+            system.signal(pids["supervisor-1"], signal.SIGCONT)
+            context.destroy(linger=0)
+        if not point.answered:
+            self.assertEqual(told, [], "an answer left before its record was durable")
+        for name in ("backend-1", "webapp-1"):
+            system.wait_back(name, pids[name])
+        system.wait_ready()
+        return told
+
+    def check_who_never_asks(self, client, point, gone, epoch):
+        if point.durable:
+            kept = client.get(gone)
+            self.assertEqual((kept.state, epoch_of(kept.order_id)), ("confirmed", epoch))
+            stored = lambda: client.get(gone).stored
+            self.assertTrue(eventually(stored), "a logged order is not stored though nobody asked")
+            return
+        with self.assertRaises(StampedeError) as caught:
+            client.get(gone)
+        self.assertEqual(caught.exception.code, "unknown_request")
+
+    # --- only the backend dies --------------------------------------------------------------------
+
+    def test_a_client_that_waits_gets_one_order_whatever_the_point(self):
+        system = self.start_system(f"1:Phone:{STOCK}")
+        with Client(system.zmq) as client:
+            for number, point in enumerate(POINTS):
+                with self.subTest(str(point)):
+                    epoch, name = self.arm(system, point), f"waits-{number}"
+                    pid = system.pid("backend-1")
+                    answer = client.order(1, "ann", 1, request_id=name, timeout=30)
+                    self.assertEqual(answer.state, "confirmed")
+                    wait_end(pid)
+                    system.wait_back("backend-1", pid)
+                    self.assertEqual(epoch_of(answer.order_id),
+                                     epoch if point.durable else epoch + 1)
+                    again = client.order(1, "ann", 1, request_id=name, timeout=20)
+                    self.assertEqual(again.order_id, answer.order_id)
+                    self.check_books(system, number + 1)
+
+    def check_books(self, system, bought):
+        """Memory, log and database agree, and the rows are exactly what was bought."""
+        report = system.verify()
+        self.assertEqual((report["confirmed"], report["rows"]), (bought, bought))
+        self.assertEqual(system.sql("SELECT (SELECT COUNT(*) FROM orders), "
+                                    "(SELECT amount FROM item)"),
+                         [[str(bought), str(STOCK - bought)]])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,166 @@
+#!/usr/bin/python3
+"""The scripts on whole systems: the chaos scripts and the demo say PASS, the end leaves nothing, the
+exit codes are the contract's."""
+
+import json
+import os
+import signal
+import unittest
+
+from system import SystemTest, eventually
+
+from stampede import Client
+
+
+class ChaosScripts(SystemTest):
+    def run_chaos(self, system, name, *arguments, timeout=200):
+        done = system.script(name, *arguments, timeout=timeout)
+        self.assertEqual(done.returncode, 0, f"{name}\n{done.stdout}{done.stderr}{system.logs()}")
+        self.assertEqual(done.stdout.rstrip().splitlines()[-1], "PASS")
+        return done.stdout
+
+    def test_each_chaos_script_passes_on_the_running_system(self):
+        system = self.start_system()
+        for node in "backend", "broker", "webapp":
+            before = system.pids()
+            said = self.run_chaos(system, f"chaos_kill_{node}.sh", "--times", 1, "--seed", 7)
+            self.assertIn(f"killed {node}-1", said)
+            after = system.pids()
+            died = {name for name, pid in before.items() if after[name] != pid}
+            self.assertEqual(died, {f"{node}-1"})
+            self.assertIn("SIGKILL", system.node(f"{node}-1")["last_exit"])
+        before = system.pids()
+        said = self.run_chaos(system, "chaos_kill_actor.sh", "--times", 1)
+        self.assertEqual(said.count("killed actor"), 7)
+        self.assertEqual(len(set(before.values()) & set(system.pids().values())), 1, "supervisor")
+        for name in before:
+            if name != "supervisor-1":
+                self.assertIn("70", str(system.node(name)["last_exit"]))
+
+    def test_the_demo_passes_on_its_own_system_and_removes_it(self):
+        system = self.new_system()  # not started: the demo makes its own below TMPDIR
+        done = system.script("demo.sh", timeout=200, STAMPEDE_RUN_DIR=str(system.home / "none"),
+                             TMPDIR=str(system.home))
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(done.stdout.rstrip().splitlines()[-1], "PASS")
+        self.assertIn("[5/5]", done.stdout)
+        self.assertEqual(sorted(os.listdir(system.home)), [])
+
+    def test_what_chaos_refuses(self):
+        system = self.start_system()
+        unknown = system.stampede("chaos", "kill", "backend-1", "--actor", "cook")
+        self.assertEqual(unknown.returncode, 2, unknown.stderr)
+        for name in "port", "core", "log", "lane-1":
+            self.assertIn(name, unknown.stderr)
+        self.assertEqual(system.stampede("chaos", "kill", "kitchen").returncode, 2)
+        pids = system.pids()
+        system.halt()
+        settings = system.run / "stampede.toml"
+        text = settings.read_text(encoding="utf-8")
+        self.assertIn("dev = true", text)
+        settings.write_text(text.replace("dev = true", "dev = false"), encoding="utf-8")
+        system.start()
+        refused = system.stampede("chaos", "kill", "backend-1")
+        self.assertEqual(refused.returncode, 6, refused.stderr)
+        self.assertEqual(system.script("chaos_kill_backend.sh", "--times", 1).returncode, 6)
+        self.assertTrue(set(pids.values()).isdisjoint(system.pids().values()))
+
+
+class StartAndStop(SystemTest):
+    def test_exit_codes_of_a_system_that_does_not_run(self):
+        system = self.new_system()
+        system.run.mkdir()
+        self.assertEqual(system.script("status.sh").returncode, 3)
+        self.assertEqual(system.script("sql.sh", "-e", "SELECT 1").returncode, 7)
+        self.assertEqual(system.stampede("health").returncode, 3)
+        self.assertIn(system.stampede("status").returncode, (3, 7))
+        self.assertEqual(system.stampede("verify").returncode, 3)
+        self.assertEqual(system.stampede("order", "1", "--user", "ann").returncode, 7)
+        stopped = system.script("stop_all.sh")
+        self.assertEqual((stopped.returncode, stopped.stdout.split()[0]), (0, "nothing"))
+
+    def test_health_and_status_of_a_system_with_a_sick_node(self):
+        system = self.start_system("1:Phone:10", STAMPEDE_SUPERVISOR__MISSED_HEARTBEATS_MAX=240,
+                                   STAMPEDE_SUPERVISOR__STALL_MS=60_000)
+        self.assertEqual(system.stampede("health").returncode, 0)
+        self.assertEqual(system.script("status.sh").returncode, 0)
+        # What a status shows is as old as the last heartbeat.
+        shown = lambda: [(one["item"], one["left"]) for one in json.loads(
+            system.script("status.sh", "--json").stdout)["items"]]
+        self.assertTrue(eventually(lambda: shown() == [(1, 10)], 5), shown())
+        broker = system.kill9("broker-1")
+        system.wait_back("broker-1", broker)
+        status = system.node("broker-1")
+        self.assertEqual((status["restarts"], status["state"]), (1, "ready"))
+        supervisor = system.pid("supervisor-1")
+        system.signal(supervisor, signal.SIGSTOP)
+        try:
+            # No supervisor to ask: not ready, and said within the time that was given.
+            self.assertEqual(system.stampede("health", "--wait", "1s").returncode, 3)
+        finally:
+            system.signal(supervisor, signal.SIGCONT)
+        system.wait_ready()
+
+    def test_orders_of_the_command_line(self):
+        system = self.start_system("1:Phone:2")
+        buy = lambda *more: system.stampede("order", 1, "--user", "ann", *more).returncode
+        self.assertEqual(buy("--request-id", "a"), 0)
+        self.assertEqual(buy("--request-id", "a"), 0)
+        self.assertEqual(buy("--request-id", "a", "--qty", 2), 1, "key_reused")
+        self.assertEqual(buy("--qty", 2), 8, "sold out")
+        self.assertEqual(system.stampede("order", "show", "a").returncode, 0)
+        self.assertEqual(system.stampede("order", "show", "b").returncode, 1)
+        add = lambda name: system.stampede("item", "add", 1, "--name", name, "--stock", 2).returncode
+        self.assertEqual((add("Phone"), add("Telephone")), (0, 1))
+        self.assertEqual(system.stampede("item", "stock", 1, "-2").returncode, 8)
+        self.assertEqual(system.stampede("item", "stock", 1, "+3").returncode, 0)
+        self.assertEqual(system.report("item", "list")["items"][0]["left"], 4)
+        self.assertEqual(system.verify()["rows"], 1)
+
+    def test_stop_leaves_no_process_and_start_goes_on_where_it_was(self):
+        system = self.start_system("1:Phone:1000")
+        with Client(system.zmq) as client:
+            told = [client.order(1, f"u{n}", request_id=f"s{n}").order_id for n in range(200)]
+        stopped = system.halt()
+        self.assertIn("database up to date", stopped.stdout)
+        self.assertEqual(system.processes(), {})
+        self.assertEqual(system.halt().stdout.split()[0], "nothing")
+        system.start("1:Phone:1000")
+        before = system.pids()
+        system.start("1:Phone:1000", "2:Watch:5")
+        self.assertEqual(system.pids(), before, "a second start restarted something")
+        with Client(system.zmq) as client:
+            self.assertEqual([client.order(1, f"u{n}", request_id=f"s{n}").order_id
+                              for n in range(200)], told)
+            self.assertEqual([one.left for one in client.items()], [800, 5])
+        self.assertEqual(system.verify()["rows"], 200)
+        system.halt(now=True)
+        self.assertEqual(system.processes(), {})
+
+    def test_fresh_moves_the_old_sale_away(self):
+        system = self.start_system("1:Phone:10")
+        self.assertEqual(system.try_start("--fresh").returncode, 6, "refused while it runs")
+        system.halt()
+        system.start("9:Lamp:3", arguments=["--fresh"])
+        items = system.report("item", "list")["items"]
+        self.assertEqual([one["item"] for one in items], [9])
+        old = list(system.run.glob("old-*"))
+        self.assertEqual(len(old), 1)
+        self.assertEqual(sorted(os.listdir(old[0])), ["commandlog", "db"])
+
+    def test_a_lost_supervisor_is_replaced_and_the_nodes_keep_serving(self):
+        system = self.start_system("1:Phone:10")
+        before = system.pids()
+        system.kill9("supervisor-1")
+        with Client(system.zmq) as client:
+            self.assertTrue(client.order(1, "ann").confirmed)
+        self.assertTrue(eventually(lambda: system.pid("supervisor-1") not in
+                                   (None, before["supervisor-1"])), "the guard did not start it")
+        system.wait_ready()
+        adopted = {name: pid for name, pid in system.pids().items() if name != "supervisor-1"}
+        self.assertEqual(adopted, {name: before[name] for name in adopted})
+        system.verify()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
