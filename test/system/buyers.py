@@ -32,16 +32,16 @@ def essence(answer):
 
 
 class Crowd:
-    def __init__(self, address, sockets=4, retry_s=1.0):
+    def __init__(self, *addresses, sockets=4, retry_s=1.0):
         self.retry_s = retry_s
         self.context = zmq.Context()
         self.poller = zmq.Poller()
         self.sockets = []
-        for _ in range(sockets):
+        for number in range(sockets):
             socket = self.context.socket(zmq.DEALER)
             for option, value in OPTIONS:
                 socket.setsockopt(option, value)
-            socket.connect(address)
+            socket.connect(addresses[number % len(addresses)])
             self.sockets.append(socket)
             self.poller.register(socket, zmq.POLLIN)
         self.orders = {}  # id → the order's map
@@ -67,7 +67,7 @@ class Crowd:
     # --- once -------------------------------------------------------------------------------------
 
     def greet(self, seconds=20):
-        """A ping and its answer on every connection: ZeroMQ may lose what is sent while one opens."""
+        """A ping and its answer on every connection, so that all of them are open."""
         for socket in self.sockets:
             socket.send(msgpack.packb({"op": "ping"}))
             if not socket.poll(seconds * 1000):
@@ -123,7 +123,7 @@ class Crowd:
     def ask_all_again(self, seconds=60):
         """Every order once more, with the same content: the same answer, or a fault."""
         before, self.answers, self.frames = self.answers, {}, collections.Counter()
-        missing = []
+        missing, self._due = [], []
         if not self.run(iter(list(self.orders.values())), rate=20_000, seconds=seconds):
             missing = [name for name in self.orders if name not in self.answers]
             self.faults.append(f"{len(missing)} ids without an answer, asked again: {missing[:3]}")

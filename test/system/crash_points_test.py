@@ -49,7 +49,7 @@ class CrashPoints(SystemTest):
         """The nodes start anew with the point armed; nothing is owed. Returns the epoch."""
         stop_nodes(system)
         start(system, STAMPEDE_FAILPOINTS=point.where)
-        claimed = lambda: system.status().get("database", {}).get("state") == "up"
+        claimed = lambda: system.status().get("database", {}).get("state") == "ok"
         self.assertTrue(eventually(claimed), system.status().get("database"))
         return system.number("SELECT MAX(epoch) FROM lane")
 

@@ -285,7 +285,7 @@ class Http(SystemTest):
         self.assertEqual(json.loads(self.miaosha_result(said[7]).text)["success"], True)
 
     def test_every_accepted_miaosha_order_is_one_row_or_a_plain_no(self):
-        """The same with a client that counts exactly: 300 connections, 3,000 orders, 1,000 units."""
+        """The same, counted exactly: 300 connections, 3,000 orders, 1,000 units."""
         done = self.system.stampede("item", "add", 51, "--name", "Rush", "--stock", 1000)
         self.assertEqual(done.returncode, 0, done.stderr)
         def buy(_):

@@ -2,10 +2,10 @@
 """kill -9 under load, again and again: nothing lost, doubled or oversold, one answer to one id.
 
 STAMPEDE_KILLS=100 for the long run (default 12), STAMPEDE_TEST_SEED=N to repeat one. The kills come
-in rounds of four on one system that lives through all of them: in the first round backend, broker,
-webapp and backend in turn, then whatever the seed says, sometimes two at once, at moments the seed
-says. After each round the load ends, everybody has a final answer and `stampede verify` is green; at
-the very end every id of all rounds is asked once more.
+in rounds of four on one system with two webapps that lives through all of them: in the first round
+backend, broker, webapp and backend in turn, then whatever the seed says, sometimes two at once, at
+moments the seed says. After each round the load ends, everybody has a final answer and `stampede
+verify` is green; at the very end every id of all rounds is asked once more, of either webapp.
 """
 
 import os
@@ -22,14 +22,15 @@ KILLS = int(os.environ.get("STAMPEDE_KILLS") or 12)
 ROUND = 4
 RATE = 1500  # orders a second
 STOCK = 7_000  # units of the item of each round: the sale goes on beyond its end
-NODES = ("backend-1", "broker-1", "webapp-1")
+NODES = ("backend-1", "broker-1", "webapp-1", "webapp-2")
+BEGINNING = (("backend-1",), ("broker-1",), ("webapp-1",), ("backend-1",))
 
 
 class Kills(SystemTest):
     def setUp(self):
         self.seed = seed()
         self.random = random.Random(self.seed)
-        self.system = self.start_system()
+        self.system = self.start_system(nodes="webapp=2,broker=1,backend=1")
         self.killed = dict.fromkeys(NODES, 0)
         self.pause_max = 0.0
 
@@ -54,7 +55,7 @@ class Kills(SystemTest):
     def plan(self, number, left):
         """The victims of one round: tuples of nodes that die together."""
         if number == 1:
-            return [("backend-1",), ("broker-1",), ("webapp-1",), ("backend-1",)]
+            return BEGINNING[:left]
         victims, count = [], min(ROUND, left)
         while count > 0:
             together = min(count, 1 if self.random.random() < 0.7 else 2)
@@ -107,7 +108,7 @@ class Kills(SystemTest):
 
     def test_confirmed_orders_survive_every_kill_exactly_once(self):
         begin, number, done = time.monotonic(), 0, 0
-        with Crowd(self.system.zmq) as crowd:
+        with Crowd(self.system.zmq, self.system.zmq_2) as crowd:
             while done < KILLS:
                 number += 1
                 victims = self.plan(number, KILLS - done)

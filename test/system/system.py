@@ -79,6 +79,7 @@ class System:
         self.http_port = self.base + 50
         self.http = f"http://127.0.0.1:{self.http_port}"
         self.zmq = f"tcp://127.0.0.1:{self.base + 1}"
+        self.zmq_2 = f"tcp://127.0.0.1:{self.base + 101}"  # of a second webapp, if any
         self.news = f"tcp://127.0.0.1:{self.base + 2}"
         self.health = f"http://127.0.0.1:{self.base}"
         self.environment = ENVIRONMENT | {
@@ -120,7 +121,7 @@ class System:
     # --- start, state, end ------------------------------------------------------------------------
 
     def start(self, *items, nodes=None, arguments=()):
-        """Returns when it is ready; items as ID:NAME:STOCK. On a stopped system: starts it again."""
+        """Returns when it is ready; items as ID:NAME:STOCK. Goes on with a halted system."""
         words = [word for item in items for word in ("--item", item)]
         words += ["--nodes", nodes] if nodes else []
         done = self.script("start_all.sh", *words, *arguments)
@@ -163,7 +164,7 @@ class System:
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
     def kill9(self, name):
-        """SIGKILL to the node; returns its process id. Waits for a node that is just down."""
+        """SIGKILL to the node; returns its process id. Waits for one that is just down."""
         pid = eventually(lambda: self.pid(name))
         if not pid:
             raise AssertionError(f"{name} has no process\n{self.logs()}")

@@ -1,0 +1,201 @@
+#!/usr/bin/python3
+"""MariaDB away in the middle of a sale: orders go on, and the rows come by themselves.
+
+STAMPEDE_DB_AWAY_S=30 for the long run (default 8 seconds away).
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+import unittest
+
+from buyers import Crowd, order
+from by_hand import end_database, is_alive, start_database, stop_nodes, start
+from system import SystemTest, eventually, seed
+
+from stampede import Client
+
+AWAY_S = float(os.environ.get("STAMPEDE_DB_AWAY_S") or 8)
+RATE = 800  # orders a second
+
+
+class Sale:
+    """Retrying buyers in a thread; `stop()` waits until everybody has a final answer."""
+
+    def __init__(self, crowd, item, name, rate=RATE):
+        self.crowd = crowd
+        self.end = threading.Event()
+        self.outcome = []
+        source = self.orders(item, name)
+        self.thread = threading.Thread(
+            target=lambda: self.outcome.append(crowd.run(source, rate=rate, seconds=150)))
+        self.thread.start()
+
+    def orders(self, item, name):
+        number = 0
+        while not self.end.is_set():
+            number += 1
+            yield order(f"{name}-{number}", item, f"u{number % 5000}", 1 + number % 3)
+
+    def stop(self):
+        self.end.set()
+        self.thread.join(160)
+        return self.outcome == [True]
+
+
+class DatabaseAway(SystemTest):
+    def check_rows(self, system, crowd, stock):
+        """The buyers' view against the tables, after the books agree."""
+        self.assertEqual(crowd.faults, [])
+        self.assertEqual(crowd.refused, {})
+        report = system.verify()
+        confirmed = crowd.confirmed()
+        self.assertEqual((report["confirmed"], report["rows"]), (len(confirmed), len(confirmed)))
+        told = [[name, one["order_id"], crowd.orders[name]["user"], str(one["qty"])]
+                for name, one in confirmed.items()]
+        rows = system.sql("SELECT request_id, order_id, user_id, qty FROM orders")
+        self.assertEqual(sorted(rows), sorted(told))
+        sold = sum(one["qty"] for one in confirmed.values())
+        self.assertEqual(system.number("SELECT amount FROM item"), stock - sold)
+        return len(confirmed)
+
+    def confirmed_while_away(self, system, crowd, number, seconds):
+        """Ends the database; how many orders were confirmed until `seconds` later."""
+        end_database(system, number)
+        before, until = len(crowd.confirmed()), time.monotonic() + seconds
+        pids = system.pids()
+        # The time that the database is away is what is tested; half way through, status tells it.
+        time.sleep(seconds / 2)
+        self.assertEqual(system.status()["database"]["state"], "unreachable")
+        time.sleep(max(0.0, until - time.monotonic()))
+        self.assertEqual(system.pids(), pids, "a node ended because the database did")
+        return len(crowd.confirmed()) - before
+
+    def test_orders_go_on_while_the_database_is_stopped_or_killed_and_all_rows_come(self):
+        stock, name = 1_000_000, f"d{seed()}"
+        system = self.start_system(f"1:Phone:{stock}")
+        with Crowd(system.zmq) as crowd:
+            sale = Sale(crowd, 1, name)
+            self.assertTrue(eventually(lambda: len(crowd.confirmed()) > 200))
+            for number, seconds in ((signal.SIGTERM, AWAY_S), (signal.SIGKILL, 2.0)):
+                during = self.confirmed_while_away(system, crowd, number, seconds)
+                self.assertGreater(during, seconds * RATE / 4)
+                print(f"  away for {seconds} s after {number.name}: {during} confirmed meanwhile",
+                      file=sys.stderr)
+                start_database(system)
+                rows = system.number("SELECT COUNT(*) FROM orders")
+                more = lambda: system.number("SELECT COUNT(*) FROM orders") > rows + during // 2
+                self.assertTrue(eventually(more), "the rows do not come by themselves")
+            self.assertTrue(sale.stop(), f"{crowd.open()} orders without a final answer")
+            self.check_rows(system, crowd, stock)
+
+    def test_a_full_backlog_is_overloaded_and_drains_by_itself(self):
+        stock, bound = 100_000, 500
+        system = self.start_system(f"1:Phone:{stock}", STAMPEDE_LOG__BACKLOG_COMMANDS_MAX=bound)
+        system.verify()
+        end_database(system)
+        with Crowd(system.zmq) as crowd:
+            sale = Sale(crowd, 1, "b", rate=600)
+            self.assertTrue(eventually(lambda: crowd.errors["overloaded"] > 100),
+                            f"{len(crowd.answers)} answers, {crowd.errors}")
+            full = len(crowd.confirmed())
+            sale.end.set()
+            pending = system.status()["log"]["pending_commands"]
+            self.assertGreaterEqual(full, bound // 2)
+            # The order that reaches the bound is the last one, but for those of its own batch.
+            self.assertLessEqual(pending, bound * 2)
+            with Client(system.zmq) as client:
+                self.assertEqual(client.items(1)[0].total, stock)  # it still serves
+            self.assertGreater(crowd.open(), 0)
+            start_database(system)
+            self.assertTrue(sale.stop(), f"{crowd.open()} orders without a final answer")
+            self.assertEqual(len(crowd.confirmed()), len(crowd.orders))
+            self.check_rows(system, crowd, stock)
+        drained = lambda: system.status()["log"]["pending_commands"] == 0
+        self.assertTrue(eventually(drained), system.status()["log"])
+
+    def test_stock_and_limits_hold_after_a_crash_with_unwritten_stock(self):
+        """Database away, part of the stock sold, backend killed, the rest sold: never too much."""
+        system = self.start_system("1:Phone:100")
+        added = system.stampede("item", "add", 2, "--name", "Lamp", "--stock", 100,
+                                "--limit-per-user", 3)
+        self.assertEqual(added.returncode, 0, added.stderr)
+        system.verify()
+        end_database(system)
+        with Crowd(system.zmq) as crowd, Client(system.zmq) as client:
+            crowd.greet()
+            crowd.send([order(f"a{n}", 1, f"u{n}") for n in range(60)])
+            self.assertTrue(crowd.receive_all(20))
+            self.assertTrue(client.order(2, "ann", 2, request_id="ann-1").confirmed)
+            self.assertEqual(len(crowd.confirmed()), 60)
+            system.restart("backend-1")  # it starts without the database: its log has history
+            # The webapp's memory shall not answer for the backend.
+            system.restart("webapp-1")
+            self.assertEqual(client.items(1)[0].left, 40)
+            over = client.order(2, "ann", 2, request_id="over", timeout=20)
+            self.assertEqual((over.state, over.reason), ("rejected", "limit_reached"))
+            self.assertTrue(client.order(2, "ann", 1, request_id="ann-2", timeout=20).confirmed)
+            crowd.greet()
+            crowd.send([order(f"b{n}", 1, f"v{n}") for n in range(60)])
+            self.assertTrue(crowd.receive_all(20))
+            self.assertEqual(len(crowd.confirmed()), 100)
+            self.assertEqual(crowd.reasons(), {"sold_out": 20})
+            start_database(system)
+            system.restart("backend-1")  # with everything owed, and the database there
+            self.assertTrue(crowd.ask_all_again(60), crowd.faults[:3])
+            self.assertEqual(crowd.faults, [])
+        report = system.verify()
+        self.assertEqual((report["rows"], report["oversold"]), (102, 0))
+        self.assertEqual(system.sql("SELECT id, amount FROM item ORDER BY id"),
+                         [["1", "0"], ["2", "97"]])
+        self.assertEqual(system.sql("SELECT user_id, SUM(qty) FROM orders WHERE item_id = 2 "
+                                    "GROUP BY 1"), [["ann", "3"]])
+
+    def test_a_backend_with_history_starts_and_sells_without_its_database(self):
+        system = self.start_system("1:Phone:100")
+        system.verify()
+        stop_nodes(system)
+        database = system.database_pid()
+        start(system)  # the scripts start both; the database then ends before anything is sold
+        end_database(system, signal.SIGKILL)
+        self.assertFalse(is_alive(database))
+        system.restart("backend-1")
+        with Client(system.zmq) as client:
+            self.assertTrue(client.order(1, "ann", 1, request_id="dark", timeout=20).confirmed)
+            self.assertFalse(client.get("dark").stored)
+            start_database(system)
+            self.assertTrue(eventually(lambda: client.get("dark").stored), "never stored")
+        system.verify()
+
+
+class GracefulEnd(SystemTest):
+    """A SIGTERM under load: everything taken is decided and written before the node ends."""
+
+    def test_a_drained_backend_leaves_nothing_owed(self):
+        system = self.start_system("1:Phone:1000000")
+        with Crowd(system.zmq) as crowd:
+            sale = Sale(crowd, 1, "g")
+            self.assertTrue(eventually(lambda: len(crowd.confirmed()) > 300))
+            pid = system.pid("backend-1")
+            system.signal(pid, signal.SIGTERM)
+            system.wait_back("backend-1", pid, seconds=40)
+            self.assertRegex(system.node("backend-1")["last_exit"], r"^exit 0 ")
+            log = (system.run / "log" / "backend-1.log").read_text(encoding="utf-8")
+            last = [line for line in log.splitlines() if "replay.done" in line][-1]
+            self.assertIn(" owed=0 ", last)
+            # Then all nodes in their order, as stop_all.sh does it.
+            stop_nodes(system)
+            plan = system.report("log", "replay", "--dry-run")
+            self.assertEqual(plan["would_apply"], 0)
+            self.assertGreater(plan["skip_done"], 300)
+            start(system)
+            self.assertTrue(sale.stop(), f"{crowd.open()} orders without a final answer")
+            self.assertEqual(crowd.faults, [])
+            report = system.verify()
+            self.assertEqual(report["rows"], len(crowd.confirmed()))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
