@@ -6,8 +6,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <thread>
+#include <variant>
 
 #include "actors/database_check.h"
 #include "config/failpoint.h"
@@ -376,10 +376,10 @@ storage::DbOptions database_options(NodeRuntime& node) {
     node.fail(kExitConfig,
               "db.url is not set: give mysql://user@host:port/db or"
               " mysql://user@localhost/db?socket=PATH");
-  if (db.password_file.empty()) return options;
-  std::ifstream file(db.password_file);
-  if (!std::getline(file, options.password))
-    node.fail(kExitConfig, "db.password_file " + db.password_file.string() + " cannot be read");
+  auto password = config::read_password(node.config());
+  if (const auto* error = std::get_if<config::ConfigError>(&password))
+    node.fail(kExitConfig, config::describe(*error));
+  options.password = std::get<std::string>(std::move(password));
   return options;
 }
 

@@ -107,7 +107,10 @@ start_redis() {
 }
 
 # An SQL statement of the benchmark's own, as the database's root.
-sql() { "$(db_program mariadb)" --no-defaults --user=root --socket="$DB_SOCKET" -N -B -D "$DB_SCHEMA" -e "$1"; }
+sql() {
+  "$(db_program mariadb)" --no-defaults --user=root --socket="$DB_SOCKET" -N -B -D "$DB_SCHEMA" \
+    -e "$1"
+}
 
 migrate() {
   (umask 077 && : >"$DB_DIR/admin.password")
@@ -232,7 +235,7 @@ measure_p9() {
   set_left "$http"
   before=$(sql "SELECT COUNT(*) FROM $DB_SCHEMA.orders")
   MIAOSHA_ORDERS=$http MIAOSHA_FILE=$scratch/p9.txt timeout 300 \
-    wrk -t1 -c300 -d240s --timeout 30s -s "$PROJECT/test/bench/miaosha.lua" \
+    wrk -t1 -c300 -d120s --timeout 30s -s "$PROJECT/test/bench/miaosha.lua" \
     "http://$http_address/miaosha/order" >"$scratch/wrk.txt" || worst=1
   if [[ ! -s $scratch/p9.txt ]]; then
     cat "$scratch/wrk.txt" >&2

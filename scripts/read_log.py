@@ -75,7 +75,7 @@ def command(position, lsn, fields):
     values = {n: v for n, v in zip(names, fields[1:]) if v is not None}
     if "content_hash" in values:
         values["content_hash"] = f"{values['content_hash']:016x}"
-    return {"type": "EMIT", "lsn": lsn, "name": name, "id": own_id, **values}
+    return {"type": "EMIT", "lsn": lsn, "command": name, "id": own_id, **values}
 
 
 def lines(directory):
@@ -89,7 +89,7 @@ def lines(directory):
                    "content_hash": f"{fields[1]:016x}", "item": fields[2], "qty": fields[3],
                    "reason": REASONS[fields[4]]}
         elif kind in (2, 3, 4):
-            yield {"type": TYPES[kind], "lane": fields[0], "name": COMMANDS[fields[1]][0],
+            yield {"type": TYPES[kind], "lane": fields[0], "command": COMMANDS[fields[1]][0],
                    "position": fields[2], "numbers": fields[3]}
         else:
             yield {"type": TYPES[kind]}

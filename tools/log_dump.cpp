@@ -88,7 +88,7 @@ class Dumper final : public storage::LogVisitor {
     for (const auto position : positions) {
       if (!std::exchange(first, false)) text() += ',';
       JsonObjectWriter command(text());
-      command.text("name", to_text(set_[position].kind));
+      command.text("command", to_text(set_[position].kind));
       storage::append_members(command, set_[position], id_of(header.lsn, position));
       command.end();
     }
@@ -142,7 +142,7 @@ class Dumper final : public storage::LogVisitor {
     JsonObjectWriter object(text());
     if (json_) {
       json_header(object, type, header);
-      object.text("name", name);
+      object.text("command", name);
     }
     object.text("id", table_.id(command));
     if (type == RecordType::fail) object.number("errno", number);

@@ -17,7 +17,7 @@ local function now_us()
 end
 
 local wanted = tonumber(os.getenv("MIAOSHA_ORDERS"))
-local sent, answered, refused, started = 0, 0, 0, 0
+local sent, answered, refused, started = -1, 0, 0, 0  -- wrk's first call only looks at the answer
 local order, filler
 
 function init(_)

@@ -61,11 +61,12 @@ def stop_nodes(system):
     (system.run / "guard.pid").unlink()
 
 
-def kill_nodes(system):
-    """SIGKILL to the guard, the supervisor and every node, in this order; the database goes on."""
+def kill_nodes(system, pids):
+    """SIGKILL to the guard, the supervisor and every node, in this order; the database goes on.
+    `pids` is System.pids(): a supervisor that stands still cannot be asked."""
     guard = int((system.run / "guard.pid").read_text(encoding="ascii").split()[0])
-    pids = system.pids()
-    for pid in [guard, pids.pop("supervisor-1"), *filter(None, pids.values())]:
+    nodes = [pid for name, pid in pids.items() if pid and name != "supervisor-1"]
+    for pid in [guard, pids["supervisor-1"], *nodes]:
         system.signal(pid, signal.SIGKILL)
         wait_end(pid)
     (system.run / "guard.pid").unlink()

@@ -12,7 +12,7 @@ import time
 import unittest
 
 from buyers import Crowd, order
-from by_hand import end_database, is_alive, start_database, stop_nodes, start
+from by_hand import end_database, start, start_database, stop_nodes
 from system import SystemTest, eventually, seed
 
 from stampede import Client
@@ -152,22 +152,6 @@ class DatabaseAway(SystemTest):
                          [["1", "0"], ["2", "97"]])
         self.assertEqual(system.sql("SELECT user_id, SUM(qty) FROM orders WHERE item_id = 2 "
                                     "GROUP BY 1"), [["ann", "3"]])
-
-    def test_a_backend_with_history_starts_and_sells_without_its_database(self):
-        system = self.start_system("1:Phone:100")
-        system.verify()
-        stop_nodes(system)
-        database = system.database_pid()
-        start(system)  # the scripts start both; the database then ends before anything is sold
-        end_database(system, signal.SIGKILL)
-        self.assertFalse(is_alive(database))
-        system.restart("backend-1")
-        with Client(system.zmq) as client:
-            self.assertTrue(client.order(1, "ann", 1, request_id="dark", timeout=20).confirmed)
-            self.assertFalse(client.get("dark").stored)
-            start_database(system)
-            self.assertTrue(eventually(lambda: client.get("dark").stored), "never stored")
-        system.verify()
 
 
 class GracefulEnd(SystemTest):

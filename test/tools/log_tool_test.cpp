@@ -221,7 +221,7 @@ TEST_CASE("log: the tools count alike, and --pending shows what verify counts") 
 
   std::uint64_t orders = 0;
   for (const json& line : json_lines(dump(temporary.path("log"), true).out)) {
-    if (line["type"] == "EMIT" && line["commands"][0]["name"] == "OrderInsert") ++orders;
+    if (line["type"] == "EMIT" && line["commands"][0]["command"] == "OrderInsert") ++orders;
   }
   CHECK(orders == sample.orders);
 }
