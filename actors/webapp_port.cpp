@@ -47,8 +47,8 @@ std::int64_t wall_ms() {
 
 std::array<std::uint64_t, 2> RandomBits::operator()() {
   if (used_ == pool_.size()) {
-    for (auto& word : pool_)  // the kernel gives up to 256 bytes whole, whatever interrupts it
-      STAMPEDE_ASSERT(::getrandom(&word, sizeof word, 0) == sizeof word, "no random bits");
+    static_assert(sizeof pool_ <= 256, "the kernel gives 256 bytes whole, whatever interrupts it");
+    STAMPEDE_ASSERT(::getrandom(pool_.data(), sizeof pool_, 0) == sizeof pool_, "no random bits");
     used_ = 0;
   }
   used_ += 2;

@@ -31,8 +31,8 @@ class RandomBits {
   std::array<std::uint64_t, 2> operator()();
 
  private:
-  std::array<std::uint64_t, 512> pool_{};
-  std::size_t used_ = 512;
+  std::array<std::uint64_t, 32> pool_{};  // one call of the kernel gives as much
+  std::size_t used_ = 32;
 };
 
 class WebappPort final : public transport::PortRole, private WebappOutput, private NewsOutput {

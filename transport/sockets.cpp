@@ -1,6 +1,5 @@
 #include "transport/sockets.h"
 
-#include <malloc.h>
 #include <zmq.h>
 
 #include <cerrno>
@@ -61,15 +60,6 @@ bool receive_part(void* socket, zmq_msg_t* part) {
 
 // --- Context ---------------------------------------------------------------------------------
 
-namespace {
-
-// ZeroMQ allocates a message in one thread and frees it in another. Up to this many bytes glibc
-// does that without a lock and without merging neighbours; it is the most it allows, and just holds
-// an answer. It saves a quarter of the processor time of an order.
-constexpr int kFastBytesMax = 160;
-
-}  // namespace
-
 struct Context::Impl {
   void* handle = nullptr;
 };
@@ -80,7 +70,6 @@ Context::Context() : impl_(std::make_unique<Impl>()) {
   // Older ones have known holes that a peer can use without a key.
   if (std::tuple(major, minor, patch) < std::tuple(4, 3, 3))
     throw std::runtime_error("libzmq 4.3.3 or newer is needed");
-  static_cast<void>(mallopt(M_MXFAST, kFastBytesMax));  // a wish: an allocator may not know it
   impl_->handle = zmq_ctx_new();
   if (impl_->handle == nullptr) fail_zmq("zmq_ctx_new");
 }

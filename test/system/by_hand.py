@@ -45,7 +45,7 @@ def must(done, what):
 # --- nodes ---------------------------------------------------------------------------------------
 
 def start(system, *items, **environment):
-    """start_all.sh with more environment, for instance STAMPEDE_FAILPOINTS; the database may run."""
+    """start_all.sh with more environment (STAMPEDE_FAILPOINTS); the database may run."""
     words = [word for item in items for word in ("--item", item)]
     done = system.script("start_all.sh", *words, **environment)
     if done.returncode:

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The log's tools on a log of real nodes: dump, the Python reader, verify, replay --dry-run, import.
+"""The log's tools on a log of real nodes: dump, the raw reader, verify, replay --dry-run, import.
 
 The log holds confirmed and rejected orders, superseded amounts, and an order that the database
 refuses: a trigger does not like one of the buyers.
@@ -16,7 +16,8 @@ from system import PROJECT, SystemTest, eventually
 
 from stampede import Client
 
-LINE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z) pid=(\d+) tid=(\d+) lsn=(\d+)\.(\d+) : "
+LINE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z) pid=(\d+) tid=(\d+) "
+                  r"lsn=(\d+)\.(\d+) : "
                   r"\[(EMIT|EXEC|FAIL|OPTM|REJECT)\](.*)/EOL/")
 PART = re.compile(r"(\w*)=?(\{.*\})")
 REFUSE = ("CREATE TRIGGER refuse BEFORE INSERT ON orders FOR EACH ROW BEGIN IF NEW.user_id = "
@@ -49,7 +50,8 @@ def parsed_dump(text):
 def outcomes(lines):
     """The raw reader's outcome records, command by command: [(type, lsn text, lane, name, map)]."""
     commands = [line for line in lines if line["type"] == "EMIT"]
-    where = [(lsn_number(one["lsn"]), one["command"], number) for number, one in enumerate(commands)]
+    where = [(lsn_number(one["lsn"]), one["command"], number)
+             for number, one in enumerate(commands)]
     position = {}
     seen = collections.Counter()
     for lsn, _, number in where:
@@ -129,6 +131,9 @@ class LogTools(SystemTest):
         self.assertEqual(collections.Counter(one[2] for one in said),
                          collections.Counter(lane + 2 for _, _, lane, _, _ in raw_said))
         in_json = json_lines(must(system.stampede("--json", "log", "dump"), "dump").stdout)
+        self.assertEqual([(one["lsn"], part.pop("command"), part) for one in in_json
+                          for part in one.get("commands", [])],
+                         [one[1:] for one in decisions if one[0] == "EMIT"])
         heads = re.findall(r"lsn=(\d+\.\d+) : \[(\w+)\]", text)
         self.assertEqual([(one["lsn"], one["type"]) for one in in_json if "lsn" in one], heads)
         return dump
@@ -242,9 +247,10 @@ class LogTools(SystemTest):
                           ("EMIT", "ItemAmountUpdate", "xyzabc"),
                           ("EXEC", "ItemAmountUpdate", "xyzabc")])
         plan = system.report("log", "replay", directory, "--dry-run")
-        self.assertEqual(plan, {"would_apply": 0, "skip_done": 1, "skip_superseded": 1, "commands": [
-            {"id": "abcdef", "fate": "superseded", "by": "xyzabc"},
-            {"id": "xyzabc", "fate": "executed"}]})
+        commands = [{"id": "abcdef", "fate": "superseded", "by": "xyzabc"},
+                    {"id": "xyzabc", "fate": "executed"}]
+        self.assertEqual(plan, {"would_apply": 0, "skip_done": 1, "skip_superseded": 1,
+                                "commands": commands})
         self.assertEqual(system.stampede("log", "verify", directory).returncode, 0)
         # Two inserts of one item: the success of the later one does not stand in for the earlier.
         text = example.read_text(encoding="utf-8").replace("ItemAmountUpdate", "OrderInsert")
