@@ -37,51 +37,6 @@ std::string nested_arrays(std::size_t depth) {
   return std::string(depth - 1, '\x91') + '\x90';
 }
 
-// What msgpack-c itself makes of the bytes: the values in order, one letter each, or nothing.
-class Letters : public msgpack::null_visitor {
- public:
-  std::string seen;
-  bool visit_nil() { return add("n"); }
-  bool visit_boolean(bool value) { return add(value ? "t" : "f"); }
-  bool visit_positive_integer(std::uint64_t value) { return add("u" + std::to_string(value)); }
-  bool visit_negative_integer(std::int64_t value) {
-    return add((value < 0 ? "-" : "u") + std::to_string(static_cast<std::uint64_t>(value)));
-  }
-  bool visit_float32(float) { return false; }
-  bool visit_float64(double) { return false; }
-  bool visit_ext(const char*, std::uint32_t) { return false; }
-  bool visit_str(const char* text, std::uint32_t size) {
-    return add("s" + std::string(text, size));
-  }
-  bool visit_bin(const char* text, std::uint32_t size) {
-    return add("b" + std::string(text, size));
-  }
-  bool start_array(std::uint32_t size) { return size < 64 && add("[" + std::to_string(size)); }
-  bool start_map(std::uint32_t size) { return size < 64 && add("{" + std::to_string(size)); }
-
- private:
-  bool add(const std::string& text) {
-    seen += text + ';';
-    return true;
-  }
-};
-
-std::string letters_of(const std::vector<Token>& tokens) {
-  std::string text;
-  for (const Token& token : tokens) {
-    if (token.type == Type::nil) text += "n";
-    if (token.type == Type::boolean) text += token.number != 0 ? "t" : "f";
-    if (token.type == Type::unsigned_int) text += "u" + std::to_string(token.number);
-    if (token.type == Type::negative_int) text += "-" + std::to_string(token.number);
-    if (token.type == Type::str) text += "s" + std::string(token.text);
-    if (token.type == Type::bin) text += "b" + std::string(token.text);
-    if (token.type == Type::array) text += "[" + std::to_string(token.size);
-    if (token.type == Type::map) text += "{" + std::to_string(token.size);
-    text += ';';
-  }
-  return text;
-}
-
 }  // namespace
 
 TEST_CASE("tokens: every scalar of the format is read with its exact value") {
@@ -219,34 +174,4 @@ TEST_CASE("tokens: random bytes never crash and never yield tokens outside thems
       REQUIRE(token.text.data() + token.text.size() <= text.data() + offset);
     }
   }
-}
-
-TEST_CASE("tokens: random bytes mean what msgpack-c says they mean") {
-  const std::uint64_t seed = stampede::test::command_test_seed();
-  INFO("STAMPEDE_TEST_SEED=", seed);
-  std::mt19937_64 random(seed);
-  TokenReader reader(TokenLimits{16, 128});
-  int read = 0;
-  for (int round = 0; round < 200'000; ++round) {
-    std::string text(1 + random() % 24, '\0');
-    for (char& c : text) {  // mostly heads of containers, numbers and short texts
-      c = static_cast<char>(random() % 3 == 0 ? 0x80 + random() % 96 : random());
-    }
-    Letters theirs;
-    std::size_t their_end = 0;
-    bool they_read = false;
-    try {
-      they_read = msgpack::parse(text.data(), text.size(), their_end, theirs);
-    } catch (const msgpack::unpack_error&) {  // where there is no visit to refuse in
-    }
-    std::size_t our_end = 0;
-    const bool we_read = reader.parse(text, our_end) == ParseOutcome::ok;
-    CAPTURE(round);
-    REQUIRE(we_read == they_read);
-    if (!we_read) continue;
-    ++read;
-    REQUIRE(our_end == their_end);
-    REQUIRE(letters_of(reader.tokens()) == theirs.seen);
-  }
-  CHECK(read > 1000);
 }
