@@ -153,8 +153,9 @@ def table(points_file, out, *words):
               "about": about, "points": points, "rounds": lines}
     print_table(points)
     here = result["machine"]
+    described = ", ".join(f"{key} {value}" for key, value in about.items())
     print(f"\n{here['cpu']}, {here['cores']} cores, {here['memory_mb']} MB, "
-          f"kernel {here['kernel']}; " + ", ".join(f"{key} {value}" for key, value in about.items()) + f"; {result['time']}")
+          f"kernel {here['kernel']}; {described}; {result['time']}")
     Path(out).write_text(json.dumps(result, indent=2) + "\n")
 
 
