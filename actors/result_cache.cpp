@@ -15,7 +15,7 @@ void ResultCache::settle(std::string_view id, const CachedResult& result, std::i
   entry.result = result;
   entry.result.queued = false;
   entry.settled_as = next_number_++;
-  order_.push_back({std::string(id), now_us + ttl_us_, entry.settled_as});
+  order_.push_back({&found->first, now_us + ttl_us_, entry.settled_as});
   while (order_.size() > settled_max_) drop_oldest();
 }
 
@@ -24,7 +24,7 @@ void ResultCache::forget(std::string_view id) {
   if (found == results_.end()) return;
   auto& entry = found->second;
   if (entry.open > 0) --entry.open;
-  if (entry.open == 0 && entry.result.queued) results_.erase(found);
+  if (entry.open == 0 && entry.settled_as == 0) results_.erase(found);
 }
 
 void ResultCache::expire(std::int64_t now_us) {
@@ -34,12 +34,14 @@ void ResultCache::expire(std::int64_t now_us) {
 // An id that was settled again later, or has another order waiting, stays.
 void ResultCache::drop_oldest() {
   const auto& oldest = order_.front();
-  const auto found = results_.find(oldest.id);
+  const auto found = results_.find(*oldest.id);
   if (found != results_.end() && found->second.settled_as == oldest.number) {
-    if (found->second.open == 0)
+    if (found->second.open == 0) {
       results_.erase(found);
-    else
+    } else {
       found->second.result = CachedResult{};
+      found->second.settled_as = 0;
+    }
   }
   order_.pop_front();
 }

@@ -5,6 +5,7 @@
 // monotonic clock. Bounded: at most `queued` as many as the waiting table holds, and `settled_max`
 // answers (the oldest go first); who asks after that is referred to the backend.
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <string>
@@ -25,7 +26,9 @@ struct CachedResult {
 class ResultCache {
  public:
   ResultCache(std::int64_t ttl_us, std::size_t settled_max)
-      : ttl_us_(ttl_us), settled_max_(settled_max) {}
+      : ttl_us_(ttl_us), settled_max_(settled_max) {
+    results_.reserve(std::min(settled_max, kReserved));  // growing would stop the port for long
+  }
 
   void queued(std::string_view id);
   void settle(std::string_view id, const CachedResult& result, std::int64_t now_us);
@@ -47,8 +50,12 @@ class ResultCache {
     std::uint32_t open = 0;        // orders with this id that still wait
     std::uint64_t settled_as = 0;  // which entry of order_ speaks of this answer
   };
+  static constexpr std::size_t kReserved = 1 << 19;
+
+  // An entry of results_ lives at least as long as the last Settled that speaks of it: it is erased
+  // only with that one, or before it was ever settled.
   struct Settled {
-    std::string id;
+    const std::string* id;
     std::int64_t expires_us;
     std::uint64_t number;
   };
