@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <random>
 #include <stdexcept>
 
 #include "actors/node_lock.h"
@@ -24,19 +25,30 @@ using nlohmann::json;
 
 constexpr int kAnswerMs = 20'000;
 
-// A port that nobody listens on now.
-int free_port() {
+bool is_free(int port) {
   const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* raw = reinterpret_cast<sockaddr*>(&address);
-  if (fd < 0 || ::bind(fd, raw, size) != 0 || ::getsockname(fd, raw, &size) != 0) {
-    throw std::runtime_error("no free port");
-  }
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  const bool free = ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
   ::close(fd);
-  return ntohs(address.sin_port);
+  return free;
+}
+
+constexpr int kHttpOffset = 50;
+
+// A base whose ports nobody listens on now. Below the range from which the kernel takes the ports
+// of outgoing connections, and between those that test/system/system.py takes.
+int free_port_base() {
+  std::random_device random;
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    const int base = 10'200 + 300 * static_cast<int>(random() % 70);
+    bool all = is_free(base + kHttpOffset);
+    for (int port = base; port < base + 22; ++port) all = all && is_free(port);
+    if (all) return base;
+  }
+  throw std::runtime_error("no free range of ports");
 }
 
 std::string new_directory() {
@@ -59,8 +71,9 @@ SupervisedSystem::SupervisedSystem(const std::string& nodes, bool guard,
     : directory_(new_directory()), environment_(std::move(environment)) {
   config_.run_dir = directory_;
   environment_.push_back("STAMPEDE_RUN_DIR=" + directory_);
-  environment_.push_back("STAMPEDE_NET__PORT_BASE=" + std::to_string(free_port()));
-  environment_.push_back("STAMPEDE_WEBAPP__HTTP=127.0.0.1:" + std::to_string(free_port()));
+  const int base = free_port_base();
+  environment_.push_back("STAMPEDE_NET__PORT_BASE=" + std::to_string(base));
+  environment_.push_back("STAMPEDE_WEBAPP__HTTP=127.0.0.1:" + std::to_string(base + kHttpOffset));
   environment_.push_back("STAMPEDE_SUPERVISOR__HEARTBEAT_MS=50");
   environment_.push_back("STAMPEDE_SUPERVISOR__MISSED_HEARTBEATS_MAX=20");
   std::vector<std::string> arguments{"supervisor", "--nodes", nodes};
