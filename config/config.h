@@ -55,7 +55,7 @@ struct Db {
   std::string url;                      // mysql://user@host:port/db or ...@localhost/db?socket=PATH
   std::filesystem::path password_file;  // absolute after load()
   int lanes = 2;                        // parallel connections that apply commands
-  std::uint64_t batch_rows_max = 1000;  // order rows in one transaction
+  std::uint64_t batch_rows_max = 5000;  // order rows in one transaction
 };
 
 struct Supervisor {
