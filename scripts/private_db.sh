@@ -74,16 +74,20 @@ SQL
 
 # db_start: returns when the database answers and its accounts are there.
 db_start() {
-  local until=$((SECONDS + 60))
+  local until=$((SECONDS + 60)) launched=false
   ((${#DB_SOCKET} <= 100)) ||
     fail 1 "the path $RUN is too long for sockets; choose a shorter one: STAMPEDE_RUN_DIR=/tmp/run"
   (umask 077 && mkdir -p "$DB_DIR")
   [[ -d $DB_DIR/data ]] || db_create
-  if [[ -z $(db_pid) ]]; then db_launch; fi
   until db_answers; do
+    # A server that was killed a moment ago may still be ending: only ours counts as a failure.
     if [[ -z $(db_pid) ]]; then
-      tail -n 5 "$DB_DIR/server.log" >&2 || true
-      fail 1 "the private database ended at its start; see $DB_DIR/server.log (is the disk full?)"
+      if $launched; then
+        tail -n 5 "$DB_DIR/server.log" >&2 || true
+        fail 1 "the private database ended at its start; see $DB_DIR/server.log (is the disk full?)"
+      fi
+      db_launch
+      launched=true
     fi
     ((SECONDS < until)) || fail 5 "the private database does not answer; see $DB_DIR/server.log"
     sleep 0.05
