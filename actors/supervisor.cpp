@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <future>
 #include <memory>
 
 #include "actors/http_server.h"
@@ -62,10 +63,18 @@ int run_supervisor(const config::Config& config, const std::vector<NodeCount>& n
   options.at_once = [running] { running->kill_all(); };
   caf::actor port;
   const auto start = [&](NodeRuntime& node) {
+    // The HTTP port first: when it is taken this process ends, and no node may have been started.
+    std::promise<caf::actor> made;
+    auto handler = [ready = made.get_future().share(), handle = HttpHandler{}](
+                       HttpRequest request, HttpRespond respond) mutable {
+      if (!handle) handle = supervisor_http_handler(ready.get());
+      handle(std::move(request), std::move(respond));
+    };
+    const caf::actor http =
+        spawn_http_server(node.system(), config.net.bind, config.net.port_base, std::move(handler));
     port = spawn_supervisor_port(node, nodes, running);
+    made.set_value(port);
     node.watch("port", port);
-    const caf::actor http = spawn_http_server(node.system(), config.net.bind, config.net.port_base,
-                                              supervisor_http_handler(port));
     node.watch("http", http);
   };
   return run_node(std::move(options), start, [&](NodeRuntime&) { stop_supervisor_port(port); });
