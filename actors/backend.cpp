@@ -67,10 +67,9 @@ class Core : public caf::blocking_actor {
   }
 
   void round() {
-    bool timed_out = false;
-    take_mail(kTick, timed_out);
+    take_mail(kTick);
     for (int i = 1; i < kMailsPerRound && running_ && has_next_message(); ++i)
-      take_mail(milliseconds(0), timed_out);
+      take_mail(milliseconds(0));
     core().flush(effects_);
     if (decided_something()) config::failpoint("decided");
     carry_out();
@@ -83,7 +82,7 @@ class Core : public caf::blocking_actor {
                        [](const auto& append) { return append->decisions > 0; });
   }
 
-  void take_mail(milliseconds wait, bool& timed_out) {
+  void take_mail(milliseconds wait) {
     receive([&](WorkMail& mail) { take(*mail.work); },
             [&](DurableMail& mail) { core().on_durable(mail.appends, effects_); },
             [&](LaneDoneMail& mail) { core().on_lane_done(mail.lane, *mail.failed, effects_); },
@@ -97,7 +96,7 @@ class Core : public caf::blocking_actor {
             caf::others >> [](caf::message_view&) -> caf::result<caf::message> {
               return caf::sec::unexpected_message;
             },
-            caf::after(wait) >> [&] { timed_out = true; });
+            caf::after(wait) >> [] {});
   }
 
   void take(std::vector<Work>& work) {

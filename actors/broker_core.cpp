@@ -42,8 +42,7 @@ BrokerCore::BrokerCore(std::uint64_t instance, std::uint64_t inflight_max)
   STAMPEDE_ASSERT(instance != 0, "a broker has an instance");
 }
 
-// --- what is so now
-// -------------------------------------------------------------------------------
+// --- what is so now -------------------------------------------------------------------------
 
 // A serving backend that cannot be reached yet is about to be: after a new epoch it has to connect
 // to the new way first. Told as serving too early, webapps would send what could only be refused.
@@ -69,8 +68,7 @@ Envelope BrokerCore::hello() const {
   return envelope;
 }
 
-// --- from webapps
-// ---------------------------------------------------------------------------------
+// --- from webapps ---------------------------------------------------------------------------
 
 void BrokerCore::on_work(const Envelope& work, std::size_t body_bytes, std::int64_t now_ms,
                          Effects& effects) {
@@ -140,8 +138,7 @@ void BrokerCore::on_subscription(std::string_view topic, bool subscribed, Effect
   effects.push_back({Kind::tell, *webapp, hello()});
 }
 
-// --- from the backend
-// -----------------------------------------------------------------------------
+// --- from the backend -----------------------------------------------------------------------
 
 void BrokerCore::on_backend(const Envelope& envelope, std::int64_t now_ms, Effects& effects) {
   switch (envelope.kind) {
@@ -216,8 +213,7 @@ void BrokerCore::take_total(std::uint64_t broker, std::uint64_t total, std::int6
   moved_ms_ = now_ms;
 }
 
-// --- time and change
-// ------------------------------------------------------------------------------
+// --- time and change ------------------------------------------------------------------------
 
 void BrokerCore::on_tick(std::int64_t now_ms, Effects& effects) {
   expire(now_ms, effects);

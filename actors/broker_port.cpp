@@ -47,8 +47,7 @@ BrokerPort::BrokerPort(NodeRuntime& node)
                       }}),
       core_(node.instance(), node.config().broker.inflight_max) {}
 
-// --- sockets
-// --------------------------------------------------------------------------------------
+// --- sockets --------------------------------------------------------------------------------
 
 void BrokerPort::start(PortControl& port) {
   open_sockets(port);
@@ -113,8 +112,7 @@ void BrokerPort::look_for_backend(PortControl& port) {
   carry_out(port, nothing_);
 }
 
-// --- what arrives
-// ---------------------------------------------------------------------------------
+// --- what arrives ---------------------------------------------------------------------------
 
 void BrokerPort::on_message(PortControl& port, SocketId id, Message& parts) {
   if (id == requests_in_) return take_work(port, parts);
@@ -159,8 +157,7 @@ void BrokerPort::end_of_round(PortControl& port) {
   look_for_backend(port);
 }
 
-// --- effects
-// --------------------------------------------------------------------------------------
+// --- effects --------------------------------------------------------------------------------
 
 void BrokerPort::carry_out(PortControl& port, Message& parts) {
   for (std::size_t i = 0; i < effects_.size(); ++i) {
@@ -221,8 +218,7 @@ void BrokerPort::tell(PortControl& port, const BrokerEffect& effect) {
   publish(port, effect);
 }
 
-// --- heartbeats
-// -----------------------------------------------------------------------------------
+// --- heartbeats -----------------------------------------------------------------------------
 
 // A broker waits for nothing but the backend, whose standstill is not the broker's: each tick
 // counts as progress, so that only a port that no longer runs is taken for hung.

@@ -33,8 +33,7 @@ void append_head(std::string& out, const HttpReply& reply) {
 
 }  // namespace
 
-// --- answers from other threads
-// -------------------------------------------------------------------
+// --- answers from other threads -------------------------------------------------------------
 
 void HttpReplyDesk::give(const std::weak_ptr<HttpConnection>& to, std::uint64_t request,
                          HttpReply&& reply) {
@@ -59,8 +58,7 @@ void HttpReplyDesk::hand_out() {
       connection->answer(entry.request, std::move(entry.reply));
 }
 
-// --- reading
-// --------------------------------------------------------------------------------------
+// --- reading --------------------------------------------------------------------------------
 
 HttpConnection::HttpConnection(HttpHost& host, asio::ip::tcp::socket socket)
     : host_(host), socket_(std::move(socket)) {}
@@ -204,8 +202,7 @@ void HttpConnection::hand_over() {
               });
 }
 
-// --- writing
-// --------------------------------------------------------------------------------------
+// --- writing --------------------------------------------------------------------------------
 
 void HttpConnection::answer(std::uint64_t request, HttpReply&& reply) {
   if (state_ != State::working || request != request_number_) return;

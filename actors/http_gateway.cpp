@@ -74,8 +74,7 @@ std::string_view behind(std::string_view target, std::string_view prefix) {
 
 }  // namespace
 
-// --- requests
-// -------------------------------------------------------------------------------------
+// --- requests -------------------------------------------------------------------------------
 
 void HttpGateway::handle(const HttpRequest& request, HttpRespond&& respond) {
   const bool known = handle_miaosha(request, respond) || handle_orders(request, respond) ||
@@ -248,8 +247,7 @@ void HttpGateway::flush() {
   asks_.reset();
 }
 
-// --- answers
-// --------------------------------------------------------------------------------------
+// --- answers --------------------------------------------------------------------------------
 
 void HttpGateway::on_answers(const HttpAnswersPtr& answers) {
   for (const auto& answer : *answers) {

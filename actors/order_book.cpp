@@ -208,8 +208,7 @@ ItemDecision OrderBook::decide_stock_change(const Request& request) const {
   return decision;
 }
 
-// --- making it true
-// -------------------------------------------------------------------------------
+// --- making it true -------------------------------------------------------------------------
 
 void OrderBook::remember(const Known& known) {
   const auto position = static_cast<std::uint32_t>(known_.size());
@@ -348,8 +347,7 @@ bool OrderBook::replay_rejection(const storage::Rejection& rejection, Lsn lsn) {
   return true;
 }
 
-// --- reporting
-// --------------------------------------------------------------------------------------
+// --- reporting ------------------------------------------------------------------------------
 
 std::string_view OrderBook::name_of(const Item& item) const {
   return std::string_view(names_).substr(item.name_offset, item.name_size);

@@ -270,8 +270,7 @@ json SupervisorRole::status() const {
 
 }  // namespace
 
-// --- outside the port
-// ------------------------------------------------------------------------------
+// --- outside the port -----------------------------------------------------------------------
 
 void RunningProcesses::add(const ProcessId& process) {
   const std::lock_guard lock(mutex_);

@@ -145,8 +145,7 @@ void WebappPort::stop_when_drained() {
   if (!core_.busy()) node_.request_stop();
 }
 
-// --- what arrives
-// ---------------------------------------------------------------------------------
+// --- what arrives ---------------------------------------------------------------------------
 
 void WebappPort::take_client(transport::Message& parts) {
   if (parts.size() < 2) return;  // ROUTER always gives the identity and at least one frame
@@ -206,8 +205,7 @@ void WebappPort::take_news(std::string_view body) {
   if (reader_.bad()) ++malformed_messages_;
 }
 
-// --- what leaves
-// ----------------------------------------------------------------------------------
+// --- what leaves ----------------------------------------------------------------------------
 
 bool WebappPort::send_work(std::uint64_t number, std::uint32_t count, std::string_view body) {
   Envelope envelope;

@@ -249,8 +249,7 @@ void BenchLoad::take_error(std::uint64_t order, const ScannedAnswer& answer) {
   retries_.push({now_ms() + after + spread, static_cast<std::uint32_t>(order)});
 }
 
-// --- repairing
-// -------------------------------------------------------------------------------------
+// --- repairing ------------------------------------------------------------------------------
 
 void BenchLoad::maintain() {
   for (std::size_t i = 0; i < sockets_.size(); ++i) check_connection(i);

@@ -28,8 +28,7 @@ using std::chrono::ceil;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-// --- the sockets, descriptors and timers of one port
-// ----------------------------------------------
+// --- the sockets, descriptors and timers of one port ----------------------------------------
 
 class Loop final : public PortControl {
  public:
@@ -231,8 +230,7 @@ void Loop::fire_timers(PortRole& role) {
   role.on_timer(*this);
 }
 
-// --- the actor
-// ------------------------------------------------------------------------------------
+// --- the actor ------------------------------------------------------------------------------
 
 class PortActor final : public caf::blocking_actor {
  public:

@@ -5,8 +5,7 @@
 
 namespace stampede::actors {
 
-// --- who is served
-// --------------------------------------------------------------------------------
+// --- who is served --------------------------------------------------------------------------
 
 TEST_CASE_FIXTURE(BrokerFixture, "each phase of the backend has its answer") {
   CHECK(work(1, 10) == "refuse 1 no_backend");
@@ -92,8 +91,7 @@ TEST_CASE_FIXTURE(BrokerFixture, "a batch that nobody took is refused and costs 
   CHECK(work(1, 60) == "forward 1");
 }
 
-// --- credit
-// ---------------------------------------------------------------------------------------
+// --- credit ---------------------------------------------------------------------------------
 
 TEST_CASE_FIXTURE(BrokerFixture, "a batch over the credit is refused whole, one that fits passes") {
   serve(1, 100);

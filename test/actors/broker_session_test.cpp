@@ -4,8 +4,7 @@
 
 namespace stampede::actors {
 
-// --- sessions
-// -------------------------------------------------------------------------------------
+// --- sessions -------------------------------------------------------------------------------
 
 TEST_CASE_FIXTURE(BrokerFixture, "a new epoch reopens the way, frees all credit and is announced") {
   subscribe("result/webapp-1/");
@@ -67,8 +66,7 @@ TEST_CASE_FIXTURE(BrokerFixture,
   CHECK(hello(Phase::serving, 4, 100, 0, 4711) == "reopen; hello 1 starting epoch 4 window 100");
 }
 
-// --- what webapps are told
-// ------------------------------------------------------------------------
+// --- what webapps are told ------------------------------------------------------------------
 
 TEST_CASE_FIXTURE(BrokerFixture,
                   "a webapp hears the state when it subscribes, and news of it after") {
@@ -112,8 +110,7 @@ TEST_CASE_FIXTURE(BrokerFixture, "what a webapp could not take is counted") {
   CHECK(core.counters().dropped_news == 1);
 }
 
-// --- malformed
-// ------------------------------------------------------------------------------------
+// --- malformed ------------------------------------------------------------------------------
 
 TEST_CASE_FIXTURE(BrokerFixture,
                   "malformed work is refused when its sender is known, and counted") {

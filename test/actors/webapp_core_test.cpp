@@ -431,8 +431,7 @@ TEST_CASE("one item that is not there reads unknown_item") {
   CHECK(reply.id == "q");
 }
 
-// --- draining
-// -------------------------------------------------------------------------------------
+// --- draining -------------------------------------------------------------------------------
 
 TEST_CASE("draining refuses what is new and answers what is open") {
   WebappFixture webapp;
@@ -459,8 +458,7 @@ TEST_CASE("draining ends at the deadlines when no answer comes, detached orders 
   CHECK_FALSE(webapp.core.busy());
 }
 
-// --- orders whose client does not wait
-// --------------------------------------------------------------
+// --- orders whose client does not wait ------------------------------------------------------
 
 TEST_CASE("a detached order is queued at once, sent, and remembered when decided") {
   WebappFixture webapp;

@@ -119,8 +119,7 @@ void ForgetfulDisk::change_name(NameChange change) {
   unsynced_names_.push_back(std::move(change));
 }
 
-// --- file contents
-// ---------------------------------------------------------------------------------
+// --- file contents --------------------------------------------------------------------------
 
 void ForgetfulDisk::persist_sector(Inode& inode, std::uint64_t sector) {
   const std::uint64_t begin = sector * kSector;
@@ -176,8 +175,7 @@ Status ForgetfulDisk::sync(Inode& inode) {
   return broken("sync", "a file");
 }
 
-// --- storage::Disk
-// ---------------------------------------------------------------------------------
+// --- storage::Disk --------------------------------------------------------------------------
 
 Result<std::unique_ptr<AppendFile>> ForgetfulDisk::create_zeroed(const std::string& path,
                                                                  std::uint64_t bytes) {
@@ -261,8 +259,7 @@ Result<std::unique_ptr<HeldLock>> ForgetfulDisk::lock(const std::string& path) {
   return std::unique_ptr<HeldLock>(std::make_unique<ForgetfulLock>(locked_, path, generation_));
 }
 
-// --- looking and meddling
-// ----------------------------------------------------------------------------
+// --- looking and meddling -------------------------------------------------------------------
 
 std::map<std::string, std::string> ForgetfulDisk::contents() const {
   std::map<std::string, std::string> files;
