@@ -10,8 +10,8 @@
 #include <variant>
 
 #include "actors/database_check.h"
+#include "actors/recovery.h"
 #include "config/failpoint.h"
-#include "storage/replay.h"
 
 namespace stampede::actors {
 
@@ -21,7 +21,6 @@ using std::chrono::milliseconds;
 using storage::Errc;
 using storage::Error;
 using storage::RecordType;
-using storage::Status;
 
 constexpr auto kLockRetry = milliseconds(1000);
 
@@ -41,78 +40,6 @@ BackendLimits limits_of(const config::Config& config) {
   return limits;
 }
 
-// Builds memory and the list of owed commands while the log is being verified. All of it is thrown
-// away when the log turns out to be damaged.
-class Rebuild : public storage::LogVisitor {
- public:
-  Rebuild(const BackendLimits& limits, BackendStatus& status) : limits_(limits), status_(status) {}
-
-  Status on_log(const storage::LogUuid& uuid) override {
-    core = std::make_unique<BackendCore>(uuid, limits_);
-    return storage::Done{};
-  }
-
-  Status on_batch(const storage::BatchInfo& batch) override {
-    status_.replayed_bytes.store(batch.end, std::memory_order_relaxed);
-    status_.progress.fetch_add(1, std::memory_order_relaxed);
-    config::failpoint("in_replay");
-    return storage::Done{};
-  }
-
-  Status on_record(const storage::BatchInfo& batch, const storage::RecordView& record) override {
-    switch (record.type) {
-      case RecordType::emit:
-        return emit(batch, record);
-      case RecordType::reject:
-        return reject(batch, record);
-      case RecordType::exec:
-        note_executed(record);
-        break;
-      default:
-        break;
-    }
-    return fold.record(record);
-  }
-
-  std::unique_ptr<BackendCore> core;
-  storage::ReplayFold fold;
-  Lsn max_executed = 0;
-
- private:
-  Status emit(const storage::BatchInfo& batch, const storage::RecordView& record) {
-    if (!decoder_.command_set(record.payload, set_) || !core->book().replay_set(set_, record.lsn))
-      return contradiction(batch, record);
-    return fold.emit(record.lsn, record.payload, set_);
-  }
-
-  Status reject(const storage::BatchInfo& batch, const storage::RecordView& record) {
-    storage::Rejection rejection;
-    if (!decoder_.rejection(record.payload, rejection) ||
-        !core->book().replay_rejection(rejection, record.lsn))
-      return contradiction(batch, record);
-    return fold.record(record);
-  }
-
-  void note_executed(const storage::RecordView& record) {
-    if (!decoder_.outcome(record.payload, outcome_)) return;  // the fold reports it
-    for (std::size_t i = 1; i < outcome_.numbers.size(); i += 2)
-      max_executed = std::max(max_executed, outcome_.numbers[i]);
-  }
-
-  static Error contradiction(const storage::BatchInfo& batch, const storage::RecordView& record) {
-    return {Errc::corrupt, "log segment " + std::string(batch.file) + " at offset " +
-                               std::to_string(batch.offset) + ": the decision lsn " +
-                               storage::to_text(record.lsn) +
-                               " contradicts what the log said before; nothing was changed"};
-  }
-
-  BackendLimits limits_;
-  BackendStatus& status_;
-  storage::CommandDecoder decoder_;
-  std::vector<storage::Command> set_;
-  storage::Outcome outcome_;
-};
-
 // The process ends when a step of the start fails for good.
 class Starter {
  public:
@@ -127,29 +54,35 @@ class Starter {
     look_before_the_first_file();
     lock_log();
     const auto began = std::chrono::steady_clock::now();
-    Rebuild rebuild(limits_of(node_.config()), status_);
     count_bytes();
-    auto end = storage::read_log(*disk_, dir_, rebuild);
-    if (!end) fail(end.error());
-    claim_.last_lsn = end->last_lsn;
-    claim_.max_executed = rebuild.max_executed;
+    auto log = recover_log(*disk_, dir_, limits_of(node_.config()),
+                           [this](const storage::BatchInfo& batch) { on_batch(batch); });
+    if (!log) fail(log.error());
+    claim_.last_lsn = log->end.last_lsn;
+    claim_.max_executed = log->max_executed;
     std::vector<storage::ItemRow> imported;
-    if (end->tail == storage::LogTail::empty)
-      imported = first_start(rebuild);
+    if (log->end.tail == storage::LogTail::empty)
+      imported = first_start(*log);
     else
-      compare_with_database(*end, *rebuild.core, imported);
-    open_writer(*end);
-    take_over(*rebuild.core, *end);
-    hand_over_owed(*rebuild.core, rebuild.fold);
-    import_items(*rebuild.core, imported);
-    say_done(*end, rebuild, began);
-    return {std::move(lock_), disk_, writer_, std::move(rebuild.core), claim_};
+      compare_with_database(log->end, *log->core, imported);
+    open_writer(log->end);
+    take_over(*log->core, log->end);
+    hand_over_owed(*log->core, log->fold, node_.config().db.batch_rows_max);
+    import_items(*log->core, imported);
+    say_done(*log, began);
+    return {std::move(lock_), disk_, writer_, std::move(log->core), claim_};
   }
 
  private:
   [[noreturn]] void fail(const Error& error) {
     const auto code = exit_code_of(error.code);
     node_.fail(code == 0 ? kExitIo : code, error.message);
+  }
+
+  void on_batch(const storage::BatchInfo& batch) {
+    status_.replayed_bytes.store(batch.end, std::memory_order_relaxed);
+    status_.progress.fetch_add(1, std::memory_order_relaxed);
+    config::failpoint("in_replay");
   }
 
   void lock_log() {
@@ -200,7 +133,7 @@ class Starter {
   }
 
   // Asked again now that the log is locked: another backend may have been first.
-  std::vector<storage::ItemRow> first_start(Rebuild& rebuild) {
+  std::vector<storage::ItemRow> first_start(RecoveredLog& log) {
     auto database = wait_for_database();
     refuse_wiped_log(database);
     auto items = database.items();
@@ -208,7 +141,7 @@ class Starter {
     storage::LogUuid fresh;
     randombytes_buf(fresh.data(), fresh.size());
     claim_.log_uuid = fresh;
-    rebuild.core = std::make_unique<BackendCore>(fresh, limits_of(node_.config()));
+    log.core = std::make_unique<BackendCore>(fresh, limits_of(node_.config()));
     return std::move(*items);
   }
 
@@ -260,65 +193,16 @@ class Starter {
   }
 
   void take_over(BackendCore& core, const storage::LogEnd& end) {
-    const auto epoch = std::max(end.chain.epoch, storage::lsn_epoch(end.last_lsn)) + 1;
-    std::string payload;
-    std::string records;
-    storage::encode_epoch(payload, epoch, wall_ns());
-    storage::append_record(records, RecordType::epoch, payload);
-    claim_.epoch = epoch;
-    write(records, 1, storage::make_lsn(epoch, 1));
-    core.set_phase(Phase::replaying);
-    core.take_over(epoch, end.last_lsn);
+    const auto epoch = take_over_epoch(*writer_, core, end, wall_ns(), pid_);
+    if (!epoch) fail(epoch.error());
+    claim_.epoch = *epoch;
   }
 
   void write(const std::string& records, std::uint32_t count, Lsn first_lsn) {
     const std::string_view parts[] = {records};
-    auto written = writer_->append(
-        parts, {claim_.epoch, first_lsn, count, wall_ns(), static_cast<std::uint32_t>(::getpid())});
+    auto written = writer_->append(parts, {claim_.epoch, first_lsn, count, wall_ns(), pid_});
     if (written) written = writer_->sync();
     if (!written) fail(written.error());
-  }
-
-  // Owed commands go to the projection as if they had just become durable.
-  void hand_over_owed(BackendCore& core, const storage::ReplayFold& fold) {
-    const auto owed = fold.owed();
-    auto append = std::make_shared<Append>();
-    const auto close = [&] {
-      if (append->inserts > 0 || !append->items.empty()) core.add_owed(append);
-      append = std::make_shared<Append>();
-    };
-    for (const auto& order : owed.orders) {
-      storage::append_record(append->records, RecordType::emit, order.payload);
-      if (append->lsns.empty()) append->first_lsn = order.lsn;
-      append->lsns.push_back(order.lsn);
-      append->last_lsn = order.lsn;
-      ++append->count, ++append->decisions, ++append->inserts;
-      if (append->inserts >= node_.config().db.batch_rows_max) close();
-    }
-    close();
-    for (const auto& put : owed.puts) append->items.push_back(owed_put(put));
-    for (const auto& amount : owed.amounts) {
-      auto& change = append->items.emplace_back();
-      change.item = amount.item;
-      change.first = change.last = amount.lsn;
-      change.amount = amount.amount;
-    }
-    close();
-  }
-
-  ItemChange owed_put(const storage::OwedPut& owed) {
-    std::vector<storage::Command> set;
-    STAMPEDE_ASSERT(decoder_.command_set(owed.payload, set), "the log's own records decode");
-    const auto& put = set[owed.position].put;
-    ItemChange change;
-    change.item = put.item;
-    change.put_first = change.put_lsn = owed.lsn;
-    change.name = put.name;
-    change.price_cents = put.price_cents;
-    change.total = put.total;
-    change.limit_per_user = put.limit_per_user;
-    change.max_qty = put.max_qty;
-    return change;
   }
 
   // Items of a database that has never had a log become ItemPuts before the node is ready.
@@ -343,16 +227,15 @@ class Starter {
     if (!items.empty()) spdlog::info("took over {} items from the database", items.size());
   }
 
-  void say_done(const storage::LogEnd& end, const Rebuild& rebuild,
-                std::chrono::steady_clock::time_point began) {
-    const auto counts = rebuild.fold.counts();
+  void say_done(const RecoveredLog& log, std::chrono::steady_clock::time_point began) {
+    const auto counts = log.fold.counts();
     const auto ms =
         std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - began);
     spdlog::info(
         "replay.done epoch={} records={} commands={} owed={} settled={} failed={}"
         " torn_bytes={} dur_ms={}",
         claim_.epoch, counts.records, counts.commands, counts.owed, counts.settled, counts.failed,
-        end.torn.bytes, ms.count());
+        log.end.torn.bytes, ms.count());
   }
 
   NodeRuntime& node_;
@@ -361,7 +244,7 @@ class Starter {
   std::string dir_;
   std::unique_ptr<storage::LogLock> lock_;
   std::shared_ptr<storage::LogWriter> writer_;
-  storage::CommandDecoder decoder_;
+  const std::uint32_t pid_ = static_cast<std::uint32_t>(::getpid());
   ClaimStart claim_;
 };
 

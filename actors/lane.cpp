@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "actors/database_check.h"
+#include "actors/lane_batch.h"
 #include "storage/command_sql.h"
 
 namespace stampede::actors {
@@ -13,7 +14,6 @@ namespace stampede::actors {
 namespace {
 
 using std::chrono::milliseconds;
-using storage::CommandKind;
 using storage::Errc;
 
 constexpr auto kBackoffFirst = milliseconds(5);
@@ -43,7 +43,7 @@ class Lane : public caf::blocking_actor {
 
  private:
   void apply(const LaneWork& work) {
-    fill(work);
+    builder_.fill(work, batch_);
     auto backoff = kBackoffFirst;
     while (running_) {
       auto outcome = writer_.apply(batch_);
@@ -66,72 +66,16 @@ class Lane : public caf::blocking_actor {
     spdlog::warn("lane-{}: {}; trying again", start_.lane + storage::kFirstLane, error.message);
   }
 
-  // The rows point into the log appends and item changes that `work` holds.
-  void fill(const LaneWork& work) {
-    batch_.orders.clear();
-    batch_.puts.clear();
-    batch_.amounts.clear();
-    batch_.witness = 0;
-    for (const auto& append : work.inserts) fill_orders(*append);
-    for (const auto& change : work.items) fill_item(change);
-  }
-
-  void fill_orders(const Append& append) {
-    storage::RecordCursor cursor(append.records, append.first_lsn);
-    std::size_t decision = 0;
-    for (storage::RecordView record; cursor.next(record);) {
-      if (!storage::is_decision(record.type)) continue;
-      const auto lsn = append.lsns.empty() ? record.lsn : append.lsns[decision];
-      ++decision;
-      if (record.type != storage::RecordType::emit) continue;
-      STAMPEDE_ASSERT(decoder_.command_set(record.payload, set_), "the log's own records decode");
-      for (const auto& command : set_) {
-        if (command.kind != CommandKind::order_insert) continue;
-        const auto& order = command.order;
-        batch_.orders.push_back({lsn, order.request_id, order.item, order.user, order.qty,
-                                 order.unit_price_cents, order.decided_at_us});
-      }
-    }
-    // EXEC will name the whole append, rejections at its end included.
-    batch_.witness = std::max(batch_.witness, append.last_lsn);
-    STAMPEDE_ASSERT(cursor.fault() == storage::RecordFault::none, "appends are whole records");
-  }
-
-  void fill_item(const ItemChange& change) {
-    if (change.put_lsn != 0)
-      batch_.puts.push_back({change.item, change.name, change.price_cents, change.total,
-                             change.limit_per_user, change.max_qty, change.put_lsn});
-    if (change.last != 0) batch_.amounts.push_back({change.item, change.amount, change.last});
-    batch_.witness = std::max({batch_.witness, change.last, change.put_lsn});
-  }
-
   void report(const LaneWork& work, const storage::LaneOutcome& outcome) {
     auto failed = std::make_shared<std::vector<FailedCommand>>();
     for (const auto& failure : outcome.failures) {
-      failed->push_back(failed_command(failure));
+      failed->push_back(failed_command(batch_, failure));
       spdlog::error("lane-{}: command {} failed: {}", start_.lane + storage::kFirstLane,
                     storage::to_text(failed->back().lsn), failure.message);
     }
     std::sort(failed->begin(), failed->end(),
               [](const auto& a, const auto& b) { return a.lsn < b.lsn; });
     send(core_, LaneDoneMail{work.lane, std::move(failed)});
-  }
-
-  FailedCommand failed_command(const storage::RowFailure& failure) const {
-    switch (failure.kind) {
-      case storage::RowKind::order: {
-        const auto& row = batch_.orders[failure.index];
-        return {CommandKind::order_insert, row.order_id, row.item, failure.errnum};
-      }
-      case storage::RowKind::put: {
-        const auto& row = batch_.puts[failure.index];
-        return {CommandKind::item_put, row.put_lsn, row.item, failure.errnum};
-      }
-      case storage::RowKind::amount:
-        break;
-    }
-    const auto& row = batch_.amounts[failure.index];
-    return {CommandKind::item_amount_update, row.lsn, row.item, failure.errnum};
   }
 
   void set_down(bool down) {
@@ -153,9 +97,8 @@ class Lane : public caf::blocking_actor {
   LaneStart start_;
   caf::actor core_;
   storage::LaneWriter writer_;
+  LaneBatchBuilder builder_;
   storage::LaneBatch batch_;
-  storage::CommandDecoder decoder_;
-  std::vector<storage::Command> set_;
   std::string last_error_;
   bool down_ = false;
   bool running_ = true;

@@ -3,7 +3,8 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <deque>
+
+#include "actors/log_plan.h"
 
 namespace stampede::actors::detail {
 
@@ -37,13 +38,13 @@ class LogKeeper : public caf::blocking_actor {
     want_spare();
     while (running_) {
       take_mail();
-      if (decisions_waiting_ > 0 || (!waiting_.empty() && idle()))
+      if (plan_.due(idle()))
         write_waiting();
-      else if (seal_due_ && idle())
+      else if (plan_.seal_due() && idle())
         write_seal();
       want_spare();
     }
-    if (!waiting_.empty()) write_waiting();
+    write_waiting();
   }
 
  private:
@@ -61,58 +62,36 @@ class LogKeeper : public caf::blocking_actor {
               },
               timeout);
     };
-    if (!waiting_.empty() || seal_due_) {
+    if (!plan_.empty() || plan_.seal_due()) {
       one(caf::after(milliseconds(kLogIdleMs)) >> [&] { timed_out = true; });
     } else {
       one(caf::after(std::chrono::seconds(3600)) >> [&] { timed_out = true; });
     }
-    while (!timed_out && running_ && has_next_message() && waiting_bytes_ < kTakeBytes)
+    while (!timed_out && running_ && has_next_message() && plan_.waiting_bytes() < kTakeBytes)
       one(caf::after(milliseconds(0)) >> [&] { timed_out = true; });
   }
 
   void take(AppendMail& mail) {
     last_mail_ = steady_clock::now();
-    for (auto& append : mail.appends) {
-      decisions_waiting_ += append->decisions;
-      waiting_bytes_ += append->records.size();
-      waiting_.push_back(std::move(append));
-    }
+    for (auto& append : mail.appends) plan_.add(std::move(append));
   }
 
   // Writes all that waits, in batches of at most the log's size, and reports each.
   void write_waiting() {
-    while (!waiting_.empty()) {
-      parts_.clear();
-      storage::BatchHead head{start_.epoch, waiting_.front()->first_lsn, 0, wall_ns(), pid_};
-      std::size_t bytes = 0;
-      std::uint32_t decisions = 0;
-      std::size_t taken = 0;
-      for (const auto& append : waiting_) {
-        if (taken > 0 && bytes + append->records.size() > storage::kBatchRecordsBytesMax) break;
-        if (decisions == 0) head.first_lsn = append->first_lsn;
-        bytes += append->records.size();
-        decisions += append->decisions;
-        head.count += append->count;
-        parts_.push_back(append->records);
-        ++taken;
-      }
+    while (!plan_.empty()) {
+      storage::BatchHead head{start_.epoch, 0, 0, wall_ns(), pid_};
+      const auto appends = plan_.next_frame(parts_, head);
       write_batch(head);
-      seal_due_ = decisions > 0;
-      for (std::size_t i = 0; i < taken; ++i) waiting_.pop_front();
-      send(core_, DurableMail{taken});
+      plan_.written();
+      send(core_, DurableMail{appends});
     }
-    waiting_bytes_ = 0;
-    decisions_waiting_ = 0;
   }
 
   void write_seal() {
-    std::string records;
-    std::string payload;
-    storage::encode_seal(payload);
-    storage::append_record(records, storage::RecordType::seal, payload);
+    const auto records = LogPlan::seal_records();
     parts_.assign(1, records);
     write_batch({start_.epoch, writer().chain().next_lsn, 1, wall_ns(), pid_});
-    seal_due_ = false;
+    plan_.sealed();
   }
 
   void write_batch(const storage::BatchHead& head) {
@@ -168,13 +147,10 @@ class LogKeeper : public caf::blocking_actor {
   LogKeeperStart start_;
   caf::actor core_;
   const std::uint32_t pid_ = static_cast<std::uint32_t>(::getpid());
-  std::deque<AppendPtr> waiting_;
+  LogPlan plan_;
   std::vector<std::string_view> parts_;
-  std::size_t waiting_bytes_ = 0;
-  std::uint64_t decisions_waiting_ = 0;
   steady_clock::time_point last_mail_ = steady_clock::now();
   steady_clock::time_point next_spare_{};
-  bool seal_due_ = false;
   bool making_spare_ = false;
   bool running_ = true;
 };

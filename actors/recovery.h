@@ -1,0 +1,49 @@
+#pragma once
+
+// The steps of a backend's recovery that need a disk and the core but neither clock, thread nor
+// database: the same under the real start and under a simulator.
+//
+//   recover_log      reads and verifies the whole log, rebuilds memory; changes nothing
+//   take_over_epoch  mints the next epoch and makes its record durable
+//   hand_over_owed   gives the projection what the database still lacks
+//
+// Between the first two the caller opens the LogWriter (create or resume). All of it blocks on the
+// disk; one thread.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "actors/backend_core.h"
+#include "storage/append_file.h"
+#include "storage/log_reader.h"
+#include "storage/log_writer.h"
+#include "storage/replay.h"
+
+namespace stampede::actors {
+
+struct RecoveredLog {
+  storage::LogEnd end;                // end.tail == empty: there was no log
+  std::unique_ptr<BackendCore> core;  // phase starting; null when there was no log
+  storage::ReplayFold fold;
+  Lsn max_executed = 0;  // the highest lsn that the log calls executed
+};
+
+// `on_batch` is called before each verified batch is applied. Errors: those of read_log, and
+// Errc::corrupt naming the decision when the log contradicts itself.
+storage::Result<RecoveredLog> recover_log(
+    storage::Disk& disk, const std::string& dir, const BackendLimits& limits,
+    const std::function<void(const storage::BatchInfo&)>& on_batch);
+
+// The epoch after every one the log has seen; its record is durable on return and `core` goes on
+// from there, in phase replaying. `wall_ns` and `pid` are for people.
+storage::Result<std::uint64_t> take_over_epoch(storage::LogWriter& writer, BackendCore& core,
+                                               const storage::LogEnd& end, std::int64_t wall_ns,
+                                               std::uint32_t pid);
+
+// What is owed goes to the projection as if it had just become durable, in pieces of at most
+// `rows_max` orders.
+void hand_over_owed(BackendCore& core, const storage::ReplayFold& fold, std::uint64_t rows_max);
+
+}  // namespace stampede::actors
