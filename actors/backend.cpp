@@ -18,13 +18,11 @@ namespace stampede::actors {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::steady_clock;
 
 constexpr auto kTick = milliseconds(50);          // news and status, when no mail comes
 constexpr auto kItemsEvery = milliseconds(1000);  // the item list of the status
 constexpr std::size_t kStatusItemsMax = 1000;
 constexpr std::size_t kNewsPerTick = 500;
-constexpr int kMailsPerRound = 256;
 
 std::int64_t wall_us() {
   return std::chrono::duration_cast<std::chrono::microseconds>(
@@ -32,49 +30,100 @@ std::int64_t wall_us() {
       .count();
 }
 
-// The core actor: feeds BackendCore and carries its effects out. Detached: it has a thread of its
-// own, in which it first replays the log. One round takes all mail that waits, then flushes once.
-class Core : public caf::blocking_actor {
+// The backend's port actor: one thread that owns the sockets and BackendCore. A round feeds the
+// core all that has arrived, then flushes once. While the log is being replayed (by a thread of its
+// own, so that heartbeats go on) there is no core yet; commands wait.
+class Backend : public transport::PortRole {
  public:
-  Core(caf::actor_config& config, NodeRuntime& node, BackendStatus& status)
-      : caf::blocking_actor(config), node_(node), status_(status) {}
+  Backend(NodeRuntime& node, BackendStatus& status)
+      : node_(node),
+        status_(status),
+        port_(node, status,
+              {.work = [this](const auto& envelope, auto body) { take(envelope, body); },
+               .wanted = [this](Phase phase) { want(phase); },
+               .command =
+                   [this](std::uint64_t number, const nlohmann::json& command) {
+                     commands_.emplace_back(number, command);
+                   }}) {}
 
-  void act() override {
-    receive([&](const caf::actor& port) { port_ = port; });
+  void start(transport::PortControl& port) override {
     status_.phase.store(Phase::replaying);
-    start_ = start_backend(node_, status_);
-    spawn_others();
-    core().set_phase(Phase::serving);
-    replies_->open_intake = true;
-    publish_status();
-    send_replies();
-    while (running_) round();
+    port_.start(port);
+    spawn_start(port);
+  }
+
+  caf::message_handler mail(transport::PortControl& port) override {
+    return {[this, &port](StartedMail& mail) { serve(port, std::move(*mail.start)); },
+            [this, &port](DurableMail& mail) {
+              core().on_durable(mail.appends, effects_);
+              carry_out(port);
+              port_.send(port);  // answers leave before the next requests are looked at
+            },
+            [this](LaneDoneMail& mail) { core().on_lane_done(mail.lane, *mail.failed, effects_); },
+            [this](ClaimedMail&) {
+              status_.claimed.store(true);
+              core().start_lanes(effects_);
+            },
+            [this](WantedMail& mail) { want(mail.phase); }};
+  }
+
+  void on_message(transport::PortControl& port, transport::SocketId id,
+                  transport::Message& parts) override {
+    port_.on_message(port, id, parts);
+  }
+
+  void on_timer(transport::PortControl& port) override {
+    port_.on_timer(port);
+    if (started() && port.now() >= next_tick_) tick(port);
+  }
+
+  void end_of_round(transport::PortControl& port) override {
+    if (started()) {
+      take_commands();
+      core().flush(effects_);
+      if (decided_something()) config::failpoint("decided");
+      carry_out(port);
+    }
+    port_.send(port);
+    round_began_us_ = 0;
   }
 
  private:
-  BackendCore& core() { return *start_.core; }
+  [[nodiscard]] bool started() const { return start_ != nullptr; }
+  BackendCore& core() { return *start_->core; }
 
-  void spawn_others() {
-    const auto self = caf::actor_cast<caf::actor>(this);
-    const auto epoch = start_.claim.epoch;
-    log_ = spawn_log_keeper(node_, status_, {start_.disk, start_.writer, epoch}, self);
-    node_.watch("log", log_);
-    for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(start_.claim.database.lanes); ++i) {
-      lanes_.push_back(spawn_lane(node_, status_, {start_.claim.database, i, epoch}, self));
-      node_.watch("lane-" + std::to_string(i + storage::kFirstLane), lanes_.back());
-    }
-    spawn_claim(node_, start_.claim, self);
+  // Reads the log on a thread of its own; whatever it throws ends the node.
+  void spawn_start(transport::PortControl& port) {
+    node_.system().spawn<caf::detached>(
+        [this, self = caf::actor_cast<caf::actor>(&port.self())](caf::blocking_actor*) {
+          try {
+            auto start = std::make_shared<BackendStart>(start_backend(node_, status_));
+            caf::anon_send(self, StartedMail{std::move(start)});
+          } catch (const std::exception& error) {
+            node_.fail(kExitInvariant, std::string("start: ") + error.what());
+          }
+        });
   }
 
-  void round() {
-    take_mail(kTick);
-    for (int i = 1; i < kMailsPerRound && running_ && has_next_message(); ++i)
-      take_mail(milliseconds(0));
-    core().flush(effects_);
-    if (decided_something()) config::failpoint("decided");
-    carry_out();
-    if (steady_clock::now() >= next_tick_) tick();
-    send_replies();
+  void serve(transport::PortControl& port, BackendStart&& start) {
+    start_ = std::make_unique<BackendStart>(std::move(start));
+    spawn_others(caf::actor_cast<caf::actor>(&port.self()));
+    core().set_phase(Phase::serving);
+    publish_status();
+    port_.open_intake(port);
+    want(wanted_);
+    tick(port);
+  }
+
+  void spawn_others(const caf::actor& self) {
+    const auto epoch = start_->claim.epoch;
+    log_ = spawn_log_keeper(node_, status_, {start_->disk, start_->writer, epoch}, self);
+    node_.watch("log", log_);
+    for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(start_->claim.database.lanes); ++i) {
+      lanes_.push_back(spawn_lane(node_, status_, {start_->claim.database, i, epoch}, self));
+      node_.watch("lane-" + std::to_string(i + storage::kFirstLane), lanes_.back());
+    }
+    spawn_claim(node_, start_->claim, self);
   }
 
   [[nodiscard]] bool decided_something() const {
@@ -82,27 +131,16 @@ class Core : public caf::blocking_actor {
                        [](const auto& append) { return append->decisions > 0; });
   }
 
-  void take_mail(milliseconds wait) {
-    receive([&](WorkMail& mail) { take(*mail.work); },
-            [&](DurableMail& mail) { core().on_durable(mail.appends, effects_); },
-            [&](LaneDoneMail& mail) { core().on_lane_done(mail.lane, *mail.failed, effects_); },
-            [&](ControlMail& mail) { take(mail.number, *mail.command); },
-            [&](WantedMail& mail) { want(mail.phase); },
-            [&](ClaimedMail&) {
-              status_.claimed.store(true);
-              core().start_lanes(effects_);
-            },
-            [&](const caf::exit_msg&) { running_ = false; },
-            caf::others >> [](caf::message_view&) -> caf::result<caf::message> {
-              return caf::sec::unexpected_message;
-            },
-            caf::after(wait) >> [] {});
+  void take(const transport::Envelope& envelope, std::string_view body) {
+    if (round_began_us_ == 0) {
+      config::failpoint("received");
+      round_began_us_ = wall_us();
+    }
+    core().on_work(envelope, body, round_began_us_, effects_);
   }
 
-  void take(std::vector<Work>& work) {
-    config::failpoint("received");
-    const auto now = wall_us();
-    for (const auto& one : work) core().on_work(one.envelope, one.body.bytes(), now, effects_);
+  void take_commands() {
+    for (auto& [number, command] : std::exchange(commands_, {})) take(number, command);
   }
 
   void take(std::uint64_t number, const nlohmann::json& command) {
@@ -122,36 +160,38 @@ class Core : public caf::blocking_actor {
     answer(number, items_reply(core().book(), from, limit));
   }
 
-  void answer(std::uint64_t number, nlohmann::json reply) {
-    replies_->controls.emplace_back(number, std::move(reply));
-  }
+  void answer(std::uint64_t number, nlohmann::json reply) { port_.reply(number, std::move(reply)); }
 
   void want(Phase wanted) {
-    if (wanted == core().phase()) return;
+    wanted_ = wanted;
+    if (!started() || wanted == core().phase()) return;
     if (wanted == Phase::draining || wanted == Phase::serving) core().set_phase(wanted);
     spdlog::info("phase {}", to_text(core().phase()));
     publish_status();
   }
 
-  void carry_out() {
-    if (!effects_.appends.empty()) send(log_, AppendMail{std::move(effects_.appends)});
+  void carry_out(transport::PortControl& port) {
+    auto& self = port.self();
+    if (!effects_.appends.empty()) self.send(log_, AppendMail{std::move(effects_.appends)});
     for (auto& work : effects_.work)
-      send(lanes_[work.lane], LaneWorkMail{std::make_shared<LaneWork>(std::move(work))});
-    for (auto& result : effects_.results) replies_->results.push_back(std::move(result));
+      self.send(lanes_[work.lane], LaneWorkMail{std::make_shared<LaneWork>(std::move(work))});
+    for (auto& result : effects_.results) port_.queue(std::move(result));
     for (const auto& control : effects_.controls) answer(control.number, control_reply(control));
     for (const auto& books : effects_.books) answer(books.number, books_reply(books));
     effects_.clear();
   }
 
-  void tick() {
-    next_tick_ = steady_clock::now() + kTick;
-    replies_->news_count = core().take_news(replies_->news, kNewsPerTick);
+  void tick(transport::PortControl& port) {
+    next_tick_ = port.now() + kTick;
+    port.wake_at(next_tick_);
+    std::string news;
+    if (const auto count = core().take_news(news, kNewsPerTick); count > 0)
+      port_.queue_news(count, std::move(news));
     publish_status();
-    if (steady_clock::now() >= next_items_) publish_items();
+    if (port.now() >= next_items_) publish_items(port.now());
     const auto& projection = core().projection();
     const bool written = projection.idle() || status_.lanes_down.load() > 0;
-    if (core().phase() == Phase::draining && !core().work_open() && written)
-      replies_->drained = true;
+    if (core().phase() == Phase::draining && !core().work_open() && written) node_.request_stop();
   }
 
   void publish_status() {
@@ -186,8 +226,8 @@ class Core : public caf::blocking_actor {
     return now > decided_.front().second ? now - decided_.front().second : 0;
   }
 
-  void publish_items() {
-    next_items_ = steady_clock::now() + kItemsEvery;
+  void publish_items(transport::MonoTime now) {
+    next_items_ = now + kItemsEvery;
     std::vector<ItemRow> rows;
     core().book().page(0, kStatusItemsMax, rows);
     auto items = nlohmann::json::array();
@@ -201,46 +241,36 @@ class Core : public caf::blocking_actor {
     status_.items = std::move(items);
   }
 
-  void send_replies() {
-    const bool something = !replies_->results.empty() || !replies_->controls.empty() ||
-                           replies_->news_count > 0 || replies_->open_intake || replies_->drained;
-    if (!something) return;
-    send(port_, ReplyMail{std::move(replies_)});
-    replies_ = std::make_shared<Replies>();
-  }
-
   static constexpr std::size_t kLagSamplesMax = 100'000;
 
   NodeRuntime& node_;
   BackendStatus& status_;
-  BackendStart start_;
-  caf::actor port_;
+  BackendPort port_;
+  std::unique_ptr<BackendStart> start_;  // null while the log is being replayed
+  Phase wanted_ = Phase::serving;
+  std::vector<std::pair<std::uint64_t, nlohmann::json>> commands_;  // of this round, or waiting
   caf::actor log_;
   std::vector<caf::actor> lanes_;
   Effects effects_;
-  std::shared_ptr<Replies> replies_ = std::make_shared<Replies>();
   std::deque<std::pair<Lsn, std::uint64_t>> decided_;  // (lsn, time): for the lag
-  steady_clock::time_point next_tick_{};
-  steady_clock::time_point next_items_{};
-  bool running_ = true;
+  std::int64_t round_began_us_ = 0;                    // wall clock; 0: no work in this round yet
+  transport::MonoTime next_tick_{};
+  transport::MonoTime next_items_{};
 };
 
 }  // namespace
 
 int run_backend(NodeOptions options) {
   BackendStatus status;
-  caf::actor core;
+  caf::actor port;
   const auto start = [&](NodeRuntime& node) {
-    core = node.system().spawn<Core, caf::detached>(std::ref(node), std::ref(status));
-    node.watch("core", core);
-    auto port = transport::spawn_port(node.system(), node.context(),
-                                      std::make_unique<BackendPort>(node, status, core));
+    port = transport::spawn_port(node.system(), node.context(),
+                                 std::make_unique<Backend>(node, status));
     node.watch("port", port);
-    caf::anon_send(core, port);
+    node.watch("core", port);  // the core lives in the port's thread
   };
-  const auto drain = [&](NodeRuntime&) { caf::anon_send(core, WantedMail{Phase::draining}); };
-  const auto code = run_node(std::move(options), start, drain);
-  return code;
+  const auto drain = [&](NodeRuntime&) { caf::anon_send(port, WantedMail{Phase::draining}); };
+  return run_node(std::move(options), start, drain);
 }
 
 }  // namespace stampede::actors

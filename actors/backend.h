@@ -1,7 +1,7 @@
 #pragma once
 
-// The backend node: its port (sockets, hello, heartbeats), its core actor (decisions), the log
-// actor, the lanes. See actors/README.md for the way of one order and of one recovery.
+// The backend node: its port (sockets, heartbeats, decisions), the log actor, the lanes. See
+// actors/README.md for the way of one order and of one recovery.
 
 #include "actors/node.h"
 

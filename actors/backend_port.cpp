@@ -21,17 +21,13 @@ constexpr std::size_t kOutgoingMax = 16384;
 
 }  // namespace
 
-BackendPort::BackendPort(NodeRuntime& node, BackendStatus& status, caf::actor core)
+BackendPort::BackendPort(NodeRuntime& node, BackendStatus& status, BackendHandlers handlers)
     : node_(node),
       status_(status),
-      core_(std::move(core)),
+      handlers_(std::move(handlers)),
       link_(node, {.report = [this](nlohmann::json& out) { report(out); },
-                   .wanted = [this](Phase wanted) { caf::anon_send(core_, WantedMail{wanted}); },
-                   .command =
-                       [this](std::uint64_t number, const nlohmann::json& command) {
-                         auto copy = std::make_shared<nlohmann::json>(command);
-                         caf::anon_send(core_, ControlMail{number, std::move(copy)});
-                       }}) {}
+                   .wanted = handlers_.wanted,
+                   .command = handlers_.command}) {}
 
 void BackendPort::start(PortControl& port) {
   results_ = port.open({.kind = SocketKind::push,
@@ -41,16 +37,11 @@ void BackendPort::start(PortControl& port) {
   on_timer(port);
 }
 
-caf::message_handler BackendPort::mail(PortControl& port) {
-  return {[this, &port](ReplyMail& mail) { take_replies(port, *mail.replies); }};
-}
-
 void BackendPort::open_intake(PortControl& port) {
   hello(port);  // the broker opens a new PUSH for the new epoch before we ask for it
   requests_ = port.open({.kind = SocketKind::pull,
                          .endpoint = node_.endpoint(transport::Channel::requests_out),
                          .subscriptions = {}});
-  intake_open_ = true;
 }
 
 void BackendPort::on_message(PortControl& port, transport::SocketId id, Message& parts) {
@@ -62,27 +53,23 @@ void BackendPort::on_message(PortControl& port, transport::SocketId id, Message&
     ++malformed_;
     return;
   }
-  if (!round_) round_ = std::make_shared<std::vector<Work>>();
-  round_->push_back({*envelope, std::move(parts[1])});
+  handlers_.work(*envelope, parts[1].bytes());
 }
 
-void BackendPort::take_replies(PortControl& port, Replies& replies) {
-  if (replies.open_intake) open_intake(port);
-  for (auto& result : replies.results) {
-    if (result.envelope.counter != 0) {
-      broker_ = result.envelope.broker;
-      answered_ = result.envelope.counter;
-    }
-    queue(result.envelope, std::move(result.body));
+void BackendPort::queue(ResultMessage&& result) {
+  if (result.envelope.counter != 0) {
+    broker_ = result.envelope.broker;
+    answered_ = result.envelope.counter;
   }
-  if (replies.news_count > 0)
-    queue({.kind = EnvelopeKind::news, .count = replies.news_count, .epoch = status_.epoch.load()},
-          std::move(replies.news));
-  for (auto& [number, answer] : replies.controls) link_.reply(number, std::move(answer));
-  if (replies.drained) node_.request_stop();
+  queue(result.envelope, std::move(result.body));
 }
 
-void BackendPort::queue(Envelope envelope, std::string body) {
+void BackendPort::queue_news(std::uint32_t count, std::string body) {
+  queue({.kind = EnvelopeKind::news, .count = count, .epoch = status_.epoch.load()},
+        std::move(body));
+}
+
+void BackendPort::queue(const Envelope& envelope, std::string body) {
   if (outgoing_.size() >= kOutgoingMax) {
     outgoing_.pop_front();
     ++dropped_;
@@ -121,9 +108,7 @@ void BackendPort::on_timer(PortControl& port) {
   port.wake_at(next_hello_);
 }
 
-void BackendPort::end_of_round(PortControl& port) {
-  if (round_) caf::anon_send(core_, WorkMail{std::move(round_)});
-  round_ = nullptr;
+void BackendPort::send(PortControl& port) {
   send_queued(port);
   if (link_.phase() != status_.phase.load()) hello(port);
 }

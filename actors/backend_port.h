@@ -1,13 +1,13 @@
 #pragma once
 
 // The backend's side of the sockets: work in from the broker, results and news out, hello and
-// heartbeats. Used by the port's thread only. Decides nothing.
+// heartbeats. Part of the backend's port actor and used by its thread only. Decides nothing.
 
-#include <caf/all.hpp>
 #include <deque>
-#include <memory>
+#include <functional>
+#include <string>
 
-#include "actors/backend_mail.h"
+#include "actors/backend_core.h"
 #include "actors/backend_status.h"
 #include "actors/control_link.h"
 #include "actors/node.h"
@@ -15,34 +15,44 @@
 
 namespace stampede::actors {
 
-class BackendPort : public transport::PortRole {
- public:
-  BackendPort(NodeRuntime& node, BackendStatus& status, caf::actor core);
+struct BackendHandlers {
+  // A work message that keeps the bounds; the body is valid during the call only.
+  std::function<void(const transport::Envelope& envelope, std::string_view body)> work;
+  std::function<void(Phase wanted)> wanted;
+  std::function<void(std::uint64_t number, const nlohmann::json& command)> command;
+};
 
-  void start(transport::PortControl& port) override;
-  caf::message_handler mail(transport::PortControl& port) override;
-  void on_message(transport::PortControl& port, transport::SocketId id,
-                  transport::Message& parts) override;
-  void on_timer(transport::PortControl& port) override;
-  void end_of_round(transport::PortControl& port) override;
+class BackendPort {
+ public:
+  BackendPort(NodeRuntime& node, BackendStatus& status, BackendHandlers handlers);
+
+  void start(transport::PortControl& port);
+  // Says hello with the epoch and asks the broker for work: the backend serves from now on.
+  void open_intake(transport::PortControl& port);
+  void on_message(transport::PortControl& port, transport::SocketId id, transport::Message& parts);
+  void on_timer(transport::PortControl& port);
+  // Results and news wait until send() when the broker does not take them; see kOutgoingMax.
+  void queue(ResultMessage&& result);
+  void queue_news(std::uint32_t count, std::string body);
+  void reply(std::uint64_t number, nlohmann::json answer) {
+    link_.reply(number, std::move(answer));
+  }
+  // Sends what waits, and a hello when the phase has changed. Call once per round.
+  void send(transport::PortControl& port);
 
  private:
-  void take_replies(transport::PortControl& port, Replies& replies);
-  void open_intake(transport::PortControl& port);
-  void queue(transport::Envelope envelope, std::string body);
+  void queue(const transport::Envelope& envelope, std::string body);
   void send_queued(transport::PortControl& port);
   void hello(transport::PortControl& port);
   void report(nlohmann::json& out) const;
 
   NodeRuntime& node_;
   BackendStatus& status_;
-  caf::actor core_;
+  BackendHandlers handlers_;
   ControlLink link_;
   transport::SocketId results_ = 0;
   transport::SocketId requests_ = 0;
-  bool intake_open_ = false;
-  std::shared_ptr<std::vector<Work>> round_;  // requests taken in this round
-  std::deque<transport::Message> outgoing_;   // bounded by kOutgoingMax
+  std::deque<transport::Message> outgoing_;  // bounded by kOutgoingMax
   transport::MonoTime next_hello_{};
   std::uint64_t answered_ = 0;  // of the last result sent, for hello
   std::uint64_t broker_ = 0;

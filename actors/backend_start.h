@@ -2,8 +2,8 @@
 
 // How a backend comes up: lock -> read and verify the whole log -> compare with the database when
 // it answers -> re-persist the last batch -> mint the epoch -> hand over what is still owed.
-// Changes nothing on disk before everything was verified. Blocks; runs in the core actor's own
-// thread.
+// Changes nothing on disk before everything was verified. Blocks; runs in a thread of its own, so
+// that heartbeats go on.
 
 #include <memory>
 #include <optional>
