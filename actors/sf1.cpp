@@ -1,44 +1,31 @@
+// The reading half of SF1; sf1_answers.cpp writes.
+
 #include "actors/sf1.h"
 
 #include <array>
-#include <charconv>
-#include <msgpack.hpp>
 
 namespace stampede::actors {
 
-using storage::ParseOutcome;
-using storage::Token;
-using Type = Token::Type;
+using Value = storage::MsgpackCursor::Value;
+using Type = storage::MsgpackCursor::Type;
 
 namespace {
-
-// --- decoding ---------------------------------------------------------------------------------
 
 enum Key : unsigned { kOp, kId, kItem, kUser, kQty, kToken, kDeadline, kAck, kFrom, kLimit, kKeys };
 
 constexpr std::array<std::string_view, kKeys> kKeyTexts{
     "op", "id", "item", "user", "qty", "token", "deadline_ms", "ack", "from", "limit"};
 
-bool is_array(std::string_view frame) {
-  if (frame.empty()) return false;
-  const auto lead = static_cast<unsigned char>(frame[0]);
-  return (lead & 0xF0U) == 0x90 || lead == 0xDC || lead == 0xDD;
-}
-
-bool is_text(const Token& token) {
-  return token.type == Type::str || token.type == Type::bin;
-}
-
 template <class T>
-bool take_number(const Token& token, std::uint64_t low, std::uint64_t high, T& out) {
-  if (token.type != Type::unsigned_int || token.number < low || token.number > high) return false;
-  out = static_cast<T>(token.number);
+bool take_number(const Value& value, std::uint64_t low, std::uint64_t high, T& out) {
+  if (value.type != Type::unsigned_int || value.number < low || value.number > high) return false;
+  out = static_cast<T>(value.number);
   return true;
 }
 
-bool take_flag(const Token& token, bool& out) {
-  out = token.number != 0;
-  return token.type == Type::boolean;
+bool take_flag(const Value& value, bool& out) {
+  out = value.number != 0;
+  return value.type == Type::boolean;
 }
 
 unsigned key_of(std::string_view text) {
@@ -74,46 +61,88 @@ bool Sf1Decoder::refuse(Code code, std::string_view field) {
 }
 
 bool Sf1Decoder::decode(std::string_view frame) {
+  cursor_ = storage::MsgpackCursor(frame);
   request_ = ClientRequest{};
-  from_ = 0;
-  seen_ = bad_ = duplicate_ = 0;
-  op_known_ = false;
-  if (is_array(frame)) return refuse(Code::bad_protocol);
   if (frame.size() > kSf1MapBytesMax) return refuse(Code::too_large);
-  std::size_t end = 0;
-  if (tokens_.parse(frame, end) != ParseOutcome::ok || end != frame.size())
-    return refuse(Code::bad_protocol);
-  if (tokens_.tokens()[0].type != Type::map) return refuse(Code::bad_protocol);
-  take_pairs();
+  if (!read_map() || cursor_.left() > 0) return refuse(Code::bad_protocol);
   return check();
 }
 
-void Sf1Decoder::take_pairs() {
-  const auto& tokens = tokens_.tokens();
-  std::size_t at = 1;
-  for (std::uint32_t i = 0; i < tokens[0].size; ++i) {
-    const auto& key = tokens[at];
-    const auto& value = tokens[key.end];
-    at = value.end;
-    const auto known = is_text(key) ? key_of(key.text) : unsigned{kKeys};
+// --- batches ------------------------------------------------------------------------------------
+
+bool Sf1Decoder::is_batch(std::string_view frame) {
+  if (frame.empty()) return false;
+  const auto lead = static_cast<unsigned char>(frame[0]);
+  return (lead & 0xF0U) == 0x90 || lead == 0xDC || lead == 0xDD;
+}
+
+bool Sf1Decoder::open_batch(std::string_view frame) {
+  cursor_ = storage::MsgpackCursor(frame);
+  request_ = ClientRequest{};
+  unread_ = 0;
+  if (frame.size() > kSf1BatchBytesMax) return refuse(Code::too_large);
+  Value array;
+  if (!cursor_.next(array) || array.type != Type::array) return refuse(Code::bad_protocol);
+  if (array.size > cursor_.left()) return refuse(Code::bad_protocol);  // it cannot be all there
+  if (array.size > kSf1BatchOrdersMax) return refuse(Code::too_large);
+  if (array.size == 0 && cursor_.left() > 0) return refuse(Code::bad_protocol);
+  unread_ = array.size;
+  return true;
+}
+
+Sf1Decoder::Entry Sf1Decoder::next_entry() {
+  const auto damaged = [this] {
+    refuse(Code::bad_protocol);
+    return Entry::damaged;
+  };
+  request_ = ClientRequest{};
+  const auto begin = cursor_.offset();
+  if (!read_map() || (--unread_ == 0 && cursor_.left() > 0)) return damaged();
+  const bool taken = cursor_.offset() - begin > kSf1MapBytesMax ? refuse(Code::too_large)
+                     : !check()                                 ? false
+                     : request_.op != ClientOp::order           ? refuse(Code::bad_request, "op")
+                                                                : true;
+  if (!taken && (refusal_.code == Code::bad_protocol || malformed(kId))) return damaged();
+  return taken ? Entry::order : Entry::refused;
+}
+
+// --- one map ------------------------------------------------------------------------------------
+
+// Reads the map at the cursor. False: it is no map, or not well-formed msgpack within the bounds.
+bool Sf1Decoder::read_map() {
+  from_ = 0;
+  seen_ = bad_ = duplicate_ = 0;
+  op_known_ = false;
+  Value map, key, value;
+  if (!cursor_.next(map) || map.type != Type::map) return false;
+  for (auto pairs = map.size; pairs > 0; --pairs) {
+    if (!read_nested(key) || !read_nested(value)) return false;
+    const auto known = key.is_text() ? key_of(key.text) : unsigned{kKeys};
     if (known == kKeys) continue;
     if (seen(known)) duplicate_ |= 1U << known;
     seen_ |= 1U << known;
     if (!take_known(known, value)) bad_ |= 1U << known;
   }
+  return true;
+}
+
+// Reads a value inside the map; what a container holds is looked through and left out.
+bool Sf1Decoder::read_nested(Value& value) {
+  if (!cursor_.next(value)) return false;
+  return !value.is_container() || cursor_.skip_inside(value, kSf1DepthMax - 2);
 }
 
 // Takes the value of one known key; false when it is not allowed there.
-bool Sf1Decoder::take_known(unsigned key, const Token& value) {
+bool Sf1Decoder::take_known(unsigned key, const Value& value) {
   switch (key) {
     case kOp:
       return take_op(value);
     case kId:
       request_.id = value.text;
-      return is_text(value) && valid_request_id(value.text);
+      return value.is_text() && valid_request_id(value.text);
     case kUser:
       request_.user = value.text;
-      return is_text(value) && valid_user(value.text);
+      return value.is_text() && valid_user(value.text);
     case kItem:
       return take_number(value, 0, kItemIdMax, request_.item);
     case kFrom:
@@ -127,12 +156,12 @@ bool Sf1Decoder::take_known(unsigned key, const Token& value) {
     case kAck:
       return take_flag(value, request_.ack);
     default:
-      return is_text(value) || value.type == Type::nil;  // token: not looked at yet
+      return value.is_text() || value.type == Type::nil;  // token: not looked at yet
   }
 }
 
-bool Sf1Decoder::take_op(const Token& value) {
-  if (!is_text(value)) return false;
+bool Sf1Decoder::take_op(const Value& value) {
+  if (!value.is_text()) return false;
   op_known_ = true;
   if (value.text == "order")
     request_.op = ClientOp::order;
@@ -149,8 +178,8 @@ bool Sf1Decoder::take_op(const Token& value) {
 
 // The order of the checks decides which fault is named when there are several.
 bool Sf1Decoder::check() {
-  if (((bad_ | duplicate_) & bit(kId)) != 0) return refuse(Code::bad_protocol);
-  if (!seen(kOp) || ((bad_ | duplicate_) & bit(kOp)) != 0) return refuse(Code::bad_request, "op");
+  if (malformed(kId)) return refuse(Code::bad_protocol);
+  if (!seen(kOp) || malformed(kOp)) return refuse(Code::bad_request, "op");
   if (!op_known_) return refuse(Code::unknown_op);
   const auto wrong = (bad_ | duplicate_) & keys_of(request_.op);
   for (unsigned key = 0; key < kKeys; ++key)
@@ -174,141 +203,6 @@ bool Sf1Decoder::check_fields() {
     default:
       return true;
   }
-}
-
-// --- encoding ---------------------------------------------------------------------------------
-
-namespace {
-
-struct StringSink {  // the stream msgpack::packer writes to
-  std::string& out;
-  void write(const char* data, std::size_t size) { out.append(data, size); }
-};
-
-class MapWriter {
- public:
-  MapWriter(std::string& out, std::uint32_t pairs) : sink_{out}, packer_(sink_) {
-    packer_.pack_map(pairs);
-  }
-  void text(std::string_view key, std::string_view value) {
-    pack(key);
-    pack(value);
-  }
-  void number(std::string_view key, std::int64_t value) {
-    pack(key);
-    packer_.pack_int64(value);
-  }
-  void unsigned_number(std::string_view key, std::uint64_t value) {
-    pack(key);
-    packer_.pack_uint64(value);
-  }
-  void flag(std::string_view key, bool value) {
-    pack(key);
-    if (value)
-      packer_.pack_true();
-    else
-      packer_.pack_false();
-  }
-  // 64-bit numbers go as text: some readers lose digits above 2^53.
-  void decimal(std::string_view key, std::uint64_t value) {
-    std::array<char, 20> digits;
-    const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), value);
-    text(key, {digits.data(), static_cast<std::size_t>(end - digits.data())});
-  }
-  void array(std::string_view key, std::size_t elements) {
-    pack(key);
-    packer_.pack_array(static_cast<std::uint32_t>(elements));
-  }
-
- private:
-  void pack(std::string_view text) {
-    const auto size = static_cast<std::uint32_t>(text.size());
-    packer_.pack_str(size);
-    packer_.pack_str_body(text.data(), size);
-  }
-  StringSink sink_;
-  msgpack::packer<StringSink> packer_;
-};
-
-constexpr std::uint32_t one_if(bool there) {
-  return there ? 1U : 0U;
-}
-
-void append_row(std::string& out, const ItemRow& row) {
-  MapWriter map(out, 7);
-  map.unsigned_number("item", row.item);
-  map.text("name", row.name);
-  map.number("price_cents", row.price_cents);
-  map.number("total", row.total);
-  map.number("left", row.left);
-  map.decimal("seq", row.seq);
-  map.text("state", item_state(row));
-}
-
-}  // namespace
-
-std::string_view item_state(const ItemRow& row) {
-  return row.left > 0 ? "open" : "sold_out";
-}
-
-void append_sf1_answer(std::string& out, std::string_view id, const Answer& answer) {
-  const bool confirmed = answer.state == State::confirmed;
-  const bool rejected = answer.state == State::rejected;
-  MapWriter map(out, 5 + one_if(confirmed || rejected) + one_if(answer.left.has_value()) +
-                         one_if(answer.replayed));
-  map.text("id", id);
-  map.text("state", to_text(answer.state));
-  if (confirmed) map.decimal("order_id", answer.lsn);
-  if (rejected) map.text("reason", storage::to_text(answer.reason));
-  map.unsigned_number("item", answer.item);
-  map.unsigned_number("qty", answer.qty);
-  if (answer.left) map.number("left", *answer.left);
-  map.flag("stored", answer.stored);
-  if (answer.replayed) map.flag("replayed", true);
-}
-
-void append_sf1_queued(std::string& out, std::string_view id) {
-  MapWriter map(out, 2);
-  map.text("id", id);
-  map.text("state", to_text(State::queued));
-}
-
-void append_sf1_error(std::string& out, std::string_view id, Code code, std::string_view field) {
-  const auto& about = info(code);
-  MapWriter map(
-      out, 3 + one_if(!id.empty()) + one_if(about.retry_after_ms > 0) + one_if(!field.empty()));
-  if (!id.empty()) map.text("id", id);
-  map.text("code", about.text);
-  map.text("message", about.message);
-  map.flag("retry", about.retry);
-  if (about.retry_after_ms > 0) map.number("retry_after_ms", about.retry_after_ms);
-  if (!field.empty()) map.text("field", field);
-}
-
-void append_sf1_items(std::string& out, std::string_view id, const std::vector<ItemRow>& rows,
-                      std::optional<std::uint64_t> next) {
-  MapWriter map(out, 1 + one_if(!id.empty()) + one_if(next.has_value()));
-  if (!id.empty()) map.text("id", id);
-  if (next) map.unsigned_number("next", *next);
-  map.array("items", rows.size());
-  for (const auto& row : rows) append_row(out, row);
-}
-
-void append_sf1_pong(std::string& out, std::string_view id, std::string_view state) {
-  MapWriter map(out, 2 + one_if(!id.empty()));
-  if (!id.empty()) map.text("id", id);
-  map.text("state", state);
-  map.number("proto", kSf1Version);
-}
-
-void append_sf1_news(std::string& out, const ItemRow& row, std::int64_t ts_ms) {
-  MapWriter map(out, 6);
-  map.unsigned_number("item", row.item);
-  map.number("left", row.left);
-  map.number("total", row.total);
-  map.decimal("seq", row.seq);
-  map.number("ts", ts_ms);
-  map.text("state", item_state(row));
 }
 
 }  // namespace stampede::actors

@@ -10,7 +10,6 @@ namespace stampede::actors {
 
 namespace {
 
-constexpr std::size_t kAnswerBytes = 64;  // more than one encoded answer or error takes
 constexpr std::size_t kRowBytes = kItemNameBytesMax + 80;
 constexpr std::size_t kBatchAnswerBytesMax = 1'400'000;  // a result must fit a 2 MiB message
 constexpr std::uint64_t kOpenRowsMax = 64 * kItemsPageMax;
@@ -19,17 +18,6 @@ constexpr std::size_t kSpareBatchesMax = 32;
 
 static_assert(kItemsPageMax * kRowBytes < kBatchAnswerBytesMax, "a full page must fit a batch");
 static_assert(kBatchOrdersMax * kAnswerBytes < kBatchAnswerBytesMax, "a batch of answers must fit");
-
-using Digits = std::array<char, 32>;
-
-Digits to_hex(const std::array<std::uint64_t, 2>& bits) {
-  Digits text;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto nibble = (bits[i / 16] >> (4 * (i % 16))) & 15U;
-    text[i] = "0123456789abcdef"[nibble];
-  }
-  return text;
-}
 
 RequestKind kind_of(ClientOp op) {
   switch (op) {
@@ -53,6 +41,15 @@ bool passing(Code code) {
 }
 
 }  // namespace
+
+MintedId minted_id(const std::array<std::uint64_t, 2>& bits) {
+  MintedId text;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto nibble = (bits[i / 16] >> (4 * (i % 16))) & 15U;
+    text[i] = "0123456789abcdef"[nibble];
+  }
+  return text;
+}
 
 ClientToken ClientToken::router(Kind kind, std::string_view identity) {
   STAMPEDE_ASSERT(identity.size() <= kIdentityBytesMax, "an identity must fit a token");
@@ -95,7 +92,7 @@ void WebappCore::on_request(const ClientAsk& ask, std::int64_t now_us) {
   if (const auto code = admission(request); code != Code::none)
     return refuse(ask.client, request.id, code);
   if (request.op == ClientOp::order && request.id.empty()) {
-    const auto minted = to_hex(mint_());
+    const auto minted = minted_id(mint_());
     return enqueue(ask, {minted.data(), minted.size()}, now_us);
   }
   enqueue(ask, request.id, now_us);
@@ -106,9 +103,10 @@ void WebappCore::on_malformed(const ClientToken& client, const Refusal& refusal)
   refuse(client, refusal.id, refusal.code, refusal.field);
 }
 
-Code WebappCore::admission(const ClientRequest& request) const {
+// `more`: entries that are taken already and not yet counted in held_.
+Code WebappCore::admission(const ClientRequest& request, std::uint64_t more) const {
   if (draining_) return Code::draining;
-  if (held_ >= settings_.waiting_max) return Code::overloaded;
+  if (held_ + more >= settings_.waiting_max) return Code::overloaded;
   if (request.op == ClientOp::items && item_rows_open_ >= kOpenRowsMax) return Code::overloaded;
   return Code::none;
 }
@@ -146,12 +144,15 @@ void WebappCore::close_building() {
   unsent_.push_back(std::move(building_));
 }
 
-WebappCore::Batch& WebappCore::building_for(std::size_t answer_bytes) {
+// The batch that takes `entries` more, which are not torn apart.
+WebappCore::Batch& WebappCore::building_for(std::size_t entries, std::size_t answer_bytes) {
   constexpr std::size_t kLargestEntry = kRequestIdBytesMax + kUserBytesMax + 32;
+  static_assert(kSf1BatchOrdersMax * kLargestEntry < kBatchBytesMax, "an array must fit a batch");
   const auto room = hello_.window == 0 ? kBatchOrdersMax
                                        : std::min<std::uint64_t>(kBatchOrdersMax, hello_.window);
-  if (building_ &&
-      (building_->count() >= room || building_->body.size() + kLargestEntry > kBatchBytesMax ||
+  if (building_ && !building_->waiters.empty() &&
+      (building_->count() + entries > room ||
+       building_->body.size() + entries * kLargestEntry > kBatchBytesMax ||
        building_->answer_bytes + answer_bytes > kBatchAnswerBytesMax))
     close_building();
   if (!building_) building_ = new_batch();
@@ -165,19 +166,23 @@ void WebappCore::enqueue(const ClientAsk& ask, std::string_view id, std::int64_t
   waiter.kind = kind_of(request.op);
   waiter.mode = ask.mode;
   waiter.deadline_us = now_us + request.deadline_ms * 1000;
-  waiter.id_size = static_cast<std::uint8_t>(id.size());
   if (waiter.kind == RequestKind::items) waiter.rows = request.one_item ? 1 : request.limit;
   const auto answer_bytes = kAnswerBytes + waiter.rows * kRowBytes;
 
-  Batch& batch = building_for(answer_bytes);
+  Batch& batch = building_for(1, answer_bytes);
   batch.answer_bytes += answer_bytes;
-  waiter.entry_at = static_cast<std::uint32_t>(batch.body.size());
+  waiter.first = batch.count();
   append_entry(batch, waiter, ask, id);
   item_rows_open_ += waiter.rows;
-  ++held_;
+  admit(batch, waiter);
+  say_queued(batch, batch.waiters.back(), request.ack);
+}
+
+// Takes a waiter whose entries are in the batch.
+void WebappCore::admit(Batch& batch, const Waiter& waiter) {
+  held_ += waiter.count;
   ++batch.open;
   batch.waiters.push_back(waiter);
-  say_queued(batch, batch.waiters.back(), request.ack);
   if (waiter.mode == WaitMode::detach_now) return;
   batch.earliest_us = std::min(batch.earliest_us, waiter.deadline_us);
   next_deadline_us_ = std::min(next_deadline_us_, waiter.deadline_us);
@@ -193,13 +198,12 @@ void WebappCore::append_entry(Batch& batch, Waiter& waiter, const ClientAsk& ask
   entry.user = ask.user_is_id ? id : request.user;
   entry.qty =
       waiter.kind == RequestKind::items ? (request.one_item ? 0 : request.limit) : request.qty;
+  batch.begin_entry();
   append_request(batch.body, entry);
-  if (waiter.kind == RequestKind::items) {
-    waiter.id_at = static_cast<std::uint32_t>(batch.texts.size());
-    batch.texts.append(id);
-  } else {  // array head, kind, then the id behind a text head of one or two bytes
-    waiter.id_at = waiter.entry_at + (id.size() < 32 ? 3 : 4);
-  }
+  if (waiter.kind != RequestKind::items) return;
+  waiter.items_id_at = static_cast<std::uint32_t>(batch.texts.size());
+  waiter.items_id_size = static_cast<std::uint8_t>(id.size());
+  batch.texts.append(id);
 }
 
 void WebappCore::say_queued(Batch& batch, Waiter& waiter, bool ack) {
@@ -233,21 +237,35 @@ void WebappCore::on_result(const BatchHead& head, std::string_view body, std::in
   if (batch == nullptr) return;
   epoch_ = head.epoch;
   reader_.open(body);
-  std::size_t position = 0;
-  for (; position < batch->waiters.size() && reader_.next(result_); ++position)
-    take(*batch, batch->waiters[position], result_, now_us);
-  if (position < batch->waiters.size()) {
+  if (take_all(*batch, now_us))
+    retire(head.number, now_us);
+  else
     ++counters_.results_malformed;  // what was not answered is asked again
-    return;
+}
+
+// Answers the waiters from the result that reader_ has opened. False: it breaks off.
+bool WebappCore::take_all(Batch& batch, std::int64_t now_us) {
+  for (auto& waiter : batch.waiters) {
+    if (waiter.done) {
+      if (!skip_late(waiter)) return false;
+    } else if (waiter.array) {
+      if (!take_array(batch, waiter)) return false;
+    } else {
+      if (!reader_.next(result_)) return false;
+      take(batch, waiter, result_, now_us);
+    }
   }
-  retire(head.number, now_us);
+  return true;
+}
+
+bool WebappCore::skip_late(const Waiter& waiter) {
+  for (auto left = waiter.count; left > 0; --left)
+    if (!reader_.next(result_)) return false;
+  counters_.answers_late += waiter.count;
+  return true;
 }
 
 void WebappCore::take(Batch& batch, Waiter& waiter, const Result& result, std::int64_t now_us) {
-  if (waiter.done) {
-    ++counters_.answers_late;
-    return;
-  }
   const bool wants_items = waiter.kind == RequestKind::items;
   const bool fits =
       wants_items ? result.kind == ResultKind::items
@@ -259,7 +277,7 @@ void WebappCore::take(Batch& batch, Waiter& waiter, const Result& result, std::i
   }
   if (wants_items && waiter.rows == 1 && result.items.empty())
     return take_error(batch, waiter, Code::unknown_item, {}, now_us);
-  count_decision(waiter, result);
+  count_decision(waiter.kind, result.answer);
   Reply reply;
   reply.kind = wants_items ? ReplyKind::items : ReplyKind::answer;
   reply.id = batch.id(waiter);
@@ -272,14 +290,14 @@ void WebappCore::take(Batch& batch, Waiter& waiter, const Result& result, std::i
   finish(batch, waiter);
 }
 
-void WebappCore::count_decision(const Waiter& waiter, const Result& result) {
+void WebappCore::count_decision(RequestKind kind, const Answer& answer) {
   ++answered_;
-  if (waiter.kind != RequestKind::order) return;
-  if (result.answer.state == State::confirmed)
+  if (kind != RequestKind::order) return;
+  if (answer.state == State::confirmed)
     ++counters_.confirmed;
-  else if (result.answer.reason == RejectReason::sold_out)
+  else if (answer.reason == RejectReason::sold_out)
     ++counters_.sold_out;
-  else if (result.answer.reason == RejectReason::limit_reached)
+  else if (answer.reason == RejectReason::limit_reached)
     ++counters_.limit_reached;
 }
 
@@ -329,8 +347,13 @@ void WebappCore::on_refusal(const BatchHead& head, Code code, std::int64_t now_u
     batch->sent_us = now_us;
     return;
   }
-  for (auto& waiter : batch->waiters)
-    if (!waiter.done) take_error(*batch, waiter, code, {}, now_us);
+  for (auto& waiter : batch->waiters) {
+    if (waiter.done) continue;
+    if (waiter.array)
+      refuse_array(*batch, waiter, code);
+    else
+      take_error(*batch, waiter, code, {}, now_us);
+  }
   retire(head.number, now_us);
 }
 
@@ -345,14 +368,13 @@ void WebappCore::retire(std::uint64_t number, std::int64_t now_us) {
 void WebappCore::keep_detached(const Batch& from, std::int64_t not_before_us) {
   auto batch = new_batch();
   batch->not_before_us = not_before_us;
-  for (std::size_t i = 0; i < from.waiters.size(); ++i) {
-    if (from.waiters[i].done) continue;
-    auto waiter = from.waiters[i];
+  for (auto waiter : from.waiters) {
+    if (waiter.done) continue;
     STAMPEDE_ASSERT(waiter.detached, "only a detached order outlives its batch");
-    const auto entry_at = static_cast<std::uint32_t>(batch->body.size());
-    batch->body.append(from.entry(i));
-    waiter.id_at = waiter.id_at - waiter.entry_at + entry_at;
-    waiter.entry_at = entry_at;
+    const auto entry = from.entry(waiter.first);
+    waiter.first = batch->count();
+    batch->begin_entry();
+    batch->body.append(entry);
     batch->waiters.push_back(waiter);
     batch->answer_bytes += kAnswerBytes;
   }

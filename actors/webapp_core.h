@@ -5,6 +5,9 @@
 // times are microseconds of one monotonic clock, given with every call; effects go to WebappOutput
 // during it. One thread. Every malformed or stale input is counted and ignored, never an error.
 //
+// An array of orders from one client is one waiter: its entries stand side by side in one batch and
+// are answered by one array, when the batch was answered or the last entry's deadline has passed.
+//
 // A batch is everything that arrived in one round of the port. It is kept until it was answered or
 // nobody waits for it any more, and sent again, unchanged, when the broker's instance or the
 // backend's epoch is new, or when no answer came for resend_us. Before a hello was heard nothing is
@@ -67,6 +70,11 @@ class WebappOutput {
   [[nodiscard]] virtual bool send_work(std::uint64_t number, std::uint32_t count,
                                        std::string_view body) = 0;
   virtual void reply(const ClientToken& client, const Reply& reply) = 0;
+  // An array: open, then one reply() per entry, then close, or drop when it cannot be completed.
+  // No other call comes between.
+  virtual void open_array(const ClientToken& client, std::uint32_t entries) = 0;
+  virtual void close_array(const ClientToken& client) = 0;
+  virtual void drop_array() = 0;
 };
 
 // How an order's client waits.
@@ -128,6 +136,9 @@ class WebappCore {
   ~WebappCore();
 
   void on_request(const ClientAsk& ask, std::int64_t now_us);
+  // `orders` has just opened a batch. All its orders are taken, or refused one by one; a damaged
+  // frame is refused as a whole.
+  void on_orders(const ClientToken& client, Sf1Decoder& orders, std::int64_t now_us);
   void on_malformed(const ClientToken& client, const Refusal& refusal);
   void on_hello(const Hello& hello, std::int64_t now_us);
   void on_result(const BatchHead& head, std::string_view body, std::int64_t now_us);
@@ -146,25 +157,36 @@ class WebappCore {
 
  private:
   struct Waiter;
+  struct Fault;
   struct Batch;
   using BatchPtr = std::unique_ptr<Batch>;
 
   // taking requests
-  [[nodiscard]] Code admission(const ClientRequest& request) const;
+  [[nodiscard]] Code admission(const ClientRequest& request, std::uint64_t more = 0) const;
   bool reply_from_memory(const ClientAsk& ask);
   void enqueue(const ClientAsk& ask, std::string_view id, std::int64_t now_us);
   static void append_entry(Batch& batch, Waiter& waiter, const ClientAsk& ask, std::string_view id);
   void say_queued(Batch& batch, Waiter& waiter, bool ack);
-  Batch& building_for(std::size_t answer_bytes);
+  void admit(Batch& batch, const Waiter& waiter);
+  Batch& building_for(std::size_t entries, std::size_t answer_bytes);
   BatchPtr new_batch();
   void close_building();
+
+  // arrays (webapp_arrays.cpp)
+  bool read_array(Batch& batch, Waiter& waiter, Sf1Decoder& orders, std::int64_t now_us);
+  template <class F>
+  bool answer_array(const Batch& batch, const Waiter& waiter, F&& answer_entry);
+  bool take_array(Batch& batch, Waiter& waiter);
+  void refuse_array(Batch& batch, Waiter& waiter, Code code);
 
   // answers
   [[nodiscard]] Batch* find(const BatchHead& head);
   void take(Batch& batch, Waiter& waiter, const Result& result, std::int64_t now_us);
   void take_error(Batch& batch, Waiter& waiter, Code code, std::string_view field,
                   std::int64_t now_us);
-  void count_decision(const Waiter& waiter, const Result& result);
+  bool take_all(Batch& batch, std::int64_t now_us);
+  bool skip_late(const Waiter& waiter);
+  void count_decision(RequestKind kind, const Answer& answer);
   void refuse(const ClientToken& client, std::string_view id, Code code,
               std::string_view field = {});
   void finish(Batch& batch, Waiter& waiter);

@@ -159,7 +159,11 @@ void WebappPort::take_client(transport::Message& parts) {
   const auto client = ClientToken::router(delimiter ? Client::req : Client::dealer, identity);
   if (parts.size() != (delimiter ? 3U : 2U))
     return core_.on_malformed(client, Refusal{Code::bad_protocol, {}, {}});
-  if (!decoder_.decode(parts.back().bytes())) return core_.on_malformed(client, decoder_.refusal());
+  const auto frame = parts.back().bytes();
+  const bool batch = Sf1Decoder::is_batch(frame);
+  if (!(batch ? decoder_.open_batch(frame) : decoder_.decode(frame)))
+    return core_.on_malformed(client, decoder_.refusal());
+  if (batch) return core_.on_orders(client, decoder_, now_us());
   core_.on_request(ClientAsk{client, decoder_.request()}, now_us());
 }
 
@@ -234,8 +238,23 @@ void WebappPort::reply(const ClientToken& client, const Reply& reply) {
   }
 }
 
-void WebappPort::reply_router(const ClientToken& client, const Reply& reply) {
+void WebappPort::open_array(const ClientToken&, std::uint32_t entries) {
   buffer_.clear();
+  append_sf1_array(buffer_, entries);
+  in_array_ = true;
+}
+
+void WebappPort::close_array(const ClientToken& client) {
+  in_array_ = false;
+  send_router(client.identity(), client.kind == Client::req);
+}
+
+void WebappPort::drop_array() {
+  in_array_ = false;
+}
+
+void WebappPort::reply_router(const ClientToken& client, const Reply& reply) {
+  if (!in_array_) buffer_.clear();
   switch (reply.kind) {
     case ReplyKind::answer:
       append_sf1_answer(buffer_, reply.id, *reply.answer);
@@ -255,7 +274,7 @@ void WebappPort::reply_router(const ClientToken& client, const Reply& reply) {
     case ReplyKind::invalid:
       STAMPEDE_ASSERT(false, "a reply that says nothing");
   }
-  send_router(client.identity(), client.kind == Client::req);
+  if (!in_array_) send_router(client.identity(), client.kind == Client::req);
 }
 
 void WebappPort::send_router(std::string_view identity, bool delimiter) {

@@ -50,6 +50,9 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   // WebappOutput, NewsOutput
   bool send_work(std::uint64_t number, std::uint32_t count, std::string_view body) override;
   void reply(const ClientToken& client, const Reply& reply) override;
+  void open_array(const ClientToken& client, std::uint32_t entries) override;
+  void close_array(const ClientToken& client) override;
+  void drop_array() override;
   void publish(const ItemRow& row) override;
   void ask_item(std::uint64_t item) override;
 
@@ -78,6 +81,7 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   transport::SocketId clients_ = 0, stock_ = 0, requests_ = 0, results_ = 0;
   transport::Message out_;  // reused for every answer
   std::string buffer_;
+  bool in_array_ = false;  // replies gather in buffer_
   caf::actor http_;
   HttpAnswersPtr http_answers_;  // collected for one mail per round
   transport::MonoTime next_tick_{};

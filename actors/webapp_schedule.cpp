@@ -179,6 +179,7 @@ void WebappCore::pass_deadline(Batch& batch, Waiter& waiter) {
   auto code = unavailable();
   if (code == Code::none) code = batch.refused;
   if (code == Code::none) code = Code::deadline_passed;
+  if (waiter.array) return refuse_array(batch, waiter, code);
   if (!waiter.detached) refuse(waiter.client, id, code);
   if (waiter.mode != WaitMode::deadline) results_.forget(id);
   finish(batch, waiter);
@@ -188,8 +189,8 @@ void WebappCore::pass_deadline(Batch& batch, Waiter& waiter) {
 // detached orders beside finished ones, the orders are kept in a batch of their own.
 void WebappCore::drop_abandoned(std::int64_t now_us) {
   const auto abandoned = [](const Batch& batch) {
-    return batch.open == 0 ||
-           (!batch.in_flight && batch.open == batch.detached && batch.open * 2 <= batch.count());
+    return batch.open == 0 || (!batch.in_flight && batch.open == batch.detached &&
+                               batch.open * 2 <= batch.waiters.size());
   };
   const auto drop = [&](BatchPtr& batch) {
     if (batch->open > 0) keep_detached(*batch, now_us);

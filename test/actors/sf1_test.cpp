@@ -120,6 +120,90 @@ TEST_CASE("every request vector is understood or refused as it says") {
   }
 }
 
+TEST_CASE("every batch vector is understood entry by entry, or refused whole") {
+  Sf1Decoder decoder;
+  for (const auto& vector : vectors()) {
+    if (vector.at("kind") != "batch") continue;
+    INFO(vector.at("name").get<std::string>());
+    const auto frame = unhex(vector.at("hex"));
+    const auto& expect = vector.at("expect");
+    REQUIRE((expect.is_object() || Sf1Decoder::is_batch(frame)));
+    CHECK_FALSE(decoder.decode(frame));  // it is never taken for a single request
+    bool whole = decoder.open_batch(frame);
+    std::size_t read = 0;
+    while (whole && decoder.unread() > 0) {
+      const auto entry = decoder.next_entry();
+      whole = entry != Sf1Decoder::Entry::damaged;
+      if (!whole || expect.is_object()) continue;
+      REQUIRE(read < expect.size());
+      const auto& wanted = expect[read++];
+      REQUIRE((entry == Sf1Decoder::Entry::order) == wanted.contains("op"));
+      if (wanted.contains("op")) check_understood(decoder.request(), wanted);
+      if (wanted.contains("code")) check_refused(decoder.refusal(), wanted);
+    }
+    CHECK(whole == expect.is_array());
+    if (expect.is_array()) CHECK(read == expect.size());
+    if (expect.is_object() && !whole) check_refused(decoder.refusal(), expect);
+  }
+}
+
+TEST_CASE("a batch of 1000 orders and 256 KiB is read and a larger one is too large") {
+  Sf1Decoder decoder;
+  const auto order = unhex("83a26f70a56f72646572a46974656d01a475736572a3616e6e");
+  const auto batch_of = [&](std::size_t orders) {
+    std::string frame = "\xdc";
+    frame += static_cast<char>(orders >> 8);
+    frame += static_cast<char>(orders & 255);
+    for (; orders > 0; --orders) frame += order;
+    return frame;
+  };
+  const auto read_all = [&](const std::string& frame) {
+    if (!decoder.open_batch(frame)) return false;
+    while (decoder.unread() > 0)
+      if (decoder.next_entry() == Sf1Decoder::Entry::damaged) return false;
+    return true;
+  };
+  CHECK(read_all(batch_of(1000)));
+  CHECK_FALSE(read_all(batch_of(1001)));
+  CHECK(decoder.refusal().code == Code::too_large);
+
+  // Five orders with an unknown member that fills the frame up; then one byte more.
+  const auto filled = [&](std::size_t size) {
+    std::string frame = "\x95";
+    for (int left = 5; left > 0; --left) {
+      const auto text = (size - frame.size()) / static_cast<std::size_t>(left) - order.size() - 5;
+      frame += unhex("84") + order.substr(1) + "\xa1x\xda";
+      frame += static_cast<char>(text >> 8);
+      frame += static_cast<char>(text & 255);
+      frame += std::string(text, 'x');
+    }
+    REQUIRE(frame.size() == size);
+    return frame;
+  };
+  CHECK(read_all(filled(kSf1BatchBytesMax)));
+  CHECK_FALSE(read_all(filled(kSf1BatchBytesMax + 1)));
+  CHECK(decoder.refusal().code == Code::too_large);
+  CHECK(decoder.refusal().id.empty());
+}
+
+TEST_CASE("an entry above 64 KiB is too large in its place and the others go on") {
+  const auto order = unhex("84a26f70a56f72646572a26964a3722d31a46974656d01a475736572a3616e6e");
+  const auto entry_of = [&](std::size_t size) {
+    const auto text = size - order.size() - 5;
+    return unhex("85") + order.substr(1) + "\xa1x\xda" + static_cast<char>(text >> 8) +
+           static_cast<char>(text & 255) + std::string(text, 'x');
+  };
+  Sf1Decoder decoder;
+  const auto frame = "\x93" + entry_of(kSf1MapBytesMax) + entry_of(kSf1MapBytesMax + 1) + order;
+  REQUIRE(decoder.open_batch(frame));
+  CHECK(decoder.next_entry() == Sf1Decoder::Entry::order);
+  CHECK(decoder.next_entry() == Sf1Decoder::Entry::refused);
+  CHECK(decoder.refusal().code == Code::too_large);
+  CHECK(decoder.refusal().id == "r-1");
+  CHECK(decoder.next_entry() == Sf1Decoder::Entry::order);
+  CHECK(decoder.unread() == 0);
+}
+
 TEST_CASE("a map up to 64 KiB is read and a larger one is too large") {
   Sf1Decoder decoder;
   const auto frame_of = [](std::size_t size) {
@@ -168,6 +252,19 @@ TEST_CASE("answers are encoded as their vectors say") {
                 "error with field");
   check_encoded(encoded([&] { append_sf1_error(out, "", Code::bad_protocol, ""); }),
                 "error without id");
+  check_encoded(encoded([&] {
+                  append_sf1_array(out, 3);
+                  answer = confirmed();
+                  answer.left = 98;
+                  append_sf1_answer(out, "r-1", answer);
+                  append_sf1_error(out, "r-1", Code::bad_request, "qty");
+                  answer = confirmed();
+                  answer.state = State::rejected;
+                  answer.reason = RejectReason::sold_out;
+                  answer.left = 0;
+                  append_sf1_answer(out, "r-1", answer);
+                }),
+                "batch of answers");
   const ItemRow row{1, "lamp", 1999, 100, 98, confirmed().lsn, 0, 5};
   check_encoded(encoded([&] { append_sf1_items(out, "", {row}, 2); }), "items");
   check_encoded(encoded([&] { append_sf1_pong(out, "p", "ready"); }), "pong");
@@ -184,44 +281,109 @@ TEST_CASE("an order id above 2^53 keeps every digit") {
   CHECK(json::from_msgpack(out).at("order_id") == "9223372036854775807");
 }
 
-TEST_CASE("damaged frames are refused or understood within the bounds, never worse") {
-  std::mt19937 random(seed());
+namespace {
+
+std::string damaged(std::string frame, std::mt19937& random) {
+  const auto pick = [&](std::size_t below) { return random() % below; };
+  for (auto changes = pick(4); changes-- > 0 && !frame.empty();) {
+    const auto at = pick(frame.size());
+    switch (pick(4)) {
+      case 0:
+        frame[at] = static_cast<char>(random());
+        break;
+      case 1:
+        frame[at] = static_cast<char>(frame[at] ^ (1 << pick(8)));
+        break;
+      case 2:
+        frame.erase(at, 1 + pick(3));
+        break;
+      default:
+        frame.insert(at, 1 + pick(3), static_cast<char>(random()));
+    }
+  }
+  return frame;
+}
+
+std::vector<std::string> frames_of(const std::string& kind) {
   std::vector<std::string> frames;
   for (const auto& entry : vectors())
-    if (entry.at("kind") == "request") frames.push_back(unhex(entry.at("hex")));
-  const auto pick = [&](std::size_t below) { return random() % below; };
+    if (entry.at("kind") == kind) frames.push_back(unhex(entry.at("hex")));
+  return frames;
+}
+
+void require_in_bounds(const ClientRequest& request) {
+  REQUIRE((request.id.empty() || valid_request_id(request.id)));
+  REQUIRE((request.op != ClientOp::order || valid_user(request.user)));
+  REQUIRE(request.item <= kItemIdMax);
+  REQUIRE(request.qty >= 1);
+  REQUIRE(request.qty <= kQtyMax);
+  REQUIRE(request.limit <= kItemsPageMax);
+  REQUIRE(request.deadline_ms <= kDeadlineMaxMs);
+}
+
+}  // namespace
+
+TEST_CASE("damaged frames are refused or understood within the bounds, never worse") {
+  std::mt19937 random(seed());
+  const auto frames = frames_of("request");
   Sf1Decoder decoder;
   std::size_t understood = 0;
   for (int round = 0; round < 200'000; ++round) {
-    auto frame = frames[pick(frames.size())];
-    for (auto changes = pick(4); changes-- > 0 && !frame.empty();) {
-      const auto at = pick(frame.size());
-      switch (pick(4)) {
-        case 0:
-          frame[at] = static_cast<char>(random());
-          break;
-        case 1:
-          frame[at] = static_cast<char>(frame[at] ^ (1 << pick(8)));
-          break;
-        case 2:
-          frame.erase(at, 1 + pick(3));
-          break;
-        default:
-          frame.insert(at, 1 + pick(3), static_cast<char>(random()));
-      }
-    }
+    const auto frame = damaged(frames[random() % frames.size()], random);
     if (!decoder.decode(frame)) {
       CHECK(decoder.refusal().code != Code::none);
       continue;
     }
     ++understood;
-    const auto& request = decoder.request();
-    REQUIRE((request.id.empty() || valid_request_id(request.id)));
-    REQUIRE((request.op != ClientOp::order || valid_user(request.user)));
-    REQUIRE(request.item <= kItemIdMax);
-    REQUIRE(request.qty >= 1);
-    REQUIRE(request.qty <= kQtyMax);
-    REQUIRE(request.limit <= kItemsPageMax);
+    require_in_bounds(decoder.request());
   }
   CHECK(understood > 0);
+}
+
+// An entry of a batch must be judged as the same map in a frame of its own.
+TEST_CASE("damaged batches are refused whole, or each entry as it would be alone") {
+  std::mt19937 random(seed());
+  const auto batches = frames_of("batch");
+  const auto maps = frames_of("request");
+  Sf1Decoder decoder, alone;
+  std::size_t orders = 0, refused = 0, whole = 0;
+  for (int round = 0; round < 100'000; ++round) {
+    std::string frame;
+    if (random() % 2 == 0) {
+      frame = damaged(batches[random() % batches.size()], random);
+    } else {
+      const auto entries = random() % 6;
+      frame = static_cast<char>(0x90 + entries);
+      for (std::size_t i = 0; i < entries; ++i)
+        frame += damaged(maps[random() % maps.size()], random);
+    }
+    if (!decoder.open_batch(frame)) continue;
+    bool damage = false;
+    while (!damage && decoder.unread() > 0) {
+      const auto begin = frame.size() - decoder.bytes_left();
+      const auto entry = decoder.next_entry();
+      damage = entry == Sf1Decoder::Entry::damaged;
+      if (damage) continue;
+      const auto map =
+          std::string_view(frame).substr(begin, frame.size() - decoder.bytes_left() - begin);
+      const bool taken = alone.decode(map) && alone.request().op == ClientOp::order;
+      REQUIRE(taken == (entry == Sf1Decoder::Entry::order));
+      if (!taken) {
+        ++refused;
+        REQUIRE(decoder.refusal().code != Code::bad_protocol);
+        if (alone.request().op == ClientOp::order)
+          REQUIRE(decoder.refusal().field == alone.refusal().field);
+        continue;
+      }
+      ++orders;
+      require_in_bounds(decoder.request());
+      REQUIRE(decoder.request().id == alone.request().id);
+      REQUIRE(decoder.request().user == alone.request().user);
+      REQUIRE(decoder.request().item == alone.request().item);
+    }
+    if (!damage) ++whole;
+  }
+  CHECK(orders > 0);
+  CHECK(refused > 0);
+  CHECK(whole > 0);
 }

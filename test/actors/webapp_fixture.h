@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <utility>
@@ -28,6 +29,12 @@ struct SeenReply {
   std::string field;
   std::size_t items;
   std::string state;
+};
+
+struct SeenArray {
+  ClientToken client;
+  std::uint32_t entries;  // as declared
+  std::vector<SeenReply> replies;
 };
 
 class WebappFixture : private WebappOutput {
@@ -68,6 +75,16 @@ class WebappFixture : private WebappOutput {
     return ask;
   }
   void take(const ClientAsk& ask) { core.on_request(ask, now); }
+  // A frame as a client sends it: one map or an array of maps.
+  void take_frame(const nlohmann::json& frame, ClientToken client = dealer()) {
+    const auto packed = nlohmann::json::to_msgpack(frame);
+    take_bytes({reinterpret_cast<const char*>(packed.data()), packed.size()}, client);
+  }
+  void take_bytes(std::string_view frame, ClientToken client = dealer()) {
+    Sf1Decoder decoder;
+    if (!decoder.open_batch(frame)) return core.on_malformed(client, decoder.refusal());
+    core.on_orders(client, decoder, now);
+  }
   void round() { core.end_of_round(now); }
   void take_and_send(const ClientAsk& ask) {
     take(ask);
@@ -124,6 +141,13 @@ class WebappFixture : private WebappOutput {
 
   // --- what was said ---
   std::vector<SeenReply> replies() { return std::exchange(replies_, {}); }
+  std::vector<SeenArray> arrays() { return std::exchange(arrays_, {}); }
+  SeenArray only_array() {
+    auto all = arrays();
+    REQUIRE(all.size() == 1);
+    CHECK(all.front().entries == all.front().replies.size());
+    return all.front();
+  }
   SeenReply only_reply() {
     auto all = replies();
     REQUIRE(all.size() == 1);
@@ -156,16 +180,31 @@ class WebappFixture : private WebappOutput {
     return true;
   }
   void reply(const ClientToken& client, const Reply& reply) override {
-    replies_.push_back({client, reply.kind, std::string(reply.id),
-                        reply.answer != nullptr ? *reply.answer : Answer{}, reply.code,
-                        std::string(reply.field), reply.items != nullptr ? reply.items->size() : 0,
-                        std::string(reply.state)});
+    if (open_) CHECK(client == open_->client);
+    (open_ ? open_->replies : replies_)
+        .push_back({client, reply.kind, std::string(reply.id),
+                    reply.answer != nullptr ? *reply.answer : Answer{}, reply.code,
+                    std::string(reply.field), reply.items != nullptr ? reply.items->size() : 0,
+                    std::string(reply.state)});
   }
+  void open_array(const ClientToken& client, std::uint32_t entries) override {
+    CHECK_FALSE(open_);
+    open_ = SeenArray{client, entries, {}};
+  }
+  void close_array(const ClientToken& client) override {
+    REQUIRE(open_);
+    CHECK(open_->client == client);
+    arrays_.push_back(*open_);
+    open_.reset();
+  }
+  void drop_array() override { open_.reset(); }
   void say_hello() {  // the broker repeats its hello every second
     hello_us_ = now;
     core.on_hello(*hello_, now);
   }
   std::vector<SeenReply> replies_;
+  std::vector<SeenArray> arrays_;
+  std::optional<SeenArray> open_;
   std::optional<Hello> hello_;
   std::int64_t hello_us_ = 0;
 };

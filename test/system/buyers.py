@@ -4,6 +4,7 @@ Two ways to use a Crowd:
   send(orders) once, then receive(): nobody asks again; every frame that comes is counted.
   run(source): orders come at a rate, everybody asks again with the same id until the answer is
   final; to be run in a thread while something is broken.
+With batch=N orders go out in arrays of up to N.
 What must never happen is collected in `faults`: two different answers to one id, one order id for
 two ids. A Crowd belongs to one thread at a time.
 """
@@ -32,8 +33,10 @@ def essence(answer):
 
 
 class Crowd:
-    def __init__(self, *addresses, sockets=4, retry_s=1.0):
+    def __init__(self, *addresses, sockets=4, retry_s=1.0, batch=1):
         self.retry_s = retry_s
+        self.batch = batch
+        self.arrays = 0  # of answers
         self.context = zmq.Context()
         self.poller = zmq.Poller()
         self.sockets = []
@@ -54,6 +57,7 @@ class Crowd:
         self._owner = {}  # order id → request id
         self._due = []
         self._tries = collections.Counter()
+        self._pending = []  # ids for the next array
 
     def close(self):
         self.context.destroy(linger=0)
@@ -78,7 +82,11 @@ class Crowd:
         """All of them, spread over the sockets, without reading an answer."""
         for number, one in enumerate(orders):
             self.orders.setdefault(one["id"], one)
-            self.sockets[number % len(self.sockets)].send(msgpack.packb(one))
+            if self.batch == 1:
+                self.sockets[number % len(self.sockets)].send(msgpack.packb(one))
+            elif number % self.batch == 0:
+                socket = self.sockets[number // self.batch % len(self.sockets)]
+                socket.send(msgpack.packb(orders[number:number + self.batch]))
 
     def receive(self, done, seconds):
         """Takes what comes until done() or the time is over; returns done()."""
@@ -117,6 +125,7 @@ class Crowd:
                 if name not in self.answers and name not in self.refused:
                     self.sent_again += 1
                     self._ask(name, now)
+            self._flush()
             self._take(5)
         return False
 
@@ -151,10 +160,23 @@ class Crowd:
     def _ask(self, name, now):
         self._tries[name] += 1
         heapq.heappush(self._due, (now + self.retry_s, name))
+        if self.batch == 1:
+            self._send(name, msgpack.packb(self.orders[name]))
+            return
+        self._pending.append(name)
+        if len(self._pending) == self.batch:
+            self._flush()
+
+    def _flush(self):
+        names, self._pending = self._pending, []
+        if names:
+            self._send(names[0], msgpack.packb([self.orders[name] for name in names]))
+
+    def _send(self, name, frame):
         # Another connection each time, as a client that opened a new one.
         socket = self.sockets[(len(name) + hash(name) + self._tries[name]) % len(self.sockets)]
         try:
-            socket.send(msgpack.packb(self.orders[name]), zmq.DONTWAIT)
+            socket.send(frame, zmq.DONTWAIT)
         except zmq.Again:
             pass  # its turn comes again after retry_s
 
@@ -165,7 +187,11 @@ class Crowd:
                     frame = socket.recv(zmq.DONTWAIT)
                 except zmq.Again:
                     break
-                self._judge(msgpack.unpackb(frame))
+                answer = msgpack.unpackb(frame)
+                if isinstance(answer, list):
+                    self.arrays += 1
+                for one in answer if isinstance(answer, list) else [answer]:
+                    self._judge(one)
 
     def _judge(self, answer):
         name = answer.get("id")

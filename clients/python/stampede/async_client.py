@@ -8,6 +8,7 @@ import zmq.asyncio
 
 from . import question as q
 from .answers import item_of, stock_of
+from .batch_question import BatchQuestion, frames_of, order_requests, results_of
 from .question import Question
 
 
@@ -33,25 +34,34 @@ class AsyncClient:
 
     async def order(self, item, user, qty=1, request_id=None, timeout=10.0):
         request = q.order_request(item, user, qty, request_id)
-        return q.answer_of(await self._ask(request, timeout))
+        return q.answer_of(await self._ask(Question(request, timeout)))
+
+    async def order_many(self, orders, timeout=10.0):
+        """Buys many at once; see Client.order_many. Parts that need a frame each go together."""
+        deadline = q.now() + timeout
+        parts = await asyncio.gather(*(self._ask(BatchQuestion(part, deadline))
+                                       for part in frames_of(order_requests(orders))))
+        return results_of([result for part in parts for result in part])
 
     async def get(self, request_id, timeout=10.0):
-        return q.answer_of(await self._ask({"op": "get", "id": q.checked_id(request_id)}, timeout))
+        request = {"op": "get", "id": q.checked_id(request_id)}
+        return q.answer_of(await self._ask(Question(request, timeout)))
 
     async def items(self, item=None, timeout=10.0):
         if item is not None:
-            answer = await self._ask({"op": "items", "id": q.new_id(), "item": item}, timeout)
+            request = {"op": "items", "id": q.new_id(), "item": item}
+            answer = await self._ask(Question(request, timeout))
             return [item_of(row) for row in answer["items"]]
         rows, following = [], 0
         while following is not None:
             request = {"op": "items", "id": q.new_id(), "from": following, "limit": 500}
-            answer = await self._ask(request, timeout)
+            answer = await self._ask(Question(request, timeout))
             rows += [item_of(row) for row in answer["items"]]
             following = answer.get("next")
         return rows
 
     async def ping(self, timeout=10.0):
-        return (await self._ask({"op": "ping", "id": q.new_id()}, timeout))["state"]
+        return (await self._ask(Question({"op": "ping", "id": q.new_id()}, timeout)))["state"]
 
     async def stock(self, item, silence=10.0):
         """Yields the item's stock, now and whenever it changes; see Client.stock."""
@@ -86,10 +96,10 @@ class AsyncClient:
 
     # --- inside -----------------------------------------------------------------------------------
 
-    async def _ask(self, request, timeout):
-        question = Question(request, timeout)
+    async def _ask(self, question):
         inbox = asyncio.Queue()
-        self._waiting.setdefault(question.id, []).append(inbox)
+        for name in question.ids:
+            self._waiting.setdefault(name, []).append(inbox)
         try:
             while question.left() > 0:
                 if not await self._offer(question):
@@ -103,9 +113,10 @@ class AsyncClient:
                 else:
                     await asyncio.sleep(question.pause())
         finally:
-            self._waiting[question.id].remove(inbox)
-            if not self._waiting[question.id]:
-                del self._waiting[question.id]
+            for name in question.ids:
+                self._waiting[name].remove(inbox)
+                if not self._waiting[name]:
+                    del self._waiting[name]
         return question.result(self.endpoint)
 
     def _open(self):
@@ -139,7 +150,14 @@ class AsyncClient:
         while True:
             message = q.unpack((await socket.recv_multipart())[-1])
             self._heard_at = q.now()
-            for inbox in self._waiting.get(message.get("id"), ()) if message else ():
+            if not message:
+                continue
+            # A list of answers is for whoever asked its first; a refusal of a whole frame names
+            # nobody, and only who has a frame open looks at it.
+            head = message[0] if isinstance(message, list) else message
+            named = "id" in head
+            askers = [self._waiting.get(head["id"], ())] if named else self._waiting.values()
+            for inbox in {id(one): one for some in askers for one in some}.values():
                 inbox.put_nowait(message)
 
     async def _offer(self, question):

@@ -7,6 +7,7 @@ import zmq
 
 from . import question as q
 from .answers import item_of, stock_of
+from .batch_question import BatchQuestion, frames_of, order_requests, results_of
 from .question import Question
 
 
@@ -31,28 +32,40 @@ class Client:
     def order(self, item, user, qty=1, request_id=None, timeout=10.0):
         """Buys, or learns that it cannot. The same request_id again never buys twice."""
         request = q.order_request(item, user, qty, request_id)
-        return q.answer_of(self._ask(request, timeout))
+        return q.answer_of(self._ask(Question(request, timeout)))
+
+    def order_many(self, orders, timeout=10.0):
+        """Buys many at once: `orders` are dicts with the arguments of `order`. Gives a list, for
+        each order in its place its Answer, or the exception that `order` would have raised. What
+        the server asks to be tried again is, alone, with its id, until the time is over."""
+        deadline = q.now() + timeout
+        results = []
+        for part in frames_of(order_requests(orders)):
+            results += self._ask(BatchQuestion(part, deadline))
+        return results_of(results)
 
     def get(self, request_id, timeout=10.0):
         """What became of an order; code `unknown_request` when it is not known (yet)."""
-        return q.answer_of(self._ask({"op": "get", "id": q.checked_id(request_id)}, timeout))
+        request = {"op": "get", "id": q.checked_id(request_id)}
+        return q.answer_of(self._ask(Question(request, timeout)))
 
     def items(self, item=None, timeout=10.0):
         """All items, or the one asked for."""
         if item is not None:
-            answer = self._ask({"op": "items", "id": q.new_id(), "item": item}, timeout)
+            request = {"op": "items", "id": q.new_id(), "item": item}
+            answer = self._ask(Question(request, timeout))
             return [item_of(row) for row in answer["items"]]
         rows, following = [], 0
         while following is not None:
             request = {"op": "items", "id": q.new_id(), "from": following, "limit": 500}
-            answer = self._ask(request, timeout)
+            answer = self._ask(Question(request, timeout))
             rows += [item_of(row) for row in answer["items"]]
             following = answer.get("next")
         return rows
 
     def ping(self, timeout=10.0):
         """"ready", "replaying", "draining" or "no_backend"."""
-        return self._ask({"op": "ping", "id": q.new_id()}, timeout)["state"]
+        return self._ask(Question({"op": "ping", "id": q.new_id()}, timeout))["state"]
 
     def stock(self, item, silence=10.0):
         """Yields the item's stock, now and whenever it changes, for ever.
@@ -90,8 +103,7 @@ class Client:
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _ask(self, request, timeout):
-        question = Question(request, timeout)
+    def _ask(self, question):
         with self._lock:
             self._open()
             while question.left() > 0:

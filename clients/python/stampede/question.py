@@ -54,12 +54,15 @@ def new_id():
 
 
 def unpack(frame):
-    """The map in a frame, or None. Text is text, and no length is believed before it is seen."""
+    """The map in a frame, or the list of maps, or None. Text is text, and no length is believed
+    before it is seen."""
     try:
         value = msgpack.unpackb(frame, raw=False, strict_map_key=True, max_array_len=1000,
                                 max_map_len=100)
     except (ValueError, msgpack.UnpackException):
         return None
+    if isinstance(value, list) and all(isinstance(one, dict) for one in value):
+        return value
     return value if isinstance(value, dict) else None
 
 
@@ -87,7 +90,7 @@ def news_endpoint(endpoint):
 def news(parts):
     """(topic, map) of a news message, or None."""
     values = unpack(parts[1]) if len(parts) == 2 else None
-    return None if values is None else (parts[0], values)
+    return (parts[0], values) if isinstance(values, dict) else None
 
 
 class Question:
@@ -98,6 +101,7 @@ class Question:
 
     def __init__(self, request, timeout):
         self.id = request["id"]
+        self.ids = [self.id]
         self.frame = msgpack.packb(request, use_bin_type=True)
         self.timeout = timeout
         self.deadline = now() + timeout
@@ -117,7 +121,7 @@ class Question:
 
     def takes(self, message):
         """True when this map is about the question and more than 'queued'."""
-        if message is None or message.get("id") != self.id:
+        if not isinstance(message, dict) or message.get("id") != self.id:
             return False
         if message.get("state") == "queued" and "code" not in message:
             return False

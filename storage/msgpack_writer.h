@@ -1,0 +1,99 @@
+#pragma once
+
+// Writes msgpack to the end of a string, in the shortest form of every value, through room that is
+// made once: for what is encoded for every order. Thread-compatible.
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "config/invariant.h"
+
+namespace stampede::storage {
+
+class MsgpackWriter {
+ public:
+  // Not more than `bytes_max` bytes may be written; texts count with 5 bytes more, numbers with 9.
+  // `out` is complete when the writer is gone, and not to be touched before.
+  MsgpackWriter(std::string& out, std::size_t bytes_max) : out_(out) {
+    const auto begin = out.size();
+    out.resize(begin + bytes_max);
+    at_ = out.data() + begin;
+  }
+  ~MsgpackWriter() {
+    const auto size = static_cast<std::size_t>(at_ - out_.data());
+    STAMPEDE_ASSERT(size <= out_.size(), "a msgpack value is as large as was said");
+    out_.resize(size);
+  }
+  MsgpackWriter(const MsgpackWriter&) = delete;
+  MsgpackWriter& operator=(const MsgpackWriter&) = delete;
+
+  void nil() { byte(0xC0); }
+  void boolean(bool value) { byte(value ? 0xC3 : 0xC2); }
+  void number(std::uint64_t value);
+  void signed_number(std::int64_t value);
+  void text(std::string_view value);
+  void map(std::uint32_t pairs) { head(pairs, 0x80, 0xDE); }
+  void array(std::uint32_t elements) { head(elements, 0x90, 0xDC); }
+
+  // A text that is known when the program is compiled, at most 31 bytes.
+  template <std::size_t N>
+  void literal(const char (&value)[N]) {
+    static_assert(N <= 32, "a longer text needs another head");
+    byte(0xA0U | (N - 1));
+    std::memcpy(at_, value, N - 1);
+    at_ += N - 1;
+  }
+
+ private:
+  void byte(unsigned value) { *at_++ = static_cast<char>(value); }
+  template <unsigned Bytes>
+  void tagged(unsigned tag, std::uint64_t value) {
+    byte(tag);
+    for (unsigned i = Bytes; i-- > 0;) byte(static_cast<unsigned>(value >> (8 * i)) & 0xFFU);
+  }
+  void head(std::uint32_t size, unsigned small, unsigned large) {
+    if (size < 16) return byte(small | size);
+    if (size <= 0xFFFF) return tagged<2>(large, size);
+    tagged<4>(large + 1, size);
+  }
+
+  std::string& out_;
+  char* at_;
+};
+
+inline void MsgpackWriter::number(std::uint64_t value) {
+  if (value < 0x80) return byte(static_cast<unsigned>(value));
+  if (value <= 0xFF) return tagged<1>(0xCC, value);
+  if (value <= 0xFFFF) return tagged<2>(0xCD, value);
+  if (value <= 0xFFFFFFFF) return tagged<4>(0xCE, value);
+  tagged<8>(0xCF, value);
+}
+
+inline void MsgpackWriter::signed_number(std::int64_t value) {
+  const auto bits = static_cast<std::uint64_t>(value);
+  if (value >= 0) return number(bits);
+  if (value >= -32) return byte(static_cast<unsigned>(bits & 0xFFU));
+  if (value >= INT8_MIN) return tagged<1>(0xD0, bits);
+  if (value >= INT16_MIN) return tagged<2>(0xD1, bits);
+  if (value >= INT32_MIN) return tagged<4>(0xD2, bits);
+  tagged<8>(0xD3, bits);
+}
+
+inline void MsgpackWriter::text(std::string_view value) {
+  if (value.size() < 32)
+    byte(0xA0U | static_cast<unsigned>(value.size()));
+  else if (value.size() <= 0xFF)
+    tagged<1>(0xD9, value.size());
+  else if (value.size() <= 0xFFFF)
+    tagged<2>(0xDA, value.size());
+  else
+    tagged<4>(0xDB, value.size());
+  if (value.empty()) return;
+  std::memcpy(at_, value.data(), value.size());
+  at_ += value.size();
+}
+
+}  // namespace stampede::storage
