@@ -1,13 +1,12 @@
 #include "actors/messages.h"
 
 #include <algorithm>
+#include <array>
 #include <msgpack.hpp>
 
-namespace stampede::actors {
+#include "storage/msgpack_writer.h"
 
-using storage::ParseOutcome;
-using storage::Token;
-using Type = Token::Type;
+namespace stampede::actors {
 
 namespace {
 
@@ -35,104 +34,17 @@ void pack_row(Packer& packer, const ItemRow& row) {
   packer.pack_uint32(row.max_qty);
 }
 
-// Reads the elements of one array in order; any element of a wrong type makes it bad for good.
-class Elements {
- public:
-  Elements(const std::vector<Token>& tokens, std::size_t array) : tokens_(tokens), at_(array + 1) {
-    ok_ = array < tokens.size() && tokens[array].type == Type::array;
-    left_ = ok_ ? tokens[array].size : 0;
-  }
-  std::uint64_t number() {
-    const auto* token = take(Type::unsigned_int);
-    return token ? token->number : 0;
-  }
-  std::int64_t signed_number() {
-    if (ok_ && left_ > 0 && tokens_[at_].type == Type::negative_int)
-      return static_cast<std::int64_t>(take(Type::negative_int)->number);
-    const auto value = number();
-    ok_ = ok_ && value <= kItemIdMax;
-    return static_cast<std::int64_t>(value);
-  }
-  template <class T>
-  T small() {
-    const auto value = number();
-    ok_ = ok_ && value <= static_cast<std::uint64_t>(std::numeric_limits<T>::max());
-    return static_cast<T>(value);
-  }
-  std::string_view text() {
-    const auto* token = take(Type::str);
-    return token ? token->text : std::string_view{};
-  }
-  bool is_nil() {
-    if (!ok_ || left_ == 0 || tokens_[at_].type != Type::nil) return false;
-    return take(Type::nil) != nullptr;
-  }
-  std::size_t array() {  // the index of the next element, which is an array
-    const auto index = at_;
-    take(Type::array);
-    return index;
-  }
-  [[nodiscard]] bool done() const { return ok_ && left_ == 0; }
-
- private:
-  const Token* take(Type type) {
-    if (!ok_ || left_ == 0 || tokens_[at_].type != type) {
-      ok_ = false;
-      return nullptr;
-    }
-    const auto* token = &tokens_[at_];
-    at_ = token->end;
-    --left_;
-    return token;
-  }
-  const std::vector<Token>& tokens_;
-  std::size_t at_;
-  std::uint32_t left_ = 0;
-  bool ok_ = false;
-};
-
-bool read_row(const std::vector<Token>& tokens, std::size_t array, ItemRow& row) {
-  Elements elements(tokens, array);
-  row.item = elements.number();
-  row.name = elements.text();
-  row.price_cents = elements.signed_number();
-  row.total = elements.signed_number();
-  row.left = elements.signed_number();
-  row.seq = elements.number();
-  row.limit_per_user = elements.small<std::uint32_t>();
-  row.max_qty = elements.small<std::uint32_t>();
-  return elements.done();
-}
-
-bool read_answer(Elements& elements, Answer& answer) {
-  answer.state = static_cast<State>(elements.small<std::uint8_t>());
-  answer.reason = static_cast<RejectReason>(elements.small<std::uint8_t>());
-  answer.lsn = elements.number();
-  answer.item = elements.number();
-  answer.qty = elements.small<std::uint32_t>();
-  answer.left = elements.is_nil() ? std::nullopt : std::optional(elements.signed_number());
-  const auto flags = elements.small<std::uint8_t>();
-  answer.stored = (flags & 1) != 0;
-  answer.replayed = (flags & 2) != 0;
-  return elements.done() && answer.state <= State::rejected && flags <= 3;
-}
-
-bool read_rows(const std::vector<Token>& tokens, std::size_t array, std::vector<ItemRow>& rows) {
-  auto at = array + 1;
-  for (std::uint32_t i = 0; i < tokens[array].size; ++i, at = tokens[at].end)
-    if (!read_row(tokens, at, rows.emplace_back())) return false;
-  return true;
-}
-
 }  // namespace
 
 bool valid_request_id(std::string_view id) {
-  const auto allowed = [](unsigned char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_';
-  };
+  static constexpr auto kAllowed = [] {
+    std::array<bool, 256> allowed{};
+    for (const char c : "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+      allowed[static_cast<unsigned char>(c)] = c != 0;
+    return allowed;
+  }();
   return !id.empty() && id.size() <= kRequestIdBytesMax &&
-         std::all_of(id.begin(), id.end(), allowed);
+         std::all_of(id.begin(), id.end(), [](unsigned char c) { return kAllowed[c]; });
 }
 
 namespace {
@@ -168,6 +80,8 @@ bool control_character(std::string_view sequence) {  // C0, DEL and C1
 
 bool valid_user(std::string_view user) {
   if (user.empty() || user.size() > kUserBytesMax) return false;
+  const auto printable = [](unsigned char c) { return c >= 0x20 && c < 0x7F; };
+  if (std::all_of(user.begin(), user.end(), printable)) return true;
   while (!user.empty()) {
     const auto size = utf8_sequence(user);
     if (size == 0 || control_character(user.substr(0, size))) return false;
@@ -204,6 +118,20 @@ void append_item_put(Packer& packer, const Request& request) {
   packer.pack_uint32(request.max_qty);
 }
 
+// Orders and their answers are what most messages consist of.
+constexpr std::size_t kOrderBytes = 32;   // without the texts
+constexpr std::size_t kAnswerBytes = 48;  // arrays of eight small numbers and three large ones
+
+void append_order(std::string& body, const Request& request) {
+  storage::MsgpackWriter entry(body, kOrderBytes + request.id.size() + request.user.size());
+  entry.array(5);
+  entry.number(static_cast<std::uint64_t>(RequestKind::order));
+  entry.text(request.id);
+  entry.number(request.item);
+  entry.text(request.user);
+  entry.number(request.qty);
+}
+
 }  // namespace
 
 void append_request(std::string& body, const Request& request) {
@@ -211,13 +139,7 @@ void append_request(std::string& body, const Request& request) {
   Packer packer(sink);
   switch (request.kind) {
     case RequestKind::order:
-      packer.pack_array(5);
-      packer.pack_uint8(static_cast<std::uint8_t>(RequestKind::order));
-      pack_text(packer, request.id);
-      packer.pack_uint64(request.item);
-      pack_text(packer, request.user);
-      packer.pack_uint32(request.qty);
-      return;
+      return append_order(body, request);
     case RequestKind::get:
       packer.pack_array(2);
       packer.pack_uint8(static_cast<std::uint8_t>(RequestKind::get));
@@ -246,20 +168,19 @@ void append_request(std::string& body, const Request& request) {
 }
 
 void append_answer(std::string& body, const Answer& answer) {
-  StringSink sink{body};
-  Packer packer(sink);
-  packer.pack_array(8);
-  packer.pack_uint8(static_cast<std::uint8_t>(ResultKind::answer));
-  packer.pack_uint8(static_cast<std::uint8_t>(answer.state));
-  packer.pack_uint8(static_cast<std::uint8_t>(answer.reason));
-  packer.pack_uint64(answer.lsn);
-  packer.pack_uint64(answer.item);
-  packer.pack_uint32(answer.qty);
+  storage::MsgpackWriter entry(body, kAnswerBytes);
+  entry.array(8);
+  entry.number(static_cast<std::uint64_t>(ResultKind::answer));
+  entry.number(static_cast<std::uint64_t>(answer.state));
+  entry.number(static_cast<std::uint64_t>(answer.reason));
+  entry.number(answer.lsn);
+  entry.number(answer.item);
+  entry.number(answer.qty);
   if (answer.left)
-    packer.pack_int64(*answer.left);
+    entry.signed_number(*answer.left);
   else
-    packer.pack_nil();
-  packer.pack_uint8(static_cast<std::uint8_t>((answer.stored ? 1 : 0) | (answer.replayed ? 2 : 0)));
+    entry.nil();
+  entry.number((answer.stored ? 1U : 0U) | (answer.replayed ? 2U : 0U));
 }
 
 void append_error(std::string& body, Code code, std::string_view field) {
@@ -301,89 +222,6 @@ void append_item_row(std::string& body, const ItemRow& row) {
   StringSink sink{body};
   Packer packer(sink);
   pack_row(packer, row);
-}
-
-bool BodyReader::fail() {
-  bad_ = true;
-  return false;
-}
-
-bool BodyReader::parse() {
-  if (bad_ || offset_ == body_.size()) return false;
-  if (tokens_.parse(body_, offset_) != ParseOutcome::ok) return fail();
-  return true;
-}
-
-bool BodyReader::next(Request& request) {
-  if (!parse()) return false;
-  Elements elements(tokens_.tokens(), 0);
-  request.kind = static_cast<RequestKind>(elements.small<std::uint8_t>());
-  switch (request.kind) {
-    case RequestKind::order:
-      request.id = elements.text();
-      request.item = elements.number();
-      request.user = elements.text();
-      request.qty = elements.small<std::uint32_t>();
-      break;
-    case RequestKind::get:
-      request.id = elements.text();
-      break;
-    case RequestKind::items:
-      request.item = elements.number();
-      request.qty = elements.small<std::uint32_t>();
-      break;
-    case RequestKind::item_put:
-      request.id = elements.text();
-      request.item = elements.number();
-      request.name = elements.text();
-      request.price_cents = elements.signed_number();
-      request.total = elements.signed_number();
-      request.limit_per_user = elements.small<std::uint32_t>();
-      request.max_qty = elements.small<std::uint32_t>();
-      break;
-    case RequestKind::stock_change:
-      request.id = elements.text();
-      request.item = elements.number();
-      request.total = elements.signed_number();
-      break;
-    default:
-      return fail();
-  }
-  return elements.done() || fail();
-}
-
-bool BodyReader::next(Result& result) {
-  if (!parse()) return false;
-  const auto& tokens = tokens_.tokens();
-  Elements elements(tokens, 0);
-  result.kind = static_cast<ResultKind>(elements.small<std::uint8_t>());
-  result.items.clear();
-  switch (result.kind) {
-    case ResultKind::answer:
-      return read_answer(elements, result.answer) || fail();
-    case ResultKind::error:
-      result.code = static_cast<Code>(elements.small<std::uint16_t>());
-      result.field = elements.is_nil() ? std::string_view{} : elements.text();
-      return elements.done() || fail();
-    case ResultKind::items: {
-      result.next = elements.is_nil() ? std::nullopt : std::optional(elements.number());
-      const auto rows = elements.array();
-      return (elements.done() && read_rows(tokens, rows, result.items)) || fail();
-    }
-    case ResultKind::item_changed: {
-      result.changed = elements.small<std::uint8_t>() != 0;
-      const auto row = elements.array();
-      return (elements.done() && read_row(tokens, row, result.items.emplace_back())) || fail();
-    }
-    case ResultKind::invalid:
-      break;
-  }
-  return fail();
-}
-
-bool BodyReader::next(ItemRow& row) {
-  if (!parse()) return false;
-  return read_row(tokens_.tokens(), 0, row) || fail();
 }
 
 }  // namespace stampede::actors

@@ -129,6 +129,8 @@ class BodyReader {
   [[nodiscard]] bool bad() const { return bad_; }
 
  private:
+  [[nodiscard]] bool take_order(Request& request);
+  [[nodiscard]] bool take_answer(Result& result);
   [[nodiscard]] bool parse();
   bool fail();
   std::string_view body_;

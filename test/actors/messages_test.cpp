@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <random>
 
@@ -60,13 +61,53 @@ TEST_CASE("results come back as they were sent") {
   CHECK(result.changed);
 }
 
+TEST_CASE("orders and answers with the largest and the smallest values come back") {
+  std::string body;
+  const std::string longest(64, 'x');
+  append_request(body, {RequestKind::order, longest, kItemIdMax, longest, kQtyMax, {}, 0, 0, 0, 0});
+  append_request(body, {RequestKind::order, "a", 0, "b", 1, {}, 0, 0, 0, 0});
+  BodyReader reader;
+  reader.open(body);
+  Request request;
+  REQUIRE(reader.next(request));
+  CHECK((request.id == longest && request.user == longest));
+  CHECK((request.item == kItemIdMax && request.qty == kQtyMax));
+  REQUIRE(reader.next(request));
+  CHECK((request.id == "a" && request.item == 0));
+  CHECK_FALSE(reader.next(request));
+
+  body.clear();
+  Answer answer{State::rejected, RejectReason::sold_out, ~Lsn{0}, kItemIdMax, ~0U, {}, false, true};
+  append_answer(body, answer);
+  answer.left = -1;
+  append_answer(body, answer);
+  answer.left = INT64_MAX;
+  append_answer(body, answer);
+  reader.open(body);
+  Result result;
+  REQUIRE(reader.next(result));
+  CHECK_FALSE(result.answer.left);
+  CHECK((result.answer.lsn == ~Lsn{0} && result.answer.qty == ~0U && result.answer.replayed));
+  REQUIRE(reader.next(result));
+  CHECK(result.answer.left == -1);
+  REQUIRE(reader.next(result));
+  CHECK(result.answer.left == INT64_MAX);
+  CHECK_FALSE(reader.next(result));
+  CHECK_FALSE(reader.bad());
+}
+
 TEST_CASE("every truncation of a body is noticed and mutations do no harm") {
   const char* given = std::getenv("STAMPEDE_TEST_SEED");
   const auto seed = given ? std::strtoull(given, nullptr, 10) : std::random_device{}();
   CAPTURE(seed);
   MESSAGE("seed " << seed);
   std::string body;
-  append_request(body, {RequestKind::item_put, "put-1", 7, {}, 0, "Phone", 99, 100, 2, 5});
+  SUBCASE("of an item") {
+    append_request(body, {RequestKind::item_put, "put-1", 7, {}, 0, "Phone", 99, 100, 2, 5});
+  }
+  SUBCASE("of an order") {
+    append_request(body, {RequestKind::order, "r-1", 70'000, "ann", 300, {}, 0, 0, 0, 0});
+  }
   BodyReader reader;
   Request request;
   for (std::size_t size = 1; size < body.size(); ++size) {
@@ -81,6 +122,30 @@ TEST_CASE("every truncation of a body is noticed and mutations do no harm") {
       bad[random() % bad.size()] = static_cast<char>(random());
     reader.open(bad);
     while (reader.next(request)) CHECK(request.id.size() <= bad.size());
+  }
+}
+
+TEST_CASE("every truncation of an answer is noticed and mutations stay within the bounds") {
+  const char* given = std::getenv("STAMPEDE_TEST_SEED");
+  const auto seed = given ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+  MESSAGE("seed " << seed);
+  std::string body;
+  append_answer(body, {State::confirmed, RejectReason::invalid, 1ULL << 41, 7, 300, -5, true, {}});
+  BodyReader reader;
+  Result result;
+  for (std::size_t size = 1; size < body.size(); ++size) {
+    reader.open(std::string_view(body).substr(0, size));
+    CHECK_FALSE(reader.next(result));
+    CHECK(reader.bad());
+  }
+  std::mt19937_64 random(seed);
+  for (int i = 0; i < 20'000; ++i) {
+    auto bad = body;
+    for (auto flips = 1 + random() % 4; flips > 0; --flips)
+      bad[random() % bad.size()] = static_cast<char>(random());
+    reader.open(bad);
+    while (reader.next(result))
+      if (result.kind == ResultKind::answer) CHECK(result.answer.state <= State::rejected);
   }
 }
 
