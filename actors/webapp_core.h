@@ -100,6 +100,9 @@ struct WebappSettings {
   std::size_t results_max = 131'072;
 };
 
+// While this many batches are on their way, a further one that is not full stays open.
+inline constexpr std::uint64_t kBatchesInFlightMax = 4;
+
 struct Hello {
   std::uint64_t broker = 0;
   std::uint64_t epoch = 0;
@@ -230,8 +233,9 @@ class WebappCore {
   std::map<std::uint64_t, BatchPtr> sent_;  // by number
   std::vector<BatchPtr> spare_;
   std::uint64_t next_number_ = 1;
-  std::uint64_t held_ = 0;            // entries in all batches
-  std::uint64_t in_flight_ = 0;       // entries of batches sent and not answered
+  std::uint64_t held_ = 0;       // entries in all batches
+  std::uint64_t in_flight_ = 0;  // entries of batches sent and not answered
+  std::uint64_t batches_in_flight_ = 0;
   std::uint64_t item_rows_open_ = 0;  // rows that open `items` requests may bring
   std::uint64_t answered_ = 0;
   std::uint64_t repeats_ = 0;      // batches of sent_ that wait to be sent again

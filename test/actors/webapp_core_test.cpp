@@ -569,3 +569,35 @@ TEST_CASE("the miaosha user is called like the minted request") {
   REQUIRE(reader.next(request));
   CHECK(request.user == id);
 }
+
+TEST_CASE("with four batches on their way the next one gathers company until one is answered") {
+  WebappFixture webapp;
+  webapp.hello();
+  for (const auto* id : {"a", "b", "c", "d"}) webapp.take_and_send(webapp.order(id));
+  const auto first = std::exchange(webapp.sent, {});
+  REQUIRE(first.size() == kBatchesInFlightMax);
+  webapp.take_and_send(webapp.order("e"));
+  webapp.take_and_send(webapp.order("f"));
+  CHECK(std::exchange(webapp.sent, {}).empty());
+  webapp.result(first[1].number, webapp.confirmed());
+  webapp.round();
+  const auto next = std::exchange(webapp.sent, {});
+  REQUIRE(next.size() == 1);
+  CHECK(next[0].count == 2);
+
+  SUBCASE("a batch that is refused makes room as well") {
+    webapp.take_and_send(webapp.order("g"));
+    CHECK(std::exchange(webapp.sent, {}).empty());
+    webapp.refuse(first[0].number, Code::overloaded);
+    webapp.round();
+    CHECK(std::exchange(webapp.sent, {}).size() == 1);
+  }
+  SUBCASE("a full one does not wait") {
+    for (std::size_t i = 0; i <= kBatchOrdersMax; ++i)
+      webapp.take(webapp.order("x" + std::to_string(i)));
+    webapp.round();
+    const auto full = std::exchange(webapp.sent, {});
+    REQUIRE(full.size() == 1);
+    CHECK(full[0].count == kBatchOrdersMax);
+  }
+}
