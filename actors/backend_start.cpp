@@ -58,6 +58,8 @@ class Starter {
     auto log = recover_log(*disk_, dir_, limits_of(node_.config()),
                            [this](const storage::BatchInfo& batch) { on_batch(batch); });
     if (!log) fail(log.error());
+    for (const auto& unusable : log->unusable)
+      spdlog::warn("{}; an older snapshot or the log itself is read instead", unusable);
     claim_.last_lsn = log->end.last_lsn;
     claim_.max_executed = log->max_executed;
     std::vector<storage::ItemRow> imported;
@@ -114,7 +116,7 @@ class Starter {
     const auto files = disk_->list(dir_);
     if (!files) fail(files.error());
     const bool history = std::any_of(files->begin(), files->end(), [](const auto& file) {
-      return storage::looks_like_segment(file.name);
+      return storage::looks_like_segment(file.name) || storage::looks_like_snapshot(file.name);
     });
     if (history) return;
     auto database = wait_for_database();
@@ -231,11 +233,13 @@ class Starter {
     const auto counts = log.fold.counts();
     const auto ms =
         std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - began);
+    const auto superseded = [](const auto& of) { return of.settled - of.done; };
     spdlog::info(
-        "replay.done epoch={} records={} commands={} owed={} settled={} failed={}"
-        " torn_bytes={} dur_ms={}",
-        claim_.epoch, counts.records, counts.commands, counts.owed, counts.settled, counts.failed,
-        log.end.torn.bytes, ms.count());
+        "replay.done epoch={} records={} applied={} skipped_done={} skipped_superseded={} failed={}"
+        " torn_bytes={} dur_ms={} snapshot={}",
+        claim_.epoch, log.end.records, counts.owed, counts.done - log.before.done,
+        superseded(counts) - std::min(superseded(counts), superseded(log.before)), counts.failed,
+        log.end.torn.bytes, ms.count(), log.snapshot.empty() ? "none" : log.snapshot);
   }
 
   NodeRuntime& node_;

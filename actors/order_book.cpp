@@ -270,26 +270,30 @@ void OrderBook::apply_order(const OrderDecision& decision, std::string_view user
   remember(known);
 }
 
+std::uint32_t OrderBook::add_item(std::uint64_t id) {
+  const auto position = static_cast<std::uint32_t>(items_.size());
+  items_.push_back(Item{id, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+  item_index_.insert(mix(id), position, [&](std::uint32_t at) { return mix(items_[at].id); });
+  const auto place = std::lower_bound(
+      items_by_id_.begin(), items_by_id_.end(), id,
+      [&](std::uint32_t at, std::uint64_t other) { return items_[at].id < other; });
+  items_by_id_.insert(place, position);
+  return position;
+}
+
+void OrderBook::set_name(Item& item, std::string_view name) {
+  STAMPEDE_ASSERT(names_.size() + name.size() <= UINT32_MAX, "all item names fit 4 GiB");
+  const std::string copy(name);  // the view may point into names_
+  item.name_offset = static_cast<std::uint32_t>(names_.size());
+  item.name_size = static_cast<std::uint16_t>(copy.size());
+  names_ += copy;
+}
+
 std::uint32_t OrderBook::put_item(const storage::ItemPut& put) {
   auto position = find_item(put.item);
-  if (position == DenseIndex::kNone) {
-    position = static_cast<std::uint32_t>(items_.size());
-    items_.push_back(Item{put.item, 0, 0, 0, 0, 0, 0, 0, 0});
-    item_index_.insert(mix(put.item), position,
-                       [&](std::uint32_t at) { return mix(items_[at].id); });
-    const auto place =
-        std::lower_bound(items_by_id_.begin(), items_by_id_.end(), put.item,
-                         [&](std::uint32_t at, std::uint64_t id) { return items_[at].id < id; });
-    items_by_id_.insert(place, position);
-  }
+  if (position == DenseIndex::kNone) position = add_item(put.item);
   auto& item = items_[position];
-  if (name_of(item) != put.name) {
-    const std::string name(put.name);  // the view may point into names_
-    STAMPEDE_ASSERT(names_.size() + name.size() <= UINT32_MAX, "all item names fit 4 GiB");
-    item.name_offset = static_cast<std::uint32_t>(names_.size());
-    item.name_size = static_cast<std::uint16_t>(name.size());
-    names_ += name;
-  }
+  if (name_of(item) != put.name) set_name(item, put.name);
   item.price_cents = put.price_cents;
   item.total = put.total;
   item.limit_per_user = put.limit_per_user;
@@ -302,7 +306,7 @@ void OrderBook::apply_item(const ItemDecision& decision, Lsn lsn) {
                   "only a new change of an item is applied");
   const auto position = put_item(decision.put);
   items_[position].amount = decision.amount;
-  items_[position].seq = lsn;
+  items_[position].seq = items_[position].put_lsn = lsn;
   remember(Known{decision.request_hash, decision.put.content_hash, lsn, position, 0,
                  KnownKind::item_change, RejectReason::invalid});
 }

@@ -7,7 +7,7 @@
 // Checks of an order, in this order, so that a refused one changes nothing: known request id ->
 // item -> qty -> limit -> stock.
 //
-// Memory: an item about 70 bytes and its name, a confirmed order at most 64 (a 40-byte entry and at
+// Memory: an item about 80 bytes and its name, a confirmed order at most 64 (a 40-byte entry and at
 // most 16 bytes of index), a remembered rejection the same.
 
 #include <cstdint>
@@ -20,6 +20,7 @@
 #include "actors/dense_index.h"
 #include "actors/messages.h"
 #include "actors/request_hash.h"
+#include "storage/snapshot_entries.h"
 
 namespace stampede::actors {
 
@@ -89,6 +90,18 @@ class OrderBook {
   [[nodiscard]] bool replay_set(const std::vector<storage::Command>& set, Lsn lsn);
   [[nodiscard]] bool replay_rejection(const storage::Rejection& rejection, Lsn lsn);
 
+  // --- snapshots (order_book_snapshot.cpp): the whole book, entry by entry -----------------------
+  // The order of the entries is that in which they came about, so equal books give equal bytes.
+  void save(storage::SnapshotSink& sink) const;
+  // How many entries save() gives; its own fields of a summary.
+  void count(storage::SnapshotSummary& summary) const;
+  // Makes room, so that loading does not grow the indexes again and again.
+  void reserve(const storage::SnapshotSummary& summary);
+  // Takes all entries of a block into a book that was new before the first one. Of more rejections
+  // than are to be remembered the newest stay. False: they make no sense.
+  [[nodiscard]] bool load(storage::SnapshotSection section, storage::EntryReader& in,
+                          std::uint32_t entries);
+
   [[nodiscard]] std::size_t item_count() const { return items_.size(); }
   [[nodiscard]] std::optional<ItemRow> item(std::uint64_t id) const;
   // Up to `limit` items with id >= from in ascending order; the id after the page, if any.
@@ -105,21 +118,14 @@ class OrderBook {
     std::int64_t total;
     std::int64_t amount;
     Lsn seq;
+    Lsn put_lsn;
     std::uint32_t name_offset;  // into names_
     std::uint32_t limit_per_user;
     std::uint16_t name_size;
     std::uint16_t max_qty;
   };
-  enum class KnownKind : std::uint8_t { confirmed = 1, rejected = 2, item_change = 3 };
-  struct Known {
-    storage::RequestHash hash;
-    std::uint64_t content;
-    Lsn lsn;
-    std::uint32_t item_position;
-    std::uint16_t qty;
-    KnownKind kind;
-    RejectReason reason;
-  };
+  using KnownKind = storage::KnownKind;
+  using Known = storage::KnownDecision;
   static_assert(sizeof(Known) == 40);
   struct UserCount {
     std::uint64_t key;
@@ -137,6 +143,11 @@ class OrderBook {
   void count_user(std::uint64_t user_key, std::uint32_t qty);
   void confirm(std::uint32_t item_position, std::string_view user, std::uint32_t qty, Lsn lsn);
   std::uint32_t put_item(const storage::ItemPut& put);
+  std::uint32_t add_item(std::uint64_t id);
+  void set_name(Item& item, std::string_view name);
+  bool load_item(storage::EntryReader& in);
+  bool load_user(storage::EntryReader& in);
+  bool load_decision(storage::EntryReader& in, storage::SnapshotSection section);
   ItemDecision decide_change(const Request& request, std::uint64_t content_hash) const;
 
   RequestHasher hasher_;

@@ -14,75 +14,14 @@ using storage::Error;
 using storage::RecordType;
 using storage::Status;
 
-// Builds memory and the list of owed commands while the log is being verified. All of it is thrown
-// away when the log turns out to be damaged.
-class Rebuild : public storage::LogVisitor {
- public:
-  Rebuild(const BackendLimits& limits,
-          const std::function<void(const storage::BatchInfo&)>& on_batch, RecoveredLog& out)
-      : limits_(limits), on_batch_(on_batch), out_(out) {}
-
-  Status on_log(const storage::LogUuid& uuid) override {
-    out_.core = std::make_unique<BackendCore>(uuid, limits_);
-    return storage::Done{};
-  }
-
-  Status on_batch(const storage::BatchInfo& batch) override {
-    on_batch_(batch);
-    return storage::Done{};
-  }
-
-  Status on_record(const storage::BatchInfo& batch, const storage::RecordView& record) override {
-    switch (record.type) {
-      case RecordType::emit:
-        return emit(batch, record);
-      case RecordType::reject:
-        return reject(batch, record);
-      case RecordType::exec:
-        note_executed(record);
-        break;
-      default:
-        break;
-    }
-    return out_.fold.record(record);
-  }
-
- private:
-  Status emit(const storage::BatchInfo& batch, const storage::RecordView& record) {
-    if (!decoder_.command_set(record.payload, set_) ||
-        !out_.core->book().replay_set(set_, record.lsn))
-      return contradiction(batch, record);
-    return out_.fold.emit(record.lsn, record.payload, set_);
-  }
-
-  Status reject(const storage::BatchInfo& batch, const storage::RecordView& record) {
-    storage::Rejection rejection;
-    if (!decoder_.rejection(record.payload, rejection) ||
-        !out_.core->book().replay_rejection(rejection, record.lsn))
-      return contradiction(batch, record);
-    return out_.fold.record(record);
-  }
-
-  void note_executed(const storage::RecordView& record) {
-    if (!decoder_.outcome(record.payload, outcome_)) return;  // the fold reports it
-    for (std::size_t i = 1; i < outcome_.numbers.size(); i += 2)
-      out_.max_executed = std::max(out_.max_executed, outcome_.numbers[i]);
-  }
-
-  static Error contradiction(const storage::BatchInfo& batch, const storage::RecordView& record) {
-    return {Errc::corrupt, "log segment " + std::string(batch.file) + " at offset " +
-                               std::to_string(batch.offset) + ": the decision lsn " +
-                               storage::to_text(record.lsn) +
-                               " contradicts what the log said before; nothing was changed"};
-  }
-
-  BackendLimits limits_;
-  const std::function<void(const storage::BatchInfo&)>& on_batch_;
-  RecoveredLog& out_;
-  storage::CommandDecoder decoder_;
-  std::vector<storage::Command> set_;
-  storage::Outcome outcome_;
-};
+// What the operator must know beside the log's own error.
+Error explain(const Error& error, const LoadedLog& log) {
+  if (error.code != Errc::corrupt) return error;
+  std::string message = error.message;
+  if (!log.snapshot.empty()) message += "; reading from " + log.snapshot + " on";
+  for (const auto& unusable : log.unusable) message += "; " + unusable;
+  return {error.code, std::move(message)};
+}
 
 ItemChange owed_put(storage::CommandDecoder& decoder, const storage::OwedPut& owed) {
   std::vector<storage::Command> set;
@@ -104,11 +43,24 @@ ItemChange owed_put(storage::CommandDecoder& decoder, const storage::OwedPut& ow
 storage::Result<RecoveredLog> recover_log(
     storage::Disk& disk, const std::string& dir, const BackendLimits& limits,
     const std::function<void(const storage::BatchInfo&)>& on_batch) {
+  auto log = load_newest(disk, dir, limits.book);
+  if (!log) return log.error();
   RecoveredLog recovered;
-  Rebuild rebuild(limits, on_batch, recovered);
-  auto end = storage::read_log(disk, dir, rebuild);
-  if (!end) return end.error();
+  if (log->fold) recovered.before = log->fold->replay().counts();
+  FoldingReader reader(*log, limits.book, [&](const storage::BatchInfo& batch) {
+    on_batch(batch);
+    return Status(storage::Done{});
+  });
+  auto end = storage::read_log(disk, dir, reader, log->position);
+  if (!end) return explain(end.error(), *log);
   recovered.end = *std::move(end);
+  recovered.snapshot = std::move(log->snapshot);
+  recovered.unusable = std::move(log->unusable);
+  if (!log->fold) return recovered;
+  recovered.core = std::make_unique<BackendCore>(recovered.end.uuid, limits);
+  recovered.core->book() = log->fold->take_book();
+  recovered.fold = log->fold->take_replay();
+  recovered.max_executed = log->fold->max_executed();
   return recovered;
 }
 

@@ -3,7 +3,8 @@
 // The steps of a backend's recovery that need a disk and the core but neither clock, thread nor
 // database: the same under the real start and under a simulator.
 //
-//   recover_log      reads and verifies the whole log, rebuilds memory; changes nothing
+//   recover_log      loads the newest snapshot, reads and verifies the log behind it (without a
+//                    snapshot: all of it), rebuilds memory; changes nothing
 //   take_over_epoch  mints the next epoch and makes its record durable
 //   hand_over_owed   gives the projection what the database still lacks
 //
@@ -14,8 +15,10 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "actors/backend_core.h"
+#include "actors/snapshot_builder.h"
 #include "storage/append_file.h"
 #include "storage/log_reader.h"
 #include "storage/log_writer.h"
@@ -27,11 +30,15 @@ struct RecoveredLog {
   storage::LogEnd end;                // end.tail == empty: there was no log
   std::unique_ptr<BackendCore> core;  // phase starting; null when there was no log
   storage::ReplayFold fold;
-  Lsn max_executed = 0;  // the highest lsn that the log calls executed
+  Lsn max_executed = 0;               // the highest lsn that the log calls executed
+  std::string snapshot;               // the file that was used; empty: none
+  storage::ReplayCounts before;       // what the snapshot had counted
+  std::vector<std::string> unusable;  // damaged snapshots that were passed over, and why
 };
 
 // `on_batch` is called before each verified batch is applied. Errors: those of read_log, and
-// Errc::corrupt naming the decision when the log contradicts itself.
+// Errc::corrupt naming the decision when the log contradicts itself, or when neither the log's
+// start nor a usable snapshot is there, or when log and snapshot are not of one log.
 storage::Result<RecoveredLog> recover_log(
     storage::Disk& disk, const std::string& dir, const BackendLimits& limits,
     const std::function<void(const storage::BatchInfo&)>& on_batch);

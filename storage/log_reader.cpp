@@ -50,12 +50,17 @@ Result<Listing> list_log(Disk& disk, const std::string& dir) {
 // One pass over one log.
 class Reading {
  public:
-  Reading(Disk& disk, const std::string& dir, LogVisitor& visitor)
-      : disk_(disk), dir_(dir), visitor_(visitor) {}
+  Reading(Disk& disk, const std::string& dir, LogVisitor& visitor, const LogPosition& from)
+      : disk_(disk), dir_(dir), visitor_(visitor), from_(from) {}
 
   Result<LogEnd> run();
+  Result<LogPosition> run_closed(std::uint64_t until_seg);
+  // No visitor: headers only.
+  Result<LogPosition> oldest();
 
  private:
+  Status find_segments(std::uint64_t first);
+  Status begin();
   Status read_headers();
   Status read_header(std::size_t index);
   Status enter_segment(std::size_t index);
@@ -72,24 +77,47 @@ class Reading {
   Disk& disk_;
   const std::string& dir_;
   LogVisitor& visitor_;
-  std::vector<SegmentFile> segments_;
+  const LogPosition& from_;
+  std::vector<SegmentFile> segments_;  // from first_seg_ on
+  std::uint64_t first_seg_ = 1;
   LogEnd end_;  // of what was read so far
 
   const SegmentFile* segment_ = nullptr;  // being read
   std::string bytes_;                     // of that segment
 };
 
-Result<LogEnd> Reading::run() {
+// The segments from number `first` on.
+Status Reading::find_segments(std::uint64_t first) {
+  first_seg_ = first;
   auto listing = list_log(disk_, dir_);
   if (!listing) return listing.error();
   segments_ = std::move(listing->segments);
   end_.spare = listing->spare;
-  if (segments_.empty()) return std::move(end_);
-  if (auto read = read_headers(); !read) return read.error();
+  std::erase_if(segments_, [&](const SegmentFile& segment) {
+    return parse_segment_name(segment.name)->seg_no < first;
+  });
+  if (!segments_.empty() || first == 1) return Done{};
+  return Error{Errc::corrupt, "the log in " + dir_ + " ends before segment " +
+                                  std::to_string(first) + " (lsn " + to_text(from_.last_lsn) +
+                                  "), which a snapshot was made at" + std::string(kWhatToDo)};
+}
+
+// Reads all headers and takes the place to read on from.
+Status Reading::begin() {
+  if (auto read = read_headers(); !read) return read;
   end_.tail = LogTail::clean;
   end_.uuid = segments_.front().header.uuid;
+  end_.seg_base = from_.base;
+  end_.chain = from_.chain;
+  end_.last_lsn = from_.last_lsn;
+  return visitor_.on_log(end_.uuid);
+}
+
+Result<LogEnd> Reading::run() {
+  if (auto found = find_segments(from_.seg_no); !found) return found.error();
+  if (segments_.empty()) return std::move(end_);
+  if (auto begun = begin(); !begun) return begun.error();
   end_.segments = segments_.size();
-  if (auto visited = visitor_.on_log(end_.uuid); !visited) return visited.error();
   for (std::size_t i = 0; i < segments_.size(); ++i) {
     if (auto entered = enter_segment(i); !entered) return entered.error();
     const bool last = i + 1 == segments_.size();
@@ -98,6 +126,47 @@ Result<LogEnd> Reading::run() {
   }
   end_.bytes = end_.seg_base + end_.seg_end;
   return std::move(end_);
+}
+
+Result<LogPosition> Reading::run_closed(std::uint64_t until_seg) {
+  if (auto found = find_segments(from_.seg_no); !found) return found.error();
+  if (segments_.empty()) return from_;
+  if (auto begun = begin(); !begun) return begun.error();
+  for (std::size_t i = 0; i < segments_.size(); ++i) {
+    const SegmentHeader& header = segments_[i].header;
+    if (auto entered = enter_segment(i); !entered) return entered.error();
+    const bool last = i + 1 == segments_.size();
+    if (last || header.seg_no >= until_seg) {
+      return LogPosition{end_.uuid, header.seg_no, end_.seg_base, end_.chain, end_.last_lsn};
+    }
+    if (auto read = read_closed_segment(segments_[i + 1].header.prev_end); !read) {
+      return read.error();
+    }
+  }
+  return from_;
+}
+
+Result<LogPosition> Reading::oldest() {
+  auto numbers = segment_numbers(disk_, dir_);
+  if (!numbers) return numbers.error();
+  std::uint64_t first = from_.seg_no;
+  for (auto it = numbers->rbegin(); it != numbers->rend(); ++it) {
+    if (*it + 1 == first) first = *it;
+  }
+  if (first == from_.seg_no) return from_;
+  if (auto found = find_segments(first); !found) return found.error();
+  std::uint64_t between = 0;  // bytes from there to from_
+  for (std::size_t i = 0; i < segments_.size() && first + i <= from_.seg_no; ++i) {
+    if (auto read = read_header(i); !read) return read.error();
+    if (i > 0) between += segments_[i].header.prev_end;
+  }
+  const SegmentHeader& header = segments_.front().header;
+  if (header.uuid != from_.uuid || between > from_.base) {
+    return corrupt(path_in(dir_, segments_.front().name), 0, "the segment is not of this log");
+  }
+  const Lsn next = header.chain.next_lsn;
+  return LogPosition{header.uuid, header.seg_no, from_.base - between, header.chain,
+                     lsn_counter(next) > 1 ? next - 1 : 0};
 }
 
 // All headers first: a closed segment ends where its successor says.
@@ -126,15 +195,17 @@ Status Reading::read_header(std::size_t index) {
   if (segment.name != segment_name(seg_no, header->chain.next_batch)) {
     return corrupt(file, 0, "the file's name and its header disagree" + first);
   }
-  if (header->uuid != segments_.front().header.uuid) {
+  const LogUuid& uuid = from_.seg_no > 1 ? from_.uuid : segments_.front().header.uuid;
+  if (header->uuid != uuid) {
     return corrupt(file, 0, "the segment belongs to another log, " + to_text(header->uuid) + first);
   }
-  if (seg_no > index + 1) {
+  const std::uint64_t expected = first_seg_ + index;
+  if (seg_no > expected) {
     return corrupt(file, 0,
-                   "segment " + std::to_string(index + 1) + " is missing; lsn before " +
+                   "segment " + std::to_string(expected) + " is missing; lsn before " +
                        to_text(header->chain.next_lsn));
   }
-  if (seg_no < index + 1) {
+  if (seg_no < expected) {
     return corrupt(file, 0, "segment " + std::to_string(seg_no) + " is there twice" + first);
   }
   return Done{};
@@ -152,7 +223,7 @@ Status Reading::enter_segment(std::size_t index) {
   end_.seg_no = header.seg_no;
   end_.seg_base += end_.seg_end;
   end_.seg_end = 0;
-  if (header.chain != end_.chain || (index == 0 && header.prev_end != 0)) {
+  if (header.chain != end_.chain || (header.seg_no == 1 && header.prev_end != 0)) {
     return corrupt_here("the segment does not follow what is before it");
   }
   end_.seg_end = kSegmentHeaderBytes;
@@ -274,8 +345,30 @@ Status Reading::end_torn_or_corrupt(const TailVerdict& verdict) {
 
 }  // namespace
 
-Result<LogEnd> read_log(Disk& disk, const std::string& dir, LogVisitor& visitor) {
-  return Reading(disk, dir, visitor).run();
+Result<LogEnd> read_log(Disk& disk, const std::string& dir, LogVisitor& visitor,
+                        const LogPosition& from) {
+  return Reading(disk, dir, visitor, from).run();
+}
+
+Result<LogPosition> read_closed(Disk& disk, const std::string& dir, LogVisitor& visitor,
+                                const LogPosition& from, std::uint64_t until_seg) {
+  return Reading(disk, dir, visitor, from).run_closed(until_seg);
+}
+
+Result<LogPosition> oldest_position(Disk& disk, const std::string& dir, const LogPosition& known) {
+  LogVisitor nobody;
+  return Reading(disk, dir, nobody, known).oldest();
+}
+
+Result<std::vector<std::uint64_t>> segment_numbers(Disk& disk, const std::string& dir) {
+  auto files = disk.list(dir);
+  if (!files) return files.error();
+  std::vector<std::uint64_t> numbers;
+  for (const auto& file : *files) {
+    if (const auto name = parse_segment_name(file.name)) numbers.push_back(name->seg_no);
+  }
+  std::sort(numbers.begin(), numbers.end());
+  return numbers;
 }
 
 }  // namespace stampede::storage

@@ -2,8 +2,8 @@
 
 // Segment files: their names, their header, and how one comes into being. A segment is made under
 // a .tmp name, zero-filled, given its header, synced, renamed, and the directory synced: whatever
-// carries a segment's name is complete. A segment is never removed and, once it has a successor,
-// never written again.
+// carries a segment's name is complete. Once it has a successor a segment is never written again,
+// and it may be removed when snapshots stand for it (snapshot_format.md).
 
 #include <array>
 #include <cstdint>

@@ -55,7 +55,8 @@ void OwedOrders::add(Lsn lsn, std::uint32_t position, std::string_view payload) 
   ++size_;
 }
 
-void OwedOrders::executed(std::uint32_t position, Lsn from, Lsn to) {
+std::uint64_t OwedOrders::executed(std::uint32_t position, Lsn from, Lsn to) {
+  const std::uint64_t before = size_;
   const std::size_t first = first_chunk(from);
   std::size_t last = first;
   for (; last < chunks_.size() && chunks_[last]->entries.front().lsn <= to; ++last) {
@@ -70,6 +71,7 @@ void OwedOrders::executed(std::uint32_t position, Lsn from, Lsn to) {
     }
   }
   tidy(first, last);
+  return before - size_;
 }
 
 void OwedOrders::failed(std::uint32_t position, Lsn lsn) {

@@ -28,8 +28,8 @@ class OwedOrders {
   void add(Lsn lsn, std::uint32_t position, std::string_view payload);
 
   // Every order at `position` of the sets from … to (inclusive) is stored. Ranges may name sets
-  // without such an order, and orders named before.
-  void executed(std::uint32_t position, Lsn from, Lsn to);
+  // without such an order, and orders named before. How many were owed until now.
+  std::uint64_t executed(std::uint32_t position, Lsn from, Lsn to);
   void failed(std::uint32_t position, Lsn lsn);
 
   [[nodiscard]] std::uint64_t size() const { return size_; }

@@ -1,5 +1,7 @@
 #include "storage/replay.h"
 
+#include <algorithm>
+
 namespace stampede::storage {
 
 Status ReplayFold::record(const RecordView& record) {
@@ -72,13 +74,15 @@ Status ReplayFold::exec(std::string_view payload) {
     const Lsn to = outcome_.numbers[i + 1];
     switch (outcome_.kind) {
       case CommandKind::order_insert:
-        orders_.executed(outcome_.position, from, to);
+        counts_.done += orders_.executed(outcome_.position, from, to);
         break;
       case CommandKind::item_put:
         puts_.executed(outcome_.position, from, to);
+        ++counts_.done;
         break;
       case CommandKind::item_amount_update:
         amounts_.executed(outcome_.position, from, to);
+        ++counts_.done;
         break;
       case CommandKind::invalid:
         break;
@@ -112,10 +116,37 @@ Status ReplayFold::fail(std::string_view payload) {
 
 ReplayCounts ReplayFold::counts() const {
   ReplayCounts counts = counts_;
-  counts.owed = orders_.size() + puts_.owed_count() + amounts_.owed_count();
+  counts.owed_orders = orders_.size();
+  counts.owed_puts = puts_.owed_count();
+  counts.owed_amounts = amounts_.owed_count();
+  counts.owed = counts.owed_orders + counts.owed_puts + counts.owed_amounts;
   counts.failed = orders_.failed_count() + puts_.failed_count() + amounts_.failed_count();
   counts.settled = counts.commands - counts.owed;
+  counts.done = std::min(counts.done, counts.settled);
   return counts;
+}
+
+void ReplayFold::restore(const OwedOrder& order) {
+  orders_.add(order.lsn, order.position, order.payload);
+  if (order.failed) orders_.failed(order.position, order.lsn);
+}
+
+void ReplayFold::restore(const OwedPut& put) {
+  puts_.emitted(put.item, put.lsn, put.position, std::string(put.payload));
+  if (put.failed) puts_.failed(put.position, put.lsn);
+}
+
+void ReplayFold::restore(const OwedAmount& amount) {
+  amounts_.emitted(amount.item, amount.lsn, amount.position, amount.amount);
+  if (amount.failed) amounts_.failed(amount.position, amount.lsn);
+}
+
+void ReplayFold::restore(const ReplayCounts& counts, Lsn last_emit) {
+  counts_.records = counts.records;
+  counts_.decisions = counts.decisions;
+  counts_.commands = counts.commands;
+  counts_.done = counts.done;
+  last_lsn_ = last_emit;
 }
 
 Owed ReplayFold::owed() const {

@@ -53,9 +53,13 @@ struct ReplayCounts {
   std::uint64_t records = 0;
   std::uint64_t decisions = 0;  // EMIT and REJECT records
   std::uint64_t commands = 0;   // in EMIT records
-  std::uint64_t owed = 0;       // to be applied
-  std::uint64_t failed = 0;     // of those, how many the database has refused before
-  std::uint64_t settled = 0;    // commands - owed: executed, or a newer one stands in for them
+  std::uint64_t owed = 0;       // to be applied: the sum of the next three
+  std::uint64_t owed_orders = 0;
+  std::uint64_t owed_puts = 0;
+  std::uint64_t owed_amounts = 0;
+  std::uint64_t failed = 0;   // of those, how many the database has refused before
+  std::uint64_t done = 0;     // named by an EXEC (an item's range counts once)
+  std::uint64_t settled = 0;  // commands - owed: done, or a newer one stands in for them
 };
 
 class ReplayFold {
@@ -67,6 +71,14 @@ class ReplayFold {
   Status emit(Lsn lsn, std::string_view payload, const std::vector<Command>& set);
 
   [[nodiscard]] ReplayCounts counts() const;
+  // From a snapshot, into a new fold: what was owed, each in lsn order (payloads are copied), and
+  // the numbers of the log before it.
+  void restore(const OwedOrder& order);
+  void restore(const OwedPut& put);
+  void restore(const OwedAmount& amount);
+  void restore(const ReplayCounts& counts, Lsn last_emit);  // what does not follow from the others
+  [[nodiscard]] Lsn last_emit() const { return last_lsn_; }
+
   // Payloads stay valid until the fold is fed again or destroyed; moving it keeps those of orders.
   [[nodiscard]] Owed owed() const;
 
@@ -79,7 +91,7 @@ class ReplayFold {
   OwedOrders orders_;
   NewestPerItem<std::string> puts_;  // the value is the payload
   NewestPerItem<std::int64_t> amounts_;
-  ReplayCounts counts_;
+  ReplayCounts counts_;  // records, decisions, commands, and done of the item commands
   Lsn last_lsn_ = 0;
   CommandDecoder decoder_;
   std::vector<Command> set_;  // kept for their memory

@@ -168,7 +168,7 @@ class GracefulEnd(SystemTest):
             self.assertRegex(system.node("backend-1")["last_exit"], r"^exit 0 ")
             log = (system.run / "log" / "backend-1.log").read_text(encoding="utf-8")
             last = [line for line in log.splitlines() if "replay.done" in line][-1]
-            self.assertIn(" owed=0 ", last)
+            self.assertIn(" applied=0 ", last)
             # Then all nodes in their order, as stop_all.sh does it.
             stop_nodes(system)
             plan = system.report("log", "replay", "--dry-run")

@@ -1,0 +1,173 @@
+#include "actors/log_fold.h"
+
+#include <algorithm>
+
+namespace stampede::actors {
+
+namespace {
+
+using storage::Errc;
+using storage::Error;
+using storage::RecordType;
+using storage::SnapshotOwed;
+using storage::SnapshotSection;
+using storage::Status;
+
+Error contradiction(const storage::BatchInfo& batch, const storage::RecordView& record) {
+  return {Errc::corrupt, "log segment " + std::string(batch.file) + " at offset " +
+                             std::to_string(batch.offset) + ": the decision lsn " +
+                             storage::to_text(record.lsn) +
+                             " contradicts what the log said before; nothing was changed"};
+}
+
+Error senseless(std::string_view what) {
+  return {Errc::corrupt, "its checksums are right but its " + std::string(what) +
+                             " make no sense; a faulty program wrote it"};
+}
+
+}  // namespace
+
+Status LogFold::on_record(const storage::BatchInfo& batch, const storage::RecordView& record) {
+  switch (record.type) {
+    case RecordType::emit:
+      return emit(batch, record);
+    case RecordType::reject:
+      return reject(batch, record);
+    case RecordType::exec:
+      note_executed(record);
+      break;
+    default:
+      break;
+  }
+  return replay_.record(record);
+}
+
+Status LogFold::emit(const storage::BatchInfo& batch, const storage::RecordView& record) {
+  if (!decoder_.command_set(record.payload, set_) || !book_.replay_set(set_, record.lsn))
+    return contradiction(batch, record);
+  return replay_.emit(record.lsn, record.payload, set_);
+}
+
+Status LogFold::reject(const storage::BatchInfo& batch, const storage::RecordView& record) {
+  storage::Rejection rejection;
+  if (!decoder_.rejection(record.payload, rejection) ||
+      !book_.replay_rejection(rejection, record.lsn))
+    return contradiction(batch, record);
+  return replay_.record(record);
+}
+
+void LogFold::note_executed(const storage::RecordView& record) {
+  if (!decoder_.outcome(record.payload, outcome_)) return;  // the fold reports it
+  for (std::size_t i = 1; i < outcome_.numbers.size(); i += 2)
+    max_executed_ = std::max(max_executed_, outcome_.numbers[i]);
+}
+
+// --- snapshots ----------------------------------------------------------------------------------
+
+storage::SnapshotSummary LogFold::summary() const {
+  const auto counts = replay_.counts();
+  storage::SnapshotSummary summary;
+  book_.count(summary);
+  summary.owed_orders = counts.owed_orders;
+  summary.owed_puts = counts.owed_puts;
+  summary.owed_amounts = counts.owed_amounts;
+  summary.records = counts.records;
+  summary.decisions = counts.decisions;
+  summary.commands = counts.commands;
+  summary.done = counts.done;
+  summary.last_emit = replay_.last_emit();
+  summary.max_executed = max_executed_;
+  return summary;
+}
+
+void LogFold::save(storage::SnapshotSink& sink) const {
+  storage::EntryWriter out;
+  sink.add(SnapshotSection::summary, encode(out, summary()));
+  book_.save(sink);
+  const auto owed = replay_.owed();
+  for (const auto& o : owed.orders)
+    sink.add(SnapshotSection::owed_orders,
+             encode(out, SnapshotOwed{0, o.lsn, o.position, o.failed, 0, o.payload}));
+  for (const auto& p : owed.puts)
+    sink.add(SnapshotSection::owed_puts,
+             encode(out, SnapshotOwed{p.item, p.lsn, p.position, p.failed, 0, p.payload}));
+  for (const auto& a : owed.amounts)
+    sink.add(SnapshotSection::owed_amounts,
+             encode(out, SnapshotOwed{a.item, a.lsn, a.position, a.failed, a.amount, {}}));
+}
+
+Status LogFold::load(const storage::SnapshotBlock& block) {
+  storage::EntryReader in(block.entries);
+  bool sound = false;
+  switch (block.section) {
+    case SnapshotSection::summary:
+      sound = !promised_ && load_summary(in);
+      break;
+    case SnapshotSection::items:
+    case SnapshotSection::users:
+    case SnapshotSection::known:
+    case SnapshotSection::rejections:
+      sound = promised_ && book_.load(block.section, in, block.count);
+      break;
+    case SnapshotSection::owed_orders:
+    case SnapshotSection::owed_puts:
+    case SnapshotSection::owed_amounts:
+      sound = promised_ && load_owed(block, in);
+      break;
+    case SnapshotSection::invalid:
+    case SnapshotSection::end:
+      break;
+  }
+  if (sound && in.at_end()) return storage::Done{};
+  return senseless("entries of section " +
+                   std::to_string(static_cast<std::uint32_t>(block.section)));
+}
+
+bool LogFold::load_summary(storage::EntryReader& in) {
+  storage::SnapshotSummary summary;
+  if (!decode(in, summary) || summary.known >= DenseIndex::kPositionsMax ||
+      summary.users >= DenseIndex::kPositionsMax || summary.items >= DenseIndex::kPositionsMax)
+    return false;
+  promised_ = summary;
+  book_.reserve(summary);
+  storage::ReplayCounts counts;
+  counts.records = summary.records;
+  counts.decisions = summary.decisions;
+  counts.commands = summary.commands;
+  counts.done = summary.done;
+  replay_.restore(counts, summary.last_emit);
+  max_executed_ = summary.max_executed;
+  return true;
+}
+
+bool LogFold::load_owed(const storage::SnapshotBlock& block, storage::EntryReader& in) {
+  for (std::uint32_t i = 0; i < block.count; ++i) {
+    SnapshotOwed owed;
+    if (!decode(in, owed) || owed.lsn > promised_->last_emit) return false;
+    if (std::pair{block.section, owed.lsn} < last_owed_) return false;
+    last_owed_ = {block.section, owed.lsn};
+    if (block.section == SnapshotSection::owed_amounts) {
+      replay_.restore(
+          storage::OwedAmount{owed.item, owed.lsn, owed.position, owed.failed, owed.amount});
+      continue;
+    }
+    if (!decoder_.command_set(owed.payload, set_) || owed.position >= set_.size()) return false;
+    if (block.section == SnapshotSection::owed_orders)
+      replay_.restore(storage::OwedOrder{owed.lsn, owed.position, owed.failed, owed.payload});
+    else
+      replay_.restore(
+          storage::OwedPut{owed.item, owed.lsn, owed.position, owed.failed, owed.payload});
+  }
+  return true;
+}
+
+Status LogFold::loaded() const {
+  if (!promised_) return senseless("sections are not there; they");
+  auto now = summary();
+  now.rejections_max = promised_->rejections_max;
+  if (promised_->rejections > now.rejections) now.rejections = promised_->rejections;  // fewer kept
+  if (now == *promised_) return storage::Done{};
+  return senseless("numbers of entries");
+}
+
+}  // namespace stampede::actors
