@@ -155,8 +155,14 @@ Status PosixDisk::rename(const std::string& from, const std::string& to) {
 }
 
 Status PosixDisk::remove(const std::string& path) {
-  STAMPEDE_ASSERT(!path.ends_with(".seg"), "a segment is never removed");
+  STAMPEDE_ASSERT(!path.ends_with(".seg"), "a segment is not just any file");
   if (::unlink(path.c_str()) == 0 || errno == ENOENT) return Done{};
+  return failed("remove", path, errno);
+}
+
+Status PosixDisk::remove_segment(const std::string& path) {
+  STAMPEDE_ASSERT(path.ends_with(".seg"), "only segments are removed as segments");
+  if (::unlink(path.c_str()) == 0) return Done{};
   return failed("remove", path, errno);
 }
 

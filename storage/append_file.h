@@ -58,6 +58,8 @@ class Disk {
   virtual Status rename(const std::string& from, const std::string& to) = 0;
   // Removes a file of the log that is not a segment; a missing file is fine.
   virtual Status remove(const std::string& path) = 0;
+  // Removes a segment that snapshots stand for; nothing else may call it but actors/retention.
+  virtual Status remove_segment(const std::string& path) = 0;
   // Durable on return: names created, renamed and removed in `dir`.
   virtual Status sync_dir(const std::string& dir) = 0;
   // Creates `dir` (one level, durable) unless it is there.
@@ -82,6 +84,7 @@ class PosixDisk final : public Disk {
   Result<std::unique_ptr<AppendFile>> open_for_write(const std::string& path) override;
   Status rename(const std::string& from, const std::string& to) override;
   Status remove(const std::string& path) override;
+  Status remove_segment(const std::string& path) override;
   Status sync_dir(const std::string& dir) override;
   Status make_dir(const std::string& dir) override;
   Result<std::vector<FileEntry>> list(const std::string& dir) override;

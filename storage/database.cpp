@@ -5,6 +5,7 @@
 
 #include "storage/migrations.h"
 #include "storage/mysql_session.h"
+#include "storage/row_check.h"
 #include "storage/sql_text.h"
 
 namespace stampede::storage {
@@ -217,6 +218,15 @@ Status Database::each_order(Lsn after, Lsn up_to,
     if (read.failed) return failed(*session_, "reading orders", read);
   }
   return Done{};
+}
+
+Result<std::vector<std::string>> Database::differing_orders(const LaneBatch& orders) {
+  std::vector<RowFailure> failures;
+  const auto read = compare_orders(*session_, orders, failures);
+  if (read.failed) return failed(*session_, "comparing orders", read);
+  std::vector<std::string> messages;
+  for (auto& failure : failures) messages.push_back(std::move(failure.message));
+  return messages;
 }
 
 Status Database::begin_snapshot() {

@@ -18,6 +18,7 @@
 namespace stampede::storage {
 
 class MysqlSession;
+struct LaneBatch;
 
 using LogUuid = std::array<std::uint8_t, 16>;
 
@@ -85,6 +86,10 @@ class Database {
   // Calls on_order for every order with after < order_id <= up_to, by order_id. Reads in pages:
   // memory stays small however many there are.
   Status each_order(Lsn after, Lsn up_to, const std::function<void(const StoredOrder&)>& on_order);
+
+  // What is wrong with each of these orders that has no row, or one of other content; empty: all
+  // are there as given. One round trip.
+  Result<std::vector<std::string>> differing_orders(const LaneBatch& orders);
 
   // Between the two, all reads see the database as it was at begin_snapshot.
   Status begin_snapshot();

@@ -1,5 +1,6 @@
 #include "storage/row_check.h"
 
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
@@ -115,8 +116,12 @@ std::string row_name(const LaneBatch& batch, RowKind kind, std::size_t index) {
   return name + ")";
 }
 
-SqlOutcome check_orders(MysqlSession& session, const LaneBatch& batch, std::size_t first,
-                        std::size_t last, std::vector<RowFailure>& failures) {
+namespace {
+
+// `if_missing`: what it means that there is no row.
+SqlOutcome look_for_orders(MysqlSession& session, const LaneBatch& batch, std::size_t first,
+                           std::size_t last, std::string_view if_missing,
+                           std::vector<RowFailure>& failures) {
   StoredRows stored;
   session.statement().clear();
   append_order_select(session.statement(), batch, first, last);
@@ -136,13 +141,27 @@ SqlOutcome check_orders(MysqlSession& session, const LaneBatch& batch, std::size
     const std::string sent = content(batch.orders[i]);
     if (found != stored.end() && found->second.content == sent) continue;
     const std::string what = found == stored.end()
-                                 ? "another order has this request id in the database"
+                                 ? std::string(if_missing)
                                  : "the database holds an order of other content under this id: " +
                                        found->second.content;
     failures.push_back(
         {RowKind::order, i, kErrnumDuplicate, alarm(batch, RowKind::order, i, what, sent)});
   }
   return read;
+}
+
+}  // namespace
+
+SqlOutcome check_orders(MysqlSession& session, const LaneBatch& batch, std::size_t first,
+                        std::size_t last, std::vector<RowFailure>& failures) {
+  return look_for_orders(session, batch, first, last,
+                         "another order has this request id in the database", failures);
+}
+
+SqlOutcome compare_orders(MysqlSession& session, const LaneBatch& batch,
+                          std::vector<RowFailure>& failures) {
+  return look_for_orders(session, batch, 0, batch.orders.size(), "there is no row of this order",
+                         failures);
 }
 
 SqlOutcome check_puts(MysqlSession& session, const LaneBatch& batch, std::size_t first,

@@ -24,6 +24,10 @@ SqlOutcome check_puts(MysqlSession& session, const LaneBatch& batch, std::size_t
 SqlOutcome check_amounts(MysqlSession& session, const LaneBatch& batch, std::size_t first,
                          std::size_t last, std::vector<RowFailure>& failures);
 
+// check_orders of a whole batch that was written some time ago: no row means that it is gone.
+SqlOutcome compare_orders(MysqlSession& session, const LaneBatch& batch,
+                          std::vector<RowFailure>& failures);
+
 // The row's name in messages: "OrderInsert 1.17 (request id 'abc')".
 std::string row_name(const LaneBatch& batch, RowKind kind, std::size_t index);
 

@@ -209,7 +209,17 @@ Status ForgetfulDisk::rename(const std::string& from, const std::string& to) {
 }
 
 Status ForgetfulDisk::remove(const std::string& path) {
-  STAMPEDE_ASSERT(!path.ends_with(".seg"), "a segment is never removed");
+  STAMPEDE_ASSERT(!path.ends_with(".seg"), "a segment is not just any file");
+  return unlink(path);
+}
+
+Status ForgetfulDisk::remove_segment(const std::string& path) {
+  STAMPEDE_ASSERT(path.ends_with(".seg"), "only segments are removed as segments");
+  STAMPEDE_ASSERT(cached_.contains(path), "a segment that is removed is there");
+  return unlink(path);
+}
+
+Status ForgetfulDisk::unlink(const std::string& path) {
   if (step(true) == Outcome::fails) return broken("remove", path);
   const auto found = cached_.find(path);
   if (found != cached_.end()) change_name({path, "", found->second});

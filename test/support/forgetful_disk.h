@@ -61,6 +61,7 @@ class ForgetfulDisk : public storage::Disk {
       const std::string& path) override;
   storage::Status rename(const std::string& from, const std::string& to) override;
   storage::Status remove(const std::string& path) override;
+  storage::Status remove_segment(const std::string& path) override;
   storage::Status sync_dir(const std::string& dir) override;
   storage::Status make_dir(const std::string& dir) override;
   storage::Result<std::vector<storage::FileEntry>> list(const std::string& dir) override;
@@ -90,6 +91,7 @@ class ForgetfulDisk : public storage::Disk {
   bool chance(unsigned percent) { return random_() % 100 < percent; }
   storage::Status write(Inode& inode, std::uint64_t offset, std::string_view bytes);
   storage::Status sync(Inode& inode);
+  storage::Status unlink(const std::string& path);
   void store(Inode& inode, std::uint64_t offset, std::string_view bytes);
   static void persist_sector(Inode& inode, std::uint64_t sector);
   static void persist_all(Inode& inode);
