@@ -1,6 +1,7 @@
 #include "actors/backend_port.h"
 
 #include "actors/backend_report.h"
+#include "config/failpoint.h"
 
 namespace stampede::actors {
 
@@ -80,8 +81,10 @@ void BackendPort::queue(const Envelope& envelope, std::string body) {
 }
 
 void BackendPort::send_queued(PortControl& port) {
-  for (; !outgoing_.empty(); outgoing_.pop_front())
+  for (; !outgoing_.empty(); outgoing_.pop_front()) {
     if (!port.send(results_, outgoing_.front())) return port.wake_at(port.now() + kRetrySend);
+    config::failpoint("result_sent");
+  }
 }
 
 void BackendPort::hello(PortControl& port) {

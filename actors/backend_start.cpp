@@ -53,6 +53,7 @@ class Starter {
     claim_.database = database_options(node_);
     look_before_the_first_file();
     lock_log();
+    config::failpoint("log_locked");
     const auto began = std::chrono::steady_clock::now();
     count_bytes();
     auto log = recover_log(*disk_, dir_, limits_of(node_.config()),
@@ -67,6 +68,7 @@ class Starter {
       imported = first_start(*log);
     else
       compare_with_database(log->end, *log->core, imported);
+    config::failpoint("replayed");
     open_writer(log->end);
     take_over(*log->core, log->end);
     hand_over_owed(*log->core, log->fold, node_.config().db.batch_rows_max);
@@ -198,6 +200,7 @@ class Starter {
     const auto epoch = take_over_epoch(*writer_, core, end, wall_ns(), pid_);
     if (!epoch) fail(epoch.error());
     claim_.epoch = *epoch;
+    config::failpoint("epoch_minted");
   }
 
   void write(const std::string& records, std::uint32_t count, Lsn first_lsn) {

@@ -100,8 +100,11 @@ void ControlLink::take_command(std::uint64_t number, const json& command) {
   }
   while (answers_.size() >= kAnswersKept) answers_.erase(answers_.begin());
   answers_[number] = nullptr;
-  if (command.value("do", std::string{}) == "kill_actor") {
+  const auto what = command.value("do", std::string{});
+  if (what == "kill_actor") {
     take_kill(number, command.value("actor", std::string{}));
+  } else if (what == "failpoints") {
+    take_failpoints(number, command);
   } else if (handlers_.command) {
     handlers_.command(number, command);
   } else {
@@ -119,6 +122,14 @@ void ControlLink::take_kill(std::uint64_t number, const std::string& actor) {
   }
   reply(number, {{"ok", true}});
   kill_after_beat_ = actor;  // the answer first: a dead node cannot give it
+}
+
+// Armed before the answer is on its way: who hears it may count on it.
+void ControlLink::take_failpoints(std::uint64_t number, const json& command) {
+  if (command.value("disarm", false)) config::disarm_failpoints();
+  const auto wrong = config::arm_failpoints(command.value("arm", std::string{}));
+  if (wrong.empty()) return reply(number, {{"ok", true}});
+  reply(number, {{"error", "bad_request"}, {"message", wrong}, {"exit", 2}});
 }
 
 void ControlLink::reply(std::uint64_t number, json answer) {

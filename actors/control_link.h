@@ -40,7 +40,7 @@ struct ControlHandlers {
   std::function<void(Phase wanted)> wanted;
   // A command, seen for the first time. Answer now or later through reply(number, …).
   // `command` is a map with member "do"; unknown ones are answered {"error": …} by the handler.
-  // {"do":"kill_actor"} is carried out by the link itself.
+  // {"do":"kill_actor"} and {"do":"failpoints"} are carried out by the link itself.
   std::function<void(std::uint64_t number, const nlohmann::json& command)> command;
 };
 
@@ -64,6 +64,7 @@ class ControlLink {
   void take_wanted(std::uint64_t supervisor, const nlohmann::json& map);
   void take_command(std::uint64_t number, const nlohmann::json& command);
   void take_kill(std::uint64_t number, const std::string& actor);
+  void take_failpoints(std::uint64_t number, const nlohmann::json& command);
   void answer_again(std::uint64_t number);
   void wake_now();
   void beat(transport::PortControl& port);

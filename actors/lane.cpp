@@ -7,6 +7,7 @@
 
 #include "actors/database_check.h"
 #include "actors/lane_batch.h"
+#include "config/failpoint.h"
 #include "storage/command_sql.h"
 
 namespace stampede::actors {
@@ -48,6 +49,7 @@ class Lane : public caf::blocking_actor {
     while (running_) {
       auto outcome = writer_.apply(batch_);
       if (outcome) {
+        config::failpoint("lane_done");
         set_down(false);
         return report(work, *outcome);
       }
@@ -110,8 +112,10 @@ void claim(caf::blocking_actor* self, NodeRuntime* node, const ClaimStart& start
   auto backoff = kBackoffFirst;
   std::string last_error;
   for (bool running = true; running && !node->stopping();) {
+    config::failpoint("claim");
     const auto claimed = claim_database(start);
     if (claimed) {
+      config::failpoint("claimed");
       spdlog::info("database claimed for epoch {}", start.epoch);
       return self->send(core, ClaimedMail{});
     }

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "actors/log_plan.h"
+#include "config/failpoint.h"
 
 namespace stampede::actors::detail {
 
@@ -88,6 +89,7 @@ class LogKeeper : public caf::blocking_actor {
   }
 
   void write_seal() {
+    config::failpoint("before_seal");
     const auto records = LogPlan::seal_records();
     parts_.assign(1, records);
     write_batch({start_.epoch, writer().chain().next_lsn, 1, wall_ns(), pid_});

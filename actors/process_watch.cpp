@@ -54,12 +54,14 @@ class SpawnSetup {
   posix_spawnattr_t attributes;
 };
 
-std::vector<char*> environment_for(bool with_failpoints) {
+// `own`: NAME=VALUE of the failpoints to give, or empty; lives as long as the result.
+std::vector<char*> environment_for(bool pass_on, std::string& own) {
   std::vector<char*> kept;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const bool failpoints = std::string_view(*entry).starts_with("STAMPEDE_FAILPOINTS=");
-    if (with_failpoints || !failpoints) kept.push_back(*entry);
+    if (!failpoints || (pass_on && own.empty())) kept.push_back(*entry);
   }
+  if (!own.empty()) kept.push_back(own.data());
   kept.push_back(nullptr);
   return kept;
 }
@@ -79,7 +81,9 @@ std::variant<WatchedProcess, std::string> WatchedProcess::spawn(const SpawnReque
   std::vector<char*> argv{program.data()};
   for (auto& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
-  auto env = environment_for(request.with_failpoints);
+  std::string own;
+  if (!request.failpoints.empty()) own = "STAMPEDE_FAILPOINTS=" + request.failpoints;
+  auto env = environment_for(request.with_failpoints, own);
 
   SpawnSetup setup(request);
   pid_t pid = 0;

@@ -24,6 +24,7 @@ struct SpawnRequest {
   std::vector<std::string> arguments;  // after argv[0]; the program is this one (/proc/self/exe)
   std::filesystem::path output;        // stdout and stderr are appended here; empty: inherited
   bool with_failpoints = false;        // passes STAMPEDE_FAILPOINTS on
+  std::string failpoints;              // given as STAMPEDE_FAILPOINTS instead; empty: not
 };
 
 // How a process ended; both empty when nobody can know.

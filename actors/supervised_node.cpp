@@ -69,6 +69,7 @@ SpawnRequest SupervisedNode::spawn_request() const {
                            {role_, "--index", std::to_string(index_), "--wanted", "serve"});
   request.output = config_.run_dir / "log" / (id_ + ".log");
   request.with_failpoints = !started_before_;
+  if (!next_failpoints_.empty()) request.failpoints = next_failpoints_.front();
   return request;
 }
 
@@ -92,6 +93,7 @@ std::string SupervisedNode::bring_up(Ms now) {
     return id_ + ": " + *reason;
   }
   started_before_ = true;
+  if (!next_failpoints_.empty()) next_failpoints_.pop_front();
   process_.emplace(std::move(std::get<WatchedProcess>(spawned)));
   policy_.started(now);
   return id_ + ": started, pid " + std::to_string(process_->pid());

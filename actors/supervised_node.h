@@ -4,10 +4,12 @@
 // how it ended last. Owner: the supervisor's role; one thread. Times: milliseconds of its clock.
 
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "actors/process_watch.h"
 #include "actors/restart_policy.h"
@@ -38,6 +40,10 @@ class SupervisedNode {
   // A heartbeat. False when it is not from the present process.
   bool take_report(Ms now, nlohmann::json report);
 
+  // Failpoints for one later process alone: each start takes the oldest text that waits.
+  void arm_next_start(std::string failpoints) { next_failpoints_.push_back(std::move(failpoints)); }
+  void disarm_next_starts() { next_failpoints_.clear(); }
+
   void terminate();                   // SIGTERM; nothing without a process
   void kill(const std::string& why);  // SIGKILL; `why` becomes part of last_exit
 
@@ -61,6 +67,7 @@ class SupervisedNode {
   nlohmann::json report_ = nlohmann::json::object();
   nlohmann::json system_view_ = nlohmann::json::object();
   bool started_before_ = false;
+  std::deque<std::string> next_failpoints_;
   std::string kill_reason_;
   std::string exit_what_;  // empty: none yet
   std::string exit_reason_;

@@ -6,7 +6,7 @@
 //   {"do":"status"}                          the document of `status --json`
 //   {"do":"item_put"|"stock_change", …}      to the backend; answered when durable, within 30 s
 //   {"do":"items"|"books", …}                to the backend
-//   {"do":"kill","node":N[,"actor":A]}       refused unless config.dev
+//   {"do":"kill"|"pause"|"failpoints"|"undo", …}   supervisor_chaos.h
 //   {"do":"start"[,"node":N]}                ends a node's wait for the operator or its back-off
 //   {"do":"stop"} {"do":"drain"}             as SIGTERM; answered at once
 //
@@ -21,13 +21,9 @@
 #include "actors/admin_socket.h"
 #include "actors/command_desk.h"
 #include "actors/supervised_node.h"
+#include "actors/supervisor_chaos.h"
 
 namespace stampede::actors {
-
-using SupervisedNodes = std::vector<std::unique_ptr<SupervisedNode>>;
-
-// "backend-1", or "backend" for the first of its role; null when there is none.
-SupervisedNode* find_node(const SupervisedNodes& nodes, const std::string& name);
 
 // What the requests need of the role.
 struct SupervisorActs {
@@ -43,21 +39,26 @@ class SupervisorAdmin {
 
   // `nodes` and `desk` outlive this object. `dev`: chaos is allowed.
   SupervisorAdmin(const SupervisedNodes& nodes, CommandDesk& desk, bool dev, SupervisorActs acts)
-      : nodes_(nodes), desk_(desk), dev_(dev), acts_(std::move(acts)) {}
+      : nodes_(nodes),
+        desk_(desk),
+        acts_(std::move(acts)),
+        chaos_(nodes, desk, dev, acts_.send_wanted) {}
 
   // Answers now or later, exactly once.
   void take(Ms now, const nlohmann::json& request, const Respond& respond);
 
+  // Call it from every timer: ends pauses that are over.
+  void on_timer(Ms now) { chaos_.on_timer(now); }
+  void undo_chaos(Ms now) { chaos_.undo(now); }
+
  private:
   void forward(Ms now, const nlohmann::json& request, const Respond& respond);
-  void kill(Ms now, const nlohmann::json& request, const Respond& respond);
   void start(Ms now, const nlohmann::json& request, const Respond& respond);
-  [[nodiscard]] nlohmann::json unknown_node(const std::string& name) const;
 
   const SupervisedNodes& nodes_;
   CommandDesk& desk_;
-  bool dev_;
   SupervisorActs acts_;
+  SupervisorChaos chaos_;
 };
 
 }  // namespace stampede::actors

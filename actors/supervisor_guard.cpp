@@ -61,7 +61,7 @@ int run_guard(const std::vector<std::string>& arguments) {
   start_log("guard");
   const int signals = open_signals();
   bool told_to_stop = false;
-  SpawnRequest request{arguments, {}, true};
+  SpawnRequest request{arguments, {}, true, {}};
   milliseconds wait = kBackoffMin;
   for (;;) {
     const auto began = steady_clock::now();

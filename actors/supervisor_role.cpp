@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <utility>
 
 #include "actors/admin_socket.h"
 #include "actors/command_desk.h"
@@ -75,6 +76,7 @@ class SupervisorRole : public transport::PortRole {
   SocketId wanted_ = 0;
   Ms last_tick_ = 0;
   bool stopping_ = false;
+  bool chaos_undone_ = false;
   std::size_t stop_stage_ = 0;
   std::uint64_t reports_refused_ = 0;
   std::uint64_t wanted_lost_ = 0;
@@ -137,6 +139,7 @@ void SupervisorRole::on_timer(PortControl& port) {
     look_after(*node);
   }
   desk_.expire(now());
+  requests_.on_timer(now());
   admin_.flush();
   if (stopping_) go_on_stopping();
   port.wake_at(port.now() + kTick);
@@ -229,6 +232,7 @@ void SupervisorRole::send_wanted(const SupervisedNode& node) {
 
 // Webapps first, so that nothing new comes in; the backend last, with all that was taken.
 void SupervisorRole::go_on_stopping() {
+  if (!std::exchange(chaos_undone_, true)) requests_.undo_chaos(now());
   while (stop_stage_ < kStopOrder.size()) {
     bool all_ended = true;
     for (auto& node : nodes_) {

@@ -17,7 +17,7 @@ std::atomic<bool> failpoints_armed{false};
 
 namespace {
 
-enum class Action { kill, exit, stop, throw_error, eio };
+enum class Action { kill, exit, stop, throw_error, eio, on };
 
 struct Point {
   Action action;
@@ -33,6 +33,7 @@ std::optional<Action> parse_action(std::string_view text) {
   if (text == "stop") return Action::stop;
   if (text == "throw") return Action::throw_error;
   if (text == "eio") return Action::eio;
+  if (text == "on") return Action::on;
   return std::nullopt;
 }
 
@@ -49,7 +50,7 @@ std::string arm_one(std::string_view text) {
     action_text = action_text.substr(0, at);
   }
   const auto action = parse_action(action_text);
-  if (!action) return "'" + std::string(action_text) + "' is none of kill exit stop throw eio";
+  if (!action) return "'" + std::string(action_text) + "' is none of kill exit stop throw eio on";
   points.insert_or_assign(std::string(text.substr(0, equals)), Point{*action, nth});
   return {};
 }
@@ -68,6 +69,7 @@ bool fire(Action action, std::string_view name) {
     case Action::throw_error:
       throw std::runtime_error("failpoint " + std::string(name));
     case Action::eio:
+    case Action::on:
       return true;
   }
   return false;
@@ -80,10 +82,18 @@ bool detail::pass_failpoint(std::string_view name) {
   {
     const std::lock_guard lock(points_mutex);
     const auto it = points.find(name);
-    if (it == points.end() || it->second.left == 0 || --it->second.left != 0) return false;
+    if (it == points.end() || it->second.left == 0) return false;
     action = it->second.action;
+    const bool stays = action == Action::on && it->second.left == 1;
+    if (!stays && --it->second.left != 0) return false;
   }
   return fire(action, name);
+}
+
+void disarm_failpoints() {
+  const std::lock_guard lock(points_mutex);
+  points.clear();
+  detail::failpoints_armed.store(false, std::memory_order_relaxed);
 }
 
 std::string arm_failpoints(std::string_view text) {

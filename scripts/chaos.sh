@@ -170,6 +170,49 @@ kill_node() {
   fi
 }
 
+# node_pids: "NODE PID" of every node but the supervisor, sorted.
+node_pids() {
+  stampede --json status 2>/dev/null | /usr/bin/python3 -c '
+import json, sys
+try:
+    for node in sorted(json.load(sys.stdin)["nodes"], key=lambda node: node["node"]):
+        if node["role"] != "supervisor":
+            print(node["node"], node["pid"])
+except (ValueError, KeyError):
+    pass' || true
+}
+
+# kill_supervisor: by its pid, for nobody else would; its guard starts it again.
+kill_supervisor() {
+  local pid nodes begin
+  nodes=$(node_pids)
+  pid=$(node_field supervisor-1 pid)
+  [[ -n $pid ]] || fail 1 "status does not know the supervisor; see scripts/status.sh"
+  begin=$(microseconds)
+  end_process KILL "$pid" "$(start_time "$pid")"
+  if ! await_back supervisor-1 "$pid"; then
+    FAULTS+=("the supervisor did not come back within 60 s")
+    return
+  fi
+  printf '      killed the supervisor (process %s): back in %d ms\n' "$pid" \
+    "$((($(microseconds) - begin) / 1000))"
+  stampede health --wait 30s >/dev/null || FAULTS+=("not every node was adopted within 30 s")
+  if [[ $(node_pids) != "$nodes" ]]; then
+    FAULTS+=("nodes did not live through the supervisor's death: before $nodes, after $(node_pids)")
+  fi
+}
+
+# kill_database: kill -9, away for a random second, started again as start_all.sh does it.
+kill_database() {
+  local pid
+  pid=$(db_pid)
+  [[ -n $pid ]] || fail 6 "no private database runs in $RUN; only one of ours is killed"
+  end_process KILL "$pid" "$(start_time "$pid")"
+  random_pause
+  db_start
+  printf '      killed the database (process %s): it answers again\n' "$pid"
+}
+
 # random_pause: 0.3 to 1 s, so that a kill meets any moment of the work.
 random_pause() { sleep "$(printf '0.%03d' $((RANDOM % 700 + 300)))"; }
 
@@ -199,21 +242,32 @@ verdict() {
   exit 4
 }
 
-# chaos_under_load KILLS...: each argument is "NODE" or "NODE ACTOR"; one sale, all kills within.
-chaos_under_load() {
-  local one node actor seconds=$(($# * 3 + 2)) buyers stock
-  buyers=${BUYERS:-$((seconds * 3000))}
+# begin_sale SECONDS [RATE]: a system, an item, and buyers (default 3000 a second) who want more of
+# it than there is.
+begin_sale() {
+  local buyers stock
+  buyers=${BUYERS:-$(($1 * ${2:-3000}))}
   stock=$((buyers * 9 / 10))
   use_or_start_system
   new_item "chaos" "$stock"
-  echo "load: $buyers buyers want $stock units of item $ITEM within $seconds s; seed $SEED"
-  start_load "$stock" "$buyers" "$seconds"
+  echo "load: $buyers buyers want $stock units of item $ITEM within $1 s; seed $SEED"
+  start_load "$stock" "$buyers" "$1"
+}
+
+end_sale() {
+  finish_load
+  check_books
+  verdict
+}
+
+# chaos_under_load KILLS...: each argument is "NODE" or "NODE ACTOR"; one sale, all kills within.
+chaos_under_load() {
+  local one node actor
+  begin_sale $(($# * 3 + 2))
   for one in "$@"; do
     random_pause
     read -r node actor <<<"$one"
     kill_node "$node" "$actor"
   done
-  finish_load
-  check_books
-  verdict
+  end_sale
 }

@@ -8,6 +8,8 @@
 DB_DIR=$RUN/db
 DB_SOCKET=$DB_DIR/mysql.sock
 DB_SCHEMA=stampede
+# Its own: in /tmp the temporary tables of two servers can have the same name.
+DB_TMP=$DB_DIR/tmp
 
 # db_program NAME: Debian keeps the server in a directory that is not in every PATH.
 db_program() {
@@ -35,7 +37,7 @@ db_create() {
   user=$(db_user_options)
   installer=$(db_program mariadb-install-db)
   rm -rf "$DB_DIR/data.new"
-  (cd "$DB_DIR" && "$installer" --no-defaults ${user:+"$user"} --datadir=./data.new \
+  (cd "$DB_DIR" && TMPDIR=$DB_TMP "$installer" --no-defaults ${user:+"$user"} --datadir=./data.new \
     --auth-root-authentication-method=normal --skip-test-db) >"$DB_DIR/install.log" 2>&1 ||
     fail 1 "mariadb-install-db failed (is the disk full?); see $DB_DIR/install.log"
   mv "$DB_DIR/data.new" "$DB_DIR/data"
@@ -45,7 +47,7 @@ db_create() {
 db_launch() {
   local user
   user=$(db_user_options)
-  setsid "$(db_program mariadbd)" --no-defaults ${user:+"$user"} \
+  TMPDIR=$DB_TMP setsid "$(db_program mariadbd)" --no-defaults ${user:+"$user"} \
     --datadir="$DB_DIR/data" --socket="$DB_SOCKET" --pid-file="$DB_DIR/mariadbd.pid" \
     --log-error="$DB_DIR/server.log" --skip-networking --skip-name-resolve --skip-log-bin \
     --performance-schema=OFF --character-set-server=utf8mb4 \
@@ -77,7 +79,7 @@ db_start() {
   local until=$((SECONDS + 60)) launched=false
   ((${#DB_SOCKET} <= 100)) ||
     fail 1 "the path $RUN is too long for sockets; choose a shorter one: STAMPEDE_RUN_DIR=/tmp/run"
-  (umask 077 && mkdir -p "$DB_DIR")
+  (umask 077 && mkdir -p "$DB_DIR" "$DB_TMP")
   [[ -d $DB_DIR/data ]] || db_create
   until db_answers; do
     # A server that was killed a moment ago may still be ending: only ours counts as a failure.

@@ -92,6 +92,10 @@ lock_scripts
 # shellcheck source=scripts/private_db.sh
 source "$PROJECT/scripts/private_db.sh"
 
+# What `stampede chaos` stopped could not hear that it shall end.
+signal_nodes CONT
+end_process CONT "$(db_pid)" "$(start_time "$(db_pid)")"
+
 nodes=$(running_nodes | wc -l)
 database=
 if [[ -n $(db_pid) ]]; then database=" and the private database"; fi

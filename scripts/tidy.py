@@ -24,7 +24,7 @@ REFUSED_NAMES = re.compile(r"(^|_)(util|utils|common|helper|helpers|manager|base
 BANNED = [
     (r"\.detach\(\)", r"\.(h|cpp)$", r"^$", "join the thread; its end must be seen"),
     (r"\bsleep_for\b|\bsleep_until\b|\busleep\(|\btime\.sleep\(", r"^test/.*\.(h|cpp|py)$",
-     r"^test/(support|system|bench)/", "wait for the event itself, with a deadline"),
+     r"^test/(support|system|bench|torture|faults)/", "wait for the event itself, with a deadline"),
     (r"\bstd::system\(|(?<!\w)::system\(|(?<![\w.>:])system\((\"|\w+\.c_str)", r"\.(h|cpp)$",
      r"^$", "posix_spawn with an argument list"),
     (r"\bzmq_[a-z_]+\(|#include\s*<zmq\.(h|hpp)>", r"\.(h|cpp)$",

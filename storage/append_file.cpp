@@ -12,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include "config/failpoint.h"
 #include "config/invariant.h"
 
 namespace stampede::storage {
@@ -126,6 +127,7 @@ bool exists(const std::string& path) {
 
 Result<std::unique_ptr<AppendFile>> PosixDisk::create_zeroed(const std::string& path,
                                                              std::uint64_t bytes) {
+  if (config::failpoint("disk_full")) return failed("create", path, ENOSPC);
   Fd fd = open_fd(path, O_CREAT | O_EXCL | O_RDWR);
   if (!fd) return failed("create", path, errno);
   auto file = std::make_unique<PosixFile>(std::move(fd), path);

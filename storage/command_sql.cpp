@@ -176,6 +176,7 @@ Result<LaneOutcome> LaneWriter::apply(const LaneBatch& batch) {
 
 LaneWriter::Attempt LaneWriter::try_slice(const LaneBatch& batch, const Slice& slice) {
   Attempt attempt;
+  config::failpoint("db_begin");
   session_->statement().clear();
   append_lane_update(session_->statement(), batch.witness, lane_, epoch_);
   const SqlOutcome claimed = session_->execute();
@@ -184,6 +185,7 @@ LaneWriter::Attempt LaneWriter::try_slice(const LaneBatch& batch, const Slice& s
   } else if (claimed.affected != 1) {
     attempt.error = fenced();
   } else {
+    config::failpoint("db_exec");
     write_slice(batch, slice, attempt);
   }
   if (attempt.ok()) commit(attempt);

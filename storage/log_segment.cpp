@@ -153,10 +153,14 @@ Result<SpareSegment> SegmentMaker::make() const {
   for (const auto& leftover : {tmp, ready}) {
     if (auto removed = disk_->remove(leftover); !removed) return removed.error();
   }
+  config::failpoint("spare_create");
   auto file = disk_->create_zeroed(tmp, segment_bytes_);
   if (!file) return file.error();
+  config::failpoint("spare_zeroed");
   if (auto synced = (*file)->sync(); !synced) return synced.error();
+  config::failpoint("spare_synced");
   if (auto renamed = disk_->rename(tmp, ready); !renamed) return renamed.error();
+  config::failpoint("spare_renamed");
   return SpareSegment{std::move(*file), std::string(kSpareName), segment_bytes_};
 }
 
@@ -164,14 +168,19 @@ Status install_segment(Disk& disk, const std::string& dir, SpareSegment& made,
                        std::string_view start, const std::string& name) {
   STAMPEDE_ASSERT(start.size() >= kSegmentHeaderBytes, "a segment starts with its header");
   STAMPEDE_ASSERT(start.size() <= made.bytes, "a segment's start fits the segment");
+  config::failpoint("rotate_header");
   if (auto written = made.file->write_at(0, start); !written) return written;
+  config::failpoint("rotate_sync");
   if (auto synced = made.file->sync(); !synced) return synced;
+  config::failpoint("rotate_rename");
   if (auto renamed = disk.rename(path_in(dir, made.name), path_in(dir, name)); !renamed) {
     return renamed;
   }
   made.name = name;
   if (config::failpoint("in_rotate")) return Error{Errc::io, "failpoint in_rotate in " + dir};
-  return disk.sync_dir(dir);
+  if (auto synced = disk.sync_dir(dir); !synced) return synced;
+  config::failpoint("rotate_done");
+  return Done{};
 }
 
 }  // namespace stampede::storage

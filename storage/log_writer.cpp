@@ -122,6 +122,7 @@ void LogWriter::enter(SpareSegment made, std::uint64_t prev_end, std::uint64_t u
 Result<SpareSegment> LogWriter::next_file(std::uint64_t bytes) {
   const std::string path = path_in(dir_, kSegmentTmpName);
   if (auto removed = disk_->remove(path); !removed) return removed.error();  // a crash's leftover
+  config::failpoint("rotate_create");
   auto file = disk_->create_zeroed(path, bytes);
   if (!file) return file.error();
   return SpareSegment{std::move(*file), std::string(kSegmentTmpName), bytes};

@@ -6,7 +6,6 @@
 
 #include "actors/messages.h"
 #include "storage/db_options.h"
-#include "tools/chaos.h"
 #include "tools/command_line_arguments.h"
 #include "tools/migrate.h"
 #include "tools/status.h"
@@ -97,22 +96,6 @@ void CommandLine::add_items(CLI::App& app, Command& chosen) {
   on_chosen(stock, chosen, [this](const ToolOptions& options) {
     return run_item_stock(options, arguments_->item.item, std::stoll(arguments_->delta),
                           arguments_->item.request_id);
-  });
-}
-
-void CommandLine::add_chaos(CLI::App& app, Command& chosen) {
-  auto* start = app.add_subcommand("start", "Start nodes that wait for the operator");
-  start->add_option("NODE", arguments_->node, "backend-1 and so on (default: all)");
-  on_chosen(start, chosen,
-            [this](const ToolOptions& options) { return run_start(options, arguments_->node); });
-
-  auto* chaos = app.add_subcommand("chaos", "Break things on purpose (needs dev = true)");
-  chaos->require_subcommand(1);
-  auto* kill = chaos->add_subcommand("kill", "kill -9 a node, or kill one of its actors");
-  kill->add_option("NODE", arguments_->node, "backend-1, broker-1, webapp-1")->required();
-  kill->add_option("--actor", arguments_->actor, "port, core, log, lane-1, http");
-  on_chosen(kill, chosen, [this](const ToolOptions& options) {
-    return run_chaos_kill(options, arguments_->node, arguments_->actor);
   });
 }
 

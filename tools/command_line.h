@@ -32,6 +32,8 @@ class CommandLine {
   void add_health(CLI::App& app, Command& chosen);
   void add_items(CLI::App& app, Command& chosen);
   void add_chaos(CLI::App& app, Command& chosen);
+  void add_chaos_crash(CLI::App& chaos, Command& chosen);
+  void add_chaos_faults(CLI::App& chaos, Command& chosen);
   void add_migrate(CLI::App& app, Command& chosen);
   void add_order(CLI::App& app, Command& chosen);
   void add_log(CLI::App& app, Command& chosen);

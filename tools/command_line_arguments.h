@@ -7,6 +7,7 @@
 
 #include "actors/messages.h"
 #include "tools/bench.h"
+#include "tools/chaos.h"
 #include "tools/command_line.h"
 #include "tools/duration.h"
 #include "tools/item.h"
@@ -33,6 +34,12 @@ struct CommandLine::Arguments {
   bool all = false;
   std::string import_file;
   std::string import_to;
+  ChaosCrash crash;
+  ChaosMonkey monkey;
+  std::string chaos_for;
+  std::string chaos_every;
+  bool disk_full = false;
+  bool disk_eio = false;
   Bench bench;
   std::string duration = "10s";
   std::string bench_timeout = "30s";

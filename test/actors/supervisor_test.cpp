@@ -190,11 +190,50 @@ TEST_CASE("a port that is taken ends a supervisor with 6, behind a guard too") {
   CHECK(system.state("broker-1") == "ready");
 }
 
+TEST_CASE("a pause ends by itself, and undo ends it sooner") {
+  SupervisedSystem system(kBrokerOnly, false, {"STAMPEDE_DEV=true"});
+  REQUIRE(system.ready("broker-1"));
+  const pid_t before = system.pid("broker-1");
+  const auto beats = [&] { return system.node("broker-1").value("heartbeat_age_ms", 1000); };
+  for (const bool undone : {false, true}) {
+    CAPTURE(undone);
+    const int time = undone ? 600'000 : 20;
+    CHECK(system.ask({{"do", "pause"}, {"node", "broker"}, {"for_ms", time}})["pid"] == before);
+    if (undone) CHECK(system.ask({{"do", "undo"}})["ok"] == true);
+    CHECK(eventually([&] { return beats() < 50; }));
+  }
+  CHECK(system.pid("broker-1") == before);
+}
+
+TEST_CASE("failpoints are armed in a running node, and for single later starts") {
+  SupervisedSystem system(kBrokerOnly, false, {"STAMPEDE_DEV=true"});
+  REQUIRE(system.ready("broker-1"));
+  json request = {{"do", "failpoints"}, {"node", "broker-1"}, {"arm", "heartbeat=explode"}};
+  CHECK(system.ask(request)["exit"] == 2);
+  request["arm"] = "heartbeat=kill@3";
+  request["next_start"] = true;
+  CHECK(system.ask(request)["ok"] == true);
+  CHECK(system.ask(request)["ok"] == true);
+  request["next_start"] = false;
+  CHECK(system.ask(request)["ok"] == true);
+  // The running process dies, then two that were started with the point armed.
+  CHECK(eventually([&] { return system.node("broker-1").value("restarts", 0) == 3; }));
+  CHECK(system.ready("broker-1"));
+  CHECK(system.node("broker-1").value("restarts", 0) == 3);
+}
+
 TEST_CASE("chaos is refused unless dev is on, and names are checked") {
   SupervisedSystem guarded(kBrokerOnly);
   REQUIRE(guarded.ready("broker-1"));
   const pid_t before = guarded.pid("broker-1");
   CHECK(guarded.run({"chaos", "kill", "broker-1"}) == 6);
+  CHECK(guarded.run({"chaos", "pause", "broker-1", "--for", "1s"}) == 6);
+  CHECK(guarded.run({"chaos", "crash", "backend", "--at", "decided"}) == 6);
+  CHECK(guarded.run({"chaos", "db", "--stop", "1s"}) == 6);
+  CHECK(guarded.run({"chaos", "disk", "--full"}) == 6);
+  CHECK(guarded.run({"chaos", "monkey", "--every", "1s", "--for", "1s"}) == 6);
+  CHECK(guarded.run({"chaos", "undo"}) == 6);
+  CHECK(guarded.run({"chaos", "list"}) == 0);
   CHECK(guarded.pid("broker-1") == before);
 
   SupervisedSystem open(kBrokerOnly, false, {"STAMPEDE_DEV=true"});

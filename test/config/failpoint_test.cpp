@@ -39,6 +39,14 @@ TEST_CASE("eio fires at the named pass and only there") {
   CHECK_FALSE(failpoint("third_pass"));
 }
 
+TEST_CASE("a point that is on reports true from its pass on until it is disarmed") {
+  CHECK(arm_failpoints("lasting=on@2").empty());
+  CHECK_FALSE(failpoint("lasting"));
+  for (int i = 0; i < 3; ++i) CHECK(failpoint("lasting"));
+  disarm_failpoints();
+  CHECK_FALSE(failpoint("lasting"));
+}
+
 TEST_CASE("several points are armed by one text") {
   CHECK(arm_failpoints("one=eio;two=throw@1;").empty());
   CHECK(failpoint("one"));

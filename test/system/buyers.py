@@ -56,6 +56,7 @@ class Crowd:
         self.sent_again = 0
         self._owner = {}  # order id → request id
         self._due = []
+        self._turn = {}  # id → when it is asked again; other entries of _due are out of date
         self._tries = collections.Counter()
         self._pending = []  # ids for the next array
 
@@ -121,7 +122,9 @@ class Crowd:
             if ended and len(self.answers) + len(self.refused) >= len(self.orders):
                 return True
             while self._due and self._due[0][0] <= now:
-                name = heapq.heappop(self._due)[1]
+                turn, name = heapq.heappop(self._due)
+                if self._turn[name] != turn:
+                    continue
                 if name not in self.answers and name not in self.refused:
                     self.sent_again += 1
                     self._ask(name, now)
@@ -159,7 +162,7 @@ class Crowd:
 
     def _ask(self, name, now):
         self._tries[name] += 1
-        heapq.heappush(self._due, (now + self.retry_s, name))
+        self._ask_again_at(now + self.retry_s, name)
         if self.batch == 1:
             self._send(name, msgpack.packb(self.orders[name]))
             return
@@ -179,6 +182,11 @@ class Crowd:
             socket.send(frame, zmq.DONTWAIT)
         except zmq.Again:
             pass  # its turn comes again after retry_s
+
+    def _ask_again_at(self, turn, name):
+        """One turn per order: an answer that says "later" moves it, it does not add another."""
+        self._turn[name] = turn
+        heapq.heappush(self._due, (turn, name))
 
     def _take(self, wait_ms):
         for socket, _ in self.poller.poll(wait_ms):
@@ -205,7 +213,7 @@ class Crowd:
                 self.refused[name] = answer
             else:
                 pause = answer.get("retry_after_ms", 100) / 1000
-                heapq.heappush(self._due, (time.monotonic() + pause, name))
+                self._ask_again_at(time.monotonic() + pause, name)
 
     def _judge_final(self, name, answer):
         self.frames[name] += 1

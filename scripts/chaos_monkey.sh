@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Random faults for a while under load; checks that every promise was kept.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/chaos.sh
+source "$PROJECT/scripts/chaos.sh"
+
+about="Disturbs the system at random in the middle of a sale, once a second: nodes and actors are
+killed, nodes and the database stand still, the backend crashes at named points. --times N: seconds
+of it (default 20).
+Expected: everything comes back; nothing is lost, doubled or oversold."
+
+TIMES=20
+chaos_options "$about" "$@"
+echo "$about"
+begin_sale "$((TIMES + 2))" 1000
+stampede chaos monkey --every 1s --for "${TIMES}s" --seed "$SEED" | sed 's/^/      /' ||
+  FAULTS+=("stampede chaos monkey did not succeed")
+end_sale
