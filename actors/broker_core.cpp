@@ -78,9 +78,9 @@ void BrokerCore::on_work(const Envelope& work, std::size_t body_bytes, std::int6
     return malformed();  // nobody to tell
   if (work.count == 0 || work.count > kBatchOrdersMax || body_bytes == 0 ||
       body_bytes > kBatchBytesMax) {
+    // Damaged on its way, or a broken webapp: its clients are no part of it and may ask again.
     malformed();
-    return refuse(work, body_bytes > kBatchBytesMax ? Code::too_large : Code::bad_protocol,
-                  effects);
+    return refuse(work, Code::internal, effects);
   }
   if (phase() != Phase::serving) return refuse(work, refusal_for(phase()), effects);
   if (work.count > credit() && !may_probe(work.count, now_ms))

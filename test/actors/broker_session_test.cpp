@@ -128,10 +128,10 @@ TEST_CASE_FIXTURE(BrokerFixture,
   CHECK(with([](Envelope& e) { e.origin = kWebappsMax + 1; }) == "");
   CHECK(with([](Envelope& e) { e.sender = 0; }) == "");
   CHECK(with([](Envelope& e) { e.number = 0; }) == "");
-  CHECK(with([](Envelope& e) { e.count = 0; }) == "refuse 1 bad_protocol");
-  CHECK(with([](Envelope& e) { e.count = kBatchOrdersMax + 1; }) == "refuse 1 bad_protocol");
-  CHECK(with([](Envelope&) {}, 0) == "refuse 1 bad_protocol");
-  CHECK(with([](Envelope&) {}, kBatchBytesMax + 1) == "refuse 1 too_large");
+  CHECK(with([](Envelope& e) { e.count = 0; }) == "refuse 1 internal");
+  CHECK(with([](Envelope& e) { e.count = kBatchOrdersMax + 1; }) == "refuse 1 internal");
+  CHECK(with([](Envelope&) {}, 0) == "refuse 1 internal");
+  CHECK(with([](Envelope&) {}, kBatchBytesMax + 1) == "refuse 1 internal");
   CHECK(core.counters().malformed == 9);
 }
 
