@@ -136,6 +136,7 @@ class Backend : public transport::PortRole {
       config::failpoint("received");
       round_began_us_ = wall_us();
     }
+    core().set_log_full(status_.log_full.load(std::memory_order_relaxed));
     core().on_work(envelope, body, round_began_us_, effects_);
   }
 

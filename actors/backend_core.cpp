@@ -142,9 +142,9 @@ void BackendCore::decide_order(const Prepared& prepared, std::int64_t now_us, st
                              projection_.stored(decision.answer.lsn);
     return append_answer(body, decision.answer);
   }
-  const bool full = projection_.owed() >= limits_.backlog_commands_max;
-  if (decision.error == Code::none && full && decision.answer.state == State::confirmed)
-    decision.error = Code::overloaded;
+  const bool backlog_full = projection_.owed() >= limits_.backlog_commands_max;
+  const bool full = log_full_ || (backlog_full && decision.answer.state == State::confirmed);
+  if (decision.error == Code::none && full) decision.error = Code::overloaded;
   if (decision.error != Code::none) {
     ++counters_.refused;
     return append_error(body, decision.error, decision.field);
@@ -204,6 +204,8 @@ void BackendCore::on_control(std::uint64_t number, const Request& request, Effec
     decision.error = Code::bad_request;
     decision.field = "request_id";
   }
+  if (decision.error == Code::none && decision.changed && log_full_)
+    decision.error = Code::overloaded;
   if (decision.error != Code::none) {
     append_error(open.control.body, decision.error, decision.field);
     return wait_for(std::move(open), effects);

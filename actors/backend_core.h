@@ -92,6 +92,8 @@ class BackendCore {
   // An item change from the supervisor (kinds item_put, stock_change).
   void on_control(std::uint64_t number, const Request& request, Effects& effects);
   void on_books(std::uint64_t number, Effects& effects);
+  // While the log has no room but for outcomes, whatever would be a new decision is `overloaded`.
+  void set_log_full(bool full) { log_full_ = full; }
 
   // Items that changed durably since the last call: at most `max` rows appended to `body`; count.
   std::uint32_t take_news(std::string& body, std::size_t max);
@@ -149,6 +151,7 @@ class BackendCore {
   Lsn last_lsn_ = 0;
   Lsn durable_lsn_ = 0;
   bool lanes_started_ = false;
+  bool log_full_ = false;
   std::shared_ptr<Append> current_;  // being filled; null when empty
   std::deque<AppendPtr> in_log_;     // sent, not durable
   std::deque<Open> open_;

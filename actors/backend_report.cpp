@@ -15,6 +15,7 @@ void report_backend(json& out, const BackendStatus& status) {
                 {"pending_commands", owed},
                 {"bytes", status.log_bytes.load()},
                 {"segments", status.log_segments.load()},
+                {"full", status.log_full.load()},
                 {"syncs", status.log_syncs.load()},
                 {"sync_us_max", status.log_sync_us_max.load()}};
   const bool down = !claimed || status.lanes_down.load() > 0;

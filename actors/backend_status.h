@@ -24,6 +24,7 @@ struct BackendStatus {
       malformed{0}, requests{0};
   std::atomic<std::uint64_t> owed{0}, failed{0}, lag_us{0};
   std::atomic<std::uint64_t> log_bytes{0}, log_segments{0}, log_syncs{0}, log_sync_us_max{0};
+  std::atomic<bool> log_full{false};         // no room but for outcomes: nothing new is decided
   std::atomic<bool> disk_waiting{false};     // the log thread is inside a write or a sync
   std::atomic<std::uint64_t> lanes_down{0};  // lanes that cannot reach the database now
   std::atomic<bool> claimed{false};

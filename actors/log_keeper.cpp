@@ -1,5 +1,6 @@
 #include "actors/log_keeper.h"
 
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -66,7 +67,9 @@ class LogKeeper : public caf::blocking_actor {
     if (!plan_.empty() || plan_.seal_due()) {
       one(caf::after(milliseconds(kLogIdleMs)) >> [&] { timed_out = true; });
     } else {
-      one(caf::after(std::chrono::seconds(3600)) >> [&] { timed_out = true; });
+      // A spare that could not be made is tried again although nobody writes: then nobody may.
+      const auto wait = writer().wants_spare() ? kSpareRetry : milliseconds(3'600'000);
+      one(caf::after(wait) >> [&] { timed_out = true; });
     }
     while (!timed_out && running_ && has_next_message() && plan_.waiting_bytes() < kTakeBytes)
       one(caf::after(milliseconds(0)) >> [&] { timed_out = true; });
@@ -109,6 +112,7 @@ class LogKeeper : public caf::blocking_actor {
     status_.progress.fetch_add(1, std::memory_order_relaxed);
     status_.log_bytes.store(writer().durable_pos());
     status_.log_segments.store(writer().segment_no());
+    tell_room();
     status_.disk_waiting.store(false);
   }
 
@@ -130,10 +134,23 @@ class LogKeeper : public caf::blocking_actor {
 
   void take(SpareMail& mail) {
     making_spare_ = false;
-    if (*mail.spare)
+    if (*mail.spare) {
       writer().give_spare(std::move(**mail.spare));
-    else
-      next_spare_ = steady_clock::now() + std::chrono::seconds(5);  // the disk may be full
+    } else {
+      if (next_spare_ == steady_clock::time_point{})
+        spdlog::warn("no spare segment: {}", mail.spare->error().message);
+      next_spare_ = steady_clock::now() + kSpareRetry;
+    }
+    tell_room();
+  }
+
+  // Only a disk without room for a spare stops orders, not one that is still making it.
+  void tell_room() {
+    const bool full = writer().nearly_full() && next_spare_ != steady_clock::time_point{};
+    if (!writer().wants_spare()) next_spare_ = {};
+    if (status_.log_full.exchange(full) == full) return;
+    spdlog::warn(full ? "the log's disk is full: new orders are overloaded until there is room"
+                      : "the log has room again");
   }
 
   static std::int64_t wall_ns() {
@@ -143,6 +160,7 @@ class LogKeeper : public caf::blocking_actor {
   }
 
   static constexpr std::size_t kTakeBytes = 4u << 20;
+  static constexpr milliseconds kSpareRetry{1000};
 
   NodeRuntime& node_;
   BackendStatus& status_;

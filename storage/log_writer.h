@@ -57,6 +57,9 @@ class LogWriter {
   // True while no spare segment waits: have segment_maker().make() called, on any thread, and give
   // the result back here. Without a spare the writer makes its next segment itself, slowly.
   [[nodiscard]] bool wants_spare() const { return !spare_ && !first_error_; }
+  // True when no spare waits and a quarter of this segment is left: the disk is probably full. What
+  // has to be written whatever happens (outcomes, SEALs) still fits; new decisions should wait.
+  [[nodiscard]] bool nearly_full() const { return !spare_ && segment_room() < seg_bytes_ / 4; }
   [[nodiscard]] SegmentMaker segment_maker() const;
   void give_spare(SpareSegment spare);
 

@@ -208,6 +208,27 @@ TEST_CASE_FIXTURE(CoreTest,
   CHECK(answers.back().answer.state == State::confirmed);
 }
 
+TEST_CASE_FIXTURE(CoreTest, "with a full log nothing new is decided, repeats are answered") {
+  put(1, 1);
+  order("bought", 1);
+  order("late", 1);
+  sync();
+  core.set_log_full(true);
+  order("bought", 1);
+  order("late", 1);
+  order("new", 1);  // a rejection would have to be logged, too
+  sync();
+  auto answers = results();
+  REQUIRE(answers.size() == 5);
+  CHECK(answers[2].answer.state == State::confirmed);
+  CHECK(answers[3].answer.state == State::rejected);
+  CHECK(answers[4].code == Code::overloaded);
+  core.set_log_full(false);
+  order("new", 1);
+  sync();
+  CHECK(results().back().answer.state == State::rejected);
+}
+
 TEST_CASE_FIXTURE(CoreTest, "outside serving every batch is refused with its reason") {
   put(1, 5);
   core.set_phase(Phase::draining);
