@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# The fault matrix on real processes; see test/torture/README.md.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# Built unless a binary is given, as everywhere. Tracer, preloaded objects and the unit tests of the
+# log lie beside it.
+if [[ -z ${STAMPEDE_BIN:-} && ${1:-} != --help && ${1:-} != -h ]]; then
+  "$PROJECT/scripts/install_deps.sh" >&2
+  for target in stampede faults storage_log_test; do build_project "$target"; done
+fi
+export STAMPEDE_BIN=$STAMPEDE
+exec /usr/bin/python3 "$PROJECT/test/torture/torture.py" "$@"
