@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "actors/control_message.h"
 #include "actors/node.h"
 #include "actors/node_log.h"
 #include "config/failpoint.h"
@@ -24,16 +25,6 @@ std::int64_t wall_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
-}
-
-std::string pack(const json& map) {
-  std::string bytes;
-  json::to_msgpack(map, bytes);
-  return bytes;
-}
-
-json unpack(std::string_view bytes) {
-  return json::from_msgpack(bytes, true, false);
 }
 
 }  // namespace
@@ -65,7 +56,7 @@ bool ControlLink::on_message(transport::PortControl&, transport::SocketId id,
   if (parts.size() != 3) return true;
   const auto envelope = transport::decode_envelope(parts[1].bytes());
   if (!envelope || envelope->kind != transport::EnvelopeKind::wanted) return true;
-  const json map = unpack(parts[2].bytes());
+  const json map = unpack_control(parts[2].bytes());
   if (map.is_object()) take_wanted(envelope->sender, map);
   return true;
 }
@@ -167,6 +158,7 @@ void ControlLink::beat(transport::PortControl& port) {
                  {"instance", node_.instance()},
                  {"phase", static_cast<std::uint16_t>(phase_)},
                  {"ts", wall_ms()}};
+  report["peers_refused"] = node_.context().peers_refused();  // keys that CURVE does not know
   if (handlers_.report) handlers_.report(report);
   json replies = json::array();
   for (const auto number : unsent_) {
@@ -183,7 +175,7 @@ void ControlLink::beat(transport::PortControl& port) {
   envelope.number = ++beats_;
   transport::Message parts;
   parts.push_back(Frame::adopt(transport::encode(envelope)));
-  parts.push_back(Frame::adopt(pack(report)));
+  parts.push_back(Frame::adopt(pack_control(report)));
   if (port.send(reports_, parts)) {
     unsent_.clear();
   } else {

@@ -241,10 +241,20 @@ std::string prepare(const NodeOptions& options) {
   return failpoints == nullptr ? std::string{} : config::arm_failpoints(failpoints);
 }
 
+// The system's own keys, or why they are none.
+std::variant<transport::CurveOptions, std::string> keys_of(const config::Config& config) {
+  auto curve = transport::read_curve(config.curve);
+  const auto* read = std::get_if<transport::CurveOptions>(&curve);
+  if (read != nullptr && read->server_key != read->own.public_key)
+    return "curve.server_key: " + read->server_key +
+           " is not the public key of curve.key_file; only a tool on a client's machine needs it";
+  return curve;
+}
+
 int run_locked(NodeOptions options, std::uint64_t instance, int signals,
-               const std::function<void(NodeRuntime&)>& start,
+               transport::CurveOptions keys, const std::function<void(NodeRuntime&)>& start,
                const std::function<void(NodeRuntime&)>& drain) {
-  transport::Context context;
+  transport::Context context(std::move(keys));
   caf::actor_system_config caf_config;
   caf_config.set("scheduler.max-threads", 2);
   caf_config.set("scheduler.policy", caf::atom("sharing"));
@@ -288,7 +298,12 @@ int run_node(NodeOptions options, const std::function<void(NodeRuntime&)>& start
   if (const auto problem = transport::make_socket_directory(net); !problem.empty()) {
     return refuse(options, kExitConfig, problem);
   }
-  const int code = run_locked(std::move(options), instance, signals, start, drain);
+  auto keys = keys_of(options.config);
+  if (const auto* problem = std::get_if<std::string>(&keys)) {
+    return refuse(options, kExitConfig, *problem);
+  }
+  const int code = run_locked(std::move(options), instance, signals,
+                              std::get<transport::CurveOptions>(std::move(keys)), start, drain);
   ::close(signals);
   return code;
 }

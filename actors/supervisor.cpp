@@ -70,8 +70,11 @@ int run_supervisor(const config::Config& config, const std::vector<NodeCount>& n
       if (!handle) handle = supervisor_http_handler(ready.get());
       handle(std::move(request), std::move(respond));
     };
+    // Status has no key of its own to ask for, so it stays on this host.
+    const bool loopback = config.net.bind.starts_with("127.");
     const caf::actor http =
-        spawn_http_server(node.system(), config.net.bind, config.net.port_base, std::move(handler));
+        spawn_http_server(node.system(), loopback ? config.net.bind : "127.0.0.1",
+                          config.net.port_base, std::move(handler));
     port = spawn_supervisor_port(node, nodes, running);
     made.set_value(port);
     node.watch("port", port);

@@ -10,6 +10,7 @@
 
 #include "actors/admin_socket.h"
 #include "actors/command_desk.h"
+#include "actors/control_message.h"
 #include "actors/node_log.h"
 #include "actors/process_watch.h"
 #include "actors/supervised_node.h"
@@ -182,7 +183,7 @@ void SupervisorRole::on_message(PortControl&, SocketId id, transport::Message& p
   if (id != reports_) return;
   const auto envelope =
       parts.size() == 2 ? transport::decode_envelope(parts[0].bytes()) : std::nullopt;
-  json report = json::from_msgpack(envelope ? parts[1].bytes() : std::string_view{}, true, false);
+  json report = unpack_control(envelope ? parts[1].bytes() : std::string_view{});
   const bool whole = envelope && envelope->kind == transport::EnvelopeKind::report;
   if (!whole || !report.is_object()) {
     ++reports_refused_;
@@ -221,12 +222,10 @@ void SupervisorRole::send_wanted(const SupervisedNode& node) {
   transport::Envelope envelope;
   envelope.kind = transport::EnvelopeKind::wanted;
   envelope.sender = runtime_.instance();
-  std::string body;
-  json::to_msgpack(map, body);
   transport::Message parts;
   parts.emplace_back(node.id() + "/");
   parts.push_back(Frame::adopt(transport::encode(envelope)));
-  parts.push_back(Frame::adopt(std::move(body)));
+  parts.push_back(Frame::adopt(pack_control(map)));
   if (!port_->send(wanted_, parts)) ++wanted_lost_;  // the next heartbeat brings it again
 }
 
@@ -258,6 +257,7 @@ json SupervisorRole::own_view() const {
           {"restarts", 0},
           {"uptime_s", static_cast<double>((now() - started) / 100) / 10},
           {"last_exit", nullptr},
+          {"peers_refused", runtime_.context().peers_refused()},
           {"reports_refused", reports_refused_},
           {"wanted_lost", wanted_lost_}};
 }

@@ -82,6 +82,7 @@ void WebappPort::open_sockets(transport::PortControl& port) {
     made.kind = kind;
     made.endpoint = node_.endpoint(channel, of);
     made.bind = bind;
+    made.for_clients = bind;  // what a webapp binds is for clients
     return made;
   };
   auto clients = options(SocketKind::router, Channel::webapp_clients, true, index);

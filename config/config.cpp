@@ -31,7 +31,8 @@ std::string joined_keys(const std::string& section) {
 std::string unknown_key_message(const std::string& section) {
   const auto known = joined_keys(section);
   if (!known.empty() && !section.empty()) return "unknown key; [" + section + "] knows: " + known;
-  return "unknown key; known are [net], [webapp], [broker], [backend], [log], [db], [supervisor] "
+  return "unknown key; known are [net], [curve], [webapp], [broker], [backend], [log], [db], "
+         "[supervisor] "
          "and dev (see config/README.md)";
 }
 
@@ -173,9 +174,30 @@ void resolve_paths(Config& config) {
   };
   resolve(config.log.dir, config.run_dir / "commandlog");
   resolve(config.db.password_file, default_password_file(config));
+  if (!config.curve.key_file.empty()) resolve(config.curve.key_file, {});
+  if (!config.curve.allow_file.empty()) resolve(config.curve.allow_file, {});
   if (config.db.url.empty())
     config.db.url = "mysql://stampede@localhost/stampede?socket=" +
                     escaped((config.run_dir / "db/mysql.sock").string());
+}
+
+// Whoever can connect can buy as anyone, so beyond loopback every peer has to prove a known key.
+std::optional<std::pair<const char*, std::string>> check_doors(const Config& config) {
+  const auto& curve = config.curve;
+  const bool keys = !curve.key_file.empty();
+  using Wrong = std::pair<const char*, std::string>;
+  if (!is_loopback(config.net.bind) && (!keys || curve.allow_file.empty()))
+    return Wrong("net.bind",
+                 "\"" + config.net.bind + "\" lies outside 127.0.0.0/8 and needs CURVE: set " +
+                     (keys ? "" : "curve.key_file (make one: stampede keys new FILE) and ") +
+                     "curve.allow_file, or stay on 127.0.0.1");
+  if (!keys && !curve.allow_file.empty())
+    return Wrong("curve.allow_file", "\"" + curve.allow_file.string() +
+                                         "\" protects nothing without curve.key_file; set both");
+  if (!keys && !curve.server_key.empty())
+    return Wrong("curve.server_key",
+                 "\"" + curve.server_key + "\" is of no use without curve.key_file; set both");
+  return std::nullopt;
 }
 
 Failure check_together(const Config& config) {
@@ -190,6 +212,7 @@ Failure check_together(const Config& config) {
   if (supervisor.stall_ms < 2 * supervisor.heartbeat_ms)
     return failure("supervisor.stall_ms",
                    "must be at least twice supervisor.heartbeat_ms, or every node looks hung");
+  if (auto wrong = check_doors(config)) return failure(wrong->first, wrong->second);
   const int http = std::stoi(config.webapp.http.substr(config.webapp.http.rfind(':') + 1));
   const int base = config.net.port_base;
   if (http >= base && http <= base + 21)

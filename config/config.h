@@ -23,13 +23,19 @@ namespace stampede::config {
 
 struct Net {
   std::string mode = "ipc";        // between nodes: "ipc" or "tcp"
-  std::string bind = "127.0.0.1";  // loopback only in this version
+  std::string bind = "127.0.0.1";  // beyond loopback only with CURVE
   int port_base = 7100;            // all tcp ports but the HTTP one are port_base + 0 ... 21
   bool tcp() const { return mode == "tcp"; }
 };
 
+struct Curve {
+  std::filesystem::path key_file;    // this side's key pair; empty: no CURVE; absolute after load()
+  std::string server_key;            // the system's public key; empty: the one of key_file
+  std::filesystem::path allow_file;  // clients' public keys; empty: none; absolute after load()
+};
+
 struct Webapp {
-  std::string http = "127.0.0.1:8080";  // host:port, loopback only in this version
+  std::string http = "127.0.0.1:8080";  // host:port, always loopback
   int result_cache_ttl_s = 60;          // how long a webapp remembers a final answer
   int resend_ms = 1000;                 // an unanswered batch is sent again after this
   std::uint64_t waiting_max = 65536;    // open requests; beyond it: overloaded
@@ -68,6 +74,7 @@ struct Supervisor {
 
 struct Config {
   Net net;
+  Curve curve;
   Webapp webapp;
   Broker broker;
   Log log;

@@ -17,20 +17,23 @@ std::optional<std::int64_t> parse_integer(std::string_view text) {
   return number;
 }
 
-bool is_loopback_host(std::string_view host) {
-  int parts = 0;
-  while (true) {
+bool is_ipv4(std::string_view host) {
+  for (int parts = 1;; ++parts) {
     const auto dot = host.find('.');
     const auto part = parse_integer(host.substr(0, dot));
-    if (!part || *part < 0 || *part > 255 || (parts == 0 && *part != 127)) return false;
-    ++parts;
+    if (!part || *part < 0 || *part > 255) return false;
     if (dot == std::string_view::npos) return parts == 4;
     host.remove_prefix(dot + 1);
   }
 }
 
-bool is_loopback(const std::string& text) {
-  return is_loopback_host(text);
+bool is_loopback_host(std::string_view host) {
+  return is_ipv4(host) && parse_integer(host.substr(0, host.find('.'))) == 127;
+}
+
+// Nodes also connect to it, so it has to be an address of this host and not "all of them".
+bool is_host_address(const std::string& text) {
+  return is_ipv4(text) && parse_integer(text.substr(0, text.find('.'))) != 0;
 }
 
 bool is_loopback_endpoint(const std::string& text) {
@@ -49,6 +52,10 @@ bool is_sync(const std::string& text) {
 }
 bool is_path(const std::string& text) {
   return text.find('\0') == std::string::npos;
+}
+
+bool is_curve_key(const std::string& text) {
+  return text.empty() || text.size() == 40;  // transport/curve looks at it closely
 }
 
 bool is_db_url(const std::string& text) {
@@ -124,9 +131,11 @@ std::vector<Key> net_keys() {
           "How the nodes talk to each other: unix sockets under `<run>/sock`, or tcp on "
           "`net.bind`. Clients always use tcp."),
       text<&Config::net, &Net::bind>(
-          "net.bind", "IPv4 address", is_loopback,
-          "an address 127.x.y.z: this version has no authentication and stays on loopback",
-          "The address of every tcp socket but the webapp's HTTP."),
+          "net.bind", "IPv4 address", is_host_address,
+          "127.x.y.z, or, with curve.key_file and curve.allow_file, another IPv4 address of this "
+          "host (not 0.0.0.0)",
+          "The address of every ZeroMQ socket on tcp: the client ports, and with `net.mode` tcp "
+          "those between the nodes. HTTP ports stay on loopback."),
       number<&Config::net, &Net::port_base>(
           "net.port_base", "port", 1024, 65000,
           "All tcp ports but the HTTP one are derived from it (base + 0 ... 21, webapp *k* adds "
@@ -134,12 +143,34 @@ std::vector<Key> net_keys() {
   };
 }
 
+std::vector<Key> curve_keys() {
+  return {
+      text<&Config::curve, &Curve::key_file>(
+          "curve.key_file", "path", is_path, "a path (relative ones start at the run directory)",
+          "File with this side's CURVE key pair, mode 0600; `stampede keys new FILE` makes one. "
+          "Nodes: the system's, the same for all. A tool on a client's machine: the client's own. "
+          "Empty: no CURVE; then whoever can connect can buy as anyone.",
+          ""),
+      text<&Config::curve, &Curve::server_key>(
+          "curve.server_key", "key", is_curve_key, "a public key of 40 characters",
+          "The system's public key, for tools with another `curve.key_file` than the nodes'. "
+          "Empty: the public key of `curve.key_file`."),
+      text<&Config::curve, &Curve::allow_file>(
+          "curve.allow_file", "path", is_path, "a path (relative ones start at the run directory)",
+          "The clients' public keys, one a line, each followed by a name if you like; `# ` begins "
+          "a comment. Read when a node starts. They open the client ports only, nothing between "
+          "the nodes. Empty: only holders of `curve.key_file` may connect.",
+          ""),
+  };
+}
+
 std::vector<Key> webapp_keys() {
   return {
       text<&Config::webapp, &Webapp::http>(
           "webapp.http", "address:port", is_loopback_endpoint,
-          "127.x.y.z:PORT: this version has no authentication and stays on loopback",
-          "Where webapp 1 serves HTTP; webapp *k* adds 100·(k−1) to the port."),
+          "127.x.y.z:PORT: HTTP has no authentication of its own and stays on loopback",
+          "Where webapp 1 serves HTTP; webapp *k* adds 100·(k−1) to the port. Customers of other "
+          "hosts come through a proxy on this one that speaks TLS and knows who they are."),
       number<&Config::webapp, &Webapp::result_cache_ttl_s>(
           "webapp.result_cache_ttl_s", "seconds", 0, 3600,
           "How long a webapp answers a known request id by itself; 0: it always asks the backend."),
@@ -232,7 +263,8 @@ std::vector<Key> supervisor_keys() {
 
 std::vector<Key> make_keys() {
   std::vector<Key> all{dev_switch()};
-  for (auto make : {net_keys, webapp_keys, backend_keys, log_keys, db_keys, supervisor_keys}) {
+  for (auto make :
+       {net_keys, curve_keys, webapp_keys, backend_keys, log_keys, db_keys, supervisor_keys}) {
     auto some = make();
     std::move(some.begin(), some.end(), std::back_inserter(all));
   }
@@ -285,6 +317,10 @@ std::string Key::env() const {
       result += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
   }
   return result;
+}
+
+bool is_loopback(const std::string& text) {
+  return is_loopback_host(text);
 }
 
 const std::vector<Key>& keys() {

@@ -34,6 +34,8 @@ struct Key {
   std::string env() const;
 };
 
+bool is_loopback(const std::string& text);  // 127.x.y.z
+
 const std::vector<Key>& keys();
 const Key* find_key(std::string_view name);
 

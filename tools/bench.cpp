@@ -53,6 +53,9 @@ int exit_code(const BenchResult& result) {
 
 int measure(const ToolOptions& options, const Bench& bench) {
   const std::string endpoint = client_endpoint(options.config);
+  const auto keys = client_keys(options.config);
+  if (const auto* failure = std::get_if<Sf1Failure>(&keys))
+    return complain(failure->message, failure->exit);
   BenchPlan plan({bench.seed, bench.run, bench.items, bench.users, bench.duplicates});
   StoredRowsWatch watch(options.config);
   if (bench.drain) {
@@ -65,10 +68,13 @@ int measure(const ToolOptions& options, const Bench& bench) {
   }
   print_plan(bench, endpoint);
   BenchResult result;
-  result.load = BenchLoad(plan, load_options(bench, endpoint), print_second).run();
+  LoadOptions load = load_options(bench, endpoint);
+  load.keys = std::get<transport::CurveOptions>(keys);
+  result.load = BenchLoad(plan, load, print_second).run();
   if (!result.load.connected) {
     return complain("nobody listens on " + endpoint +
-                        ": start the system with scripts/start_all.sh, or name its --run-dir",
+                        " for us: start the system with scripts/start_all.sh, name its --run-dir, "
+                        "or look at curve.key_file",
                     kExitNoConnection);
   }
   if (bench.drain) {

@@ -51,7 +51,7 @@ std::string answer_text(std::uint64_t value) {
 }  // namespace
 
 BenchLoad::BenchLoad(BenchPlan& plan, const LoadOptions& options, OnSecond on_second)
-    : plan_(plan), options_(options), on_second_(std::move(on_second)) {
+    : plan_(plan), options_(options), on_second_(std::move(on_second)), context_(options.keys) {
   if (options_.requests == 0 && !options_.closed) {
     const double seconds = std::chrono::duration<double>(options_.duration).count();
     options_.requests = static_cast<std::uint64_t>(std::ceil(options_.rate * seconds));

@@ -31,6 +31,7 @@ namespace stampede::tools {
 
 struct LoadOptions {
   std::string endpoint;
+  transport::CurveOptions keys;
   int connections = 2;  // 1 … 8
   bool closed = false;
   std::uint64_t window = 256;  // closed loop: orders open at once, over all connections

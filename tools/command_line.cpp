@@ -7,6 +7,7 @@
 #include "actors/messages.h"
 #include "storage/db_options.h"
 #include "tools/command_line_arguments.h"
+#include "tools/keys.h"
 #include "tools/migrate.h"
 #include "tools/status.h"
 
@@ -47,6 +48,7 @@ CommandLine::CommandLine(CLI::App& app, Command& chosen)
   add_log(app, chosen);
   add_verify(app, chosen);
   add_bench(app, chosen);
+  add_keys(app, chosen);
   add_chaos(app, chosen);
 }
 
@@ -96,6 +98,16 @@ void CommandLine::add_items(CLI::App& app, Command& chosen) {
   on_chosen(stock, chosen, [this](const ToolOptions& options) {
     return run_item_stock(options, arguments_->item.item, std::stoll(arguments_->delta),
                           arguments_->item.request_id);
+  });
+}
+
+void CommandLine::add_keys(CLI::App& app, Command& chosen) {
+  auto* keys = app.add_subcommand("keys", "Make key pairs for CURVE (config/README.md)");
+  keys->require_subcommand(1);
+  auto* made = keys->add_subcommand("new", "Make a key pair, print its public key");
+  made->add_option("FILE", arguments_->key_file, "A new file for both keys, mode 0600")->required();
+  on_chosen(made, chosen, [this](const ToolOptions& options) {
+    return run_keys_new(options, arguments_->key_file);
   });
 }
 

@@ -32,6 +32,7 @@ struct CommandLine::Arguments {
   bool pending = false;
   bool dry_run = false;
   bool all = false;
+  std::string key_file;
   std::string import_file;
   std::string import_to;
   ChaosCrash crash;

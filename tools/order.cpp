@@ -35,6 +35,16 @@ std::string took(steady_clock::time_point since) {
   return text;
 }
 
+using Asked = std::variant<json, Sf1Failure>;
+
+Asked ask_webapp(const ToolOptions& options, const json& request, milliseconds timeout) {
+  auto keys = client_keys(options.config);
+  if (auto* failure = std::get_if<Sf1Failure>(&keys)) return std::move(*failure);
+  Sf1Client client(client_endpoint(options.config),
+                   std::get<transport::CurveOptions>(std::move(keys)));
+  return client.ask(request, timeout);
+}
+
 int report_failure(const ToolOptions& options, const Sf1Failure& failure, const std::string& id) {
   if (options.json) {
     const json report{{"id", id}, {"error", failure.message}, {"exit", failure.exit}};
@@ -88,8 +98,7 @@ int run_order(const ToolOptions& options, const Order& order) {
   const json request{
       {"op", "order"}, {"id", id}, {"item", order.item}, {"user", order.user}, {"qty", order.qty}};
   const auto start = steady_clock::now();
-  Sf1Client client(client_endpoint(options.config));
-  const auto outcome = client.ask(request, milliseconds(order.timeout_ms));
+  const auto outcome = ask_webapp(options, request, milliseconds(order.timeout_ms));
   if (const auto* failure = std::get_if<Sf1Failure>(&outcome)) {
     return report_failure(options, *failure, id);
   }
@@ -100,9 +109,8 @@ int run_order(const ToolOptions& options, const Order& order) {
 }
 
 int run_order_show(const ToolOptions& options, const std::string& request_id) {
-  Sf1Client client(client_endpoint(options.config));
   const auto outcome =
-      client.ask({{"op", "get"}, {"id", request_id}}, milliseconds(kOrderTimeoutMs));
+      ask_webapp(options, {{"op", "get"}, {"id", request_id}}, milliseconds(kOrderTimeoutMs));
   if (const auto* failure = std::get_if<Sf1Failure>(&outcome)) {
     return report_failure(options, *failure, request_id);
   }

@@ -45,8 +45,15 @@ std::string client_endpoint(const config::Config& config) {
   return *text;
 }
 
-Sf1Client::Sf1Client(std::string endpoint)
-    : endpoint_(std::move(endpoint)), random_(std::random_device{}()) {}
+std::variant<transport::CurveOptions, Sf1Failure> client_keys(const config::Config& config) {
+  auto keys = transport::read_curve(config.curve);
+  if (auto* problem = std::get_if<std::string>(&keys))
+    return Sf1Failure{std::move(*problem), kExitWrongUse};
+  return std::get<transport::CurveOptions>(std::move(keys));
+}
+
+Sf1Client::Sf1Client(std::string endpoint, transport::CurveOptions keys)
+    : endpoint_(std::move(endpoint)), context_(std::move(keys)), random_(std::random_device{}()) {}
 
 void Sf1Client::reconnect() {
   sockets_.clear();
@@ -84,6 +91,12 @@ Sf1Client::Outcome Sf1Client::ask(const json& request, milliseconds timeout) {
     return Sf1Failure{std::string(error.what()), kExitNoConnection};
   }
   if (!heard_.is_null()) return heard_;
+  if (!sent_)
+    return Sf1Failure{endpoint_ +
+                          " lets nobody in that is as we are; nothing was sent. Is it the " +
+                          "client port of a webapp, and are curve.key_file and curve.server_key " +
+                          "the ones it knows?",
+                      kExitNoConnection};
   return Sf1Failure{"no answer from " + endpoint_ + " in time: the outcome is unknown; ask again " +
                         "with --request-id " + id + " to settle it",
                     kExitTimedOut};

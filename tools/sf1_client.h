@@ -24,15 +24,18 @@ namespace stampede::tools {
 
 struct Sf1Failure {
   std::string message;  // what happened, what it means, what to do
-  int exit;             // 5: no answer in time, the outcome is unknown; 7: nobody listens
+  int exit;             // 5: no answer in time, the outcome is unknown; 7: no connection; 2: keys
 };
 
 // Where webapp-1 takes clients.
 std::string client_endpoint(const config::Config& config);
 
+// The keys to connect with, or what is wrong with them.
+std::variant<transport::CurveOptions, Sf1Failure> client_keys(const config::Config& config);
+
 class Sf1Client {
  public:
-  explicit Sf1Client(std::string endpoint);
+  explicit Sf1Client(std::string endpoint, transport::CurveOptions keys = {});
 
   // `request` is the whole map and has an `id`. The answer is final (a state but `queued`, or a
   // code that a retry cannot change), or the last code that was heard when the time was over.

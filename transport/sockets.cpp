@@ -8,6 +8,7 @@
 
 #include "config/invariant.h"
 #include "transport/socket_setup.h"
+#include "transport/zap.h"
 
 namespace stampede::transport {
 
@@ -62,9 +63,11 @@ bool receive_part(void* socket, zmq_msg_t* part) {
 
 struct Context::Impl {
   void* handle = nullptr;
+  CurveOptions curve;
+  std::unique_ptr<ZapHandler> zap;
 };
 
-Context::Context() : impl_(std::make_unique<Impl>()) {
+Context::Context(CurveOptions curve) : impl_(std::make_unique<Impl>()) {
   int major = 0, minor = 0, patch = 0;
   zmq_version(&major, &minor, &patch);
   // Older ones have known holes that a peer can use without a key.
@@ -72,15 +75,26 @@ Context::Context() : impl_(std::make_unique<Impl>()) {
     throw std::runtime_error("libzmq 4.3.3 or newer is needed");
   impl_->handle = zmq_ctx_new();
   if (impl_->handle == nullptr) fail_zmq("zmq_ctx_new");
+  impl_->curve = std::move(curve);
+  if (impl_->curve.on()) impl_->zap = std::make_unique<ZapHandler>(impl_->handle, impl_->curve);
 }
 
 Context::~Context() {
+  impl_->zap.reset();
   while (zmq_ctx_term(impl_->handle) != 0 && zmq_errno() == EINTR) {
   }
 }
 
 void* Context::native() const {
   return impl_->handle;
+}
+
+const CurveOptions& Context::curve() const {
+  return impl_->curve;
+}
+
+std::uint64_t Context::peers_refused() const {
+  return impl_->zap ? impl_->zap->refused() : 0;
 }
 
 // --- Socket ----------------------------------------------------------------------------------
@@ -106,7 +120,7 @@ Socket::Socket(Context& context, const SocketOptions& options, bool retry_bind)
   impl_->pass_over_slow = options.pass_over_slow;
   impl_->handle = zmq_socket(context.native(), zmq_type(options.kind));
   if (impl_->handle == nullptr) fail_zmq("zmq_socket");
-  set_up(impl_->handle, options, retry_bind);
+  set_up(impl_->handle, options, context.curve(), retry_bind);
 }
 
 Socket::~Socket() = default;

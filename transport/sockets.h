@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "transport/curve.h"
 #include "transport/frame.h"
 
 namespace stampede::transport {
@@ -29,6 +30,7 @@ struct SocketOptions {
   std::int64_t max_message_bytes = 1 << 21;  // a peer that sends more is cut off
   int linger_ms = 0;
   std::vector<std::string> subscriptions;  // SUB only
+  bool for_clients = false;  // with CURVE, a socket that binds: the allow-list's keys may connect
   // PUB and XPUB, when a subscriber's queue is full. True: the others still get the message, and
   // send() is false though the parts were taken. False: nobody gets it, send() is false and the
   // parts are untouched; right where a topic has one subscriber, since every loss is then counted.
@@ -44,11 +46,17 @@ struct SocketError : std::runtime_error {
 
 class Context {  // one per process; thread-safe; outlives all sockets
  public:
-  Context();
+  // With keys every tcp socket of the context is CURVE: those that connect prove their key and
+  // insist on the server's, those that bind admit known keys only (zap.h; its thread lives as long
+  // as the context, so it is there before any bind). Throws std::runtime_error.
+  explicit Context(CurveOptions curve = {});
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
   void* native() const;
+  [[nodiscard]] const CurveOptions& curve() const;
+  // Handshakes refused because the key is not allowed; 0 without CURVE. Any thread.
+  [[nodiscard]] std::uint64_t peers_refused() const;
 
  private:
   struct Impl;

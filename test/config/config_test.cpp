@@ -166,11 +166,31 @@ TEST_CASE("a file that is not there is refused") {
 }
 
 TEST_CASE("addresses beyond loopback are refused") {
-  CHECK(says(refused_file("[net]\nbind = \"0.0.0.0\"\n"), "no authentication"));
-  CHECK(says(refused_file("[net]\nbind = \"127.0.0\"\n"), "loopback"));
+  CHECK(says(refused_file("[net]\nbind = \"0.0.0.0\"\n"), "not 0.0.0.0"));
+  CHECK(says(refused_file("[net]\nbind = \"127.0.0\"\n"), "IPv4 address"));
   CHECK(says(refused_file("[webapp]\nhttp = \"192.168.1.2:8080\"\n"), "loopback"));
   CHECK(says(refused_file("[webapp]\nhttp = \"127.0.0.1\"\n"), "127.x.y.z:PORT"));
   CHECK(says(refused_file("[webapp]\nhttp = \"127.0.0.1:0\"\n"), "127.x.y.z:PORT"));
+}
+
+TEST_CASE("net.bind beyond loopback needs keys and an allow-list, and says what is missing") {
+  const std::string bind = "[net]\nbind = \"192.0.2.7\"\n";
+  const auto open = refused_file(bind);
+  CHECK(open.key == "net.bind");
+  CHECK(says(open, "\"192.0.2.7\""));
+  CHECK(says(open, "curve.key_file"));
+  CHECK(says(open, "curve.allow_file"));
+  CHECK(says(refused_file(bind + "[curve]\nkey_file = \"k\"\n"), "curve.allow_file"));
+  CHECK(says(refused_file(bind + "[curve]\nallow_file = \"a\"\n"), "curve.key_file"));
+  CHECK(says(refused_file("[curve]\nallow_file = \"a\"\n"), "protects nothing"));
+  CHECK(says(refused_file("[curve]\nserver_key = \"" + std::string(40, 'a') + "\"\n"),
+             "curve.key_file"));
+  const RunDir run;
+  run.write("stampede.toml", bind + "[curve]\nkey_file = \"k\"\nallow_file = \"/a\"\n");
+  const auto closed = loaded({.file = {}, .run_dir = run.path(), .env = {}, .flags = {}});
+  CHECK(closed.net.bind == "192.0.2.7");
+  CHECK(closed.curve.key_file == closed.run_dir / "k");
+  CHECK(closed.curve.allow_file == "/a");
 }
 
 TEST_CASE("database addresses are checked and hold no password") {

@@ -18,9 +18,10 @@ class AsyncClient:
     Answers find their question by the request id, in whatever order they come.
     """
 
-    def __init__(self, endpoint=q.DEFAULT_ENDPOINT, news_endpoint=None):
+    def __init__(self, endpoint=q.DEFAULT_ENDPOINT, news_endpoint=None, curve=None):
         self.endpoint = endpoint
         self._news_endpoint = news_endpoint
+        self._curve = curve
         self._pid = None
         self._context = None
         self._socket = None
@@ -128,7 +129,7 @@ class AsyncClient:
             self._context = zmq.asyncio.Context()
         if self._socket is not None:
             return
-        self._socket = q.open_dealer(self._context, self.endpoint)
+        self._socket = q.open_dealer(self._context, self.endpoint, self._curve)
         self._opened_at = q.now()
         self._reader = asyncio.create_task(self._read(self._socket))
 
@@ -185,4 +186,4 @@ class AsyncClient:
     def _subscription(self, item):
         self._open()
         endpoint = self._news_endpoint or q.news_endpoint(self.endpoint)
-        return q.open_subscription(self._context, endpoint, item)
+        return q.open_subscription(self._context, endpoint, item, self._curve)

@@ -14,13 +14,15 @@ from .question import Question
 class Client:
     """Asks one webapp. May be used by several threads (one question at a time) and after a fork.
 
+    `curve` are keys for a system with CURVE: (its public key, own public key, own secret key).
     Every call blocks for at most its timeout, in seconds. Errors are `StampedeError` with `.code`;
     `OutcomeUnknown` (a TimeoutError) names the request id to ask again with.
     """
 
-    def __init__(self, endpoint=q.DEFAULT_ENDPOINT, news_endpoint=None):
+    def __init__(self, endpoint=q.DEFAULT_ENDPOINT, news_endpoint=None, curve=None):
         self.endpoint = endpoint
         self._news_endpoint = news_endpoint
+        self._curve = curve
         self._lock = threading.Lock()
         self._pid = None
         self._context = None
@@ -128,7 +130,7 @@ class Client:
             self._pid, self._socket = os.getpid(), None
             self._context = zmq.Context()
         if self._socket is None:
-            self._socket = q.open_dealer(self._context, self.endpoint)
+            self._socket = q.open_dealer(self._context, self.endpoint, self._curve)
 
     def _drop_socket(self):
         if self._socket is not None:
@@ -164,4 +166,4 @@ class Client:
         with self._lock:
             self._open()
             endpoint = self._news_endpoint or q.news_endpoint(self.endpoint)
-            return q.open_subscription(self._context, endpoint, item)
+            return q.open_subscription(self._context, endpoint, item, self._curve)

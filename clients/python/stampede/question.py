@@ -27,8 +27,16 @@ SOCKET_OPTIONS = (
 now = time.monotonic
 
 
-def open_dealer(context, endpoint):
+def set_keys(socket, curve):
+    """curve: (the system's public key, own public key, own secret key), or None."""
+    if curve is not None:
+        socket.curve_serverkey, socket.curve_publickey, socket.curve_secretkey = (
+            key.encode() if isinstance(key, str) else key for key in curve)
+
+
+def open_dealer(context, endpoint, curve=None):
     socket = context.socket(zmq.DEALER)
+    set_keys(socket, curve)
     for option, value in SOCKET_OPTIONS:
         socket.setsockopt(option, value)
     # What cannot be sent now must not be queued for a server that may never come back.
@@ -37,10 +45,11 @@ def open_dealer(context, endpoint):
     return socket
 
 
-def open_subscription(context, endpoint, item):
+def open_subscription(context, endpoint, item, curve=None):
     # Without IMMEDIATE: the subscription is then on its way as soon as there is a connection, not
     # only when the program looks at the socket again.
     socket = context.socket(zmq.SUB)
+    set_keys(socket, curve)
     for option, value in SOCKET_OPTIONS:
         socket.setsockopt(option, value)
     # SUB matches prefixes: without the last slash item 1 would bring item 10.
