@@ -110,8 +110,9 @@ bool names_a_key(const std::string& variable) {
 Failure apply_environment(const Environment& env, Config& config) {
   for (const auto& [variable, text] : env) {
     if (!variable.starts_with("STAMPEDE_") || !names_a_key(variable)) continue;
+    const auto& name = variable;  // clang 14 cannot capture a structured binding
     const auto it = std::find_if(keys().begin(), keys().end(),
-                                 [&](const Key& key) { return key.env() == variable; });
+                                 [&name](const Key& key) { return key.env() == name; });
     if (it == keys().end())
       return ConfigError{"environment", 0, 0, variable,
                          "names no key; unset it, or take one of config/README.md "

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 
 namespace stampede::config {
 
@@ -15,7 +16,11 @@ inline constexpr int kExitBrokenInvariant = 70;
                                           const char* text) {
   std::fprintf(stderr, "broken invariant at %s:%d: %s (%s)\n", file, line, text, condition);
   std::fflush(stderr);
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+  std::abort();  // a fuzzer keeps the input of an abort, but not of an exit
+#else
   ::_exit(kExitBrokenInvariant);
+#endif
 }
 
 }  // namespace stampede::config

@@ -12,12 +12,15 @@ PACKAGES=(
 )
 # What scripts/bench.sh measures against; without it those points are named as missing.
 BENCH_PACKAGES=(redis-server)
+# What scripts/fuzz.sh builds with.
+FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)
 
 usage() {
   cat <<'TEXT'
-Usage: scripts/install_deps.sh [--print] [--bench]
+Usage: scripts/install_deps.sh [--print] [--bench] [--fuzz]
 Installs the missing Debian 12 packages with apt-get, as root or through sudo.
   --print   only says what it would do
+  --fuzz    also clang with libFuzzer, for scripts/fuzz.sh
   --bench   also the peers of scripts/bench.sh; Debian starts a service with redis-server
 Does nothing, and needs no root, when all are there. Without --bench it starts no service: only the
 database's programs are installed, not its system service.
@@ -43,6 +46,7 @@ while (($#)); do
   case $1 in
     --help | -h) usage; exit 0 ;;
     --print) print_only=true ;;
+    --fuzz) PACKAGES+=("${FUZZ_PACKAGES[@]}") ;;
     --bench) PACKAGES+=("${BENCH_PACKAGES[@]}") ;;
     *) give_up "unknown argument '$1'; see --help" 2 ;;
   esac

@@ -1,0 +1,142 @@
+// A browser's bytes through a real HttpConnection on a socket pair, then through the readers of
+// JSON bodies, forms and queries. First two bytes: where the stream is cut. Checked: how the bytes
+// are cut into packets changes neither the requests that were understood nor the answers (request
+// smuggling lives from the opposite); a request is served only within its limits; every answer is
+// HTTP; a connection ends with its peer; an order body written anew reads the same.
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "actors/http_connection.h"
+#include "actors/http_form.h"
+#include "actors/http_json.h"
+#include "test/fuzz/fuzz.h"
+
+namespace {
+
+using namespace stampede::actors;
+namespace asio = boost::asio;
+
+constexpr std::size_t kBytesMax = 8000;  // below the limits at which buffering would show
+
+void check_body(const HttpRequest& request) {
+  OrderBody order;
+  if (const auto fault = parse_order_body(request.body, order)) {
+    FUZZ_CHECK(!fault->text.empty());
+  } else {
+    std::string again = "{\"item\":" + std::to_string(order.item) +
+                        ",\"qty\":" + std::to_string(order.qty) + ",\"user\":";
+    append_json_text(again, order.user);
+    if (!order.id.empty()) append_json_text(again += ",\"id\":", order.id);
+    again += '}';
+    OrderBody read;
+    FUZZ_CHECK(!parse_order_body(again, read));
+    FUZZ_CHECK(read.id == order.id && read.user == order.user && read.item == order.item);
+    FUZZ_CHECK(read.qty == order.qty && valid_user(order.user));
+  }
+  const auto form = form_value(request.header("Content-Type"), request.body, "itemId");
+  if (form) FUZZ_CHECK(form->size() <= request.body.size());
+  const auto query = query_value(request.query, "wait");
+  if (query && parse_number(*query)) FUZZ_CHECK(*parse_number(*query) <= kItemIdMax);
+}
+
+// One for all inputs: making one costs more than most inputs.
+const std::shared_ptr<asio::io_context>& loop() {
+  static const auto io = std::make_shared<asio::io_context>(1);
+  return io;
+}
+
+class Host final : public HttpHost {
+ public:
+  void serve(HttpRequest&& request, HttpRespond&& respond) override {
+    FUZZ_CHECK(!request.method.empty() && request.target.starts_with('/'));
+    FUZZ_CHECK(request.body.size() <= limits_.body_bytes_max);
+    check_body(request);
+    seen.push_back(request.method + ' ' + request.target + '?' + request.query + '\n' +
+                   request.head + '\n' + request.body);
+    respond({200, "application/json", "{}", {}});
+  }
+  void closed(HttpConnection&) override { ++ended; }
+  const HttpLimits& limits() const override { return limits_; }
+  const std::shared_ptr<HttpReplyDesk>& desk() const override { return desk_; }
+
+  std::vector<std::string> seen;
+  int ended = 0;
+
+ private:
+  HttpLimits limits_;
+  std::shared_ptr<HttpReplyDesk> desk_ = [] {
+    auto desk = std::make_shared<HttpReplyDesk>(loop());
+    desk->set_home();
+    return desk;
+  }();
+};
+
+struct Outcome {
+  std::vector<std::string> requests;
+  std::string answers;
+  friend bool operator==(const Outcome&, const Outcome&) = default;
+};
+
+void run() {
+  loop()->restart();
+  loop()->poll();
+}
+
+void send_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const auto sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent <= 0) return;  // the connection was ended
+    bytes.remove_prefix(static_cast<std::size_t>(sent));
+    run();
+  }
+}
+
+Outcome outcome_of(std::string_view bytes, const std::set<std::size_t>& cuts) {
+  Host host;
+  int ends[2];
+  FUZZ_CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
+  std::make_shared<HttpConnection>(host,
+                                   asio::ip::tcp::socket(*loop(), asio::ip::tcp::v4(), ends[0]))
+      ->start();
+  std::size_t from = 0;
+  for (const auto cut : cuts) {
+    send_all(ends[1], bytes.substr(from, cut - from));
+    from = cut;
+  }
+  send_all(ends[1], bytes.substr(from));
+  ::shutdown(ends[1], SHUT_WR);
+  run();
+  Outcome outcome;
+  char buffer[4096];
+  for (ssize_t got = 0; (got = ::read(ends[1], buffer, sizeof buffer)) > 0;)
+    outcome.answers.append(buffer, static_cast<std::size_t>(got));
+  ::close(ends[1]);
+  run();
+  FUZZ_CHECK(host.ended == 1);
+  outcome.requests = std::move(host.seen);
+  return outcome;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  stampede::test::Input input(data, size);
+  const std::size_t cut = input.word();
+  const auto bytes = input.take(kBytesMax);
+  const Outcome whole = outcome_of(bytes, {});
+  FUZZ_CHECK(whole.answers.empty() || whole.answers.starts_with("HTTP/1.1 "));
+  const auto at = bytes.empty() ? 0 : cut % bytes.size();
+  FUZZ_CHECK(outcome_of(bytes, {at}) == whole);
+  if (bytes.size() <= 100) {
+    std::set<std::size_t> every;
+    for (std::size_t i = 1; i < bytes.size(); ++i) every.insert(i);
+    FUZZ_CHECK(outcome_of(bytes, every) == whole);
+  }
+  return 0;
+}
