@@ -115,7 +115,7 @@ void SupervisorRole::start(PortControl& port) {
   reports.bind = true;
   reports_ = port.open(reports);
   transport::SocketOptions wanted;
-  wanted.kind = transport::SocketKind::pub;
+  wanted.kind = transport::SocketKind::xpub;  // so that the port sees the topics
   wanted.endpoint = runtime_.endpoint(transport::Channel::wanted);
   wanted.bind = true;
   wanted_ = port.open(wanted);

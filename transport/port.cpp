@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "config/invariant.h"
+#include "transport/port_socket.h"
 
 namespace stampede::transport {
 
@@ -37,10 +38,8 @@ class Loop final : public PortControl {
 
   SocketId open(const SocketOptions& options, bool retry_bind) override;
   void close(SocketId id) override;
-  bool send(SocketId id, Message& parts) override {
-    return sent(at(id), at(id).socket.send(parts));
-  }
-  bool send(SocketId id, Frame& part) override { return sent(at(id), at(id).socket.send(part)); }
+  bool send(SocketId id, Message& parts) override { return send_any(at(id), parts); }
+  bool send(SocketId id, Frame& part) override { return send_any(at(id), part); }
   bool writable(SocketId id) const override;
   void watch(int fd, std::function<void()> on_readable) override;
   void unwatch(int fd) override;
@@ -57,13 +56,6 @@ class Loop final : public PortControl {
   void fire_timers(PortRole& role);
 
  private:
-  struct Entry {
-    SocketId id;
-    SocketKind kind;
-    Socket socket;
-    bool paused = false;
-    bool refused = false;  // a send was refused: look for POLLOUT
-  };
   struct Watched {
     int fd;
     std::shared_ptr<std::function<void()>> on_readable;  // lives on while it is being called
@@ -73,9 +65,12 @@ class Loop final : public PortControl {
     int fd = -1;  // a watched descriptor
   };
 
-  Entry* find(SocketId id);
-  Entry& at(SocketId id);
-  bool sent(Entry& entry, bool taken);
+  PortSocket* find(SocketId id);
+  PortSocket& at(SocketId id);
+  template <class Parts>
+  bool send_any(PortSocket& entry, Parts& parts);
+  void shut(PortRole& role, PortSocket& entry);
+  void reopen_due();
   void rebuild();
   [[nodiscard]] long timeout_ms(bool wait) const;
   void read_socket(PortRole& role, SocketId id);
@@ -90,47 +85,75 @@ class Loop final : public PortControl {
   bool more_waits_ = false;  // a socket was left with messages
   bool changed_ = true;      // items_ must be made anew
   SocketId last_id_ = 0;
-  std::vector<Entry> entries_;
+  std::vector<PortSocket> entries_;
   std::vector<Watched> watched_;
   std::vector<zmq_pollitem_t> items_;  // [0] is the mailbox
   std::vector<Source> sources_;        // same positions as items_
   std::vector<Source> ready_;
   std::set<MonoTime> timers_;  // whole milliseconds, so that it stays small
-  Message parts_;              // reused for every message
+  MonoTime next_reopen_ = MonoTime::max();
+  Message parts_;  // reused for every message
 };
 
 SocketId Loop::open(const SocketOptions& options, bool retry_bind) {
-  entries_.push_back({last_id_ + 1, options.kind, Socket(context_, options, retry_bind)});
+  entries_.emplace_back(last_id_ + 1, context_, options, retry_bind);
   changed_ = true;
   return ++last_id_;
 }
 
 void Loop::close(SocketId id) {
-  std::erase_if(entries_, [id](const Entry& entry) { return entry.id == id; });
+  std::erase_if(entries_, [id](const PortSocket& entry) { return entry.id == id; });
   changed_ = true;
 }
 
-Loop::Entry* Loop::find(SocketId id) {
+PortSocket* Loop::find(SocketId id) {
   for (auto& entry : entries_)
     if (entry.id == id) return &entry;
   return nullptr;
 }
 
-Loop::Entry& Loop::at(SocketId id) {
-  Entry* entry = find(id);
+PortSocket& Loop::at(SocketId id) {
+  PortSocket* entry = find(id);
   STAMPEDE_ASSERT(entry != nullptr, "a socket that is not open was used");
   return *entry;
 }
 
 bool Loop::writable(SocketId id) const {
-  return const_cast<Loop*>(this)->at(id).socket.writable();
+  const auto& socket = const_cast<Loop*>(this)->at(id).socket;
+  return socket && socket->writable();
 }
 
-bool Loop::sent(Entry& entry, bool taken) {
-  const bool balances = entry.kind == SocketKind::push || entry.kind == SocketKind::dealer;
-  if (!taken && balances && !entry.refused) entry.refused = changed_ = true;
+template <class Parts>
+bool Loop::send_any(PortSocket& entry, Parts& parts) {
+  const bool taken = entry.socket && entry.socket->send(parts);
+  if (!taken && entry.balances() && !entry.refused) entry.refused = changed_ = true;
   return taken;
 }
+
+// --- floods of topics --------------------------------------------------------------------------
+
+void Loop::shut(PortRole& role, PortSocket& entry) {
+  std::fprintf(stderr, "port: %s is shut for a moment: more than %zu topics\n",
+               entry.options.endpoint.c_str(), entry.options.topics_max);
+  const SocketId id = entry.id;
+  const auto topics = entry.shut(now_ + kFloodPause);
+  next_reopen_ = std::min(next_reopen_, now_ + kFloodPause);
+  changed_ = true;
+  for (const auto& topic : topics) {  // the role may open and close sockets meanwhile
+    parts_.clear();
+    parts_.emplace_back(std::string(1, '\0') + topic);
+    role.on_message(*this, id, parts_);
+  }
+}
+
+void Loop::reopen_due() {
+  if (now_ < next_reopen_) return;
+  next_reopen_ = MonoTime::max();
+  for (auto& entry : entries_) next_reopen_ = std::min(next_reopen_, entry.reopen(context_, now_));
+  changed_ = true;
+}
+
+// --- waiting and reading -------------------------------------------------------------------------
 
 void Loop::watch(int fd, std::function<void()> on_readable) {
   unwatch(fd);
@@ -144,7 +167,7 @@ void Loop::unwatch(int fd) {
 }
 
 void Loop::pause_reading(SocketId id, bool paused) {
-  Entry& entry = at(id);
+  PortSocket& entry = at(id);
   if (entry.paused == paused) return;
   entry.paused = paused;
   changed_ = true;
@@ -159,8 +182,9 @@ void Loop::rebuild() {
   sources_.assign(1, Source{});
   for (auto& entry : entries_) {
     const int events = (entry.paused ? 0 : ZMQ_POLLIN) | (entry.refused ? ZMQ_POLLOUT : 0);
-    if (events == 0 || (entry.kind == SocketKind::push && !entry.refused)) continue;
-    items_.push_back({entry.socket.native(), 0, static_cast<short>(events), 0});
+    const bool silent = entry.options.kind == SocketKind::push && !entry.refused;
+    if (!entry.socket || events == 0 || silent) continue;
+    items_.push_back({entry.socket->native(), 0, static_cast<short>(events), 0});
     sources_.push_back({entry.id, -1});
   }
   for (const auto& watched : watched_) {
@@ -172,8 +196,9 @@ void Loop::rebuild() {
 
 long Loop::timeout_ms(bool wait) const {
   if (!wait || more_waits_ || stopped_) return 0;
-  if (timers_.empty()) return -1;
-  const auto left = ceil<milliseconds>(*timers_.begin() - steady_clock::now());
+  const auto next = timers_.empty() ? next_reopen_ : std::min(*timers_.begin(), next_reopen_);
+  if (next == MonoTime::max()) return -1;
+  const auto left = ceil<milliseconds>(next - steady_clock::now());
   return std::max<long>(0, static_cast<long>(left.count()));
 }
 
@@ -187,7 +212,7 @@ void Loop::poll(bool wait) {
   ready_.clear();
   for (std::size_t i = 1; i < items_.size(); ++i) {
     if (items_[i].revents == 0) continue;
-    Entry* entry = sources_[i].fd < 0 ? find(sources_[i].id) : nullptr;
+    PortSocket* entry = sources_[i].fd < 0 ? find(sources_[i].id) : nullptr;
     if (entry != nullptr && (items_[i].revents & ZMQ_POLLOUT) != 0) {
       entry->refused = false;
       changed_ = true;
@@ -208,8 +233,10 @@ void Loop::take_messages(PortRole& role) {
 
 void Loop::read_socket(PortRole& role, SocketId id) {
   for (int taken = 0; taken < kMessagesPerSocket; ++taken) {
-    Entry* entry = find(id);  // the role may have closed or paused it with the last message
-    if (entry == nullptr || entry->paused || !entry->socket.receive(parts_)) return;
+    PortSocket* entry = find(id);  // the role may have closed or paused it with the last message
+    if (entry == nullptr || entry->paused || !entry->socket) return;
+    if (!entry->socket->receive(parts_)) return;
+    if (entry->publishes() && !entry->topics.take(parts_[0].bytes())) return shut(role, *entry);
     role.on_message(*this, id, parts_);
   }
   more_waits_ = true;
@@ -225,6 +252,7 @@ void Loop::call_watcher(int fd) {
 }
 
 void Loop::fire_timers(PortRole& role) {
+  reopen_due();
   if (timers_.empty() || *timers_.begin() > now_) return;
   timers_.erase(timers_.begin(), timers_.upper_bound(now_));
   role.on_timer(*this);

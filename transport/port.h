@@ -8,6 +8,10 @@
 // that has arrived* before it sends, which is where batches come from; no timer delays an order.
 // The one thing a round waits for is the poll.
 //
+// A stranger may subscribe without end, and ZeroMQ would keep it all. So an XPUB with more topics
+// than SocketOptions::topics_max is shut for kFloodPause: the role is told that every topic is
+// gone, what it sends meanwhile is refused; honest subscribers come back by themselves.
+//
 // The actor ends when the role calls stop(), when an exit_msg arrives (its reason becomes the
 // actor's; a high-priority one overtakes all mail that waits), or when a role's call throws: the
 // reason then carries the exception's text (sec::runtime_error, or sec::cannot_open_port when an
@@ -27,6 +31,7 @@ using SocketId = std::size_t;
 using MonoTime = std::chrono::steady_clock::time_point;
 
 inline constexpr int kMessagesPerSocket = 256;
+inline constexpr std::chrono::milliseconds kFloodPause{1000};
 inline constexpr int kMailsPerRound = 4096;  // so that a flood of mail cannot starve the sockets
 
 // What a role may ask of its port. Valid only in the port's thread, inside PortRole's calls.

@@ -35,6 +35,9 @@ struct SocketOptions {
   // send() is false though the parts were taken. False: nobody gets it, send() is false and the
   // parts are untouched; right where a topic has one subscriber, since every loss is then counted.
   bool pass_over_slow = true;
+  // XPUB in a port: with more different topics than this at once the socket is shut for a moment,
+  // which frees what they cost; see port.h.
+  std::size_t topics_max = 20'000;
 };
 
 // Thrown by Socket's constructor: the address is taken (bind) or unusable. what() says what to do.

@@ -246,6 +246,43 @@ TEST_CASE_FIXTURE(PortFixture, "a role may close and open sockets while it takes
   CHECK(end_of(port) == "exit_reason(user_shutdown)");
 }
 
+TEST_CASE_FIXTURE(PortFixture, "topics without end shut a publisher for a moment, and free it") {
+  std::promise<void> bound, flooded, again;
+  int subscribed = 0;
+  int gone = 0;
+  const auto endpoint = directory.ipc("news");
+  role->at_start = [&](PortControl& port) {
+    SocketOptions options = bind_to(SocketKind::xpub, endpoint);
+    options.topics_max = 100;
+    port.open(options);
+    bound.set_value();
+  };
+  role->at_message = [&](PortControl& port, SocketId id, Message& parts) {
+    if (parts[0].bytes() == "\x01honest") again.set_value();
+    if (parts[0].bytes()[0] == 1) return static_cast<void>(++subscribed);
+    Frame news("news");
+    CHECK_FALSE(port.send(id, news));  // shut: nothing is taken
+    if (++gone == 101) flooded.set_value();
+  };
+  const auto port = spawn();
+  auto ready = bound.get_future();
+  REQUIRE(comes(ready));
+  auto attack = connect_to(SocketKind::sub, endpoint);
+  for (int i = 0; i < 300; ++i) attack.subscriptions.push_back("topic/" + std::to_string(i) + "/");
+  {
+    Socket attacker(context, attack);
+    auto done = flooded.get_future();
+    REQUIRE(comes(done));
+  }
+  CHECK(subscribed == 100);  // the next one was too many, and is among the gone
+  auto reader = connect_to(SocketKind::sub, endpoint);
+  reader.subscriptions = {"honest"};
+  Socket honest(context, reader);
+  auto back = again.get_future();
+  CHECK(comes(back));
+  end(port, caf::exit_reason::user_shutdown);
+}
+
 TEST_CASE_FIXTURE(PortFixture, "a request is answered, one that nobody knows is refused") {
   role->handlers = [](PortControl&) {
     return caf::message_handler{[](int value) { return value + 1; }};
