@@ -1,0 +1,235 @@
+#!/usr/bin/python3
+"""Attackers for hostile_long_test.py, each a process of its own.
+
+Usage: test/system/attackers.py KIND PORT-BASE COUNT SEED
+Sends COUNT malformed things and prints how many were sent. None of them is a request that a
+stranger may make: what decides an order, or a well-formed message between nodes, is not among them.
+  clients      msgpack maps with wrong, changed, doubled, deep or cut values, at a webapp's ROUTER
+  nodes        frames that are no envelope, bodies that are no body, at the nodes' PULL sockets
+  connections  ZMTP 1, 2 and 3 greetings and frames, half, wrong or huge, at every port
+  topics       subscriptions without end at every publisher
+"""
+
+import random
+import socket
+import struct
+import sys
+import time
+
+import msgpack
+import zmq
+
+# What attackers' orders ask for: an item that is not there decides nothing.
+NO_ITEM = 2**62 + 0x1234567890
+ENVELOPE = struct.Struct("<4sBBHIIQQQQQQ")
+WORK, RESULT, HELLO = 1, 2, 4
+
+
+# --- what is sent --------------------------------------------------------------------------------
+
+def mutated(rng, data):
+    data = bytearray(data)
+    for _ in range(rng.randrange(1, 5)):
+        at = rng.randrange(len(data) + 1)
+        kind = rng.randrange(4)
+        if kind == 0:
+            data[at:at + 1] = rng.randbytes(1)
+        elif kind == 1:
+            data[at:at] = rng.randbytes(rng.randrange(1, 4))
+        elif kind == 2:
+            del data[at:at + rng.randrange(1, 4)]
+        else:
+            del data[at:]
+    return bytes(data)
+
+
+def deep(rng):
+    return rng.choice([b"\x91", b"\x81\xa1a", b"\x81\x91"]) * rng.randrange(1, 20_000)
+
+
+def declared(rng):
+    """Few bytes that declare much."""
+    head = rng.choice([b"\xdd", b"\xdf", b"\xc6", b"\xdb", b"\xc9"])
+    return rng.choice([b"", b"\x81\xa2op", b"\x82\xa2id\xa1x\xa4user"]) + head + rng.choice(
+        [b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\x00\x10\x00\x00"]) + rng.randbytes(4)
+
+
+def client_frame(rng):
+    dice = rng.random()
+    if dice < 0.15:
+        return rng.randbytes(rng.randrange(300))
+    if dice < 0.20:
+        return declared(rng)
+    if dice < 0.22:
+        return deep(rng)
+    order = {"op": rng.choice(["order", "get", "items", "ping", "", "ORDER", 1]),
+             "id": rng.choice([f"x{rng.getrandbits(30)}", "", "a b", "x" * 65, None, 7]),
+             "item": rng.choice([NO_ITEM, 0, 2**63, 2**64 - 1, "1", None, -1, [1], 1.5]),
+             "user": rng.choice(["eve", "", "\0", "é" * 40, 5, {}, "x" * 70_000]
+                                if dice < 0.25 else ["eve", "", "\0", "é" * 40, 5, {}]),
+             "qty": rng.choice([1, 0, -1, 2**40, "1", None, True])}
+    packed = msgpack.packb(order)
+    return packed if dice < 0.5 else mutated(rng, packed)
+
+
+def envelope(rng, kind):
+    """Almost one: wrong magic, version, kind, reserved bytes or size."""
+    values = [b"STP1", kind, 1, 0, rng.randrange(5), rng.randrange(5), rng.getrandbits(64),
+              rng.getrandbits(64), rng.getrandbits(64), rng.getrandbits(64), rng.getrandbits(64), 0]
+    wrong = rng.randrange(5)
+    if wrong == 0:
+        values[0] = rng.choice([b"STP0", b"stp1", b"\0\0\0\0"])
+    elif wrong == 1:
+        values[1] = rng.choice([0, 8, 255])
+    elif wrong == 2:
+        values[2] = rng.choice([0, 2, 255])
+    elif wrong == 3:
+        values[11] = rng.getrandbits(63) + 1
+    packed = ENVELOPE.pack(*values)
+    return packed if wrong != 4 else packed[:rng.randrange(64)] + b"x" * rng.choice([0, 65])
+
+
+def node_parts(rng, offset):
+    dice = rng.random()
+    if dice < 0.3:
+        return [rng.randbytes(rng.randrange(100)) for _ in range(rng.randrange(1, 6))]
+    if dice < 0.35:
+        return [b"x"] * rng.randrange(10, 60)
+    if dice < 0.6 and offset == 11:
+        # A true envelope of a webapp that is not there, and a body that is none.
+        good = ENVELOPE.pack(b"STP1", WORK, 1, 0, rng.randrange(1, 4), 9, rng.getrandbits(63) + 1,
+                             rng.randrange(1, 100), 0, 0, 0, 0)
+        return [good, rng.choice([rng.randbytes(rng.randrange(200)), deep(rng), declared(rng)])]
+    if dice < 0.6 and offset == 20:
+        good = ENVELOPE.pack(b"STP1", 6, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0)
+        report = msgpack.packb({"node": rng.choice(["webapp-1", "nobody", 5]), "pid": rng.choice(
+            [1, "x", 2**40]), "phase": rng.choice([1, "x", -1]), "replies": rng.choice([1, [1]])})
+        if rng.random() < 0.02:
+            return [good, rng.choice([deep(rng), b"\x91" * 2_000_000, b"\x81\xa1a" * 600_000])]
+        return [good, rng.choice([report, mutated(rng, report)])]
+    return [envelope(rng, rng.choice([WORK, RESULT, HELLO, 5, 6])), client_frame(rng)]
+
+
+def greeting(rng):
+    """ZMTP of any version, half, wrong, or whole and then nonsense."""
+    def v1():
+        return bytes([rng.choice([1, 0, 255])]) + rng.randbytes(rng.randrange(20))
+
+    def v2():
+        return b"\xff" + bytes(7) + b"\x01\x7f\x01" + bytes([rng.randrange(12)])
+
+    def v3(mechanism=b"NULL"):
+        return (b"\xff" + bytes(8) + b"\x7f\x03" + bytes([rng.randrange(3)])
+                + mechanism.ljust(20, b"\0") + bytes(32))
+
+    ready = b"\x04\x26\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER\x08Identity\x00\x00\x00\x00"
+    huge = rng.choice([b"\x02", b"\x03", b"\x06", b"\x02"]) + rng.choice(
+        [b"\xff" * 8, b"\x7f" + b"\xff" * 7, struct.pack(">Q", 2**31), struct.pack(">Q", 2**24)])
+    return rng.choice([
+        lambda: v3()[:rng.randrange(64)],
+        lambda: v3() + ready[:rng.randrange(len(ready))],
+        lambda: v3() + mutated(rng, ready),
+        lambda: v3() + ready + huge + rng.randbytes(50),
+        lambda: v3() + ready + b"\x04\x05\x04PING" + rng.randbytes(5),
+        lambda: v3() + ready + rng.randbytes(200),
+        lambda: v3(b"PLAIN") + b"\x04\x0d\x05HELLO\x01a\x01b",
+        lambda: v3(b"CURVE") + b"\x04\xc8\x05HELLO" + rng.randbytes(194),
+        lambda: v3(rng.randbytes(20)) + ready,
+        lambda: v2() + b"\x00\x00" + rng.randbytes(60),
+        lambda: v2() + b"\x00\x00" + huge,
+        lambda: v1() + rng.randbytes(100),
+        lambda: b"\x01\x00" + b"\xff" + b"\xff" * 8 + rng.randbytes(50),
+        lambda: rng.randbytes(rng.randrange(300)),
+        lambda: b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        lambda: b"",
+    ])()
+
+
+# --- how it is sent ------------------------------------------------------------------------------
+
+def peer(context, kind, base, offset):
+    made = context.socket(kind)
+    made.linger = 500
+    made.sndtimeo = 5000
+    made.connect(f"tcp://127.0.0.1:{base + offset}")
+    return made
+
+
+def attack_clients(rng, base, count):
+    context = zmq.Context()
+    dealer = peer(context, zmq.DEALER, base, 1)
+    answers = 0
+    for sent in range(count):
+        frame = client_frame(rng)
+        parts = [frame]
+        if rng.random() < 0.1:
+            parts = [b""] * rng.randrange(3) + [frame] * rng.randrange(1, 4)
+        dealer.send_multipart(parts)
+        while dealer.poll(0):
+            dealer.recv_multipart()
+            answers += 1
+        if sent % 5000 == 4999:  # a new connection now and then, the old one with what it owes
+            dealer.close()
+            dealer = peer(context, zmq.DEALER, base, 1)
+    context.destroy(500)
+    return count if answers else 0
+
+
+def attack_nodes(rng, base, count):
+    context = zmq.Context()
+    doors = {offset: peer(context, zmq.PUSH, base, offset) for offset in (11, 13, 20)}
+    for sent in range(count):
+        offset = (11, 13, 20)[sent % 3]
+        doors[offset].send_multipart(node_parts(rng, offset))
+    context.destroy(5000)
+    return count
+
+
+def attack_connections(rng, base, count):
+    kept = []
+    for sent in range(count):
+        connection = socket.create_connection(
+            ("127.0.0.1", base + rng.choice([1, 2, 11, 12, 13, 14, 20, 21])), 10)
+        connection.settimeout(1)
+        try:
+            connection.sendall(greeting(rng))
+        except OSError:
+            pass
+        kept.append(connection)
+        if len(kept) > rng.randrange(1, 100):
+            kept.pop(rng.randrange(len(kept))).close()
+        if sent % 100 == 99:
+            time.sleep(0.01)
+    for connection in kept:
+        connection.close()
+    return count
+
+
+def attack_topics(rng, base, count):
+    context = zmq.Context()
+    publishers = [peer(context, zmq.SUB, base, offset) for offset in (2, 14, 21)]
+    for sent in range(count):
+        topic = rng.choice([b"stock/%d/" % rng.getrandbits(40), rng.randbytes(rng.randrange(1, 30)),
+                            b"result/webapp-%d/" % rng.getrandbits(20)])
+        if topic.startswith(b"result/webapp-1/"):
+            continue
+        publishers[sent % 3].subscribe(topic)
+    time.sleep(1)
+    context.destroy(0)
+    return count
+
+
+def main(arguments):
+    attacks = {"clients": attack_clients, "nodes": attack_nodes,
+               "connections": attack_connections, "topics": attack_topics}
+    if len(arguments) != 4 or arguments[0] not in attacks:
+        print(__doc__.strip(), file=sys.stderr)
+        return 2
+    base, count, seed = map(int, arguments[1:])
+    rng = random.Random(f"{arguments[0]} {seed}")
+    print(attacks[arguments[0]](rng, base, count))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
