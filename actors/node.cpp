@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 #include <thread>
 
@@ -49,6 +50,15 @@ void raise_open_files() {
   if (limit.rlim_cur >= wanted) return;
   limit.rlim_cur = wanted;
   ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// A core would hold keys, the database password and users' names. The filter also holds where cores
+// go to a program, which a limit does not stop. (PR_SET_DUMPABLE would hide /proc/PID/exe, too, by
+// which the scripts know the nodes of a user who is not root.)
+void leave_no_core() {
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+  std::ofstream("/proc/self/coredump_filter") << "0";
 }
 
 // The code for an error with which an actor ended. A port reports an address that is taken as
@@ -284,6 +294,7 @@ int run_node(NodeOptions options, const std::function<void(NodeRuntime&)>& start
   const std::string id = node_id(options);
   start_log(id);
   raise_open_files();
+  leave_no_core();
   if (const auto problem = prepare(options); !problem.empty()) {
     return refuse(options, kExitConfig, problem);
   }

@@ -1,0 +1,164 @@
+#!/usr/bin/env bash
+# Builds with a sanitizer into a build directory of its own and runs tests there.
+set -euo pipefail
+PROJECT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+usage() {
+  cat <<'TEXT'
+Usage: scripts/sanitize.sh address|thread [unit|sim|system|NAME]... [--build-only]
+Builds into build-asan/ or build-tsan/ and runs what is named (default: unit):
+  address   AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
+  thread    ThreadSanitizer; ZeroMQ and CAF are built with it too, from Debian's sources, since
+            reports that need uninstrumented libraries to be true are noise
+  unit      the unit tests, without those of the sources' form
+  sim       the simulation's quick tier
+  system    whole systems under the instrumented program: kills, hostile, crash_points
+  NAME      one system test, as in test/system/NAME_test.py
+First of all a planted fault must be reported, or nothing else would mean anything.
+Exit: 0 clean, 1 a test failed or something was reported, 2 wrong use, 3 the build failed.
+TEXT
+}
+
+wrong_use() {
+  printf 'sanitize.sh: %s; see --help\n' "$1" >&2
+  exit 2
+}
+
+case ${1:-} in
+  --help | -h) usage; exit 0 ;;
+  address | thread) sanitizer=$1; shift ;;
+  *) wrong_use "first say address or thread" ;;
+esac
+build_only=false
+what=()
+while (($#)); do
+  case $1 in
+    --build-only) build_only=true ;;
+    unit | sim | system) what+=("$1") ;;
+    *)
+      [[ -f $PROJECT/test/system/$1_test.py ]] || wrong_use "no tests called '$1'"
+      what+=("$1")
+      ;;
+  esac
+  shift
+done
+if ((${#what[@]} == 0)); then what=(unit); fi
+
+if [[ $sanitizer == address ]]; then BUILD=$PROJECT/build-asan; else BUILD=$PROJECT/build-tsan; fi
+FLAGS=(-DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g")
+suppressions=$PROJECT/test/sanitizers
+export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
+export LSAN_OPTIONS=suppressions=$suppressions/lsan.supp:print_suppressions=0
+export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+export TSAN_OPTIONS=suppressions=$suppressions/tsan.supp:halt_on_error=0:second_deadlock_stack=1
+TSAN_OPTIONS+=:history_size=4
+
+# --- ThreadSanitizer's own ZeroMQ and CAF -------------------------------------------------------
+
+DEPS=$BUILD/deps
+
+# debian_source PACKAGE: its upstream sources, unpacked; prints the directory.
+debian_source() {
+  local package=$1 apt=$DEPS/apt
+  mkdir -p "$apt/lists/partial" "$apt/parts" "$DEPS/src"
+  sed -n 's/^Types: deb$/Types: deb-src/; p' /etc/apt/sources.list.d/debian.sources \
+    >"$apt/parts/src.sources"
+  local options=(-q -o Dir::Etc::SourceList=/dev/null -o "Dir::Etc::SourceParts=$apt/parts"
+    -o "Dir::State::Lists=$apt/lists" -o APT::Sandbox::User=root)
+  if [[ ! -e $apt/updated ]]; then
+    apt-get "${options[@]}" update >&2
+    touch "$apt/updated"
+  fi
+  # The upstream archive is enough, and mirrors lose Debian's small patches first.
+  (cd "$DEPS/src" && apt-get "${options[@]}" source --download-only "$package" >&2) || true
+  local archive
+  archive=$(find "$DEPS/src" -name "${package}_*.orig.tar.*" ! -name '*.asc' | head -n 1)
+  [[ -n $archive ]] || { echo "sanitize.sh: no sources of $package to be had" >&2; exit 3; }
+  mkdir -p "$DEPS/src/$package"
+  tar -xf "$archive" -C "$DEPS/src/$package" --strip-components=1
+  printf '%s' "$DEPS/src/$package"
+}
+
+# build_library PACKAGE CMAKE-OPTION...: into $DEPS/root, instrumented.
+build_library() {
+  local package=$1 source
+  shift
+  if [[ -e $DEPS/$package.built ]]; then return; fi
+  source=$(debian_source "$package")
+  cmake -S "$source" -B "$DEPS/build-$package" -G Ninja -DCMAKE_INSTALL_PREFIX="$DEPS/root" \
+    -DCMAKE_INSTALL_LIBDIR=lib -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+    -DCMAKE_C_FLAGS="-fsanitize=thread -g -O1" -DCMAKE_CXX_FLAGS="-fsanitize=thread -g -O1 -w" \
+    -DCMAKE_CXX_COMPILER_LAUNCHER="$(command -v ccache)" "$@" >/dev/null
+  nice -n 5 ninja -C "$DEPS/build-$package" install >/dev/null
+  touch "$DEPS/$package.built"
+}
+
+prepare_thread() {
+  build_library zeromq3 -DBUILD_TESTS=OFF -DBUILD_STATIC=OFF -DWITH_LIBSODIUM=ON \
+    -DENABLE_CURVE=ON -DWITH_PERF_TOOL=OFF -DWITH_DOCS=OFF -DENABLE_CPACK=OFF
+  build_library actor-framework -DCAF_NO_IO=ON -DCAF_NO_OPENSSL=ON -DCAF_NO_TOOLS=ON \
+    -DCAF_NO_EXAMPLES=ON -DCAF_NO_UNIT_TESTS=ON -DCAF_NO_PYTHON=ON -DCAF_NO_OPENCL=ON
+  FLAGS+=(-DSTAMPEDE_TSAN=ON -DCMAKE_PREFIX_PATH="$DEPS/root"
+    -DCMAKE_BUILD_RPATH="$DEPS/root/lib")
+}
+
+# --- build --------------------------------------------------------------------------------------
+
+"$PROJECT/scripts/install_deps.sh" >&2
+{
+  if [[ $sanitizer == thread ]]; then
+    prepare_thread
+  else
+    FLAGS+=(-DSTAMPEDE_ASAN=ON -DSTAMPEDE_UBSAN=ON)
+  fi
+  cmake -S "$PROJECT" -B "$BUILD" -G Ninja "${FLAGS[@]}" >/dev/null &&
+    nice -n 5 ninja -C "$BUILD"
+} >&2 || exit 3
+if $build_only; then exit 0; fi
+
+# --- run ----------------------------------------------------------------------------------------
+
+failed=0
+reports=$BUILD/reports
+rm -rf "$reports"
+mkdir -p "$reports"
+
+# The planted fault: a race, or a read behind the end.
+if "$BUILD/bin/planted_$sanitizer" >"$reports/planted" 2>&1; then
+  echo "the planted fault was not reported: this build finds nothing" >&2
+  exit 1
+fi
+echo "planted fault: reported"
+
+run() {
+  local name=$1 code=0
+  shift
+  (cd "$BUILD" && "$@") >"$reports/$name.txt" 2>&1 || code=$?
+  grep -E 'tests passed|^Ran |^OK|^FAILED|(Failed)|\*\*\*' "$reports/$name.txt" | tail -12
+  if ((code)); then failed=1; fi
+  printf '%s: exit %s (%s)\n' "$name" "$code" "$reports/$name.txt"
+}
+
+for part in "${what[@]}"; do
+  case $part in
+    unit) run unit nice -n 10 ctest -L '^unit$' -LE lint -j2 --timeout 1800 --output-on-failure ;;
+    sim) run sim nice -n 10 ctest -R '^sim' --timeout 3600 --output-on-failure ;;
+    system) tests=(kills hostile crash_points) ;;
+    *) tests=("$part") ;;
+  esac
+  for name in ${tests[@]+"${tests[@]}"}; do
+    # Nodes write what is reported into files of their own: their stderr is their log.
+    run "$name" env STAMPEDE_BIN="$BUILD/bin/stampede" \
+      ASAN_OPTIONS="$ASAN_OPTIONS:log_path=$reports/asan" \
+      TSAN_OPTIONS="$TSAN_OPTIONS:log_path=$reports/tsan" \
+      UBSAN_OPTIONS="$UBSAN_OPTIONS:log_path=$reports/ubsan" \
+      nice -n 10 /usr/bin/python3 "$PROJECT/test/system/${name}_test.py"
+  done
+  tests=()
+done
+
+pattern='(WARNING|ERROR): (Address|Thread|Leak)Sanitizer|runtime error:'
+count=$(cat "$reports"/* | grep -cE "$pattern" || true)
+printf 'reports beside the planted one: %s\n' "$((count > 0 ? count - 1 : 0))"
+if ((count > 1)); then failed=1; fi
+exit "$failed"
