@@ -248,9 +248,16 @@ def in_own_mounts():
     os.execvp("unshare", ["unshare", *flags, sys.executable, __file__, *sys.argv[1:]])
 
 
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Spelled as the other scripts spell it."""
+
+    def add_usage(self, usage, actions, groups, prefix=None):
+        super().add_usage(usage, actions, groups, "Usage: " if prefix is None else prefix)
+
+
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="scripts/torture.sh", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+                                     formatter_class=Help)
     add = parser.add_argument
     add("--tier", choices=rows.TIERS, default="quick", help="how many trials (default %(default)s)")
     add("--seed", type=int, default=None, help="repeats a plan (default: from the clock)")
