@@ -1,14 +1,22 @@
 #include "tools/bench.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <fstream>
+#include <memory>
+#include <variant>
 
 #include "tools/admin_client.h"
 #include "tools/bench_load.h"
 #include "tools/bench_plan.h"
+#include "tools/bench_ramp.h"
 #include "tools/bench_report.h"
+#include "tools/cpu_time.h"
+#include "tools/http_wire.h"
 #include "tools/sf1_client.h"
+#include "tools/sf1_wire.h"
 #include "tools/stored_rows.h"
 
 namespace stampede::tools {
@@ -17,16 +25,24 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::size_t kRunNameBytes = 8;
+constexpr int kZmqConnections = 2;
+constexpr std::uint64_t kWindow = 256;
+constexpr int kHttpConnections = 64;
+
+// Where the load goes; the keys are for ZeroMQ.
+struct Target {
+  std::string address;
+  transport::CurveOptions keys;
+};
 
 int complain(const std::string& message, int exit) {
   std::fprintf(stderr, "stampede bench: %s\n", message.c_str());
   return exit;
 }
 
-LoadOptions load_options(const Bench& bench, const std::string& endpoint) {
+LoadOptions load_options(const Bench& bench) {
   LoadOptions load;
-  load.endpoint = endpoint;
-  load.connections = bench.connections;
+  load.batch = bench.batch;
   load.closed = bench.closed;
   load.window = bench.window;
   load.rate = bench.rate;
@@ -34,6 +50,44 @@ LoadOptions load_options(const Bench& bench, const std::string& endpoint) {
   load.duration = milliseconds(bench.duration_ms);
   load.timeout = milliseconds(bench.timeout_ms);
   return load;
+}
+
+std::unique_ptr<OrderWire> make_wire(BenchPlan& plan, const Bench& bench, const Target& target) {
+  if (bench.via == BenchVia::zmq)
+    return std::make_unique<Sf1Wire>(plan, target.address, bench.connections, bench.batch > 1,
+                                     target.keys);
+  const auto form = bench.via == BenchVia::http ? HttpForm::orders : HttpForm::miaosha;
+  return std::make_unique<HttpWire>(plan, target.address, bench.connections, form);
+}
+
+// One load under the given name, at the rate that `bench` says.
+LoadResult run_load(const Bench& bench, const std::string& run, const Target& target,
+                    const std::function<void()>& on_answered) {
+  BenchPlan plan({bench.seed, run, bench.items, bench.users, bench.duplicates});
+  const auto wire = make_wire(plan, bench, target);
+  auto options = load_options(bench);
+  options.on_answered = on_answered;
+  return BenchLoad(plan, *wire, options, bench.ramp ? nullptr : print_second).run();
+}
+
+void run_ramp(const Bench& bench, const Target& target, BenchResult& result,
+              const std::function<void()>& on_answered) {
+  RampSearch search(bench.rate);
+  while (const auto rate = search.next_rate()) {
+    Bench step = bench;
+    step.rate = *rate;
+    const auto name = bench.run + "-" + std::to_string(result.steps.size() + 1);
+    const LoadResult load = run_load(step, name, target, on_answered);
+    if (!load.connected) return;
+    result.steps.push_back(step_of(*rate, load));
+    print_step(result.steps.back());
+    search.tell(result.steps.back().kept_up);
+    if (result.steps.size() == 1)
+      result.load = load;
+    else
+      result.load.add(load);
+  }
+  result.knee = search.knee();
 }
 
 // Orders that got no answer, or one that invites to ask again, may be stored all the same.
@@ -52,11 +106,18 @@ int exit_code(const BenchResult& result) {
 }
 
 int measure(const ToolOptions& options, const Bench& bench) {
-  const std::string endpoint = client_endpoint(options.config);
+  const bool zmq = bench.via == BenchVia::zmq;
+  const std::string endpoint = zmq ? client_endpoint(options.config) : options.config.webapp.http;
   const auto keys = client_keys(options.config);
   if (const auto* failure = std::get_if<Sf1Failure>(&keys))
     return complain(failure->message, failure->exit);
-  BenchPlan plan({bench.seed, bench.run, bench.items, bench.users, bench.duplicates});
+  const Target target{endpoint, std::get<transport::CurveOptions>(keys)};
+  // A file that cannot be written shall be known before the run, not after it.
+  std::ofstream hdr;
+  if (!bench.hdr_file.empty()) {
+    hdr.open(bench.hdr_file);
+    if (!hdr) return complain("--hdr " + bench.hdr_file + " cannot be written", kExitWrongUse);
+  }
   StoredRowsWatch watch(options.config);
   if (bench.drain) {
     const std::string problem = watch.open();
@@ -68,9 +129,13 @@ int measure(const ToolOptions& options, const Bench& bench) {
   }
   print_plan(bench, endpoint);
   BenchResult result;
-  LoadOptions load = load_options(bench, endpoint);
-  load.keys = std::get<transport::CurveOptions>(keys);
-  result.load = BenchLoad(plan, load, print_second).run();
+  result.closed = bench.closed;
+  const auto before = system_cpu_seconds(options.config);
+  const auto look = [&] { result.cpu = spent_since(before, system_cpu_seconds(options.config)); };
+  if (bench.ramp)
+    run_ramp(bench, target, result, look);
+  else
+    result.load = run_load(bench, bench.run, target, look);
   if (!result.load.connected) {
     return complain("nobody listens on " + endpoint +
                         " for us: start the system with scripts/start_all.sh, name its --run-dir, "
@@ -78,9 +143,12 @@ int measure(const ToolOptions& options, const Bench& bench) {
                     kExitNoConnection);
   }
   if (bench.drain) {
-    result.stored = watch.wait(result.load, plan.id_prefix());
+    const bool named = bench.via != BenchVia::miaosha;
+    const auto prefix = BenchPlan({bench.seed, bench.run, 1, 1, 0}).id_prefix();
+    result.stored = watch.wait(result.load, named ? prefix : std::string{});
     result.verify = verify_books(options.config, kVerifyWaitMs);
   }
+  if (hdr.is_open()) hdr << hdr_text(result.load.latency) << std::flush;
   if (options.json) {
     std::printf("%s\n", to_json(result, bench).dump().c_str());
   } else {
@@ -91,9 +159,49 @@ int measure(const ToolOptions& options, const Bench& bench) {
 
 }  // namespace
 
+std::string_view to_text(BenchVia via) {
+  switch (via) {
+    case BenchVia::zmq:
+      return "zmq";
+    case BenchVia::http:
+      return "http";
+    case BenchVia::miaosha:
+      return "miaosha";
+  }
+  return "?";
+}
+
+std::string check_bench(const Bench& bench, const std::function<bool(const char*)>& given) {
+  const bool http = bench.via != BenchVia::zmq;
+  const std::string via = "--via " + std::string(to_text(bench.via));
+  const int connections = bench.connections != 0 ? bench.connections : kHttpConnections;
+  if (given("--window") && !bench.closed)
+    return "--window is for --closed; in the open loop --rate says when orders are sent";
+  if (bench.ramp && bench.closed) return "--ramp raises the rate and --closed has none";
+  if (bench.ramp && given("--requests"))
+    return "--ramp sends for --duration at each rate, not --requests";
+  if (http && bench.batch > 1)
+    return "--batch needs --via zmq: an HTTP request holds one order, not " + via;
+  if (given("--window") && bench.batch > bench.window)
+    return "--batch " + std::to_string(bench.batch) + " never fits into --window " +
+           std::to_string(bench.window);
+  if (!http && bench.connections > 64) return "--connections over 64 are for --via http or miaosha";
+  if (http && given("--window") && bench.window > static_cast<std::uint64_t>(connections))
+    return "--window " + std::to_string(bench.window) + " needs as many --connections: over " +
+           via + " each has one order open";
+  if (bench.via == BenchVia::miaosha && (given("--duplicates") || given("--users")))
+    return "--duplicates and --users are not for " + via + ": the webapp makes up ids and users";
+  return {};
+}
+
 int run_bench(const ToolOptions& options, const Bench& given) {
   Bench bench = given;
   if (bench.run.empty()) bench.run = mint_request_id().substr(0, kRunNameBytes);
+  const bool http = bench.via != BenchVia::zmq;
+  if (bench.connections == 0) bench.connections = http ? kHttpConnections : kZmqConnections;
+  if (bench.window == 0)
+    bench.window = http ? static_cast<std::uint64_t>(bench.connections)
+                        : std::max<std::uint64_t>(kWindow, bench.batch);
   try {
     return measure(options, bench);
   } catch (const std::exception& error) {

@@ -7,27 +7,40 @@
 // 1 an order was answered by an error code.
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include "tools/tool_options.h"
 
 namespace stampede::tools {
 
+enum class BenchVia : std::uint8_t { zmq, http, miaosha };
+std::string_view to_text(BenchVia via);
+
 struct Bench {
-  double rate = 1000;  // orders a second, open loop
+  BenchVia via = BenchVia::zmq;
+  std::uint32_t batch = 1;  // orders of one message, zmq only
+  bool ramp = false;        // rising rates, `duration` each, from `rate` on
+  double rate = 1000;       // orders a second, open loop
   bool closed = false;
-  std::uint64_t window = 256;  // orders open at once, closed loop
+  std::uint64_t window = 0;  // orders open at once, closed loop; 0: 256, over HTTP one a connection
   std::uint64_t requests = 0;  // 0: by duration
   std::int64_t duration_ms = 10'000;
   std::uint32_t items = 1;
   std::uint32_t users = 100'000;
   std::uint64_t seed = 1;
-  std::string run;        // name of the run, part of the ids; empty: a new one
-  double duplicates = 0;  // percent
-  int connections = 2;
+  std::string run;                   // name of the run, part of the ids; empty: a new one
+  double duplicates = 0;             // percent
+  int connections = 0;               // 0: 2, over HTTP 64
   std::int64_t timeout_ms = 30'000;  // of one order
   bool drain = true;
+  std::string hdr_file;  // the distribution of latencies goes there; empty: nowhere
 };
+
+// What is senseless about these flags together, naming them; empty: nothing. `given` tells whether
+// a flag (by its name, "--window") was typed.
+std::string check_bench(const Bench& bench, const std::function<bool(const char*)>& given);
 
 int run_bench(const ToolOptions& options, const Bench& bench);
 

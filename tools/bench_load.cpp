@@ -5,7 +5,7 @@
 #include <string_view>
 #include <utility>
 
-#include "transport/wait.h"
+#include "tools/cpu_time.h"
 
 namespace stampede::tools {
 namespace {
@@ -20,6 +20,7 @@ constexpr std::uint64_t kFinal = std::uint64_t{1} << 63;
 constexpr std::uint64_t kRetryPlanned = std::uint64_t{1} << 62;
 constexpr std::uint64_t kGivenUp = 0;
 constexpr std::uint64_t kErrorAnswer = 1;
+constexpr std::uint64_t kAccepted = 2;
 constexpr std::uint64_t kRejected = 1 << 8;
 constexpr std::uint64_t kOrderIdMin = std::uint64_t{1} << 40;
 
@@ -29,9 +30,8 @@ constexpr std::uint64_t kLateNs = 1'000'000;
 constexpr std::uint64_t kWakeNsMin = 100'000;  // waking up more often costs more than it tells
 constexpr std::uint32_t kSilenceMs = 6000;     // longer than a webapp keeps an order waiting
 constexpr std::uint32_t kRetryMs = 50;         // when the server gives no advice
-constexpr int kSendBurst = 64;
-constexpr int kReceiveBurst = 512;
-constexpr int kClockEvery = 16;  // messages that share one look at the clock
+constexpr unsigned kSendBurst = 64;            // messages between two looks for answers
+constexpr unsigned kClockEvery = 16;           // of them share one look at the clock
 constexpr std::size_t kExamplesMax = 5;
 constexpr auto kConnectFor = milliseconds(3000);
 constexpr auto kHearOut = milliseconds(500);
@@ -50,31 +50,38 @@ std::string answer_text(std::uint64_t value) {
 
 }  // namespace
 
-BenchLoad::BenchLoad(BenchPlan& plan, const LoadOptions& options, OnSecond on_second)
-    : plan_(plan), options_(options), on_second_(std::move(on_second)), context_(options.keys) {
+void LoadResult::add(const LoadResult& later) {
+  connected = connected && later.connected;
+  offered += later.offered;
+  confirmed += later.confirmed;
+  rejected += later.rejected;
+  no_answer += later.no_answer;
+  errors += later.errors;
+  accepted += later.accepted;
+  repeats += later.repeats;
+  resent += later.resent;
+  late += later.late;
+  unreadable += later.unreadable;
+  for (const auto& [name, count] : later.reasons) reasons[name] += count;
+  for (const auto& [name, count] : later.codes) codes[name] += count;
+  contradictions += later.contradictions;
+  examples.insert(examples.end(), later.examples.begin(), later.examples.end());
+  if (first_order_id == 0) first_order_id = later.first_order_id;
+  last_order_id = std::max(last_order_id, later.last_order_id);
+  latency.add(later.latency);
+  seconds = std::chrono::duration<double>(later.start - start).count() + later.seconds;
+  cpu_seconds += later.cpu_seconds;
+}
+
+BenchLoad::BenchLoad(BenchPlan& plan, OrderWire& wire, const LoadOptions& options,
+                     OnSecond on_second)
+    : plan_(plan), wire_(wire), options_(options), on_second_(std::move(on_second)) {
   if (options_.requests == 0 && !options_.closed) {
     const double seconds = std::chrono::duration<double>(options_.duration).count();
     options_.requests = static_cast<std::uint64_t>(std::ceil(options_.rate * seconds));
   }
   options_.requests = std::min(options_.requests, kBenchOrdersMax);
   slots_.reserve(options_.requests);
-}
-
-bool BenchLoad::connect() {
-  transport::SocketOptions socket;
-  socket.kind = transport::SocketKind::dealer;
-  socket.endpoint = options_.endpoint;
-  // Never reached in practice, so that a socket which takes nothing has lost its connection.
-  socket.send_high_water = socket.receive_high_water = 4'000'000;
-  for (int i = 0; i < options_.connections; ++i) sockets_.emplace_back(context_, socket);
-  connections_.resize(sockets_.size());
-  const auto until = Clock::now() + kConnectFor;
-  const auto up = [](const auto& one) { return one.writable(); };
-  while (!std::all_of(sockets_.begin(), sockets_.end(), up)) {
-    if (Clock::now() > until) return false;
-    static_cast<void>(transport::wait_readable(sockets_, milliseconds(2)));
-  }
-  return true;
 }
 
 std::uint64_t BenchLoad::now_ns() const {
@@ -95,108 +102,140 @@ std::uint64_t BenchLoad::planned_ns(std::uint64_t order) const {
 }
 
 LoadResult BenchLoad::run() {
-  if (!connect()) return std::move(result_);
+  if (!wire_.connect(kConnectFor)) return std::move(result_);
   result_.connected = true;
   result_.start = Clock::now();
+  cpu_before_ = own_cpu_seconds();
   const auto timeout = static_cast<std::uint64_t>(options_.timeout.count());
   std::uint64_t give_up = 0;
   for (;;) {
     if (!all_sent_) send_due();
     const bool busy = receive();
-    if (now_ns() >= next_maintenance_ns_) maintain();
+    const std::uint64_t now = now_ns();
+    if (!backlog_.empty()) send_backlog();
+    if (now >= next_maintenance_ns_) maintain();
     if (!retries_.empty()) send_retries(now_ms());
     if (!all_sent_ && all_planned()) {
       all_sent_ = true;
-      give_up = now_ns() + timeout;
+      give_up = now + timeout;
     }
-    if (all_sent_ && (open_ == 0 || now_ns() >= give_up)) break;
+    if (all_sent_ && (open_ == 0 || now >= give_up)) break;
     if (!busy) wait_for_something();
   }
+  result_.cpu_seconds = own_cpu_seconds() - cpu_before_;
   hear_out();
+  if (options_.on_answered) options_.on_answered();
+  if (result_.accepted > 0) ask_for_results();
   finish();
   return std::move(result_);
 }
 
 // --- sending -----------------------------------------------------------------------------------
 
+// How many orders the next message holds.
+std::uint64_t BenchLoad::next_batch() const {
+  if (options_.requests == 0) return options_.batch;
+  return std::min<std::uint64_t>(options_.batch, options_.requests - slots_.size());
+}
+
 void BenchLoad::send_due() {
-  const std::uint64_t now = now_ns();
-  for (int i = 0; i < kSendBurst; ++i) {
-    if (options_.requests != 0 && slots_.size() >= options_.requests) return;
+  std::uint64_t now = now_ns();
+  for (unsigned i = 0; i < kSendBurst; ++i) {
+    const auto count = next_batch();
+    if (count == 0) return;
     if (options_.closed) {
-      if (open_ >= options_.window) return;
-      send_new(i % kClockEvery == 0 ? now : now_ns());
+      if (open_ + count > options_.window) return;
+      if (i != 0 && i % kClockEvery == 0) now = now_ns();
+      send_new(count, now);
     } else {
       const std::uint64_t planned = planned_ns(slots_.size());
       if (planned > now) return;
-      if (now - planned > kLateNs) ++second_.late;
-      send_new(planned);
+      if (now - planned > kLateNs) second_.late += count;
+      send_new(count, planned);
     }
   }
 }
 
-void BenchLoad::send_new(std::uint64_t planned) {
-  const auto order = static_cast<std::uint32_t>(slots_.size());
-  slots_.push_back(planned);
-  ++open_;
-  ++second_.sent;
-  silent_.push_back({order, static_cast<std::uint32_t>(planned / 1'000'000)});
-  send_or_queue(order);
-  if (const auto earlier = plan_.repeat_after(order)) {
+void BenchLoad::send_new(std::uint64_t count, std::uint64_t planned) {
+  const auto first = static_cast<std::uint32_t>(slots_.size());
+  slots_.insert(slots_.end(), count, planned);
+  open_ += count;
+  second_.sent += count;
+  group_.clear();
+  for (auto order = first; order < first + count; ++order) {
+    silent_.push_back({order, static_cast<std::uint32_t>(planned / 1'000'000)});
+    group_.push_back(order);
+    const auto earlier = plan_.repeat_after(order);
+    if (!earlier) continue;
     ++result_.repeats;
-    send_or_queue(static_cast<std::uint32_t>(*earlier));
+    group_.push_back(static_cast<std::uint32_t>(*earlier));
+  }
+  const std::span<const std::uint32_t> all(group_);
+  for (std::size_t at = 0; at < all.size(); at += options_.batch) {
+    const auto part = all.subspan(at, std::min(options_.batch, all.size() - at));
+    if (!backlog_.empty() || !send(part)) backlog_.insert(backlog_.end(), part.begin(), part.end());
   }
 }
 
-bool BenchLoad::send(std::uint32_t order) {
-  transport::Frame frame(plan_.frame(order));
-  if (!sockets_[order % sockets_.size()].send(frame)) return false;
-  ++messages_;
+bool BenchLoad::send(std::span<const std::uint32_t> orders) {
+  if (!wire_.send(orders)) return false;
+  asked_ += orders.size();
   return true;
 }
 
-// In order behind what the connection could not take before.
-void BenchLoad::send_or_queue(std::uint32_t order) {
-  auto& backlog = connections_[order % connections_.size()].backlog;
-  if (!backlog.empty() || !send(order)) backlog.push_back(order);
+void BenchLoad::send_backlog() {
+  while (!backlog_.empty()) {
+    const auto count = std::min(options_.batch, backlog_.size());
+    group_.assign(backlog_.begin(), backlog_.begin() + static_cast<std::ptrdiff_t>(count));
+    if (!send(group_)) return;
+    backlog_.erase(backlog_.begin(), backlog_.begin() + static_cast<std::ptrdiff_t>(count));
+  }
 }
 
 void BenchLoad::resend(std::uint32_t order) {
   ++result_.resent;
-  send_or_queue(order);
+  backlog_.push_back(order);
 }
 
 // --- answers -------------------------------------------------------------------------------------
 
+// A burst begins with a look at the clock.
 bool BenchLoad::receive() {
-  bool any = false;
-  for (auto& socket : sockets_) {
-    std::uint64_t now = 0;
-    for (int i = 0; i < kReceiveBurst && socket.receive(parts_); ++i) {
-      if (i % kClockEvery == 0) now = now_ns();
-      take(parts_.back().bytes(), now);
-      any = true;
-    }
-  }
-  return any;
+  heard_ = 0;
+  return wire_.receive(*this);
 }
 
-void BenchLoad::take(std::string_view frame, std::uint64_t now) {
-  const ScannedAnswer answer = scan_answer(frame);
-  const auto order = plan_.index_of(answer.id);
-  if (answer.kind == ScannedAnswer::Kind::unreadable || !order || *order >= slots_.size()) {
+void BenchLoad::message() {
+  if (options_.batch > 1 || heard_++ % kClockEvery == 0) heard_ns_ = now_ns();
+}
+
+void BenchLoad::take(const ScannedAnswer& answer) {
+  using Kind = ScannedAnswer::Kind;
+  const std::optional<std::uint64_t> order =
+      answer.order ? std::optional<std::uint64_t>(*answer.order) : plan_.index_of(answer.id);
+  if (answer.kind == Kind::unreadable || !order || *order >= slots_.size()) {
     ++result_.unreadable;
     if (!answer.code.empty()) ++result_.codes[std::string(answer.code)];
     return;
   }
-  if (answer.kind == ScannedAnswer::Kind::queued) return;
+  if (answer.kind == Kind::queued) {
+    if (answer.order && result_.accepted > 0) backlog_.push_back(*answer.order);  // ask again
+    return;
+  }
   ++answers_;
-  if (answer.kind == ScannedAnswer::Kind::error) return take_error(*order, answer);
-  const bool confirmed = answer.kind == ScannedAnswer::Kind::confirmed;
-  const std::uint64_t value = confirmed ? answer.order_id : rejection_mark(answer.reason);
-  if ((slots_[*order] & kFinal) != 0) {
-    const std::uint64_t before = slots_[*order] & ~kFinal;
-    if (before != value && before != kGivenUp) contradiction(*order, before, value);
+  if (answer.kind == Kind::error) return take_error(*order, answer);
+  take_decision(*order, answer);
+}
+
+void BenchLoad::take_decision(std::uint64_t order, const ScannedAnswer& answer) {
+  using Kind = ScannedAnswer::Kind;
+  const bool confirmed = answer.kind == Kind::confirmed;
+  const std::uint64_t value = confirmed                       ? answer.order_id
+                              : answer.kind == Kind::accepted ? kAccepted
+                                                              : rejection_mark(answer.reason);
+  if ((slots_[order] & kFinal) != 0) {
+    const std::uint64_t before = slots_[order] & ~kFinal;
+    if (before != value && before != kGivenUp) contradiction(order, before, value);
     return;
   }
   if (confirmed) {
@@ -205,20 +244,31 @@ void BenchLoad::take(std::string_view frame, std::uint64_t now) {
     auto& first = result_.first_order_id;
     first = first == 0 ? value : std::min(first, value);
     result_.last_order_id = std::max(result_.last_order_id, value);
+  } else if (answer.kind == Kind::accepted) {
+    ++result_.accepted;
   } else {
     ++result_.rejected;
     ++second_.rejected;
-    ++result_.reasons[std::string(answer.reason)];
+    count_reason(answer.reason);
   }
-  take_final(*order, value, now);
+  take_final(order, value);
 }
 
-void BenchLoad::take_final(std::uint64_t order, std::uint64_t value, std::uint64_t now) {
+// Most rejections have the reason of the one before.
+void BenchLoad::count_reason(std::string_view reason) {
+  if (last_reason_count_ == nullptr || last_reason_ != reason) {
+    last_reason_ = reason;
+    last_reason_count_ = &result_.reasons[last_reason_];
+  }
+  ++*last_reason_count_;
+}
+
+void BenchLoad::take_final(std::uint64_t order, std::uint64_t value) {
   const std::uint64_t planned = slots_[order] & ~kRetryPlanned;
-  second_.latency.record(now > planned ? now - planned : 0);
+  second_.latency.record(heard_ns_ > planned ? heard_ns_ - planned : 0);
   slots_[order] = kFinal | value;
   --open_;
-  end_ns_ = std::max(end_ns_, now);
+  end_ns_ = std::max(end_ns_, heard_ns_);
 }
 
 void BenchLoad::contradiction(std::uint64_t order, std::uint64_t before, std::uint64_t after) {
@@ -239,7 +289,7 @@ void BenchLoad::take_error(std::uint64_t order, const ScannedAnswer& answer) {
   }
   if (!answer.retry) {
     ++result_.errors;
-    return take_final(order, kErrorAnswer, now_ns());
+    return take_final(order, kErrorAnswer);
   }
   if ((slot & kRetryPlanned) != 0) return;
   slot |= kRetryPlanned;
@@ -252,32 +302,21 @@ void BenchLoad::take_error(std::uint64_t order, const ScannedAnswer& answer) {
 // --- repairing ------------------------------------------------------------------------------
 
 void BenchLoad::maintain() {
-  for (std::size_t i = 0; i < sockets_.size(); ++i) check_connection(i);
+  wire_.maintain(*this);
   resend_silent(now_ms());
   const std::uint64_t now = now_ns();
   next_maintenance_ns_ = now + kMaintenanceNs;
   if (now >= next_second_ns_) end_second();
 }
 
-// What was open on a connection that went away has lost its answer.
-void BenchLoad::check_connection(std::size_t index) {
-  auto& connection = connections_[index];
-  const bool up = sockets_[index].writable();
-  if (up && !connection.up) {
-    connection.backlog.clear();  // all of it is open, or a repeat
-    for (const Sent& sent : silent_) {
-      if (sent.order % connections_.size() != index || (slots_[sent.order] & kFinal) != 0) continue;
-      ++result_.resent;
-      connection.backlog.push_back(sent.order);
-    }
-  }
-  connection.up = up;
-  flush_backlog(index);
+void BenchLoad::lost(std::uint32_t order) {
+  if ((slots_[order] & kFinal) == 0) resend(order);
 }
 
-void BenchLoad::flush_backlog(std::size_t index) {
-  auto& backlog = connections_[index].backlog;
-  while (!backlog.empty() && send(backlog.front())) backlog.pop_front();
+void BenchLoad::lost_all() {
+  backlog_.clear();  // all of it is open, or a repeat
+  for (const Sent& sent : silent_)
+    if ((slots_[sent.order] & kFinal) == 0) resend(sent.order);
 }
 
 void BenchLoad::send_retries(std::uint32_t now) {
@@ -326,20 +365,46 @@ void BenchLoad::wait_for_something() {
   const std::uint64_t now = now_ns();
   std::uint64_t until = next_maintenance_ns_;
   if (!retries_.empty()) until = std::min(until, retries_.top().at_ms * std::uint64_t{1'000'000});
-  if (!all_sent_ && options_.closed && open_ < options_.window) return;
+  if (!all_sent_ && options_.closed && open_ + next_batch() <= options_.window) return;
   if (!all_sent_ && !options_.closed) {
     until = std::min(until, std::max(planned_ns(slots_.size()), now + kWakeNsMin));
   }
   if (until <= now) return;
-  static_cast<void>(transport::wait_readable(sockets_, nanoseconds(until - now)));
+  wire_.wait(nanoseconds(until - now));
 }
 
 // Repeats and resent orders have answers of their own on the way, which must agree, too.
 void BenchLoad::hear_out() {
   const auto until = Clock::now() + kHearOut;
-  while (answers_ < messages_ && Clock::now() < until) {
-    if (!receive()) static_cast<void>(transport::wait_readable(sockets_, milliseconds(20)));
+  while (answers_ < asked_ && Clock::now() < until) {
+    if (!receive()) wire_.wait(milliseconds(20));
   }
+}
+
+// The orders that were only accepted: what became of them, asked until it is known. Not part of the
+// load, and in no latency.
+void BenchLoad::ask_for_results() {
+  end_second();
+  const Latency load = result_.latency;
+  wire_.ask_for_results();
+  for (std::uint32_t order = 0; order < slots_.size(); ++order) {
+    if (slots_[order] != (kFinal | kAccepted)) continue;
+    slots_[order] = now_ns();
+    ++open_;
+    backlog_.push_back(order);
+    silent_.push_back({order, now_ms()});
+  }
+  const auto end = end_ns_;
+  const auto until = Clock::now() + options_.timeout;
+  while (open_ > 0 && Clock::now() < until) {
+    send_backlog();
+    const bool busy = receive();
+    wire_.maintain(*this);
+    if (!busy) wire_.wait(milliseconds(5));
+  }
+  end_ns_ = end;
+  second_.latency.clear();
+  result_.latency = load;
 }
 
 void BenchLoad::finish() {

@@ -1,17 +1,19 @@
 #pragma once
 
-// Sends a plan's orders over SF1 and judges the answers: the load generator of `stampede bench`.
+// Sends a plan's orders over a wire and judges the answers: the load generator of `stampede bench`.
 //
 // Open loop: order n is due at start + n/rate whatever became of those before it, and its latency
-// counts from then, so that a system that stalls is charged for everybody who had to wait. Closed
-// loop: a fixed number of orders is open, the next is sent when one is answered.
+// counts from then, so that a system that stalls is charged for everybody who had to wait
+// (otherwise a stall would be one slow answer instead of thousands: "coordinated omission"). The
+// orders of one array are due together. Closed loop: a fixed number of orders is open, the next is
+// sent when one is answered; a stall is then hidden, and latencies are no more than orientation.
 //
 // An order is sent again with its id after a code that allows it, after a lost connection and after
 // long silence, until its answer is final or its time is over. Every answer to an id must be the
 // same; contradictions are counted and named.
 //
 // One thread (and ZeroMQ's own), which it shares with the system under test: an order costs 8 bytes
-// of memory, one frame, and no allocation but ZeroMQ's.
+// of memory and no allocation but ZeroMQ's.
 
 #include <chrono>
 #include <cstdint>
@@ -19,27 +21,27 @@
 #include <functional>
 #include <map>
 #include <queue>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tools/bench_plan.h"
-#include "tools/bench_scan.h"
 #include "tools/latency.h"
-#include "transport/sockets.h"
+#include "tools/order_wire.h"
 
 namespace stampede::tools {
 
 struct LoadOptions {
-  std::string endpoint;
-  transport::CurveOptions keys;
-  int connections = 2;  // 1 … 8
+  std::size_t batch = 1;  // orders of one message, at most kBatchMax
   bool closed = false;
-  std::uint64_t window = 256;  // closed loop: orders open at once, over all connections
+  std::uint64_t window = 256;  // closed loop: orders open at once, over all connections; >= batch
   double rate = 1000;          // open loop: orders a second
   std::uint64_t requests = 0;  // orders in all; 0: as many as fit into `duration`
   std::chrono::nanoseconds duration{0};
   std::chrono::nanoseconds timeout{
-      std::chrono::seconds(30)};  // of one order, from its planned time
+      std::chrono::seconds(30)};      // of one order, from its planned time
+  std::function<void()> on_answered;  // all orders are answered or given up; may be empty
 };
 
 // One second of a run, for the live line.
@@ -59,9 +61,10 @@ struct LoadResult {
   std::uint64_t confirmed = 0;
   std::uint64_t rejected = 0;
   std::uint64_t no_answer = 0;
-  std::uint64_t errors = 0;   // answered by a code that a retry cannot change
-  std::uint64_t repeats = 0;  // messages that sent an earlier order once more, as planned
-  std::uint64_t resent = 0;   // messages that sent an open order again
+  std::uint64_t errors = 0;    // answered by a code that a retry cannot change
+  std::uint64_t accepted = 0;  // HTTP in the miaosha form: taken, with the result to be asked for
+  std::uint64_t repeats = 0;   // messages that sent an earlier order once more, as planned
+  std::uint64_t resent = 0;    // messages that sent an open order again
   std::uint64_t late = 0;
   std::uint64_t unreadable = 0;                  // answers that are none, or name no id of this run
   std::map<std::string, std::uint64_t> reasons;  // of rejections
@@ -72,16 +75,18 @@ struct LoadResult {
   std::uint64_t last_order_id = 0;
   Latency latency;
   std::chrono::steady_clock::time_point start{};
-  double seconds = 0;  // from the first planned send to the last final answer
+  double seconds = 0;      // from the first planned send to the last final answer
+  double cpu_seconds = 0;  // of this process meanwhile
+
+  void add(const LoadResult& later);  // a run that followed
 };
 
-class BenchLoad {
+class BenchLoad : private WireEvents {
  public:
   using OnSecond = std::function<void(const LoadSecond&)>;
-  BenchLoad(BenchPlan& plan, const LoadOptions& options, OnSecond on_second);
+  BenchLoad(BenchPlan& plan, OrderWire& wire, const LoadOptions& options, OnSecond on_second);
 
-  // Blocks until every order is answered or out of time. Throws std::runtime_error when a socket
-  // cannot be made.
+  // Blocks until every order is answered or out of time. Throws std::runtime_error as the wire.
   LoadResult run();
 
  private:
@@ -95,52 +100,59 @@ class BenchLoad {
     std::uint32_t order;
     bool operator>(const Retry& other) const { return at_ms > other.at_ms; }
   };
-  struct Connection {
-    std::deque<std::uint32_t> backlog;  // orders that the socket did not take
-    bool up = true;
-  };
 
-  bool connect();
+  // WireEvents
+  void message() override;
+  void take(const ScannedAnswer& answer) override;
+  void unreadable() override { ++result_.unreadable; }
+  void lost(std::uint32_t order) override;
+  void lost_all() override;
+
   [[nodiscard]] std::uint64_t now_ns() const;
   [[nodiscard]] std::uint32_t now_ms() const;
   [[nodiscard]] bool all_planned() const;
   [[nodiscard]] std::uint64_t planned_ns(std::uint64_t order) const;
 
+  [[nodiscard]] std::uint64_t next_batch() const;
   void send_due();
-  void send_new(std::uint64_t planned);
-  bool send(std::uint32_t order);
-  void send_or_queue(std::uint32_t order);
+  void send_new(std::uint64_t count, std::uint64_t planned);
+  bool send(std::span<const std::uint32_t> orders);
+  void send_backlog();
   void resend(std::uint32_t order);
   bool receive();
-  void take(std::string_view frame, std::uint64_t now);
-  void take_final(std::uint64_t order, std::uint64_t value, std::uint64_t now);
+  void take_decision(std::uint64_t order, const ScannedAnswer& answer);
+  void count_reason(std::string_view reason);
+  void take_final(std::uint64_t order, std::uint64_t value);
   void contradiction(std::uint64_t order, std::uint64_t before, std::uint64_t after);
   void take_error(std::uint64_t order, const ScannedAnswer& answer);
   void maintain();
-  void flush_backlog(std::size_t connection);
-  void check_connection(std::size_t connection);
   void send_retries(std::uint32_t now);
   void resend_silent(std::uint32_t now);
   void end_second();
   void wait_for_something();
   void hear_out();
+  void ask_for_results();
   void finish();
 
   BenchPlan& plan_;
+  OrderWire& wire_;
   LoadOptions options_;
   OnSecond on_second_;
-  transport::Context context_;
-  std::vector<transport::Socket> sockets_;
-  std::vector<Connection> connections_;
-  transport::Message parts_;  // kept for its memory
 
-  std::vector<std::uint64_t> slots_;  // one per order, see the .cpp
-  std::deque<Sent> silent_;           // every open order once, by the time it was last looked at
+  std::vector<std::uint32_t> group_;   // the orders of the message at hand
+  std::deque<std::uint32_t> backlog_;  // orders that the wire did not take
+  std::vector<std::uint64_t> slots_;   // one per order, see the .cpp
+  std::deque<Sent> silent_;            // every open order once, by the time it was last looked at
   std::priority_queue<Retry, std::vector<Retry>, std::greater<>> retries_;
   bool all_sent_ = false;
   std::uint64_t open_ = 0;
-  std::uint64_t messages_ = 0;
+  std::uint64_t asked_ = 0;  // orders in all messages
   std::uint64_t answers_ = 0;
+  std::uint64_t heard_ns_ = 0;  // when the message at hand came, or shortly before
+  unsigned heard_ = 0;
+  double cpu_before_ = 0;
+  std::string last_reason_;
+  std::uint64_t* last_reason_count_ = nullptr;
   std::uint64_t end_ns_ = 0;  // of the last final answer
   std::uint64_t next_maintenance_ns_ = 0;
   std::uint64_t next_second_ns_ = 1'000'000'000;

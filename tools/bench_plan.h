@@ -4,10 +4,12 @@
 // alone, so a run can be repeated exactly. Pure; one thread.
 //
 // Ids are `b<seed>-<run>-<n>`: the run's name keeps repeats of the same seed apart, n has a fixed
-// width so that an answer's id leads back to its order without a look-up.
+// width so that an answer's id leads back to its order without a look-up. Frames are made ahead and
+// patched in place.
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -21,15 +23,20 @@ struct BenchContent {
   double duplicates = 0;  // percent of orders that are followed by an earlier one, once more
 };
 
-inline constexpr std::size_t kRunBytesMax = 24;
+inline constexpr std::size_t kRunBytesMax = 24;  // a step of a ramp adds some of its own
+inline constexpr std::size_t kBatchMax = 1000;   // orders of one frame
 inline constexpr std::uint64_t kBenchOrdersMax = 4'000'000'000;
 
 class BenchPlan {
  public:
   explicit BenchPlan(const BenchContent& content);
 
-  // The SF1 frame that orders n; valid until the next call.
+  // The SF1 frame that orders n; valid until the next call, as all frames.
   std::string_view frame(std::uint64_t n);
+  // The SF1 frame that orders all of these, at most kBatchMax.
+  std::string_view frame(std::span<const std::uint32_t> orders);
+  // The body of POST /v1/orders.
+  std::string_view json(std::uint64_t n);
   // The earlier order that is sent again after order n, if any.
   [[nodiscard]] std::optional<std::uint64_t> repeat_after(std::uint64_t n) const;
   // Which order an id names; nothing for an id of another run.
@@ -43,15 +50,22 @@ class BenchPlan {
  private:
   static constexpr std::size_t kDigits = 10;
   static constexpr std::size_t kUserDigits = 9;
-  static void write_digits(char* at, std::size_t width, std::uint64_t value);
+  static void write_number(char* id_digits, std::uint64_t n);
+  static void write_user(char* user_digits, std::uint32_t user);
+  void make_map();
+  void make_json();
+  void fill_in(char* map, std::uint64_t n) const;
 
   BenchContent content_;
   std::uint64_t repeats_below_;  // of 2^32
   std::string prefix_;
-  std::string frame_;  // only these places of it change:
+  std::string map_;  // only these places of it change:
   std::size_t id_at_ = 0;
   std::size_t item_at_ = 0;
   std::size_t user_at_ = 0;
+  std::string batch_;  // an array's head and many maps
+  std::string json_;
+  std::size_t json_id_at_ = 0, json_item_at_ = 0, json_user_at_ = 0;
 };
 
 }  // namespace stampede::tools

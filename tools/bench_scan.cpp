@@ -1,6 +1,9 @@
 #include "tools/bench_scan.h"
 
 #include <algorithm>
+#include <cstring>
+
+#include "tools/decimal_digits.h"
 
 namespace stampede::tools {
 namespace {
@@ -18,6 +21,17 @@ class Cursor {
     if (tag == 0xde) return static_cast<std::uint32_t>(big_endian(2));
     ok_ = false;
     return 0;
+  }
+
+  [[nodiscard]] bool at_array() const {
+    const std::uint8_t tag = peek();
+    return (tag & 0xf0U) == 0x90 || tag == 0xdc || tag == 0xdd;
+  }
+  std::uint32_t array() {
+    const std::uint8_t tag = byte();
+    if (tag == 0xdc || tag == 0xdd)
+      return static_cast<std::uint32_t>(big_endian(tag == 0xdc ? 2 : 4));
+    return tag & 15U;
   }
 
   // Empty for a value of another type.
@@ -49,6 +63,24 @@ class Cursor {
     const bool yes = peek() == 0xc3;
     skip(0);
     return yes;
+  }
+
+  // A text with its head, as it stands in the bytes. False, and nothing was read, if it does not.
+  template <std::size_t N>
+  bool skip_literal(const char (&bytes)[N]) {
+    constexpr std::size_t kSize = N - 1;
+    if (static_cast<std::size_t>(end_ - at_) < kSize || std::memcmp(at_, bytes, kSize) != 0)
+      return false;
+    at_ += kSize;
+    return true;
+  }
+  // A number or a flag.
+  void skip_small() {
+    const std::uint8_t tag = peek();
+    if (tag <= 0x7f || tag == 0xc2 || tag == 0xc3)
+      ++at_;
+    else
+      skip(0);
   }
 
   void skip(int depth) {
@@ -131,11 +163,7 @@ class Cursor {
 
 std::uint64_t digits(std::string_view text) {
   std::uint64_t value = 0;
-  for (const char c : text) {
-    if (c < '0' || c > '9') return 0;
-    value = value * 10 + static_cast<std::uint64_t>(c - '0');
-  }
-  return value;
+  return read_digits(text.data(), text.size(), value) ? value : 0;
 }
 
 ScannedAnswer::Kind kind_of(std::string_view state) {
@@ -147,33 +175,92 @@ ScannedAnswer::Kind kind_of(std::string_view state) {
 
 }  // namespace
 
-ScannedAnswer scan_answer(std::string_view frame) {
-  Cursor cursor(frame);
-  ScannedAnswer out;
-  for (auto pairs = cursor.map(); cursor.ok() && pairs > 0; --pairs) {
-    const std::string_view key = cursor.text();
-    if (key == "id") {
-      out.id = cursor.text();
-    } else if (key == "state") {
-      out.kind = kind_of(cursor.text());
-    } else if (key == "order_id") {
-      out.order_id = digits(cursor.text());
-    } else if (key == "code") {
-      out.code = cursor.text();
-      out.kind = ScannedAnswer::Kind::error;
-    } else if (key == "reason") {
-      out.reason = cursor.text();
-    } else if (key == "retry") {
-      out.retry = cursor.flag();
-    } else if (key == "retry_after_ms") {
-      out.retry_after_ms =
-          static_cast<std::uint32_t>(std::min<std::uint64_t>(cursor.number(), 60'000));
-    } else {
-      cursor.skip(0);
-    }
+namespace {
+
+void take_pair(Cursor& cursor, std::string_view key, ScannedAnswer& out) {
+  if (key == "id") {
+    out.id = cursor.text();
+  } else if (key == "state") {
+    out.kind = kind_of(cursor.text());
+  } else if (key == "order_id") {
+    out.order_id = digits(cursor.text());
+  } else if (key == "item" || key == "qty" || key == "left" || key == "stored") {
+    cursor.skip(0);
+  } else if (key == "reason") {
+    out.reason = cursor.text();
+  } else if (key == "code") {
+    out.code = cursor.text();
+    out.kind = ScannedAnswer::Kind::error;
+  } else if (key == "retry") {
+    out.retry = cursor.flag();
+  } else if (key == "retry_after_ms") {
+    out.retry_after_ms =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(cursor.number(), 60'000));
+  } else {
+    cursor.skip(0);
   }
+}
+
+// The order of keys in which our own server answers: most of a bench's scanning. False, and nothing
+// was read, for every other answer.
+bool scan_usual(Cursor& cursor, ScannedAnswer& out) {
+  Cursor at = cursor;
+  const auto pairs = at.map();
+  if (!at.skip_literal("\xa2id")) return false;
+  out.id = at.text();
+  if (!at.skip_literal("\xa5state")) return false;
+  std::uint32_t keys = 6;
+  if (at.skip_literal("\xa9"
+                      "confirmed\xa8order_id")) {
+    out.kind = ScannedAnswer::Kind::confirmed;
+    out.order_id = digits(at.text());
+  } else if (at.skip_literal("\xa8rejected\xa6reason")) {
+    out.kind = ScannedAnswer::Kind::rejected;
+    out.reason = at.text();
+  } else {
+    return false;
+  }
+  if (!at.skip_literal("\xa4item")) return false;
+  at.skip_small();
+  if (!at.skip_literal("\xa3qty")) return false;
+  at.skip_small();
+  if (at.skip_literal("\xa4left")) at.skip_small(), ++keys;
+  if (!at.skip_literal("\xa6stored")) return false;
+  at.skip_small();
+  if (at.skip_literal("\xa8replayed")) at.skip_small(), ++keys;
+  if (!at.ok() || keys != pairs) return false;
+  cursor = at;
+  return true;
+}
+
+ScannedAnswer scan_map(Cursor& cursor) {
+  ScannedAnswer out;
+  if (scan_usual(cursor, out)) return out;
+  out = {};
+  for (auto pairs = cursor.map(); cursor.ok() && pairs > 0; --pairs)
+    take_pair(cursor, cursor.text(), out);
   if (!cursor.ok()) out.kind = ScannedAnswer::Kind::unreadable;
   return out;
+}
+
+}  // namespace
+
+ScannedAnswer scan_answer(std::string_view frame) {
+  Cursor cursor(frame);
+  return scan_map(cursor);
+}
+
+bool scan_answers(std::string_view frame, AnswerSink& sink) {
+  Cursor cursor(frame);
+  if (!cursor.at_array()) {
+    sink.take(scan_map(cursor));
+    return true;
+  }
+  for (auto left = cursor.array(); cursor.ok() && left > 0; --left) {
+    const ScannedAnswer answer = scan_map(cursor);
+    if (cursor.ok()) sink.take(answer);
+  }
+  return cursor.ok();
 }
 
 }  // namespace stampede::tools

@@ -3,12 +3,13 @@
 // Reads from an SF1 answer what a bench needs, without building anything. Pure.
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace stampede::tools {
 
 struct ScannedAnswer {
-  enum class Kind : std::uint8_t { unreadable = 0, queued, confirmed, rejected, error };
+  enum class Kind : std::uint8_t { unreadable = 0, queued, confirmed, rejected, error, accepted };
   Kind kind = Kind::unreadable;
   std::string_view id;         // views point into the frame
   std::string_view reason;     // of a rejection
@@ -16,9 +17,19 @@ struct ScannedAnswer {
   std::uint64_t order_id = 0;  // of a confirmed order
   bool retry = false;
   std::uint32_t retry_after_ms = 0;
+  std::optional<std::uint32_t> order;  // number in the plan, when the wire knows it
 };
 
 // `unreadable` when the frame is no map, is cut short, or holds neither a known state nor a code.
 ScannedAnswer scan_answer(std::string_view frame);
+
+class AnswerSink {
+ public:
+  virtual ~AnswerSink() = default;
+  virtual void take(const ScannedAnswer& answer) = 0;
+};
+
+// Hands over the answer in a frame, or every answer of an array. False: an array that breaks off.
+bool scan_answers(std::string_view frame, AnswerSink& sink);
 
 }  // namespace stampede::tools

@@ -40,6 +40,7 @@ class CommandLine {
   void add_log_replay(CLI::App& log, Command& chosen);
   void add_verify(CLI::App& app, Command& chosen);
   void add_bench(CLI::App& app, Command& chosen);
+  void add_bench_ways(CLI::App* bench);
   void add_keys(CLI::App& app, Command& chosen);
 
   std::unique_ptr<Arguments> arguments_;

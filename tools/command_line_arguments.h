@@ -42,6 +42,7 @@ struct CommandLine::Arguments {
   bool disk_full = false;
   bool disk_eio = false;
   Bench bench;
+  std::string via = "zmq";
   std::string duration = "10s";
   std::string bench_timeout = "30s";
   bool no_drain = false;

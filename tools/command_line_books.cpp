@@ -1,8 +1,10 @@
 // The subcommands about orders and books: order, log, verify, bench.
 
+#include <cstdio>
 #include <string>
 
 #include "storage/lsn.h"
+#include "tools/bench_plan.h"
 #include "tools/command_line_arguments.h"
 #include "tools/verify.h"
 
@@ -118,14 +120,39 @@ void CommandLine::add_verify(CLI::App& app, Command& chosen) {
   });
 }
 
+void CommandLine::add_bench_ways(CLI::App* bench) {
+  Bench& args = arguments_->bench;
+  bench->footer(
+      "By default orders are sent by plan, at --rate, whatever the system does, and a latency "
+      "counts\n"
+      "from the planned time: who had to wait behind a stall is counted, too. With --closed the\n"
+      "generator waits along with a system that stalls; latencies then leave out those who would\n"
+      "have come meanwhile (coordinated omission). Percentiles are within 0.4 % of the true "
+      "values.");
+  bench
+      ->add_option("--via", arguments_->via,
+                   "zmq (SF1), http (POST /v1/orders) or miaosha (POST /miaosha/order)")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"zmq", "http", "miaosha"}));
+  bench->add_option("--batch", args.batch, "Orders of one message, with --via zmq")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, static_cast<unsigned>(kBatchMax)));
+  bench->add_flag("--ramp", args.ramp,
+                  "Raise the rate from --rate on, --duration each, until it is too high");
+  bench->add_option("--hdr", args.hdr_file,
+                    "Write the distribution of latencies there, as HdrHistogram does, in ms");
+}
+
 void CommandLine::add_bench(CLI::App& app, Command& chosen) {
   auto* bench = app.add_subcommand("bench", "Send a load, wait until it is stored, verify");
+  add_bench_ways(bench);
   Bench& args = arguments_->bench;
   auto* rate = bench->add_option("--rate", args.rate, "Orders a second, planned in advance");
   rate->capture_default_str()->check(CLI::Range(0.1, 10'000'000.0));
   bench->add_flag("--closed", args.closed, "Send when an answer came, not by plan")->excludes(rate);
-  bench->add_option("--window", args.window, "Open orders with --closed")
-      ->capture_default_str()
+  bench
+      ->add_option("--window", args.window,
+                   "Open orders with --closed (default: 256, over HTTP one a connection)")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000}));
   auto* requests = bench->add_option("--requests", args.requests, "Orders in all");
   requests->check(CLI::Range(std::uint64_t{1}, std::uint64_t{4'000'000'000}));
@@ -149,15 +176,22 @@ void CommandLine::add_bench(CLI::App& app, Command& chosen) {
       ->capture_default_str()
       ->transform(strip_percent)
       ->check(CLI::Range(0.0, 100.0));
-  bench->add_option("--connections", args.connections, "Connections")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 64));
+  bench->add_option("--connections", args.connections, "Connections (default: 2, over HTTP 64)")
+      ->check(CLI::Range(1, 4000));
   bench->add_option("--timeout", arguments_->bench_timeout, "Wait so long for one answer")
       ->capture_default_str()
       ->check(check_duration);
   bench->add_flag("--no-drain", arguments_->no_drain, "Do not wait for the database, no verify");
-  on_chosen(bench, chosen, [this](const ToolOptions& options) {
+  on_chosen(bench, chosen, [this, bench](const ToolOptions& options) {
     Bench& typed = arguments_->bench;
+    typed.via = arguments_->via == "http"      ? BenchVia::http
+                : arguments_->via == "miaosha" ? BenchVia::miaosha
+                                               : BenchVia::zmq;
+    const auto given = [bench](const char* flag) { return bench->get_option(flag)->count() > 0; };
+    if (const auto wrong = check_bench(typed, given); !wrong.empty()) {
+      std::fprintf(stderr, "stampede bench: %s\n", wrong.c_str());
+      return kExitWrongUse;
+    }
     typed.duration_ms = parse_duration_ms(arguments_->duration).value_or(typed.duration_ms);
     typed.timeout_ms = parse_duration_ms(arguments_->bench_timeout).value_or(typed.timeout_ms);
     typed.drain = !arguments_->no_drain;

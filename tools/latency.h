@@ -5,11 +5,14 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 
 namespace stampede::tools {
 
 class Latency {
  public:
+  static constexpr double kErrorMax = 1.0 / 256;  // of every percentile but the greatest value
+
   void record(std::uint64_t ns) {
     ++counts_[bucket_of(ns)];
     ++count_;
@@ -22,6 +25,8 @@ class Latency {
   [[nodiscard]] std::uint64_t max_ns() const { return max_ns_; }  // exact
   // The least value that `share` (0 … 1) of all values do not exceed; 0 when there are none.
   [[nodiscard]] std::uint64_t percentile_ns(double share) const;
+  [[nodiscard]] double mean_ns() const;
+  [[nodiscard]] double deviation_ns() const;
 
  private:
   static constexpr unsigned kSubBits = 7;  // 128 buckets to each power of two
@@ -36,5 +41,9 @@ class Latency {
   std::uint64_t count_ = 0;
   std::uint64_t max_ns_ = 0;
 };
+
+// The distribution in the text form of HdrHistogram (outputPercentileDistribution, 5 ticks per half
+// distance), values in milliseconds; tools that plot its files read it.
+std::string hdr_text(const Latency& latency);
 
 }  // namespace stampede::tools

@@ -78,6 +78,7 @@ std::optional<std::uint64_t> StoredRowsWatch::count_rows(const LoadResult& load)
 std::uint64_t StoredRowsWatch::count_exactly(const LoadResult& load, const std::string& id_prefix) {
   std::string problem;
   if (load.confirmed == 0) return 0;
+  if (id_prefix.empty()) return count_rows(load).value_or(0);
   if (database_ == nullptr && !connect(problem)) return 0;
   std::uint64_t rows = 0;
   const auto read = database_->each_order(load.first_order_id - 1, load.last_order_id,

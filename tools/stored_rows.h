@@ -23,7 +23,8 @@ class StoredRowsWatch {
   // Before the run: how many rows the orders so far are, or will be. Returns what is wrong, empty
   // if nothing.
   std::string open();
-  // After it. Blocks until all rows are there, or none came for a minute.
+  // After it. Blocks until all rows are there, or none came for a minute. With an empty prefix
+  // every order since open() counts as the run's.
   StoredRows wait(const LoadResult& load, const std::string& id_prefix);
 
  private:

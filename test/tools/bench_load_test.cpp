@@ -9,6 +9,7 @@
 #include <string>
 
 #include "fake_webapp.h"
+#include "tools/sf1_wire.h"
 
 using namespace stampede::tools;
 using nlohmann::json;
@@ -41,8 +42,8 @@ class Shop {
 
 LoadResult run(const std::string& endpoint, LoadOptions options, double duplicates = 0) {
   BenchPlan plan({7, "t", 3, 100, duplicates});
-  options.endpoint = endpoint;
-  return BenchLoad(plan, options, nullptr).run();
+  Sf1Wire wire(plan, endpoint, 2, options.batch > 1);
+  return BenchLoad(plan, wire, options, nullptr).run();
 }
 
 LoadOptions closed(std::uint64_t requests) {
@@ -176,6 +177,53 @@ TEST_CASE("what was open on a lost connection is sent again") {
   restart.join();
   CHECK(result.confirmed == 100);
   CHECK(result.no_answer == 0);
+}
+
+TEST_CASE("batches: orders travel in arrays, the last one shorter, and are judged one by one") {
+  Shop shop(600);
+  FakeWebapp webapp([&](const json& request) { return std::vector{shop.decide(request)}; });
+  LoadOptions options = closed(1000);
+  options.batch = 64;
+  options.window = 256;
+  const auto result = run(webapp.endpoint(), options);
+  CHECK(webapp.arrays() == 16);
+  CHECK(result.offered == 1000);
+  CHECK(result.confirmed == 600);
+  CHECK(result.rejected == 400);
+  CHECK(result.latency.count() == 1000);
+  CHECK(result.unreadable == 0);
+}
+
+TEST_CASE("batches: repeats stand in the arrays, and refused entries are asked again") {
+  Shop shop(10'000);
+  std::map<std::string, int> tries;
+  FakeWebapp webapp([&](const json& request) {
+    const bool first = ++tries[request.at("id")] == 1;
+    if (first && tries.size() % 7 == 0) return std::vector{refused(request, "overloaded", true, 5)};
+    return std::vector{shop.decide(request)};
+  });
+  LoadOptions options = closed(700);
+  options.batch = 50;
+  options.window = 100;
+  const auto result = run(webapp.endpoint(), options, 30);
+  CHECK(result.confirmed == 700);
+  CHECK(result.repeats > 150);
+  CHECK(result.resent >= 50);  // fewer than 100: a repeat may have brought the answer
+  CHECK(result.contradictions == 0);
+  CHECK(result.codes.at("overloaded") == 100);
+}
+
+TEST_CASE("batches, open loop: the orders of an array are due together") {
+  Shop shop(1'000'000);
+  FakeWebapp webapp([&](const json& request) { return std::vector{shop.decide(request)}; });
+  LoadOptions options;
+  options.rate = 4000;
+  options.duration = 500ms;
+  options.batch = 100;
+  const auto result = run(webapp.endpoint(), options);
+  CHECK(result.confirmed == 2000);
+  CHECK(webapp.arrays() == 20);
+  CHECK(result.seconds >= 0.47);  // the last array is due at 0.475 s
 }
 
 TEST_CASE("nobody listening is told") {

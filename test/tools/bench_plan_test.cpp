@@ -2,11 +2,15 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "actors/sf1.h"
 #include "tools/bench_scan.h"
+#include "tools/decimal_digits.h"
 
 using namespace stampede;
 using tools::BenchContent;
@@ -35,6 +39,62 @@ TEST_CASE("a planned order is a valid SF1 message with its id, item and user") {
     CHECK(request.qty == 1);
     CHECK(plan.index_of(request.id) == n);
   }
+}
+
+TEST_CASE("a batch holds the same orders as single frames do") {
+  BenchPlan plan(content());
+  actors::Sf1Decoder batch, single;
+  for (const auto& orders : {std::vector<std::uint32_t>{7}, {0, 1, 2, 99'999'999, 4'000'000'000}}) {
+    const std::string frame(plan.frame(orders));
+    REQUIRE(batch.open_batch(frame));
+    REQUIRE(batch.unread() == orders.size());
+    for (const auto order : orders) {
+      REQUIRE(batch.next_entry() == actors::Sf1Decoder::Entry::order);
+      REQUIRE(single.decode(plan.frame(order)));
+      CHECK(batch.request().id == single.request().id);
+      CHECK(batch.request().user == single.request().user);
+      CHECK(batch.request().item == single.request().item);
+    }
+  }
+  const std::vector<std::uint32_t> many(tools::kBatchMax, 5);
+  CHECK(batch.open_batch(plan.frame(many)));
+}
+
+TEST_CASE("the HTTP body holds the same order") {
+  BenchContent many = content();
+  many.items = 1'000'000;
+  BenchPlan plan(many);
+  for (const std::uint64_t n : {0ULL, 1ULL, 12'345ULL, 3'999'999'999ULL}) {
+    const auto body = nlohmann::json::parse(plan.json(n));
+    CHECK(body.at("id") == plan.id(n));
+    CHECK(body.at("item") == plan.item(n));
+    const auto digits = std::to_string(plan.user(n));
+    CHECK(body.at("user") == "u" + std::string(9 - digits.size(), '0') + digits);
+  }
+}
+
+TEST_CASE("digits are written and read back, and nothing else is taken for a number") {
+  char text[8];
+  std::uint32_t value = 0;
+  for (const std::uint32_t number : {0U, 1U, 9U, 10U, 12'345'678U, 99'999'999U, 10'000'000U}) {
+    tools::write_digit_pairs<4>(text, number);
+    REQUIRE(tools::read_8_digits(text, value));
+    CHECK(value == number);
+  }
+  for (int byte = 0; byte < 256; ++byte) {
+    if (byte >= '0' && byte <= '9') continue;
+    for (int at = 0; at < 8; ++at) {
+      std::string bad = "12345678";
+      bad[static_cast<std::size_t>(at)] = static_cast<char>(byte);
+      CAPTURE(bad);
+      CHECK_FALSE(tools::read_8_digits(bad.data(), value));
+    }
+  }
+  std::uint64_t whole = 0;
+  CHECK(tools::read_digits("9223372036854775807", 19, whole));
+  CHECK(whole == INT64_MAX);
+  CHECK_FALSE(tools::read_digits("123x", 4, whole));
+  CHECK_FALSE(tools::read_digits("", 0, whole));
 }
 
 TEST_CASE("the longest ids are still request ids") {
@@ -136,6 +196,49 @@ TEST_CASE("the server's answers are read") {
   CHECK(scanned.code == "overloaded");
   CHECK(scanned.retry);
   CHECK(scanned.retry_after_ms == actors::info(actors::Code::overloaded).retry_after_ms);
+}
+
+namespace {
+
+class Collected : public tools::AnswerSink {
+ public:
+  void take(const ScannedAnswer& answer) override { all.push_back(answer); }
+  std::vector<ScannedAnswer> all;
+};
+
+}  // namespace
+
+TEST_CASE("every answer of an array is read, in any order of keys") {
+  std::string frame;
+  actors::append_sf1_array(frame, 3);
+  actors::Answer answer;
+  answer.state = actors::State::rejected;
+  answer.reason = storage::RejectReason::limit_reached;
+  answer.item = 1ULL << 40;
+  answer.qty = 1000;
+  actors::append_sf1_answer(frame, "a", answer);
+  actors::append_sf1_error(frame, "b", actors::Code::overloaded, {});
+  // A confirmed answer as another server might write it.
+  frame += std::string(
+      "\x84\xa8order_id\xad"
+      "1099511627777\xa5state\xa9"
+      "confirmed\xa1x\xc0\xa2id\xa1"
+      "c",
+      48);
+  Collected seen;
+  CHECK(scan_answers(frame, seen));
+  REQUIRE(seen.all.size() == 3);
+  CHECK(seen.all[0].kind == ScannedAnswer::Kind::rejected);
+  CHECK(seen.all[0].reason == "limit_reached");
+  CHECK(seen.all[1].code == "overloaded");
+  CHECK(seen.all[2].kind == ScannedAnswer::Kind::confirmed);
+  CHECK(seen.all[2].id == "c");
+  CHECK(seen.all[2].order_id == 1'099'511'627'777ULL);
+  for (std::size_t size = 1; size < frame.size(); ++size) {
+    Collected part;
+    CHECK_FALSE(scan_answers(std::string_view(frame).substr(0, size), part));
+    CHECK(part.all.size() < 3);
+  }
 }
 
 TEST_CASE("no beginning of an answer is taken for an answer") {

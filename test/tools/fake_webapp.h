@@ -54,6 +54,7 @@ class FakeWebapp {
 
   [[nodiscard]] const std::string& endpoint() const { return endpoint_; }
   [[nodiscard]] int port() const { return port_; }
+  [[nodiscard]] int arrays() const { return arrays_; }
 
  private:
   void run() {
@@ -74,7 +75,7 @@ class FakeWebapp {
   void answer(transport::Socket& socket, const transport::Message& parts) {
     const std::string peer(parts.front().bytes());
     const json request = json::from_msgpack(parts.back().bytes(), true, false);
-    for (const json& map : script_(request)) {
+    for (const json& map : answers_to(request)) {
       std::string frame;
       json::to_msgpack(map, frame);
       transport::Message out;
@@ -84,7 +85,18 @@ class FakeWebapp {
     }
   }
 
+  // An array of orders is answered by one array: the script's first answer to each.
+  std::vector<json> answers_to(const json& request) {
+    if (!request.is_array()) return script_(request);
+    ++arrays_;
+    json array = json::array();
+    for (const json& order : request)
+      if (const auto answers = script_(order); !answers.empty()) array.push_back(answers.front());
+    return {array};
+  }
+
   Script script_;
+  std::atomic<int> arrays_{0};
   std::string endpoint_;
   int port_;
   std::atomic<bool> stop_{false};

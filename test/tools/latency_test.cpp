@@ -6,8 +6,11 @@
 #include <cmath>
 #include <cstdlib>
 #include <random>
+#include <sstream>
+#include <string>
 #include <vector>
 
+using stampede::tools::hdr_text;
 using stampede::tools::Latency;
 
 TEST_CASE("no value gives zeros") {
@@ -62,4 +65,47 @@ TEST_CASE("adding keeps all values and clearing none") {
   one.clear();
   CHECK(one.count() == 0);
   CHECK(one.percentile_ns(0.99) == 0);
+}
+
+TEST_CASE("mean and deviation follow the recorded values") {
+  Latency latency;
+  for (const std::uint64_t ns : {1'000'000U, 3'000'000U}) latency.record(ns);
+  CHECK(latency.mean_ns() == doctest::Approx(2e6).epsilon(0.01));
+  CHECK(latency.deviation_ns() == doctest::Approx(1e6).epsilon(0.01));
+}
+
+TEST_CASE("the distribution has HdrHistogram's form: rising percentiles that end at 1") {
+  Latency latency;
+  for (std::uint64_t i = 1; i <= 10'000; ++i) latency.record(i * 1000);
+  std::istringstream text(hdr_text(latency));
+  std::string line;
+  std::getline(text, line);
+  CHECK(line == "       Value     Percentile TotalCount 1/(1-Percentile)");
+  std::getline(text, line);
+  CHECK(line.empty());
+  double value = 0, share = -1, last_value = 0, last_share = -1;
+  std::uint64_t count = 0, last_count = 0;
+  int lines = 0;
+  while (std::getline(text, line) && !line.starts_with('#')) {
+    std::istringstream fields(line);
+    REQUIRE((fields >> value >> share >> count));
+    CHECK(value >= last_value);
+    CHECK(share > last_share);
+    CHECK(count >= last_count);
+    CHECK(value == doctest::Approx(static_cast<double>(count) / 1000).epsilon(0.01));
+    last_value = value, last_share = share, last_count = count;
+    ++lines;
+  }
+  CHECK(lines > 40);
+  CHECK(share == 1.0);
+  CHECK(count == 10'000);
+  CHECK(value == 10.0);
+  CHECK(line.starts_with("#[Mean    ="));
+  std::getline(text, line);
+  CHECK(line == "#[Max     =       10.000, Total count    =        10000]");
+}
+
+TEST_CASE("no values make a distribution without lines") {
+  const auto text = hdr_text(Latency{});
+  CHECK(std::count(text.begin(), text.end(), '\n') == 4);
 }
