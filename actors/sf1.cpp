@@ -28,10 +28,23 @@ bool take_flag(const Value& value, bool& out) {
   return value.type == Type::boolean;
 }
 
+// By length first: comparisons of a known length are a few instructions.
 unsigned key_of(std::string_view text) {
-  unsigned key = 0;
-  while (key < kKeys && kKeyTexts[key] != text) ++key;
-  return key;
+  const auto either = [text](Key one, Key other) -> unsigned {
+    return text == kKeyTexts[one] ? one : text == kKeyTexts[other] ? other : kKeys;
+  };
+  switch (text.size()) {
+    case 2:
+      return either(kOp, kId);
+    case 3:
+      return either(kQty, kAck);
+    case 4:
+      return text == kKeyTexts[kItem] ? unsigned{kItem} : either(kUser, kFrom);
+    case 5:
+      return either(kToken, kLimit);
+    default:
+      return either(kDeadline, kDeadline);
+  }
 }
 
 // Keys that each operation looks at; the others are unknown to it and ignored.

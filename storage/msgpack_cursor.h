@@ -5,8 +5,10 @@
 // read for every order; msgpack_tokens reads the others. Thread-compatible.
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "storage/msgpack_tokens.h"
@@ -14,6 +16,8 @@
 namespace stampede::storage {
 
 class MsgpackCursor {
+  static_assert(std::endian::native == std::endian::little);
+
  public:
   using Type = Token::Type;
 
@@ -67,8 +71,9 @@ class MsgpackCursor {
 template <unsigned Bytes>
 inline bool MsgpackCursor::big_endian(std::uint64_t& number) {
   if (left() < Bytes) return false;
-  number = 0;
-  for (unsigned i = 0; i < Bytes; ++i) number = number << 8 | static_cast<unsigned char>(at_[i]);
+  std::uint64_t bytes = 0;
+  std::memcpy(&bytes, at_, Bytes);
+  number = __builtin_bswap64(bytes) >> (64 - 8 * Bytes);
   at_ += Bytes;
   return true;
 }

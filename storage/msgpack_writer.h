@@ -3,6 +3,7 @@
 // Writes msgpack to the end of a string, in the shortest form of every value, through room that is
 // made once: for what is encoded for every order. Thread-compatible.
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -14,6 +15,8 @@
 namespace stampede::storage {
 
 class MsgpackWriter {
+  static_assert(std::endian::native == std::endian::little);
+
  public:
   // Not more than `bytes_max` bytes may be written; texts count with 5 bytes more, numbers with 9.
   // `out` is complete when the writer is gone, and not to be touched before.
@@ -52,7 +55,9 @@ class MsgpackWriter {
   template <unsigned Bytes>
   void tagged(unsigned tag, std::uint64_t value) {
     byte(tag);
-    for (unsigned i = Bytes; i-- > 0;) byte(static_cast<unsigned>(value >> (8 * i)) & 0xFFU);
+    const auto bytes = __builtin_bswap64(value << (64 - 8 * Bytes));
+    std::memcpy(at_, &bytes, Bytes);
+    at_ += Bytes;
   }
   void head(std::uint32_t size, unsigned small, unsigned large) {
     if (size < 16) return byte(small | size);
