@@ -8,10 +8,11 @@ PACKAGES=(
   libcaf-dev libzmq3-dev cppzmq-dev libmsgpack-cxx-dev libboost-dev libmysqlcppconn-dev
   libspdlog-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libsodium-dev libisal-dev
   mariadb-server-core mariadb-client python3 python3-zmq python3-msgpack procps curl
-  doctest-dev clang-format-14 shellcheck wrk
+  doctest-dev clang-format-14 shellcheck wrk valgrind
 )
-# What scripts/bench.sh measures against; without it those points are named as missing.
-BENCH_PACKAGES=(redis-server)
+# What scripts/bench.sh measures against (without it those points are named as missing), and what
+# the micro-benchmarks are built with.
+BENCH_PACKAGES=(redis-server libbenchmark-dev)
 # What scripts/fuzz.sh builds with.
 FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)
 
@@ -21,7 +22,8 @@ Usage: scripts/install_deps.sh [--print] [--bench] [--fuzz]
 Installs the missing Debian 12 packages with apt-get, as root or through sudo.
   --print   only says what it would do
   --fuzz    also clang with libFuzzer, for scripts/fuzz.sh
-  --bench   also the peers of scripts/bench.sh; Debian starts a service with redis-server
+  --bench   also the peers of scripts/bench.sh and the library of the micro-benchmarks; Debian
+            starts a service with redis-server
 Does nothing, and needs no root, when all are there. Without --bench it starts no service: only the
 database's programs are installed, not its system service.
 Exit: 0 all there, 1 something is missing and cannot be installed, 2 wrong use.

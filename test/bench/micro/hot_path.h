@@ -1,0 +1,64 @@
+#pragma once
+
+// An order's way from the client's frame to the client's answer, without sockets, threads and disk:
+// SF1 decoding, the webapp's table, the message to the backend, the decision, the log's frame (in
+// memory), the result, SF1 encoding. The real classes of the product, called in the order in which
+// the nodes call them, always the same work for the same orders. One thread.
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "actors/backend_core.h"
+#include "actors/log_plan.h"
+#include "actors/webapp_core.h"
+#include "storage/log_writer.h"
+#include "test/bench/micro/memory_disk.h"
+
+namespace stampede::bench {
+
+class HotPath : private actors::WebappOutput {
+ public:
+  // Items 1 … `items`, each with `stock` units.
+  HotPath(std::uint32_t items, std::int64_t stock);
+
+  // What arrives in one round of the webapp's port: every frame is answered on return.
+  void round(std::span<const std::string> frames);
+
+  [[nodiscard]] std::uint64_t confirmed() const { return webapp_.counters().confirmed; }
+  [[nodiscard]] std::uint64_t sold_out() const { return webapp_.counters().sold_out; }
+  [[nodiscard]] std::uint64_t frames_answered() const { return frames_answered_; }
+  [[nodiscard]] std::uint64_t answer_bytes() const { return answer_bytes_; }
+  [[nodiscard]] std::uint64_t log_bytes() const { return disk_.bytes_written(); }
+
+ private:
+  bool send_work(std::uint64_t number, std::uint32_t count, std::string_view body) override;
+  void reply(const actors::ClientToken& client, const actors::Reply& reply) override;
+  void open_array(const actors::ClientToken& client, std::uint32_t entries) override;
+  void close_array(const actors::ClientToken& client) override;
+  void drop_array() override { in_array_ = false; }
+
+  void take(std::string_view frame);
+  void log_and_answer();
+  void sent();
+
+  MemoryDisk disk_;
+  storage::LogWriter writer_;
+  actors::BackendCore backend_;
+  actors::LogPlan plan_;
+  actors::Effects effects_;
+  std::vector<std::string_view> parts_;
+  actors::Sf1Decoder decoder_;
+  actors::WebappCore webapp_;
+  std::string answer_;
+  bool in_array_ = false;
+  std::int64_t now_us_ = 1'000'000;
+  std::uint64_t frames_answered_ = 0;
+  std::uint64_t answer_bytes_ = 0;
+};
+
+// `orders` orders of items 1 … `items`, `batch` in a frame (1: single maps), always the same.
+std::vector<std::string> order_frames(std::uint64_t first, std::uint64_t orders, std::size_t batch,
+                                      std::uint32_t items);
+
+}  // namespace stampede::bench

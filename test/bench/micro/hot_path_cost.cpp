@@ -1,0 +1,74 @@
+// What an order costs on the hot path, in countable things: hot_path_cost BATCH ORDERS
+// Prints JSON. Allocations are counted here; instructions by callgrind, which is told to collect in
+// measured_rounds() alone (test/bench/cost_test.py). Always the same work: no clock, fixed seed.
+
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+
+#include "test/bench/micro/hot_path.h"
+
+namespace {
+
+bool counting = false;
+std::uint64_t allocations = 0;
+std::uint64_t allocated_bytes = 0;
+
+}  // namespace
+
+void* operator new(std::size_t size) {
+  if (counting) ++allocations, allocated_bytes += size;
+  if (void* memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
+
+namespace stampede::bench {
+
+constexpr std::size_t kRoundOrders = 256;  // that a webapp under load finds in one round
+constexpr std::uint64_t kWarmUpOrders = 10 * kRoundOrders;
+
+// Its name is what callgrind looks for.
+[[gnu::noinline]] void measured_rounds(HotPath& path, std::span<const std::string> frames,
+                                       std::size_t per_round) {
+  for (std::size_t at = 0; at < frames.size(); at += per_round)
+    path.round(frames.subspan(at, std::min(per_round, frames.size() - at)));
+}
+
+}  // namespace stampede::bench
+
+int main(int argc, char** argv) {
+  using namespace stampede::bench;
+  const auto batch = argc == 3 ? std::strtoul(argv[1], nullptr, 10) : 0;
+  const auto orders = argc == 3 ? std::strtoul(argv[2], nullptr, 10) : 0;
+  if (batch == 0 || batch > kRoundOrders || orders == 0) {
+    std::fprintf(stderr, "usage: hot_path_cost BATCH ORDERS   (BATCH 1 to %zu)\n", kRoundOrders);
+    return 2;
+  }
+  HotPath path(1, static_cast<std::int64_t>((kWarmUpOrders + orders) / 2));
+  const auto per_round = kRoundOrders / batch;
+  for (const auto& frame : order_frames(0, kWarmUpOrders, batch, 1)) path.round({&frame, 1});
+  const auto frames = order_frames(kWarmUpOrders, orders, batch, 1);
+  const auto log_before = path.log_bytes();
+  const auto answers_before = path.answer_bytes();
+  counting = true;
+  measured_rounds(path, frames, per_round);
+  counting = false;
+  const auto per_order = [&](std::uint64_t total) {
+    return static_cast<double>(total) / static_cast<double>(orders);
+  };
+  std::printf(
+      "{\"batch\":%lu,\"orders\":%lu,\"confirmed\":%llu,\"rejected\":%llu,"
+      "\"allocations\":%.4f,\"allocated_bytes\":%.1f,\"log_bytes\":%.1f,"
+      "\"answer_bytes\":%.1f}\n",
+      batch, orders, static_cast<unsigned long long>(path.confirmed()),
+      static_cast<unsigned long long>(path.sold_out()), per_order(allocations),
+      per_order(allocated_bytes), per_order(path.log_bytes() - log_before),
+      per_order(path.answer_bytes() - answers_before));
+  return path.confirmed() + path.sold_out() == kWarmUpOrders + orders ? 0 : 1;
+}
