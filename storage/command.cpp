@@ -5,6 +5,7 @@
 
 #include "config/invariant.h"
 #include "storage/command_layout.h"
+#include "storage/msgpack_writer.h"
 
 namespace stampede::storage {
 
@@ -100,8 +101,10 @@ void write_imported(PayloadWriter& writer, const Command& command) {
 
 }  // namespace
 
+// These two are written for every order; the others may take the general way.
 void encode_order_set(std::string& out, const OrderInsert& order, const ItemAmountUpdate& amount) {
-  PayloadWriter writer(out);
+  constexpr std::size_t kNumbers = 96;  // all but the texts, each at its longest
+  MsgpackWriter writer(out, kNumbers + order.request_id.size() + order.user.size());
   writer.array(2);
   writer.array(1 + kOrderArguments);
   writer.number(static_cast<std::uint64_t>(CommandKind::order_insert));
@@ -140,7 +143,7 @@ void encode_rejection(std::string& out, const Rejection& rejection) {
     const std::uint64_t big = big_endian(rejection.request_hash[word]);
     std::memcpy(hash + 8 * word, &big, sizeof big);
   }
-  PayloadWriter writer(out);
+  MsgpackWriter writer(out, 64);
   writer.array(5);
   writer.bytes({hash, sizeof hash});
   writer.number(rejection.content_hash);

@@ -38,6 +38,11 @@ class MsgpackWriter {
   void number(std::uint64_t value);
   void signed_number(std::int64_t value);
   void text(std::string_view value);
+  void bytes(std::string_view value) {  // at most 255
+    tagged<1>(0xC4, value.size());
+    std::memcpy(at_, value.data(), value.size());
+    at_ += value.size();
+  }
   void map(std::uint32_t pairs) { head(pairs, 0x80, 0xDE); }
   void array(std::uint32_t elements) { head(elements, 0x90, 0xDC); }
 

@@ -146,6 +146,9 @@ TEST_CASE("writer: every value in the same bytes as msgpack-c") {
     packer.pack_map(small), packer.pack_array(small);
     packer.pack_nil(), packer.pack_true(), packer.pack_false();
     packer.pack("literal");
+    const auto bin = text.substr(0, 16);
+    packer.pack_bin(static_cast<std::uint32_t>(bin.size()));
+    packer.pack_bin_body(bin.data(), static_cast<std::uint32_t>(bin.size()));
     std::string out = "before";
     {
       MsgpackWriter writer(out, 100 + text.size());
@@ -153,6 +156,7 @@ TEST_CASE("writer: every value in the same bytes as msgpack-c") {
       writer.map(small), writer.array(small);
       writer.nil(), writer.boolean(true), writer.boolean(false);
       writer.literal("literal");
+      writer.bytes(bin);
     }
     REQUIRE(out == "before" + std::string(buffer.data(), buffer.size()));
   }
