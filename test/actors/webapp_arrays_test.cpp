@@ -182,8 +182,8 @@ TEST_CASE("a draining webapp refuses every entry") {
 TEST_CASE("an array waits for the latest deadline of its entries, then leaves whole") {
   WebappFixture webapp;
   webapp.hello();
-  webapp.take_frame(json::array({with(order("a"), "deadline_ms", 100), with(order("w"), "qty", 0),
-                                 with(order("b"), "deadline_ms", 900)}));
+  webapp.take_frame(json::array({with(order("a"), "deadline_ms", 900), with(order("w"), "qty", 0),
+                                 with(order("b"), "deadline_ms", 100)}));
   webapp.take(WebappFixture::order("patient"));
   webapp.round();
   SUBCASE("an answer that comes before the array left is told, whatever its entry's deadline") {
