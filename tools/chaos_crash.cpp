@@ -68,9 +68,7 @@ class Crash {
     const auto begin = std::chrono::steady_clock::now();
     arm(wish_.point + "=kill@" + std::to_string(nth_pass), at_start);
     at_start ? crash_at_start(pid) : crash_at_work(pid);
-    if (!await_ready(config, wish_.node, pid, kBackMs)) {
-      throw ChaosError{wish_.node + " does not come back; see `stampede status`", kExitTimedOut};
-    }
+    await_back(pid);
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(
         std::chrono::steady_clock::now() - begin);
     say("crash " + std::to_string(number) + " at " + wish_.point + ": back after " +
@@ -94,12 +92,30 @@ class Crash {
     await_end(options_.config, wish_.node, pid, kCrashMs);
     const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(kCrashMs);
     while (restarts() < before + 2) {
-      const bool ready = await_ready(options_.config, wish_.node, pid, 50);
+      const bool ready = await_ready(options_.config, wish_.node, pid, kQuietMs);
       if (ready && restarts() < before + 2 && std::chrono::steady_clock::now() >= until) {
         chaos_ask(options_.config, {{"do", "undo"}});
         throw ChaosError{"the start did not pass '" + wish_.point + "'", kExitTimedOut};
       }
+      end_back_off();
     }
+  }
+
+  void await_back(std::int64_t pid) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(kBackMs);
+    while (!await_ready(options_.config, wish_.node, pid, kQuietMs)) {
+      if (std::chrono::steady_clock::now() >= until) {
+        throw ChaosError{wish_.node + " does not come back; see `stampede status`", kExitTimedOut};
+      }
+      end_back_off();
+    }
+  }
+
+  // After many quick deaths the supervisor waits up to half a minute; these were on purpose.
+  void end_back_off() {
+    const json entry = chaos_node(options_.config, wish_.node);
+    if (!entry.is_object() || entry.value("state", "") != "backing_off") return;
+    chaos_ask(options_.config, {{"do", "start"}, {"node", wish_.node}});
   }
 
   void crash_at_work(std::int64_t pid) {

@@ -101,7 +101,7 @@ def f8(trial):
     trial.sell(rate=1000)
     trial.await_answers(60)
     failed = lambda: any(line.startswith("failed") for line in said(trial))
-    if eventually(failed, 4):
+    if eventually(failed, 15):
         # The error may have met the spare segment, which is only tried again later.
         if eventually(lambda: backend.poll() is not None, 2):
             trial.expect(backend.returncode == 74, f"{call}@{nth}: exit {backend.returncode}")

@@ -178,7 +178,9 @@ class Report:
         self.seconds[name] += seconds
         if problem:
             self.failures[name].append((number, problem, place))
-            print(f"{name} trial {number} FAILED: {problem.strip().splitlines()[-1][:600]}\n"
+            lines = problem.strip().splitlines()
+            said = next((line for line in lines if "Violation: " in line), lines[-1])
+            print(f"{name} trial {number} FAILED: {said[:600]}\n"
                   f"  evidence: {place}\n  repeat:   {self.repeat(name, number)}",
                   file=sys.stderr, flush=True)
         self.left[name] -= 1
