@@ -2,10 +2,12 @@
 
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <random>
 
 #include "config/failpoint_names.h"
+#include "storage/log_format.h"
 #include "tools/chaos.h"
 #include "tools/chaos_steps.h"
 #include "tools/verify.h"
@@ -88,6 +90,11 @@ class Crash {
       return entry.is_object() ? entry.value("restarts", 0) : 0;
     };
     const int before = restarts();
+    // A start that finds an unused spare makes none. It is expendable, and its owner dies now.
+    if (wish_.point.starts_with("spare_")) {
+      std::error_code ignored;
+      std::filesystem::remove(options_.config.log.dir / storage::kSpareName, ignored);
+    }
     chaos_ask(options_.config, {{"do", "kill"}, {"node", wish_.node}});
     await_end(options_.config, wish_.node, pid, kCrashMs);
     const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(kCrashMs);
