@@ -7,7 +7,7 @@
 #include <random>
 
 #include "config/failpoint_names.h"
-#include "storage/log_format.h"
+#include "storage/log_segment.h"
 #include "tools/chaos.h"
 #include "tools/chaos_steps.h"
 #include "tools/verify.h"

@@ -131,6 +131,14 @@ class Workers:
             if result is not None:
                 yield task, result
 
+    def end_all(self):
+        """When the run itself is ended: nothing of it stays behind."""
+        for worker in list(self.at_work):
+            worker.kill()
+            worker.join(20)
+            if worker in self.systems:
+                clear_away(self.systems[worker])
+
     def dead_ones(self):
         for worker, task in list(self.at_work.items()):
             if worker.is_alive():
@@ -234,8 +242,14 @@ def plan(options, chosen):
 def run(options, chosen):
     report = Report(options, chosen)
     died = (Counts(), "the test's own process died; its words are above", "", 0.0)
-    for (name, number), result in Workers(options, plan(options, chosen)).all_results():
-        report.take(name, number, *(result or died))
+    workers = Workers(options, plan(options, chosen))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        for (name, number), result in workers.all_results():
+            report.take(name, number, *(result or died))
+    except (KeyboardInterrupt, SystemExit):
+        workers.end_all()
+        raise
     report.write_junit(Path(options.out) / "torture.xml")
     print(report.summary())
     return report
