@@ -110,7 +110,7 @@ def replays(trial):
     trial.expect(trial.rig.stampede("verify", "--wait", "60s").returncode == 0, "verify")
     trial.expect(rows_of(trial) == before, "the second replay changed rows")
     text = (trial.rig.run / "log" / "backend-1.log").read_text(encoding="utf-8", errors="replace")
-    owed = re.findall(r"replay\.done .*?owed=(\d+)", text)
+    owed = re.findall(r"replay\.done .*?applied=(\d+)", text)
     trial.expect(owed and owed[-1] == "0", f"owed at the starts: {owed}")
 
 
