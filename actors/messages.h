@@ -24,6 +24,7 @@
 #include "actors/codes.h"
 #include "config/invariant.h"
 #include "storage/command.h"
+#include "storage/msgpack_tokens.h"
 
 namespace stampede::actors {
 

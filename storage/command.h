@@ -30,7 +30,6 @@
 #include <vector>
 
 #include "storage/lsn.h"
-#include "storage/msgpack_tokens.h"
 
 namespace stampede::storage {
 
@@ -113,17 +112,13 @@ void encode_epoch(std::string& out, std::uint64_t epoch, std::int64_t wall_ns);
 void encode_seal(std::string& out);
 
 // --- decoding: views point into `payload`; false = not a payload of that kind -------------------
-// Thread-compatible; one object reuses its memory.
+// Thread-compatible.
 class CommandDecoder {
  public:
   [[nodiscard]] bool command_set(std::string_view payload, std::vector<Command>& set);
   [[nodiscard]] bool rejection(std::string_view payload, Rejection& rejection);
   [[nodiscard]] bool outcome(std::string_view payload, Outcome& outcome);
   [[nodiscard]] std::optional<std::uint64_t> epoch(std::string_view payload);
-
- private:
-  [[nodiscard]] bool parse(std::string_view payload);
-  TokenReader reader_{TokenLimits{4, 70000}};
 };
 
 std::string_view to_text(CommandKind kind);     // "OrderInsert", …

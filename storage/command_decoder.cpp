@@ -3,6 +3,7 @@
 
 #include "storage/command.h"
 #include "storage/command_layout.h"
+#include "storage/msgpack_cursor.h"
 
 namespace stampede::storage {
 
@@ -10,63 +11,72 @@ namespace {
 
 constexpr std::uint64_t kSignedMax = std::numeric_limits<std::int64_t>::max();
 
-// Takes the values behind one token in turn. After the first value of a wrong type or range
-// everything else is empty and ok() stays false.
+using Value = MsgpackCursor::Value;
+using Type = MsgpackCursor::Type;
+
+// Takes value after value. After the first one of a wrong type or range everything else is empty
+// and ok() stays false.
 class ValueCursor {
  public:
-  ValueCursor(const std::vector<Token>& tokens, std::size_t first)
-      : tokens_(tokens), next_(first) {}
+  explicit ValueCursor(std::string_view payload) : cursor_(payload) {}
 
   [[nodiscard]] bool ok() const { return ok_; }
+  [[nodiscard]] bool at_end() const { return ok_ && cursor_.left() == 0; }
+
+  // Elements of the array that comes next, 0 if none does.
+  std::uint32_t array() {
+    Value value;
+    ok_ = ok_ && cursor_.next(value) && value.type == Type::array;
+    return ok_ ? value.size : 0;
+  }
+  // From here on arguments may be nil; missing() tells which, from 1.
+  void begin_arguments() {
+    nil_allowed_ = true;
+    argument_ = 0;
+    missing_ = 0;
+  }
   [[nodiscard]] std::uint16_t missing() const { return missing_; }
-  void allow_nil() { nil_allowed_ = true; }
 
   std::uint64_t number(std::uint64_t max = std::numeric_limits<std::uint64_t>::max()) {
-    const Token* token = take();
-    if (token == nullptr) return 0;
-    return checked(token->type == Token::Type::unsigned_int && token->number <= max) ? token->number
-                                                                                     : 0;
+    Value value;
+    if (!take(value)) return 0;
+    return checked(value.type == Type::unsigned_int && value.number <= max) ? value.number : 0;
   }
   std::uint32_t number32() {
     return static_cast<std::uint32_t>(number(std::numeric_limits<std::uint32_t>::max()));
   }
   std::int64_t signed_number() {
-    const Token* token = take();
-    if (token == nullptr) return 0;
-    const bool fits = token->type == Token::Type::negative_int ||
-                      (token->type == Token::Type::unsigned_int && token->number <= kSignedMax);
-    return checked(fits) ? static_cast<std::int64_t>(token->number) : 0;
+    Value value;
+    if (!take(value)) return 0;
+    const bool fits = value.type == Type::negative_int ||
+                      (value.type == Type::unsigned_int && value.number <= kSignedMax);
+    return checked(fits) ? static_cast<std::int64_t>(value.number) : 0;
   }
-  std::string_view text() { return view(Token::Type::str); }
-  std::string_view bytes() { return view(Token::Type::bin); }
+  std::string_view text() { return view(Type::str); }
+  std::string_view bytes() { return view(Type::bin); }
 
  private:
-  const Token* take() {
+  // False: there is no value, or it is missing.
+  bool take(Value& value) {
     ++argument_;
-    if (!ok_ || next_ >= tokens_.size()) {
-      ok_ = false;
-      return nullptr;
-    }
-    const Token& token = tokens_[next_];
-    next_ = token.end;
-    if (token.type == Token::Type::nil && nil_allowed_) {
+    ok_ = ok_ && cursor_.next(value);
+    if (ok_ && value.type == Type::nil && nil_allowed_) {
       missing_ = static_cast<std::uint16_t>(missing_ | (1U << argument_));
-      return nullptr;
+      return false;
     }
-    return &token;
+    return ok_;
   }
-  std::string_view view(Token::Type type) {
-    const Token* token = take();
-    if (token == nullptr) return {};
-    return checked(token->type == type) ? token->text : std::string_view{};
+  std::string_view view(Type type) {
+    Value value;
+    if (!take(value)) return {};
+    return checked(value.type == type) ? value.text : std::string_view{};
   }
   bool checked(bool fits) {
     ok_ = ok_ && fits;
     return ok_;
   }
 
-  const std::vector<Token>& tokens_;
-  std::size_t next_;
+  MsgpackCursor cursor_;
   unsigned argument_ = 0;
   std::uint16_t missing_ = 0;
   bool nil_allowed_ = false;
@@ -111,20 +121,18 @@ bool has_key(const Command& command) {
   return true;
 }
 
-bool decode_command(const std::vector<Token>& tokens, std::size_t at, Command& out) {
-  const Token& whole = tokens[at];
-  if (whole.type != Token::Type::array || whole.size == 0) return false;
-  const Token& kind = tokens[at + 1];
-  if (kind.type != Token::Type::unsigned_int || kind.number == 0 || kind.number > 3) return false;
-  out = Command{};
-  out.kind = static_cast<CommandKind>(kind.number);
+bool decode_command(ValueCursor& in, Command& out) {
+  const std::uint32_t size = in.array();
+  if (size == 0) return false;
+  const std::uint64_t kind = in.number(static_cast<unsigned>(CommandKind::item_put));
+  if (!in.ok() || kind == 0) return false;
+  out.kind = static_cast<CommandKind>(kind);
   const std::uint32_t plain = 1 + argument_count(out.kind);
-  if (whole.size != plain && whole.size != plain + 1) return false;
-  ValueCursor in(tokens, at + 2);
-  in.allow_nil();
+  if (size != plain && size != plain + 1) return false;
+  in.begin_arguments();
   read_arguments(in, out);
   out.missing = in.missing();
-  if (whole.size > plain) {
+  if (size > plain) {
     out.id_text = in.text();
     if (out.id_text.empty()) return false;
   }
@@ -133,33 +141,27 @@ bool decode_command(const std::vector<Token>& tokens, std::size_t at, Command& o
 
 }  // namespace
 
-bool CommandDecoder::parse(std::string_view payload) {
-  std::size_t offset = 0;
-  return reader_.parse(payload, offset) == ParseOutcome::ok && offset == payload.size() &&
-         reader_.tokens().front().type == Token::Type::array;
-}
-
 bool CommandDecoder::command_set(std::string_view payload, std::vector<Command>& set) {
   set.clear();
-  if (!parse(payload)) return false;
-  const auto& tokens = reader_.tokens();
-  if (tokens.front().size == 0) return false;
-  for (std::size_t at = 1; at < tokens.size(); at = tokens[at].end) {
-    if (!decode_command(tokens, at, set.emplace_back())) return false;
+  ValueCursor in(payload);
+  const std::uint32_t commands = in.array();
+  if (commands == 0) return false;
+  for (std::uint32_t i = 0; i < commands; ++i) {
+    if (!decode_command(in, set.emplace_back())) return false;
   }
-  return true;
+  return in.at_end();
 }
 
 bool CommandDecoder::rejection(std::string_view payload, Rejection& rejection) {
-  if (!parse(payload) || reader_.tokens().front().size != 5) return false;
-  ValueCursor in(reader_.tokens(), 1);
+  ValueCursor in(payload);
+  if (in.array() != 5) return false;
   const std::string_view hash = in.bytes();
   rejection.content_hash = in.number();
   rejection.item = in.number(kSignedMax);
   rejection.qty = in.number32();
   rejection.reason =
       static_cast<RejectReason>(in.number(static_cast<unsigned>(RejectReason::limit_reached)));
-  if (!in.ok() || hash.size() != kHashBytes || rejection.reason == RejectReason::invalid) {
+  if (!in.at_end() || hash.size() != kHashBytes || rejection.reason == RejectReason::invalid) {
     return false;
   }
   for (std::size_t word = 0; word < 2; ++word) {
@@ -172,28 +174,23 @@ bool CommandDecoder::rejection(std::string_view payload, Rejection& rejection) {
 
 bool CommandDecoder::outcome(std::string_view payload, Outcome& outcome) {
   outcome.numbers.clear();
-  if (!parse(payload) || reader_.tokens().front().size != 4) return false;
-  const auto& tokens = reader_.tokens();
-  ValueCursor in(tokens, 1);
+  ValueCursor in(payload);
+  if (in.array() != 4) return false;
   outcome.lane = in.number32();
   outcome.kind = static_cast<CommandKind>(in.number(static_cast<unsigned>(CommandKind::item_put)));
   outcome.position = in.number32();
-  constexpr std::size_t list = 4;  // the three numbers before it are one token each
   if (!in.ok() || outcome.kind == CommandKind::invalid) return false;
-  if (tokens[list].type != Token::Type::array || tokens[list].end != tokens.size()) return false;
-  for (std::size_t at = list + 1; at < tokens.size(); ++at) {
-    if (tokens[at].type != Token::Type::unsigned_int) return false;
-    outcome.numbers.push_back(tokens[at].number);
-  }
-  return true;
+  const std::uint32_t numbers = in.array();
+  for (std::uint32_t i = 0; in.ok() && i < numbers; ++i) outcome.numbers.push_back(in.number());
+  return in.at_end();
 }
 
 std::optional<std::uint64_t> CommandDecoder::epoch(std::string_view payload) {
-  if (!parse(payload) || reader_.tokens().front().size != 2) return std::nullopt;
-  ValueCursor in(reader_.tokens(), 1);
+  ValueCursor in(payload);
+  if (in.array() != 2) return std::nullopt;
   const std::uint64_t epoch = in.number(kEpochMax);
   in.signed_number();
-  if (!in.ok()) return std::nullopt;
+  if (!in.at_end()) return std::nullopt;
   return epoch;
 }
 
