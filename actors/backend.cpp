@@ -11,6 +11,7 @@
 #include "actors/backend_report.h"
 #include "actors/backend_start.h"
 #include "actors/log_keeper.h"
+#include "actors/snapshot_keeper.h"
 #include "config/failpoint.h"
 
 namespace stampede::actors {
@@ -124,6 +125,11 @@ class Backend : public transport::PortRole {
       node_.watch("lane-" + std::to_string(i + storage::kFirstLane), lanes_.back());
     }
     spawn_claim(node_, start_->claim, self);
+    const auto& book = node_.config().backend;
+    node_.watch("snapshot", spawn_snapshot_keeper(node_, status_,
+                                                  {start_->disk,
+                                                   start_->claim.database,
+                                                   {book.orders_max, book.rejections_max}}));
   }
 
   [[nodiscard]] bool decided_something() const {

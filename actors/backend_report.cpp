@@ -1,8 +1,29 @@
 #include "actors/backend_report.h"
 
+#include <chrono>
+
 namespace stampede::actors {
 
 using nlohmann::json;
+
+namespace {
+
+// Null as long as there is none.
+json snapshot_report(const BackendStatus& status) {
+  if (status.snapshot_bytes.load() == 0) return nullptr;
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto made = std::chrono::nanoseconds(status.snapshot_made_ns.load());
+  return {{"lsn", storage::to_text(status.snapshot_lsn.load())},
+          {"age_s", std::chrono::duration_cast<std::chrono::seconds>(now - made).count()},
+          {"bytes", status.snapshot_bytes.load()}};
+}
+
+// What there is now, of all that was ever written.
+std::uint64_t left_of(std::uint64_t written, std::uint64_t removed) {
+  return written - std::min(written, removed);
+}
+
+}  // namespace
 
 void report_backend(json& out, const BackendStatus& status) {
   const auto owed = status.owed.load();
@@ -11,13 +32,14 @@ void report_backend(json& out, const BackendStatus& status) {
   out["work_waiting"] = status.work_waiting.load();
   out["disk_waiting"] = status.disk_waiting.load();
   out["epoch"] = status.epoch.load();
-  out["log"] = {{"durable_lsn", storage::to_text(status.durable_lsn.load())},
-                {"pending_commands", owed},
-                {"bytes", status.log_bytes.load()},
-                {"segments", status.log_segments.load()},
-                {"full", status.log_full.load()},
-                {"syncs", status.log_syncs.load()},
-                {"sync_us_max", status.log_sync_us_max.load()}};
+  out["log"] = {
+      {"durable_lsn", storage::to_text(status.durable_lsn.load())},
+      {"pending_commands", owed},
+      {"bytes", left_of(status.log_bytes.load(), status.log_oldest_position.load())},
+      {"segments", left_of(status.log_segments.load(), status.log_oldest_segment.load() - 1)},
+      {"snapshot", snapshot_report(status)},
+      {"syncs", status.log_syncs.load()},
+      {"sync_us_max", status.log_sync_us_max.load()}};
   const bool down = !claimed || status.lanes_down.load() > 0;
   out["database"] = {{"state", down ? "unreachable" : "ok"},
                      {"lag_s", static_cast<double>(status.lag_us.load()) / 1e6},

@@ -56,8 +56,10 @@ class Starter {
     config::failpoint("log_locked");
     const auto began = std::chrono::steady_clock::now();
     count_bytes();
-    auto log = recover_log(*disk_, dir_, limits_of(node_.config()),
-                           [this](const storage::BatchInfo& batch) { on_batch(batch); });
+    auto log = recover_log(
+        *disk_, dir_, limits_of(node_.config()),
+        [this](const storage::BatchInfo& batch) { on_batch(batch); },
+        [this] { status_.progress.fetch_add(1, std::memory_order_relaxed); });
     if (!log) fail(log.error());
     for (const auto& unusable : log->unusable)
       spdlog::warn("{}; an older snapshot or the log itself is read instead", unusable);

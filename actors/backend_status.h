@@ -1,8 +1,8 @@
 #pragma once
 
-// What a backend's threads tell its heartbeat: written by the core, log, lane and claim actors,
-// read by the port. Every number is an atomic of its own; nothing is computed from two of them that
-// would have to agree.
+// What a backend's threads tell its heartbeat: written by the core, log, lane, snapshot and claim
+// actors, read by the port. Every number is an atomic of its own; nothing is computed from two of
+// them that would have to agree.
 
 #include <atomic>
 #include <cstdint>
@@ -25,6 +25,9 @@ struct BackendStatus {
   std::atomic<std::uint64_t> owed{0}, failed{0}, lag_us{0};
   std::atomic<std::uint64_t> log_bytes{0}, log_segments{0}, log_syncs{0}, log_sync_us_max{0};
   std::atomic<bool> log_full{false};         // no room but for outcomes: nothing new is decided
+  std::atomic<std::uint64_t> log_oldest_segment{1}, log_oldest_position{0};  // still there
+  std::atomic<std::uint64_t> snapshot_lsn{0}, snapshot_bytes{0};  // the newest; 0 bytes: none
+  std::atomic<std::int64_t> snapshot_made_ns{0};                  // wall clock
   std::atomic<bool> disk_waiting{false};     // the log thread is inside a write or a sync
   std::atomic<std::uint64_t> lanes_down{0};  // lanes that cannot reach the database now
   std::atomic<bool> claimed{false};

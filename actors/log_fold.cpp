@@ -9,7 +9,6 @@ namespace {
 using storage::Errc;
 using storage::Error;
 using storage::RecordType;
-using storage::SnapshotOwed;
 using storage::SnapshotSection;
 using storage::Status;
 
@@ -65,17 +64,9 @@ void LogFold::note_executed(const storage::RecordView& record) {
 // --- snapshots ----------------------------------------------------------------------------------
 
 storage::SnapshotSummary LogFold::summary() const {
-  const auto counts = replay_.counts();
   storage::SnapshotSummary summary;
   book_.count(summary);
-  summary.owed_orders = counts.owed_orders;
-  summary.owed_puts = counts.owed_puts;
-  summary.owed_amounts = counts.owed_amounts;
-  summary.records = counts.records;
-  summary.decisions = counts.decisions;
-  summary.commands = counts.commands;
-  summary.done = counts.done;
-  summary.last_emit = replay_.last_emit();
+  replay_.count(summary);
   summary.max_executed = max_executed_;
   return summary;
 }
@@ -84,16 +75,7 @@ void LogFold::save(storage::SnapshotSink& sink) const {
   storage::EntryWriter out;
   sink.add(SnapshotSection::summary, encode(out, summary()));
   book_.save(sink);
-  const auto owed = replay_.owed();
-  for (const auto& o : owed.orders)
-    sink.add(SnapshotSection::owed_orders,
-             encode(out, SnapshotOwed{0, o.lsn, o.position, o.failed, 0, o.payload}));
-  for (const auto& p : owed.puts)
-    sink.add(SnapshotSection::owed_puts,
-             encode(out, SnapshotOwed{p.item, p.lsn, p.position, p.failed, 0, p.payload}));
-  for (const auto& a : owed.amounts)
-    sink.add(SnapshotSection::owed_amounts,
-             encode(out, SnapshotOwed{a.item, a.lsn, a.position, a.failed, a.amount, {}}));
+  replay_.save(sink);
 }
 
 Status LogFold::load(const storage::SnapshotBlock& block) {
@@ -101,24 +83,24 @@ Status LogFold::load(const storage::SnapshotBlock& block) {
   bool sound = false;
   switch (block.section) {
     case SnapshotSection::summary:
-      sound = !promised_ && load_summary(in);
+      sound = !promised_ && load_summary(in) && in.at_end();
       break;
     case SnapshotSection::items:
     case SnapshotSection::users:
     case SnapshotSection::known:
     case SnapshotSection::rejections:
-      sound = promised_ && book_.load(block.section, in, block.count);
+      sound = promised_ && book_.load(block.section, in, block.count) && in.at_end();
       break;
     case SnapshotSection::owed_orders:
     case SnapshotSection::owed_puts:
     case SnapshotSection::owed_amounts:
-      sound = promised_ && load_owed(block, in);
+      sound = promised_ && replay_.load(block);
       break;
     case SnapshotSection::invalid:
     case SnapshotSection::end:
       break;
   }
-  if (sound && in.at_end()) return storage::Done{};
+  if (sound) return storage::Done{};
   return senseless("entries of section " +
                    std::to_string(static_cast<std::uint32_t>(block.section)));
 }
@@ -130,34 +112,8 @@ bool LogFold::load_summary(storage::EntryReader& in) {
     return false;
   promised_ = summary;
   book_.reserve(summary);
-  storage::ReplayCounts counts;
-  counts.records = summary.records;
-  counts.decisions = summary.decisions;
-  counts.commands = summary.commands;
-  counts.done = summary.done;
-  replay_.restore(counts, summary.last_emit);
+  replay_.load(summary);
   max_executed_ = summary.max_executed;
-  return true;
-}
-
-bool LogFold::load_owed(const storage::SnapshotBlock& block, storage::EntryReader& in) {
-  for (std::uint32_t i = 0; i < block.count; ++i) {
-    SnapshotOwed owed;
-    if (!decode(in, owed) || owed.lsn > promised_->last_emit) return false;
-    if (std::pair{block.section, owed.lsn} < last_owed_) return false;
-    last_owed_ = {block.section, owed.lsn};
-    if (block.section == SnapshotSection::owed_amounts) {
-      replay_.restore(
-          storage::OwedAmount{owed.item, owed.lsn, owed.position, owed.failed, owed.amount});
-      continue;
-    }
-    if (!decoder_.command_set(owed.payload, set_) || owed.position >= set_.size()) return false;
-    if (block.section == SnapshotSection::owed_orders)
-      replay_.restore(storage::OwedOrder{owed.lsn, owed.position, owed.failed, owed.payload});
-    else
-      replay_.restore(
-          storage::OwedPut{owed.item, owed.lsn, owed.position, owed.failed, owed.payload});
-  }
   return true;
 }
 

@@ -45,13 +45,11 @@ class LogFold final : public storage::LogVisitor {
   void note_executed(const storage::RecordView& record);
   [[nodiscard]] storage::SnapshotSummary summary() const;
   bool load_summary(storage::EntryReader& in);
-  bool load_owed(const storage::SnapshotBlock& block, storage::EntryReader& in);
 
   OrderBook book_;
   storage::ReplayFold replay_;
   Lsn max_executed_ = 0;
-  std::optional<storage::SnapshotSummary> promised_;      // by the snapshot
-  std::pair<storage::SnapshotSection, Lsn> last_owed_{};  // of those loaded
+  std::optional<storage::SnapshotSummary> promised_;  // by the snapshot
   storage::CommandDecoder decoder_;
   std::vector<storage::Command> set_;  // kept for their memory
   storage::Outcome outcome_;

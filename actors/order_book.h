@@ -145,6 +145,7 @@ class OrderBook {
   std::uint32_t put_item(const storage::ItemPut& put);
   std::uint32_t add_item(std::uint64_t id);
   void set_name(Item& item, std::string_view name);
+  void prefetch_known(std::string_view rest) const;
   bool load_item(storage::EntryReader& in);
   bool load_user(storage::EntryReader& in);
   bool load_decision(storage::EntryReader& in, storage::SnapshotSection section);

@@ -85,8 +85,17 @@ bool OrderBook::load_decision(EntryReader& in, SnapshotSection section) {
   return true;
 }
 
+// Asks for the index's line of an entry that is still some way off.
+void OrderBook::prefetch_known(std::string_view rest) const {
+  constexpr std::size_t kAhead = 24 * storage::kKnownDecisionBytes;
+  if (rest.size() < kAhead + storage::kKnownDecisionBytes) return;
+  EntryReader far(rest.substr(kAhead));
+  known_index_.prefetch(far.number<std::uint64_t>());  // the hash comes first
+}
+
 bool OrderBook::load(SnapshotSection section, EntryReader& in, std::uint32_t entries) {
   for (std::uint32_t i = 0; i < entries; ++i) {
+    if (section == SnapshotSection::known) prefetch_known(in.rest());
     bool loaded = false;
     if (section == SnapshotSection::items) loaded = load_item(in);
     if (section == SnapshotSection::users) loaded = load_user(in);

@@ -42,8 +42,9 @@ ItemChange owed_put(storage::CommandDecoder& decoder, const storage::OwedPut& ow
 
 storage::Result<RecoveredLog> recover_log(
     storage::Disk& disk, const std::string& dir, const BackendLimits& limits,
-    const std::function<void(const storage::BatchInfo&)>& on_batch) {
-  auto log = load_newest(disk, dir, limits.book);
+    const std::function<void(const storage::BatchInfo&)>& on_batch,
+    const std::function<void()>& on_block) {
+  auto log = load_newest(disk, dir, limits.book, on_block);
   if (!log) return log.error();
   RecoveredLog recovered;
   if (log->fold) recovered.before = log->fold->replay().counts();

@@ -155,6 +155,8 @@ class Retention {
 
  private:
   Status prepare();
+  Status confirm();
+  storage::Result<bool> closed_lately(std::uint64_t seg_no);
   Status judge_oldest();
   Status judge_items(const SegmentFacts& facts);
   Status remove_oldest();
@@ -162,58 +164,93 @@ class Retention {
     report_.kept = std::move(why);
     return Done{};
   }
+  // Damage is a doubt; any other error is one of the disk or the database.
+  Status keep_if_corrupt(const Error& error) {
+    if (error.code != Errc::corrupt) return error;
+    return keep(error.message);
+  }
 
   Disk& disk_;
   const std::string& dir_;
   const RetentionRules& rules_;
   StoredRows& rows_;
+  std::vector<storage::SnapshotEntry> snapshots_;  // newest first
+  storage::LogUuid uuid_{};
+  bool confirmed_ = false;
   std::uint64_t limit_ = 0;  // the first segment that the older snapshot needs
   std::vector<Lsn> owed_;    // as of the newer one
   LogPosition next_;         // behind the oldest segment
   RetentionReport report_;
 };
 
-// Two whole snapshots of one log, and a log that reaches back from them without a gap.
+// Cheap: names and headers only. Leaves limit_ at 0 when nothing can be a candidate.
 Status Retention::prepare() {
-  const auto snapshots = storage::list_snapshots(disk_, dir_);
+  auto snapshots = storage::list_snapshots(disk_, dir_);
   if (!snapshots) return snapshots.error();
-  if (snapshots->empty()) return keep("there is no snapshot yet");
-  const auto newer = storage::check_snapshot(disk_, dir_, (*snapshots)[0].name);
-  if (!newer && newer.error().code != Errc::corrupt) return newer.error();
-  if (!newer) return keep(newer.error().message);
-  const auto oldest = storage::oldest_position(disk_, dir_, newer->header.position);
-  if (!oldest && oldest.error().code != Errc::corrupt) return oldest.error();
-  if (!oldest) return keep(oldest.error().message);
+  snapshots_ = std::move(*snapshots);
+  if (snapshots_.empty()) return keep("there is no snapshot yet");
+  const auto newer = storage::SnapshotReader::open(disk_, dir_, snapshots_[0].name);
+  if (!newer) return keep_if_corrupt(newer.error());
+  uuid_ = newer->header().position.uuid;
+  const auto oldest = storage::oldest_position(disk_, dir_, newer->header().position);
+  if (!oldest) return keep_if_corrupt(oldest.error());
   report_.oldest = *oldest;
   if (rules_.retain_s < 0) return keep("log.retain_s keeps all for ever");
-  if (snapshots->size() < 2) return keep("there is only one snapshot");
-  const auto older = storage::check_snapshot(disk_, dir_, (*snapshots)[1].name);
-  if (!older && older.error().code != Errc::corrupt) return older.error();
-  if (!older) return keep(older.error().message);
-  if (older->header.position.uuid != newer->header.position.uuid)
-    return keep("the snapshots belong to different logs");
-  limit_ = older->header.position.seg_no;
-  if (oldest->seg_no >= limit_) return Done{};
-  auto owed = owed_lsns(disk_, dir_, (*snapshots)[0].name);
-  if (!owed) return owed.error();
-  owed_ = std::move(*owed);
+  if (snapshots_.size() < 2) return keep("there is only one snapshot");
+  limit_ = snapshots_[1].seg_no;
   const auto numbers = storage::segment_numbers(disk_, dir_);
   if (!numbers) return numbers.error();
   if (numbers->front() != oldest->seg_no) return keep("segments are missing among the oldest");
+  return Done{};
+}
+
+// Two whole snapshots of one log, what the newer one calls owed, and the database of that log. Read
+// once, and only when a segment is old enough.
+Status Retention::confirm() {
+  if (confirmed_) return Done{};
+  for (const std::size_t i : {0u, 1u}) {
+    const auto facts = storage::check_snapshot(disk_, dir_, snapshots_[i].name);
+    if (!facts) return keep_if_corrupt(facts.error());
+    if (facts->header.position.uuid != uuid_) return keep("the snapshots belong to different logs");
+  }
+  auto owed = owed_lsns(disk_, dir_, snapshots_[0].name);
+  if (!owed) return owed.error();
+  owed_ = std::move(*owed);
   const auto uuid = rows_.log_uuid();
   if (!uuid) return uuid.error();
-  if (!*uuid || **uuid != newer->header.position.uuid)
-    return keep("the database is not this log's");
+  if (!*uuid || **uuid != uuid_) return keep("the database is not this log's");
+  confirmed_ = true;
   return Done{};
+}
+
+// By the header of the segment behind it, which was made when this one was closed. Only a reason to
+// keep; what lets it go is the time of its batches.
+storage::Result<bool> Retention::closed_lately(std::uint64_t seg_no) {
+  const auto files = disk_.list(dir_);
+  if (!files) return files.error();
+  for (const auto& file : *files) {
+    const auto name = storage::parse_segment_name(file.name);
+    if (!name || name->seg_no != seg_no + 1) continue;
+    std::string bytes;
+    const auto path = storage::path_in(dir_, file.name);
+    if (auto read = disk_.read(path, 0, storage::kSegmentHeaderBytes, bytes); !read)
+      return read.error();
+    const auto header = storage::decode_header(bytes);
+    return header && rules_.now_ns - header->created_ns < rules_.retain_s * kNsPerSecond;
+  }
+  return true;  // none behind it: not closed
 }
 
 Status Retention::judge_oldest() {
   const LogPosition& at = report_.oldest;
   const std::string segment = "segment " + std::to_string(at.seg_no) + ": ";
+  const auto lately = closed_lately(at.seg_no);
+  if (!lately) return lately.error();
+  if (*lately) return keep(segment + "younger than log.retain_s");
+  if (auto sound = confirm(); !sound || !report_.kept.empty()) return sound;
   SegmentFacts facts(rules_);
   const auto next = storage::read_closed(disk_, dir_, facts, at, at.seg_no + 1);
-  if (!next && next.error().code != Errc::corrupt) return next.error();
-  if (!next) return keep(next.error().message);
+  if (!next) return keep_if_corrupt(next.error());
   if (next->seg_no != at.seg_no + 1) return keep(segment + "it is not closed");
   if (facts.young) return keep(segment + "younger than log.retain_s");
   if (facts.incomplete) return keep(segment + "a command lacks arguments");

@@ -28,13 +28,15 @@ Error at_file(const std::string& dir, const std::string& name, const Error& erro
 storage::Result<std::unique_ptr<LogFold>> load_blocks(SnapshotReader& reader,
                                                       const OrderBookLimits& limits,
                                                       const std::string& dir,
-                                                      const std::string& name) {
+                                                      const std::string& name,
+                                                      const std::function<void()>& on_block) {
   auto fold = std::make_unique<LogFold>(OrderBook(reader.header().position.uuid, limits));
   storage::SnapshotBlock block;
   while (true) {
     const auto more = reader.next(block);
     if (!more) return more.error();
     if (!*more) break;
+    on_block();
     if (auto loaded = fold->load(block); !loaded) return at_file(dir, name, loaded.error());
   }
   if (auto loaded = fold->loaded(); !loaded) return at_file(dir, name, loaded.error());
@@ -94,10 +96,11 @@ Status FoldingReader::on_log(const storage::LogUuid& uuid) {
 }
 
 storage::Result<LoadedLog> load_snapshot(Disk& disk, const std::string& dir,
-                                         const std::string& name, const OrderBookLimits& limits) {
+                                         const std::string& name, const OrderBookLimits& limits,
+                                         const std::function<void()>& on_block) {
   auto reader = SnapshotReader::open(disk, dir, name);
   if (!reader) return reader.error();
-  auto fold = load_blocks(*reader, limits, dir, name);
+  auto fold = load_blocks(*reader, limits, dir, name, on_block);
   if (!fold) return fold.error();
   LoadedLog log;
   log.fold = std::move(*fold);
@@ -107,12 +110,13 @@ storage::Result<LoadedLog> load_snapshot(Disk& disk, const std::string& dir,
 }
 
 storage::Result<LoadedLog> load_newest(Disk& disk, const std::string& dir,
-                                       const OrderBookLimits& limits) {
+                                       const OrderBookLimits& limits,
+                                       const std::function<void()>& on_block) {
   const auto all = storage::list_snapshots(disk, dir);
   if (!all) return all.error();
   std::vector<std::string> unusable;
   for (const auto& snapshot : *all) {
-    auto loaded = load_snapshot(disk, dir, snapshot.name, limits);
+    auto loaded = load_snapshot(disk, dir, snapshot.name, limits, on_block);
     if (loaded) {
       loaded->snapshot_bytes = snapshot.bytes;
       loaded->unusable = std::move(unusable);

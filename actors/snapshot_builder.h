@@ -30,11 +30,13 @@ struct LoadedLog {
 };
 
 // The newest snapshot that is whole, or the start of the log when there is none. Damaged ones are
-// passed over. Errors: Errc::io, Errc::version.
-storage::Result<LoadedLog> load_newest(storage::Disk& disk, const std::string& dir,
-                                       const OrderBookLimits& limits);
-storage::Result<LoadedLog> load_snapshot(storage::Disk& disk, const std::string& dir,
-                                         const std::string& name, const OrderBookLimits& limits);
+// passed over. `on_block` is called as the loading goes on. Errors: Errc::io, Errc::version.
+storage::Result<LoadedLog> load_newest(
+    storage::Disk& disk, const std::string& dir, const OrderBookLimits& limits,
+    const std::function<void()>& on_block = [] {});
+storage::Result<LoadedLog> load_snapshot(
+    storage::Disk& disk, const std::string& dir, const std::string& name,
+    const OrderBookLimits& limits, const std::function<void()>& on_block = [] {});
 
 // Folds a log into `log.fold`, which is made when the log's uuid is known.
 class FoldingReader final : public storage::LogVisitor {

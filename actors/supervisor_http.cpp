@@ -74,7 +74,8 @@ json system_status(std::vector<json> nodes, const json& system_view) {
   status["log"] = system_view.value("log", json{{"durable_lsn", nullptr},
                                                 {"pending_commands", nullptr},
                                                 {"bytes", nullptr},
-                                                {"segments", nullptr}});
+                                                {"segments", nullptr},
+                                                {"snapshot", nullptr}});
   status["database"] = system_view.value(
       "database", json{{"state", "unknown"}, {"lag_s", nullptr}, {"failed", nullptr}});
   return status;

@@ -49,7 +49,12 @@ struct Log {
   std::filesystem::path dir;                       // absolute after load()
   std::uint64_t segment_bytes = 64ull << 20;       // size of one segment file
   std::uint64_t backlog_commands_max = 4'000'000;  // owed commands; beyond it: overloaded
+  std::int64_t retain_s = 86400;                   // closed segments stay so long; -1: for ever
   std::string sync = "always";                     // fdatasync per batch
+};
+
+struct Snapshot {
+  std::uint64_t every_bytes = 512ull << 20;  // closed segments behind the newest one
 };
 
 struct Backend {
@@ -78,6 +83,7 @@ struct Config {
   Webapp webapp;
   Broker broker;
   Log log;
+  Snapshot snapshot;
   Backend backend;
   Db db;
   Supervisor supervisor;

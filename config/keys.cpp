@@ -212,9 +212,18 @@ std::vector<Key> log_keys() {
           "log.backlog_commands_max", "commands", 1, 1000 * kMillion,
           "Commands owed to the database (order inserts plus changed items); beyond it the answer "
           "is `overloaded`. Decides how long the database may be away."),
+      number<&Config::log, &Log::retain_s>(
+          "log.retain_s", "seconds", -1, 10ll * 365 * 86400,
+          "A closed segment stays at least so long; then it goes when two snapshots stand for it, "
+          "nothing in it is owed, and the database was seen to hold its orders. -1: none ever "
+          "goes."),
       text<&Config::log, &Log::sync>(
           "log.sync", "word", is_sync, "\"always\"",
           "`always`: no answer leaves before its record is on the disk (fdatasync)."),
+      number<&Config::snapshot, &Snapshot::every_bytes>(
+          "snapshot.every_bytes", "bytes", 1, 1ll << 40,
+          "A snapshot is made when closed segments of this size lie behind the newest one. Smaller "
+          "restarts sooner and writes more; two are kept, the log before the older one may go."),
   };
 }
 

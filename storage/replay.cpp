@@ -126,29 +126,6 @@ ReplayCounts ReplayFold::counts() const {
   return counts;
 }
 
-void ReplayFold::restore(const OwedOrder& order) {
-  orders_.add(order.lsn, order.position, order.payload);
-  if (order.failed) orders_.failed(order.position, order.lsn);
-}
-
-void ReplayFold::restore(const OwedPut& put) {
-  puts_.emitted(put.item, put.lsn, put.position, std::string(put.payload));
-  if (put.failed) puts_.failed(put.position, put.lsn);
-}
-
-void ReplayFold::restore(const OwedAmount& amount) {
-  amounts_.emitted(amount.item, amount.lsn, amount.position, amount.amount);
-  if (amount.failed) amounts_.failed(amount.position, amount.lsn);
-}
-
-void ReplayFold::restore(const ReplayCounts& counts, Lsn last_emit) {
-  counts_.records = counts.records;
-  counts_.decisions = counts.decisions;
-  counts_.commands = counts.commands;
-  counts_.done = counts.done;
-  last_lsn_ = last_emit;
-}
-
 Owed ReplayFold::owed() const {
   Owed owed;
   owed.orders = orders_.list();

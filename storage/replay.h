@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "storage/command.h"
@@ -24,6 +25,7 @@
 #include "storage/newest_per_item.h"
 #include "storage/owed_orders.h"
 #include "storage/result.h"
+#include "storage/snapshot_entries.h"
 
 namespace stampede::storage {
 
@@ -71,19 +73,21 @@ class ReplayFold {
   Status emit(Lsn lsn, std::string_view payload, const std::vector<Command>& set);
 
   [[nodiscard]] ReplayCounts counts() const;
-  // From a snapshot, into a new fold: what was owed, each in lsn order (payloads are copied), and
-  // the numbers of the log before it.
-  void restore(const OwedOrder& order);
-  void restore(const OwedPut& put);
-  void restore(const OwedAmount& amount);
-  void restore(const ReplayCounts& counts, Lsn last_emit);  // what does not follow from the others
-  [[nodiscard]] Lsn last_emit() const { return last_lsn_; }
+  // --- snapshots: what is owed, and the numbers of the log so far (its own fields of a summary)
+  // ---
+  void count(SnapshotSummary& summary) const;
+  void save(SnapshotSink& sink) const;
+  // Into a new fold: the summary first, then the blocks of its three sections, copying payloads.
+  // False: they make no sense.
+  void load(const SnapshotSummary& summary);
+  [[nodiscard]] bool load(const SnapshotBlock& block);
 
   // Payloads stay valid until the fold is fed again or destroyed; moving it keeps those of orders.
   [[nodiscard]] Owed owed() const;
 
  private:
   Status emit(const RecordView& record);
+  [[nodiscard]] bool load(SnapshotSection section, const SnapshotOwed& owed);
   Status exec(std::string_view payload);
   Status fail(std::string_view payload);
   void take(Lsn lsn, std::string_view payload, const std::vector<Command>& set);
@@ -93,6 +97,7 @@ class ReplayFold {
   NewestPerItem<std::int64_t> amounts_;
   ReplayCounts counts_;  // records, decisions, commands, and done of the item commands
   Lsn last_lsn_ = 0;
+  std::pair<SnapshotSection, Lsn> last_loaded_{};
   CommandDecoder decoder_;
   std::vector<Command> set_;  // kept for their memory
   Outcome outcome_;

@@ -112,6 +112,16 @@ std::optional<SnapshotEntry> parse_name(const FileEntry& file) {
   return SnapshotEntry{file.name, *lsn, *seg_no, file.bytes};
 }
 
+// A snapshot that cannot be finished gives its room back at once: the log may need it.
+Status give_up(Disk& disk, const std::string& tmp, std::unique_ptr<AppendFile>& file,
+               const Error& error) {
+  file.reset();
+  if (auto removed = disk.remove(tmp); !removed) {
+    return Error{error.code, error.message + "; " + removed.error().message};
+  }
+  return error;
+}
+
 // The header of a block without its checksum, then its entries.
 std::uint32_t block_crc(std::string_view header, std::string_view entries) {
   return crc32c(entries, crc32c(header.substr(0, kAtBlockCrc)));
@@ -229,19 +239,25 @@ void SnapshotWriter::block(const SnapshotBlock& block) {
 
 void SnapshotWriter::write(std::string_view bytes) {
   if (!status_) return;
-  if (config::failpoint("in_snapshot")) {
-    status_ = pretended(path_in(dir_, name_));
+  const bool pretend = config::failpoint("in_snapshot");
+  auto written =
+      pretend ? Status(pretended(path_in(dir_, name_))) : file_->write_at(offset_, bytes);
+  if (!written) {
+    status_ =
+        give_up(disk_, path_in(dir_, name_ + std::string(kTmpSuffix)), file_, written.error());
     return;
   }
-  status_ = file_->write_at(offset_, bytes);
   offset_ += bytes.size();
 }
 
 Result<SnapshotHash> SnapshotWriter::install() {
   const SnapshotHash hash = finish();
   block({SnapshotSection::end, 1, {reinterpret_cast<const char*>(hash.data()), hash.size()}});
-  if (status_) status_ = sync_and_rename();
   if (!status_) return status_.error();
+  if (auto named = sync_and_rename(); !named) {
+    return give_up(disk_, path_in(dir_, name_ + std::string(kTmpSuffix)), file_, named.error())
+        .error();
+  }
   return hash;
 }
 

@@ -105,6 +105,7 @@ class EntryReader {
     bytes_.remove_prefix(size);
     return out;
   }
+  [[nodiscard]] std::string_view rest() const { return bytes_; }
   [[nodiscard]] bool failed() const { return failed_; }
   [[nodiscard]] bool at_end() const { return bytes_.empty(); }
 

@@ -26,14 +26,14 @@ bool RandomBackend::start() {
   end_process();
   limits_.book = {1'000'000, options_.rejections_max};
   limits_.projection = {2, 7, 5, 3};
-  auto log = actors::recover_log(disk_, kLogDir, limits_, [](const storage::BatchInfo&) {});
+  auto log = actors::recover_log(disk_, options_.dir, limits_, [](const storage::BatchInfo&) {});
   if (!log) return gone_with(log.error());
   used_snapshot_ = log->snapshot;
   storage::LogOptions log_options;
   log_options.segment_bytes = log_options.start_segment_bytes = options_.segment_bytes;
   const bool empty = log->end.tail == storage::LogTail::empty;
-  auto writer = empty ? LogWriter::create(disk_, kLogDir, kLogUuid, log_options)
-                      : LogWriter::resume(disk_, kLogDir, log->end, log_options);
+  auto writer = empty ? LogWriter::create(disk_, options_.dir, kLogUuid, log_options)
+                      : LogWriter::resume(disk_, options_.dir, log->end, log_options);
   if (!writer) return gone_with(writer.error());
   writer_.emplace(std::move(*writer));
   core_ = empty ? std::make_unique<actors::BackendCore>(kLogUuid, limits_) : std::move(log->core);

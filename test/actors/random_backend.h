@@ -47,6 +47,7 @@ class RandomBackend {
     std::uint64_t segment_bytes = 16u << 10;
     std::uint64_t rejections_max = 20;
     unsigned fail_percent = 0;  // of rows, that the database refuses
+    std::string dir = kLogDir;
   };
 
   RandomBackend(storage::Disk& disk, std::uint64_t seed, Options options)

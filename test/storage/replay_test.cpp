@@ -255,6 +255,25 @@ TEST_CASE("replay: of an item's owed commands only the newest is applied") {
   CHECK(fold.counts().settled == 11);
 }
 
+TEST_CASE("replay: what is settled is told apart: done, or superseded by something newer") {
+  History history;
+  const Lsn first = history.emit({put_of(1, "x"), amount_of(1, 10)});
+  const Lsn second = history.emit({order_of(1), amount_of(1, 9)});
+  const Lsn third = history.emit({order_of(1), amount_of(1, 8)});
+  history.exec(CommandKind::item_put, 0, first, first);
+  history.exec(CommandKind::order_insert, 0, second, second);
+  history.exec(CommandKind::order_insert, 0, second, second);  // said twice, done once
+  history.exec(CommandKind::item_amount_update, 1, second, second);
+  const auto counts = folded(history).counts();
+  CHECK(counts.commands == 6);
+  CHECK(counts.owed == 2);  // the second order and its amount, lsn `third`
+  CHECK(counts.owed_orders == 1);
+  CHECK(counts.owed_amounts == 1);
+  CHECK(counts.done == 3);
+  CHECK(counts.settled - counts.done == 1);  // the first amount
+  CHECK(folded(history).owed().orders[0].lsn == third);
+}
+
 TEST_CASE("replay: a range settles the sets in it, both ends included, and no others") {
   History history;
   std::vector<Lsn> lsns;
