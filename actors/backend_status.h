@@ -24,7 +24,7 @@ struct BackendStatus {
       malformed{0}, requests{0};
   std::atomic<std::uint64_t> owed{0}, failed{0}, lag_us{0};
   std::atomic<std::uint64_t> log_bytes{0}, log_segments{0}, log_syncs{0}, log_sync_us_max{0};
-  std::atomic<bool> log_full{false};         // no room but for outcomes: nothing new is decided
+  std::atomic<bool> log_full{false};  // no room but for outcomes: nothing new is decided
   std::atomic<std::uint64_t> log_oldest_segment{1}, log_oldest_position{0};  // still there
   std::atomic<std::uint64_t> snapshot_lsn{0}, snapshot_bytes{0};  // the newest; 0 bytes: none
   std::atomic<std::int64_t> snapshot_made_ns{0};                  // wall clock

@@ -38,7 +38,10 @@ def batches(directory):
     """Yields (first lsn, records, count). A closed segment ends where its successor says."""
     files = [path.read_bytes() for path in sorted(pathlib.Path(directory).glob("*.seg"))]
     ends = [struct.unpack_from("<Q", data, 88)[0] for data in files[1:]]
-    expected, previous, held = 1, 0, None
+    held = None
+    if files:  # the first segment there is says where it goes on; older ones may have been removed
+        expected, previous = *struct.unpack_from("<Q", files[0], 64), *struct.unpack_from(
+            "<I", files[0], 80)
     for data, end in zip(files, ends + [sys.maxsize]):
         at = 4096
         while at < min(end, len(data)) and data[at:at + 4] == b"BATC":

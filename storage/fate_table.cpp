@@ -104,7 +104,7 @@ void FateTable::executed(Index command) {
 }
 
 void FateTable::stray(RecordType type, const Outcome& outcome, std::uint64_t lsn) {
-  if (++strays_ > 1) return;
+  if (lsn < speaks_from_ || ++strays_ > 1) return;
   const std::string_view word = type == RecordType::exec   ? "EXEC"
                                 : type == RecordType::fail ? "FAIL"
                                                            : "OPTM";

@@ -28,6 +28,9 @@ class FateTable {
  public:
   using Index = std::uint32_t;
 
+  // The log that follows begins at this lsn: outcomes of earlier ones are no strays.
+  void speaks_from(Lsn lsn) { speaks_from_ = lsn; }
+
   // Takes the next record, of any type. Errc::corrupt when its payload is not what its type says,
   // Errc::version for a type of a newer program.
   Status record(const RecordView& record);
@@ -96,6 +99,7 @@ class FateTable {
   Keys puts_;
   std::unordered_map<Index, std::string> own_ids_;
   Lsn last_lsn_ = 0;
+  Lsn speaks_from_ = 0;
   std::uint64_t strays_ = 0;
   std::string first_stray_;
   CommandDecoder decoder_;

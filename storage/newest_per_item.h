@@ -56,6 +56,11 @@ class NewestPerItem {
     });
   }
 
+  // Of the item's newest command, 0 when there is none.
+  [[nodiscard]] Lsn newest_lsn(std::uint64_t item) const {
+    const auto found = states_.find(item);
+    return found == states_.end() ? 0 : found->second.lsn;
+  }
   [[nodiscard]] std::uint64_t owed_count() const { return owed_; }
   [[nodiscard]] std::uint64_t failed_count() const { return failed_; }
 

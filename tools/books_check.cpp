@@ -31,9 +31,7 @@ class Comparison {
                        ": in the database, not in the log");
       return;
     }
-    const auto content =
-        order_content(order.request_id, order.item, order.user, order.qty, order.unit_price_cents);
-    if (content != expected[next_].content) {
+    if (ledger_.content_of(order) != expected[next_].content) {
       out.findings.add(order_name(order.order_id) + ", request " + order.request_id +
                        ": the row in the database differs from the log");
     }

@@ -46,6 +46,7 @@ CommandLine::CommandLine(CLI::App& app, Command& chosen)
   add_order(app, chosen);
   add_migrate(app, chosen);
   add_log(app, chosen);
+  add_snapshot(app, chosen);
   add_verify(app, chosen);
   add_bench(app, chosen);
   add_keys(app, chosen);

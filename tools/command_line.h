@@ -38,6 +38,7 @@ class CommandLine {
   void add_order(CLI::App& app, Command& chosen);
   void add_log(CLI::App& app, Command& chosen);
   void add_log_replay(CLI::App& log, Command& chosen);
+  void add_snapshot(CLI::App& app, Command& chosen);
   void add_verify(CLI::App& app, Command& chosen);
   void add_bench(CLI::App& app, Command& chosen);
   void add_bench_ways(CLI::App* bench);

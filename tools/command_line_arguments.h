@@ -33,6 +33,7 @@ struct CommandLine::Arguments {
   bool dry_run = false;
   bool all = false;
   std::string key_file;
+  bool snapshot_verify = false;
   std::string import_file;
   std::string import_to;
   ChaosCrash crash;

@@ -89,7 +89,26 @@ void CommandLine::add_log(CLI::App& app, Command& chosen) {
   on_chosen(import, chosen, [this](const ToolOptions& options) {
     return run_log_import(options, arguments_->import_file, arguments_->import_to);
   });
+  auto* snapshot = log->add_subcommand("snapshot", "Make a snapshot of the closed segments now");
+  snapshot->add_option("DIR", arguments_->directory, "Log directory (default: the configured one)");
+  snapshot->add_flag("--verify", arguments_->snapshot_verify,
+                     "Make none; as `stampede snapshot verify`");
+  on_chosen(snapshot, chosen, [this](const ToolOptions& options) {
+    return arguments_->snapshot_verify ? run_snapshot_verify(options, arguments_->directory)
+                                       : run_log_snapshot(options, arguments_->directory);
+  });
   add_log_replay(*log, chosen);
+}
+
+void CommandLine::add_snapshot(CLI::App& app, Command& chosen) {
+  auto* snapshot = app.add_subcommand("snapshot", "Judge the snapshots (log snapshot makes one)");
+  snapshot->require_subcommand(1);
+  auto* verify = snapshot->add_subcommand(
+      "verify", "Replay the older one up to the newest and compare their hashes");
+  verify->add_option("DIR", arguments_->directory, "Log directory (default: the configured one)");
+  on_chosen(verify, chosen, [this](const ToolOptions& options) {
+    return run_snapshot_verify(options, arguments_->directory);
+  });
 }
 
 void CommandLine::add_log_replay(CLI::App& log, Command& chosen) {

@@ -47,7 +47,35 @@ std::uint64_t order_content(std::string_view request_id, std::uint64_t item, std
 
 Status Ledger::on_log(const storage::LogUuid& uuid) {
   uuid_ = uuid;
+  hasher_ = actors::RequestHasher(uuid);
   return Done{};
+}
+
+void Ledger::begin_with(SnapshotContents&& before) {
+  remembered_to_ = last_lsn_ = before.header.position.last_lsn;
+  for (const auto& order : before.orders) {
+    orders_.push_back({order.lsn, order.content});
+    ids_.push_back(order.id);
+  }
+  for (const auto& user : before.users) bought_[user.key] = static_cast<std::int64_t>(user.qty);
+  for (auto& row : before.items) {
+    LedgerItem& item = items_[row.id];
+    item.name = std::move(row.name);
+    item.price_cents = row.price_cents;
+    item.total = row.total;
+    item.amount = row.amount;
+    item.sold_before = row.total - row.amount;
+    item.limit_per_user = row.limit_per_user;
+    item.max_qty = row.max_qty;
+    item.put_lsn = row.put_lsn;
+    item.lsn = row.lsn;
+  }
+  fold_ = std::move(before.owed);
+}
+
+std::uint64_t Ledger::content_of(const storage::StoredOrder& row) const {
+  if (row.order_id <= remembered_to_) return remembered_content(hasher_, row);
+  return order_content(row.request_id, row.item, row.user, row.qty, row.unit_price_cents);
 }
 
 Status Ledger::on_record(const storage::BatchInfo&, const storage::RecordView& record) {
@@ -96,7 +124,7 @@ void Ledger::take_put(const storage::ItemPut& put, std::int64_t amount, Lsn lsn)
 void Ledger::take_order(const storage::OrderInsert& order, std::int64_t amount, Lsn lsn) {
   orders_.push_back({lsn, order_content(order.request_id, order.item, order.user, order.qty,
                                         order.unit_price_cents)});
-  ids_.push_back(hash_of(order.request_id));
+  ids_.push_back(hasher_.id(order.request_id)[0]);
   const auto entry = items_.find(order.item);
   if (entry == items_.end()) {
     findings_.add(at(lsn) + "an order of item " + std::to_string(order.item) +
@@ -118,7 +146,7 @@ void Ledger::take_order(const storage::OrderInsert& order, std::int64_t amount, 
 
 void Ledger::check_limit(const LedgerItem& item, const storage::OrderInsert& order, Lsn lsn) {
   if (item.limit_per_user == 0) return;
-  std::int64_t& bought = bought_[mix(hash_of(order.user) ^ mix(order.item))];
+  std::int64_t& bought = bought_[hasher_.user_on_item(order.item, order.user)];
   bought += order.qty;
   if (bought <= item.limit_per_user) return;
   ++over_limit_;

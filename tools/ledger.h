@@ -1,8 +1,9 @@
 #pragma once
 
 // What the command log says at one position: every confirmed order and every item's stock, added up
-// anew from the commands alone, and the violations that the log shows by itself. `stampede verify`
-// holds memory and database against it. Also: what the log's end says is not in the database yet.
+// anew from the commands alone (and, when the oldest segments are gone, from the snapshot that
+// stands for them), and the violations that the log shows by itself. `stampede verify` holds memory
+// and database against it. Also: what the log's end says is not in the database yet.
 //
 // Owner: verify; one thread. Memory: 24 bytes per confirmed order, plus the items, the users of
 // items that have a limit, and what is owed to the database.
@@ -17,6 +18,7 @@
 #include "storage/database.h"
 #include "storage/log_reader.h"
 #include "storage/replay.h"
+#include "tools/log_beginning.h"
 
 namespace stampede::tools {
 
@@ -35,7 +37,7 @@ class Findings {
 
 struct LedgerOrder {
   storage::Lsn lsn = 0;
-  std::uint64_t content = 0;  // order_content()
+  std::uint64_t content = 0;  // order_content(); remembered_content() of one from a snapshot
 };
 
 struct LedgerItem {
@@ -44,7 +46,7 @@ struct LedgerItem {
   std::int64_t total = 0;
   std::int64_t amount = 0;
   std::int64_t sold = 0;         // sum of the orders in this log
-  std::int64_t sold_before = 0;  // before this log: total - amount of the first ItemPut
+  std::int64_t sold_before = 0;  // before this log: total - amount where it begins
   std::uint32_t limit_per_user = 0;
   std::uint32_t max_qty = 0;
   storage::Lsn put_lsn = 0;  // of the last ItemPut
@@ -60,11 +62,17 @@ class Ledger : public storage::LogVisitor {
   // Orders and items are taken up to `up_to`; outcomes to the end of the log.
   explicit Ledger(storage::Lsn up_to) : up_to_(up_to) {}
 
+  // What was before the log that will be read, when its start is gone. Call first.
+  void begin_with(SnapshotContents&& before);
+
   storage::Status on_log(const storage::LogUuid& uuid) override;
   storage::Status on_record(const storage::BatchInfo& batch,
                             const storage::RecordView& record) override;
   // Call once, after the whole log was read: looks for request ids that were confirmed twice.
   void close();
+
+  // The content of a row, to be compared with that of the ledger's order of the same lsn.
+  [[nodiscard]] std::uint64_t content_of(const storage::StoredOrder& row) const;
 
   [[nodiscard]] const storage::LogUuid& uuid() const { return uuid_; }
   [[nodiscard]] storage::Lsn last_lsn() const { return last_lsn_; }
@@ -90,9 +98,11 @@ class Ledger : public storage::LogVisitor {
 
   storage::Lsn up_to_;
   storage::LogUuid uuid_{};
+  actors::RequestHasher hasher_{uuid_};
+  storage::Lsn remembered_to_ = 0;  // up to here orders are from a snapshot
   storage::Lsn last_lsn_ = 0;
   std::vector<LedgerOrder> orders_;  // ascending by lsn
-  std::vector<std::uint64_t> ids_;   // hashes of the request ids
+  std::vector<std::uint64_t> ids_;   // keyed hashes of the request ids
   std::map<std::uint64_t, LedgerItem> items_;
   std::unordered_map<std::uint64_t, std::int64_t> bought_;  // by user on item, where limits hold
   std::uint64_t doubled_ = 0;

@@ -226,14 +226,17 @@ int run_log_dump(const ToolOptions& options, const std::string& given, const Log
   const auto dir = existing_log_dir(options, given);
   if (!dir) return report_error(err, dir.error());
   storage::PosixDisk disk;
+  const auto beginning = log_beginning(disk, *dir);
+  if (!beginning) return report_error(err, beginning.error());
+  say_beginning(err, *beginning);
   FateReader fates;
   if (dump.pending) {
-    if (const auto end = storage::read_log(disk, *dir, fates); !end) {
+    if (const auto end = storage::read_log(disk, *dir, fates, beginning->position); !end) {
       return report_error(err, end.error());
     }
   }
   Dumper dumper(dump, options.json, dump.pending ? &fates.table : nullptr, out);
-  const auto end = storage::read_log(disk, *dir, dumper);
+  const auto end = storage::read_log(disk, *dir, dumper, beginning->position);
   return end ? kExitDone : report_error(err, end.error());
 }
 

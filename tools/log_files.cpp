@@ -39,6 +39,13 @@ int report_error(std::ostream& err, const Error& error) {
   return kExitFailure;
 }
 
+void say_beginning(std::ostream& err, const LogBeginning& beginning) {
+  if (beginning.is_start()) return;
+  err << "the log speaks from lsn " << storage::to_text(beginning.speaks_from()) << " (segment "
+      << beginning.position.seg_no << ") on; for what was before stands " << beginning.snapshot
+      << '\n';
+}
+
 storage::Status in_file(const storage::BatchInfo& batch, storage::Status status) {
   if (status) return status;
   return Error{status.error().code, std::string(batch.file) + ", batch at offset " +

@@ -11,6 +11,7 @@
 #include "storage/fate_table.h"
 #include "storage/log_reader.h"
 #include "storage/result.h"
+#include "tools/log_beginning.h"
 #include "tools/tool_options.h"
 
 namespace stampede::tools {
@@ -20,6 +21,9 @@ storage::Result<std::string> existing_log_dir(const ToolOptions& options, const 
 
 // Prints the error and returns the exit code that it means.
 int report_error(std::ostream& err, const storage::Error& error);
+
+// Says from which lsn on a log speaks whose oldest segments are gone.
+void say_beginning(std::ostream& err, const LogBeginning& beginning);
 
 // Adds where a record lies to an error about its payload.
 storage::Status in_file(const storage::BatchInfo& batch, storage::Status status);

@@ -13,6 +13,7 @@
 #include "storage/replay.h"
 #include "tools/log_files.h"
 #include "tools/log_tool.h"
+#include "tools/remembered_orders.h"
 
 namespace stampede::tools {
 namespace {
@@ -77,10 +78,13 @@ class PatientWriter {
 };
 
 // Orders are written as they are read; of the item commands the newest of each item at the end:
-// they are absolute, so writing the older ones first would change nothing.
+// they are absolute, so writing the older ones first would change nothing. `before`: what a
+// snapshot knows of items whose commands may be gone from the log.
 class Applier final : public storage::LogVisitor {
  public:
-  Applier(PatientWriter& writer, std::uint64_t rows_max) : writer_(writer), rows_max_(rows_max) {}
+  Applier(PatientWriter& writer, std::uint64_t rows_max,
+          const std::vector<storage::ItemRow>& before)
+      : writer_(writer), rows_max_(rows_max), before_(before) {}
 
   Status on_record(const BatchInfo& batch, const RecordView& record) override {
     if (record.type != RecordType::emit) return storage::Done{};
@@ -96,7 +100,7 @@ class Applier final : public storage::LogVisitor {
 
   Status finish() {
     if (auto flushed = flush(); !flushed) return flushed;
-    Status status = storage::Done{};
+    Status status = apply_items_before();
     puts_.each_owed([&](std::uint64_t, const auto& newest) {
       if (!status) return;
       std::vector<Command> set;
@@ -138,6 +142,24 @@ class Applier final : public storage::LogVisitor {
     }
   }
 
+  // Where the log has a newer command it follows; so each guard sees its lsns ascend.
+  Status apply_items_before() {
+    for (const auto& row : before_) {
+      if (puts_.newest_lsn(row.id) < row.put_lsn) {
+        batch_.puts.push_back({row.id, row.name, row.price_cents, row.total, row.limit_per_user,
+                               row.max_qty, row.put_lsn});
+        ++puts;
+      }
+      if (amounts_.newest_lsn(row.id) < row.lsn) {
+        batch_.amounts.push_back({row.id, row.amount, row.lsn});
+        ++amounts;
+      }
+      batch_.witness = std::max(batch_.witness, row.lsn);
+      if (auto flushed = flush_if_full(); !flushed) return flushed;
+    }
+    return flush();
+  }
+
   void add_put(const storage::ItemPut& put, Lsn lsn) {
     batch_.puts.push_back(
         {put.item, put.name, put.price_cents, put.total, put.limit_per_user, put.max_qty, lsn});
@@ -160,6 +182,7 @@ class Applier final : public storage::LogVisitor {
 
   PatientWriter& writer_;
   std::uint64_t rows_max_;
+  const std::vector<storage::ItemRow>& before_;
   std::deque<std::string> payloads_;  // of the commands in batch_; a deque never moves them
   LaneBatch batch_;
   storage::NewestPerItem<std::string> puts_;
@@ -191,7 +214,7 @@ Status adopt_or_refuse(storage::Database& database, const storage::LogEnd& log) 
 }
 
 Status apply_log(storage::Disk& disk, const ToolOptions& options, const std::string& dir,
-                 const storage::LogEnd& log, Applier& applier,
+                 const storage::LogEnd& log, RememberedOrders& before, Applier& applier,
                  const storage::DbOptions& database_options) {
   auto database = storage::Database::open(database_options);
   if (!database) return database.error();
@@ -201,14 +224,30 @@ Status apply_log(storage::Disk& disk, const ToolOptions& options, const std::str
   if (auto claimed = database->claim(log.chain.epoch + 1, options.config.db.lanes); !claimed) {
     return claimed;
   }
-  const auto read = storage::read_log(disk, dir, applier);
+  const auto read = storage::read_log(disk, dir, applier, before.beginning.position);
   if (!read) return read.error();
-  return applier.finish();
+  if (auto finished = applier.finish(); !finished) return finished;
+  // Reading the log may have taken longer than a session may idle.
+  database = storage::Database::open(database_options);
+  if (!database) return database.error();
+  return look_for_remembered(*database, before);
+}
+
+std::vector<std::string> violations_of(const PatientWriter& writer, const Applier& applier,
+                                       const RememberedOrders& before) {
+  std::vector<std::string> out = writer.refused;
+  if (applier.incomplete > 0) {
+    out.push_back(std::to_string(applier.incomplete) +
+                  " imported commands lack arguments and were not applied");
+  }
+  for (auto& text : before.violations()) out.push_back(std::move(text));
+  return out;
 }
 
 int report(const ToolOptions& options, const PatientWriter& writer, const Applier& applier,
-           std::ostream& out) {
-  const bool ok = writer.refused_count == 0 && applier.incomplete == 0;
+           const RememberedOrders& before, std::ostream& out) {
+  const auto violations = violations_of(writer, applier, before);
+  const bool ok = violations.empty() && writer.refused_count == 0;
   if (options.json) {
     using nlohmann::ordered_json;
     const ordered_json json = {{"ok", ok},
@@ -217,17 +256,19 @@ int report(const ToolOptions& options, const PatientWriter& writer, const Applie
                                {"item_amounts", applier.amounts},
                                {"incomplete", applier.incomplete},
                                {"refused", writer.refused_count},
-                               {"violations", writer.refused}};
+                               {"remembered", before.count},
+                               {"missing", before.missing},
+                               {"violations", violations}};
     out << json.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << '\n';
     return ok ? kExitDone : kExitViolation;
   }
   out << "applied " << applier.orders << " orders, " << applier.puts << " items, "
       << applier.amounts << " amounts; " << writer.refused_count << " rows refused\n";
-  for (const auto& message : writer.refused) out << "VIOLATION " << message << '\n';
-  if (applier.incomplete > 0) {
-    out << "VIOLATION " << applier.incomplete
-        << " imported commands lack arguments and were not applied\n";
+  if (!before.beginning.is_start()) {
+    out << "before lsn " << storage::to_text(before.beginning.speaks_from()) << ": " << before.count
+        << " orders, looked for in the database; " << before.missing << " missing\n";
   }
+  for (const auto& message : violations) out << "VIOLATION " << message << '\n';
   return ok ? kExitDone : kExitViolation;
 }
 
@@ -246,19 +287,23 @@ int run_log_replay_all(const ToolOptions& options, std::ostream& out, std::ostre
   }
   if (!lock) return report_error(err, lock.error());
 
+  auto before = read_remembered(disk, *dir);
+  if (!before) return report_error(err, before.error());
+  say_beginning(err, before->beginning);
   storage::LogVisitor nothing;  // the whole log is verified before a row is written
-  const auto log = storage::read_log(disk, *dir, nothing);
+  auto log = storage::read_log(disk, *dir, nothing, before->beginning.position);
   if (!log) return report_error(err, log.error());
   if (log->tail == storage::LogTail::empty) {
     out << (options.json ? "{\"ok\":true,\"orders\":0}\n" : "the log is empty: nothing to apply\n");
     return kExitDone;
   }
+  log->last_lsn = std::max(log->last_lsn, before->contents.header.position.last_lsn);
   PatientWriter writer(*database, log->chain.epoch + 1);
-  Applier applier(writer, options.config.db.batch_rows_max);
-  if (auto applied = apply_log(disk, options, *dir, *log, applier, *database); !applied) {
+  Applier applier(writer, options.config.db.batch_rows_max, before->contents.items);
+  if (auto applied = apply_log(disk, options, *dir, *log, *before, applier, *database); !applied) {
     return report_error(err, applied.error());
   }
-  return report(options, writer, applier, out);
+  return report(options, writer, applier, *before, out);
 }
 
 }  // namespace stampede::tools

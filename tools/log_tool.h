@@ -34,11 +34,23 @@ int run_log_verify(const ToolOptions& options, const std::string& dir,
 int run_log_replay_dry_run(const ToolOptions& options, const std::string& dir,
                            std::ostream& out = std::cout, std::ostream& err = std::cerr);
 
-// Applies every command of the configured log to the configured database again, whatever EXEC says.
-// Repeating it changes no row. 0; 4 rows refused, or log and database do not fit; 6 a backend owns
-// the log or the database; 7 no database. Durable on return as the server promises.
+// Applies every command of the configured log to the configured database again, whatever EXEC says;
+// items also from the newest snapshot. Orders whose segments are gone are looked for in the
+// database. Repeating it changes no row. 0; 4 rows refused, or orders missing that the log cannot
+// give any more (named), or log and database do not fit; 6 a backend owns the log or the database;
+// 7 no database. Durable on return as the server promises.
 int run_log_replay_all(const ToolOptions& options, std::ostream& out = std::cout,
                        std::ostream& err = std::cerr);
+
+// Makes a snapshot of the closed segments; nodes may run. 0 (also when there is nothing to do); 4
+// the log is damaged; 6 one is being made. Durable on return.
+int run_log_snapshot(const ToolOptions& options, const std::string& dir,
+                     std::ostream& out = std::cout, std::ostream& err = std::cerr);
+
+// Replays the older snapshot (or the log from its start) up to the newest and compares hashes. 0
+// the same; 4 not, or something is damaged; 1 there is nothing to compare.
+int run_snapshot_verify(const ToolOptions& options, const std::string& dir,
+                        std::ostream& out = std::cout, std::ostream& err = std::cerr);
 
 // Makes a new log in `dir` (absent or empty) of a file in the line form. 0; 2 a line cannot be read
 // (named with line and column; nothing is written then); 6 `dir` is in use. Durable on return.

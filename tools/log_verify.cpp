@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -26,6 +27,8 @@ constexpr std::size_t kNamedMax = 100;  // violations listed one by one
 // Reads everything, and keeps what a report needs even when the reading ends at damage.
 class Checker final : public storage::LogVisitor {
  public:
+  explicit Checker(Lsn speaks_from) { table_.speaks_from(speaks_from); }
+
   Status on_record(const BatchInfo& batch, const RecordView& record) override {
     files_.emplace(batch.file);
     ++records_;
@@ -76,12 +79,21 @@ class Checker final : public storage::LogVisitor {
   storage::Outcome outcome_;
 };
 
+struct SnapshotVerdict {
+  std::string name;
+  Lsn last_lsn = 0;
+  std::uint64_t bytes = 0;
+  std::string problem;  // empty: whole, and a place of this log
+};
+
 struct Report {
   std::uint64_t segments = 0;
   std::uint64_t records = 0;
   std::uint64_t bytes = 0;
   std::uint64_t fates[5] = {};  // by Fate
   std::optional<storage::TornTail> torn;
+  LogBeginning beginning;
+  std::vector<SnapshotVerdict> snapshots;  // newest first
   std::vector<std::string> violations;
 
   [[nodiscard]] std::uint64_t count(storage::Fate fate) const {
@@ -120,8 +132,46 @@ Report judge(const Checker& checker, const storage::Result<storage::LogEnd>& end
   return report;
 }
 
+// A backend that makes a newer one removes the oldest.
+bool still_there(storage::Disk& disk, const std::string& dir, const std::string& name) {
+  const auto all = storage::list_snapshots(disk, dir);
+  return !all ||
+         std::any_of(all->begin(), all->end(), [&](const auto& one) { return one.name == name; });
+}
+
+// Every checksum and the content hash; and that the log was at its position.
+storage::Result<std::vector<SnapshotVerdict>> judge_snapshots(storage::Disk& disk,
+                                                              const std::string& dir) {
+  const auto all = storage::list_snapshots(disk, dir);
+  if (!all) return all.error();
+  std::vector<SnapshotVerdict> verdicts;
+  for (const auto& snapshot : *all) {
+    SnapshotVerdict verdict{snapshot.name, snapshot.last_lsn, snapshot.bytes, {}};
+    const auto facts = storage::check_snapshot(disk, dir, snapshot.name);
+    if (!facts && !still_there(disk, dir, snapshot.name)) continue;
+    if (!facts) verdict.problem = facts.error().message;
+    if (facts) {
+      storage::LogVisitor nobody;
+      const auto& position = facts->header.position;
+      const auto there = storage::read_closed(disk, dir, nobody, position, position.seg_no);
+      if (!there) verdict.problem = snapshot.name + " does not fit: " + there.error().message;
+    }
+    verdicts.push_back(std::move(verdict));
+  }
+  return verdicts;
+}
+
 void print_json(const Report& report, std::ostream& out) {
   using nlohmann::ordered_json;
+  ordered_json speaks_from;  // null: from the start
+  if (!report.beginning.is_start()) speaks_from = to_text(report.beginning.speaks_from());
+  auto snapshots = ordered_json::array();
+  for (const auto& one : report.snapshots) {
+    snapshots.push_back({{"name", one.name},
+                         {"lsn", to_text(one.last_lsn)},
+                         {"bytes", one.bytes},
+                         {"ok", one.problem.empty()}});
+  }
   ordered_json torn;  // null
   if (report.torn) torn = {{"file", report.torn->file}, {"offset", report.torn->offset}};
   const ordered_json json = {{"ok", report.violations.empty()},
@@ -132,6 +182,8 @@ void print_json(const Report& report, std::ostream& out) {
                              {"failed", report.count(storage::Fate::failed)},
                              {"pending", report.count(storage::Fate::pending)},
                              {"torn", torn},
+                             {"speaks_from", speaks_from},
+                             {"snapshots", snapshots},
                              {"violations", report.violations}};
   out << json.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << '\n';
 }
@@ -152,6 +204,10 @@ void print_text(const Report& report, const Checker& checker, bool whole, std::o
   } else if (whole) {
     out << "checksums ok; last record complete\n";
   }
+  for (const auto& one : report.snapshots) {
+    out << "snapshot: " << one.name << ", up to lsn " << to_text(one.last_lsn) << ", "
+        << grouped(one.bytes) << " bytes" << (one.problem.empty() ? ", whole" : "") << '\n';
+  }
   out << "commands: " << grouped(checker.table().size())
       << " emitted = " << grouped(report.count(storage::Fate::executed)) << " executed + "
       << grouped(report.count(storage::Fate::superseded)) << " superseded + "
@@ -168,10 +224,20 @@ int run_log_verify(const ToolOptions& options, const std::string& given, std::os
   const auto dir = existing_log_dir(options, given);
   if (!dir) return report_error(err, dir.error());
   storage::PosixDisk disk;
-  Checker checker;
-  const auto end = storage::read_log(disk, *dir, checker);
+  const auto beginning = log_beginning(disk, *dir);
+  if (!beginning) return report_error(err, beginning.error());
+  say_beginning(err, *beginning);
+  auto snapshots = judge_snapshots(disk, *dir);
+  if (!snapshots) return report_error(err, snapshots.error());
+  Checker checker(beginning->speaks_from());
+  const auto end = storage::read_log(disk, *dir, checker, beginning->position);
   if (!end && end.error().code != Errc::corrupt) return report_error(err, end.error());
-  const Report report = judge(checker, end);
+  Report report = judge(checker, end);
+  report.beginning = *beginning;
+  report.snapshots = std::move(*snapshots);
+  for (const auto& one : report.snapshots) {
+    if (!one.problem.empty()) report.violations.push_back(one.problem);
+  }
   if (options.json) {
     print_json(report, out);
   } else {

@@ -93,6 +93,12 @@ void print_sale(const json& status) {
               log.contains("bytes") ? mega_bytes(log.at("bytes")).c_str() : "-",
               member(log, "segments").c_str(), member(log, "durable_lsn").c_str(),
               grouped(log, "pending_commands").c_str());
+  const json snapshot = log.value("snapshot", json());
+  if (snapshot.is_object()) {
+    std::printf("snapshot  up to lsn %s   %s   %s ago\n", member(snapshot, "lsn").c_str(),
+                mega_bytes(snapshot.value("bytes", json())).c_str(),
+                clock_text(snapshot.value("age_s", json())).c_str());
+  }
   const json& database = status.at("database");
   std::printf("database  %s   lag %s s   %s failed\n\n", member(database, "state").c_str(),
               member(database, "lag_s").c_str(), member(database, "failed").c_str());

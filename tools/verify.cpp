@@ -36,6 +36,25 @@ struct MemoryBooks {
   std::string hash;
 };
 
+// Where the ledger reads on from: the start of the log or, when that is gone, the oldest snapshot,
+// so that as much as possible is added up anew.
+storage::Result<storage::LogPosition> begin_ledger(storage::Disk& disk, const std::string& dir,
+                                                   Ledger& ledger) {
+  const auto beginning = log_beginning(disk, dir);
+  if (!beginning) return beginning.error();
+  if (beginning->is_start()) return beginning->position;
+  const auto snapshots = storage::list_snapshots(disk, dir);
+  if (!snapshots) return snapshots.error();
+  for (auto oldest = snapshots->rbegin(); oldest != snapshots->rend(); ++oldest) {
+    auto contents = read_snapshot(disk, dir, oldest->name);
+    if (!contents) continue;  // the newest one was found whole a moment ago
+    const auto position = contents->header.position;
+    ledger.begin_with(std::move(*contents));
+    return position;
+  }
+  return beginning->position;
+}
+
 class Verification {
  public:
   Verification(const config::Config& config, std::int64_t wait_ms)
@@ -130,7 +149,13 @@ bool Verification::read_log() {
 bool Verification::read_log_once(std::string& problem) {
   ledger_ = std::make_unique<Ledger>(memory_.lsn);
   storage::PosixDisk disk;
-  const auto end = storage::read_log(disk, config_.log.dir.string(), *ledger_);
+  const std::string dir = config_.log.dir.string();
+  auto from = begin_ledger(disk, dir, *ledger_);
+  if (!from) {
+    problem = from.error().message;
+    return false;
+  }
+  const auto end = storage::read_log(disk, dir, *ledger_, *from);
   if (!end) {
     problem = end.error().message;
     return false;

@@ -5,18 +5,21 @@ Two ways to use a Crowd:
   run(source): orders come at a rate, everybody asks again with the same id until the answer is
   final; to be run in a thread while something is broken.
 With batch=N orders go out in arrays of up to N.
+A Sale is a Crowd that buys in a thread of its own until it is told to stop.
 What must never happen is collected in `faults`: two different answers to one id, one order id for
 two ids. A Crowd belongs to one thread at a time.
 """
 
 import collections
 import heapq
+import threading
 import time
 
 import msgpack
 import zmq
 
 FINAL = ("confirmed", "rejected")
+RATE = 800  # orders a second, of a Sale
 OPTIONS = ((zmq.LINGER, 0), (zmq.SNDHWM, 50_000), (zmq.RCVHWM, 50_000),
            (zmq.RECONNECT_IVL, 20), (zmq.RECONNECT_IVL_MAX, 200), (zmq.HEARTBEAT_IVL, 1000),
            (zmq.HEARTBEAT_TIMEOUT, 3000))
@@ -227,3 +230,27 @@ class Crowd:
             owner = self._owner.setdefault(answer.get("order_id"), name)
             if owner != name:
                 self.faults.append(f"order id {answer['order_id']}: for {owner} and for {name}")
+
+
+class Sale:
+    """Retrying buyers in a thread; `stop()` waits until everybody has a final answer."""
+
+    def __init__(self, crowd, item, name, rate=RATE):
+        self.crowd = crowd
+        self.end = threading.Event()
+        self.outcome = []
+        source = self.orders(item, name)
+        self.thread = threading.Thread(
+            target=lambda: self.outcome.append(crowd.run(source, rate=rate, seconds=150)))
+        self.thread.start()
+
+    def orders(self, item, name):
+        number = 0
+        while not self.end.is_set():
+            number += 1
+            yield order(f"{name}-{number}", item, f"u{number % 5000}", 1 + number % 3)
+
+    def stop(self):
+        self.end.set()
+        self.thread.join(160)
+        return self.outcome == [True]

@@ -7,42 +7,16 @@ STAMPEDE_DB_AWAY_S=30 for the long run (default 8 seconds away).
 import os
 import signal
 import sys
-import threading
 import time
 import unittest
 
-from buyers import Crowd, order
+from buyers import RATE, Crowd, Sale, order
 from by_hand import end_database, start, start_database, stop_nodes
 from system import SystemTest, eventually, seed
 
 from stampede import Client
 
 AWAY_S = float(os.environ.get("STAMPEDE_DB_AWAY_S") or 8)
-RATE = 800  # orders a second
-
-
-class Sale:
-    """Retrying buyers in a thread; `stop()` waits until everybody has a final answer."""
-
-    def __init__(self, crowd, item, name, rate=RATE):
-        self.crowd = crowd
-        self.end = threading.Event()
-        self.outcome = []
-        source = self.orders(item, name)
-        self.thread = threading.Thread(
-            target=lambda: self.outcome.append(crowd.run(source, rate=rate, seconds=150)))
-        self.thread.start()
-
-    def orders(self, item, name):
-        number = 0
-        while not self.end.is_set():
-            number += 1
-            yield order(f"{name}-{number}", item, f"u{number % 5000}", 1 + number % 3)
-
-    def stop(self):
-        self.end.set()
-        self.thread.join(160)
-        return self.outcome == [True]
 
 
 class DatabaseAway(SystemTest):
