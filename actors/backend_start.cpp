@@ -20,9 +20,9 @@ namespace {
 using std::chrono::milliseconds;
 using storage::Errc;
 using storage::Error;
-using storage::RecordType;
 
 constexpr auto kLockRetry = milliseconds(1000);
+constexpr std::string_view kFirstWait = "first start waits for the database";
 
 std::int64_t wall_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
@@ -69,12 +69,11 @@ class Starter {
     if (log->end.tail == storage::LogTail::empty)
       imported = first_start(*log);
     else
-      compare_with_database(log->end, *log->core, imported);
-    config::failpoint("replayed");
+      compare_with_database(*log, imported);
     open_writer(log->end);
     take_over(*log->core, log->end);
     hand_over_owed(*log->core, log->fold, node_.config().db.batch_rows_max);
-    import_items(*log->core, imported);
+    take_items(*log->core, imported);
     say_done(*log, began);
     return {std::move(lock_), disk_, writer_, std::move(log->core), claim_};
   }
@@ -117,31 +116,21 @@ class Starter {
   // Nothing is created, not even the lock, in a log directory without segments before the database
   // was read once: a database that names a log means that this log was wiped.
   void look_before_the_first_file() {
-    const auto files = disk_->list(dir_);
-    if (!files) fail(files.error());
-    const bool history = std::any_of(files->begin(), files->end(), [](const auto& file) {
-      return storage::looks_like_segment(file.name) || storage::looks_like_snapshot(file.name);
-    });
-    if (history) return;
+    const auto history = has_history(*disk_, dir_);
+    if (!history) fail(history.error());
+    if (*history) return;
     auto database = wait_for_database();
-    refuse_wiped_log(database);
+    refuse_wiped(database);
   }
 
-  void refuse_wiped_log(storage::Database& database) {
-    const auto uuid = database.log_uuid();
-    if (!uuid) fail(uuid.error());
-    if (*uuid)
-      fail({Errc::corrupt, "the log directory " + dir_ +
-                               " is empty but the database belongs to log " +
-                               storage::to_text(**uuid) +
-                               ": the log was wiped or log.dir is wrong; nothing was changed."
-                               " Restore the log directory, or use an empty database"});
+  void refuse_wiped(storage::Database& database) {
+    if (const auto fits = refuse_wiped_log(database, dir_); !fits) fail(fits.error());
   }
 
   // Asked again now that the log is locked: another backend may have been first.
   std::vector<storage::ItemRow> first_start(RecoveredLog& log) {
     auto database = wait_for_database();
-    refuse_wiped_log(database);
+    refuse_wiped(database);
     auto items = database.items();
     if (!items) fail(items.error());
     storage::LogUuid fresh;
@@ -156,35 +145,39 @@ class Starter {
       auto database = storage::Database::open(claim_.database);
       if (database) return std::move(*database);
       if (database.error().code != Errc::unavailable) fail(database.error());
-      if (database.error().message != last_error)
-        spdlog::warn("first start waits for the database: {}", database.error().message);
-      last_error = database.error().message;
-      status_.progress.fetch_add(1);
-      std::this_thread::sleep_for(milliseconds(200));
+      warn_once(kFirstWait, database.error(), last_error);
+      pause();
     }
     node_.fail(0, "stopped before the database could be reached");
   }
 
-  // A log with history starts without the database; when it answers it must fit.
-  void compare_with_database(const storage::LogEnd& end, const BackendCore& core,
-                             std::vector<storage::ItemRow>& imported) {
-    claim_.log_uuid = end.uuid;
-    auto database = storage::Database::open(claim_.database);
-    if (!database) {
-      if (database.error().code != Errc::unavailable) fail(database.error());
-      spdlog::warn("starting without the database: {}", database.error().message);
-      return;
+  static void warn_once(std::string_view what, const Error& error, std::string& last) {
+    if (error.message != last) spdlog::warn("{}: {}", what, error.message);
+    last = error.message;
+  }
+
+  void pause() {
+    status_.progress.fetch_add(1);
+    std::this_thread::sleep_for(milliseconds(200));
+  }
+
+  // A log that has served starts without the database; when it answers it must fit. Before that the
+  // database is waited for, as in a first start: its items may not have been taken over yet.
+  void compare_with_database(const RecoveredLog& log, std::vector<storage::ItemRow>& imported) {
+    claim_.log_uuid = log.end.uuid;
+    for (std::string last_error; !node_.stopping();) {
+      auto missing = fit_database(claim_, *log.core);
+      if (missing) {
+        imported = std::move(*missing);
+        return;
+      }
+      if (exit_code_of(missing.error().code) != 0) fail(missing.error());
+      warn_once(log.served ? "starting without the database" : kFirstWait, missing.error(),
+                last_error);
+      if (log.served) return;
+      pause();
     }
-    if (const auto fits = check_database(*database, claim_);
-        !fits && exit_code_of(fits.error().code) != 0)
-      fail(fits.error());
-    // A first start that ended before the database was made this log's: take the rest over.
-    const auto uuid = database->log_uuid();
-    if (!uuid || *uuid) return;
-    auto items = database->items();
-    if (!items) return;
-    for (auto& item : *items)
-      if (!core.book().item(item.id)) imported.push_back(std::move(item));
+    node_.fail(0, "stopped before the database could be reached");
   }
 
   void open_writer(const storage::LogEnd& end) {
@@ -205,33 +198,12 @@ class Starter {
     config::failpoint("epoch_minted");
   }
 
-  void write(const std::string& records, std::uint32_t count, Lsn first_lsn) {
-    const std::string_view parts[] = {records};
-    auto written = writer_->append(parts, {claim_.epoch, first_lsn, count, wall_ns(), pid_});
-    if (written) written = writer_->sync();
-    if (!written) fail(written.error());
-  }
-
-  // Items of a database that has never had a log become ItemPuts before the node is ready.
-  void import_items(BackendCore& core, const std::vector<storage::ItemRow>& items) {
-    Effects effects;
-    for (const auto& item : items) {
-      const auto id = "import-" + std::to_string(item.id);
-      const auto name = item.name.empty() ? "item-" + std::to_string(item.id) : item.name;
-      const Request request{
-          RequestKind::item_put, id,          item.id, {}, 0, name, item.price_cents, item.amount,
-          item.limit_per_user,   item.max_qty};
-      if (const auto field = core.import_item(request, effects); !field.empty())
-        fail({Errc::corrupt, "item " + id.substr(7) +
-                                 " of the database cannot be taken over: its " +
-                                 std::string(field) + " is out of bounds; correct the row"});
-    }
-    core.flush(effects);
-    for (const auto& append : effects.appends)
-      write(append->records, append->count, append->first_lsn);
-    Effects released;
-    core.on_durable(effects.appends.size(), released);
-    if (!items.empty()) spdlog::info("took over {} items from the database", items.size());
+  void take_items(BackendCore& core, const std::vector<storage::ItemRow>& items) {
+    if (items.empty()) return;
+    if (auto taken = import_items(*writer_, core, items, {claim_.epoch, 0, 0, wall_ns(), pid_});
+        !taken)
+      fail(taken.error());
+    spdlog::info("took over {} items from the database", items.size());
   }
 
   void say_done(const RecoveredLog& log, std::chrono::steady_clock::time_point began) {

@@ -1,7 +1,5 @@
 #include "actors/database_check.h"
 
-#include <chrono>
-
 #include "storage/log_segment.h"
 
 namespace stampede::actors {
@@ -29,6 +27,17 @@ int exit_code_of(Errc code) {
   return 0;
 }
 
+Status refuse_wiped_log(storage::Database& database, const std::string& log_dir) {
+  const auto uuid = database.log_uuid();
+  if (!uuid) return uuid.error();
+  if (!*uuid) return storage::Done{};
+  return Error{Errc::corrupt, "the log directory " + log_dir +
+                                  " is empty but the database belongs to log " +
+                                  storage::to_text(**uuid) +
+                                  ": the log was wiped or log.dir is wrong; nothing was changed."
+                                  " Restore the log directory, or use an empty database"};
+}
+
 Status check_database(storage::Database& database, const ClaimStart& start) {
   const auto uuid = database.log_uuid();
   if (!uuid) return uuid.error();
@@ -53,13 +62,26 @@ Status check_database(storage::Database& database, const ClaimStart& start) {
   return storage::Done{};
 }
 
-Status claim_database(const ClaimStart& start) {
+storage::Result<std::vector<storage::ItemRow>> fit_database(const ClaimStart& start,
+                                                            const BackendCore& core) {
+  auto database = storage::Database::open(start.database);
+  if (!database) return database.error();
+  if (auto fits = check_database(*database, start); !fits) return fits.error();
+  const auto uuid = database->log_uuid();
+  if (!uuid) return uuid.error();
+  std::vector<storage::ItemRow> missing;
+  if (*uuid) return missing;
+  auto items = database->items();
+  if (!items) return items.error();
+  for (auto& item : *items)
+    if (!core.book().item(item.id)) missing.push_back(std::move(item));
+  return missing;
+}
+
+Status claim_database(const ClaimStart& start, std::int64_t now_us) {
   auto database = storage::Database::open(start.database);
   if (!database) return database.error();
   if (auto fits = check_database(*database, start); !fits) return fits;
-  const auto now_us = std::chrono::duration_cast<std::chrono::microseconds>(
-                          std::chrono::system_clock::now().time_since_epoch())
-                          .count();
   if (auto adopted = database->adopt(start.log_uuid, now_us); !adopted) return adopted;
   return database->claim(start.epoch, start.database.lanes);
 }

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 
-#include "actors/database_check.h"
 #include "actors/lane_batch.h"
 #include "config/failpoint.h"
 #include "storage/command_sql.h"
@@ -106,6 +105,12 @@ class Lane : public caf::blocking_actor {
   bool running_ = true;
 };
 
+std::int64_t wall_us() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
 // Ends by itself, hence not watched; runs for as long as the database is away.
 void claim(caf::blocking_actor* self, NodeRuntime* node, const ClaimStart& start,
            const caf::actor& core) {
@@ -113,7 +118,7 @@ void claim(caf::blocking_actor* self, NodeRuntime* node, const ClaimStart& start
   std::string last_error;
   for (bool running = true; running && !node->stopping();) {
     config::failpoint("claim");
-    const auto claimed = claim_database(start);
+    const auto claimed = claim_database(start, wall_us());
     if (claimed) {
       config::failpoint("claimed");
       spdlog::info("database claimed for epoch {}", start.epoch);

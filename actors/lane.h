@@ -9,6 +9,7 @@
 
 #include "actors/backend_mail.h"
 #include "actors/backend_status.h"
+#include "actors/database_check.h"
 #include "actors/node.h"
 #include "storage/db_options.h"
 
@@ -24,13 +25,6 @@ caf::actor spawn_lane(NodeRuntime& node, BackendStatus& status, LaneStart start,
 
 // Claims all lane rows for `start.epoch` as soon as the database can be reached (checking `meta`
 // and the witness first, as at start), sends ClaimedMail to the core and ends.
-struct ClaimStart {
-  storage::DbOptions database;
-  std::uint64_t epoch = 0;
-  LogUuid log_uuid{};
-  Lsn last_lsn = 0;      // of the log at start: a database that is ahead of it means a lost log
-  Lsn max_executed = 0;  // highest lsn the log calls executed: a database behind it was replaced
-};
 void spawn_claim(NodeRuntime& node, ClaimStart start, caf::actor core);
 
 }  // namespace stampede::actors

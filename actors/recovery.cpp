@@ -62,6 +62,7 @@ storage::Result<RecoveredLog> recover_log(
   recovered.core->book() = log->fold->take_book();
   recovered.fold = log->fold->take_replay();
   recovered.max_executed = log->fold->max_executed();
+  recovered.served = recovered.max_executed > 0 || recovered.core->book().confirmed() > 0;
   return recovered;
 }
 
@@ -107,6 +108,45 @@ void hand_over_owed(BackendCore& core, const storage::ReplayFold& fold, std::uin
     change.amount = amount.amount;
   }
   close();
+}
+
+Status import_items(storage::LogWriter& writer, BackendCore& core,
+                    const std::vector<storage::ItemRow>& items, const storage::BatchHead& stamp) {
+  Effects effects;
+  for (const auto& item : items) {
+    const auto id = "import-" + std::to_string(item.id);
+    const auto name = item.name.empty() ? "item-" + std::to_string(item.id) : item.name;
+    const Request request{
+        RequestKind::item_put, id,          item.id, {}, 0, name, item.price_cents, item.amount,
+        item.limit_per_user,   item.max_qty};
+    if (const auto field = core.import_item(request, effects); !field.empty())
+      return Error{Errc::corrupt, "item " + id.substr(7) +
+                                      " of the database cannot be taken over: its " +
+                                      std::string(field) + " is out of bounds; correct the row"};
+  }
+  core.flush(effects);
+  for (const auto& append : effects.appends) {
+    const std::string_view parts[] = {append->records};
+    auto head = stamp;
+    head.first_lsn = append->first_lsn;
+    head.count = append->count;
+    auto written = writer.append(parts, head);
+    if (written) written = writer.sync();
+    if (!written) return written;
+  }
+  Effects released;
+  core.on_durable(effects.appends.size(), released);
+  return storage::Done{};
+}
+
+storage::Result<bool> has_history(storage::Disk& disk, const std::string& dir) {
+  const auto files = disk.list(dir);
+  if (!files) return files.error();
+  return std::any_of(files->begin(), files->end(),
+                     [](const auto& file) {
+                       return storage::looks_like_segment(file.name) ||
+                              storage::looks_like_snapshot(file.name);
+                     });
 }
 
 }  // namespace stampede::actors

@@ -7,6 +7,7 @@
 //                    snapshot: all of it), rebuilds memory; changes nothing
 //   take_over_epoch  mints the next epoch and makes its record durable
 //   hand_over_owed   gives the projection what the database still lacks
+//   import_items     logs the items of a database that has never had a log
 //
 // Between the first two the caller opens the LogWriter (create or resume). All of it blocks on the
 // disk; one thread.
@@ -20,6 +21,7 @@
 #include "actors/backend_core.h"
 #include "actors/snapshot_builder.h"
 #include "storage/append_file.h"
+#include "storage/database.h"
 #include "storage/log_reader.h"
 #include "storage/log_writer.h"
 #include "storage/replay.h"
@@ -33,6 +35,9 @@ struct RecoveredLog {
   Lsn max_executed = 0;               // the highest lsn that the log calls executed
   std::string snapshot;               // the file that was used; empty: none
   storage::ReplayCounts before;       // what the snapshot had counted
+  // An order was confirmed, or something executed. Until then a first start may have been cut short
+  // before it had taken over the database's items.
+  bool served = false;
   std::vector<std::string> unusable;  // damaged snapshots that were passed over, and why
 };
 
@@ -54,5 +59,15 @@ storage::Result<std::uint64_t> take_over_epoch(storage::LogWriter& writer, Backe
 // What is owed goes to the projection as if it had just become durable, in pieces of at most
 // `rows_max` orders.
 void hand_over_owed(BackendCore& core, const storage::ReplayFold& fold, std::uint64_t rows_max);
+
+// Items of a database that has never had a log become ItemPuts, durable on return. `stamp` holds
+// epoch, wall_ns and pid. Errors: corrupt naming an item that is out of bounds; those of the
+// writer.
+storage::Status import_items(storage::LogWriter& writer, BackendCore& core,
+                             const std::vector<storage::ItemRow>& items,
+                             const storage::BatchHead& stamp);
+
+// False: nothing but perhaps a lock or a spare lies in `dir`; no log was ever begun there.
+storage::Result<bool> has_history(storage::Disk& disk, const std::string& dir);
 
 }  // namespace stampede::actors
