@@ -70,6 +70,7 @@ class Starter {
       imported = first_start(*log);
     else
       compare_with_database(*log, imported);
+    config::failpoint("replayed");
     open_writer(log->end);
     take_over(*log->core, log->end);
     hand_over_owed(*log->core, log->fold, node_.config().db.batch_rows_max);

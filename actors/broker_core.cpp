@@ -6,6 +6,7 @@
 
 #include "actors/messages.h"
 #include "config/invariant.h"
+#include "config/mutation.h"
 
 namespace stampede::actors {
 
@@ -83,7 +84,8 @@ void BrokerCore::on_work(const Envelope& work, std::size_t body_bytes, std::int6
     return refuse(work, Code::internal, effects);
   }
   if (phase() != Phase::serving) return refuse(work, refusal_for(phase()), effects);
-  if (work.count > credit() && !may_probe(work.count, now_ms))
+  if (work.count > credit() && !may_probe(work.count, now_ms) &&
+      !config::mutation("credit_unlimited"))
     return refuse(work, Code::overloaded, effects);
   if (in_flight() == 0) moved_ms_ = now_ms;  // the backend's silence counts from here
   forwarded_ += work.count;
@@ -188,7 +190,7 @@ void BrokerCore::begin_session(const Envelope& hello, Effects& effects) {
 
 void BrokerCore::on_result(const Envelope& result, std::int64_t now_ms, Effects& effects) {
   if (!known(result.origin)) return malformed();
-  if (result.epoch < epoch_) {
+  if (result.epoch < epoch_ && !config::mutation("reply_on_stale_epoch")) {
     ++counters_.stale;
     return;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "config/invariant.h"
+#include "config/mutation.h"
 
 namespace stampede::actors {
 
@@ -46,7 +47,8 @@ void LaneBatchBuilder::fill_orders(const Append& append, storage::LaneBatch& bat
     }
   }
   // EXEC will name the whole append, rejections at its end included.
-  batch.witness = std::max(batch.witness, append.last_lsn);
+  if (!config::mutation("witness_too_low"))
+    batch.witness = std::max(batch.witness, append.last_lsn);
   STAMPEDE_ASSERT(cursor.fault() == storage::RecordFault::none, "appends are whole records");
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "config/mutation.h"
 namespace stampede::actors {
 
 namespace {
@@ -93,7 +94,8 @@ OrderKeys OrderBook::keys(const Request& order) const {
 
 OrderDecision OrderBook::decide_order(const Request& order, const OrderKeys& keys) const {
   if (const auto* known = find_known(keys.request)) {
-    if (known->kind == KnownKind::item_change || known->content != keys.content)
+    if ((known->kind == KnownKind::item_change || known->content != keys.content) &&
+        !config::mutation("key_reuse_ignored"))
       return order_error(Code::key_reused);
     OrderDecision repeat;
     repeat.known = true;
@@ -118,7 +120,7 @@ OrderDecision OrderBook::decide_order(const Request& order, const OrderKeys& key
   if (item.limit_per_user != 0 &&
       bought(hasher_.user_on_item(order.item, order.user)) + order.qty > item.limit_per_user) {
     decision.answer.reason = RejectReason::limit_reached;
-  } else if (item.amount < order.qty) {
+  } else if (item.amount + (config::mutation("oversell") ? 1 : 0) < order.qty) {
     decision.answer.reason = RejectReason::sold_out;
   } else {
     decision.answer.state = State::confirmed;
@@ -334,7 +336,9 @@ bool OrderBook::replay_set(const std::vector<storage::Command>& set, Lsn lsn) {
       order.user.size() > kUserBytesMax || items_[position].amount - order.qty != amount ||
       amount < 0)
     return false;
-  confirm(position, order.user, order.qty, lsn);
+  const auto user = config::mutation("limit_lost_at_recovery") ? std::string_view{} : order.user;
+  confirm(position, user, order.qty, lsn);
+  if (config::mutation("dedupe_lost_at_recovery")) return true;
   remember(Known{hasher_.id(order.request_id),
                  hasher_.order_content(order.item, order.user, order.qty), lsn, position,
                  static_cast<std::uint16_t>(order.qty), KnownKind::confirmed,
@@ -345,6 +349,7 @@ bool OrderBook::replay_set(const std::vector<storage::Command>& set, Lsn lsn) {
 bool OrderBook::replay_rejection(const storage::Rejection& rejection, Lsn lsn) {
   const auto position = find_item(rejection.item);
   if (position == DenseIndex::kNone || rejection.qty > kQtyMax) return false;
+  if (config::mutation("rejections_lost_at_recovery")) return true;
   remember_rejection(Known{rejection.request_hash, rejection.content_hash, lsn, position,
                            static_cast<std::uint16_t>(rejection.qty), KnownKind::rejected,
                            rejection.reason});

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "config/invariant.h"
+#include "config/mutation.h"
 
 namespace stampede::actors {
 
@@ -38,6 +39,10 @@ void emit(std::vector<OutcomeRecord>& out, RecordType type, const Outcome& outco
 
 void merge_item_change(ItemChange& older, const ItemChange& newer) {
   STAMPEDE_ASSERT(older.item == newer.item, "changes of one item are merged");
+  if (config::mutation("older_amount_wins")) {
+    older.last = std::max(older.last, newer.last);
+    return;
+  }
   if (newer.last != 0) {
     STAMPEDE_ASSERT(newer.last >= older.last, "item changes are merged in lsn order");
     if (older.last == 0) older.first = newer.first;
@@ -127,7 +132,7 @@ void insert_outcomes(const LaneWork& work, const std::vector<FailedCommand>& fai
   Outcome exec{work.lane, CommandKind::order_insert, kInsertPosition, {}};
   Outcome fail = exec;
   auto from = work.inserts.front()->first_lsn;
-  const auto to = work.inserts.back()->last_lsn;
+  const auto to = work.inserts.back()->last_lsn + (config::mutation("exec_one_too_far") ? 1 : 0);
   for (const auto& one : failed) {
     if (one.kind != CommandKind::order_insert) continue;
     if (from < one.lsn) exec.numbers.insert(exec.numbers.end(), {from, one.lsn - 1});
@@ -162,6 +167,10 @@ void item_outcomes(std::uint32_t lane, CommandKind kind, std::uint32_t position,
   for (const auto& command : commands) {
     if (const auto* one = find_failed(failed, kind, command.last)) {
       fail.numbers.insert(fail.numbers.end(), {command.last, one->error});
+      continue;
+    }
+    if (config::mutation("exec_names_the_range")) {
+      exec.numbers.insert(exec.numbers.end(), {command.first, command.last});
       continue;
     }
     if (command.first < command.last)
@@ -203,6 +212,7 @@ void Projection::done(std::uint32_t lane_number, const std::vector<FailedCommand
 }
 
 bool Projection::stored(Lsn lsn) const {
+  if (config::mutation("stored_too_early")) return true;
   if (!queue_.empty() && lsn >= queue_.front()->first_lsn) return false;
   for (const auto& lane : lanes_) {
     const auto& inserts = lane.work.inserts;

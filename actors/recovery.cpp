@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "config/invariant.h"
+#include "config/mutation.h"
 
 namespace stampede::actors {
 
@@ -62,7 +63,8 @@ storage::Result<RecoveredLog> recover_log(
   recovered.core->book() = log->fold->take_book();
   recovered.fold = log->fold->take_replay();
   recovered.max_executed = log->fold->max_executed();
-  recovered.served = recovered.max_executed > 0 || recovered.core->book().confirmed() > 0;
+  recovered.served = recovered.max_executed > 0 || recovered.core->book().confirmed() > 0 ||
+                     config::mutation("serve_before_import");
   return recovered;
 }
 
@@ -102,6 +104,7 @@ void hand_over_owed(BackendCore& core, const storage::ReplayFold& fold, std::uin
   storage::CommandDecoder decoder;
   for (const auto& put : owed.puts) append->items.push_back(owed_put(decoder, put));
   for (const auto& amount : owed.amounts) {
+    if (config::mutation("amounts_not_handed_over")) continue;
     auto& change = append->items.emplace_back();
     change.item = amount.item;
     change.first = change.last = amount.lsn;
@@ -142,11 +145,9 @@ Status import_items(storage::LogWriter& writer, BackendCore& core,
 storage::Result<bool> has_history(storage::Disk& disk, const std::string& dir) {
   const auto files = disk.list(dir);
   if (!files) return files.error();
-  return std::any_of(files->begin(), files->end(),
-                     [](const auto& file) {
-                       return storage::looks_like_segment(file.name) ||
-                              storage::looks_like_snapshot(file.name);
-                     });
+  return std::any_of(files->begin(), files->end(), [](const auto& file) {
+    return storage::looks_like_segment(file.name) || storage::looks_like_snapshot(file.name);
+  });
 }
 
 }  // namespace stampede::actors

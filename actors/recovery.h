@@ -32,9 +32,9 @@ struct RecoveredLog {
   storage::LogEnd end;                // end.tail == empty: there was no log
   std::unique_ptr<BackendCore> core;  // phase starting; null when there was no log
   storage::ReplayFold fold;
-  Lsn max_executed = 0;               // the highest lsn that the log calls executed
-  std::string snapshot;               // the file that was used; empty: none
-  storage::ReplayCounts before;       // what the snapshot had counted
+  Lsn max_executed = 0;          // the highest lsn that the log calls executed
+  std::string snapshot;          // the file that was used; empty: none
+  storage::ReplayCounts before;  // what the snapshot had counted
   // An order was confirmed, or something executed. Until then a first start may have been cut short
   // before it had taken over the database's items.
   bool served = false;

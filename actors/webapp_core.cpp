@@ -5,6 +5,7 @@
 
 #include "actors/webapp_batch.h"
 #include "config/invariant.h"
+#include "config/mutation.h"
 
 namespace stampede::actors {
 
@@ -229,7 +230,7 @@ WebappCore::Batch* WebappCore::find(const BatchHead& head) {
 }
 
 void WebappCore::on_result(const BatchHead& head, std::string_view body, std::int64_t now_us) {
-  if (head.epoch < epoch_) {
+  if (head.epoch < epoch_ && !config::mutation("webapp_takes_stale_epoch")) {
     ++counters_.results_ignored;
     return;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "actors/webapp_batch.h"
+#include "config/mutation.h"
 
 namespace stampede::actors {
 
@@ -139,6 +140,7 @@ void WebappCore::for_each_batch(F&& visit) {
 void WebappCore::mark_overdue(std::int64_t now_us) {
   for (auto& [number, batch] : sent_) {
     if (batch->repeat) continue;
+    if (config::mutation("never_sent_again")) continue;
     const auto shift = batch->in_flight ? std::min(batch->attempts - 1, kBackoffMax) : 0U;
     if (now_us - batch->sent_us >= settings_.resend_us << shift) ask_again(*batch);
   }

@@ -38,7 +38,7 @@ PURE_HEADERS = ("storage/command.h", "storage/msgpack_tokens.h", "storage/msgpac
                 "storage/msgpack_writer.h",
                 "storage/lsn.h", "storage/result.h", "storage/log_format.h",
                 "storage/snapshot_format.h", "storage/snapshot_entries.h", "transport/envelope.h",
-                "transport/frame.h", "config/invariant.h")
+                "transport/frame.h", "config/invariant.h", "config/mutation.h")
 LOG_FILES = ("storage/log_*", "storage/append_file*", "storage/crc32c*")
 
 # (files, third parties they may include, project headers they may include); the first row that

@@ -6,6 +6,7 @@
 
 #include "config/failpoint.h"
 #include "config/invariant.h"
+#include "config/mutation.h"
 #include "storage/mysql_session.h"
 #include "storage/row_check.h"
 #include "storage/sql_text.h"
@@ -225,7 +226,10 @@ void LaneWriter::commit(Attempt& attempt) {
     attempt.error = Error{Errc::unavailable, "failpoint in_db: the transaction is taken back"};
     return;
   }
-  if (const SqlOutcome committed = session_->execute("COMMIT"); committed.failed) {
+  if (config::mutation("exec_before_commit")) return;
+  const SqlOutcome committed = session_->execute("COMMIT");
+  if (committed.failed && config::mutation("guess_commit")) return;
+  if (committed.failed) {
     attempt.fail(*session_, committed);
     attempt.lost = true;  // stored or not, nobody knows: the same batch again will tell
     return;

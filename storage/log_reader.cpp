@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "config/invariant.h"
+#include "config/mutation.h"
 #include "storage/log_tail.h"
 
 namespace stampede::storage {
@@ -332,7 +333,7 @@ BatchInfo Reading::info_of(const BatchHeader& batch) const {
 }
 
 Status Reading::end_torn_or_corrupt(const TailVerdict& verdict) {
-  if (verdict.witness) {
+  if (verdict.witness && !config::mutation("cut_at_bad_crc")) {
     const BatchHeader& witness = *verdict.witness;
     return corrupt_here("no valid batch, but batch " + std::to_string(witness.link.batch_no) +
                         " at offset " + std::to_string(verdict.witness_offset) + " (lsn " +

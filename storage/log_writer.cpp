@@ -5,6 +5,7 @@
 
 #include "config/failpoint.h"
 #include "config/invariant.h"
+#include "config/mutation.h"
 
 namespace stampede::storage {
 namespace {
@@ -70,7 +71,7 @@ Result<LogWriter> LogWriter::resume(Disk& disk, const std::string& dir, const Lo
   LogWriter writer(disk, dir, end.uuid, options);
   writer.seg_no_ = end.seg_no;
   writer.base_ = end.seg_base;
-  const bool has_batch = !end.last_batch.empty();
+  const bool has_batch = !end.last_batch.empty() && !config::mutation("trust_tail");
   const LogChain& chain = has_batch ? end.chain_before_last : end.chain;
   const std::uint64_t prev_end = has_batch ? end.last_batch_offset : end.seg_end;
   if (auto started = writer.start_segment(chain, prev_end, end.last_batch); !started) {
@@ -212,7 +213,10 @@ Status LogWriter::sync() {
   if (first_error_) return *first_error_;
   STAMPEDE_ASSERT(in_flight_, "nothing to sync");
   if (config::failpoint("after_write")) return latch(pretended("after_write"));
-  if (auto synced = file_->datasync(); !synced) return latch(synced.error());
+  if (config::mutation("ack_before_sync")) return in_flight_ = false, Done{};
+  auto synced = file_->datasync();
+  if (!synced && config::mutation("retry_sync")) synced = file_->datasync();
+  if (!synced && !config::mutation("ignore_sync_error")) return latch(synced.error());
   in_flight_ = false;
   durable_pos_ = written_pos();
   if (config::failpoint("after_log")) return latch(pretended("after_log"));

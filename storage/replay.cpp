@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "config/mutation.h"
 namespace stampede::storage {
 
 Status ReplayFold::record(const RecordView& record) {
@@ -19,6 +20,10 @@ Status ReplayFold::record(const RecordView& record) {
       ++counts_.decisions;
       return Done{};
     case RecordType::optm:
+      if (config::mutation("optm_is_terminal") && decoder_.outcome(record.payload, outcome_))
+        for (std::size_t i = 0; i + 2 < outcome_.numbers.size(); i += 3)
+          amounts_.executed(outcome_.position, outcome_.numbers[i + 1], outcome_.numbers[i + 2]);
+      [[fallthrough]];
     case RecordType::seal:
     case RecordType::epoch:
       ++counts_.records;
