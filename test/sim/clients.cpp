@@ -1,0 +1,268 @@
+#include "test/sim/clients.h"
+
+#include <algorithm>
+
+#include "test/sim/violation.h"
+#include "test/sim/world.h"
+
+namespace stampede::sim {
+
+using actors::Answer;
+using actors::Code;
+using actors::ReplyKind;
+using actors::State;
+
+Clients::Clients(World& world, std::uint64_t seed) : world_(world), random_(seed, "clients") {
+  const auto& plan = world.plan;
+  orders_.resize(plan.orders);
+  for (std::size_t i = 0; i < orders_.size(); ++i) {
+    auto& order = orders_[i];
+    order.id = "order-" + std::to_string(i);
+    order.content = draw_content();
+    order.detached = random_.chance(plan.detached);
+    if (!random_.chance(plan.other_content)) continue;
+    order.other = order.content;
+    if (random_.chance(0.5))
+      order.other->user += "x";
+    else
+      order.other->qty = order.content.qty % plan.max_qty + 1;
+    if (order.other->qty == order.content.qty && order.other->user == order.content.user)
+      order.other.reset();
+  }
+  open_ = plan.orders;
+}
+
+Clients::Content Clients::draw_content() {
+  const auto& plan = world_.plan;
+  Content content;
+  content.item = 1 + (random_.chance(plan.hot) ? 0 : random_.below(plan.items));
+  content.user = "user-" + std::to_string(random_.below(plan.users));
+  content.qty = static_cast<std::uint32_t>(1 + random_.below(plan.max_qty));
+  return content;
+}
+
+void Clients::start() {
+  for (std::uint32_t i = 0; i < world_.plan.clients; ++i) {
+    world_.queue.in(random_.between(0, world_.plan.think_max), [this, i] { next_order(i); });
+  }
+}
+
+void Clients::next_order(std::uint32_t client) {
+  if (next_ >= orders_.size()) return;
+  const auto number = next_++;
+  auto& order = orders_[number];
+  order.started = true;
+  attempt(number);
+  if (random_.chance(world_.plan.at_once)) send(number, false, false);
+  if (order.other) send(number, true, false);
+  world_.queue.in(random_.between(1, world_.plan.think_max),
+                  [this, client] { next_order(client); });
+}
+
+// Asks until there is a final answer; a detached order is asked for once it was taken.
+void Clients::attempt(std::uint32_t number) {
+  auto& order = orders_[number];
+  if (order.final) return;
+  send(number, false, order.detached && order.tries % 3 != 0);
+  ++order.tries;
+  const auto patience = patience_of(order);
+  world_.queue.in(random_.between(patience / 2, patience * 2), [this, number] { attempt(number); });
+}
+
+// Who was not served waits longer: many hasty buyers could keep a small window busy for ever.
+Time Clients::patience_of(const Order& order) const {
+  return world_.plan.client_timeout * (1 + std::min<Time>(order.tries, 20));
+}
+
+void Clients::send(std::uint32_t number, bool other, bool get) {
+  const auto& order = orders_[number];
+  const auto& content = other ? *order.other : order.content;
+  const auto serial = sent_.size();
+  sent_.push_back({number, other, get, order.answer && order.answer->state == State::confirmed});
+  actors::ClientAsk ask;
+  const auto kind =
+      order.detached ? actors::ClientToken::Kind::http : actors::ClientToken::Kind::dealer;
+  ask.client = actors::ClientToken::numbered(kind, serial);
+  ask.request.op = get ? actors::ClientOp::get : actors::ClientOp::order;
+  ask.request.id = order.id;
+  ask.request.item = content.item;
+  ask.request.user = content.user;
+  ask.request.qty = content.qty;
+  ask.request.deadline_ms = patience_of(order) * 2 / kMs;
+  if (order.detached && !get) ask.mode = actors::WaitMode::detach_now;
+  world_.trace.note(get ? "get" : "order", {number, other, content.item, content.qty});
+  world_.to_webapp_from_client(random_, ask);
+}
+
+void Clients::on_reply(std::uint64_t serial, std::string_view id, const SeenAnswer& seen) {
+  const auto sent = sent_.at(serial);
+  const auto number = sent.order;
+  require(orders_[number].id == id, "S15", "a reply with the wrong id");
+  world_.trace.note("reply", {number, static_cast<std::uint64_t>(seen.kind), seen.answer.lsn,
+                              static_cast<std::uint64_t>(seen.code)});
+  if (seen.kind == ReplyKind::answer) return take_answer(number, sent, seen.answer);
+  if (seen.kind == ReplyKind::refused) return take_code(number, sent, seen.code);
+  require(seen.kind == ReplyKind::queued, "S15", "a reply of the wrong kind");
+}
+
+void Clients::take_answer(std::uint32_t number, const Sent& sent, const Answer& answer) {
+  auto& order = orders_[number];
+  const auto& log = world_.log;
+  const auto* decision = log.find(answer.lsn);
+  require(decision != nullptr && log.durable(answer.lsn), "S1",
+          "an answer speaks of a decision that is not durable");
+  require(decision->hash == log.hash(order.id), "S3", "an answer to another request id");
+  require(answer.item == decision->item && answer.qty == decision->qty &&
+              (answer.state == State::confirmed) == (decision->kind == Decision::Kind::confirmed),
+          "S3", "an answer says something else than its decision");
+  const auto& content = sent.other ? *order.other : order.content;
+  require(sent.get ||
+              decision->content_hash == log.order_content(content.item, content.user, content.qty),
+          "S3", "an id with other content was not refused");
+  ++answered_;
+  const bool forgetful = world_.plan.rejections_max < 1000;  // old rejections are decided anew
+  if (order.answer) {
+    const auto& first = *order.answer;
+    const bool same =
+        first.lsn == answer.lsn && first.state == answer.state && first.reason == answer.reason;
+    const bool older = answer.lsn < first.lsn;
+    require(same || (forgetful && (older ? answer : first).state == State::rejected), "S3",
+            "the same id got another answer");
+    if (!same && !older) order.answer = answer;
+  } else {
+    order.answer = answer;
+    if (answer.state == State::confirmed) ++confirmed_;
+  }
+  finish(number);
+}
+
+void Clients::take_code(std::uint32_t number, const Sent& sent, Code code) {
+  auto& order = orders_[number];
+  switch (code) {
+    case Code::key_reused: {
+      const auto& content = sent.other ? *order.other : order.content;
+      const auto* decision = world_.log.durable_about(order.id);
+      const bool forgetful = world_.plan.rejections_max < 1000;
+      require(forgetful || decision != nullptr, "S7", "key_reused before the first is durable");
+      require(forgetful || decision->content_hash !=
+                               world_.log.order_content(content.item, content.user, content.qty),
+              "S3", "key_reused for the same content");
+      if (!sent.other) finish(number);
+      return;
+    }
+    case Code::unknown_request:
+      require(!sent.confirmed, "S1", "a confirmed id is not known any more");
+      return;
+    case Code::overloaded:
+    case Code::unknown_item:
+      if (world_.plan.orders_max < 1000 && order.tries > 4) finish(number);  // full for ever
+      return;
+    case Code::replaying:
+    case Code::draining:
+    case Code::no_backend:
+    case Code::deadline_passed:
+      return;
+    default:
+      throw Violation{"S3", "an order was refused with " + std::string(actors::info(code).text)};
+  }
+}
+
+void Clients::finish(std::uint32_t number) {
+  auto& order = orders_[number];
+  if (!order.final) {
+    order.final = true;
+    --open_;
+  }
+  if (!random_.chance(world_.plan.ask_again)) return;
+  const bool get = random_.chance(0.3);
+  world_.queue.in(random_.between(kMs, kSecond), [this, number, get] {
+    send(number, orders_[number].other && random_.chance(0.2), get);
+  });
+}
+
+void Clients::compare(const actors::OrderBook& book) const {
+  const bool forgetful = world_.plan.rejections_max < 1000;
+  for (const auto& order : orders_) {
+    if (!order.answer || (forgetful && order.answer->state == State::rejected)) continue;
+    const auto known = book.look_up(order.id);
+    require(known.error == Code::none && known.answer.lsn == order.answer->lsn &&
+                known.answer.state == order.answer->state &&
+                known.answer.reason == order.answer->reason,
+            "S3", "memory does not give the answer that was given");
+    if (order.answer->state != State::confirmed) continue;
+    const auto row =
+        world_.server.tables().orders.rows.find(static_cast<std::int64_t>(order.answer->lsn));
+    require(row != world_.server.tables().orders.rows.end() &&
+                row->second[OrderColumn::request_id].text == order.id,
+            "S1", "a confirmed order has no row");
+  }
+}
+
+// --- the operator -------------------------------------------------------------------------------
+
+Operator::Operator(World& world, std::uint64_t seed) : world_(world), random_(seed, "operator") {
+  const auto& plan = world.plan;
+  for (std::uint64_t item = 1 + plan.imported; item <= plan.items; ++item)
+    changes_.push_back({actors::RequestKind::item_put, "put-" + std::to_string(item),
+                        "item " + std::to_string(item), item, plan.stock});
+  for (std::uint32_t i = 0; i < plan.stock_changes; ++i)
+    changes_.push_back({actors::RequestKind::stock_change, "stock-" + std::to_string(i), "",
+                        1 + random_.below(plan.items), random_.between(-plan.stock, plan.stock)});
+  open_ = static_cast<std::uint32_t>(changes_.size());
+}
+
+void Operator::start() {
+  for (std::uint32_t i = 0; i < changes_.size(); ++i) {
+    const bool put = changes_[i].kind == actors::RequestKind::item_put;
+    world_.queue.in(put ? 0 : random_.between(50 * kMs, kSecond), [this, i] { send(i); });
+  }
+}
+
+void Operator::send(std::uint32_t number) {
+  const auto& change = changes_[number];
+  if (change.final && !random_.chance(0.2)) return;
+  actors::Request request;
+  request.kind = change.kind;
+  request.item = change.item;
+  request.total = change.number;
+  request.price_cents = 100 + static_cast<std::int64_t>(change.item);
+  request.limit_per_user = world_.plan.limit_per_user;
+  request.max_qty = world_.plan.max_qty;
+  world_.to_backend_from_operator(number, request, change.id, change.name);
+  if (!change.final)
+    world_.queue.in(random_.between(50 * kMs, 400 * kMs), [this, number] { send(number); });
+}
+
+void Operator::on_answer(std::uint64_t number, Lsn lsn, const std::string& body) {
+  auto& change = changes_.at(number);
+  actors::BodyReader reader;
+  actors::Result result;
+  reader.open(body);
+  require(reader.next(result), "S15", "a control answer that cannot be read");
+  if (result.kind == actors::ResultKind::item_changed) {
+    require(change.lsn == 0 || lsn == 0 || change.lsn == lsn, "S3",
+            "the same item change got another answer");
+    if (lsn != 0) change.lsn = lsn;
+    return finish(change);
+  }
+  require(result.kind == actors::ResultKind::error, "S15", "a control answer of the wrong kind");
+  if (result.code == Code::sold_out) {
+    require(change.lsn == 0, "S3", "an item change that was made is refused");
+    return finish(change);
+  }
+  const bool passing = result.code == Code::replaying || result.code == Code::unknown_item ||
+                       result.code == Code::draining || result.code == Code::no_backend;
+  const bool full = result.code == Code::overloaded || result.code == Code::unknown_item;
+  if (full && world_.plan.orders_max < 1000) return finish(change);  // it stays so
+  if (!passing)
+    throw Violation{
+        "S3", "an item change was refused with " + std::string(actors::info(result.code).text)};
+}
+
+void Operator::finish(Change& change) {
+  if (change.final) return;
+  change.final = true;
+  --open_;
+}
+
+}  // namespace stampede::sim

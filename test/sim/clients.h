@@ -1,0 +1,106 @@
+#pragma once
+
+// Retrying buyers and an operator, with everything they were ever told. They know what the contract
+// promises and require it of every answer.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "actors/webapp_core.h"
+#include "test/sim/event_queue.h"
+#include "test/sim/log_model.h"
+#include "test/sim/random.h"
+
+namespace stampede::sim {
+
+class World;
+
+struct SeenAnswer {  // a Reply that has left its webapp
+  actors::ReplyKind kind = actors::ReplyKind::invalid;
+  actors::Answer answer;
+  actors::Code code = actors::Code::none;
+};
+
+class Clients {
+ public:
+  Clients(World& world, std::uint64_t seed);
+  void start();
+  void on_reply(std::uint64_t serial, std::string_view id, const SeenAnswer& seen);
+
+  [[nodiscard]] bool done() const { return open_ == 0; }
+  [[nodiscard]] std::uint64_t confirmed() const { return confirmed_; }
+  [[nodiscard]] std::uint64_t answered() const { return answered_; }
+  // At rest: what was said is what is known.
+  void compare(const actors::OrderBook& book) const;
+
+ private:
+  struct Content {
+    std::uint64_t item = 0;
+    std::string user;
+    std::uint32_t qty = 1;
+  };
+  struct Order {
+    std::string id;
+    Content content;
+    std::optional<Content> other;  // the same id is used for this, too
+    bool detached = false;
+    bool final = false;
+    bool started = false;
+    std::uint32_t tries = 0;
+    std::optional<actors::Answer> answer;  // the first final one
+  };
+  struct Sent {
+    std::uint32_t order;
+    bool other;
+    bool get;
+    bool confirmed;  // the client knew that already
+  };
+  Content draw_content();
+  void next_order(std::uint32_t client);
+  void attempt(std::uint32_t order);
+  [[nodiscard]] Time patience_of(const Order& order) const;
+  void send(std::uint32_t order, bool other, bool get);
+  void take_answer(std::uint32_t number, const Sent& sent, const actors::Answer& answer);
+  void take_code(std::uint32_t number, const Sent& sent, actors::Code code);
+  void finish(std::uint32_t number);
+
+  World& world_;
+  Random random_;
+  std::vector<Order> orders_;
+  std::vector<Sent> sent_;
+  std::uint32_t next_ = 0;
+  std::uint32_t open_ = 0;
+  std::uint64_t confirmed_ = 0;
+  std::uint64_t answered_ = 0;
+};
+
+// Puts the items and changes their stock.
+class Operator {
+ public:
+  Operator(World& world, std::uint64_t seed);
+  void start();
+  void on_answer(std::uint64_t number, Lsn lsn, const std::string& body);
+  [[nodiscard]] bool done() const { return open_ == 0; }
+
+ private:
+  struct Change {
+    actors::RequestKind kind = actors::RequestKind::invalid;
+    std::string id;
+    std::string name;
+    std::uint64_t item = 0;
+    std::int64_t number = 0;  // stock, or its difference
+    bool final = false;
+    Lsn lsn = 0;
+  };
+  void send(std::uint32_t number);
+  void finish(Change& change);
+
+  World& world_;
+  Random random_;
+  std::vector<Change> changes_;
+  std::uint32_t open_ = 0;
+};
+
+}  // namespace stampede::sim

@@ -1,0 +1,159 @@
+#include "test/sim/database_watch.h"
+
+#include <functional>
+
+#include "test/sim/violation.h"
+
+namespace stampede::sim {
+
+using storage::CommandKind;
+using storage::RecordType;
+
+namespace {
+
+Lsn lsn_of(const Cell& cell) {
+  return static_cast<Lsn>(cell.number);
+}
+
+}  // namespace
+
+void DatabaseWatch::on_commit(const std::vector<SqlChange>& changes) {
+  const auto& tables = server_.tables();
+  bool rows = false;
+  for (const auto& change : changes) {
+    if (change.table == &tables.orders) on_order(change), rows = true;
+    if (change.table == &tables.item) on_item(change), rows = true;
+    if (change.table == &tables.lane) on_lane(change);
+  }
+  if (!rows || epoch_ == 0) return;
+  const auto owner = tables.lane.rows.find(lane_);
+  require(owner != tables.lane.rows.end() &&
+              static_cast<std::uint64_t>(owner->second[1].number) == epoch_,
+          "S12", "a lane of an older epoch changed rows");
+}
+
+void DatabaseWatch::on_order(const SqlChange& change) {
+  require(change.before.empty(), "S3", "an order's row was changed");
+  const auto& cells = change.table->rows.at(change.key);
+  const auto lsn = lsn_of(cells[0]);
+  const auto* decision = log_.find(lsn);
+  require(decision != nullptr && decision->kind == Decision::Kind::confirmed, "S3",
+          "an order's row that no decision made");
+  require(log_.durable(lsn), "S7", "an order's row before its decision is durable");
+  require(cells[OrderColumn::request_id].text == decision->id &&
+              cells[OrderColumn::user].text == decision->user &&
+              static_cast<std::uint64_t>(cells[OrderColumn::item].number) == decision->item &&
+              cells[OrderColumn::qty].number == decision->qty &&
+              cells[OrderColumn::price].number == decision->price,
+          "S3", "an order's row says something else than its decision");
+  auto& sold = sold_[decision->item];
+  sold += decision->qty;
+  require(sold <= log_.highest_total(decision->item), "S2", "more rows than there was stock");
+}
+
+void DatabaseWatch::on_item(const SqlChange& change) const {
+  const auto& cells = change.table->rows.at(change.key);
+  const auto item = static_cast<std::uint64_t>(change.key);
+  const auto lsn = lsn_of(cells[ItemColumn::lsn]);
+  const auto put_lsn = lsn_of(cells[ItemColumn::put_lsn]);
+  require(cells[ItemColumn::amount].number >= 0, "S2", "an amount below zero in the database");
+  // A first claim sets the guards of an unowned database to zero.
+  const bool adopted = !server_.tables().meta.rows.empty() && lsn == 0 && put_lsn == 0;
+  if (!change.before.empty() && !adopted) {
+    require(lsn >= lsn_of(change.before[ItemColumn::lsn]), "S6", "an item's guard went back");
+    require(put_lsn >= lsn_of(change.before[ItemColumn::put_lsn]), "S6",
+            "an item's put guard went back");
+  }
+  if (lsn != 0) {
+    const auto* decision = log_.find(lsn);
+    require(decision != nullptr && log_.durable(lsn), "S7", "an amount before it is durable");
+    require(decision->item == item && decision->amount == cells[ItemColumn::amount].number, "S6",
+            "an amount that does not belong to its lsn");
+  }
+  if (put_lsn != 0) {
+    const auto* decision = log_.find(put_lsn);
+    require(decision != nullptr && log_.durable(put_lsn), "S7", "an ItemPut before it is durable");
+    require(decision->item == item && decision->total == cells[ItemColumn::total].number, "S6",
+            "a total that does not belong to its lsn");
+  }
+}
+
+void DatabaseWatch::on_lane(const SqlChange& change) const {
+  const auto& cells = change.table->rows.at(change.key);
+  if (change.before.empty()) return;
+  require(cells[1].number >= change.before[1].number, "S12", "a lane's epoch went back");
+  require(cells[2].number >= change.before[2].number, "S9", "a lane's witness went back");
+  require(lsn_of(cells[2]) <= log_.durable_lsn(), "S7", "the witness is ahead of the log");
+}
+
+// EXEC is a promise about the database: recovery will never look again.
+void DatabaseWatch::on_outcome(RecordType type, const storage::Outcome& outcome) const {
+  require(type != RecordType::fail, "S13", "FAIL though the database refused no row");
+  if (type != RecordType::exec) return;
+  const auto& tables = server_.tables();
+  for (std::size_t i = 0; i + 1 < outcome.numbers.size(); i += 2) {
+    for (auto lsn = outcome.numbers[i]; lsn <= outcome.numbers[i + 1]; ++lsn) {
+      if (storage::lsn_epoch(lsn) != storage::lsn_epoch(outcome.numbers[i + 1]) &&
+          log_.find(lsn) == nullptr) {
+        lsn = storage::make_lsn(storage::lsn_epoch(lsn) + 1, 0);
+        continue;
+      }
+      const auto* decision = log_.find(lsn);
+      if (decision == nullptr || decision->kind == Decision::Kind::rejected) continue;
+      if (outcome.kind == CommandKind::order_insert) {
+        if (decision->kind == Decision::Kind::confirmed)
+          require(tables.orders.rows.contains(static_cast<std::int64_t>(lsn)), "S1",
+                  "EXEC of an order that has no row");
+        continue;
+      }
+      const auto row = tables.item.rows.find(static_cast<std::int64_t>(decision->item));
+      const auto guard =
+          outcome.kind == CommandKind::item_put ? ItemColumn::put_lsn : ItemColumn::lsn;
+      require(row != tables.item.rows.end() && lsn_of(row->second[guard]) >= lsn, "S6",
+              "EXEC of an item command that the database lacks");
+    }
+  }
+}
+
+void DatabaseWatch::compare() const {
+  const auto& tables = server_.tables();
+  require(tables.orders.rows.size() == log_.confirmed(), "S1",
+          "the database does not hold every confirmed order");
+  require(tables.item.rows.size() == log_.items().size(), "S4", "items differ from the log");
+  std::map<std::uint64_t, std::int64_t> sold;
+  for (const auto& [key, cells] : tables.orders.rows)
+    sold[static_cast<std::uint64_t>(cells[OrderColumn::item].number)] +=
+        cells[OrderColumn::qty].number;
+  for (const auto& [item, truth] : log_.items()) {
+    const auto row = tables.item.rows.find(static_cast<std::int64_t>(item));
+    require(row != tables.item.rows.end(), "S4", "an item is not in the database");
+    require(row->second[ItemColumn::amount].number == truth.amount, "S4",
+            "an amount in the database differs from the log");
+    require(row->second[ItemColumn::total].number == truth.total, "S4",
+            "a total in the database differs from the log");
+    require(truth.total - sold[item] == truth.amount, "S4", "total - sold is not the amount");
+  }
+}
+
+std::uint64_t DatabaseWatch::content_hash() const {
+  std::uint64_t hash = 0;
+  const auto add = [&](const SqlTable& table) {
+    for (const auto& [key, cells] : table.rows)
+      for (const auto& cell : cells) {
+        hash = (hash ^ static_cast<std::uint64_t>(cell.number)) * 0x100000001b3ULL;
+        hash = (hash ^ std::hash<std::string>{}(cell.text)) * 0x100000001b3ULL;
+      }
+  };
+  add(server_.tables().orders);
+  add(server_.tables().item);
+  return hash;
+}
+
+void DatabaseWatch::recount() {
+  sold_.clear();
+  for (const auto& [key, cells] : server_.tables().orders.rows)
+    sold_[static_cast<std::uint64_t>(cells[OrderColumn::item].number)] +=
+        cells[OrderColumn::qty].number;
+}
+
+}  // namespace stampede::sim

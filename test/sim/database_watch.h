@@ -1,0 +1,42 @@
+#pragma once
+
+// Looks at every commit of the simulated database, and at every outcome on its way to the log.
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "storage/command.h"
+#include "test/sim/log_model.h"
+#include "test/sim/sim_server.h"
+
+namespace stampede::sim {
+
+class DatabaseWatch {
+ public:
+  DatabaseWatch(SimServer& server, const LogModel& log) : server_(server), log_(log) {}
+
+  // Whose lane writes now: a commit of orders or items under another epoch than its lane row's is a
+  // breach of the fence. 0: not a lane.
+  void writes_as(std::uint64_t epoch, int lane) { epoch_ = epoch, lane_ = lane; }
+  void on_commit(const std::vector<SqlChange>& changes);
+  void on_outcome(storage::RecordType type, const storage::Outcome& outcome) const;
+
+  // At rest: the database holds exactly what the log says.
+  void compare() const;
+  [[nodiscard]] std::uint64_t content_hash() const;  // of orders and items
+  void recount();                                    // after the rows were replaced by a backup
+
+ private:
+  void on_order(const SqlChange& change);
+  void on_item(const SqlChange& change) const;
+  void on_lane(const SqlChange& change) const;
+
+  SimServer& server_;
+  const LogModel& log_;
+  std::uint64_t epoch_ = 0;
+  int lane_ = 0;
+  std::map<std::uint64_t, std::int64_t> sold_;
+};
+
+}  // namespace stampede::sim

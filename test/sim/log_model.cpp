@@ -1,0 +1,217 @@
+#include "test/sim/log_model.h"
+
+#include <algorithm>
+
+#include "test/sim/violation.h"
+
+namespace stampede::sim {
+
+using Kind = Decision::Kind;
+using storage::CommandKind;
+using storage::RecordType;
+
+void LogModel::append(std::string_view records, Lsn first_lsn,
+                      std::vector<std::pair<RecordType, storage::Outcome>>& outcomes) {
+  storage::RecordCursor cursor(records, first_lsn);
+  for (storage::RecordView record; cursor.next(record);) {
+    switch (record.type) {
+      case RecordType::emit:
+        add_emit(record.payload, record.lsn);
+        break;
+      case RecordType::reject:
+        add_reject(record.payload, record.lsn);
+        break;
+      case RecordType::exec:
+      case RecordType::fail:
+      case RecordType::optm:
+        outcomes.emplace_back(record.type, storage::Outcome{});
+        require(decoder_.outcome(record.payload, outcomes.back().second), "log",
+                "an outcome record cannot be read");
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+void LogModel::add_emit(std::string_view payload, Lsn lsn) {
+  require(decoder_.command_set(payload, set_) && set_.size() == 2, "log",
+          "a command set cannot be read");
+  Decision decision;
+  decision.lsn = lsn;
+  decision.amount = set_[1].amount.amount;
+  if (set_[0].kind == CommandKind::item_put) {
+    const auto& put = set_[0].put;
+    decision.kind = Kind::item_change;
+    decision.id = put.request_id;
+    decision.item = put.item;
+    decision.price = put.price_cents;
+    decision.total = put.total;
+    decision.content_hash = put.content_hash;
+    const auto before = items_.find(put.item);
+    if (before != items_.end())
+      require(decision.total - decision.amount == before->second.total - before->second.amount,
+              "S4", "a stock change changes what was sold");
+  } else {
+    const auto& order = set_[0].order;
+    decision.id = order.request_id;
+    decision.user = order.user;
+    decision.item = order.item;
+    decision.qty = order.qty;
+    decision.price = order.unit_price_cents;
+    decision.decided_at_us = order.decided_at_us;
+    decision.content_hash = hasher_.order_content(order.item, order.user, order.qty);
+    const auto item = items_.find(order.item);
+    require(item != items_.end(), "S4", "an order of an item that the log does not know");
+    require(item->second.amount - order.qty == decision.amount, "S4",
+            "the amount in the log does not follow from the one before");
+    decision.total = item->second.total;
+  }
+  decision.hash = hasher_.id(decision.id);
+  require(decision.amount >= 0, "S2", "the log sells more than there is");
+  add(std::move(decision));
+}
+
+void LogModel::import(const std::vector<storage::ItemRow>& items, std::uint64_t epoch) {
+  Lsn lsn = storage::make_lsn(epoch, 0);
+  for (const auto& item : items) {
+    Decision decision;
+    decision.kind = Kind::item_change;
+    decision.lsn = ++lsn;
+    decision.id = "import-" + std::to_string(item.id);
+    decision.hash = hasher_.id(decision.id);
+    decision.item = item.id;
+    decision.price = item.price_cents;
+    decision.total = decision.amount = item.amount;
+    add(std::move(decision));
+  }
+}
+
+void LogModel::add_reject(std::string_view payload, Lsn lsn) {
+  storage::Rejection rejection;
+  require(decoder_.rejection(payload, rejection), "log", "a rejection cannot be read");
+  Decision decision;
+  decision.kind = Kind::rejected;
+  decision.lsn = lsn;
+  decision.hash = rejection.request_hash;
+  decision.content_hash = rejection.content_hash;
+  decision.item = rejection.item;
+  decision.qty = rejection.qty;
+  decision.reason = rejection.reason;
+  const auto item = items_.find(rejection.item);
+  require(item != items_.end(), "S4", "a rejection for an item that the log does not know");
+  if (rejection.reason == storage::RejectReason::sold_out)
+    require(item->second.amount < rejection.qty, "S3", "sold_out though there is enough");
+  decision.amount = item->second.amount;
+  decision.total = item->second.total;
+  add(std::move(decision));
+}
+
+void LogModel::add(Decision&& decision) {
+  require(decisions_.empty() || decisions_.back().lsn < decision.lsn, "log", "lsns do not ascend");
+  const auto item = items_.find(decision.item);
+  decision.item_was_there = item != items_.end();
+  if (decision.item_was_there) {
+    decision.amount_before = item->second.amount;
+    decision.total_before = item->second.total;
+  }
+  const auto [known, is_new] = by_hash_.try_emplace(decision.hash[0], decisions_.size());
+  if (!is_new) {
+    require(decisions_[known->second].kind == Kind::rejected, "S3",
+            "a request id is decided twice");
+    decision.same_id_before = known->second;
+    known->second = decisions_.size();
+  }
+  if (decision.kind == Kind::confirmed) {
+    ++confirmed_;
+    if (limit_per_user_ != 0) {
+      auto& bought = bought_[{decision.item, decision.user}];
+      bought += decision.qty;
+      require(bought <= limit_per_user_, "S3", "a user bought more than the limit");
+    }
+  }
+  if (decision.kind != Kind::rejected) {
+    auto& truth = items_[decision.item];
+    truth.amount = decision.amount;
+    truth.total = decision.total;
+    if (decision.kind == Kind::item_change) truth.price = decision.price;
+    auto& highest = highest_total_[decision.item];
+    highest = std::max(highest, decision.total);
+  }
+  decisions_.push_back(std::move(decision));
+}
+
+void LogModel::take_back() {
+  const auto& decision = decisions_.back();
+  if (decision.kind == Kind::confirmed) {
+    --confirmed_;
+    if (limit_per_user_ != 0) bought_[{decision.item, decision.user}] -= decision.qty;
+  }
+  if (decision.kind != Kind::rejected) {
+    if (decision.item_was_there) {
+      items_[decision.item].amount = decision.amount_before;
+      items_[decision.item].total = decision.total_before;
+    } else {
+      items_.erase(decision.item);
+    }
+  }
+  if (decision.same_id_before == SIZE_MAX)
+    by_hash_.erase(decision.hash[0]);
+  else
+    by_hash_[decision.hash[0]] = decision.same_id_before;
+  decisions_.pop_back();
+}
+
+void LogModel::forget_unsynced() {
+  while (decisions_.size() > durable_) take_back();
+}
+
+void LogModel::recovered(Lsn last, const actors::OrderBook& book) {
+  while (!decisions_.empty() && decisions_.back().lsn > last) {
+    require(decisions_.size() > durable_, "S1", "a durable decision is gone after a restart");
+    take_back();
+  }
+  require(last == 0 || (!decisions_.empty() && decisions_.back().lsn == last), "S1",
+          "the log holds a decision that nobody made");
+  actors::Books expected;
+  expected.confirmed = confirmed_;
+  expected.items = items_.size();
+  for (const auto& [item, truth] : items_)
+    expected.hash += actors::books_hash(item, truth.amount, truth.total - truth.amount);
+  const auto books = book.books();
+  require(books.confirmed == expected.confirmed, "S1", "orders are missing in memory");
+  require(books.items == expected.items && books.hash == expected.hash, "S4",
+          "memory does not say what the log says");
+}
+
+std::size_t LogModel::position(Lsn lsn) const {
+  const auto at = std::lower_bound(decisions_.begin(), decisions_.end(), lsn,
+                                   [](const Decision& d, Lsn wanted) { return d.lsn < wanted; });
+  return at == decisions_.end() || at->lsn != lsn
+             ? SIZE_MAX
+             : static_cast<std::size_t>(at - decisions_.begin());
+}
+
+const Decision* LogModel::find(Lsn lsn) const {
+  const auto at = position(lsn);
+  return at == SIZE_MAX ? nullptr : &decisions_[at];
+}
+
+bool LogModel::durable(Lsn lsn) const {
+  return position(lsn) < durable_;
+}
+
+const Decision* LogModel::durable_about(std::string_view id) const {
+  const auto known = by_hash_.find(hasher_.id(id)[0]);
+  if (known == by_hash_.end()) return nullptr;
+  auto at = known->second;
+  while (at != SIZE_MAX && at >= durable_) at = decisions_[at].same_id_before;
+  return at == SIZE_MAX ? nullptr : &decisions_[at];
+}
+
+std::int64_t LogModel::highest_total(std::uint64_t item) const {
+  const auto found = highest_total_.find(item);
+  return found == highest_total_.end() ? 0 : found->second;
+}
+
+}  // namespace stampede::sim

@@ -1,0 +1,107 @@
+#pragma once
+
+// The checker's own picture of the log: every decision that was ever handed to the disk, in order,
+// and how many of them are durable. Fed with the bytes on their way to the log, never with what the
+// product believes.
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "actors/order_book.h"
+#include "actors/request_hash.h"
+#include "storage/command.h"
+#include "storage/database.h"
+#include "storage/log_format.h"
+
+namespace stampede::sim {
+
+using storage::Lsn;
+
+struct Decision {
+  enum class Kind : std::uint8_t { confirmed = 1, rejected, item_change };
+  Kind kind = Kind::confirmed;
+  Lsn lsn = 0;
+  storage::RequestHash hash{};
+  std::string id;    // not of rejections: the log holds the hash alone
+  std::string user;  // confirmed
+  std::uint64_t item = 0;
+  std::uint32_t qty = 0;
+  std::int64_t price = 0;
+  std::int64_t decided_at_us = 0;
+  std::uint64_t content_hash = 0;
+  storage::RejectReason reason = storage::RejectReason::invalid;
+  std::int64_t amount = 0;  // of the item, after it
+  std::int64_t total = 0;
+  // As it was before, to take the decision back when a crash loses it.
+  bool item_was_there = false;
+  std::int64_t amount_before = 0;
+  std::int64_t total_before = 0;
+  std::size_t same_id_before = SIZE_MAX;
+};
+
+struct ItemTruth {
+  std::int64_t total = 0;
+  std::int64_t amount = 0;
+  std::int64_t price = 0;
+};
+
+class LogModel {
+ public:
+  // Of every item; 0: none.
+  void set_limit_per_user(std::uint32_t limit) { limit_per_user_ = limit; }
+  void set_uuid(const storage::LogUuid& uuid) { hasher_ = actors::RequestHasher(uuid); }
+
+  // Records on their way to the log; checks each against all before it. Returns the outcomes among
+  // them in `outcomes`.
+  void append(std::string_view records, Lsn first_lsn,
+              std::vector<std::pair<storage::RecordType, storage::Outcome>>& outcomes);
+  // The items of a database that no log has owned, logged by a first start.
+  void import(const std::vector<storage::ItemRow>& items, std::uint64_t epoch);
+  void synced() { durable_ = decisions_.size(); }
+  // A restart read the log up to `last`: what was durable must be there, what was not may be lost.
+  // `core` must remember exactly the same.
+  void recovered(Lsn last, const actors::OrderBook& book);
+  void forget_unsynced();  // the disk was put back by hand
+
+  [[nodiscard]] const Decision* find(Lsn lsn) const;
+  [[nodiscard]] bool durable(Lsn lsn) const;
+  // The newest decision about a request id that is durable, or null.
+  [[nodiscard]] const Decision* durable_about(std::string_view id) const;
+  [[nodiscard]] storage::RequestHash hash(std::string_view id) const { return hasher_.id(id); }
+  [[nodiscard]] std::uint64_t order_content(std::uint64_t item, std::string_view user,
+                                            std::uint32_t qty) const {
+    return hasher_.order_content(item, user, qty);
+  }
+  [[nodiscard]] const std::vector<Decision>& decisions() const { return decisions_; }
+  [[nodiscard]] const std::map<std::uint64_t, ItemTruth>& items() const { return items_; }
+  [[nodiscard]] std::uint64_t confirmed() const { return confirmed_; }
+  [[nodiscard]] Lsn durable_lsn() const { return durable_ == 0 ? 0 : decisions_[durable_ - 1].lsn; }
+  // Highest total that an item ever had: no more units can be sold.
+  [[nodiscard]] std::int64_t highest_total(std::uint64_t item) const;
+
+ private:
+  void add(Decision&& decision);
+  void take_back();
+  void add_emit(std::string_view payload, Lsn lsn);
+  void add_reject(std::string_view payload, Lsn lsn);
+  [[nodiscard]] std::size_t position(Lsn lsn) const;
+
+  actors::RequestHasher hasher_{storage::LogUuid{}};
+  std::vector<Decision> decisions_;
+  std::size_t durable_ = 0;
+  std::map<std::uint64_t, ItemTruth> items_;
+  std::map<std::uint64_t, std::int64_t> highest_total_;
+  std::unordered_map<std::uint64_t, std::size_t> by_hash_;  // the newest decision
+  std::uint64_t confirmed_ = 0;
+  std::uint32_t limit_per_user_ = 0;
+  std::map<std::pair<std::uint64_t, std::string>, std::uint64_t> bought_;  // by item and user
+  storage::CommandDecoder decoder_;
+  std::vector<storage::Command> set_;
+};
+
+}  // namespace stampede::sim

@@ -1,0 +1,315 @@
+#include "test/sim/sim_disk.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <utility>
+
+#include "config/invariant.h"
+
+namespace stampede::sim {
+
+using storage::AppendFile;
+using storage::Done;
+using storage::Errc;
+using storage::Error;
+using storage::HeldLock;
+using storage::Result;
+using storage::Status;
+
+namespace {
+
+Error broken(const char* what, const std::string& path) {
+  return {Errc::io, std::string("simulated disk: cannot ") + what + " " + path};
+}
+
+class SimLock final : public HeldLock {};  // the world frees it with the process
+
+}  // namespace
+
+class SimFile final : public AppendFile {
+ public:
+  SimFile(SimDisk& disk, SimDisk::InodePtr inode) : disk_(disk), inode_(std::move(inode)) {}
+  Status write_at(std::uint64_t offset, std::string_view bytes) override {
+    return disk_.write(*inode_, offset, bytes);
+  }
+  Status datasync() override { return disk_.sync(*inode_, sync_failed_); }
+  Status sync() override { return disk_.sync(*inode_, sync_failed_); }
+
+ private:
+  SimDisk& disk_;
+  SimDisk::InodePtr inode_;
+  bool sync_failed_ = false;
+};
+
+bool SimDisk::step() {
+  ++counters_.operations;
+  if (counters_.operations != end_at_) return false;
+  end_at_ = 0;
+  return true;
+}
+
+bool SimDisk::fails(double chance) {
+  if (!random_.chance(chance)) return false;
+  ++counters_.errors;
+  return true;
+}
+
+// --- file contents --------------------------------------------------------------------------
+
+void SimDisk::store(Inode& inode, std::uint64_t offset, std::string_view bytes) {
+  if (bytes.empty()) return;
+  inode.differs = true;
+  if (inode.cached.size() < offset + bytes.size()) inode.cached.resize(offset + bytes.size());
+  std::memcpy(inode.cached.data() + offset, bytes.data(), bytes.size());
+  const auto last = (offset + bytes.size() - 1) / kSector;
+  inode.dirty.resize(std::max<std::size_t>(inode.dirty.size(), last / 64 + 1));
+  for (auto sector = offset / kSector; sector <= last; ++sector)
+    inode.dirty[sector / 64] |= std::uint64_t{1} << (sector % 64);
+}
+
+// Writes the dirty sectors that keep() chooses; the others stay as they were on the platter.
+template <class Keep>
+void SimDisk::persist(Inode& inode, Keep&& keep) {
+  for (std::size_t word = 0; word < inode.dirty.size(); ++word) {
+    for (auto bits = inode.dirty[word]; bits != 0; bits &= bits - 1) {
+      if (!keep()) continue;
+      const auto sector = word * 64 + static_cast<std::size_t>(std::countr_zero(bits));
+      const auto begin = sector * kSector;
+      const auto end = std::min<std::uint64_t>(begin + kSector, inode.cached.size());
+      if (end <= inode.durable.size())
+        std::memcpy(inode.durable.data() + begin, inode.cached.data() + begin, end - begin);
+    }
+    inode.dirty[word] = 0;
+  }
+}
+
+Status SimDisk::write(Inode& inode, std::uint64_t offset, std::string_view bytes) {
+  const bool ends = step();
+  const bool error = fails(faults.write_error);
+  if (ends || error) bytes = bytes.substr(0, random_.below(bytes.size() + 1));
+  store(inode, offset, bytes);
+  if (ends) end();
+  if (error) return broken("write", "a file");
+  return Done{};
+}
+
+Status SimDisk::sync(Inode& inode, bool& failed_before) {
+  if (failed_before) ++counters_.synced_after_error;
+  const bool ends = step();
+  if (ends && random_.chance(0.5)) end();
+  if (!fails(faults.sync_error)) {
+    inode.durable.resize(inode.cached.size(), '\0');
+    persist(inode, [] { return true; });
+    inode.differs = inode.sync_failed;
+    if (ends) end();
+    return Done{};
+  }
+  failed_before = inode.sync_failed = true;
+  inode.durable.resize(inode.cached.size(), '\0');
+  persist(inode, [this] { return random_.chance(0.5); });
+  if (random_.chance(0.3)) inode.cached = inode.durable;  // memory was needed for something else
+  if (ends) end();
+  return broken("sync", "a file");
+}
+
+// --- power ----------------------------------------------------------------------------------
+
+void SimDisk::lose_power() {
+  locked_ = false;
+  end_at_ = 0;
+  // A file met twice has nothing more to forget the second time.
+  for (const auto& [name, inode] : cached_) forget_file(*inode);
+  for (const auto& [name, inode] : durable_) forget_file(*inode);
+  for (const auto& change : unsynced_names_) forget_file(*change.inode);
+  forget_names();
+}
+
+// What survives: nothing, everything, or any subset; sectors are not written in any order.
+void SimDisk::forget_file(Inode& inode) {
+  if (!inode.differs) return;
+  inode.differs = inode.sync_failed = false;
+  const double kept = random_.pick({0.0, 0.2, 0.5, 0.8, 1.0});
+  if (inode.durable.size() < inode.cached.size() && random_.chance(kept))
+    inode.durable.resize(inode.cached.size(), '\0');
+  persist(inode, [&] { return random_.chance(kept); });
+  inode.cached = inode.durable;
+}
+
+void SimDisk::forget_names() {
+  const double kept = random_.pick({0.0, 0.5, 1.0});
+  for (const auto& change : unsynced_names_)
+    if (random_.chance(kept)) apply(durable_, change);
+  unsynced_names_.clear();
+  cached_ = durable_;
+}
+
+void SimDisk::apply(Names& names, const NameChange& change) {
+  if (change.made.empty()) {
+    const auto found = names.find(change.gone);
+    if (found != names.end() && found->second == change.inode) names.erase(found);
+    return;
+  }
+  // A rename survives whole or not at all: the file never keeps its old name beside the new one.
+  std::erase_if(names, [&](const auto& entry) { return entry.second == change.inode; });
+  names[change.made] = change.inode;
+}
+
+void SimDisk::change_name(NameChange change) {
+  apply(cached_, change);
+  unsynced_names_.push_back(std::move(change));
+}
+
+// --- storage::Disk --------------------------------------------------------------------------
+
+std::uint64_t SimDisk::used_bytes() const {
+  std::uint64_t used = 0;
+  for (const auto& [name, inode] : cached_) used += inode->cached.size();
+  return used;
+}
+
+Result<std::unique_ptr<AppendFile>> SimDisk::create_zeroed(const std::string& path,
+                                                           std::uint64_t bytes) {
+  const bool ends = step();
+  if (fails(faults.name_error)) return broken("create", path);
+  if (used_bytes() + bytes > faults.capacity) {
+    ++counters_.full;
+    return broken("find room for", path);
+  }
+  if (cached_.contains(path)) return broken("create the existing", path);
+  auto inode = std::make_shared<Inode>();
+  change_name({"", path, inode});
+  store(*inode, 0, std::string(ends ? random_.below(bytes + 1) : bytes, '\0'));
+  if (ends) end();
+  return std::unique_ptr<AppendFile>(std::make_unique<SimFile>(*this, std::move(inode)));
+}
+
+Result<std::unique_ptr<AppendFile>> SimDisk::open_for_write(const std::string& path) {
+  if (step()) end();
+  if (fails(faults.name_error)) return broken("open", path);
+  const auto found = cached_.find(path);
+  if (found == cached_.end()) return broken("open the missing", path);
+  return std::unique_ptr<AppendFile>(std::make_unique<SimFile>(*this, found->second));
+}
+
+Status SimDisk::rename(const std::string& from, const std::string& to) {
+  const bool ends = step();
+  if (ends && random_.chance(0.5)) end();
+  if (fails(faults.name_error)) return broken("rename", from);
+  const auto found = cached_.find(from);
+  if (found == cached_.end()) return broken("rename the missing", from);
+  if (cached_.contains(to)) return broken("rename over the existing", to);
+  change_name({from, to, found->second});
+  if (ends) end();
+  return Done{};
+}
+
+Status SimDisk::remove(const std::string& path) {
+  const bool ends = step();
+  if (ends && random_.chance(0.5)) end();
+  if (fails(faults.name_error)) return broken("remove", path);
+  const auto found = cached_.find(path);
+  if (found != cached_.end()) change_name({path, "", found->second});
+  if (ends) end();
+  return Done{};
+}
+
+Status SimDisk::sync_dir(const std::string& dir) {
+  const bool ends = step();
+  if (ends && random_.chance(0.5)) end();
+  if (fails(faults.name_error)) return broken("sync directory", dir);
+  durable_ = cached_;
+  unsynced_names_.clear();
+  if (ends) end();
+  return Done{};
+}
+
+Status SimDisk::make_dir(const std::string&) {
+  if (step()) end();
+  return Done{};
+}
+
+Result<std::vector<storage::FileEntry>> SimDisk::list(const std::string& dir) {
+  if (step()) end();
+  if (fails(faults.read_error)) return broken("list", dir);
+  std::vector<storage::FileEntry> files;
+  for (const auto& [path, inode] : cached_)
+    if (path.starts_with(dir + "/"))
+      files.push_back({path.substr(dir.size() + 1), inode->cached.size()});
+  return files;
+}
+
+Status SimDisk::read(const std::string& path, std::uint64_t offset, std::uint64_t bytes_max,
+                     std::string& out) {
+  if (step()) end();
+  if (fails(faults.read_error)) return broken("read", path);
+  const auto found = cached_.find(path);
+  if (found == cached_.end()) return broken("read the missing", path);
+  const std::string_view bytes = found->second->cached;
+  out = offset < bytes.size() ? bytes.substr(offset, bytes_max) : std::string_view{};
+  return Done{};
+}
+
+Result<std::unique_ptr<HeldLock>> SimDisk::lock(const std::string& path) {
+  if (step()) end();
+  if (fails(faults.read_error)) return broken("lock", path);
+  if (std::exchange(locked_, true)) return Error{Errc::locked, path + " is held by another"};
+  return std::unique_ptr<HeldLock>(std::make_unique<SimLock>());
+}
+
+// --- for the checker ------------------------------------------------------------------------
+
+bool SimDisk::newest_segment_durable() const {
+  for (auto seen = cached_.rbegin(); seen != cached_.rend(); ++seen) {
+    if (!seen->first.ends_with(".seg")) continue;
+    const auto kept = durable_.find(seen->first);
+    return kept != durable_.end() && seen->second == kept->second &&
+           seen->second->cached == seen->second->durable;
+  }
+  return false;
+}
+
+std::uint64_t SimDisk::content_hash() const {
+  std::uint64_t hash = 0xcbf29ce484222325ULL;
+  const auto add = [&](std::string_view bytes) {
+    hash = (hash ^ std::hash<std::string_view>{}(bytes)) * 0x100000001b3ULL;
+  };
+  for (const auto& [name, inode] : cached_) {
+    if (name.ends_with("LOCK")) continue;
+    add(name);
+    add(inode->cached);
+  }
+  return hash;
+}
+
+void SimDisk::flip(const std::string& path, std::uint64_t offset, unsigned bit) {
+  const auto found = cached_.find(path);
+  STAMPEDE_ASSERT(found != cached_.end(), "rot strikes files that are there");
+  for (auto* bytes : {&found->second->cached, &found->second->durable})
+    if (offset < bytes->size())
+      (*bytes)[offset] = static_cast<char>((*bytes)[offset] ^ (1U << bit));
+}
+
+SimDisk::Names SimDisk::deep_copy(const Names& names) {
+  Names copy;
+  for (const auto& [name, inode] : names) {
+    auto twin = std::make_shared<Inode>();
+    twin->cached = twin->durable = inode->cached;
+    copy[name] = std::move(twin);
+  }
+  return copy;
+}
+
+SimDisk::State SimDisk::backup() const {
+  State state;
+  state.cached = state.durable = deep_copy(cached_);
+  return state;
+}
+
+void SimDisk::exchange(State& state) {
+  std::swap(cached_, state.cached);
+  std::swap(durable_, state.durable);
+  std::swap(unsynced_names_, state.unsynced_names);
+}
+
+}  // namespace stampede::sim

@@ -1,0 +1,139 @@
+#pragma once
+
+// A simulated MySQL server: the contract's tables and the transactions on them. The product's own
+// storage/command_sql and storage/database talk to it: test/sim/sim_session.cpp takes the place of
+// storage/mysql_session.cpp, and everything above it is the real code, SQL text included.
+//
+// Fault model: connecting fails; a statement fails before or after it ran (2006, 2013), a COMMIT's
+// answer is lost either way; deadlock (1213: the transaction is gone), lock wait (1205: the
+// statement is gone); away for a while; restarted (open transactions are gone, committed ones
+// stay). A client that dies inside a COMMIT may leave it undecided: its rows stay locked until the
+// server decides. Isolation: a transaction is made of one event, so none ever sees another's half.
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "test/sim/process_end.h"
+#include "test/sim/random.h"
+#include "test/sim/sql_table.h"
+
+namespace stampede::sim {
+
+struct ServerFaults {  // chance per statement, connect_error per connect
+  double connect_error = 0;
+  double lost_before = 0;
+  double lost_after = 0;
+  double deadlock = 0;
+  double lock_wait = 0;
+};
+
+struct ServerTables {
+  SqlTable meta{"meta", {{"log_uuid", true}, {"created_at", true}}, -1, -1, {}, {}};
+  SqlTable schema{
+      "schema_version", {{"version"}, {"name", true}, {"applied_at", true}}, -1, -1, {}, {}};
+  SqlTable item{"item",
+                {{"id"},
+                 {"name", true},
+                 {"price_cents"},
+                 {"total"},
+                 {"amount"},
+                 {"limit_per_user"},
+                 {"max_qty", false, 5},
+                 {"put_lsn"},
+                 {"lsn"}},
+                -1,
+                4,
+                {},
+                {}};
+  SqlTable orders{"orders",
+                  {{"order_id"},
+                   {"request_id", true},
+                   {"item_id"},
+                   {"user_id", true},
+                   {"qty"},
+                   {"unit_price_cents"},
+                   {"decided_at", true}},
+                  1,
+                  -1,
+                  {},
+                  {}};
+  SqlTable lane{"lane", {{"lane"}, {"epoch"}, {"applied_lsn"}, {"batches"}}, -1, -1, {}, {}};
+};
+// Columns by position, for the checker.
+struct ItemColumn {
+  static constexpr std::size_t total = 3, amount = 4, put_lsn = 7, lsn = 8;
+};
+struct OrderColumn {
+  static constexpr std::size_t request_id = 1, item = 2, user = 3, qty = 4, price = 5, decided = 6;
+};
+
+class SimServer {
+ public:
+  explicit SimServer(std::uint64_t seed);
+
+  ServerFaults faults;
+  bool away = false;
+  void restart();  // open transactions and sessions are gone
+  // The client that calls is ended in its n-th statement from now (from 1); 0: not.
+  void end_in(std::uint64_t statements, End how) {
+    end_at_ = statements == 0 ? 0 : statements_ + statements;
+    end_how_ = how;
+  }
+  void forget_end() { end_at_ = 0; }
+  // Lets the undecided COMMITs of dead clients be decided.
+  void settle();
+  [[nodiscard]] bool unsettled() const { return !undecided_.empty(); }
+
+  // Called at every commit with what it changed, and with the tables as they are then.
+  std::function<void(const std::vector<SqlChange>&)> on_commit;
+
+  [[nodiscard]] const ServerTables& tables() const { return tables_; }
+  void put_row(const SqlTable& table, std::int64_t key, const SqlCells& cells);  // by hand
+  void replace_rows(const ServerTables& backup);  // a backup comes back
+  [[nodiscard]] std::uint64_t statements() const { return statements_; }
+  [[nodiscard]] std::uint64_t commits() const { return commits_; }
+  [[nodiscard]] std::uint64_t errors() const { return errors_; }
+
+  // --- for sim_session.cpp ---------------------------------------------------------------------
+  struct Session {
+    bool autocommit = true;
+    bool in_transaction = false;
+    bool dead = false;  // its client is gone, or the connection is
+    std::uint64_t generation = 0;
+    std::vector<SqlChange> changes;
+    std::vector<std::string> statements;  // of the open transaction
+  };
+  static SimServer* current;  // that sessions connect to
+  bool connect(Session& session);
+  SqlAnswer run(Session& session, const std::string& sql);
+  void close(Session& session);
+
+ private:
+  struct Undecided {
+    std::vector<std::string> statements;
+    std::vector<std::pair<const SqlTable*, std::int64_t>> locked;
+  };
+  SqlAnswer execute(Session& session, const std::string& sql);
+  SqlAnswer apply(Session& session, const std::string& sql);
+  SqlAnswer lost(Session& session, unsigned errnum);
+  void commit(Session& session);
+  void rollback(Session& session);
+  [[noreturn]] void end_client(Session& session, const std::string& sql);
+  [[nodiscard]] bool locked(const std::vector<SqlChange>& changes, std::size_t from) const;
+
+  Random random_;
+  ServerTables tables_;
+  SqlEngine engine_;
+  std::uint64_t generation_ = 1;
+  std::uint64_t statements_ = 0;
+  std::uint64_t commits_ = 0;
+  std::uint64_t errors_ = 0;
+  std::uint64_t end_at_ = 0;
+  End end_how_ = End::kill;
+  std::vector<Undecided> undecided_;
+};
+
+}  // namespace stampede::sim

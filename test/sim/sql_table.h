@@ -1,0 +1,67 @@
+#pragma once
+
+// Tables in memory, as the migrations make them: primary key, one unique column, one CHECK.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace stampede::sim {
+
+struct Cell {
+  std::int64_t number = 0;
+  std::string text;
+  bool operator==(const Cell&) const = default;
+};
+using SqlCells = std::vector<Cell>;
+
+struct SqlColumn {
+  std::string_view name;
+  bool is_text = false;
+  std::int64_t fallback = 0;  // DEFAULT
+};
+
+struct SqlTable {
+  std::string_view name;
+  std::vector<SqlColumn> columns;  // the first is the primary key
+  int unique = -1;                 // a text column
+  int not_negative = -1;           // CHECK (column >= 0)
+  std::map<std::int64_t, SqlCells> rows;
+  std::unordered_map<std::string, std::int64_t> by_unique;
+
+  [[nodiscard]] int column(std::string_view wanted) const;  // -1: there is none
+  // Puts `cells` in the place of the row, or removes it (null); keeps the unique index.
+  void set(std::int64_t key, const SqlCells* cells);
+};
+
+// A row as it was before a statement changed it; `before` empty: it was not there.
+struct SqlChange {
+  SqlTable* table;
+  std::int64_t key;
+  SqlCells before;
+};
+
+struct SqlAnswer {
+  unsigned errnum = 0;
+  std::string message;
+  std::uint64_t affected = 0;
+  std::vector<SqlCells> rows;
+};
+
+// Runs the statements that storage/ writes (and refuses all others): a tokenizer, a recursive
+// descent parser, left-to-right assignments as MySQL does them. Appends what it changed to
+// `changes`; a statement that fails has changed nothing.
+class SqlEngine {
+ public:
+  explicit SqlEngine(std::vector<SqlTable*> tables) : tables_(std::move(tables)) {}
+  SqlAnswer run(std::string_view sql, std::vector<SqlChange>& changes);
+  static void undo(std::vector<SqlChange>& changes, std::size_t keep);
+
+ private:
+  std::vector<SqlTable*> tables_;
+};
+
+}  // namespace stampede::sim

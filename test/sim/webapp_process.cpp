@@ -1,0 +1,90 @@
+#include "test/sim/webapp_process.h"
+
+#include <utility>
+
+#include "test/sim/world.h"
+
+namespace stampede::sim {
+
+using transport::EnvelopeKind;
+
+namespace {
+
+constexpr Time kTick = 20 * kMs;
+
+actors::WebappSettings settings_of(const World& world, std::uint64_t instance) {
+  actors::WebappSettings settings;
+  settings.instance = instance;
+  settings.waiting_max = world.plan.waiting_max;
+  settings.resend_us = world.plan.resend;
+  settings.results_max = 64;
+  return settings;
+}
+
+}  // namespace
+
+WebappProcess::WebappProcess(World& world, std::uint32_t number, std::uint64_t instance)
+    : world_(world),
+      number_(number),
+      instance_(instance),
+      core_(settings_of(world, instance), *this, [this] {
+        return std::array<std::uint64_t, 2>{world_.schedule.next(), world_.schedule.next()};
+      }) {}
+
+void WebappProcess::start() {
+  tick();
+}
+
+void WebappProcess::tick() {
+  core_.on_tick(world_.queue.now());
+  core_.end_of_round(world_.queue.now());
+  world_.queue.in(kTick, [self = weak_from_this()] {
+    if (const auto alive = self.lock(); alive && alive->world_.is_current(*alive)) alive->tick();
+  });
+}
+
+// All that arrives within a moment becomes one batch.
+void WebappProcess::plan_round() {
+  if (std::exchange(round_planned_, true)) return;
+  world_.queue.in(world_.schedule.between(0, kMs / 2), [self = weak_from_this()] {
+    const auto alive = self.lock();
+    if (!alive || !alive->world_.is_current(*alive)) return;
+    alive->round_planned_ = false;
+    alive->core_.end_of_round(alive->world_.queue.now());
+  });
+}
+
+void WebappProcess::take_request(const actors::ClientAsk& ask) {
+  core_.on_request(ask, world_.queue.now());
+  plan_round();
+}
+
+void WebappProcess::take_broker(const transport::Envelope& envelope, const std::string& body) {
+  const actors::BatchHead head{envelope.sender, envelope.number, envelope.epoch};
+  const auto now = world_.queue.now();
+  if (envelope.kind == EnvelopeKind::hello)
+    core_.on_hello({envelope.broker, envelope.epoch, envelope.counter,
+                    static_cast<actors::Phase>(envelope.code)},
+                   now);
+  else if (envelope.kind == EnvelopeKind::result)
+    core_.on_result(head, body, now);
+  else if (envelope.kind == EnvelopeKind::refusal)
+    core_.on_refusal(head, static_cast<actors::Code>(envelope.code), now);
+  plan_round();
+}
+
+bool WebappProcess::send_work(std::uint64_t number, std::uint32_t count, std::string_view body) {
+  transport::Envelope envelope;
+  envelope.kind = EnvelopeKind::work;
+  envelope.origin = number_;
+  envelope.sender = instance_;
+  envelope.number = number;
+  envelope.count = count;
+  return world_.to_broker_from_webapp(envelope, std::string(body));
+}
+
+void WebappProcess::reply(const actors::ClientToken& client, const actors::Reply& reply) {
+  world_.to_client(client, reply);
+}
+
+}  // namespace stampede::sim

@@ -1,0 +1,47 @@
+#pragma once
+
+// One life of a webapp: the real WebappCore; the shell does what actors/webapp_port.cpp does.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "actors/webapp_core.h"
+#include "test/sim/event_queue.h"
+#include "test/sim/random.h"
+#include "transport/envelope.h"
+
+namespace stampede::sim {
+
+class World;
+
+class WebappProcess : public std::enable_shared_from_this<WebappProcess>,
+                      private actors::WebappOutput {
+ public:
+  WebappProcess(World& world, std::uint32_t number, std::uint64_t instance);
+  void start();
+  void take_request(const actors::ClientAsk& ask);
+  void take_broker(const transport::Envelope& envelope, const std::string& body);
+
+  [[nodiscard]] std::uint32_t number() const { return number_; }
+  [[nodiscard]] const actors::WebappCore& core() const { return core_; }
+
+ private:
+  bool send_work(std::uint64_t number, std::uint32_t count, std::string_view body) override;
+  void reply(const actors::ClientToken& client, const actors::Reply& reply) override;
+  // Simulated clients send no arrays.
+  void open_array(const actors::ClientToken&, std::uint32_t) override {}
+  void close_array(const actors::ClientToken&) override {}
+  void drop_array() override {}
+  void tick();
+  void plan_round();
+
+  World& world_;
+  std::uint32_t number_;
+  std::uint64_t instance_;
+  actors::WebappCore core_;
+  bool round_planned_ = false;
+};
+
+}  // namespace stampede::sim

@@ -1,0 +1,220 @@
+#include "test/sim/world.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace stampede::sim {
+
+namespace {
+
+constexpr Time kSafetyMax = 2500 * kMs;
+constexpr Time kLivenessMax = 90 * kSecond;
+constexpr std::int64_t kWallStart = 1'795'000'000'000'000;  // 2026, in microseconds
+
+}  // namespace
+
+World::World(std::uint64_t seed, const RunOptions& run_options)
+    : options(run_options),
+      plan(Plan::draw(seed)),
+      trace(queue, run_options.trace),
+      schedule(seed, "schedule"),
+      disk(seed),
+      server(seed),
+      watch(server, log),
+      net_(seed, "network"),
+      fault_(seed, "faults"),
+      clock_(seed ^ run_options.clock_seed, "clock"),
+      webapps_(plan.webapps),
+      clients_(*this, seed),
+      operator_(*this, seed) {
+  SimServer::current = &server;
+  log.set_limit_per_user(plan.limit_per_user);
+  server.on_commit = [this](const auto& changes) { watch.on_commit(changes); };
+}
+
+RunResult World::run() {
+  try {
+    if (!options.safety) plan.make_quiet();
+    for (std::uint32_t item = 1; item <= plan.imported; ++item) put_foreign_item(item);
+    start_broker();
+    for (std::uint32_t i = 1; i <= plan.webapps; ++i) start_webapp(i);
+    start_backend(0);
+    operator_.start();
+    clients_.start();
+    plan_faults();
+    while (queue.now() < kSafetyMax && !(clients_.done() && operator_.done()) && step()) {
+    }
+    if (options.liveness) {
+      stop_faults();
+      const auto until = queue.now() + kLivenessMax;
+      while (!quiet() && step())
+        if (queue.now() >= until) throw Violation{"liveness", what_is_open()};
+      compare_all();
+    }
+  } catch (Violation& violation) {
+    result_.violation = std::move(violation);
+  }
+  result_.steps = queue.steps();
+  result_.hash = trace.hash();
+  result_.disk_errors = disk.counters().errors;
+  result_.server_errors = server.errors();
+  return result_;
+}
+
+// False: the limit that shrinking sets is reached.
+bool World::step() {
+  if (queue.steps() >= options.steps_max) throw StepLimit{};
+  try {
+    queue.step();
+  } catch (const ProcessEnd& end) {
+    end_backend(end.how, "inside");
+  }
+  require(disk.counters().synced_after_error == 0, "S10", "a file was synced after it failed");
+  return true;
+}
+
+// An item of a database that no log has owned yet; its guards are leftovers of an earlier log.
+void World::put_foreign_item(std::uint32_t item) {
+  const SqlCells cells{{item, {}},
+                       {0, "item " + std::to_string(item)},
+                       {100 + item, {}},
+                       {plan.stock, {}},
+                       {plan.stock, {}},
+                       {plan.limit_per_user, {}},
+                       {plan.max_qty, {}},
+                       {static_cast<std::int64_t>(fault_.below(2) << 50), {}},
+                       {static_cast<std::int64_t>(fault_.below(2) << 50), {}}};
+  server.put_row(server.tables().item, item, cells);
+}
+
+// Wall time means nothing but what is written for people.
+std::int64_t World::wall_us() {
+  return kWallStart + queue.now() + clock_offset_;
+}
+
+// --- what the backend tells
+// -----------------------------------------------------------------------
+
+void World::on_recovered(const actors::RecoveredLog& recovered) {
+  ++result_.recoveries;
+  if (recovered.core == nullptr) return;
+  log.recovered(recovered.end.last_lsn, recovered.core->book());
+  log.synced();  // the last batch was made durable once more
+  executed_ = executed_appended_ = recovered.max_executed;
+  trace.note("recovered", {recovered.end.last_lsn, recovered.end.batches, recovered.end.segments,
+                           recovered.fold.counts().owed, recovered.end.torn.bytes});
+}
+
+void World::on_import(const std::vector<storage::ItemRow>& items, std::uint64_t epoch) {
+  trace.note("import", {items.size(), epoch});
+  log.import(items, epoch);
+}
+
+void World::on_append(std::string_view records, Lsn first_lsn) {
+  std::vector<std::pair<storage::RecordType, storage::Outcome>> outcomes;
+  log.append(records, first_lsn, outcomes);
+  for (const auto& [type, outcome] : outcomes) {
+    watch.on_outcome(type, outcome);
+    if (type != storage::RecordType::exec) continue;
+    for (std::size_t i = 1; i < outcome.numbers.size(); i += 2)
+      executed_appended_ = std::max(executed_appended_, outcome.numbers[i]);
+  }
+  trace.note("append", {first_lsn, records.size()});
+}
+
+void World::on_synced(const storage::LogWriter& writer) {
+  require(disk.newest_segment_durable(), "S7", "the log said durable what a power cut could take");
+  log.synced();
+  executed_ = executed_appended_;
+  trace.note("synced", {writer.chain().next_batch, writer.segment_no()});
+}
+
+void World::on_claimed(std::uint64_t epoch) {
+  trace.note("claimed", {epoch});
+}
+
+void World::on_control_answer(std::uint64_t number, Lsn lsn, const std::string& body) {
+  deliver([this, number, lsn, body] { operator_.on_answer(number, lsn, body); });
+}
+
+// --- the network
+// ----------------------------------------------------------------------------------
+
+// Dropped, delayed, delivered twice.
+template <class F>
+void World::deliver(F&& action) {
+  if (net_.chance(plan.network.drop)) return;
+  const auto delay = [this] { return net_.between(20, 20 + plan.network.delay_max); };
+  if (net_.chance(plan.network.twice)) queue.in(delay(), action);
+  queue.in(delay(), std::forward<F>(action));
+}
+
+void World::to_webapp_from_client(Random& random, const actors::ClientAsk& ask) {
+  struct Owned {
+    actors::ClientAsk ask;
+    std::string id;
+    std::string user;
+  };
+  const auto webapp = random.below(plan.webapps);
+  auto owned = std::make_shared<Owned>(
+      Owned{ask, std::string(ask.request.id), std::string(ask.request.user)});
+  owned->ask.request.id = owned->id;
+  owned->ask.request.user = owned->user;
+  deliver([this, webapp, owned] {
+    if (webapps_[webapp]) webapps_[webapp]->take_request(owned->ask);
+  });
+}
+
+void World::to_client(const actors::ClientToken& client, const actors::Reply& reply) {
+  SeenAnswer seen{reply.kind, {}, reply.code};
+  if (reply.kind == actors::ReplyKind::answer) seen.answer = *reply.answer;
+  deliver([this, serial = client.number(), id = std::string(reply.id), seen] {
+    clients_.on_reply(serial, id, seen);
+  });
+}
+
+bool World::to_broker_from_webapp(const transport::Envelope& envelope, std::string body) {
+  if (!broker_) return false;
+  trace.note("work", {envelope.origin, envelope.number, envelope.count});
+  deliver([this, envelope, body = std::move(body)] {
+    if (broker_) broker_->take_work(envelope, body);
+  });
+  return true;
+}
+
+// What is queued in one way goes when the way does.
+void World::to_backend(const transport::Envelope& envelope, const std::string& body) {
+  const auto instance = backend_->instance();
+  const auto broker = broker_->instance();
+  const auto way = broker_->way();
+  trace.note("forward", {envelope.origin, envelope.number, envelope.count, way});
+  deliver([this, envelope, body, instance, broker, way] {
+    if (backend_serves() && backend_->instance() == instance && broker_ &&
+        broker_->instance() == broker && broker_->way() == way)
+      backend_->take_work(envelope, body);
+  });
+}
+
+void World::to_broker_from_backend(const transport::Envelope& envelope, std::string body) {
+  deliver([this, envelope, body = std::move(body)] {
+    if (broker_) broker_->take_backend(envelope, body);
+  });
+}
+
+void World::to_webapp(std::uint32_t webapp, const transport::Envelope& envelope, std::string body) {
+  trace.note("to webapp", {webapp, envelope.number, static_cast<std::uint64_t>(envelope.kind),
+                           envelope.code, envelope.epoch});
+  deliver([this, webapp, envelope, body = std::move(body)] {
+    if (webapp <= webapps_.size() && webapps_[webapp - 1])
+      webapps_[webapp - 1]->take_broker(envelope, body);
+  });
+}
+
+void World::to_backend_from_operator(std::uint64_t number, const actors::Request& request,
+                                     const std::string& id, const std::string& name) {
+  deliver([this, number, request, id, name] {
+    if (backend_serves()) backend_->take_control(number, request, id, name);
+  });
+}
+
+}  // namespace stampede::sim

@@ -1,0 +1,158 @@
+#pragma once
+
+// One seed: the machines, the processes on them, what connects them, and what goes wrong.
+// Everything runs in one thread on virtual time; whatever is random comes from the seed.
+//
+// Safety mode: faults all the time, every promise checked as it is made. Then liveness mode: the
+// faults stop, and everything must drain within a bound; then the books are compared.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "test/sim/backend_process.h"
+#include "test/sim/broker_process.h"
+#include "test/sim/clients.h"
+#include "test/sim/database_watch.h"
+#include "test/sim/event_queue.h"
+#include "test/sim/log_model.h"
+#include "test/sim/plan.h"
+#include "test/sim/sim_disk.h"
+#include "test/sim/sim_server.h"
+#include "test/sim/trace.h"
+#include "test/sim/violation.h"
+#include "test/sim/webapp_process.h"
+
+namespace stampede::sim {
+
+inline const std::string kLogDir = "log";
+
+struct RunOptions {
+  bool trace = false;
+  bool safety = true;    // false: no faults at all
+  bool liveness = true;  // false: stop where the faults would stop
+  std::uint64_t steps_max = ~std::uint64_t{0};
+  std::uint64_t clock_seed = 0;  // another wall clock for the same seed
+};
+
+struct RunResult {
+  std::uint64_t steps = 0;
+  std::uint64_t hash = 0;
+  std::uint64_t kills = 0;
+  std::uint64_t power_cuts = 0;
+  std::uint64_t recoveries = 0;
+  std::uint64_t orders = 0;  // confirmed, and found in memory, log and database
+  std::uint64_t disk_errors = 0;
+  std::uint64_t server_errors = 0;
+  std::uint64_t refusals = 0;  // damaged, old or wiped logs and databases that were refused
+  std::optional<Violation> violation;
+};
+
+class World {
+ public:
+  World(std::uint64_t seed, const RunOptions& options);
+  RunResult run();
+
+  // --- what the processes share ----------------------------------------------------------------
+  const RunOptions options;
+  Plan plan;
+  EventQueue queue;
+  Trace trace;
+  Random schedule;  // when things happen
+  SimDisk disk;
+  SimServer server;
+  LogModel log;
+  DatabaseWatch watch;
+
+  [[nodiscard]] std::int64_t wall_us();
+  [[nodiscard]] bool is_current(const BackendProcess& process) const {
+    return backend_.get() == &process;
+  }
+  [[nodiscard]] bool is_current(const BrokerProcess& process) const {
+    return broker_.get() == &process;
+  }
+  [[nodiscard]] bool is_current(const WebappProcess& process) const {
+    return webapps_[process.number() - 1].get() == &process;
+  }
+  [[nodiscard]] bool backend_serves() const { return backend_ && backend_->serving(); }
+
+  // --- what the backend tells --------------------------------------------------------------------
+  void on_recovered(const actors::RecoveredLog& recovered);
+  void on_import(const std::vector<storage::ItemRow>& items, std::uint64_t epoch);
+  void on_append(std::string_view records, Lsn first_lsn);
+  void on_synced(const storage::LogWriter& writer);
+  void on_claimed(std::uint64_t epoch);
+  void on_control_answer(std::uint64_t number, Lsn lsn, const std::string& body);
+  void backend_exit(int code, const std::string& why);
+
+  // --- the network -------------------------------------------------------------------------------
+  void to_webapp_from_client(Random& random, const actors::ClientAsk& ask);
+  void to_client(const actors::ClientToken& client, const actors::Reply& reply);
+  bool to_broker_from_webapp(const transport::Envelope& envelope, std::string body);
+  void to_backend(const transport::Envelope& envelope, const std::string& body);
+  void to_broker_from_backend(const transport::Envelope& envelope, std::string body);
+  void to_webapp(std::uint32_t webapp, const transport::Envelope& envelope, std::string body);
+  void to_backend_from_operator(std::uint64_t number, const actors::Request& request,
+                                const std::string& id, const std::string& name);
+
+ private:
+  // processes (world_faults.cpp)
+  void start_broker();
+  void start_webapp(std::uint32_t number);
+  void start_backend(Time delay);
+  void try_start();
+  void end_backend(End how, const char* why);
+  void end_machine();
+  void plan_faults();
+  void crash();
+  void crash_broker();
+  void crash_webapp();
+  void crash_server();
+  void jump_clock();
+  void put_foreign_item(std::uint32_t item);
+  template <class F>
+  void again(Time Plan::*every, F&& action);
+  void run_zombie(std::shared_ptr<LaneThread> zombie, int times);
+
+  // what must be refused (world_refusals.cpp)
+  void refusals();
+  void rot();
+  void old_log();
+  void wiped_log();
+  void old_database();
+  void must_refuse(const char* what);
+
+  // the end (world_end.cpp)
+  [[nodiscard]] bool quiet() const;
+  [[nodiscard]] std::string what_is_open() const;
+  void stop_faults();
+  void compare_all();
+  void replay_everything_again();
+
+  template <class F>
+  void deliver(F&& action);
+  bool step();
+
+  Random net_;
+  Random fault_;
+  Random clock_;
+  std::shared_ptr<BackendProcess> backend_;
+  std::shared_ptr<BrokerProcess> broker_;
+  std::vector<std::shared_ptr<WebappProcess>> webapps_;
+  Clients clients_;
+  Operator operator_;
+  bool faults_on_ = true;
+  std::uint64_t next_instance_ = 1;
+  std::int64_t clock_offset_ = 0;
+  bool starting_ = false;  // a start of the backend is planned
+  std::optional<SimDisk::State> log_backup_;
+  Lsn log_backup_lsn_ = 0;
+  std::optional<ServerTables> server_backup_;
+  Lsn executed_appended_ = 0;  // highest lsn that an EXEC on its way to the log names
+  Lsn executed_ = 0;           // durable ones
+  RunResult result_;
+};
+
+}  // namespace stampede::sim

@@ -1,0 +1,97 @@
+// The faults stop, everything drains, the books are compared.
+
+#include <algorithm>
+
+#include "test/sim/world.h"
+
+namespace stampede::sim {
+
+void World::stop_faults() {
+  trace.note("faults stop");
+  faults_on_ = false;
+  plan.make_quiet();
+  disk.faults = {};
+  disk.forget_end();
+  server.faults = {};
+  server.away = false;
+  server.forget_end();
+  server.settle();
+  if (!backend_) start_backend(0);
+}
+
+bool World::quiet() const {
+  return clients_.done() && operator_.done() && backend_ && backend_->settled();
+}
+
+std::string World::what_is_open() const {
+  std::string text = "after a minute and a half without faults";
+  if (!clients_.done()) text += ", clients wait";
+  if (!operator_.done()) text += ", the operator waits";
+  if (!backend_) return text + ", there is no backend";
+  if (!backend_->settled())
+    text += ", the backend owes " + std::to_string(backend_->core().projection().owed()) +
+            (backend_->core().work_open() ? " and has work open" : "");
+  return text;
+}
+
+void World::compare_all() {
+  trace.note("compare", {log.confirmed()});
+  log.recovered(log.durable_lsn(), backend_->core().book());
+  watch.compare();
+  clients_.compare(backend_->core().book());
+  result_.orders = log.confirmed();
+  const auto rows = watch.content_hash();
+  const auto decided = log.decisions().size();
+  end_backend(End::kill, "the last time");
+  while (!quiet() && step()) {
+  }
+  clients_.compare(backend_->core().book());
+  // Somebody may have asked again for a rejection that is forgotten: then it was decided anew.
+  const bool at_rest = log.decisions().size() == decided;
+  require(!at_rest || watch.content_hash() == rows, "S5", "a restart at rest changed rows");
+  if (queue.steps() % 4 == 0) replay_everything_again();
+}
+
+namespace {
+
+// The log's decisions without their outcomes: everything is owed.
+class Decisions : public storage::LogVisitor {
+ public:
+  storage::Status on_record(const storage::BatchInfo&, const storage::RecordView& record) override {
+    if (!storage::is_decision(record.type)) return storage::Done{};
+    return fold.record(record);
+  }
+  storage::ReplayFold fold;
+};
+
+}  // namespace
+
+// As `log replay --all`: whatever was executed is executed again, by the writers of this epoch.
+void World::replay_everything_again() {
+  const auto rows = watch.content_hash();
+  Decisions decisions;
+  require(bool(storage::read_log(disk, kLogDir, decisions)), "S5", "the log cannot be read again");
+  actors::BackendLimits limits;
+  limits.projection = {plan.lanes, plan.rows_max, plan.items_max, plan.batches_between_items};
+  actors::BackendCore core(storage::LogUuid{}, limits);
+  actors::hand_over_owed(core, decisions.fold, plan.rows_max);
+  actors::Effects effects;
+  core.start_lanes(effects);
+  while (!effects.work.empty()) {
+    const auto work = std::move(effects.work.back());
+    effects.work.pop_back();
+    storage::DbOptions database;
+    database.url = "mysql://sim@localhost/stampede?socket=/sim";
+    LaneThread lane(static_cast<int>(work.lane) + storage::kFirstLane, backend_->core().epoch(),
+                    database);
+    lane.builder.fill(work, lane.batch);
+    const auto outcome = lane.writer.apply(lane.batch);
+    if (!outcome) throw Violation{"S5", outcome.error().message};
+    if (!outcome->failures.empty()) throw Violation{"S5", outcome->failures.front().message};
+    core.on_lane_done(work.lane, {}, effects);
+  }
+  require(core.projection().idle(), "S5", "a full replay does not end");
+  require(watch.content_hash() == rows, "S5", "applying every command again changed rows");
+}
+
+}  // namespace stampede::sim

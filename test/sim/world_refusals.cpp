@@ -1,0 +1,134 @@
+// Damage and misfits before a start: the start must refuse, name them, and change nothing.
+
+#include <utility>
+
+#include "storage/log_reader.h"
+#include "test/sim/world.h"
+
+namespace stampede::sim {
+
+namespace {
+
+struct Place {
+  std::string file;
+  std::uint64_t offset;
+  std::uint64_t bytes;
+};
+
+class Places : public storage::LogVisitor {
+ public:
+  storage::Status on_batch(const storage::BatchInfo& batch) override {
+    all.push_back({std::string(batch.file), batch.offset, batch.end - batch.position});
+    return storage::Done{};
+  }
+  std::vector<Place> all;
+};
+
+// No fault of the disk or the database while something else is tried.
+class Calm {
+ public:
+  Calm(SimDisk& disk, SimServer& server)
+      : disk_(disk),
+        server_(server),
+        disk_faults_(std::exchange(disk.faults, {})),
+        server_faults_(std::exchange(server.faults, {})) {}
+  ~Calm() {
+    disk_.faults = disk_faults_;
+    server_.faults = server_faults_;
+  }
+  Calm(const Calm&) = delete;
+  Calm& operator=(const Calm&) = delete;
+
+ private:
+  SimDisk& disk_;
+  SimServer& server_;
+  DiskFaults disk_faults_;
+  ServerFaults server_faults_;
+};
+
+Lsn witness_of(const ServerTables& tables) {
+  Lsn highest = 0;
+  for (const auto& [key, cells] : tables.lane.rows)
+    highest = std::max(highest, static_cast<Lsn>(cells[2].number));
+  return highest;
+}
+
+}  // namespace
+
+void World::refusals() {
+  if (fault_.chance(plan.rot)) rot();
+  if (server.away || server.unsettled()) return;
+  if (fault_.chance(plan.old_log)) fault_.chance(0.3) ? wiped_log() : old_log();
+  if (fault_.chance(plan.old_database)) old_database();
+}
+
+void World::must_refuse(const char* what) {
+  const Calm calm(disk, server);
+  const auto before = disk.content_hash();
+  const auto rows = watch.content_hash();
+  backend_ = std::make_shared<BackendProcess>(*this, 3000 + next_instance_++);
+  const auto error = backend_->start();
+  backend_.reset();
+  disk.release_locks();
+  trace.note("refused", {static_cast<std::uint64_t>(what[0])});
+  if (!error || error->code != storage::Errc::corrupt)
+    throw Violation{"S8", std::string(what) + " was not refused"};
+  require(disk.content_hash() == before, "S8", "a refused log was changed");
+  require(watch.content_hash() == rows, "S8", "a refused database was changed");
+  ++result_.refusals;
+}
+
+// The last batch is excepted: without a successor nothing vouches for it, and it reads as torn.
+void World::rot() {
+  Places places;
+  {
+    const Calm calm(disk, server);
+    if (!storage::read_log(disk, kLogDir, places)) return;  // judged by the start
+  }
+  if (places.all.size() < 2) return;
+  const auto& place = places.all[fault_.below(places.all.size() - 1)];
+  const bool header = fault_.chance(0.2);  // of the segment
+  const auto offset = header ? fault_.below(storage::kSegmentHeaderBytes)
+                             : place.offset + fault_.below(place.bytes);
+  const auto bit = static_cast<unsigned>(fault_.below(8));
+  const auto path = storage::path_in(kLogDir, place.file);
+  disk.flip(path, offset, bit);
+  must_refuse("a flipped bit");
+  disk.flip(path, offset, bit);
+}
+
+void World::old_log() {
+  if (log_backup_ && witness_of(server.tables()) > log_backup_lsn_) {
+    disk.exchange(*log_backup_);
+    must_refuse("an older copy of the log");
+    disk.exchange(*log_backup_);
+    return;
+  }
+  if (log_backup_ || log.durable_lsn() == 0) return;
+  log_backup_ = disk.backup();
+  log_backup_lsn_ = log.decisions().back().lsn;  // it may hold all that was ever written
+}
+
+void World::wiped_log() {
+  if (server.tables().meta.rows.empty()) return;
+  SimDisk::State nothing;
+  disk.exchange(nothing);
+  must_refuse("a wiped log");
+  disk.exchange(nothing);
+}
+
+void World::old_database() {
+  if (!server_backup_) {
+    server_backup_ = server.tables();
+    return;
+  }
+  if (server_backup_->meta.rows.empty() || witness_of(*server_backup_) >= executed_) return;
+  const auto present = server.tables();
+  server.replace_rows(*server_backup_);
+  watch.recount();
+  must_refuse("an older copy of the database");
+  server.replace_rows(present);
+  watch.recount();
+}
+
+}  // namespace stampede::sim
