@@ -6,7 +6,8 @@ Builds the program's core and its simulation once with -DSTAMPEDE_MUTATIONS=ON (
 then runs, for each planted fault, seeds of the simulation until one fails, or the unit test that
 is named for it where the fault lies outside what the simulation sees.
 Prints a line for each fault and `caught N/N`.
-Exit: 0 all caught, 2 wrong use, 3 the build failed, 4 a fault survived, or a test fails without one.
+Exit: 0 all caught, 2 wrong use, 3 the build failed, 4 a fault survived, or a test fails without
+one.
 """
 
 import argparse
@@ -86,7 +87,8 @@ def build(directory, targets):
                  "-DSTAMPEDE_MUTATIONS=ON"],
                 ["ninja", "-C", str(directory), *targets]]
     for command in commands:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              check=False)
         if done.returncode != 0:
             sys.stdout.write(done.stdout.decode("utf-8", "replace")[-4000:])
             return False

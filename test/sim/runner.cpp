@@ -221,7 +221,7 @@ bool fails_within(std::uint64_t seed, RunOptions options, std::uint64_t steps) {
   std::fflush(nullptr);
   const auto pid = ::fork();
   if (pid == 0) {
-    std::freopen("/dev/null", "w", stderr);
+    if (std::freopen("/dev/null", "w", stderr) == nullptr) ::_exit(2);
     ::alarm(kSeedSecondsMax);
     ::_exit(run_seed(seed, options).violation ? 1 : 0);
   }

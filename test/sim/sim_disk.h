@@ -79,6 +79,7 @@ class SimDisk final : public storage::Disk {
       const std::string& path) override;
   storage::Status rename(const std::string& from, const std::string& to) override;
   storage::Status remove(const std::string& path) override;
+  storage::Status remove_segment(const std::string& path) override { return remove(path); }
   storage::Status sync_dir(const std::string& dir) override;
   storage::Status make_dir(const std::string& dir) override;
   storage::Result<std::vector<storage::FileEntry>> list(const std::string& dir) override;
