@@ -34,8 +34,10 @@ class Violation(AssertionError):
 class Rig:
     """Owner: one worker process. `close()` leaves no process and no file."""
 
-    def __init__(self):
+    def __init__(self, announce=lambda system: None):
+        """announce(system) comes before anything is started, for whoever has to clear away."""
         self.system = System()
+        announce(self.system)
         self.run = self.system.run
         self.log_dir = self.run / "commandlog"
         self.children = []

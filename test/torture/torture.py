@@ -83,8 +83,7 @@ def work(options, tasks, results):
     """One worker: a rig, and trials until there are none. Says what it begins, and its result."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from rig import Rig
-    rig = Rig()
-    results.put((os.getpid(), rig.system, None))
+    rig = Rig(lambda system: results.put((os.getpid(), system, None)))
     try:
         known = {row.name: row for row in rows.all_rows()}
         while (task := tasks.get()) is not None:
