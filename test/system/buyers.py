@@ -155,7 +155,8 @@ class Crowd:
     # --- results ----------------------------------------------------------------------------------
 
     def confirmed(self):
-        return {name: one for name, one in self.answers.items() if one["state"] == "confirmed"}
+        return {name: one for name, one in self.answers.copy().items()
+                if one["state"] == "confirmed"}
 
     def reasons(self):
         return collections.Counter(one.get("reason") for one in self.answers.values()
