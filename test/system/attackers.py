@@ -150,6 +150,7 @@ def greeting(rng):
 def peer(context, kind, base, offset):
     made = context.socket(kind)
     made.linger = 500
+    made.sndhwm = 0  # or the attacker's own library would drop what comes too fast
     made.sndtimeo = 5000
     made.connect(f"tcp://127.0.0.1:{base + offset}")
     return made

@@ -69,7 +69,7 @@ class Buyers:
                 {"Prefer": "wait=20", "Idempotency-Key": f"h-{number}-{self.confirmed[number]}-"
                  + os.urandom(6).hex()})
             with urllib.request.urlopen(request, timeout=30) as answer:
-                if answer.status == 201:
+                if answer.status in (200, 201):  # 200: the webapp had to ask the backend again
                     self.confirmed[number] += 1
 
 
@@ -148,7 +148,7 @@ class HostileLong(SystemTest):
         self.run_attack("connections", FRAMES // 50)
 
     def test_subscriptions_without_end(self):
-        self.run_attack("topics", max(90_000, FRAMES * 2 // 25))  # fewer would be allowed
+        self.run_attack("topics", max(300_000, FRAMES // 4))  # fewer would be allowed
 
     # --- HTTP -------------------------------------------------------------------------------------
 

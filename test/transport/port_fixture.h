@@ -65,12 +65,15 @@ struct PortFixture {
     return reason;
   }
 
-  static void end(const caf::actor& port, caf::exit_reason reason) {
+  // Both wait for the end: a role's functions use variables of the test, which end with it.
+  void end(const caf::actor& port, caf::exit_reason reason) {
     caf::anon_send(port, caf::exit_msg{caf::actor_addr{}, caf::make_error(reason)});
+    static_cast<void>(end_of(port));
   }
-  static void end_now(const caf::actor& port, caf::exit_reason reason) {
+  void end_now(const caf::actor& port, caf::exit_reason reason) {
     caf::anon_send<caf::message_priority::high>(
         port, caf::exit_msg{caf::actor_addr{}, caf::make_error(reason)});
+    static_cast<void>(end_of(port));
   }
 };
 
