@@ -37,7 +37,7 @@ struct SocketOptions {
   bool pass_over_slow = true;
   // XPUB in a port: with more different topics than this at once the socket is shut for a moment,
   // which frees what they cost; see port.h.
-  std::size_t topics_max = 20'000;
+  std::size_t topics_max = 12'000;  // about 6 MiB
 };
 
 // Thrown by Socket's constructor: the address is taken (bind) or unusable. what() says what to do.

@@ -19,10 +19,11 @@ FORBIDDEN = (
     "CREATE INDEX x ON orders (qty)", "CREATE VIEW x AS SELECT 1", "CREATE USER x",
     "GRANT ALL ON *.* TO CURRENT_USER", "SELECT * FROM mysql.user",
     "SELECT * FROM orders INTO OUTFILE '/tmp/stampede_out'", "SELECT LOAD_FILE('/etc/passwd') x",
-    "SET GLOBAL sql_mode = ''", "SET GLOBAL read_only = 1", "CREATE FUNCTION f() RETURNS INT "
-    "RETURN 1", "CREATE TRIGGER t BEFORE INSERT ON orders FOR EACH ROW SET NEW.qty = 1",
-    "CREATE EVENT e ON SCHEDULE EVERY 1 SECOND DO SELECT 1", "SHUTDOWN", "SHOW GRANTS FOR root@localhost",
-    "LOCK TABLES orders WRITE", "RENAME TABLE orders TO x", "FLUSH TABLES",
+    "SET GLOBAL sql_mode = ''", "SET GLOBAL read_only = 1", "SHUTDOWN",
+    "CREATE FUNCTION f() RETURNS INT RETURN 1", "RENAME TABLE orders TO x", "FLUSH TABLES",
+    "CREATE TRIGGER t BEFORE INSERT ON orders FOR EACH ROW SET NEW.qty = 1",
+    "CREATE EVENT e ON SCHEDULE EVERY 1 SECOND DO SELECT 1", "SHOW GRANTS FOR root@localhost",
+    "LOCK TABLES orders WRITE",
 )
 
 TEXTS = ("'", "\"", "\\", "\\'", "' OR '1'='1", "'; DROP TABLE orders; -- ", "') -- ", "/*", "#",
