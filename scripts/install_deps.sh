@@ -12,7 +12,7 @@ PACKAGES=(
 )
 # What scripts/bench.sh measures against (without it those points are named as missing), and what
 # the micro-benchmarks are built with.
-BENCH_PACKAGES=(redis-server libbenchmark-dev)
+BENCH_PACKAGES=(redis-server nats-server libnats-dev libmariadb-dev libbenchmark-dev)
 # What scripts/fuzz.sh builds with.
 FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)
 
@@ -23,7 +23,7 @@ Installs the missing Debian 12 packages with apt-get, as root or through sudo.
   --print   only says what it would do
   --fuzz    also clang with libFuzzer, for scripts/fuzz.sh
   --bench   also the peers of scripts/bench.sh and the library of the micro-benchmarks; Debian
-            starts a service with redis-server
+            starts services with redis-server and nats-server
 Does nothing, and needs no root, when all are there. Without --bench it starts no service: only the
 database's programs are installed, not its system service.
 Exit: 0 all there, 1 something is missing and cannot be installed, 2 wrong use.

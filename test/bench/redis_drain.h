@@ -20,11 +20,4 @@ struct DrainTask {
 // refuses.
 std::uint64_t drain(const DrainTask& task);
 
-// Is every order a row, and is exactly that much stock gone? `stock` is what there was of all
-// items.
-bool books_agree(const std::string& db_url, std::uint64_t orders, std::uint64_t stock);
-
-// Empties both tables and puts items 0 … items-1 with `amount` units each.
-void prepare_tables(const std::string& db_url, std::uint64_t items, std::uint64_t amount);
-
 }  // namespace stampede::bench

@@ -1,33 +1,31 @@
 // The peer: what a flash sale on Redis can do. A Lua script checks the stock, takes it and appends
 // the order to a stream; the server runs with appendfsync always, so that a reply means durable.
-// Two connections send pipelines of 1000 calls, the setting in which Redis does best. With --db a
-// drain worker writes the orders into the contract's own tables meanwhile.
+// Two connections send pipelines of 1000 calls, the setting in which Redis does best. With --batch
+// one call of a second script decides that many orders. With --db a drain worker writes the orders
+// into the contract's own tables meanwhile.
 //
-//   redis_peer --redis SOCKET [--requests N] [--items N] [--connections N] [--pipeline N] [--db
-//   URL]
+//   redis_peer --redis SOCKET [--requests N] [--items N] [--connections N] [--pipeline N]
+//              [--batch N] [--db URL] [--servers PID,PID]
 //
-// Half of the orders are accepted. Prints one JSON object:
-//   {offered, accepted, seconds, p50_us, p99_us, stored, stored_seconds, ok}
+// Half of the orders are accepted. Prints a PeerResult; cpu_s is that of this process and
+// --servers.
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <future>
-#include <map>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "test/bench/peer_run.h"
+#include "test/bench/peer_tables.h"
 #include "test/bench/redis_drain.h"
 #include "test/bench/redis_link.h"
 
 namespace {
 
 using namespace stampede::bench;
-using Clock = std::chrono::steady_clock;
 
 constexpr const char* kScript =
     "local left=tonumber(redis.call('GET',KEYS[1]) or '0') local qty=tonumber(ARGV[4]) "
@@ -35,15 +33,35 @@ constexpr const char* kScript =
     "redis.call('XADD','orders','*','r',ARGV[1],'u',ARGV[2],'i',ARGV[3],'q',ARGV[4],'t',ARGV[5]) "
     "return 1";
 
+// Five arguments for each order; the answer has a 1 or 0 for each.
+constexpr const char* kBatchScript =
+    "local answers={} for at=1,#ARGV,5 do local key='item:'..ARGV[at+2] "
+    "local left=tonumber(redis.call('GET',key) or '0') local qty=tonumber(ARGV[at+3]) "
+    "if left<qty then answers[#answers+1]='0' else redis.call('DECRBY',key,qty) "
+    "redis.call('XADD','orders','*','r',ARGV[at],'u',ARGV[at+1],'i',ARGV[at+2],'q',ARGV[at+3],"
+    "'t',ARGV[at+4]) answers[#answers+1]='1' end end return table.concat(answers)";
+
 struct Plan {
+  explicit Plan(const Arguments& given)
+      : redis(given.text("redis")),
+        db(given.text("db")),
+        servers(given.text("servers")),
+        requests(given.number("requests", 200'000)),
+        items(given.number("items", 1)),
+        connections(given.number("connections", 2)),
+        pipeline(given.number("pipeline", 1000)),
+        batch(given.number("batch", 1)) {}
   std::string redis;
   std::string db;  // empty: no drain worker
-  std::uint64_t requests = 200'000;
-  std::uint64_t items = 1;
-  std::uint64_t connections = 2;
-  std::uint64_t pipeline = 1000;
-  std::string script;
+  std::string servers;
+  std::uint64_t requests;
+  std::uint64_t items;
+  std::uint64_t connections;
+  std::uint64_t pipeline;  // calls
+  std::uint64_t batch;     // orders of a call
+  std::string script;      // its SHA1
   [[nodiscard]] std::uint64_t stock_each() const { return requests / 2 / items; }
+  [[nodiscard]] std::uint64_t stock() const { return stock_each() * items; }
 };
 
 struct Tally {
@@ -52,17 +70,30 @@ struct Tally {
   std::vector<double> latencies_us;
 };
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
+// The five arguments of one order, written once for both scripts.
+struct OrderWords {
+  OrderWords(const Plan& plan, std::uint64_t order)
+      : id(std::to_string(order + 1)),
+        user(std::to_string(order * 7 % 1'000'003)),
+        item(std::to_string(order % plan.items)),
+        time(std::to_string(1'790'000'000'000'000 + order)) {}
+  std::string id, user, item, time;
+};
 
-void append_order(std::string& out, const Plan& plan, std::uint64_t order) {
-  const auto item = std::to_string(order % plan.items);
-  const auto key = "item:" + item;
-  const auto id = std::to_string(order + 1);
-  const auto user = std::to_string(order * 7 % 1'000'003);
-  const auto time = std::to_string(1'790'000'000'000'000 + order);
-  append_command(out, {"EVALSHA", plan.script, "1", key, id, user, item, "1", time});
+void append_call(std::string& out, const Plan& plan, std::uint64_t first, std::uint64_t end) {
+  if (plan.batch == 1) {
+    const OrderWords order(plan, first);
+    const auto key = "item:" + order.item;
+    append_command(
+        out, {"EVALSHA", plan.script, "1", key, order.id, order.user, order.item, "1", order.time});
+    return;
+  }
+  std::vector<OrderWords> orders;
+  for (auto order = first; order < end; ++order) orders.emplace_back(plan, order);
+  std::vector<std::string_view> words{"EVALSHA", plan.script, "0"};
+  for (const auto& order : orders)
+    words.insert(words.end(), {order.id, order.user, order.item, "1", order.time});
+  append_command(out, words);
 }
 
 void prepare_redis(Plan& plan) {
@@ -77,7 +108,13 @@ void prepare_redis(Plan& plan) {
   redis.send(commands);
   for (std::uint64_t item = 0; item < plan.items; ++item) static_cast<void>(redis.receive());
   static_cast<void>(redis.ask({"XGROUP", "CREATE", "orders", "drain", "0", "MKSTREAM"}));
-  plan.script = redis.text(redis.ask({"SCRIPT", "LOAD", kScript})[0]);
+  const auto* script = plan.batch == 1 ? kScript : kBatchScript;
+  plan.script = redis.text(redis.ask({"SCRIPT", "LOAD", script})[0]);
+}
+
+std::uint64_t accepted_in(const RedisLink& redis, const RedisLink::Value& reply) {
+  if (reply.type == ':') return static_cast<std::uint64_t>(reply.number);
+  return static_cast<std::uint64_t>(std::ranges::count(redis.text(reply), '1'));
 }
 
 // One connection: a pipeline out, all its replies in, the next.
@@ -86,86 +123,62 @@ Tally buy(const Plan& plan, std::atomic<std::uint64_t>& next) {
   Tally tally;
   std::string commands;
   for (;;) {
-    const auto first = next.fetch_add(plan.pipeline);
+    const auto first = next.fetch_add(plan.pipeline * plan.batch);
     if (first >= plan.requests) return tally;
-    const auto end = std::min(plan.requests, first + plan.pipeline);
+    const auto end = std::min(plan.requests, first + plan.pipeline * plan.batch);
     commands.clear();
-    for (auto order = first; order < end; ++order) append_order(commands, plan, order);
+    for (auto order = first; order < end; order += plan.batch)
+      append_call(commands, plan, order, std::min(end, order + plan.batch));
     const auto sent = Clock::now();
     redis.send(commands);
-    for (auto order = first; order < end; ++order) {
-      tally.accepted += static_cast<std::uint64_t>(redis.receive()[0].number);
-      ++tally.answered;
-      tally.latencies_us.push_back(seconds_since(sent) * 1e6);
+    for (auto order = first; order < end; order += plan.batch) {
+      tally.accepted += accepted_in(redis, redis.receive()[0]);
+      const auto orders = std::min(plan.batch, end - order);
+      tally.answered += orders;
+      tally.latencies_us.insert(tally.latencies_us.end(), orders, seconds_since(sent) * 1e6);
     }
   }
 }
 
-double percentile(std::vector<double>& values, double part) {
-  if (values.empty()) return 0;
-  const auto at = static_cast<std::size_t>(part * static_cast<double>(values.size() - 1));
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(at), values.end());
-  return values[at];
-}
-
-Plan read_arguments(int count, char** words) {
-  std::map<std::string, std::string> given;
-  for (int i = 1; i + 1 < count; i += 2) given[words[i]] = words[i + 1];
-  const auto number = [&](const char* name, std::uint64_t& value) {
-    if (given.contains(name)) value = std::strtoull(given[name].c_str(), nullptr, 10);
-  };
-  Plan plan;
-  plan.redis = given["--redis"];
-  plan.db = given["--db"];
-  number("--requests", plan.requests);
-  number("--items", plan.items);
-  number("--connections", plan.connections);
-  number("--pipeline", plan.pipeline);
-  return plan;
-}
-
 int measure(Plan plan) {
-  const auto stock = plan.stock_each() * plan.items;
   if (!plan.db.empty()) prepare_tables(plan.db, plan.items, plan.stock_each());
   prepare_redis(plan);
+  const CpuMeter cpu(plan.servers);
   const auto start = Clock::now();
   std::future<std::uint64_t> drained;
   if (!plan.db.empty())
-    drained = std::async(std::launch::async, drain, DrainTask{plan.redis, plan.db, stock});
+    drained = std::async(std::launch::async, drain, DrainTask{plan.redis, plan.db, plan.stock()});
   std::atomic<std::uint64_t> next{0};
   std::vector<std::future<Tally>> buyers;
   for (std::uint64_t i = 0; i < plan.connections; ++i)
     buyers.push_back(std::async(std::launch::async, [&] { return buy(plan, next); }));
-  Tally all;
+  PeerResult all;
   for (auto& buyer : buyers) {
     const auto tally = buyer.get();
-    all.answered += tally.answered;
+    all.offered += tally.answered;
     all.accepted += tally.accepted;
     all.latencies_us.insert(all.latencies_us.end(), tally.latencies_us.begin(),
                             tally.latencies_us.end());
   }
-  const double seconds = seconds_since(start);
-  const auto stored = drained.valid() ? drained.get() : 0;
-  const double stored_seconds = seconds_since(start);
-  bool ok = all.answered == plan.requests && all.accepted == stock;
-  if (!plan.db.empty()) ok = ok && stored == stock && books_agree(plan.db, stored, stock);
-  std::printf(
-      "{\"offered\":%llu,\"accepted\":%llu,\"seconds\":%.6f,\"p50_us\":%.1f,\"p99_us\":%.1f,"
-      "\"stored\":%llu,\"stored_seconds\":%.6f,\"ok\":%s}\n",
-      static_cast<unsigned long long>(all.answered), static_cast<unsigned long long>(all.accepted),
-      seconds, percentile(all.latencies_us, 0.5), percentile(all.latencies_us, 0.99),
-      static_cast<unsigned long long>(stored), stored_seconds, ok ? "true" : "false");
-  return ok ? 0 : 4;
+  all.seconds = seconds_since(start);
+  all.stored = drained.valid() ? drained.get() : 0;
+  all.stored_seconds = seconds_since(start);
+  all.cpu_seconds = cpu.seconds();
+  all.ok = all.offered == plan.requests && all.accepted == plan.stock();
+  if (!plan.db.empty())
+    all.ok = all.ok && all.stored == plan.stock() && books_agree(plan.db, all.stored, plan.stock());
+  return report(std::move(all));
 }
 
 }  // namespace
 
 int main(int count, char** words) {
   try {
-    const auto plan = read_arguments(count, words);
-    if (plan.redis.empty() || plan.items == 0 || plan.stock_each() == 0) {
+    const Plan plan(Arguments(count, words));
+    if (plan.redis.empty() || plan.stock_each() == 0) {
       std::fprintf(stderr,
-                   "usage: redis_peer --redis SOCKET [--requests N] [--items N] [--db URL]\n");
+                   "usage: redis_peer --redis SOCKET [--requests N] [--items N] [--batch N]"
+                   " [--db URL]\n");
       return 2;
     }
     return measure(plan);
