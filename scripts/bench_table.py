@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 """Turns the points of scripts/bench.sh into ratios, medians and ranges.
 
-Usage: bench_table.py table POINTS OUT [KEY=VALUE...]   Markdown on stdout, JSON in OUT
-       bench_table.py http POINTS TIMES ROWS STORED_US ROUND   adds P9's point
+Usage: bench_table.py table POINTS OUT SCRATCH [KEY=VALUE...]   Markdown on stdout, JSON in OUT
+       bench_table.py http POINTS TIMES ROWS STORED_US ROUND    adds P9's point
+SCRATCH is where the servers kept their files, and has hdr/POINT-ROUND of `stampede bench --hdr`.
+KEY missing.NAME=WHY is a peer that is not there, version.NAME=V a version.
 Exit: 0.
 """
 
@@ -15,53 +17,17 @@ import sys
 import time
 from pathlib import Path
 
-MIAOSHA_PER_SECOND = 8528  # what artemis-disruptor-miaosha publishes (4-core laptop of 2014)
+sys.path.insert(0, str(Path(__file__).resolve().parent / "bench"))
+from goals import ROWS, add_empty_memory  # noqa: E402  (the path comes first)
 
-# Point -> (what, unit of both sides, floor, goal, more is better).
-GOALS = {
-    "P1": ("durable answers/s : Redis Lua, AOF always, 2 x 1000", "/s", 2.0, 5.0, True),
-    "P3-hot": ("end to end orders/s, one item : Redis + drain", "/s", 1.75, 3.0, True),
-    "P3-uniform": ("end to end orders/s, 10,000 items : Redis + drain", "/s", 1.75, 3.0, True),
-    "P7": ("one order in flight, p50 : bare chain + fdatasync", "us", 2.0, 1.05, False),
-    "P8": ("p99 with 2000 open : Redis 2 x 1000", "us", 1.0, 1 / 3, False),
-    "P9": ("HTTP orders/s, 300 connections : published 8,528", "/s", 4.0, 10.0, True),
-}
-
-
-def per_second(count, seconds):
-    return count / seconds if seconds else None
-
-
-def ours(point, result):
-    """The figure of Stampede for a point; nothing when it was not measured."""
-    if point == "P1":
-        return per_second(result["offered"] - result["no_answer"], result["seconds"])
-    if point.startswith("P3"):
-        if not result.get("stored_seconds") or result["stored"] != result["confirmed"]:
-            return None
-        return per_second(result["offered"], max(result["stored_seconds"], result["seconds"]))
-    if point == "P7":
-        return result["p50_us"]
-    if point == "P8":
-        return result["p99_us"]
-    return per_second(result["answered"], result["seconds"])
-
-
-def theirs(point, result):
-    if point == "P1":
-        return per_second(result["offered"], result["seconds"])
-    if point.startswith("P3"):
-        return per_second(result["offered"], max(result["stored_seconds"], result["seconds"]))
-    if point == "P7":
-        return result["chain_p50_us"] + result["sync_p50_us"]
-    return result["p99_us"]
+CURVES = ("P7", "P8")  # whose latencies are kept whole
 
 
 def spread(values):
     if not values:
         return None
     return {"median": statistics.median(values), "min": min(values), "max": max(values),
-            "rounds": len(values)}
+            "rounds": len(values), "values": values}
 
 
 def measured(lines):
@@ -70,33 +36,50 @@ def measured(lines):
     for line in lines:
         if line["result"] is not None:
             results.setdefault((line["point"], line["side"]), {})[line["round"]] = line["result"]
+    # The same ceiling holds for a backlog and for a load, the published figure in every round.
+    results.setdefault(("P5", "ceiling"), results.get(("P4", "ceiling"), {}))
+    results[("P9", "published")] = results.get(("P9", "stampede"), {})
+    add_empty_memory(results)
     return results
 
 
-def evaluate(lines):
+def figures(results, side):
+    """{round: figure} of one side."""
+    if side is None:
+        return {}
+    found = {r: side.figure(v) for r, v in results.get((side.point, side.side), {}).items()}
+    again = results.get((side.point, side.side + "-again"), {})
+    for r, value in ((r, side.figure(v)) for r, v in again.items()):
+        found[r] = (found.get(r, value) + value) / 2
+    return {r: v for r, v in found.items() if v is not None}
+
+
+def met(row, value, bound):
+    if bound is None:
+        return None
+    return value >= bound if row.more else value <= bound
+
+
+def evaluate_row(row, results, missing):
+    ours, peer = figures(results, row.ours), figures(results, row.peer)
+    ratios = [ours[r] / peer[r] for r in sorted(ours) if peer.get(r)]
+    entry = {"what": row.what, "unit": row.unit, "floor": row.floor, "goal": row.goal,
+             "more_is_better": row.more, "peer_name": row.peer_name,
+             "stampede": spread([ours[r] for r in sorted(ours)]),
+             "peer": spread([peer[r] for r in sorted(peer)]), "ratio": spread(ratios)}
+    if row.peer and row.peer_name in missing:
+        entry["missing"] = f"{row.peer_name} ({missing[row.peer_name]})"
+    counted = entry["ratio"] if row.peer else entry["stampede"]
+    if counted:
+        entry["floor_met"] = met(row, counted["median"], row.floor)
+        entry["goal_met"] = met(row, counted["median"], row.goal)
+    return entry
+
+
+def evaluate(lines, missing=None):
     results = measured(lines)
-    points = {}
-    for point, (what, unit, floor, goal, more) in GOALS.items():
-        mine = {r: ours(point, v) for r, v in results.get((point, "stampede"), {}).items()}
-        mine = {r: v for r, v in mine.items() if v}
-        # Redis' latency is that of the run that measures its rate.
-        peer_of = {"P7": ("P7", "chain"), "P8": ("P1", "redis")}.get(point, (point, "redis"))
-        peer = {r: theirs(point, v) for r, v in results.get(peer_of, {}).items()}
-        for r, again in results.get((point, "chain-again"), {}).items():
-            peer[r] = (peer.get(r, theirs(point, again)) + theirs(point, again)) / 2
-        if point == "P9":
-            peer = {r: MIAOSHA_PER_SECOND for r in mine}
-        ratios = [mine[r] / peer[r] for r in mine if peer.get(r)]
-        entry = {"what": what, "unit": unit, "floor": floor, "goal": goal,
-                 "stampede": spread(list(mine.values())), "peer": spread(list(peer.values())),
-                 "ratio": spread(ratios)}
-        if ratios:
-            ratio = entry["ratio"]["median"]
-            entry["floor_met"] = ratio >= floor if more else ratio <= floor
-            entry["goal_met"] = ratio >= goal if more else ratio <= goal
-        if point == "P9":
-            add_rows(entry, list(results.get(("P9", "stampede"), {}).values()))
-        points[point] = entry
+    points = {row.name: evaluate_row(row, results, missing or {}) for row in ROWS}
+    add_rows(points["P9"], list(results[("P9", "published")].values()))
     return points
 
 
@@ -107,65 +90,142 @@ def add_rows(entry, results):
     entry["lost"] = max(r["answered"] - r["rows"] for r in results)
     entry["refused"] = max(r["refused"] for r in results)
     entry["stored_after"] = spread([r["stored_seconds"] / r["seconds"] for r in results])
-    entry["floor_met"] = entry.get("floor_met", False) and entry["lost"] == 0
+    entry["floor_met"] = entry["floor_met"] and entry["lost"] == 0
     in_time = entry["stored_after"]["median"] <= 2 and entry["lost"] == 0
-    entry["goal_met"] = entry.get("goal_met", False) and in_time
+    entry["goal_met"] = entry["goal_met"] and in_time
+
+
+# --- the table -----------------------------------------------------------------------------------
+
+def number(value, unit):
+    digits = 0 if unit in ("/s", "us", "bytes") else 2
+    return f"{value:,.{digits}f}"
 
 
 def shown(value, unit):
     if value is None:
-        return "missing"
-    digits = 0 if unit in ("/s", "us") else 2
-    low, high = value["min"], value["max"]
-    return f"{value['median']:,.{digits}f} ({low:,.{digits}f} .. {high:,.{digits}f})"
+        return "not measured"
+    return (f"{number(value['median'], unit)} "
+            f"({number(value['min'], unit)} .. {number(value['max'], unit)})")
 
 
-def print_table(points):
+def peer_shown(entry):
+    if entry["peer_name"] is None:
+        return "-"
+    if entry["peer"] is None and "missing" in entry:
+        return "missing: " + entry["missing"]
+    return shown(entry["peer"], entry["unit"])
+
+
+def bound_shown(entry, which):
+    if entry[which] is None:
+        return "-"
+    unit = "x" if entry["peer_name"] else entry["unit"]
+    text = f"{'>=' if entry['more_is_better'] else '<='} {number(entry[which], unit)}"
+    verdict = entry.get(which + "_met")
+    return text if verdict is None else text + (" met" if verdict else " not met")
+
+
+def was_wanted(name, only):
+    return only is None or re.match(r"P\d+", name)[0] in only.split(",")
+
+
+def print_table(points, only=None):
     print("| point | what | Stampede | peer | ratio (min .. max) | floor | goal |")
     print("|---|---|---|---|---|---|---|")
-    for name, point in points.items():
-        sign = ">=" if GOALS[name][4] else "<="
-        def verdict(of):
-            if f"{of}_met" not in point or point["ratio"] is None:
-                return f"{sign} {point[of]:.2f}"
-            return f"{sign} {point[of]:.2f} {'met' if point[f'{of}_met'] else 'not met'}"
-        print(f"| {name} | {point['what']} | {shown(point['stampede'], point['unit'])} | "
-              f"{shown(point['peer'], point['unit'])} | {shown(point['ratio'], 'x')} | "
-              f"{verdict('floor')} | {verdict('goal')} |")
+    for name, entry in points.items():
+        if not was_wanted(name, only):
+            continue
+        ratio = shown(entry["ratio"], "x") if entry["ratio"] else "-"
+        print(f"| {name} | {entry['what']} | {shown(entry['stampede'], entry['unit'])} | "
+              f"{peer_shown(entry)} | {ratio} | {bound_shown(entry, 'floor')} | "
+              f"{bound_shown(entry, 'goal')} |")
     http = points["P9"]
     if "lost" in http:
         print(f"\nP9: lost {http['lost']} rows, refused {http['refused']}; all rows stored after "
               f"{shown(http['stored_after'], 'x')} x the request time (goal 2).")
 
 
-def machine():
+# --- what it was measured on ---------------------------------------------------------------------
+
+def disk_of(directory):
+    """The file system that a directory lies on, and its device."""
+    best = ("", "unknown", "unknown")
+    where = str(Path(directory).resolve())
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        device, mount, kind = line.split()[:3]
+        inside = where == mount or where.startswith(mount.rstrip("/") + "/")
+        if inside and len(mount) >= len(best[0]):
+            best = (mount, device, kind)
+    model = Path("/sys/class/block", Path(best[1]).name, "device/model")
+    size = os.statvfs(where)
+    return {"device": best[1], "filesystem": best[2],
+            "model": model.read_text().strip() if model.exists() else "unknown",
+            "size_gb": size.f_blocks * size.f_frsize // 10**9}
+
+
+def machine(directory):
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     memory = re.search(r"MemTotal: *(\d+)", Path("/proc/meminfo").read_text())
     return {"cpu": cpu[1] if cpu else "unknown", "cores": os.cpu_count(),
-            "memory_mb": int(memory[1]) // 1024, "kernel": platform.release()}
+            "memory_mb": int(memory[1]) // 1024, "kernel": platform.release(),
+            "disk": disk_of(directory)}
 
 
-def table(points_file, out, *words):
+def curves(scratch):
+    """{point: {round: [[share, us]...]}} out of the HDR files."""
+    found = {}
+    for point in CURVES:
+        for file in sorted(Path(scratch, "hdr").glob(point + "-*")):
+            rows = [line.split() for line in file.read_text().splitlines()
+                    if re.match(r"\s*\d", line)]
+            found.setdefault(point, {})[file.name.partition("-")[2]] = [
+                [float(row[1]), round(float(row[0]) * 1000, 1)] for row in rows]
+    return found
+
+
+def grouped_about(words):
+    about = {"missing": {}, "versions": {}}
+    for word in words:
+        key, _, value = word.partition("=")
+        group, _, name = key.partition(".")
+        if group == "missing" and name:
+            about["missing"][name] = value
+        elif group == "version" and name:
+            about["versions"][name] = value
+        else:
+            about[key] = value
+    return about
+
+
+def table(points_file, out, scratch, *words):
     lines = [json.loads(line) for line in Path(points_file).read_text().splitlines()]
-    about = dict(word.split("=", 1) for group in words for word in group.split())
-    points = evaluate(lines)
-    result = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "machine": machine(),
-              "about": about, "points": points, "rounds": lines}
-    print_table(points)
+    about = grouped_about(words)
+    missing, package_versions = about.pop("missing"), about.pop("versions")
+    points = evaluate(lines, missing)
+    result = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+              "machine": machine(scratch), "about": about, "versions": package_versions,
+              "missing": missing, "points": points, "latencies_us": curves(scratch),
+              "rounds": lines}
+    print_table(points, about.get("only"))
     here = result["machine"]
-    described = ", ".join(f"{key} {value}" for key, value in about.items())
     print(f"\n{here['cpu']}, {here['cores']} cores, {here['memory_mb']} MB, "
-          f"kernel {here['kernel']}; {described}; {result['time']}")
-    Path(out).write_text(json.dumps(result, indent=2) + "\n")
+          f"{here['disk']['filesystem']} on {here['disk']['device']}, kernel {here['kernel']}; " +
+          ", ".join(f"{key} {value}" for key, value in about.items()) + f"; {result['time']}")
+    print("versions: " + ", ".join(f"{k} {v}" for k, v in package_versions.items()))
+    for name, why in missing.items():
+        print(f"missing: {name} ({why})")
+    Path(out).write_text(json.dumps(result, indent=1) + "\n")
 
 
-def http(points_file, times, rows, stored_us, number):
+def http(points_file, times, rows, stored_us, number_of_round):
     """wrk's own output has no room for this: start, end, answered, refused."""
     start, end, answered, refused = Path(times).read_text().split()
     seconds = (float(end) - float(start)) / 1e6
     result = {"answered": int(answered), "refused": int(refused), "seconds": seconds,
               "rows": int(rows), "stored_seconds": (float(stored_us) - float(start)) / 1e6}
-    line = {"round": int(number), "point": "P9", "side": "stampede", "exit": 0, "result": result}
+    line = {"round": int(number_of_round), "point": "P9", "side": "stampede", "exit": 0,
+            "result": result}
     with Path(points_file).open("a") as file:
         file.write(json.dumps(line) + "\n")
 

@@ -1,0 +1,53 @@
+# P10 and P11 of scripts/bench.sh, each on systems of their own: sourced, never run.
+# shellcheck shell=bash disable=SC2154,SC2034  # names of scripts/bench.sh
+
+# P10 needs an empty system and a load that the database gets nothing of; P11 needs the rate of such
+# a load on one item: the same system does for both.
+measure_fresh() {
+  local status=0
+  start_system fresh 1 "$owed"
+  /usr/bin/python3 "$PROJECT/scripts/bench/recovery.py" --points "$points" --round "$round" \
+    --status "http://127.0.0.1:$base/status" --database "$(db_pid)" --log "$RUN/log/backend-1.log" \
+    -- "$STAMPEDE" --run-dir "$RUN" --json bench --closed --seed "$seed" --window "$window" \
+    --requests "$owed" --no-drain || status=$?
+  if ((status)); then
+    worst=$status
+    say "round $round P10: exit $status"
+  fi
+  wait_until_stored
+  stop_system fresh
+}
+
+backend_rss() {
+  local pid
+  pid=$(running_nodes | awk '$1 == "backend-1" { print $2 }')
+  awk '/VmRSS/ { print $2 * 1024 }' "/proc/$pid/status"
+}
+
+# Built once and kept for all rounds. The ids come in pieces, so that what the database is still
+# owed does not count as memory of ids.
+fill_grown() {
+  local empty full sent=0
+  say "P11: $growth_items items and $growth_ids request ids are being made"
+  start_system grown "$growth_items" "$((growth_ids + owed * (rounds + 1)))"
+  empty=$(backend_rss)
+  while ((sent < growth_ids)); do
+    stampede --json bench --closed --batch 64 --window 16384 --requests "$growth_piece" \
+      --seed "$seed" --no-drain >/dev/null 2>"$scratch/fill.txt" || {
+      tail -n 3 "$scratch/fill.txt" >&2
+      fail 1 "the $growth_ids request ids could not be made"
+    }
+    sent=$((sent + growth_piece))
+    until [[ $(pending) == 0 ]]; do sleep 0.2; done
+  done
+  full=$(backend_rss)
+  printf '{"round":1,"point":"P11","side":"memory","exit":0,"result":{"items":%s,"ids":%s,' \
+    "$growth_items" "$sent" >>"$points"
+  printf '"rss_items_bytes":%s,"rss_ids_bytes":%s}}\n' "$empty" "$full" >>"$points"
+}
+
+measure_grown() {
+  use_system grown
+  ours P11 --stopped "$(db_pid)" --rows "$DB_SOCKET" "$DB_SCHEMA" --stored -- --window "$window" \
+    --requests "$owed" --items "$growth_items" --no-drain
+}

@@ -1,0 +1,184 @@
+# P1 to P9 and P12 of scripts/bench.sh on a system of their own: sourced, never run.
+# shellcheck shell=bash disable=SC2154,SC2034  # names of scripts/bench.sh
+
+wanted() {
+  local point
+  for point in "$@"; do
+    if [[ ,$only, == *,$point,* ]]; then return 0; fi
+  done
+  return 1
+}
+
+# measure POINT SIDE [OPTION...] -- COMMAND...: a line of points.jsonl. Bounded in time.
+measure() {
+  local point=$1 side=$2 status=0
+  shift 2
+  /usr/bin/python3 "$PROJECT/scripts/bench/measure.py" --points "$points" --round "$round" \
+    --point "$point" --side "$side" "$@" || status=$?
+  if ((status > worst)); then worst=$status; fi
+  if ((status)); then say "round $round $point $side: exit $status"; fi
+}
+
+# ours POINT [OPTION...] -- ARGUMENT...: stampede bench, every node's CPU beside it.
+ours() {
+  local point=$1 options=() cpu
+  shift
+  while [[ $1 != -- ]]; do options+=("$1"); shift; done
+  shift
+  mapfile -t cpu < <(cpu_options)
+  measure "$point" stampede "${cpu[@]}" "${options[@]}" -- "$STAMPEDE" --run-dir "$RUN" --json \
+    bench --closed --seed "$seed" --hdr "$scratch/hdr/$point-$round" "$@"
+}
+
+# ours_without_database POINT COUNT LEFT ARGUMENT...: Redis alone writes no database, either.
+ours_without_database() {
+  local point=$1 count=$2 left=$3
+  shift 3
+  set_left "$left"
+  ours "$point" --stopped "$(db_pid)" -- --requests "$count" --no-drain "$@"
+  wait_until_stored
+}
+
+redis() {
+  local point=$1
+  shift
+  if [[ -n ${missing[redis]:-} ]]; then return; fi
+  start_redis
+  measure "$point" redis -- "$peers/redis_peer" --redis "$scratch/redis/socket" \
+    --servers "$redis_pid,$(db_pid)" "$@"
+  stop_redis
+}
+
+nats() {
+  local point=$1
+  shift
+  if [[ -n ${missing[nats]:-} ]]; then return; fi
+  start_nats
+  measure "$point" nats -- "$peers/nats_peer" --nats "nats://127.0.0.1:$nats_port" \
+    --db "$(peer_db)" --servers "$nats_pid,$(db_pid)" "$@"
+  stop_nats
+}
+
+mariadb_alone() {
+  local point=$1
+  shift
+  if [[ -n ${missing[mariadb]:-} ]]; then return; fi
+  measure "$point" mariadb -- "$peers/mariadb_peer" --socket "$DB_SOCKET" --schema peer \
+    --db "$(peer_db)" --servers "$(db_pid)" "$@"
+}
+
+# --- points --------------------------------------------------------------------------------------
+
+# Every way to end up with rows: on many items.
+measure_p3_uniform() {
+  set_left $((stored / 2 / many_items))
+  ours P3-uniform -- --window "$window" --requests "$stored" --items "$many_items"
+  redis P3-uniform --requests "$stored" --items "$many_items" --db "$(peer_db)"
+  nats P3-uniform --requests "$stored" --items "$many_items"
+  mariadb_alone P3-uniform --requests "$direct_uniform" --items "$many_items" --connections 16
+}
+
+# And on one. NATS and MariaDB answer for P1, too, Redis for P6.
+measure_p3_hot() {
+  if wanted P3; then
+    set_left $((stored / 2))
+    ours P3-hot -- --window "$window" --requests "$stored"
+  fi
+  if wanted P3 P6; then redis P3-hot --requests "$stored" --db "$(peer_db)"; fi
+  if wanted P1 P3; then
+    nats P3-hot --requests "$stored"
+    mariadb_alone P3-hot --requests "$direct_hot" --connections 4
+  fi
+}
+
+# The load of P3 once more: its CPU seconds until the last row is there, without any check.
+measure_p6() {
+  set_left $((stored / 2))
+  ours P6 --rows "$DB_SOCKET" "$DB_SCHEMA" --stored -- --window "$window" --requests "$stored" \
+    --no-drain
+  wait_until_stored
+}
+
+# The disk's speed changes from minute to minute: the chain is measured on both sides of ours.
+measure_p7() {
+  mkdir -p "$scratch/chain"
+  measure P7 chain -- "$peers/raw_chain" "$scratch/chain" "$single"
+  set_left "$single"
+  ours P7 -- --window 1 --requests "$single" --no-drain
+  measure P7 chain-again -- "$peers/raw_chain" "$scratch/chain" "$single"
+  wait_until_stored
+}
+
+# Ours in the order of what they need: P1 answers for P6, P8 and P12, too.
+measure_accepting() {
+  if wanted P1 P6 P12; then
+    ours_without_database P1 "$answers" $((answers / 2)) --window "$window"
+  fi
+  if wanted P8; then ours_without_database P8 "$saturated" $((saturated / 2)) --window 2000; fi
+  if wanted P1 P6 P8; then redis P1 --requests "$redis_answers"; fi
+  if wanted P12; then ours_without_database P12 "$flood" 1 --window "$window"; fi
+}
+
+# Window of the batches: half of what the broker lets through (broker.inflight_max).
+measure_p2() {
+  ours_without_database P2 "$batched" $((batched / 2)) --batch 64 --window 16384
+  redis P2 --requests "$redis_batched" --batch 256 --pipeline 8
+}
+
+ceiling() {
+  measure "$1" ceiling -- "$peers/insert_ceiling" --db "$(peer_db)" --rows "$backlog" \
+    --servers "$(db_pid)"
+}
+
+# drain_backlog POINT ARGUMENT...: all orders are taken while the database stands still; the time
+# counts from when it goes on.
+drain_backlog() {
+  local point=$1
+  shift
+  ours "$point" --stopped "$(db_pid)" --rows "$DB_SOCKET" "$DB_SCHEMA" --stored -- \
+    --window "$window" --requests "$backlog" --no-drain "$@"
+  wait_until_stored
+}
+
+measure_p4() {
+  ceiling P4
+  set_left "$backlog"
+  drain_backlog P4-hot
+}
+
+# Many items need stock that P3 must not have: a system of its own.
+measure_p4_uniform() {
+  start_system uniform "$many_items" "$backlog"
+  drain_backlog P4-uniform --items "$many_items"
+  stop_system uniform
+}
+
+measure_p5() {
+  if ! wanted P4; then ceiling P4; fi
+  set_left $((answers / 2))
+  ours P5 --rows "$DB_SOCKET" "$DB_SCHEMA" -- --window "$window" --requests "$answers" --no-drain
+  wait_until_stored
+}
+
+measure_p9() {
+  local before after stored_us
+  if [[ -n ${missing[wrk]:-} ]]; then return; fi
+  set_left "$http"
+  before=$(sql "SELECT COUNT(*) FROM $DB_SCHEMA.orders")
+  MIAOSHA_ORDERS=$http MIAOSHA_FILE=$scratch/p9.txt timeout 300 \
+    wrk -t1 -c300 -d120s --timeout 30s -s "$PROJECT/test/bench/miaosha.lua" \
+    "http://$http_address/miaosha/order" >"$scratch/wrk.txt" || worst=1
+  if [[ ! -s $scratch/p9.txt ]]; then
+    cat "$scratch/wrk.txt" >&2
+    say "round $round P9: wrk did not get all its answers"
+    worst=1
+    return
+  fi
+  until [[ $(pending) == 0 ]]; do sleep 0.05; done
+  stored_us=$(($(date +%s%N) / 1000))
+  after=$(sql "SELECT COUNT(*) FROM $DB_SCHEMA.orders")
+  /usr/bin/python3 "$PROJECT/scripts/bench_table.py" http "$points" "$scratch/p9.txt" \
+    "$((after - before))" "$stored_us" "$round"
+  rm "$scratch/p9.txt"
+  wait_until_stored
+}
