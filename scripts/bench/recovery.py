@@ -5,7 +5,8 @@ Usage: recovery.py --points FILE --round N --status URL --database PID --log FIL
 The database stands still (SIGSTOP) while COMMAND, a bench without drain, runs, while the backend is
 killed (SIGKILL) and while it starts again ("hanging"): every order must come out of the command
 log. Then the database goes on and the backend is killed at once a second time ("answering"), when
-nearly all is still owed; the scan is timed there, since the first start also waits for a connection.
+nearly all is still owed; the scan is timed there, since the first start also waits for a
+connection.
 Serving means that URL (the supervisor's /status) calls a new backend ready. --log is what backend-1
 says; its replay.done line has the records and the milliseconds of the scan.
 Exit: that of the command; 5 when the backend does not come back.
