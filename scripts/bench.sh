@@ -6,7 +6,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 usage() {
   cat <<'TEXT'
-Usage: scripts/bench.sh [--rounds N] [--quick] [--only LIST] [--seed N] [--out FILE]
+Usage: scripts/bench.sh [--rounds N] [--quick] [--only LIST] [--items N] [--ids N] [--seed N]
+                        [--out FILE]
 Measures Stampede against what else could sell the same, one after the other in every round, so that
 noise hits all alike; only ratios inside one run mean something, absolute figures are orientation.
   P1  durable answers a second, half of the orders accepted, the database stopped for the point;
@@ -19,7 +20,8 @@ noise hits all alike; only ratios inside one run mean something, absolute figure
       connections that only insert such rows
   P5  rows a second while orders are accepted at full speed; against the same
   P6  CPU seconds of all processes for 100,000 orders, accepting and end to end; against Redis
-  P7  latency of one order in flight; against a bare chain of ZeroMQ sockets and one fdatasync
+  P7  latency of one order in flight; against a bare chain of ZeroMQ sockets and one fdatasync, and
+      against Redis, which has one hop
   P8  99th percentile with 2000 orders open; against Redis with its 2000
   P9  300,000 orders over 300 HTTP connections in the form of artemis-disruptor-miaosha; against the
       figure that it publishes
@@ -32,6 +34,8 @@ missing: scripts/install_deps.sh --bench installs what Debian has.
   --rounds N   default 5; the published figures are medians of at least 5
   --quick      one round of small points: shows that everything runs, its figures mean little
   --only LIST  of P1 … P12, for instance P1,P8
+  --items N    items of P11 (default 1,000,000, quick 20,000)
+  --ids N      request ids that P11 makes first (default 10,000,000, quick 100,000)
   --seed N     of the orders (default 1)
   --out FILE   the result as JSON (default bench-<time>.json in the run directory);
                scripts/bench_plot.py draws it
@@ -44,6 +48,8 @@ rounds=5
 quick=false
 only=P1,P2,P3,P4,P5,P6,P7,P8,P9,P10,P11,P12
 seed=1
+items=
+ids=
 out=
 while (($#)); do
   case $1 in
@@ -52,11 +58,15 @@ while (($#)); do
     --quick) quick=true; shift ;;
     --only) need_value "$1" $#; only=$2; shift 2 ;;
     --seed) need_value "$1" $#; seed=$2; shift 2 ;;
+    --items) need_value "$1" $#; items=$2; shift 2 ;;
+    --ids) need_value "$1" $#; ids=$2; shift 2 ;;
     --out) need_value "$1" $#; out=$(realpath -m -- "$2"); shift 2 ;;
     *) wrong_use "$1" ;;
   esac
 done
 [[ $rounds =~ ^[1-9][0-9]*$ && $seed =~ ^[0-9]+$ ]] || fail 2 "--rounds and --seed are numbers"
+[[ ${items:-1},${ids:-1} =~ ^[1-9][0-9]*,[1-9][0-9]*$ ]] ||
+  fail 2 "--items and --ids are numbers from 1 on"
 [[ $only =~ ^P([1-9]|1[0-2])(,P([1-9]|1[0-2]))*$ ]] ||
   fail 2 "--only '$only' is no list of P1 to P12 with commas"
 
@@ -72,6 +82,7 @@ if $quick; then
   backlog=20000 single=300 saturated=50000 http=10000 flood=50000
   owed=50000 growth_items=20000 growth_ids=100000 growth_piece=50000
 fi
+growth_items=${items:-$growth_items} growth_ids=${ids:-$growth_ids}
 window=8192
 
 # --- what there is -------------------------------------------------------------------------------
@@ -167,7 +178,8 @@ for ((round = 1; round <= rounds; ++round)); do
 done
 
 about=("commit=$(git -C "$PROJECT" describe --always --dirty 2>/dev/null || echo unknown)"
-  "seed=$seed" "rounds=$rounds" "quick=$quick" "only=$only" "window=$window")
+  "seed=$seed" "rounds=$rounds" "quick=$quick" "only=$only" "window=$window"
+  "growth_items=$growth_items" "growth_ids=$growth_ids")
 for name in "${!missing[@]}"; do about+=("missing.$name=${missing[$name]}"); done
 for name in $(versions); do about+=("version.$name"); done
 /usr/bin/python3 "$PROJECT/scripts/bench_table.py" table "$points" "$out" "$scratch" "${about[@]}"

@@ -23,12 +23,12 @@ text { font: 12px system-ui, 'DejaVu Sans', sans-serif; fill: #1f2328; }
 .ours { fill: #1a63d8; } .peer { fill: #8c959f; } .range { stroke: #1f2328; stroke-width: 1.5; }
 .axis { stroke: #59636e; } .grid { stroke: #d1d9e0; } .paper { fill: #ffffff; }
 .line { fill: none; stroke-width: 2; } .c0 { stroke: #1a63d8; } .c1 { stroke: #7d3cc9; }
-.c2 { stroke: #b35900; } .c3 { stroke: #1a7f37; }
+.c2 { stroke: #b35900; } .c3 { stroke: #1a7f37; } .c4 { stroke: #bf3989; }
 @media (prefers-color-scheme: dark) {
 text { fill: #e6edf3; } .quiet { fill: #9198a1; } .ours { fill: #58a6ff; } .peer { fill: #6e7681; }
 .range { stroke: #e6edf3; } .axis { stroke: #9198a1; } .grid { stroke: #30363d; }
 .paper { fill: #0d1117; } .c0 { stroke: #58a6ff; } .c1 { stroke: #bc8cff; } .c2 { stroke: #f0a050; }
-.c3 { stroke: #56d364; }
+.c3 { stroke: #56d364; } .c4 { stroke: #f778ba; }
 }
 """
 NAMES = {"redis": "Redis Lua", "nats": "NATS JetStream", "mariadb": "MariaDB procedure",
@@ -79,6 +79,14 @@ def short(value):
     return f"{value:.0f}"
 
 
+def whole(value):
+    """Round numbers without their zeros: 5000 -> 5 k"""
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:g} {unit}"
+    return f"{value:g}"
+
+
 def round_step(largest, steps=4):
     """The step of an axis: 1, 2 or 5 times a power of ten."""
     rough = largest / steps
@@ -91,8 +99,7 @@ def bars_panel(picture, left, top, width, heading, rows, unit):
     picture.text(left, top, heading, "head")
     rows = [row for row in rows if row[1]]
     if not rows:
-        picture.text(left, top + 20, "not measured", "quiet")
-        return
+        return picture.text(left, top + 20, "not measured", "quiet")
     label, right = 128, 58
     step = round_step(max(row[1]["max"] for row in rows))
     end = step * math.ceil(max(row[1]["max"] for row in rows) / step)
@@ -101,7 +108,7 @@ def bars_panel(picture, left, top, width, heading, rows, unit):
     for tick in range(round(end / step) + 1):
         x = x0 + tick * step * scale
         picture.line(x, y0, x, bottom, "axis" if tick == 0 else "grid")
-        picture.text(x, bottom + 14, short(tick * step), "quiet middle")
+        picture.text(x, bottom + 14, whole(tick * step), "quiet middle")
     picture.text(x0 + end * scale / 2, bottom + 30, unit, "quiet middle")
     for at, (name, value, look) in enumerate(rows):
         y = y0 + 6 + 26 * at
@@ -132,12 +139,14 @@ def latency_lines(result):
         if curves:
             lines.append((name, [(share, statistics.median(at_share(c, share) for c in curves))
                                  for share, _ in NINES]))
-    for point, side, name in (("P1", "redis", "Redis, 2 x 1000 open"),
+    for point, side, name in (("P7", "redis", "Redis, 1 open"),
+                              ("P1", "redis", "Redis, 2 x 1000 open"),
                               ("P3-hot", "nats", "NATS, 2000 open")):
         found = [line["result"] for line in result["rounds"] if line["result"] and
                  line["point"] == point and line["side"] == side]
         if found:
-            keys = ((0.5, "p50_us"), (0.9, "p90_us"), (0.99, "p99_us"), (0.999, "p999_us"))
+            keys = zip((share for share, _ in NINES),
+                       ("p50_us", "p90_us", "p99_us", "p999_us", "p9999_us"))
             lines.append((name, [(share, statistics.median(r[key] for r in found))
                                  for share, key in keys]))
     return lines
@@ -146,8 +155,7 @@ def latency_lines(result):
 def latency_panel(picture, left, top, width, height, lines):
     picture.text(left, top, "Latency of a durable answer (both axes logarithmic)", "head")
     if not lines:
-        picture.text(left, top + 20, "not measured", "quiet")
-        return
+        return picture.text(left, top + 20, "not measured", "quiet")
     values = [us for _, line in lines for _, us in line if us > 0]
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
     high = max(high, low + 1)
@@ -175,7 +183,7 @@ def latency_panel(picture, left, top, width, height, lines):
         while any(abs(y - other) < 15 for other in taken):
             y -= 15
         taken.append(y)
-        picture.line(spots[-1][0], spots[-1][1], x1 + 8, y, f"line c{number}")
+        picture.line(spots[-1][0], spots[-1][1], x1 + 8, y, "axis")
         picture.text(x1 + 12, y + 4, name)
 
 
@@ -187,6 +195,11 @@ def growth_note(points):
     if "P10" in points and points["P10"]["stampede"]:
         words.append(f"{points['P10']['stampede']['median']:.2f} s from a kill to serving again")
     return "; ".join(words)
+
+
+def grown_name(about):
+    return (f"{whole(int(about.get('growth_items', 0)))} items, "
+            f"{whole(int(about.get('growth_ids', 0)))} ids")
 
 
 def described(result):
@@ -208,12 +221,13 @@ def draw(result):
     latency_panel(picture, MARGIN, 456, WIDTH - 2 * MARGIN, 250, latency_lines(result))
     grown = points.get("P11", {"stampede": None, "peer": None})
     bars_panel(picture, MARGIN, 740, WIDTH - 2 * MARGIN, "Growth",
-               [("one item, no ids", grown["peer"], "peer"),
-                ("all items and ids", grown["stampede"], "ours")], "answers/s")
+               [("1 item, no ids", grown["peer"], "peer"),
+                (grown_name(result["about"]), grown["stampede"], "ours")], "answers/s")
     picture.text(MARGIN, HEIGHT - 38, growth_note(points))
-    missing = "; ".join(f"{NAMES.get(n, n)}: {why}" for n, why in result["missing"].items())
-    if missing:
-        picture.text(MARGIN, HEIGHT - 16, "Not measured: " + missing, "quiet")
+    notes = ["NATS acknowledges before its file is synced"]
+    notes += [f"missing: {NAMES.get(name, name)} ({why})"
+              for name, why in result["missing"].items()]
+    picture.text(MARGIN, HEIGHT - 16, "; ".join(notes), "quiet")
     return picture.svg("Benchmark of Stampede: throughput, latency, growth. " + described(result))
 
 

@@ -90,13 +90,13 @@ int report(PeerResult result) {
   auto& us = result.latencies_us;
   std::printf(
       "{\"offered\":%llu,\"accepted\":%llu,\"seconds\":%.6f,\"p50_us\":%.1f,\"p90_us\":%.1f,"
-      "\"p99_us\":%.1f,\"p999_us\":%.1f,\"max_us\":%.1f,\"stored\":%llu,\"stored_seconds\":%.6f,"
-      "\"cpu_s\":%.3f,\"ok\":%s}\n",
+      "\"p99_us\":%.1f,\"p999_us\":%.1f,\"p9999_us\":%.1f,\"max_us\":%.1f,"
+      "\"stored\":%llu,\"stored_seconds\":%.6f,\"cpu_s\":%.3f,\"ok\":%s}\n",
       static_cast<unsigned long long>(result.offered),
       static_cast<unsigned long long>(result.accepted), result.seconds, percentile(us, 0.5),
-      percentile(us, 0.9), percentile(us, 0.99), percentile(us, 0.999), percentile(us, 1),
-      static_cast<unsigned long long>(result.stored), result.stored_seconds, result.cpu_seconds,
-      result.ok ? "true" : "false");
+      percentile(us, 0.9), percentile(us, 0.99), percentile(us, 0.999), percentile(us, 0.9999),
+      percentile(us, 1), static_cast<unsigned long long>(result.stored), result.stored_seconds,
+      result.cpu_seconds, result.ok ? "true" : "false");
   return result.ok ? 0 : 4;
 }
 

@@ -34,7 +34,8 @@ def load(seconds, **more):
 def peer(seconds, **more):
     return {"offered": 1000, "accepted": 500, "seconds": seconds, "stored": 500,
             "stored_seconds": 2 * seconds, "cpu_s": 0.012, "p50_us": 900, "p90_us": 2000,
-            "p99_us": 16000, "p999_us": 20000, "max_us": 21000, "ok": True} | more
+            "p99_us": 16000, "p999_us": 20000, "p9999_us": 20500, "max_us": 21000,
+            "ok": True} | more
 
 
 def three_rounds():
@@ -160,7 +161,8 @@ class Table(unittest.TestCase):
             "    4.000000 0.999000000000        999        1000.00\n"
             "    9.000000 1.000000000000       1000\n#[Mean    = 1, StdDeviation   = 1]\n")
         (self.scratch / "points").write_text(
-            "".join(json.dumps(line) + "\n" for line in three_rounds()))
+            "".join(json.dumps(line) + "\n" for line in [
+                *three_rounds(), point(1, "P11", "stampede", **load(0.125))]))
 
     def table(self, *words):
         out = self.scratch / "out.json"
@@ -182,7 +184,7 @@ class Table(unittest.TestCase):
         self.assertEqual(result["about"]["seed"], "7")
         for fact in ("cpu", "cores", "memory_mb", "kernel", "disk"):
             self.assertTrue(result["machine"][fact], fact)
-        self.assertEqual(len(result["rounds"]), 6)
+        self.assertEqual(len(result["rounds"]), 7)
 
     def test_keeps_the_latency_curves(self):
         _, result = self.table("commit=abc", "rounds=3")
@@ -190,14 +192,16 @@ class Table(unittest.TestCase):
                          {"P8": {"1": [[0.5, 500], [0.999, 4000], [1.0, 9000]]}})
 
     def test_is_drawn_with_units_for_both_themes(self):
-        _, result = self.table("commit=a<b", "rounds=3", "quick=true",
+        _, result = self.table("commit=a<b", "rounds=3", "quick=true", "growth_ids=10000000",
                                "missing.tigerbeetle=no Debian package")
         drawn = bench_plot.draw(result)
         root = ElementTree.fromstring(drawn)
         words = [element.text for element in root.iter() if element.tag.endswith("text")]
-        for word in ("Stampede", "Redis Lua", "orders/s", "5.00 k", "1.00 k", "99.9 %", "10 ms",
-                     "Not measured: TigerBeetle: no Debian package"):
+        for word in ("Stampede", "Redis Lua", "orders/s", "5.00 k", "1.00 k", "4 k", "99.9 %",
+                     "10 ms", "0 items, 10 M ids", "answers/s",
+                     "share of the orders that were answered by then"):
             self.assertIn(word, words)
+        self.assertIn("missing: TigerBeetle (no Debian package)", words[-1])
         self.assertTrue(any("QUICK RUN" in word and "commit a<b" in word for word in words))
         self.assertIn("prefers-color-scheme: dark", drawn)
         bars = [float(element.get("width")) for element in root.iter()
