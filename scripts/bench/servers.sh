@@ -61,14 +61,17 @@ start_nats() {
 
 systems=()
 
-# use_system NAME: the run directory, ports and database that the functions below speak of.
-use_system() {
-  local name=$1
-  [[ -n ${port_base_of["$name"]:-} ]] || port_base_of["$name"]=$(free_port_base)
-  base=${port_base_of["$name"]}
+# use_ports BASE
+use_ports() {
+  base=$1
   http_address=127.0.0.1:$((base + 50))
   export STAMPEDE_NET__PORT_BASE=$base STAMPEDE_WEBAPP__HTTP=$http_address
-  use_run_dir "$scratch/$name"
+}
+
+# use_system NAME: the run directory, ports and database that the functions below speak of.
+use_system() {
+  if [[ -n ${port_base_of["$1"]:-} ]]; then use_ports "${port_base_of["$1"]}"; fi
+  use_run_dir "$scratch/$1"
   # shellcheck source=scripts/private_db.sh
   source "$PROJECT/scripts/private_db.sh"
 }
@@ -98,10 +101,20 @@ start_system() {
   sql "INSERT INTO $DB_SCHEMA.item(id,name,total,amount)
        SELECT seq,'Phone',$amount,$amount FROM seq_1_to_$items; CREATE DATABASE peer;
        CREATE TABLE peer.orders LIKE $DB_SCHEMA.orders; CREATE TABLE peer.item LIKE $DB_SCHEMA.item"
-  "$PROJECT/scripts/start_all.sh" --wait 300 >"$scratch/start.txt" 2>&1 || {
-    cat "$scratch/start.txt" >&2
-    fail 1 "the private system did not start"
-  }
+  start_nodes "$1"
+}
+
+# Free ports can be taken by somebody else before the nodes have them: then others.
+start_nodes() {
+  local try
+  for try in 1 2 3; do
+    port_base_of["$1"]=$(free_port_base)
+    use_ports "${port_base_of["$1"]}"
+    if "$PROJECT/scripts/start_all.sh" --wait 300 >"$scratch/start.txt" 2>&1; then return; fi
+    grep -q 'is taken by another program' "$scratch/start.txt" || break
+  done
+  cat "$scratch/start.txt" >&2
+  fail 1 "the private system did not start, try $try"
 }
 
 # stop_system NAME: and throw away what it has.
