@@ -29,7 +29,10 @@ backend_rss() {
 fill_grown() {
   local empty full sent=0
   say "P11: $growth_items items and $growth_ids request ids are being made"
-  start_system grown "$growth_items" "$((growth_ids + owed * (rounds + 1)))"
+  # Taking over so many items is one step for the supervisor, and may take longer than a hung node
+  # is given.
+  STAMPEDE_SUPERVISOR__STALL_MS=120000 \
+    start_system grown "$growth_items" "$((growth_ids + owed * (rounds + 1)))"
   empty=$(backend_rss)
   while ((sent < growth_ids)); do
     stampede --json bench --closed --batch 64 --window 16384 --requests "$growth_piece" \
