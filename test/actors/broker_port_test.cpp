@@ -58,7 +58,7 @@ struct BrokerPortFixture {
     options.role = "broker";
     options.config.run_dir = directory.path();
     options.config.net.mode = tcp ? "tcp" : "ipc";
-    options.config.net.port_base = transport::free_tcp_port() - 20;
+    options.config.net.port_base = transport::free_tcp_port(4) - 11;  // a broker has 11 to 14
     options.config.broker.inflight_max = inflight_max;
     node = std::make_unique<NodeRuntime>(std::move(options), 4711, system, context);
     REQUIRE(transport::make_socket_directory(node->net()).empty());

@@ -52,6 +52,14 @@ def eventually(condition, seconds=30.0, pause=0.02):
     return value
 
 
+def is_stopped(task):
+    """Whether a thread, given by its directory in /proc, is stopped (or has ended)."""
+    try:
+        return (task / "stat").read_text().rsplit(")", 1)[1].split()[0] in "TtXZ"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def _is_free(port):
     with socket.socket() as probe:
         try:
@@ -173,9 +181,13 @@ class System:
 
     @staticmethod
     def signal(pid, number):
+        """SIGSTOP has stopped every thread on return: a busy machine takes its time."""
         try:
             os.kill(pid, number)
-        except ProcessLookupError:
+            while number == signal.SIGSTOP and not all(is_stopped(task) for task in
+                                                       Path(f"/proc/{pid}/task").iterdir()):
+                time.sleep(0.001)
+        except (ProcessLookupError, FileNotFoundError):
             pass
 
     def wait_back(self, name, old_pid, seconds=30):

@@ -9,9 +9,11 @@
 #include <zmq.h>
 
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <initializer_list>
+#include <random>
 #include <string>
 #include <string_view>
 
@@ -35,16 +37,28 @@ class SocketDirectory {
   std::string path_;
 };
 
-inline int free_tcp_port() {
+inline bool is_free_tcp_port(int port) {
   const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  if (::bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0) std::abort();
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+  const bool free = ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
   ::close(fd);
-  return ntohs(address.sin_port);
+  return free;
+}
+
+// The first of `count` ports in a row that nobody has now. Below the range from which the kernel
+// takes the ports of outgoing connections: one of those could be gone before it is bound.
+inline int free_tcp_port(int count = 1) {
+  std::random_device random;
+  for (int attempt = 0; attempt < 1000; ++attempt) {
+    const int first = 32'100 + static_cast<int>(random() % 600);
+    int free = 0;
+    while (free < count && is_free_tcp_port(first + free)) ++free;
+    if (free == count) return first;
+  }
+  std::abort();
 }
 
 inline SocketOptions bind_to(SocketKind kind, std::string endpoint) {
