@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "config/mutation.h"
 #include "storage/command.h"
 
 namespace stampede::actors {
@@ -21,7 +20,7 @@ std::size_t LogPlan::next_frame(std::vector<std::string_view>& parts, storage::B
   bool decided = false;
   for (const auto& append : waiting_) {
     if (!parts.empty() && bytes + append->records.size() > storage::kBatchRecordsBytesMax) break;
-    if (!decided && !config::mutation("first_lsn_of_outcomes")) head.first_lsn = append->first_lsn;
+    if (!decided) head.first_lsn = append->first_lsn;
     decided = decided || append->decisions > 0;
     bytes += append->records.size();
     head.count += append->count;

@@ -30,7 +30,6 @@ FAULTS = {
     "name_before_sync": ("a segment gets its name before its bytes are synced", None),
     "header_unchecked": ("a segment header's checksum is not looked at", None),
     "cut_at_bad_crc": ("the log is cut at the first bad checksum, whatever follows", None),
-    "first_lsn_of_outcomes": ("a batch takes its lsn from outcomes before its decisions", None),
     "dedupe_lost_at_recovery": ("confirmed request ids are forgotten by a restart", None),
     "rejections_lost_at_recovery": ("rejected request ids are forgotten by a restart", None),
     "limit_lost_at_recovery": ("what users bought is forgotten by a restart", None),
