@@ -5,9 +5,10 @@
 // into the contract's own tables meanwhile.
 //
 //   redis_peer --redis SOCKET [--requests N] [--items N] [--connections N] [--pipeline N]
-//              [--batch N] [--db URL] [--servers PID,PID]
+//              [--batch N] [--stock N] [--db URL] [--servers PID,PID]
 //
-// Half of the orders are accepted. Prints a PeerResult; cpu_s is that of this process and
+// Without --stock half of the orders are accepted. Prints a PeerResult; cpu_s is that of this
+// process and
 // --servers.
 
 #include <algorithm>
@@ -50,7 +51,8 @@ struct Plan {
         items(given.number("items", 1)),
         connections(given.number("connections", 2)),
         pipeline(given.number("pipeline", 1000)),
-        batch(given.number("batch", 1)) {}
+        batch(given.number("batch", 1)),
+        units(given.number("stock", requests / 2)) {}
   std::string redis;
   std::string db;  // empty: no drain worker
   std::string servers;
@@ -59,8 +61,9 @@ struct Plan {
   std::uint64_t connections;
   std::uint64_t pipeline;  // calls
   std::uint64_t batch;     // orders of a call
+  std::uint64_t units;     // of all items; at most one for each order
   std::string script;      // its SHA1
-  [[nodiscard]] std::uint64_t stock_each() const { return requests / 2 / items; }
+  [[nodiscard]] std::uint64_t stock_each() const { return units / items; }
   [[nodiscard]] std::uint64_t stock() const { return stock_each() * items; }
 };
 
