@@ -100,7 +100,7 @@ def bars_panel(picture, left, top, width, heading, rows, unit):
     rows = [row for row in rows if row[1]]
     if not rows:
         return picture.text(left, top + 20, "not measured", "quiet")
-    label, right = 128, 58
+    label, right = 140, 58
     step = round_step(max(row[1]["max"] for row in rows))
     end = step * math.ceil(max(row[1]["max"] for row in rows) / step)
     scale = (width - label - right) / end
@@ -175,15 +175,14 @@ def latency_panel(picture, left, top, width, height, lines):
         picture.text(x, y1 + 16, name, "quiet middle")
     picture.text((x0 + x1) / 2, y1 + 34, "share of the orders that were answered by then",
                  "quiet middle")
-    taken = []
-    for number, (name, line) in enumerate(lines):
-        spots = [place(share, us) for share, us in line]
-        picture.curve(spots, f"c{number}")
-        y = spots[-1][1]
-        while any(abs(y - other) < 15 for other in taken):
-            y -= 15
-        taken.append(y)
-        picture.line(spots[-1][0], spots[-1][1], x1 + 8, y, "axis")
+    drawn = [(name, [place(share, us) for share, us in line], f"c{number}")
+             for number, (name, line) in enumerate(lines)]
+    free = y1  # names stand in the order of the lines' ends, from below, none on another
+    for name, spots, look in sorted(drawn, key=lambda line: -line[1][-1][1]):
+        picture.curve(spots, look)
+        y = min(spots[-1][1], free)
+        free = y - 15
+        picture.line(*spots[-1], x1 + 8, y, "axis")
         picture.text(x1 + 12, y + 4, name)
 
 
