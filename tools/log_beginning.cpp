@@ -91,6 +91,13 @@ storage::Result<LogBeginning> log_beginning(storage::Disk& disk, const std::stri
   return beginning;
 }
 
+bool begins_later_now(storage::Disk& disk, const std::string& dir, LogBeginning& beginning) {
+  const auto now = log_beginning(disk, dir);
+  if (!now || now->position.seg_no <= beginning.position.seg_no) return false;
+  beginning = *now;
+  return true;
+}
+
 storage::Result<SnapshotContents> read_snapshot(storage::Disk& disk, const std::string& dir,
                                                 const std::string& name) {
   auto reader = storage::SnapshotReader::open(disk, dir, name);

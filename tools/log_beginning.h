@@ -29,6 +29,10 @@ struct LogBeginning {
 // is missing. Errors: Errc::io, Errc::version; Errc::corrupt when a segment's header is damaged.
 storage::Result<LogBeginning> log_beginning(storage::Disk& disk, const std::string& dir);
 
+// After reading failed: whether a working backend has removed the oldest segments meanwhile, so
+// that reading from where the log begins now, which `beginning` then says, is worth a try.
+bool begins_later_now(storage::Disk& disk, const std::string& dir, LogBeginning& beginning);
+
 // An order by what a snapshot remembers of it.
 struct RememberedOrder {
   storage::Lsn lsn = 0;

@@ -26,6 +26,7 @@ class Dumper final : public storage::LogVisitor {
       : options_(options), json_(json), fates_(fates), out_(out) {}
 
   Status on_record(const BatchInfo& batch, const RecordView& record) override {
+    began_ = true;
     if (auto folded = in_file(batch, table_.record(record)); !folded) return folded;
     switch (record.type) {
       case RecordType::emit:
@@ -42,6 +43,8 @@ class Dumper final : public storage::LogVisitor {
         return storage::Done{};
     }
   }
+
+  [[nodiscard]] bool began() const { return began_; }  // a record was shown to it
 
  private:
   [[nodiscard]] bool wanted(Lsn lsn) const {
@@ -213,6 +216,7 @@ class Dumper final : public storage::LogVisitor {
   bool json_;
   const FateTable* fates_;
   OutBuffer out_;
+  bool began_ = false;
   FateTable table_;  // of what was read so far: outcomes speak of commands before them
   storage::CommandDecoder decoder_;
   std::vector<Command> set_;
@@ -226,17 +230,15 @@ int run_log_dump(const ToolOptions& options, const std::string& given, const Log
   const auto dir = existing_log_dir(options, given);
   if (!dir) return report_error(err, dir.error());
   storage::PosixDisk disk;
-  const auto beginning = log_beginning(disk, *dir);
-  if (!beginning) return report_error(err, beginning.error());
-  say_beginning(err, *beginning);
   FateReader fates;
-  if (dump.pending) {
-    if (const auto end = storage::read_log(disk, *dir, fates, beginning->position); !end) {
-      return report_error(err, end.error());
-    }
-  }
+  auto beginning = dump.pending ? read_fates(disk, *dir, fates) : log_beginning(disk, *dir);
+  if (!beginning) return report_error(err, beginning.error());
   Dumper dumper(dump, options.json, dump.pending ? &fates.table : nullptr, out);
-  const auto end = storage::read_log(disk, *dir, dumper, beginning->position);
+  auto end = storage::read_log(disk, *dir, dumper, beginning->position);
+  while (!end && !dumper.began() && begins_later_now(disk, *dir, *beginning)) {
+    end = storage::read_log(disk, *dir, dumper, beginning->position);
+  }
+  say_beginning(err, *beginning);
   return end ? kExitDone : report_error(err, end.error());
 }
 

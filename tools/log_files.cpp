@@ -53,6 +53,19 @@ storage::Status in_file(const storage::BatchInfo& batch, storage::Status status)
                                         status.error().message};
 }
 
+storage::Result<LogBeginning> read_fates(storage::Disk& disk, const std::string& dir,
+                                         FateReader& reader) {
+  auto beginning = log_beginning(disk, dir);
+  if (!beginning) return beginning.error();
+  while (true) {
+    reader.table = {};
+    reader.table.speaks_from(beginning->speaks_from());
+    const auto end = storage::read_log(disk, dir, reader, beginning->position);
+    if (end) return beginning;
+    if (!begins_later_now(disk, dir, *beginning)) return end.error();
+  }
+}
+
 std::string grouped(std::uint64_t number) {
   std::string digits = std::to_string(number);
   for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");

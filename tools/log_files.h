@@ -38,6 +38,10 @@ class FateReader final : public storage::LogVisitor {
   storage::FateTable table;
 };
 
+// Reads the whole log of a directory, from where it begins; tells where that is.
+storage::Result<LogBeginning> read_fates(storage::Disk& disk, const std::string& dir,
+                                         FateReader& reader);
+
 std::string grouped(std::uint64_t number);  // 300000 -> "300,000"
 
 // Collects text and writes it in pieces of 64 KiB.

@@ -108,13 +108,10 @@ int run_log_replay_dry_run(const ToolOptions& options, const std::string& given,
   const auto dir = existing_log_dir(options, given);
   if (!dir) return report_error(err, dir.error());
   storage::PosixDisk disk;
-  const auto beginning = log_beginning(disk, *dir);
+  FateReader reader;
+  auto beginning = read_fates(disk, *dir, reader);
   if (!beginning) return report_error(err, beginning.error());
   say_beginning(err, *beginning);
-  FateReader reader;
-  reader.table.speaks_from(beginning->speaks_from());
-  const auto end = storage::read_log(disk, *dir, reader, beginning->position);
-  if (!end) return report_error(err, end.error());
   const Plan plan(reader.table);
   options.json ? print_json(reader.table, plan, out) : print_text(reader.table, plan, out);
   out.flush();

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <vector>
@@ -224,15 +225,19 @@ int run_log_verify(const ToolOptions& options, const std::string& given, std::os
   const auto dir = existing_log_dir(options, given);
   if (!dir) return report_error(err, dir.error());
   storage::PosixDisk disk;
-  const auto beginning = log_beginning(disk, *dir);
+  auto beginning = log_beginning(disk, *dir);
   if (!beginning) return report_error(err, beginning.error());
-  say_beginning(err, *beginning);
   auto snapshots = judge_snapshots(disk, *dir);
   if (!snapshots) return report_error(err, snapshots.error());
-  Checker checker(beginning->speaks_from());
-  const auto end = storage::read_log(disk, *dir, checker, beginning->position);
+  auto checker = std::make_unique<Checker>(beginning->speaks_from());
+  auto end = storage::read_log(disk, *dir, *checker, beginning->position);
+  while (!end && begins_later_now(disk, *dir, *beginning)) {
+    checker = std::make_unique<Checker>(beginning->speaks_from());
+    end = storage::read_log(disk, *dir, *checker, beginning->position);
+  }
+  say_beginning(err, *beginning);
   if (!end && end.error().code != Errc::corrupt) return report_error(err, end.error());
-  Report report = judge(checker, end);
+  Report report = judge(*checker, end);
   report.beginning = *beginning;
   report.snapshots = std::move(*snapshots);
   for (const auto& one : report.snapshots) {
@@ -241,7 +246,7 @@ int run_log_verify(const ToolOptions& options, const std::string& given, std::os
   if (options.json) {
     print_json(report, out);
   } else {
-    print_text(report, checker, static_cast<bool>(end), out);
+    print_text(report, *checker, static_cast<bool>(end), out);
   }
   out.flush();
   return report.violations.empty() ? kExitDone : kExitViolation;

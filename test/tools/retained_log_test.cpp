@@ -104,6 +104,20 @@ TEST_CASE_FIXTURE(RetainedLog,
   CHECK(out.str().find("[EMIT]OrderInsert") != std::string::npos);
 }
 
+TEST_CASE_FIXTURE(RetainedLog,
+                  "a segment removed between two looks is no damage: reading begins anew") {
+  auto beginning = log_beginning(disk, dir);
+  REQUIRE(beginning);
+  CHECK_FALSE(begins_later_now(disk, dir, *beginning));
+  const auto gone = storage::segment_name(oldest.seg_no, oldest.chain.next_batch);
+  REQUIRE(disk.remove_segment(storage::path_in(dir, gone)));
+  storage::LogVisitor nobody;
+  CHECK_FALSE(storage::read_log(disk, dir, nobody, beginning->position));
+  REQUIRE(begins_later_now(disk, dir, *beginning));
+  CHECK(beginning->position.seg_no == oldest.seg_no + 1);
+  CHECK(storage::read_log(disk, dir, nobody, beginning->position));
+}
+
 TEST_CASE_FIXTURE(RetainedLog, "log snapshot makes one, and says so when there is nothing to do") {
   backend.end_process();
   REQUIRE(backend.start());  // closes the segment
