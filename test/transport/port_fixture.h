@@ -53,7 +53,13 @@ struct PortFixture {
   caf::actor_system system{config};
   std::unique_ptr<ScriptedRole> role = std::make_unique<ScriptedRole>();
 
-  caf::actor spawn() { return spawn_port(system, context, std::move(role)); }
+  caf::actor running;  // what spawn() made
+
+  ~PortFixture() {  // a test that failed in the middle must not wait for its port for ever
+    if (running) end_now(running, caf::exit_reason::kill);
+  }
+
+  caf::actor spawn() { return running = spawn_port(system, context, std::move(role)); }
 
   // Waits for the end of the actor and tells its reason.
   std::string end_of(const caf::actor& port) {

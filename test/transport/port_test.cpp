@@ -182,11 +182,12 @@ TEST_CASE_FIXTURE(PortFixture, "a timer comes at its time, and one for many of t
   role->at_start = [&](PortControl& port) {
     due = port.now() + std::chrono::milliseconds(20);
     for (int i = 0; i < 1000; ++i) port.wake_at(due);
-    port.wake_at(due + std::chrono::milliseconds(30));
   };
   role->at_timer = [&](PortControl& port) {
     CHECK(port.now() >= due);
-    if (++calls == 2) fired.set_value(calls);
+    due = port.now() + std::chrono::milliseconds(30);  // from here: a busy machine may be late
+    if (++calls == 1) port.wake_at(due);
+    if (calls == 2) fired.set_value(calls);
   };
   const auto port = spawn();
   auto done = fired.get_future();
@@ -251,7 +252,7 @@ TEST_CASE_FIXTURE(PortFixture, "topics without end shut a publisher for a moment
   std::promise<void> bound, flooded, again;
   int subscribed = 0;
   int gone = 0;
-  // As clients reach it. On ipc the old listener may take the new one's file away as it ends.
+  // As clients reach it.
   const auto endpoint = "tcp://127.0.0.1:" + std::to_string(free_tcp_port());
   role->at_start = [&](PortControl& port) {
     SocketOptions options = bind_to(SocketKind::xpub, endpoint);
