@@ -201,9 +201,11 @@ class Starter {
 
   void take_items(BackendCore& core, const std::vector<storage::ItemRow>& items) {
     if (items.empty()) return;
-    if (auto taken = import_items(*writer_, core, items, {claim_.epoch, 0, 0, wall_ns(), pid_});
-        !taken)
-      fail(taken.error());
+    // A million items take longer than a node may stand still.
+    const auto moved = [this] { status_.progress.fetch_add(1, std::memory_order_relaxed); };
+    const auto taken =
+        import_items(*writer_, core, items, {claim_.epoch, 0, 0, wall_ns(), pid_}, moved);
+    if (!taken) fail(taken.error());
     spdlog::info("took over {} items from the database", items.size());
   }
 

@@ -114,9 +114,11 @@ void hand_over_owed(BackendCore& core, const storage::ReplayFold& fold, std::uin
 }
 
 Status import_items(storage::LogWriter& writer, BackendCore& core,
-                    const std::vector<storage::ItemRow>& items, const storage::BatchHead& stamp) {
+                    const std::vector<storage::ItemRow>& items, const storage::BatchHead& stamp,
+                    const std::function<void()>& on_item) {
   Effects effects;
   for (const auto& item : items) {
+    if (on_item) on_item();
     const auto id = "import-" + std::to_string(item.id);
     const auto name = item.name.empty() ? "item-" + std::to_string(item.id) : item.name;
     const Request request{

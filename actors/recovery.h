@@ -61,11 +61,12 @@ storage::Result<std::uint64_t> take_over_epoch(storage::LogWriter& writer, Backe
 void hand_over_owed(BackendCore& core, const storage::ReplayFold& fold, std::uint64_t rows_max);
 
 // Items of a database that has never had a log become ItemPuts, durable on return. `stamp` holds
-// epoch, wall_ns and pid. Errors: corrupt naming an item that is out of bounds; those of the
-// writer.
+// epoch, wall_ns and pid; `on_item` is called for each. Errors: corrupt naming an item that is out
+// of bounds; those of the writer.
 storage::Status import_items(storage::LogWriter& writer, BackendCore& core,
                              const std::vector<storage::ItemRow>& items,
-                             const storage::BatchHead& stamp);
+                             const storage::BatchHead& stamp,
+                             const std::function<void()>& on_item = {});
 
 // False: nothing but perhaps a lock or a spare lies in `dir`; no log was ever begun there.
 storage::Result<bool> has_history(storage::Disk& disk, const std::string& dir);
