@@ -22,6 +22,8 @@ using storage::Errc;
 using storage::Error;
 
 constexpr auto kLockRetry = milliseconds(1000);
+// From the start of the replay; a database that is alive has answered long before.
+constexpr auto kDatabaseAnswers = milliseconds(500);
 constexpr std::string_view kFirstWait = "first start waits for the database";
 
 std::int64_t wall_ns() {
@@ -56,6 +58,7 @@ class Starter {
     config::failpoint("log_locked");
     const auto began = std::chrono::steady_clock::now();
     count_bytes();
+    auto opening = std::make_unique<DatabaseOpening>(claim_.database);
     auto log = recover_log(
         *disk_, dir_, limits_of(node_.config()),
         [this](const storage::BatchInfo& batch) { on_batch(batch); },
@@ -69,14 +72,14 @@ class Starter {
     if (log->end.tail == storage::LogTail::empty)
       imported = first_start(*log);
     else
-      compare_with_database(*log, imported);
+      compare_with_database(*log, opening->wait_until(began + kDatabaseAnswers), imported);
     config::failpoint("replayed");
     open_writer(log->end);
     take_over(*log->core, log->end);
     hand_over_owed(*log->core, log->fold, node_.config().db.batch_rows_max);
     take_items(*log->core, imported);
     say_done(*log, began);
-    return {std::move(lock_), disk_, writer_, std::move(log->core), claim_};
+    return {std::move(lock_), disk_, writer_, std::move(log->core), claim_, std::move(opening)};
   }
 
  private:
@@ -164,10 +167,13 @@ class Starter {
 
   // A log that has served starts without the database; when it answers it must fit. Before that the
   // database is waited for, as in a first start: its items may not have been taken over yet.
-  void compare_with_database(const RecoveredLog& log, std::vector<storage::ItemRow>& imported) {
+  void compare_with_database(const RecoveredLog& log, storage::Result<storage::Database> database,
+                             std::vector<storage::ItemRow>& imported) {
     claim_.log_uuid = log.end.uuid;
     for (std::string last_error; !node_.stopping();) {
-      auto missing = fit_database(claim_, *log.core);
+      using Items = storage::Result<std::vector<storage::ItemRow>>;
+      auto missing =
+          database ? fit_database(*database, claim_, *log.core) : Items(database.error());
       if (missing) {
         imported = std::move(*missing);
         return;
@@ -177,6 +183,7 @@ class Starter {
                 last_error);
       if (log.served) return;
       pause();
+      database = storage::Database::open(claim_.database);
     }
     node_.fail(0, "stopped before the database could be reached");
   }

@@ -10,6 +10,7 @@
 
 #include "actors/backend_core.h"
 #include "actors/backend_status.h"
+#include "actors/database_opening.h"
 #include "actors/lane.h"
 #include "actors/node.h"
 #include "storage/log_writer.h"
@@ -22,6 +23,7 @@ struct BackendStart {
   std::shared_ptr<storage::LogWriter> writer;
   std::unique_ptr<BackendCore> core;  // phase replaying, epoch taken over
   ClaimStart claim;
+  std::unique_ptr<DatabaseOpening> opening;  // may still wait for a database that hangs
 };
 
 // Ends the process (65, 74, 75, 78) when the log cannot be used; the reason says what to do.

@@ -36,6 +36,10 @@ storage::Status check_database(storage::Database& database, const ClaimStart& st
 
 // For a log with history: check_database, and the items that are still to be taken over, because
 // no log has adopted the database yet and `core` does not know them (a first start was cut short).
+storage::Result<std::vector<storage::ItemRow>> fit_database(storage::Database& database,
+                                                            const ClaimStart& start,
+                                                            const BackendCore& core);
+// The same with a session of its own.
 storage::Result<std::vector<storage::ItemRow>> fit_database(const ClaimStart& start,
                                                             const BackendCore& core);
 
