@@ -18,6 +18,10 @@ using storage::Errc;
 
 constexpr auto kBackoffFirst = milliseconds(5);
 constexpr auto kBackoffMax = milliseconds(500);
+// A transaction of few rows costs the database, and the disk that the log shares with it, as much
+// as one of many. So a lane makes at most a hundred such a second; rows meanwhile gather.
+constexpr std::uint64_t kFewRows = 500;
+constexpr auto kFewRowsEvery = milliseconds(10);
 
 class Lane : public caf::blocking_actor {
  public:
@@ -43,6 +47,7 @@ class Lane : public caf::blocking_actor {
 
  private:
   void apply(const LaneWork& work) {
+    const auto began = std::chrono::steady_clock::now();
     builder_.fill(work, batch_);
     auto backoff = kBackoffFirst;
     while (running_) {
@@ -50,6 +55,7 @@ class Lane : public caf::blocking_actor {
       if (outcome) {
         config::failpoint("lane_done");
         set_down(false);
+        if (work.insert_count + work.items.size() < kFewRows) rest_until(began + kFewRowsEvery);
         return report(work, *outcome);
       }
       give_up_if_final(outcome.error());
@@ -89,7 +95,12 @@ class Lane : public caf::blocking_actor {
     if (!down) last_error_.clear();
   }
 
-  void pause(milliseconds time) {  // hears exit messages meanwhile; other mail waits
+  void rest_until(std::chrono::steady_clock::time_point end) {
+    const auto left = end - std::chrono::steady_clock::now();
+    if (left > left.zero()) pause(left);
+  }
+
+  void pause(caf::timespan time) {  // hears exit messages meanwhile; other mail waits
     receive([&](const caf::exit_msg&) { running_ = false; }, caf::after(time) >> [] {});
   }
 

@@ -1,8 +1,8 @@
 #include "transport/port.h"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-#include <zmq.h>
 
 #include <algorithm>
 #include <atomic>
@@ -50,7 +50,7 @@ class Loop final : public PortControl {
   void stop() override { stopped_ = true; }
 
   [[nodiscard]] bool stopped() const { return stopped_; }
-  void poll(bool wait);  // the only place where the thread sleeps
+  void wait(bool sleep);  // the only place where the thread sleeps
   [[nodiscard]] bool mail_signalled() const { return mail_signalled_; }
   void take_messages(PortRole& role);  // and calls the watchers of readable descriptors
   void fire_timers(PortRole& role);
@@ -60,7 +60,7 @@ class Loop final : public PortControl {
     int fd;
     std::shared_ptr<std::function<void()>> on_readable;  // lives on while it is being called
   };
-  struct Source {  // what a poll item stands for
+  struct Source {  // what a descriptor in items_ stands for
     SocketId id = 0;
     int fd = -1;  // a watched descriptor
   };
@@ -72,7 +72,10 @@ class Loop final : public PortControl {
   void shut(PortRole& role, PortSocket& entry);
   void reopen_due();
   void rebuild();
-  [[nodiscard]] long timeout_ms(bool wait) const;
+  void look_at_used();
+  void look_at(PortSocket& entry);
+  void hear(const Source& source);
+  [[nodiscard]] int timeout_ms(bool sleep) const;
   void read_socket(PortRole& role, SocketId id);
   void call_watcher(int fd);
 
@@ -82,13 +85,12 @@ class Loop final : public PortControl {
   MonoTime now_;
   bool stopped_ = false;
   bool mail_signalled_ = false;
-  bool more_waits_ = false;  // a socket was left with messages
-  bool changed_ = true;      // items_ must be made anew
+  bool changed_ = true;  // items_ must be made anew
   SocketId last_id_ = 0;
   std::vector<PortSocket> entries_;
   std::vector<Watched> watched_;
-  std::vector<zmq_pollitem_t> items_;  // [0] is the mailbox
-  std::vector<Source> sources_;        // same positions as items_
+  std::vector<pollfd> items_;    // [0] is the mailbox
+  std::vector<Source> sources_;  // same positions as items_
   std::vector<Source> ready_;
   std::set<MonoTime> timers_;  // whole milliseconds, so that it stays small
   MonoTime next_reopen_ = MonoTime::max();
@@ -119,12 +121,14 @@ PortSocket& Loop::at(SocketId id) {
 }
 
 bool Loop::writable(SocketId id) const {
-  const auto& socket = const_cast<Loop*>(this)->at(id).socket;
-  return socket && socket->writable();
+  auto& entry = const_cast<Loop*>(this)->at(id);
+  entry.used = true;
+  return entry.socket && entry.socket->writable();
 }
 
 template <class Parts>
 bool Loop::send_any(PortSocket& entry, Parts& parts) {
+  entry.used = true;
   const bool taken = entry.socket && entry.socket->send(parts);
   if (!taken && entry.balances() && !entry.refused) entry.refused = changed_ = true;
   return taken;
@@ -170,7 +174,7 @@ void Loop::pause_reading(SocketId id, bool paused) {
   PortSocket& entry = at(id);
   if (entry.paused == paused) return;
   entry.paused = paused;
-  changed_ = true;
+  entry.used = changed_ = true;
 }
 
 void Loop::wake_at(MonoTime when) {
@@ -178,51 +182,67 @@ void Loop::wake_at(MonoTime when) {
 }
 
 void Loop::rebuild() {
-  items_.assign(1, zmq_pollitem_t{nullptr, mail_fd_, ZMQ_POLLIN, 0});
+  items_.assign(1, pollfd{mail_fd_, POLLIN, 0});
   sources_.assign(1, Source{});
   for (auto& entry : entries_) {
-    const int events = (entry.paused ? 0 : ZMQ_POLLIN) | (entry.refused ? ZMQ_POLLOUT : 0);
-    const bool silent = entry.options.kind == SocketKind::push && !entry.refused;
-    if (!entry.socket || events == 0 || silent) continue;
-    items_.push_back({entry.socket->native(), 0, static_cast<short>(events), 0});
+    if (!entry.awaited()) continue;
+    items_.push_back({entry.socket->descriptor(), POLLIN, 0});
     sources_.push_back({entry.id, -1});
   }
   for (const auto& watched : watched_) {
-    items_.push_back({nullptr, watched.fd, ZMQ_POLLIN, 0});
+    items_.push_back({watched.fd, POLLIN, 0});
     sources_.push_back({0, watched.fd});
   }
   changed_ = false;
 }
 
-long Loop::timeout_ms(bool wait) const {
-  if (!wait || more_waits_ || stopped_) return 0;
+int Loop::timeout_ms(bool sleep) const {
+  if (!sleep || !ready_.empty() || changed_ || stopped_) return 0;
   const auto next = timers_.empty() ? next_reopen_ : std::min(*timers_.begin(), next_reopen_);
   if (next == MonoTime::max()) return -1;
   const auto left = ceil<milliseconds>(next - steady_clock::now());
-  return std::max<long>(0, static_cast<long>(left.count()));
+  return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 3'600'000));
 }
 
-void Loop::poll(bool wait) {
+// zmq_poll would do all this, with two system calls a socket before and two after the sleep; here
+// only sockets that were used since cost two.
+void Loop::wait(bool sleep) {
   if (changed_) rebuild();
-  while (zmq_poll(items_.data(), static_cast<int>(items_.size()), timeout_ms(wait)) < 0)
-    if (zmq_errno() != EINTR)
-      throw std::runtime_error(std::string("zmq_poll: ") + zmq_strerror(zmq_errno()));
+  ready_.clear();
+  look_at_used();
+  while (::poll(items_.data(), items_.size(), timeout_ms(sleep)) < 0)
+    if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "poll");
   now_ = steady_clock::now();
   mail_signalled_ = items_[0].revents != 0;
-  ready_.clear();
-  for (std::size_t i = 1; i < items_.size(); ++i) {
-    if (items_[i].revents == 0) continue;
-    PortSocket* entry = sources_[i].fd < 0 ? find(sources_[i].id) : nullptr;
-    if (entry != nullptr && (items_[i].revents & ZMQ_POLLOUT) != 0) {
-      entry->refused = false;
-      changed_ = true;
-    }
-    if (entry == nullptr || (items_[i].revents & ZMQ_POLLIN) != 0) ready_.push_back(sources_[i]);
+  for (std::size_t i = 1; i < items_.size(); ++i)
+    if (items_[i].revents != 0) hear(sources_[i]);
+}
+
+void Loop::look_at_used() {
+  for (auto& entry : entries_)
+    if (entry.used && entry.awaited()) look_at(entry);
+}
+
+// Takes in what happened to the socket, which silences its descriptor.
+void Loop::look_at(PortSocket& entry) {
+  if (entry.refused && entry.socket->writable()) {
+    entry.refused = false;
+    changed_ = true;  // and somebody wants to know
   }
+  entry.used = entry.socket->readable() && entry.receives() && !entry.paused;
+  if (entry.used) ready_.push_back({entry.id, -1});
+}
+
+void Loop::hear(const Source& source) {
+  if (source.fd >= 0) return ready_.push_back(source);
+  auto& entry = at(source.id);
+  if (entry.used) return;  // it is among the ready
+  if (entry.refused || entry.paused || !entry.receives()) return look_at(entry);
+  entry.used = true;  // until it has given all it has
+  ready_.push_back(source);
 }
 
 void Loop::take_messages(PortRole& role) {
-  more_waits_ = false;
   for (const Source& source : ready_) {
     if (source.fd < 0)
       read_socket(role, source.id);
@@ -235,11 +255,13 @@ void Loop::read_socket(PortRole& role, SocketId id) {
   for (int taken = 0; taken < kMessagesPerSocket; ++taken) {
     PortSocket* entry = find(id);  // the role may have closed or paused it with the last message
     if (entry == nullptr || entry->paused || !entry->socket) return;
-    if (!entry->socket->receive(parts_)) return;
+    if (!entry->socket->receive(parts_)) {
+      entry->used = false;
+      return;
+    }
     if (entry->publishes() && !entry->topics.take(parts_[0].bytes())) return shut(role, *entry);
     role.on_message(*this, id, parts_);
   }
-  more_waits_ = true;
 }
 
 void Loop::call_watcher(int fd) {
@@ -307,7 +329,7 @@ class PortActor final : public caf::blocking_actor {
   }
 
   void round(Loop& loop) {
-    loop.poll(!mail_left_);
+    loop.wait(!mail_left_);
     if (loop.mail_signalled() || mail_left_) take_mail();
     if (killed_) return;
     loop.take_messages(*role_);

@@ -23,6 +23,7 @@ PortSocket::Time PortSocket::reopen(Context& context, Time now) {
   if (now < reopen_at_) return reopen_at_;
   try {
     socket = std::make_unique<Socket>(context, options);
+    used = true;
     return Time::max();
   } catch (const SocketError& error) {
     if (!error.address_taken || now > reopen_at_ + kReopenFor) throw;

@@ -32,13 +32,22 @@ struct PortSocket {
   [[nodiscard]] bool balances() const {
     return options.kind == SocketKind::push || options.kind == SocketKind::dealer;
   }
+  [[nodiscard]] bool receives() const {
+    return options.kind != SocketKind::push && options.kind != SocketKind::pub;
+  }
+  // Whether the port waits for something from it. A PUSH is left alone until it refuses.
+  [[nodiscard]] bool awaited() const {
+    const bool reads = options.kind != SocketKind::push && !paused;
+    return socket && (reads || refused);
+  }
 
   std::size_t id;
   SocketOptions options;
   std::unique_ptr<Socket> socket;  // none while it is shut
   TopicCount topics;               // of an XPUB's subscribers
   bool paused = false;
-  bool refused = false;  // a send was refused: look for POLLOUT
+  bool refused = false;  // a send was refused: wait until it is writable
+  bool used = true;      // since it was looked at last: its descriptor may keep something back
 
  private:
   Time reopen_at_ = Time::max();

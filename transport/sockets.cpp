@@ -217,4 +217,11 @@ void* Socket::native() const {
   return impl_->handle;
 }
 
+int Socket::descriptor() const {
+  int fd = -1;
+  std::size_t size = sizeof fd;
+  if (zmq_getsockopt(impl_->handle, ZMQ_FD, &fd, &size) != 0) fail_zmq("zmq_getsockopt");
+  return fd;
+}
+
 }  // namespace stampede::transport

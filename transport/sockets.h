@@ -90,6 +90,11 @@ class Socket {
   [[nodiscard]] bool writable() const;
   void* native() const;
 
+  // Becomes readable when something happens to the socket. Every use of the socket may take that
+  // in and silence it, so look with readable() after the last use and before waiting for it
+  // (zmq_getsockopt(3), ZMQ_FD).
+  [[nodiscard]] int descriptor() const;
+
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
