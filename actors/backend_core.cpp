@@ -74,9 +74,12 @@ void BackendCore::on_work(const Envelope& envelope, std::string_view body, std::
   open.result.envelope = envelope;
   open.result.envelope.kind = EnvelopeKind::result;
   open.result.body.reserve(envelope.count * 24 + 16);
-  prepare(body, envelope.count);
-  for (const auto& one : prepared_) decide_one(one, now_us, open.result.body, open.need);
-  auto count = static_cast<std::uint32_t>(prepared_.size());
+  std::uint32_t count = 0;
+  reader_.open(body);
+  while (prepare(envelope.count - count)) {
+    for (const auto& one : prepared_) decide_one(one, now_us, open.result.body, open.need);
+    count += static_cast<std::uint32_t>(prepared_.size());
+  }
   counters_.requests += count;
   if (reader_.bad() || count != envelope.count) {
     // Only a broken webapp sends this. What was decided stays; the rest is answered as a fault.
@@ -95,12 +98,15 @@ void BackendCore::refuse(const Envelope& envelope, Code code, Effects& effects) 
   wait_for(std::move(open), effects);
 }
 
-// Decodes the whole batch and hashes its ids before the first is decided: by then the index lines
-// of all of them have been asked for, and the memory works while we do.
-void BackendCore::prepare(std::string_view body, std::uint32_t count) {
+// Decodes the next requests of the batch, `left` at most, and hashes their ids before the first of
+// them is decided: by then the index lines of all have been asked for, and the memory works while
+// we do. Of so few that their lines are still in the core's own cache when they are needed.
+// False: there is no other.
+bool BackendCore::prepare(std::uint32_t left) {
   prepared_.clear();
   Prepared next;
-  for (reader_.open(body); prepared_.size() < count && reader_.next(next.request);) {
+  for (const auto most = std::min(left, kPreparedMax);
+       prepared_.size() < most && reader_.next(next.request);) {
     const auto& request = next.request;
     next.valid =
         request.kind != RequestKind::order ||
@@ -108,6 +114,7 @@ void BackendCore::prepare(std::string_view body, std::uint32_t count) {
     if (request.kind == RequestKind::order && next.valid) next.keys = book_.keys(request);
     prepared_.push_back(next);
   }
+  return !prepared_.empty();
 }
 
 void BackendCore::decide_one(const Prepared& prepared, std::int64_t now_us, std::string& body,

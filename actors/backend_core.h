@@ -124,7 +124,8 @@ class BackendCore {
     OrderKeys keys;
     bool valid = true;
   };
-  void prepare(std::string_view body, std::uint32_t count);
+  static constexpr std::uint32_t kPreparedMax = 64;
+  bool prepare(std::uint32_t left);
   void decide_one(const Prepared& prepared, std::int64_t now_us, std::string& body, Lsn& need);
   void decide_order(const Prepared& prepared, std::int64_t now_us, std::string& body, Lsn& need);
   void look_up(const Request& request, std::string& body, Lsn& need) const;
@@ -159,7 +160,7 @@ class BackendCore {
   std::uint64_t broker_ = 0;             // the broker instance that `answered_` is for
   std::uint64_t answered_ = 0;
   BodyReader reader_;
-  std::vector<Prepared> prepared_;  // of the batch being decided; kept for its memory
+  std::vector<Prepared> prepared_;  // of the batch being decided
   std::string payload_;
   struct News {
     std::int64_t left = 0;
