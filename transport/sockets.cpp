@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "config/invariant.h"
+#include "transport/epoll_guard.h"
 #include "transport/socket_setup.h"
 #include "transport/zap.h"
 
@@ -73,6 +74,7 @@ Context::Context(CurveOptions curve) : impl_(std::make_unique<Impl>()) {
   // Older ones have known holes that a peer can use without a key.
   if (std::tuple(major, minor, patch) < std::tuple(4, 3, 3))
     throw std::runtime_error("libzmq 4.3.3 or newer is needed");
+  STAMPEDE_ASSERT(epoll_is_guarded(), "a peer could end this process: see epoll_guard.h");
   impl_->handle = zmq_ctx_new();
   if (impl_->handle == nullptr) fail_zmq("zmq_ctx_new");
   impl_->curve = std::move(curve);

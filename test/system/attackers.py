@@ -8,6 +8,7 @@ stranger may make: what decides an order, or a well-formed message between nodes
   nodes        frames that are no envelope, bodies that are no body, at the nodes' PULL sockets
   connections  ZMTP 1, 2 and 3 greetings and frames, half, wrong or huge, at every port
   topics       subscriptions without end at every publisher
+  resets       connections that fill a node's queue with frames and PINGs, then reset
 """
 
 import random
@@ -220,9 +221,38 @@ def attack_topics(rng, base, count):
     return count
 
 
+def flood_and_reset(port, kind, seconds):
+    null = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
+    ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind
+    flood = memoryview((b"\x00\x01x" * 50 + b"\x04\x07\x04PING\x00\x00") * 2000)
+    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.sendall(null + b"\x04" + bytes([len(ready)]) + ready)
+        connection.recv(64, socket.MSG_WAITALL)
+        connection.setblocking(False)
+        until, at = time.monotonic() + seconds, 0
+        while time.monotonic() < until:
+            try:
+                at = (at + connection.send(flood[at:])) % len(flood)
+            except BlockingIOError:
+                time.sleep(0.0005)
+
+
+def attack_resets(rng, base, count):
+    doors = [(1, b"DEALER"), (2, b"SUB"), (11, b"PUSH"), (13, b"PUSH"), (20, b"PUSH")]
+    for sent in range(count):
+        offset, kind = doors[sent % len(doors)]
+        try:
+            flood_and_reset(base + offset, kind, rng.uniform(0.02, 0.2))
+        except ConnectionError:
+            pass  # the node closed it
+    return count
+
+
 def main(arguments):
     attacks = {"clients": attack_clients, "nodes": attack_nodes,
-               "connections": attack_connections, "topics": attack_topics}
+               "connections": attack_connections, "topics": attack_topics,
+               "resets": attack_resets}
     if len(arguments) != 4 or arguments[0] not in attacks:
         print(__doc__.strip(), file=sys.stderr)
         return 2

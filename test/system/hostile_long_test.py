@@ -84,8 +84,8 @@ class HostileLong(SystemTest):
         cls.system.start("7777:Phone:1000000000")
         # Every buffer has had its use before memory is measured.
         with Buyers(cls.system):
-            for kind in "clients", "nodes":
-                cls.attack(kind, 2000).communicate(timeout=120)
+            for kind, count in ("clients", 2000), ("nodes", 2000), ("resets", 50):
+                cls.attack(kind, count).communicate(timeout=120)
 
     @classmethod
     def attack(cls, kind, count):
@@ -149,6 +149,9 @@ class HostileLong(SystemTest):
 
     def test_subscriptions_without_end(self):
         self.run_attack("topics", max(300_000, FRAMES // 4))  # fewer would be allowed
+
+    def test_full_queues_and_resets(self):
+        self.run_attack("resets", max(100, FRAMES // 5000))
 
     # --- HTTP -------------------------------------------------------------------------------------
 
