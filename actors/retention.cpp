@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "config/failpoint.h"
+#include "config/mutation.h"
 #include "storage/replay.h"
 #include "storage/snapshot_entries.h"
 #include "storage/snapshot_file.h"
@@ -197,7 +198,7 @@ Status Retention::prepare() {
   report_.oldest = *oldest;
   if (rules_.retain_s < 0) return keep("log.retain_s keeps all for ever");
   if (snapshots_.size() < 2) return keep("there is only one snapshot");
-  limit_ = snapshots_[1].seg_no;
+  limit_ = snapshots_[config::mutation("one_snapshot_is_enough") ? 0 : 1].seg_no;
   const auto numbers = storage::segment_numbers(disk_, dir_);
   if (!numbers) return numbers.error();
   if (numbers->front() != oldest->seg_no) return keep("segments are missing among the oldest");

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "config/mutation.h"
+
 namespace stampede::storage {
 
 Status ReplayFold::record(const RecordView& record) {

@@ -9,6 +9,7 @@
 
 #include "config/failpoint.h"
 #include "config/invariant.h"
+#include "config/mutation.h"
 #include "storage/crc32c.h"
 
 namespace stampede::storage {
@@ -264,7 +265,8 @@ Result<SnapshotHash> SnapshotWriter::install() {
 Status SnapshotWriter::sync_and_rename() {
   const std::string path = path_in(dir_, name_);
   if (config::failpoint("in_snapshot")) return pretended(path);
-  if (auto synced = file_->sync(); !synced) return synced;
+  if (!config::mutation("snapshot_named_before_sync"))
+    if (auto synced = file_->sync(); !synced) return synced;
   if (config::failpoint("in_snapshot")) return pretended(path);
   if (auto renamed = disk_.rename(path + std::string(kTmpSuffix), path); !renamed) return renamed;
   if (config::failpoint("in_snapshot")) return pretended(path);

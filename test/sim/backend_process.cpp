@@ -70,6 +70,7 @@ std::optional<Error> BackendProcess::start() {
                                                   claim_.epoch, claim_.database));
   claim(kBackoffFirst);
   want_spare();
+  plan_snapshot();
   core_->set_phase(Phase::serving);
   serving_ = true;
   tick();
@@ -170,6 +171,7 @@ void BackendProcess::take_control(std::uint64_t number, const actors::Request& r
 
 void BackendProcess::round() {
   round_planned_ = false;
+  core_->set_log_full(log_full_);
   for (std::uint64_t i = 0; i < kMailsPerRound && !mail_.empty(); ++i) {
     auto mail = std::move(mail_.front());
     mail_.pop_front();
@@ -323,6 +325,7 @@ void BackendProcess::append(const storage::BatchHead& head) {
 void BackendProcess::sync() {
   if (const auto synced = writer_->sync(); !synced) return io_error(synced.error());
   world_.on_synced(*writer_);
+  tell_room();
   if (std::exchange(sealing_, false)) {
     plan_.sealed();
   } else {
@@ -348,11 +351,79 @@ void BackendProcess::make_spare() {
   later(kMs,
         [this, made = std::make_shared<storage::Result<storage::SpareSegment>>(std::move(made))] {
           making_spare_ = false;
-          if (*made)
-            writer_->give_spare(std::move(**made));
-          else
-            next_spare_ = world_.queue.now() + kSpareAgain;
+          take_spare(*made);
         });
+}
+
+void BackendProcess::take_spare(storage::Result<storage::SpareSegment>& made) {
+  if (made) {
+    writer_->give_spare(std::move(*made));
+  } else {
+    next_spare_ = world_.queue.now() + kSpareAgain;
+    exactly(kSpareAgain, [this] { want_spare(); });
+  }
+  tell_room();
+}
+
+// Only a disk without room for a spare stops orders, not one that is still making it.
+void BackendProcess::tell_room() {
+  log_full_ = writer_->nearly_full() && next_spare_ != 0;
+  if (!writer_->wants_spare()) next_spare_ = 0;
+}
+
+// --- snapshots and retention
+// ----------------------------------------------------------------------
+
+namespace {
+
+class DatabaseRows final : public actors::StoredRows {
+ public:
+  explicit DatabaseRows(storage::Database database) : database_(std::move(database)) {}
+  storage::Result<std::optional<storage::LogUuid>> log_uuid() override {
+    return database_.log_uuid();
+  }
+  storage::Result<std::vector<storage::ItemRow>> items() override { return database_.items(); }
+  storage::Result<std::vector<std::string>> differing(const storage::LaneBatch& orders) override {
+    return database_.differing_orders(orders);
+  }
+
+ private:
+  storage::Database database_;
+};
+
+}  // namespace
+
+void BackendProcess::plan_snapshot() {
+  if (world_.plan.snapshot_every == 0) return;
+  exactly(world_.schedule.between(1, 2 * world_.plan.snapshot_every), [this] {
+    make_snapshot();
+    plan_snapshot();
+  });
+}
+
+// Errors harm nothing: the next one may come further. A segment may go only when the database has
+// what it says.
+void BackendProcess::make_snapshot() {
+  const auto lock = actors::lock_snapshots(world_.disk, kLogDir);
+  if (!lock) return;
+  actors::SnapshotOrder order;
+  order.limits = limits_of(world_.plan).book;
+  order.created_ns = world_.wall_us() * 1000;
+  const auto made = actors::make_snapshot(world_.disk, kLogDir, order);
+  if (!made) {
+    if (made.error().code != Errc::io) throw Violation{"S8", made.error().message};
+    return;
+  }
+  if (*made) world_.on_snapshot(**made);
+  if (!world_.plan.remove_segments) return;
+  auto database = storage::Database::open(claim_.database);
+  if (!database) return;
+  DatabaseRows rows(std::move(*database));
+  actors::RetentionRules rules;
+  rules.retain_s = 0;
+  rules.now_ns = world_.wall_us() * 1000;
+  const auto report = actors::remove_old_segments(world_.disk, kLogDir, rules, rows);
+  if (report) world_.on_retention(*report);
 }
 
 // --- lanes: actors/lane.cpp ---------------------------------------------------------------------

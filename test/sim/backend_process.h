@@ -18,6 +18,8 @@
 #include "actors/lane_batch.h"
 #include "actors/log_plan.h"
 #include "actors/recovery.h"
+#include "actors/retention.h"
+#include "actors/snapshot_builder.h"
 #include "storage/command_sql.h"
 #include "storage/log_writer.h"
 #include "test/sim/event_queue.h"
@@ -112,6 +114,13 @@ class BackendProcess : public std::enable_shared_from_this<BackendProcess> {
   [[nodiscard]] bool log_idle() const;
   void io_error(const storage::Error& error);
 
+  void take_spare(storage::Result<storage::SpareSegment>& made);
+  void tell_room();
+
+  // snapshots and retention
+  void plan_snapshot();
+  void make_snapshot();
+
   // lanes
   void give_work(actors::LaneWork work);
   void apply(std::size_t lane);
@@ -146,7 +155,8 @@ class BackendProcess : public std::enable_shared_from_this<BackendProcess> {
   std::size_t in_frame_ = 0;
   Time last_append_ = 0;
   bool making_spare_ = false;
-  Time next_spare_ = 0;
+  Time next_spare_ = 0;  // 0: the last one could be made
+  bool log_full_ = false;
 
   std::vector<std::unique_ptr<LaneThread>> lanes_;
   actors::BodyReader reader_;

@@ -251,7 +251,8 @@ void Operator::on_answer(std::uint64_t number, Lsn lsn, const std::string& body)
     return finish(change);
   }
   const bool passing = result.code == Code::replaying || result.code == Code::unknown_item ||
-                       result.code == Code::draining || result.code == Code::no_backend;
+                       result.code == Code::draining || result.code == Code::no_backend ||
+                       result.code == Code::overloaded;  // the log's disk is full
   const bool full = result.code == Code::overloaded || result.code == Code::unknown_item;
   if (full && world_.plan.orders_max < 1000) return finish(change);  // it stays so
   if (!passing)

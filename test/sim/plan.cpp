@@ -39,6 +39,8 @@ void draw_system(Plan& plan, Random& random) {
   // As the bounds of the configuration see to it: a batch is never larger than the window.
   plan.waiting_max = std::min(plan.waiting_max, plan.inflight_max);
   plan.resend = random.pick({100 * kMs, 400 * kMs, kSecond});
+  plan.snapshot_every = random.pick<Time>({0, 50 * kMs, 150 * kMs, 500 * kMs});
+  plan.remove_segments = random.chance(0.6);
   plan.client_timeout = random.pick({200 * kMs, 500 * kMs, 1000 * kMs});
 }
 

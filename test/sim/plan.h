@@ -50,6 +50,8 @@ struct Plan {
   std::uint64_t waiting_max = 10'000;
   Time resend = kSecond;
   Time client_timeout = kSecond;
+  Time snapshot_every = 0;       // mean; 0: none
+  bool remove_segments = false;  // retention, at once
 
   // --- the faults ---
   Time crash_every = 0;  // mean; 0: none

@@ -125,7 +125,7 @@ struct Failure {
 struct Shared {
   std::atomic<std::uint64_t> next{0};
   std::atomic<std::uint64_t> seeds{0}, steps{0}, kills{0}, power_cuts{0}, recoveries{0}, orders{0},
-      disk_errors{0}, server_errors{0}, refusals{0}, violations{0};
+      disk_errors{0}, server_errors{0}, refusals{0}, snapshots{0}, removed{0}, violations{0};
   std::atomic<std::uint64_t> failures{0};
   Failure failure[kFailuresMax];
   std::atomic<std::uint64_t> running[64];  // seed of each worker
@@ -153,6 +153,8 @@ void count(Shared& shared, std::uint64_t seed, const RunResult& result) {
   shared.disk_errors.fetch_add(result.disk_errors);
   shared.server_errors.fetch_add(result.server_errors);
   shared.refusals.fetch_add(result.refusals);
+  shared.snapshots.fetch_add(result.snapshots);
+  shared.removed.fetch_add(result.removed);
   if (result.violation)
     note_failure(shared, seed, result.steps, result.violation->invariant, result.violation->what);
 }
@@ -286,12 +288,13 @@ int run_many(const Arguments& arguments) {
   std::printf(
       "sim: seeds=%llu from=%llu mode=%s events=%llu crashes=%llu (kill %llu, power %llu)"
       " recoveries=%llu confirmed=%llu disk_errors=%llu db_errors=%llu refusals=%llu"
-      " violations=%llu seeds/s=%.0f seeds/cpu-s=%.0f\n",
+      " snapshots=%llu removed_segments=%llu violations=%llu seeds/s=%.0f seeds/cpu-s=%.0f\n",
       number(shared.seeds), static_cast<unsigned long long>(arguments.from), arguments.mode.c_str(),
       number(shared.steps), number(shared.kills) + number(shared.power_cuts), number(shared.kills),
       number(shared.power_cuts), number(shared.recoveries), number(shared.orders),
       number(shared.disk_errors), number(shared.server_errors), number(shared.refusals),
-      number(shared.violations), static_cast<double>(shared.seeds.load()) / took.count(),
+      number(shared.snapshots), number(shared.removed), number(shared.violations),
+      static_cast<double>(shared.seeds.load()) / took.count(),
       static_cast<double>(shared.seeds.load()) / cpu);
   return shared.violations.load() == 0 ? 0 : kExitViolation;
 }

@@ -23,7 +23,16 @@ Error broken(const char* what, const std::string& path) {
   return {Errc::io, std::string("simulated disk: cannot ") + what + " " + path};
 }
 
-class SimLock final : public HeldLock {};  // the world frees it with the process
+// A lock that outlives its process has nothing left to free.
+class SimLock final : public HeldLock {
+ public:
+  SimLock(std::set<std::string>& held, std::string path) : held_(held), path_(std::move(path)) {}
+  ~SimLock() override { held_.erase(path_); }
+
+ private:
+  std::set<std::string>& held_;
+  std::string path_;
+};
 
 }  // namespace
 
@@ -116,7 +125,7 @@ Status SimDisk::sync(Inode& inode, bool& failed_before) {
 // --- power ----------------------------------------------------------------------------------
 
 void SimDisk::lose_power() {
-  locked_ = false;
+  locked_.clear();
   end_at_ = 0;
   // A file met twice has nothing more to forget the second time.
   for (const auto& [name, inode] : cached_) forget_file(*inode);
@@ -253,8 +262,8 @@ Status SimDisk::read(const std::string& path, std::uint64_t offset, std::uint64_
 Result<std::unique_ptr<HeldLock>> SimDisk::lock(const std::string& path) {
   if (step()) end();
   if (fails(faults.read_error)) return broken("lock", path);
-  if (std::exchange(locked_, true)) return Error{Errc::locked, path + " is held by another"};
-  return std::unique_ptr<HeldLock>(std::make_unique<SimLock>());
+  if (!locked_.insert(path).second) return Error{Errc::locked, path + " is held by another"};
+  return std::unique_ptr<HeldLock>(std::make_unique<SimLock>(locked_, path));
 }
 
 // --- for the checker ------------------------------------------------------------------------

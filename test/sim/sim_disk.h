@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -58,7 +59,7 @@ class SimDisk final : public storage::Disk {
   [[nodiscard]] bool end_is_near() const { return end_at_ != 0; }
 
   void lose_power();
-  void release_locks() { locked_ = false; }
+  void release_locks() { locked_.clear(); }
 
   // --- for the checker -------------------------------------------------------------------------
   [[nodiscard]] const DiskCounters& counters() const { return counters_; }
@@ -123,7 +124,7 @@ class SimDisk final : public storage::Disk {
   Names cached_;
   Names durable_;
   std::vector<NameChange> unsynced_names_;
-  bool locked_ = false;
+  std::set<std::string> locked_;
   std::uint64_t end_at_ = 0;
   End end_how_ = End::kill;
   DiskCounters counters_;

@@ -35,6 +35,7 @@ World::World(std::uint64_t seed, const RunOptions& run_options)
 RunResult World::run() {
   try {
     if (!options.safety) plan.make_quiet();
+    if (!options.retention) plan.remove_segments = false;
     for (std::uint32_t item = 1; item <= plan.imported; ++item) put_foreign_item(item);
     start_broker();
     for (std::uint32_t i = 1; i <= plan.webapps; ++i) start_webapp(i);
@@ -127,6 +128,19 @@ void World::on_synced(const storage::LogWriter& writer) {
   log.synced();
   executed_ = executed_appended_;
   trace.note("synced", {writer.chain().next_batch, writer.segment_no()});
+}
+
+void World::on_snapshot(const actors::SnapshotMade& made) {
+  ++result_.snapshots;
+  trace.note("snapshot", {made.header.position.seg_no, made.bytes});
+}
+
+void World::on_retention(const actors::RetentionReport& report) {
+  result_.removed += report.removed;
+  trace.note("retention", {report.removed, report.oldest.seg_no});
+  // An item's row may be behind for a while: its newest amount is still on its way.
+  for (const auto& what : report.differing)
+    if (!what.starts_with("item ")) throw Violation{"S4", what};
 }
 
 void World::on_claimed(std::uint64_t epoch) {

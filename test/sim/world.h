@@ -35,6 +35,7 @@ struct RunOptions {
   bool liveness = true;  // false: stop where the faults would stop
   std::uint64_t steps_max = ~std::uint64_t{0};
   std::uint64_t clock_seed = 0;  // another wall clock for the same seed
+  bool retention = true;         // false: no segment is removed, whatever the plan says
 };
 
 struct RunResult {
@@ -46,6 +47,8 @@ struct RunResult {
   std::uint64_t orders = 0;  // confirmed, and found in memory, log and database
   std::uint64_t disk_errors = 0;
   std::uint64_t server_errors = 0;
+  std::uint64_t snapshots = 0;
+  std::uint64_t removed = 0;   // segments, by retention
   std::uint64_t refusals = 0;  // damaged, old or wiped logs and databases that were refused
   std::optional<Violation> violation;
 };
@@ -83,6 +86,8 @@ class World {
   void on_import(const std::vector<storage::ItemRow>& items, std::uint64_t epoch);
   void on_append(std::string_view records, Lsn first_lsn);
   void on_synced(const storage::LogWriter& writer);
+  void on_snapshot(const actors::SnapshotMade& made);
+  void on_retention(const actors::RetentionReport& report);
   void on_claimed(std::uint64_t epoch);
   void on_control_answer(std::uint64_t number, Lsn lsn, const std::string& body);
   void backend_exit(int code, const std::string& why);
@@ -122,6 +127,7 @@ class World {
   void old_log();
   void wiped_log();
   void old_database();
+  void damaged_snapshot();
   void must_refuse(const char* what);
 
   // the end (world_end.cpp)
@@ -130,6 +136,7 @@ class World {
   void stop_faults();
   void compare_all();
   void replay_everything_again();
+  void compare_snapshots();
 
   template <class F>
   void deliver(F&& action);

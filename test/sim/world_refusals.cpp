@@ -1,5 +1,6 @@
 // Damage and misfits before a start: the start must refuse, name them, and change nothing.
 
+#include <algorithm>
 #include <utility>
 
 #include "storage/log_reader.h"
@@ -57,6 +58,7 @@ Lsn witness_of(const ServerTables& tables) {
 
 void World::refusals() {
   if (fault_.chance(plan.rot)) rot();
+  if (fault_.chance(plan.rot)) damaged_snapshot();
   if (server.away || server.unsettled()) return;
   if (fault_.chance(plan.old_log)) fault_.chance(0.3) ? wiped_log() : old_log();
   if (fault_.chance(plan.old_database)) old_database();
@@ -83,7 +85,9 @@ void World::rot() {
   Places places;
   {
     const Calm calm(disk, server);
-    if (!storage::read_log(disk, kLogDir, places)) return;  // judged by the start
+    const auto newest = actors::load_newest(disk, kLogDir, {});
+    if (!newest || !storage::read_log(disk, kLogDir, places, newest->position))
+      return;  // judged by the start
   }
   if (places.all.size() < 2) return;
   const auto& place = places.all[fault_.below(places.all.size() - 1)];
@@ -95,6 +99,28 @@ void World::rot() {
   disk.flip(path, offset, bit);
   must_refuse("a flipped bit");
   disk.flip(path, offset, bit);
+}
+
+// The newest of two, or the only one while the log reaches back to its start: it is passed over.
+// It stays damaged.
+void World::damaged_snapshot() {
+  const Calm calm(disk, server);
+  const auto files = disk.list(kLogDir);
+  if (!files) return;
+  std::vector<std::string> names;
+  for (const auto& file : *files)
+    if (storage::looks_like_snapshot(file.name) && !file.name.ends_with(".tmp"))
+      names.push_back(file.name);
+  std::sort(names.begin(), names.end());
+  if (names.empty() || (names.size() < 2 && result_.removed > 0)) return;
+  if (names.size() >= 2) {  // the older one must be whole: one damage at a time
+    if (!actors::load_snapshot(disk, kLogDir, names[names.size() - 2], {})) return;
+  }
+  const auto path = storage::path_in(kLogDir, names.back());
+  std::string bytes;
+  if (!disk.read(path, 0, 1 << 20, bytes) || bytes.empty()) return;
+  disk.flip(path, fault_.below(bytes.size()), static_cast<unsigned>(fault_.below(8)));
+  trace.note("snapshot damaged", {names.size()});
 }
 
 void World::old_log() {
