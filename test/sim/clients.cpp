@@ -228,17 +228,22 @@ void Operator::send(std::uint32_t number) {
   request.price_cents = 100 + static_cast<std::int64_t>(change.item);
   request.limit_per_user = world_.plan.limit_per_user;
   request.max_qty = world_.plan.max_qty;
-  world_.to_backend_from_operator(number, request, change.id, change.name);
+  sent_.push_back({number, change.lsn != 0});
+  world_.trace.note("item change", {number, sent_.size() - 1});
+  world_.to_backend_from_operator(sent_.size() - 1, request, change.id, change.name);
   if (!change.final)
     world_.queue.in(random_.between(50 * kMs, 400 * kMs), [this, number] { send(number); });
 }
 
-void Operator::on_answer(std::uint64_t number, Lsn lsn, const std::string& body) {
-  auto& change = changes_.at(number);
+void Operator::on_answer(std::uint64_t serial, Lsn lsn, const std::string& body) {
+  const auto sent = sent_.at(serial);
+  auto& change = changes_[sent.change];
   actors::BodyReader reader;
   actors::Result result;
   reader.open(body);
   require(reader.next(result), "S15", "a control answer that cannot be read");
+  world_.trace.note("item change answered", {serial, lsn, static_cast<std::uint64_t>(result.kind),
+                                             static_cast<std::uint64_t>(result.code)});
   if (result.kind == actors::ResultKind::item_changed) {
     require(change.lsn == 0 || lsn == 0 || change.lsn == lsn, "S3",
             "the same item change got another answer");
@@ -246,8 +251,8 @@ void Operator::on_answer(std::uint64_t number, Lsn lsn, const std::string& body)
     return finish(change);
   }
   require(result.kind == actors::ResultKind::error, "S15", "a control answer of the wrong kind");
-  if (result.code == Code::sold_out) {
-    require(change.lsn == 0, "S3", "an item change that was made is refused");
+  if (result.code == Code::sold_out) {  // perhaps of an ask before the one that was done
+    require(!sent.made, "S3", "an item change that was made is refused");
     return finish(change);
   }
   const bool passing = result.code == Code::replaying || result.code == Code::unknown_item ||

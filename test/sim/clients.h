@@ -81,7 +81,7 @@ class Operator {
  public:
   Operator(World& world, std::uint64_t seed);
   void start();
-  void on_answer(std::uint64_t number, Lsn lsn, const std::string& body);
+  void on_answer(std::uint64_t serial, Lsn lsn, const std::string& body);
   [[nodiscard]] bool done() const { return open_ == 0; }
 
  private:
@@ -94,12 +94,17 @@ class Operator {
     bool final = false;
     Lsn lsn = 0;
   };
+  struct Sent {
+    std::uint32_t change;
+    bool made;  // the operator knew so when it asked
+  };
   void send(std::uint32_t number);
   void finish(Change& change);
 
   World& world_;
   Random random_;
   std::vector<Change> changes_;
+  std::vector<Sent> sent_;
   std::uint32_t open_ = 0;
 };
 

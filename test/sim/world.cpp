@@ -147,8 +147,8 @@ void World::on_claimed(std::uint64_t epoch) {
   trace.note("claimed", {epoch});
 }
 
-void World::on_control_answer(std::uint64_t number, Lsn lsn, const std::string& body) {
-  deliver([this, number, lsn, body] { operator_.on_answer(number, lsn, body); });
+void World::on_control_answer(std::uint64_t serial, Lsn lsn, const std::string& body) {
+  deliver([this, serial, lsn, body] { operator_.on_answer(serial, lsn, body); });
 }
 
 // --- the network
@@ -224,10 +224,10 @@ void World::to_webapp(std::uint32_t webapp, const transport::Envelope& envelope,
   });
 }
 
-void World::to_backend_from_operator(std::uint64_t number, const actors::Request& request,
+void World::to_backend_from_operator(std::uint64_t serial, const actors::Request& request,
                                      const std::string& id, const std::string& name) {
-  deliver([this, number, request, id, name] {
-    if (backend_serves()) backend_->take_control(number, request, id, name);
+  deliver([this, serial, request, id, name] {
+    if (backend_serves()) backend_->take_control(serial, request, id, name);
   });
 }
 

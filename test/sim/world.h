@@ -89,7 +89,7 @@ class World {
   void on_snapshot(const actors::SnapshotMade& made);
   void on_retention(const actors::RetentionReport& report);
   void on_claimed(std::uint64_t epoch);
-  void on_control_answer(std::uint64_t number, Lsn lsn, const std::string& body);
+  void on_control_answer(std::uint64_t serial, Lsn lsn, const std::string& body);
   void backend_exit(int code, const std::string& why);
 
   // --- the network -------------------------------------------------------------------------------
@@ -99,7 +99,7 @@ class World {
   void to_backend(const transport::Envelope& envelope, const std::string& body);
   void to_broker_from_backend(const transport::Envelope& envelope, std::string body);
   void to_webapp(std::uint32_t webapp, const transport::Envelope& envelope, std::string body);
-  void to_backend_from_operator(std::uint64_t number, const actors::Request& request,
+  void to_backend_from_operator(std::uint64_t serial, const actors::Request& request,
                                 const std::string& id, const std::string& name);
 
  private:
@@ -128,6 +128,7 @@ class World {
   void wiped_log();
   void old_database();
   void damaged_snapshot();
+  [[nodiscard]] bool log_reaches_back();
   void must_refuse(const char* what);
 
   // the end (world_end.cpp)
@@ -154,6 +155,7 @@ class World {
   std::uint64_t next_instance_ = 1;
   std::int64_t clock_offset_ = 0;
   bool starting_ = false;  // a start of the backend is planned
+  bool snapshot_damaged_ = false;
   std::optional<SimDisk::State> log_backup_;
   Lsn log_backup_lsn_ = 0;
   std::optional<ServerTables> server_backup_;

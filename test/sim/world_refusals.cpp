@@ -112,7 +112,7 @@ void World::damaged_snapshot() {
     if (storage::looks_like_snapshot(file.name) && !file.name.ends_with(".tmp"))
       names.push_back(file.name);
   std::sort(names.begin(), names.end());
-  if (names.empty() || (names.size() < 2 && result_.removed > 0)) return;
+  if (names.empty() || (names.size() < 2 && !log_reaches_back())) return;
   if (names.size() >= 2) {  // the older one must be whole: one damage at a time
     if (!actors::load_snapshot(disk, kLogDir, names[names.size() - 2], {})) return;
   }
@@ -120,6 +120,7 @@ void World::damaged_snapshot() {
   std::string bytes;
   if (!disk.read(path, 0, 1 << 20, bytes) || bytes.empty()) return;
   disk.flip(path, fault_.below(bytes.size()), static_cast<unsigned>(fault_.below(8)));
+  snapshot_damaged_ = true;
   trace.note("snapshot damaged", {names.size()});
 }
 
