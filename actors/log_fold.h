@@ -19,7 +19,7 @@ namespace stampede::actors {
 
 class LogFold final : public storage::LogVisitor {
  public:
-  explicit LogFold(OrderBook book) : book_(std::move(book)) {}
+  LogFold(const LogUuid& key, OrderBookLimits limits) : book_(key, limits) {}
 
   // Errc::corrupt naming segment, offset and lsn when the log contradicts itself.
   storage::Status on_record(const storage::BatchInfo& batch,
@@ -33,7 +33,7 @@ class LogFold final : public storage::LogVisitor {
   [[nodiscard]] storage::Status loaded() const;
 
   [[nodiscard]] const OrderBook& book() const { return book_; }
-  OrderBook take_book() { return std::move(book_); }
+  OrderBook&& take_book() { return std::move(book_); }
   [[nodiscard]] const storage::ReplayFold& replay() const { return replay_; }
   storage::ReplayFold take_replay() { return std::move(replay_); }
   // The highest lsn that the log calls executed, 0 for none.

@@ -30,7 +30,7 @@ storage::Result<std::unique_ptr<LogFold>> load_blocks(SnapshotReader& reader,
                                                       const std::string& dir,
                                                       const std::string& name,
                                                       const std::function<void()>& on_block) {
-  auto fold = std::make_unique<LogFold>(OrderBook(reader.header().position.uuid, limits));
+  auto fold = std::make_unique<LogFold>(reader.header().position.uuid, limits);
   storage::SnapshotBlock block;
   while (true) {
     const auto more = reader.next(block);
@@ -91,7 +91,7 @@ Status unless_stopped(const std::function<bool()>& stop) {
 }  // namespace
 
 Status FoldingReader::on_log(const storage::LogUuid& uuid) {
-  if (!log_.fold) log_.fold = std::make_unique<LogFold>(OrderBook(uuid, limits_));
+  if (!log_.fold) log_.fold = std::make_unique<LogFold>(uuid, limits_);
   return storage::Done{};
 }
 

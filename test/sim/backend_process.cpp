@@ -396,13 +396,20 @@ class DatabaseRows final : public actors::StoredRows {
 void BackendProcess::plan_snapshot() {
   if (world_.plan.snapshot_every == 0) return;
   exactly(world_.schedule.between(1, 2 * world_.plan.snapshot_every), [this] {
-    make_snapshot();
+    keep_snapshots();
     plan_snapshot();
   });
 }
 
-// Errors harm nothing: the next one may come further. A segment may go only when the database has
-// what it says.
+// Errors harm nothing: the next one may come further. Now and then an operator asks for one though
+// none is due.
+void BackendProcess::keep_snapshots() {
+  const bool asked = world_.schedule.chance(0.1);
+  const auto behind = actors::bytes_behind_snapshot(world_.disk, kLogDir);
+  if (asked || (behind && *behind > 0)) make_snapshot();
+  if (world_.plan.remove_segments) remove_segments();
+}
+
 void BackendProcess::make_snapshot() {
   const auto lock = actors::lock_snapshots(world_.disk, kLogDir);
   if (!lock) return;
@@ -415,7 +422,14 @@ void BackendProcess::make_snapshot() {
     return;
   }
   if (*made) world_.on_snapshot(**made);
-  if (!world_.plan.remove_segments) return;
+}
+
+// A segment may go only when the database has what it says.
+void BackendProcess::remove_segments() {
+  const auto all = storage::list_snapshots(world_.disk, kLogDir);
+  if (!all || all->empty()) return;
+  const auto lock = actors::lock_snapshots(world_.disk, kLogDir);
+  if (!lock) return;
   auto database = storage::Database::open(claim_.database);
   if (!database) return;
   DatabaseRows rows(std::move(*database));

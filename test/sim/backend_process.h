@@ -119,7 +119,9 @@ class BackendProcess : public std::enable_shared_from_this<BackendProcess> {
 
   // snapshots and retention
   void plan_snapshot();
+  void keep_snapshots();
   void make_snapshot();
+  void remove_segments();
 
   // lanes
   void give_work(actors::LaneWork work);
