@@ -52,9 +52,10 @@ class DenseIndex {
   void reserve(std::size_t entries) {
     // Shards fill up unevenly: a tenth more than the mean is enough for nearly all of them.
     const auto each = entries / shards_.size() + entries / shards_.size() / 10;
+    if (each == 0) return;  // the shards of a small index grow soon enough
     for (auto& shard : shards_) {
       STAMPEDE_ASSERT(shard.used == 0, "room is made before the first entry");
-      if (each > 0) shard.slots.assign(std::bit_ceil(2 * each), kEmpty);
+      shard.slots.assign(std::bit_ceil(2 * each), kEmpty);
     }
   }
 

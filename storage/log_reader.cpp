@@ -192,13 +192,14 @@ Status Reading::read_header(std::size_t index) {
   segment.header = *header;
 
   const std::uint64_t seg_no = header->seg_no;
-  const std::string first = "; lsn " + to_text(header->chain.next_lsn) + " on";
+  const auto first = [&] { return "; lsn " + to_text(header->chain.next_lsn) + " on"; };
   if (segment.name != segment_name(seg_no, header->chain.next_batch)) {
-    return corrupt(file, 0, "the file's name and its header disagree" + first);
+    return corrupt(file, 0, "the file's name and its header disagree" + first());
   }
   const LogUuid& uuid = from_.seg_no > 1 ? from_.uuid : segments_.front().header.uuid;
   if (header->uuid != uuid) {
-    return corrupt(file, 0, "the segment belongs to another log, " + to_text(header->uuid) + first);
+    return corrupt(file, 0,
+                   "the segment belongs to another log, " + to_text(header->uuid) + first());
   }
   const std::uint64_t expected = first_seg_ + index;
   if (seg_no > expected) {
@@ -207,7 +208,7 @@ Status Reading::read_header(std::size_t index) {
                        to_text(header->chain.next_lsn));
   }
   if (seg_no < expected) {
-    return corrupt(file, 0, "segment " + std::to_string(seg_no) + " is there twice" + first);
+    return corrupt(file, 0, "segment " + std::to_string(seg_no) + " is there twice" + first());
   }
   return Done{};
 }

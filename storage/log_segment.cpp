@@ -1,7 +1,5 @@
 #include "storage/log_segment.h"
 
-#include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <cstring>
 
@@ -47,13 +45,18 @@ T get(std::string_view bytes, std::size_t at) {
   return value;
 }
 
+void put_hex16(char* digits, std::uint64_t number) {
+  for (int i = 15; i >= 0; --i, number >>= 4) digits[i] = "0123456789abcdef"[number & 0xF];
+}
+
 std::optional<std::uint64_t> parse_hex16(std::string_view digits) {
-  const auto is_lower_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
-  if (digits.size() != kNameDigits || !std::all_of(digits.begin(), digits.end(), is_lower_hex)) {
-    return std::nullopt;
-  }
+  if (digits.size() != kNameDigits) return std::nullopt;
   std::uint64_t value = 0;
-  std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+  for (const char c : digits) {
+    const bool letter = c >= 'a' && c <= 'f';
+    if (!letter && (c < '0' || c > '9')) return std::nullopt;
+    value = value << 4 | static_cast<std::uint64_t>(letter ? c - 'a' + 10 : c - '0');
+  }
   return value;
 }
 
@@ -117,9 +120,10 @@ Result<SegmentHeader> decode_header(std::string_view bytes) {
 }
 
 std::string segment_name(std::uint64_t seg_no, std::uint64_t first_batch) {
-  char name[kNameBytes + 1];
-  std::snprintf(name, sizeof name, "%016llx-%016llx.seg", static_cast<unsigned long long>(seg_no),
-                static_cast<unsigned long long>(first_batch));
+  std::string name(kNameBytes, '-');
+  put_hex16(name.data(), seg_no);
+  put_hex16(name.data() + kNameDigits + 1, first_batch);
+  kSegmentSuffix.copy(name.data() + 2 * kNameDigits + 1, kSegmentSuffix.size());
   return name;
 }
 
