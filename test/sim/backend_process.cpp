@@ -401,27 +401,31 @@ void BackendProcess::plan_snapshot() {
   });
 }
 
-// Errors harm nothing: the next one may come further. Now and then an operator asks for one though
+// As actors/snapshot_keeper.cpp: segments go when a snapshot was made, else every few ticks. Errors
+// harm nothing: the next tick may come further. Now and then an operator asks for a snapshot though
 // none is due.
 void BackendProcess::keep_snapshots() {
   const bool asked = world_.schedule.chance(0.1);
+  const bool remove = world_.schedule.chance(0.3);
   const auto behind = actors::bytes_behind_snapshot(world_.disk, kLogDir);
-  if (asked || (behind && *behind > 0)) make_snapshot();
-  if (world_.plan.remove_segments) remove_segments();
+  const bool made = (asked || (behind && *behind > 0)) && make_snapshot();
+  if (world_.plan.remove_segments && (made || remove)) remove_segments();
 }
 
-void BackendProcess::make_snapshot() {
+// True: there is a new one.
+bool BackendProcess::make_snapshot() {
   const auto lock = actors::lock_snapshots(world_.disk, kLogDir);
-  if (!lock) return;
+  if (!lock) return false;
   actors::SnapshotOrder order;
   order.limits = limits_of(world_.plan).book;
   order.created_ns = world_.wall_us() * 1000;
   const auto made = actors::make_snapshot(world_.disk, kLogDir, order);
   if (!made) {
     if (made.error().code != Errc::io) throw Violation{"S8", made.error().message};
-    return;
+    return false;
   }
   if (*made) world_.on_snapshot(**made);
+  return made->has_value();
 }
 
 // A segment may go only when the database has what it says.

@@ -120,7 +120,7 @@ class BackendProcess : public std::enable_shared_from_this<BackendProcess> {
   // snapshots and retention
   void plan_snapshot();
   void keep_snapshots();
-  void make_snapshot();
+  bool make_snapshot();
   void remove_segments();
 
   // lanes

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "config/invariant.h"
+
 namespace stampede::sim {
 
 using Time = std::int64_t;
@@ -28,7 +30,9 @@ class EventQueue {
       free_.pop_back();
       actions_[slot] = std::move(action);
     }
-    events_.push_back({when < now_ ? now_ : when, next_seq_++, slot});
+    const auto time = static_cast<std::uint64_t>(when < now_ ? now_ : when);
+    STAMPEDE_ASSERT(time < kTimeMax, "virtual time fits a key");
+    events_.push_back({time << 32 | next_seq_++, slot});
     std::push_heap(events_.begin(), events_.end(), Later{});
   }
   void in(Time delay, Action action) { at(now_ + delay, std::move(action)); }
@@ -39,7 +43,7 @@ class EventQueue {
     std::pop_heap(events_.begin(), events_.end(), Later{});
     const auto event = events_.back();
     events_.pop_back();
-    now_ = event.when;
+    now_ = static_cast<Time>(event.key >> 32);
     ++steps_;
     const auto action = std::exchange(actions_[event.slot], nullptr);
     free_.push_back(event.slot);
@@ -50,15 +54,13 @@ class EventQueue {
   [[nodiscard]] std::uint64_t steps() const { return steps_; }
 
  private:
+  static constexpr std::uint64_t kTimeMax = std::uint64_t{1} << 32;
   struct Event {
-    Time when;
-    std::uint32_t seq;
+    std::uint64_t key;  // its time, then its number in the order of scheduling
     std::uint32_t slot;
   };
   struct Later {
-    bool operator()(const Event& a, const Event& b) const {
-      return a.when != b.when ? a.when > b.when : a.seq > b.seq;
-    }
+    bool operator()(const Event& a, const Event& b) const { return a.key > b.key; }
   };
   std::vector<Event> events_;    // a heap
   std::vector<Action> actions_;  // by slot

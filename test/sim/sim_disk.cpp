@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "config/invariant.h"
+#include "storage/crc32c.h"
 
 namespace stampede::sim {
 
@@ -68,10 +69,20 @@ bool SimDisk::fails(double chance) {
 
 void SimDisk::store(Inode& inode, std::uint64_t offset, std::string_view bytes) {
   if (bytes.empty()) return;
-  inode.differs = true;
   if (inode.cached.size() < offset + bytes.size()) inode.cached.resize(offset + bytes.size());
   std::memcpy(inode.cached.data() + offset, bytes.data(), bytes.size());
-  const auto last = (offset + bytes.size() - 1) / kSector;
+  mark_dirty(inode, offset, bytes.size());
+}
+
+void SimDisk::store_zeros(Inode& inode, std::uint64_t bytes) {
+  if (bytes == 0) return;
+  inode.cached.assign(bytes, '\0');
+  mark_dirty(inode, 0, bytes);
+}
+
+void SimDisk::mark_dirty(Inode& inode, std::uint64_t offset, std::uint64_t bytes) {
+  inode.differs = true;
+  const auto last = (offset + bytes - 1) / kSector;
   inode.dirty.resize(std::max<std::size_t>(inode.dirty.size(), last / 64 + 1));
   for (auto sector = offset / kSector; sector <= last; ++sector)
     inode.dirty[sector / 64] |= std::uint64_t{1} << (sector % 64);
@@ -188,7 +199,7 @@ Result<std::unique_ptr<AppendFile>> SimDisk::create_zeroed(const std::string& pa
   if (cached_.contains(path)) return broken("create the existing", path);
   auto inode = std::make_shared<Inode>();
   change_name({"", path, inode});
-  store(*inode, 0, std::string(ends ? random_.below(bytes + 1) : bytes, '\0'));
+  store_zeros(*inode, ends ? random_.below(bytes + 1) : bytes);
   if (ends) end();
   return std::unique_ptr<AppendFile>(std::make_unique<SimFile>(*this, std::move(inode)));
 }
@@ -242,8 +253,9 @@ Result<std::vector<storage::FileEntry>> SimDisk::list(const std::string& dir) {
   if (step()) end();
   if (fails(faults.read_error)) return broken("list", dir);
   std::vector<storage::FileEntry> files;
+  files.reserve(cached_.size());
   for (const auto& [path, inode] : cached_)
-    if (path.starts_with(dir + "/"))
+    if (path.size() > dir.size() && path.starts_with(dir) && path[dir.size()] == '/')
       files.push_back({path.substr(dir.size() + 1), inode->cached.size()});
   return files;
 }
@@ -273,7 +285,7 @@ bool SimDisk::newest_segment_durable() const {
     if (!seen->first.ends_with(".seg")) continue;
     const auto kept = durable_.find(seen->first);
     return kept != durable_.end() && seen->second == kept->second &&
-           seen->second->cached == seen->second->durable;
+           (!seen->second->differs || seen->second->cached == seen->second->durable);
   }
   return false;
 }
@@ -281,7 +293,8 @@ bool SimDisk::newest_segment_durable() const {
 std::uint64_t SimDisk::content_hash() const {
   std::uint64_t hash = 0xcbf29ce484222325ULL;
   const auto add = [&](std::string_view bytes) {
-    hash = (hash ^ std::hash<std::string_view>{}(bytes)) * 0x100000001b3ULL;
+    hash = (hash ^ bytes.size()) * 0x100000001b3ULL;
+    hash = (hash ^ storage::crc32c(bytes)) * 0x100000001b3ULL;
   };
   for (const auto& [name, inode] : cached_) {
     if (name.ends_with("LOCK")) continue;

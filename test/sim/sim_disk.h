@@ -113,6 +113,8 @@ class SimDisk final : public storage::Disk {
   storage::Status write(Inode& inode, std::uint64_t offset, std::string_view bytes);
   storage::Status sync(Inode& inode, bool& failed_before);
   static void store(Inode& inode, std::uint64_t offset, std::string_view bytes);
+  static void store_zeros(Inode& inode, std::uint64_t bytes);
+  static void mark_dirty(Inode& inode, std::uint64_t offset, std::uint64_t bytes);
   template <class Keep>
   static void persist(Inode& inode, Keep&& keep);
   void forget_file(Inode& inode);

@@ -1,6 +1,7 @@
 #include "test/sim/sql_table.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <charconv>
 #include <optional>
@@ -131,6 +132,15 @@ bool has_aggregate(const Node& node) {
 
 // --- parsing --------------------------------------------------------------------------------
 
+constexpr auto kWordCharacters = [] {
+  std::array<bool, 256> table{};
+  for (unsigned char c = 'a'; c <= 'z'; ++c) table[c] = true;
+  for (unsigned char c = 'A'; c <= 'Z'; ++c) table[c] = true;
+  for (unsigned char c = '0'; c <= '9'; ++c) table[c] = true;
+  table['_'] = true;
+  return table;
+}();
+
 class Parser {
  public:
   explicit Parser(std::string_view sql) : rest_(sql) { advance(); }
@@ -243,8 +253,7 @@ class Parser {
     while (!rest_.empty() && rest_[0] == ' ') rest_.remove_prefix(1);
     std::size_t size = 0;
     const auto is_word = [&](std::size_t i) {
-      const auto c = static_cast<unsigned char>(rest_[i]);
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+      return kWordCharacters[static_cast<unsigned char>(rest_[i])];
     };
     if (rest_.empty()) {
     } else if (rest_[0] == '\'' || rest_.starts_with("x'")) {
