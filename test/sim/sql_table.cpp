@@ -161,6 +161,9 @@ class Parser {
     return name;
   }
   [[nodiscard]] bool done() const { return token_.empty(); }
+  // All that is not taken yet.
+  [[nodiscard]] std::string_view tail() const { return {token_.data(), rest_.end()}; }
+  void skip_tail() { token_ = rest_ = {}; }
 
   Cell literal() {
     Cell cell;
@@ -288,6 +291,22 @@ std::vector<Assignment> assignments(Parser& parser, const SqlTable& table) {
   return all;
 }
 
+// The list that ends an INSERT: few texts, always the same, so each is parsed once.
+const std::vector<Assignment>& assignments_at_end(Parser& parser, const SqlTable& table) {
+  thread_local std::map<std::string_view, std::unordered_map<std::string, std::vector<Assignment>>>
+      known;
+  auto& of_table = known[table.name];
+  const std::string text(parser.tail());
+  auto found = of_table.find(text);
+  if (found != of_table.end()) {
+    parser.skip_tail();
+    return found->second;
+  }
+  auto parsed = assignments(parser, table);
+  if (!parser.done()) refuse(text);
+  return of_table.emplace(text, std::move(parsed)).first->second;
+}
+
 // --- statements -----------------------------------------------------------------------------
 
 std::int64_t key_of(const SqlTable& table, const Cell& cell) {
@@ -351,10 +370,10 @@ void insert(Parser& parser, SqlTable& table, std::vector<SqlChange>& changes, Sq
     }
     parser.expect(")");
   } while (parser.take(","));
-  std::optional<std::vector<Assignment>> update;
+  const std::vector<Assignment>* update = nullptr;
   if (parser.take("ON")) {
     for (const char* word : {"DUPLICATE", "KEY", "UPDATE"}) parser.expect(word);
-    update = assignments(parser, table);
+    update = &assignments_at_end(parser, table);
   }
   for (auto& cells : tuples) {
     auto key = key_of(table, cells[0]);

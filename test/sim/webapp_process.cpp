@@ -11,6 +11,7 @@ using transport::EnvelopeKind;
 namespace {
 
 constexpr Time kTick = 20 * kMs;
+constexpr Time kIdleTick = 100 * kMs;
 
 actors::WebappSettings settings_of(const World& world, std::uint64_t instance) {
   actors::WebappSettings settings;
@@ -35,10 +36,11 @@ void WebappProcess::start() {
   tick();
 }
 
+// Nothing held: nothing is due but what may come late.
 void WebappProcess::tick() {
   core_.on_tick(world_.queue.now());
   core_.end_of_round(world_.queue.now());
-  world_.queue.in(kTick, [self = weak_from_this()] {
+  world_.queue.in(core_.busy() ? kTick : kIdleTick, [self = weak_from_this()] {
     if (const auto alive = self.lock(); alive && alive->world_.is_current(*alive)) alive->tick();
   });
 }
