@@ -448,7 +448,6 @@ void BackendProcess::remove_segments() {
 
 void BackendProcess::claim(Time backoff) {
   later(world_.plan.server_delay_max, [this, backoff] {
-    world_.watch.writes_as(0, 0);
     const auto claimed = actors::claim_database(claim_, world_.wall_us());
     if (claimed) {
       claimed_ = true;
@@ -474,9 +473,10 @@ void BackendProcess::give_work(actors::LaneWork work) {
 
 void BackendProcess::apply(std::size_t number) {
   auto& lane = *lanes_[number];
-  world_.watch.writes_as(lane.epoch, lane.number);
-  const auto outcome = lane.writer.apply(lane.batch);
-  world_.watch.writes_as(0, 0);
+  const auto outcome = [&] {
+    const WritesAs as(world_.server, {lane.epoch, lane.number});
+    return lane.writer.apply(lane.batch);
+  }();
   if (!outcome) {
     if (const auto code = actors::exit_code_of(outcome.error().code); code != 0)
       return world_.backend_exit(code, outcome.error().message);

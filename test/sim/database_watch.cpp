@@ -25,10 +25,11 @@ void DatabaseWatch::on_commit(const std::vector<SqlChange>& changes) {
     if (change.table == &tables.item) on_item(change), rows = true;
     if (change.table == &tables.lane) on_lane(change);
   }
-  if (!rows || epoch_ == 0) return;
-  const auto owner = tables.lane.rows.find(lane_);
+  const auto& writer = server_.writer;
+  if (!rows || writer.epoch == 0) return;
+  const auto owner = tables.lane.rows.find(writer.lane);
   require(owner != tables.lane.rows.end() &&
-              static_cast<std::uint64_t>(owner->second[1].number) == epoch_,
+              static_cast<std::uint64_t>(owner->second[1].number) == writer.epoch,
           "S12", "a lane of an older epoch changed rows");
 }
 

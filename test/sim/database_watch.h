@@ -16,9 +16,8 @@ class DatabaseWatch {
  public:
   DatabaseWatch(SimServer& server, const LogModel& log) : server_(server), log_(log) {}
 
-  // Whose lane writes now: a commit of orders or items under another epoch than its lane row's is a
-  // breach of the fence. 0: not a lane.
-  void writes_as(std::uint64_t epoch, int lane) { epoch_ = epoch, lane_ = lane; }
+  // A lane's commit of orders or items under another epoch than its lane row's is a breach of the
+  // fence.
   void on_commit(const std::vector<SqlChange>& changes);
   void on_outcome(storage::RecordType type, const storage::Outcome& outcome) const;
 
@@ -34,8 +33,6 @@ class DatabaseWatch {
 
   SimServer& server_;
   const LogModel& log_;
-  std::uint64_t epoch_ = 0;
-  int lane_ = 0;
   std::map<std::uint64_t, std::int64_t> sold_;
 };
 

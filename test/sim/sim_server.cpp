@@ -136,7 +136,7 @@ void SimServer::end_client(Session& session, const std::string& sql) {
     if (random_.chance(0.5)) {
       commit(session);
     } else {
-      Undecided undecided{session.statements, {}};
+      Undecided undecided{writer, session.statements, {}};
       for (const auto& change : session.changes)
         undecided.locked.emplace_back(change.table, change.key);
       rollback(session);
@@ -155,6 +155,7 @@ void SimServer::settle() {
     Session session;
     session.autocommit = false;
     for (const auto& sql : undecided.statements) (void)engine_.run(sql, session.changes);
+    const WritesAs as(*this, undecided.writer);
     commit(session);
   }
 }

@@ -72,6 +72,12 @@ struct OrderColumn {
 
 class SimServer {
  public:
+  // The lane that writes, for the checker; epoch 0: somebody who is not a lane.
+  struct Writer {
+    std::uint64_t epoch = 0;
+    int lane = 0;
+  };
+
   explicit SimServer(std::uint64_t seed);
 
   ServerFaults faults;
@@ -87,7 +93,9 @@ class SimServer {
   void settle();
   [[nodiscard]] bool unsettled() const { return !undecided_.empty(); }
 
-  // Called at every commit with what it changed, and with the tables as they are then.
+  Writer writer;  // of the statements that come now
+  // Called at every commit with what it changed, and with the tables as they are then; `writer` is
+  // the one whose statements those were, also when a COMMIT is decided later.
   std::function<void(const std::vector<SqlChange>&)> on_commit;
 
   [[nodiscard]] const ServerTables& tables() const { return tables_; }
@@ -113,6 +121,7 @@ class SimServer {
 
  private:
   struct Undecided {
+    Writer writer;
     std::vector<std::string> statements;
     std::vector<std::pair<const SqlTable*, std::int64_t>> locked;
   };
@@ -134,6 +143,20 @@ class SimServer {
   std::uint64_t end_at_ = 0;
   End end_how_ = End::kill;
   std::vector<Undecided> undecided_;
+};
+
+// Until it goes out of scope a lane writes.
+class WritesAs {
+ public:
+  WritesAs(SimServer& server, SimServer::Writer writer) : server_(server) {
+    server_.writer = writer;
+  }
+  ~WritesAs() { server_.writer = {}; }
+  WritesAs(const WritesAs&) = delete;
+  WritesAs& operator=(const WritesAs&) = delete;
+
+ private:
+  SimServer& server_;
 };
 
 }  // namespace stampede::sim

@@ -57,7 +57,6 @@ void World::try_start() {
       server.end_in(1 + fault_.below(8), how);
   }
   backend_ = std::make_shared<BackendProcess>(*this, 3000 + next_instance_++);
-  watch.writes_as(0, 0);
   const auto error = backend_->start();  // a ProcessEnd is step()'s
   if (!error) {
     trace.note("backend serves", {backend_->core().epoch()});
@@ -122,8 +121,8 @@ void World::end_machine() {
 void World::run_zombie(std::shared_ptr<LaneThread> zombie, int times) {
   if (times == 0) return;
   queue.in(fault_.between(kMs, 400 * kMs), [this, zombie, times] {
-    watch.writes_as(zombie->epoch, zombie->number);
     try {
+      const WritesAs as(server, {zombie->epoch, zombie->number});
       const auto outcome = zombie->writer.apply(zombie->batch);
       trace.note("zombie", {zombie->epoch, outcome ? 1U : 0U});
       if (!outcome && outcome.error().code == storage::Errc::fenced) return;
