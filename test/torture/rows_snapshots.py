@@ -50,7 +50,8 @@ def served_from_a_snapshot(trial):
     trial.rig.wait_ready()
     trial.judge()
     text = (trial.rig.run / "log" / "backend-1.log").read_text(encoding="utf-8", errors="replace")
-    trial.note("from_snapshot" if re.findall(r"snapshot=(\S+)", text)[-1] != "none" else "whole_log")
+    used = re.findall(r"replay\.done .* snapshot=(\S+)", text)[-1]
+    trial.note("whole_log" if used == "none" else "from_snapshot")
 
 
 ROWS = [
