@@ -49,7 +49,7 @@ FLAGS=(-DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -
 suppressions=$PROJECT/test/sanitizers
 export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
 export LSAN_OPTIONS=suppressions=$suppressions/lsan.supp:print_suppressions=0
-export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+export UBSAN_OPTIONS=suppressions=$suppressions/ubsan.supp:print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS=suppressions=$suppressions/tsan.supp:halt_on_error=0:second_deadlock_stack=1
 TSAN_OPTIONS+=:history_size=4
 
@@ -150,8 +150,8 @@ for part in "${what[@]}"; do
     *) tests=("$part") ;;
   esac
   for name in ${tests[@]+"${tests[@]}"}; do
-    # Nodes write what is reported into files of their own: their stderr is their log.
-    run "$name" env STAMPEDE_BIN="$BUILD/bin/stampede" \
+    # Nodes write what is reported into files of their own, or (UBSAN) into their logs.
+    run "$name" env STAMPEDE_BIN="$BUILD/bin/stampede" STAMPEDE_REPORTS="$reports" \
       ASAN_OPTIONS="$ASAN_OPTIONS:log_path=$reports/asan" \
       TSAN_OPTIONS="$TSAN_OPTIONS:log_path=$reports/tsan" \
       UBSAN_OPTIONS="$UBSAN_OPTIONS:log_path=$reports/ubsan" \

@@ -227,10 +227,19 @@ class System:
             for pid in left:
                 self.signal(pid, signal.SIGCONT)
                 self.signal(pid, signal.SIGKILL)
+            self._keep_reports()
             if not os.environ.get("STAMPEDE_KEEP"):
                 shutil.rmtree(self.home, ignore_errors=True)
         if left:
             raise AssertionError(f"stop_all.sh left processes behind: {left}")
+
+    def _keep_reports(self):
+        """Logs with a sanitizer's report go where scripts/sanitize.sh counts them."""
+        directory = os.environ.get("STAMPEDE_REPORTS")
+        for log in (self.run / "log").glob("*.log") if directory else ():
+            text = log.read_bytes()
+            if b"runtime error:" in text or b"Sanitizer: " in text:
+                shutil.copy(log, Path(directory) / f"{self.home.name}-{log.name}")
 
     def processes(self):
         """pid → command line of every process that works on this system's directory."""
