@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <chrono>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
+#include <thread>
 
 namespace stampede::config {
 
@@ -17,7 +19,13 @@ std::atomic<bool> failpoints_armed{false};
 
 namespace {
 
-enum class Action { kill, exit, stop, throw_error, eio, on };
+constexpr auto kSlowPass = std::chrono::milliseconds(100);
+
+enum class Action { kill, exit, stop, throw_error, eio, on, hang, slow };
+
+bool lasts(Action action) {
+  return action == Action::on || action == Action::slow;
+}
 
 struct Point {
   Action action;
@@ -34,6 +42,8 @@ std::optional<Action> parse_action(std::string_view text) {
   if (text == "throw") return Action::throw_error;
   if (text == "eio") return Action::eio;
   if (text == "on") return Action::on;
+  if (text == "hang") return Action::hang;
+  if (text == "slow") return Action::slow;
   return std::nullopt;
 }
 
@@ -50,7 +60,8 @@ std::string arm_one(std::string_view text) {
     action_text = action_text.substr(0, at);
   }
   const auto action = parse_action(action_text);
-  if (!action) return "'" + std::string(action_text) + "' is none of kill exit stop throw eio on";
+  if (!action)
+    return "'" + std::string(action_text) + "' is none of kill exit stop throw eio on hang slow";
   points.insert_or_assign(std::string(text.substr(0, equals)), Point{*action, nth});
   return {};
 }
@@ -68,6 +79,11 @@ bool fire(Action action, std::string_view name) {
       break;
     case Action::throw_error:
       throw std::runtime_error("failpoint " + std::string(name));
+    case Action::hang:
+      while (true) ::pause();
+    case Action::slow:
+      std::this_thread::sleep_for(kSlowPass);
+      break;
     case Action::eio:
     case Action::on:
       return true;
@@ -84,7 +100,7 @@ bool detail::pass_failpoint(std::string_view name) {
     const auto it = points.find(name);
     if (it == points.end() || it->second.left == 0) return false;
     action = it->second.action;
-    const bool stays = action == Action::on && it->second.left == 1;
+    const bool stays = lasts(action) && it->second.left == 1;
     if (!stays && --it->second.left != 0) return false;
   }
   return fire(action, name);

@@ -8,7 +8,8 @@
 //
 // Actions: kill (SIGKILL to self), exit (_exit 1), stop (SIGSTOP to self), throw
 // (std::runtime_error), eio (the point reports true: the caller pretends an I/O error), on (it
-// reports true from then on, until it is disarmed). Thread-safe.
+// reports true from then on, until it is disarmed), hang (the thread does nothing any more), slow
+// (from then on, until it is disarmed, each pass takes 100 ms). Thread-safe.
 
 #include <atomic>
 #include <string>
@@ -30,6 +31,14 @@ void disarm_failpoints();
 inline bool failpoint(std::string_view name) {
   if (!detail::failpoints_armed.load(std::memory_order_relaxed)) return false;
   return detail::pass_failpoint(name);
+}
+
+// A point of its own for each thing of a kind: `name:label`. The label is made only when something
+// is armed.
+template <typename MakeLabel>
+bool failpoint(std::string_view name, MakeLabel make_label) {
+  if (!detail::failpoints_armed.load(std::memory_order_relaxed)) return false;
+  return detail::pass_failpoint(std::string(name) + ":" + make_label());
 }
 
 }  // namespace stampede::config

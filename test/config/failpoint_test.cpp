@@ -5,8 +5,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <functional>
 #include <stdexcept>
+#include <string>
 
 #include "config/invariant.h"
 
@@ -45,6 +47,35 @@ TEST_CASE("a point that is on reports true from its pass on until it is disarmed
   for (int i = 0; i < 3; ++i) CHECK(failpoint("lasting"));
   disarm_failpoints();
   CHECK_FALSE(failpoint("lasting"));
+}
+
+TEST_CASE(
+    "a point with a label is one of its own, and the label costs nothing when none is armed") {
+  disarm_failpoints();
+  int made = 0;
+  const auto label = [&](const char* text) {
+    return [&made, text] { return ++made, std::string(text); };
+  };
+  CHECK_FALSE(failpoint("record", label("1.5")));
+  CHECK(made == 0);
+  CHECK(arm_failpoints("record:1.5=eio").empty());
+  CHECK_FALSE(failpoint("record", label("1.4")));
+  CHECK(failpoint("record", label("1.5")));
+}
+
+TEST_CASE("a thread that hangs never comes back, a slow one does each time") {
+  const auto hung = status_of_child([] {
+    arm_failpoints("stuck=hang");
+    ::alarm(1);
+    static_cast<void>(failpoint("stuck"));
+  });
+  CHECK(WIFSIGNALED(hung));
+  CHECK(WTERMSIG(hung) == SIGALRM);
+  CHECK(arm_failpoints("late=slow@2").empty());
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 3; ++i) CHECK_FALSE(failpoint("late"));
+  CHECK(std::chrono::steady_clock::now() - begin >= std::chrono::milliseconds(200));
+  disarm_failpoints();
 }
 
 TEST_CASE("several points are armed by one text") {
