@@ -53,6 +53,7 @@ void report_backend(json& out, const BackendStatus& status) {
       {"malformed", status.malformed.load()}};
   const std::lock_guard lock(status.items_mutex);
   if (!status.items.is_null()) out["items"] = status.items;
+  out["log"]["parked"] = status.parked;
 }
 
 namespace {

@@ -11,6 +11,7 @@
 
 #include "actors/database_check.h"
 #include "actors/recovery.h"
+#include "actors/replay_trace_file.h"
 #include "config/failpoint.h"
 
 namespace stampede::actors {
@@ -59,11 +60,17 @@ class Starter {
     const auto began = std::chrono::steady_clock::now();
     count_bytes();
     auto opening = std::make_unique<DatabaseOpening>(claim_.database);
+    auto trace = ReplayTraceFile::open(dir_);
+    if (!trace) fail(trace.error());
+    const auto parked = take_parked(*disk_, dir_, trace->trace());
+    if (!parked) fail(parked.error());
+    ReplayGuard guard(*parked, trace->trace());
     auto log = recover_log(
         *disk_, dir_, limits_of(node_.config()),
         [this](const storage::BatchInfo& batch) { on_batch(batch); },
-        [this] { status_.progress.fetch_add(1, std::memory_order_relaxed); });
+        [this] { status_.progress.fetch_add(1, std::memory_order_relaxed); }, &guard);
     if (!log) fail(log.error());
+    say_parked(*parked, guard.passed_over());
     for (const auto& unusable : log->unusable)
       spdlog::warn("{}; an older snapshot or the log itself is read instead", unusable);
     claim_.last_lsn = log->end.last_lsn;
@@ -106,6 +113,25 @@ class Starter {
         fail(lock.error());
       std::this_thread::sleep_for(milliseconds(20));
     }
+  }
+
+  void say_parked(const std::vector<storage::ParkedRecord>& parked,
+                  const std::vector<PassedOver>& passed_over) {
+    auto list = nlohmann::json::array();
+    for (const auto& record : parked) {
+      const auto lsn = storage::to_text(record.lsn);
+      const auto over = std::find_if(passed_over.begin(), passed_over.end(),
+                                     [&](const auto& one) { return one.lsn == record.lsn; });
+      if (over == passed_over.end()) {
+        spdlog::warn("parked lsn {} was not met: the log or a snapshot has it otherwise", lsn);
+        continue;
+      }
+      list.push_back({{"lsn", lsn}, {"item", over->item}, {"why", record.why}});
+      spdlog::error("lsn {} is parked ({}): item {} is closed; stampede log retry", lsn, record.why,
+                    over->item);
+    }
+    const std::lock_guard lock(status_.items_mutex);
+    status_.parked = std::move(list);
   }
 
   void count_bytes() {

@@ -33,7 +33,8 @@ struct BackendStatus {
   std::atomic<bool> claimed{false};
 
   mutable std::mutex items_mutex;
-  nlohmann::json items;  // guarded by items_mutex; refreshed each second
+  nlohmann::json items;                             // guarded by items_mutex; refreshed each second
+  nlohmann::json parked = nlohmann::json::array();  // guarded by items_mutex; as of the start
 };
 
 }  // namespace stampede::actors

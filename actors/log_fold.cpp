@@ -19,6 +19,14 @@ Error contradiction(const storage::BatchInfo& batch, const storage::RecordView& 
                              " contradicts what the log said before; nothing was changed"};
 }
 
+Error unreadable(const storage::BatchInfo& batch, const storage::RecordView& record) {
+  return {Errc::corrupt, "log segment " + std::string(batch.file) + " at offset " +
+                             std::to_string(batch.offset) + ": the parked lsn " +
+                             storage::to_text(record.lsn) +
+                             " cannot be read, so that nobody knows which item must not be sold; "
+                             "nothing was changed"};
+}
+
 Error senseless(std::string_view what) {
   return {Errc::corrupt, "its checksums are right but its " + std::string(what) +
                              " make no sense; a faulty program wrote it"};
@@ -53,6 +61,21 @@ Status LogFold::reject(const storage::BatchInfo& batch, const storage::RecordVie
       !book_.replay_rejection(rejection, record.lsn))
     return contradiction(batch, record);
   return replay_.record(record);
+}
+
+storage::Result<std::uint64_t> LogFold::park(const storage::BatchInfo& batch,
+                                             const storage::RecordView& record) {
+  if (record.type == RecordType::reject) {
+    storage::Rejection rejection;
+    if (!decoder_.rejection(record.payload, rejection)) return unreadable(batch, record);
+    book_.park_rejection(rejection, record.lsn);
+    if (auto folded = replay_.record(record); !folded) return folded.error();
+    return rejection.item;
+  }
+  if (!decoder_.command_set(record.payload, set_) || set_.empty()) return unreadable(batch, record);
+  const auto item = book_.park_set(set_, record.lsn);
+  if (auto folded = replay_.emit(record.lsn, record.payload, set_); !folded) return folded.error();
+  return item;
 }
 
 void LogFold::note_executed(const storage::RecordView& record) {

@@ -25,6 +25,12 @@ class LogFold final : public storage::LogVisitor {
   storage::Status on_record(const storage::BatchInfo& batch,
                             const storage::RecordView& record) override;
 
+  // Passes over a decision that on_record cannot stand: in memory only its request id is taken, and
+  // its item is closed; what it owes to the database stays owed. Returns the item. Errc::corrupt
+  // when the record cannot be read.
+  storage::Result<std::uint64_t> park(const storage::BatchInfo& batch,
+                                      const storage::RecordView& record);
+
   // Everything, as the sections of a snapshot.
   void save(storage::SnapshotSink& sink) const;
   // The next block of a snapshot, into a new fold; after the last one, loaded(). Errc::corrupt

@@ -102,6 +102,7 @@ OrderDecision OrderBook::decide_order(const Request& order, const OrderKeys& key
     repeat.answer = answer_of(*known);
     return repeat;
   }
+  if (is_closed(order.item)) return order_error(Code::internal);
   const auto position = find_item(order.item);
   if (position == DenseIndex::kNone) return order_error(Code::unknown_item, "item");
   const auto& item = items_[position];
@@ -150,8 +151,9 @@ ItemDecision OrderBook::decide_change(const Request& request, std::uint64_t cont
       return item_error(Code::key_reused);
     decision.known = true;
     decision.lsn = known->lsn;
+    return decision;
   }
-  return decision;
+  return is_closed(request.item) ? item_error(Code::internal) : decision;
 }
 
 ItemDecision OrderBook::decide_item_put(const Request& request) const {
@@ -333,9 +335,10 @@ bool OrderBook::replay_set(const std::vector<storage::Command>& set, Lsn lsn) {
   const auto& order = set[0].order;
   const auto position = find_item(order.item);
   if (position == DenseIndex::kNone || set[1].amount.item != order.item || order.qty > kQtyMax ||
-      order.user.size() > kUserBytesMax || items_[position].amount - order.qty != amount ||
-      amount < 0)
+      order.user.size() > kUserBytesMax || amount < 0)
     return false;
+  if (is_closed(order.item)) items_[position].amount = amount + order.qty;
+  if (items_[position].amount - order.qty != amount) return false;
   const auto user = config::mutation("limit_lost_at_recovery") ? std::string_view{} : order.user;
   confirm(position, user, order.qty, lsn);
   if (config::mutation("dedupe_lost_at_recovery")) return true;
@@ -354,6 +357,42 @@ bool OrderBook::replay_rejection(const storage::Rejection& rejection, Lsn lsn) {
                            static_cast<std::uint16_t>(rejection.qty), KnownKind::rejected,
                            rejection.reason});
   return true;
+}
+
+// --- parked decisions -----------------------------------------------------------------------
+
+bool OrderBook::is_closed(std::uint64_t id) const {
+  return std::find(closed_.begin(), closed_.end(), id) != closed_.end();
+}
+
+std::uint32_t OrderBook::close_item(std::uint64_t id) {
+  if (!is_closed(id)) closed_.push_back(id);
+  const auto position = find_item(id);
+  return position == DenseIndex::kNone ? add_item(id) : position;
+}
+
+std::uint64_t OrderBook::park_set(const std::vector<storage::Command>& set, Lsn lsn) {
+  const auto id = set.front().item();
+  const auto position = close_item(id);
+  if (set.front().kind == storage::CommandKind::item_put) {
+    const auto& put = set.front().put;
+    remember(Known{hasher_.id(put.request_id), put.content_hash, lsn, position, 0,
+                   KnownKind::item_change, RejectReason::invalid});
+  } else if (set.front().kind == storage::CommandKind::order_insert) {
+    const auto& order = set.front().order;
+    ++confirmed_;
+    remember(Known{hasher_.id(order.request_id),
+                   hasher_.order_content(order.item, order.user, order.qty), lsn, position,
+                   static_cast<std::uint16_t>(order.qty), KnownKind::confirmed,
+                   RejectReason::invalid});
+  }
+  return id;
+}
+
+void OrderBook::park_rejection(const storage::Rejection& rejection, Lsn lsn) {
+  remember_rejection(Known{rejection.request_hash, rejection.content_hash, lsn,
+                           close_item(rejection.item), static_cast<std::uint16_t>(rejection.qty),
+                           KnownKind::rejected, rejection.reason});
 }
 
 // --- reporting ------------------------------------------------------------------------------

@@ -5,7 +5,7 @@
 // a decision true, live or from the log, through the same code.
 //
 // Checks of an order, in this order, so that a refused one changes nothing: known request id ->
-// item -> qty -> limit -> stock.
+// closed item -> item -> qty -> limit -> stock.
 //
 // Memory: an item about 80 bytes and its name, a confirmed order at most 64 (a 40-byte entry and at
 // most 16 bytes of index), a remembered rejection the same.
@@ -90,6 +90,12 @@ class OrderBook {
   [[nodiscard]] bool replay_set(const std::vector<storage::Command>& set, Lsn lsn);
   [[nodiscard]] bool replay_rejection(const storage::Rejection& rejection, Lsn lsn);
 
+  // A decision of the log that is passed over: its request id keeps its answer, but nothing else of
+  // it is applied, so its item (which may be unknown) is closed: no new decision on it, and what
+  // the log says of it further is taken as it stands. Returns the item.
+  std::uint64_t park_set(const std::vector<storage::Command>& set, Lsn lsn);
+  void park_rejection(const storage::Rejection& rejection, Lsn lsn);
+
   // --- snapshots (order_book_snapshot.cpp): the whole book, entry by entry -----------------------
   // The order of the entries is that in which they came about, so equal books give equal bytes.
   void save(storage::SnapshotSink& sink) const;
@@ -149,6 +155,8 @@ class OrderBook {
   bool load_item(storage::EntryReader& in);
   bool load_user(storage::EntryReader& in);
   bool load_decision(storage::EntryReader& in, storage::SnapshotSection section);
+  std::uint32_t close_item(std::uint64_t id);
+  [[nodiscard]] bool is_closed(std::uint64_t id) const;
   ItemDecision decide_change(const Request& request, std::uint64_t content_hash) const;
 
   RequestHasher hasher_;
@@ -156,6 +164,7 @@ class OrderBook {
   BlockVector<Item> items_;
   DenseIndex item_index_;
   std::vector<std::uint32_t> items_by_id_;  // positions, ascending by item id
+  std::vector<std::uint64_t> closed_;       // ids of items with a parked decision; hardly ever any
   std::string names_;
   BlockVector<Known> known_;  // confirmed orders and item changes, for ever
   DenseIndex known_index_;

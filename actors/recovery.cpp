@@ -44,17 +44,21 @@ ItemChange owed_put(storage::CommandDecoder& decoder, const storage::OwedPut& ow
 storage::Result<RecoveredLog> recover_log(
     storage::Disk& disk, const std::string& dir, const BackendLimits& limits,
     const std::function<void(const storage::BatchInfo&)>& on_batch,
-    const std::function<void()>& on_block) {
+    const std::function<void()>& on_block, ReplayGuard* guard) {
   auto log = load_newest(disk, dir, limits.book, on_block);
   if (!log) return log.error();
   RecoveredLog recovered;
   if (log->fold) recovered.before = log->fold->replay().counts();
-  FoldingReader reader(*log, limits.book, [&](const storage::BatchInfo& batch) {
-    on_batch(batch);
-    return Status(storage::Done{});
-  });
+  FoldingReader reader(
+      *log, limits.book,
+      [&](const storage::BatchInfo& batch) {
+        on_batch(batch);
+        return Status(storage::Done{});
+      },
+      guard);
   auto end = storage::read_log(disk, dir, reader, log->position);
   if (!end) return explain(end.error(), *log);
+  if (guard != nullptr) guard->finish();
   recovered.end = *std::move(end);
   recovered.snapshot = std::move(log->snapshot);
   recovered.unusable = std::move(log->unusable);

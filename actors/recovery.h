@@ -42,13 +42,13 @@ struct RecoveredLog {
 };
 
 // `on_batch` is called before each verified batch is applied, `on_block` for each block of a
-// snapshot that is loaded. Errors: those of read_log, and Errc::corrupt naming the decision when
-// the log contradicts itself, or when neither the log's start nor a usable snapshot is there, or
-// when log and snapshot are not of one log.
+// snapshot that is loaded; `guard`, if any, stands around every decision. Errors: those of
+// read_log, and Errc::corrupt naming the decision when the log contradicts itself, or when neither
+// the log's start nor a usable snapshot is there, or when log and snapshot are not of one log.
 storage::Result<RecoveredLog> recover_log(
     storage::Disk& disk, const std::string& dir, const BackendLimits& limits,
     const std::function<void(const storage::BatchInfo&)>& on_batch,
-    const std::function<void()>& on_block = [] {});
+    const std::function<void()>& on_block = [] {}, ReplayGuard* guard = nullptr);
 
 // The epoch after every one the log has seen; its record is durable on return and `core` goes on
 // from there, in phase replaying. `wall_ns` and `pid` are for people.

@@ -7,6 +7,7 @@
 
 #include "config/failpoint.h"
 #include "config/mutation.h"
+#include "storage/parked_records.h"
 #include "storage/replay.h"
 #include "storage/snapshot_entries.h"
 #include "storage/snapshot_file.h"
@@ -196,6 +197,9 @@ Status Retention::prepare() {
   const auto oldest = storage::oldest_position(disk_, dir_, newer->header().position);
   if (!oldest) return keep_if_corrupt(oldest.error());
   report_.oldest = *oldest;
+  const auto parked = storage::list_parked(disk_, dir_);
+  if (!parked) return parked.error();
+  if (!parked->empty()) return keep("records are parked: lsn " + storage::to_text(*parked));
   if (rules_.retain_s < 0) return keep("log.retain_s keeps all for ever");
   if (snapshots_.size() < 2) return keep("there is only one snapshot");
   limit_ = snapshots_[config::mutation("one_snapshot_is_enough") ? 0 : 1].seg_no;

@@ -83,6 +83,15 @@ Status remove_others(Disk& disk, const std::string& dir, const std::string& newe
   return disk.sync_dir(dir);
 }
 
+// A snapshot would hold for ever that a record was passed over, or die at it.
+Status unless_parked(Disk& disk, const std::string& dir) {
+  const auto parked = storage::list_parked(disk, dir);
+  if (!parked) return parked.error();
+  if (parked->empty()) return storage::Done{};
+  return Error{Errc::invalid,
+               "no snapshot is made while records are parked: lsn " + storage::to_text(*parked)};
+}
+
 Status unless_stopped(const std::function<bool()>& stop) {
   if (stop()) return Error{Errc::unavailable, "stopped while a snapshot was being made"};
   return storage::Done{};
@@ -156,6 +165,7 @@ storage::Result<std::uint64_t> bytes_behind_snapshot(Disk& disk, const std::stri
 storage::Result<std::optional<SnapshotMade>> make_snapshot(Disk& disk, const std::string& dir,
                                                            const SnapshotOrder& order) {
   if (auto removed = remove_leftovers(disk, dir); !removed) return removed.error();
+  if (auto free = unless_parked(disk, dir); !free) return free.error();
   auto log = load_newest(disk, dir, order.limits);
   if (!log) return log.error();
   const std::string base = log->snapshot;

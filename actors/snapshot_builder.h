@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "actors/log_fold.h"
+#include "actors/replay_guard.h"
 #include "storage/snapshot_file.h"
 
 namespace stampede::actors {
@@ -42,20 +43,25 @@ storage::Result<LoadedLog> load_snapshot(
 class FoldingReader final : public storage::LogVisitor {
  public:
   using OnBatch = std::function<storage::Status(const storage::BatchInfo&)>;
-  FoldingReader(LoadedLog& log, const OrderBookLimits& limits, OnBatch on_batch)
-      : log_(log), limits_(limits), on_batch_(std::move(on_batch)) {}
+  // `guard` stands around every decision; null: none does.
+  FoldingReader(LoadedLog& log, const OrderBookLimits& limits, OnBatch on_batch,
+                ReplayGuard* guard = nullptr)
+      : log_(log), limits_(limits), on_batch_(std::move(on_batch)), guard_(guard) {}
 
   storage::Status on_log(const storage::LogUuid& uuid) override;
   storage::Status on_batch(const storage::BatchInfo& batch) override { return on_batch_(batch); }
   storage::Status on_record(const storage::BatchInfo& batch,
                             const storage::RecordView& record) override {
-    return log_.fold->on_record(batch, record);
+    if (guard_ == nullptr || !storage::is_decision(record.type))
+      return log_.fold->on_record(batch, record);
+    return guard_->apply(*log_.fold, batch, record);
   }
 
  private:
   LoadedLog& log_;
   OrderBookLimits limits_;
   OnBatch on_batch_;
+  ReplayGuard* guard_;
 };
 
 // One maker of snapshots and remover of segments at a time, whichever process it is in.
@@ -85,8 +91,9 @@ struct SnapshotOrder {
 // A snapshot at the end of the last closed segment; nothing when no batch lies between it and the
 // newest one.
 // Durable on return; then all but it and the one it was made from are removed. Hold
-// lock_snapshots. Errors: Errc::io; Errc::corrupt when the log is damaged (the snapshot then is not
-// made); what was there before is still there after any of them.
+// lock_snapshots. Errors: Errc::io; Errc::corrupt when the log is damaged, Errc::invalid while a
+// record is parked (the snapshot then is not made); what was there before is still there after any
+// of them.
 storage::Result<std::optional<SnapshotMade>> make_snapshot(storage::Disk& disk,
                                                            const std::string& dir,
                                                            const SnapshotOrder& order);

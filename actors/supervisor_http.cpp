@@ -75,7 +75,8 @@ json system_status(std::vector<json> nodes, const json& system_view) {
                                                 {"pending_commands", nullptr},
                                                 {"bytes", nullptr},
                                                 {"segments", nullptr},
-                                                {"snapshot", nullptr}});
+                                                {"snapshot", nullptr},
+                                                {"parked", json::array()}});
   status["database"] = system_view.value(
       "database", json{{"state", "unknown"}, {"lag_s", nullptr}, {"failed", nullptr}});
   return status;

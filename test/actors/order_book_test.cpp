@@ -136,6 +136,63 @@ TEST_CASE_FIXTURE(BookTest,
   CHECK(book.decide_item_put(other).error == Code::bad_request);
 }
 
+TEST_CASE_FIXTURE(BookTest, "a parked order keeps its answer and closes its item") {
+  put(1, 10);
+  put(2, 10);
+  std::vector<storage::Command> set(2);
+  set[0].kind = storage::CommandKind::order_insert;
+  set[0].order.request_id = "poison";
+  set[0].order.item = 1;
+  set[0].order.user = "ann";
+  set[0].order.qty = 3;
+  set[1].kind = storage::CommandKind::item_amount_update;
+  set[1].amount.item = 1;
+  set[1].amount.amount = 7;
+  const auto parked = ++lsn;
+  CHECK(book.park_set(set, parked) == 1);
+  CHECK(left(1) == 10);
+  CHECK(book.confirmed() == 1);
+  CHECK(order("poison", 1, "ann", 3).known);
+  CHECK(order("poison", 1, "ann", 3).answer.lsn == parked);
+  CHECK(order("poison", 1, "ann", 2).error == Code::key_reused);
+  CHECK(order("new", 1, "bob").error == Code::internal);
+  CHECK(order("other", 2, "bob").answer.state == State::confirmed);
+  const Request change{RequestKind::stock_change, "s", 1, {}, 0, {}, 0, 5, 0, 0};
+  CHECK(book.decide_stock_change(change).error == Code::internal);
+  const Request same{RequestKind::item_put, "again", 1, {}, 0, "Phone", 999, 10, 0, 5};
+  CHECK(book.decide_item_put(same).error == Code::internal);
+
+  // What the log says of the item later is taken as it stands.
+  set[0].order.request_id = "later";
+  set[0].order.qty = 2;
+  set[1].amount.amount = 5;
+  CHECK(book.replay_set(set, ++lsn));
+  CHECK(left(1) == 5);
+  set[1].amount.amount = -1;
+  CHECK_FALSE(book.replay_set(set, ++lsn));
+}
+
+TEST_CASE_FIXTURE(BookTest, "an item that only a parked record speaks of is there and closed") {
+  put(1, 10);
+  std::vector<storage::Command> set(2);
+  set[0].kind = storage::CommandKind::item_put;
+  set[0].put.request_id = "put-7";
+  set[0].put.item = 7;
+  set[1].kind = storage::CommandKind::item_amount_update;
+  set[1].amount.item = 7;
+  CHECK(book.park_set(set, ++lsn) == 7);
+  CHECK(order("a", 7, "ann").error == Code::internal);
+  CHECK(book.item(7)->left == 0);
+  storage::Rejection rejection;
+  rejection.item = 1;
+  rejection.request_hash =
+      book.keys({RequestKind::order, "no", 1, "ann", 1, {}, 0, 0, 0, 0}).request;
+  rejection.reason = RejectReason::sold_out;
+  book.park_rejection(rejection, ++lsn);
+  CHECK(book.look_up("no").answer.reason == RejectReason::sold_out);
+  CHECK(order("b", 1, "ann").error == Code::internal);
+}
+
 TEST_CASE_FIXTURE(BookTest, "pages list the items in order of their ids") {
   for (const std::uint64_t id : {7, 3, 9, 1}) put(id, 1);
   std::vector<ItemRow> rows;

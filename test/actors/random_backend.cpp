@@ -26,7 +26,10 @@ bool RandomBackend::start() {
   end_process();
   limits_.book = {1'000'000, options_.rejections_max};
   limits_.projection = {2, 7, 5, 3};
-  auto log = actors::recover_log(disk_, options_.dir, limits_, [](const storage::BatchInfo&) {});
+  actors::ReplayTrace trace;
+  actors::ReplayGuard guard(parked, trace);
+  auto log = actors::recover_log(
+      disk_, options_.dir, limits_, [](const storage::BatchInfo&) {}, [] {}, &guard);
   if (!log) return gone_with(log.error());
   used_snapshot_ = log->snapshot;
   storage::LogOptions log_options;

@@ -69,6 +69,7 @@ class RandomBackend {
 
   MemoryTables tables;
   std::map<std::string, storage::Lsn> confirmed;  // by request id, as answered
+  std::vector<storage::ParkedRecord> parked;      // passed over by the next start
   std::int64_t now_us = 1'700'000'000'000'000;
 
  private:

@@ -99,7 +99,10 @@ void generate(storage::Disk& disk, const std::string& dir, std::uint64_t orders,
 void recover(storage::Disk& disk, const std::string& dir, const char* what) {
   const BackendLimits limits;
   Stopwatch watch;
-  auto log = must(recover_log(disk, dir, limits, [](const storage::BatchInfo&) {}));
+  ReplayTrace trace;
+  ReplayGuard guard({}, trace);
+  auto log = must(recover_log(
+      disk, dir, limits, [](const storage::BatchInfo&) {}, [] {}, &guard));
   watch.say(what, log.core->book().confirmed());
   Stopwatch owed;
   hand_over_owed(*log.core, log.fold, 5000);
