@@ -60,8 +60,8 @@ bool alive(NodeState state) {
 
 void RestartPolicy::want_running(Ms now) {
   wanted_ = true;
-  if (alive(state_)) return;
   wait_ = 0;
+  if (alive(state_)) return;
   start_at_ = now;
   state_ = NodeState::backing_off;
 }

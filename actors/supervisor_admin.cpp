@@ -19,14 +19,16 @@ void SupervisorAdmin::take(Ms now, const json& request, const Respond& respond) 
     chaos_.take(now, request, respond);
   } else if (what == "start") {
     start(now, request, respond);
+  } else if (what == "restart") {
+    restart(now, request, respond);
   } else if (what == "stop" || what == "drain") {
     acts_.stop();
     respond({{"ok", true}});
   } else {
     respond(
         refusal("unknown_op",
-                "do is one of status, item_put, stock_change, items, books, start, stop, drain, "
-                "kill, pause, failpoints, undo",
+                "do is one of status, item_put, stock_change, items, books, start, restart, stop, "
+                "drain, kill, pause, failpoints, undo",
                 2));
   }
 } catch (const json::exception& error) {
@@ -42,11 +44,26 @@ void SupervisorAdmin::forward(Ms now, const json& request, const Respond& respon
   acts_.send_wanted(*backend);
 }
 
+bool SupervisorAdmin::refused_while_stopping(const Respond& respond) const {
+  if (!acts_.stopping()) return false;
+  respond(refusal("draining", "the system is being stopped; start it again afterwards", 3));
+  return true;
+}
+
+// The quickest way, and the one that is tried most: a new process recovers as after any crash, and
+// orders wait meanwhile.
+void SupervisorAdmin::restart(Ms now, const json& request, const Respond& respond) {
+  if (refused_while_stopping(respond)) return;
+  const auto name = request.value("node", std::string{});
+  SupervisedNode* node = find_node(nodes_, name);
+  if (node == nullptr) return respond(unknown_node(nodes_, name));
+  node->kill("restarted by the operator");
+  node->policy().want_running(now);
+  respond({{"ok", true}, {"node", node->id()}});
+}
+
 void SupervisorAdmin::start(Ms now, const json& request, const Respond& respond) {
-  if (acts_.stopping()) {
-    return respond(
-        refusal("draining", "the system is being stopped; start it again afterwards", 3));
-  }
+  if (refused_while_stopping(respond)) return;
   const auto name = request.value("node", std::string{});
   const SupervisedNode* one = name.empty() ? nullptr : find_node(nodes_, name);
   if (!name.empty() && one == nullptr) return respond(unknown_node(nodes_, name));

@@ -8,6 +8,7 @@
 //   {"do":"items"|"books", …}                to the backend
 //   {"do":"kill"|"pause"|"failpoints"|"undo", …}   supervisor_chaos.h
 //   {"do":"start"[,"node":N]}                ends a node's wait for the operator or its back-off
+//   {"do":"restart","node":N}                kill -9 and start again; also ends a wait
 //   {"do":"stop"} {"do":"drain"}             as SIGTERM; answered at once
 //
 // Every answer is one map; one with "error" carries "message" and the tool's "exit" code.
@@ -53,7 +54,9 @@ class SupervisorAdmin {
 
  private:
   void forward(Ms now, const nlohmann::json& request, const Respond& respond);
+  bool refused_while_stopping(const Respond& respond) const;
   void start(Ms now, const nlohmann::json& request, const Respond& respond);
+  void restart(Ms now, const nlohmann::json& request, const Respond& respond);
 
   const SupervisedNodes& nodes_;
   CommandDesk& desk_;

@@ -37,6 +37,7 @@ class CommandLine {
   void add_migrate(CLI::App& app, Command& chosen);
   void add_order(CLI::App& app, Command& chosen);
   void add_log(CLI::App& app, Command& chosen);
+  void add_log_parking(CLI::App& log, Command& chosen);
   void add_log_replay(CLI::App& log, Command& chosen);
   void add_snapshot(CLI::App& app, Command& chosen);
   void add_verify(CLI::App& app, Command& chosen);

@@ -27,6 +27,7 @@ struct CommandLine::Arguments {
   std::string order_timeout = "10s";
   std::string shown_id;
   std::string directory;  // of a log; empty: the configured one
+  std::string lsn;
   std::string from;
   std::string to;
   bool pending = false;

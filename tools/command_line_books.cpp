@@ -98,6 +98,35 @@ void CommandLine::add_log(CLI::App& app, Command& chosen) {
                                        : run_log_snapshot(options, arguments_->directory);
   });
   add_log_replay(*log, chosen);
+  add_log_parking(*log, chosen);
+}
+
+void CommandLine::add_log_parking(CLI::App& log, Command& chosen) {
+  const auto add = [&](const char* name, const char* about) {
+    auto* command = log.add_subcommand(name, about);
+    command->add_option("LSN", arguments_->lsn, "Of the decision, like 1.187402")
+        ->required()
+        ->check(check_lsn);
+    command->add_option("DIR", arguments_->directory,
+                        "Log directory (default: the configured one)");
+    return command;
+  };
+  on_chosen(add("park", "Have replay pass over a decision; its item is closed"), chosen,
+            [this](const ToolOptions& options) {
+              return run_log_park(options, arguments_->directory,
+                                  storage::parse_lsn(arguments_->lsn).value_or(0));
+            });
+  on_chosen(add("unpark", "Have the next start apply a parked decision"), chosen,
+            [this](const ToolOptions& options) {
+              return run_log_unpark(options, arguments_->directory,
+                                    storage::parse_lsn(arguments_->lsn).value_or(0));
+            });
+  auto* retry = log.add_subcommand(
+      "retry", "Try what is parked or was refused by the database again: restarts the backend");
+  retry->add_option("LSN", arguments_->lsn, "One parked decision (default: all)")->check(check_lsn);
+  on_chosen(retry, chosen, [this](const ToolOptions& options) {
+    return run_log_retry(options, storage::parse_lsn(arguments_->lsn));
+  });
 }
 
 void CommandLine::add_snapshot(CLI::App& app, Command& chosen) {

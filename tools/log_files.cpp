@@ -46,6 +46,12 @@ void say_beginning(std::ostream& err, const LogBeginning& beginning) {
       << '\n';
 }
 
+std::string parked_text(const storage::ParkedRecord& record) {
+  const auto lsn = storage::to_text(record.lsn);
+  return "lsn " + lsn + " is parked (" + record.why +
+         "): its item is closed; `stampede log retry " + lsn + "` tries it again";
+}
+
 storage::Status in_file(const storage::BatchInfo& batch, storage::Status status) {
   if (status) return status;
   return Error{status.error().code, std::string(batch.file) + ", batch at offset " +

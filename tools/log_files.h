@@ -10,6 +10,7 @@
 
 #include "storage/fate_table.h"
 #include "storage/log_reader.h"
+#include "storage/parked_records.h"
 #include "storage/result.h"
 #include "tools/log_beginning.h"
 #include "tools/tool_options.h"
@@ -24,6 +25,9 @@ int report_error(std::ostream& err, const storage::Error& error);
 
 // Says from which lsn on a log speaks whose oldest segments are gone.
 void say_beginning(std::ostream& err, const LogBeginning& beginning);
+
+// What `verify` and `log verify` say of it.
+std::string parked_text(const storage::ParkedRecord& record);
 
 // Adds where a record lies to an error about its payload.
 storage::Status in_file(const storage::BatchInfo& batch, storage::Status status);

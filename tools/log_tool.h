@@ -26,7 +26,8 @@ struct LogDumpOptions {
 int run_log_dump(const ToolOptions& options, const std::string& dir, const LogDumpOptions& dump,
                  std::ostream& out = std::cout, std::ostream& err = std::cerr);
 
-// 0 sound; 4 damaged, or commands that the database refused, or outcomes that fit no command.
+// 0 sound; 4 damaged, or commands that the database refused, or outcomes that fit no command, or a
+// parked record.
 int run_log_verify(const ToolOptions& options, const std::string& dir,
                    std::ostream& out = std::cout, std::ostream& err = std::cerr);
 
@@ -43,7 +44,7 @@ int run_log_replay_all(const ToolOptions& options, std::ostream& out = std::cout
                        std::ostream& err = std::cerr);
 
 // Makes a snapshot of the closed segments; nodes may run. 0 (also when there is nothing to do); 4
-// the log is damaged; 6 one is being made. Durable on return.
+// the log is damaged; 2 a record is parked; 6 one is being made. Durable on return.
 int run_log_snapshot(const ToolOptions& options, const std::string& dir,
                      std::ostream& out = std::cout, std::ostream& err = std::cerr);
 
@@ -51,6 +52,21 @@ int run_log_snapshot(const ToolOptions& options, const std::string& dir,
 // the same; 4 not, or something is damaged; 1 there is nothing to compare.
 int run_snapshot_verify(const ToolOptions& options, const std::string& dir,
                         std::ostream& out = std::cout, std::ostream& err = std::cerr);
+
+// Replay passes over the decision from the backend's next start on. 0; 1 no start would meet it
+// (the log has none of that lsn, or a snapshot stands for it). Durable on return.
+int run_log_park(const ToolOptions& options, const std::string& dir, storage::Lsn lsn,
+                 std::ostream& out = std::cout, std::ostream& err = std::cerr);
+
+// The backend's next start applies it. 0; 1 it is not parked. Durable on return.
+int run_log_unpark(const ToolOptions& options, const std::string& dir, storage::Lsn lsn,
+                   std::ostream& out = std::cout, std::ostream& err = std::cerr);
+
+// Unparks the decision, or all, and has the supervisor start the backend anew, which also tries
+// again what the database has refused; without a supervisor the next start does. 0; 1 it is not
+// parked.
+int run_log_retry(const ToolOptions& options, std::optional<storage::Lsn> lsn,
+                  std::ostream& out = std::cout, std::ostream& err = std::cerr);
 
 // Makes a new log in `dir` (absent or empty) of a file in the line form. 0; 2 a line cannot be read
 // (named with line and column; nothing is written then); 6 `dir` is in use. Durable on return.

@@ -95,6 +95,7 @@ struct Report {
   std::optional<storage::TornTail> torn;
   LogBeginning beginning;
   std::vector<SnapshotVerdict> snapshots;  // newest first
+  std::vector<std::string> parked;         // lsns
   std::vector<std::string> violations;
 
   [[nodiscard]] std::uint64_t count(storage::Fate fate) const {
@@ -185,6 +186,7 @@ void print_json(const Report& report, std::ostream& out) {
                              {"torn", torn},
                              {"speaks_from", speaks_from},
                              {"snapshots", snapshots},
+                             {"parked", report.parked},
                              {"violations", report.violations}};
   out << json.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << '\n';
 }
@@ -240,6 +242,12 @@ int run_log_verify(const ToolOptions& options, const std::string& given, std::os
   Report report = judge(*checker, end);
   report.beginning = *beginning;
   report.snapshots = std::move(*snapshots);
+  const auto parked = storage::list_parked(disk, *dir);
+  if (!parked) return report_error(err, parked.error());
+  for (const auto& record : *parked) {
+    report.parked.push_back(to_text(record.lsn));
+    report.violations.push_back(parked_text(record));
+  }
   for (const auto& one : report.snapshots) {
     if (!one.problem.empty()) report.violations.push_back(one.problem);
   }

@@ -99,6 +99,11 @@ void print_sale(const json& status) {
                 mega_bytes(snapshot.value("bytes", json())).c_str(),
                 clock_text(snapshot.value("age_s", json())).c_str());
   }
+  for (const json& parked : log.value("parked", json::array())) {
+    std::printf("parked    lsn %s   item %s is closed   %s   (stampede log retry)\n",
+                member(parked, "lsn").c_str(), member(parked, "item").c_str(),
+                member(parked, "why").c_str());
+  }
   const json& database = status.at("database");
   std::printf("database  %s   lag %s s   %s failed\n\n", member(database, "state").c_str(),
               member(database, "lag_s").c_str(), member(database, "failed").c_str());

@@ -14,6 +14,7 @@
 #include "tools/books_check.h"
 #include "tools/grouped_digits.h"
 #include "tools/ledger.h"
+#include "tools/log_files.h"
 
 namespace stampede::tools {
 namespace {
@@ -76,6 +77,7 @@ class Verification {
   bool wait_until_stored(Lsn from);
   std::optional<BooksDifference> compare();
   void compare_memory();
+  void name_parked();
   void take(const Findings& findings);
   bool violation(const std::string& text);
   bool stop(int exit, std::string problem);
@@ -226,6 +228,13 @@ void Verification::compare_memory() {
   }
 }
 
+void Verification::name_parked() {
+  storage::PosixDisk disk;
+  const auto parked = storage::list_parked(disk, config_.log.dir.string());
+  if (!parked) return void(violation(parked.error().message));
+  for (const auto& record : *parked) violation(parked_text(record));
+}
+
 std::optional<BooksDifference> Verification::compare() {
   auto difference = compare_books(*database_, *ledger_, memory_.lsn);
   if (difference) return std::move(*difference);
@@ -241,6 +250,7 @@ void Verification::judge() {
   }
   if (!difference) return;
   compare_memory();
+  name_parked();
   take(ledger_->findings());
   take(difference->findings);
   report_.confirmed = ledger_->orders().size();

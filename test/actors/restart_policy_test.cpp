@@ -96,6 +96,18 @@ TEST_CASE("a node that stayed ready begins with the least wait again") {
   CHECK(policy.start_at() == 1'100);
 }
 
+TEST_CASE("a node that the operator asked for begins with the least wait again") {
+  RestartPolicy policy = ready_at(0);
+  for (Ms now = 0; now < 5'000; now += 1'000) {
+    policy.ended(now, std::nullopt);
+    policy.started(now);
+  }
+  policy.want_running(6'000);
+  CHECK(policy.due(6'000) == Action::none);  // it has a process
+  policy.ended(6'000, std::nullopt);
+  CHECK(policy.start_at() == 6'100);
+}
+
 TEST_CASE("exit codes decide whether starting again can help") {
   for (const int code : {65, 75, 78}) {
     RestartPolicy policy = ready_at(0);
@@ -180,6 +192,16 @@ TEST_CASE("a replay that stands still is a hang") {
   CHECK(policy.due(4'900) == Action::none);
   policy.heard(5'000, beat(Phase::replaying, false, 3));
   CHECK(policy.due(5'000) == Action::kill);
+}
+
+TEST_CASE("a replay may last for ever as long as it moves, however slowly") {
+  RestartPolicy policy(options());
+  policy.want_running(0);
+  policy.started(0);
+  for (Ms now = 0; now < 600'000; now += 100) {
+    policy.heard(now, beat(Phase::replaying, false, static_cast<std::uint64_t>(now / 4'900)));
+    CHECK(policy.due(now) == Action::none);
+  }
 }
 
 TEST_CASE("a stopped node stays stopped, and is killed when it does not stop") {
