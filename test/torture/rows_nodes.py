@@ -173,17 +173,21 @@ def f20(trial):
 
 
 def f21(trial):
-    """A backend that dies at each start: ever longer waits, and service as soon as it lives."""
+    """A record that kills replay; then a backend that dies at each start: ever longer waits, and
+    service as soon as it lives."""
     deaths = 6
     trial.start()
     trial.sell(rate=300)
     trial.await_answers(40)
+    poison(trial)
+    trial.answered_again()
+    before = len(trial.rig.exits("backend-1"))
     begin, used = time.monotonic(), cpu_seconds(trial)
     for _ in range(deaths):
         trial.rig.must({"do": "failpoints", "node": "backend-1", "arm": "log_locked=kill",
                         "next_start": True})
     trial.kill("backend-1")
-    if not eventually(lambda: len(trial.rig.exits("backend-1")) > deaths, 90):
+    if not eventually(lambda: len(trial.rig.exits("backend-1")) > before + deaths, 90):
         raise Violation(f"{trial.rig.exits('backend-1')} {trial.rig.view('backend-1')}")
     seconds = time.monotonic() - begin
     # 0.1 + 0.2 + … + 3.2 s of back-off before the sixth death; a storm would take a tenth of it.
@@ -193,6 +197,36 @@ def f21(trial):
     trial.rig.wait_ready()
     trial.answered_again()
     trial.judge()
+
+
+def poison(trial):
+    """A confirmed order's record kills each replay: it is parked, all else serves; then retried."""
+    name = f"{trial.name}-o{trial.random.randint(1, 20)}"
+    order_id = int(trial.crowd.answers[name]["order_id"])
+    lsn = f"{order_id >> 40}.{order_id & (1 << 40) - 1}"
+    end = trial.random.choice(("kill", "exit", "throw"))
+    for _ in range(3):  # the third start does not look at it any more
+        trial.rig.must({"do": "failpoints", "node": "backend-1", "next_start": True,
+                        "arm": f"replay_record:{lsn}={end}"})
+    before = len(trial.rig.exits("backend-1"))
+    trial.kill("backend-1")
+    if not eventually(lambda: len(trial.rig.exits("backend-1")) >= before + 3, 90):
+        raise Violation(f"{trial.rig.exits('backend-1')} {trial.rig.view('backend-1')}")
+    trial.rig.wait_ready()
+    deaths = trial.rig.exits("backend-1")[before:]
+    trial.expect(len(deaths) == 3, f"the poison record was met again: {deaths}")
+    parked = trial.rig.admin({"do": "status"})["log"]["parked"]
+    trial.expect([one["lsn"] for one in parked] == [lsn], f"{lsn} is poison, parked are {parked}")
+    beside = trial.rig.admin({"do": "item_put", "request_id": f"{trial.name}-beside", "item": 2,
+                              "name": "Pad", "total": 5, "limit_per_user": 0, "max_qty": 5})
+    trial.expect(beside.get("ok"), f"nothing else can be decided: {beside}")
+    checked = trial.rig.stampede("verify", "--wait", "60s")
+    trial.expect(checked.returncode == 4 and lsn in checked.stdout, f"verify: {checked.stdout}")
+    pid = trial.rig.wait_pid("backend-1")
+    trial.expect(trial.rig.stampede("log", "retry").returncode == 0, "log retry")
+    trial.rig.wait_gone("backend-1", pid)
+    trial.rig.wait_ready()
+    trial.note("parked")
 
 
 def cpu_seconds(trial):
@@ -262,7 +296,8 @@ ROWS = [
         "all / all / all x100"),
     Row("F20", "supervisor killed, with a child, or stopped", f20, (6, 60, 2000),
         "10 / 300 / 2000"),
-    Row("F21", "restart storm: six deaths at the start", f21, (1, 6, 100), "3 / 20 / 100"),
+    Row("F21", "poison record; restart storm: six deaths at the start", f21, (1, 6, 100),
+        "3 / 20 / 100"),
     Row("F25", "soak: a random fault every few seconds", f25, (1, 1, 1),
         "2 min / 1 h / 24 h", limit_s=90_000),
 ]

@@ -1,0 +1,170 @@
+#!/usr/bin/python3
+"""Supervision of replay: a record that kills it is parked and the rest goes on; a replay that moves
+is left alone, one that stands still is not.
+
+A record is made poisonous by the failpoint `replay_record:LSN`, given to single later starts.
+"""
+
+import json
+import re
+import socket
+import unittest
+
+from by_hand import log_text, must, replays, waits_for_operator
+from system import SystemTest, eventually
+
+from stampede import Client, StampedeError
+
+STOCK = 100
+
+
+def admin(system, request):
+    """One request on admin.sock."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(35)
+        connection.connect(str(system.run / "admin.sock"))
+        connection.sendall(json.dumps(request).encode() + b"\n")
+        return json.loads(connection.makefile().readline())
+
+
+def arm_next_starts(system, *points):
+    for point in points:
+        answer = admin(system, {"do": "failpoints", "node": "backend-1", "arm": point,
+                                "next_start": True})
+        if answer != {"ok": True}:
+            raise AssertionError(answer)
+
+
+def lsn_text(order_id):
+    return f"{int(order_id) >> 40}.{int(order_id) & (1 << 40) - 1}"
+
+
+class Supervision(SystemTest):
+    def code_of(self, client, *arguments, **options):
+        """The error code that an order gets."""
+        with self.assertRaises(StampedeError) as caught:
+            client.order(*arguments, **options)
+        return caught.exception.code
+
+    def deaths_until_ready(self, system):
+        """kill -9; how many processes ended until the backend serves again."""
+        before = system.node("backend-1")["restarts"]
+        pid = system.kill9("backend-1")
+        system.wait_back("backend-1", pid, 60)
+        system.wait_ready()
+        return system.node("backend-1")["restarts"] - before
+
+    def parked(self, system):
+        return {one["lsn"]: one["item"] for one in system.status()["log"]["parked"]}
+
+    def sell(self, client, count=10):
+        """Orders of both items; that in the middle of the first item's is the poison."""
+        bought = [client.order(item, f"u{number}", 2, request_id=f"o-{item}-{number}")
+                  for number in range(count) for item in (1, 2)]
+        self.assertEqual({one.state for one in bought}, {"confirmed"})
+        return bought[count // 2 * 2]
+
+    def check_closed(self, system, client, poison, lsn):
+        """Item 1 is not sold, its buyers keep their answers, and everybody says why."""
+        self.assertEqual(self.parked(system), {lsn: 1})
+        self.assertEqual(self.code_of(client, 1, "late", 1, request_id="late", timeout=1),
+                         "internal")
+        again = client.order(1, "u5", 2, request_id="o-1-5")
+        self.assertEqual((again.order_id, again.replayed), (poison.order_id, True))
+        self.assertEqual(client.get("o-1-9").state, "confirmed")
+        self.assertEqual(client.order(2, "ann", 1).state, "confirmed")
+        self.assertEqual(system.stampede("item", "stock", 1, "+5").returncode, 1)
+        self.assertIn(f"lsn {lsn}   item 1 is closed", system.stampede("status").stdout)
+        for command in (("verify",), ("log", "verify")):
+            done = system.stampede(*command)
+            self.assertEqual(done.returncode, 4)
+            self.assertIn(f"lsn {lsn} is parked", done.stdout)
+        refused = system.stampede("log", "snapshot")
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn(lsn, refused.stderr)
+
+    def check_open(self, system, client):
+        self.assertEqual(self.parked(system), {})
+        self.assertEqual(client.order(1, "late", 1, request_id="late").state, "confirmed")
+        self.assertEqual(client.items(1)[0].left, STOCK - 10 * 2 - 1)
+        system.verify()
+        self.assertTrue(system.report("log", "verify")["ok"])
+
+    def test_a_record_that_kills_replay_twice_is_parked_and_the_rest_goes_on(self):
+        system = self.start_system(f"1:Phone:{STOCK}", f"2:Pad:{STOCK}")
+        with Client(system.zmq) as client:
+            poison = self.sell(client)
+            lsn = lsn_text(poison.order_id)
+            kill = f"replay_record:{lsn}=kill"
+            # Once is chance: the next start serves all.
+            arm_next_starts(system, kill)
+            self.assertEqual(self.deaths_until_ready(system), 2)
+            self.assertEqual(self.parked(system), {})
+            arm_next_starts(system, kill, kill.replace("kill", "throw"), kill)
+            self.assertEqual(self.deaths_until_ready(system), 3)  # the last one is not met
+            self.check_closed(system, client, poison, lsn)
+            # It stays so, and its commands reached the database all the same.
+            arm_next_starts(system, kill)
+            self.assertEqual(self.deaths_until_ready(system), 1)
+            self.check_closed(system, client, poison, lsn)
+            self.assertTrue(eventually(lambda: client.get("o-1-5").stored))
+            pid = system.pid("backend-1")
+            done = must(system.stampede("--json", "log", "retry", lsn), "log retry")
+            self.assertEqual(json.loads(done.stdout),
+                             {"ok": True, "unparked": [lsn], "restarted": "backend-1"})
+            system.wait_back("backend-1", pid)
+            self.check_open(system, client)
+
+    def test_the_operator_parks_and_unparks(self):
+        system = self.start_system(f"1:Phone:{STOCK}", f"2:Pad:{STOCK}")
+        with Client(system.zmq) as client:
+            poison = self.sell(client)
+            lsn = lsn_text(poison.order_id)
+            for wrong in ("9.9", "1.99999"):
+                done = system.stampede("log", "park", wrong)
+                self.assertEqual((done.returncode, wrong in done.stderr), (1, True), done.stderr)
+            self.assertEqual(system.stampede("log", "park", "first").returncode, 2)
+            self.assertEqual(system.stampede("log", "unpark", lsn).returncode, 1)
+            must(system.stampede("log", "park", lsn), "log park")
+            self.assertEqual(self.deaths_until_ready(system), 1)
+            self.check_closed(system, client, poison, lsn)
+            must(system.stampede("log", "unpark", lsn), "log unpark")
+            self.assertEqual(self.deaths_until_ready(system), 1)
+            self.check_open(system, client)
+
+    def test_a_record_that_kills_even_what_passes_over_it_waits_for_the_operator(self):
+        system = self.start_system(f"1:Phone:{STOCK}", f"2:Pad:{STOCK}")
+        with Client(system.zmq) as client:
+            lsn = lsn_text(self.sell(client).order_id)
+            arm_next_starts(system, *[f"replay_record:{lsn}=kill"] * 2,
+                            *[f"pass_over:{lsn}=kill"] * 2)
+            system.kill9("backend-1")
+            reason = waits_for_operator(system, "backend-1", 60)
+            self.assertTrue(reason.startswith("exit 65 "), reason)
+            self.assertIn(lsn, reason)
+            must(system.stampede("log", "retry"), "log retry")
+            system.wait_ready()
+            self.check_open(system, client)
+
+    def test_a_replay_that_moves_is_left_alone_and_one_that_does_not_is_started_again(self):
+        system = self.start_system(f"1:Phone:{STOCK}", f"2:Pad:{STOCK}",
+                                   STAMPEDE_SUPERVISOR__STALL_MS="2000")
+        with Client(system.zmq) as client:
+            poison = self.sell(client, 25)  # one batch each
+            arm_next_starts(system, "in_replay=slow")
+            self.assertEqual(self.deaths_until_ready(system), 1)
+            self.assertGreater(replays(log_text(system, "backend-1"))[-1]["dur_ms"], 4000)
+            arm_next_starts(system, "in_replay=hang@20")
+            self.assertEqual(self.deaths_until_ready(system), 2)
+            self.assertRegex(system.node("backend-1")["last_exit"], "nothing moved for")
+            # A record in which replay hangs is as poisonous as one in which it dies.
+            lsn = lsn_text(poison.order_id)
+            arm_next_starts(system, *[f"replay_record:{lsn}=hang"] * 2)
+            self.assertEqual(self.deaths_until_ready(system), 3)
+            self.assertEqual(self.parked(system), {lsn: 1})
+            said = re.findall("twice: it is parked", log_text(system, "backend-1"))
+            self.assertEqual(len(said), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
