@@ -114,6 +114,7 @@ bool BackendCore::prepare(std::uint32_t left) {
     if (request.kind == RequestKind::order && next.valid) next.keys = book_.keys(request);
     prepared_.push_back(next);
   }
+  for (const auto& one : prepared_) book_.prefetch_item(one.request.item);
   return !prepared_.empty();
 }
 

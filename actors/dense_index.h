@@ -38,6 +38,16 @@ class DenseIndex {
     if (!slots.empty()) __builtin_prefetch(slots.data() + (hash & (slots.size() - 1)));
   }
 
+  // The first position that find(hash) will ask about, or kNone; nearly always the right one.
+  [[nodiscard]] std::uint32_t likely(std::uint64_t hash) const {
+    const auto& slots = shards_[hash >> 56].slots;
+    if (slots.empty()) return kNone;
+    const auto mask = slots.size() - 1;
+    for (auto at = hash & mask; slots[at] != kEmpty; at = (at + 1) & mask)
+      if (tag_of(slots[at]) == tag(hash)) return position_of(slots[at]);
+    return kNone;
+  }
+
   // Adds an entry; hash_of(position) gives the hash of any entry added before (used to grow).
   template <class HashOf>
   void insert(std::uint64_t hash, std::uint32_t position, HashOf&& hash_of) {

@@ -89,7 +89,13 @@ OrderKeys OrderBook::keys(const Request& order) const {
                        hasher_.order_content(order.item, order.user, order.qty)};
   known_index_.prefetch(index_hash(keys.request));
   rejection_index_.prefetch(index_hash(keys.request));
+  item_index_.prefetch(mix(order.item));
   return keys;
+}
+
+void OrderBook::prefetch_item(std::uint64_t id) const {
+  const auto at = item_index_.likely(mix(id));
+  if (at != DenseIndex::kNone) __builtin_prefetch(&items_[at]);
 }
 
 OrderDecision OrderBook::decide_order(const Request& order, const OrderKeys& keys) const {

@@ -72,7 +72,11 @@ class OrderBook {
  public:
   OrderBook(const LogUuid& key, OrderBookLimits limits);
 
+  // Asks for the lines of memory that decide_order() will look at first: it costs a miss each
+  // otherwise, so batches do this for many orders before they decide the first.
   [[nodiscard]] OrderKeys keys(const Request& order) const;
+  // The same for the item itself, once keys() was there for some other orders meanwhile.
+  void prefetch_item(std::uint64_t id) const;
   [[nodiscard]] OrderDecision decide_order(const Request& order, const OrderKeys& keys) const;
   [[nodiscard]] OrderDecision decide_order(const Request& order) const {
     return decide_order(order, keys(order));
@@ -118,7 +122,7 @@ class OrderBook {
   [[nodiscard]] std::size_t memory_bytes() const;
 
  private:
-  struct Item {
+  struct alignas(64) Item {  // one line of memory
     std::uint64_t id;
     std::int64_t price_cents;
     std::int64_t total;
