@@ -42,6 +42,8 @@ using transport::SocketId;
 
 constexpr std::chrono::milliseconds kTick{20};
 constexpr Ms kAsleep = 1'000;  // a longer gap between two ticks: we were stopped ourselves
+constexpr int kReportsQueued =
+    4;  // of each node; a report may have 2 MiB, and anybody may send them
 constexpr std::array<const char*, 3> kStopOrder{"webapp", "broker", "backend"};
 
 class SupervisorRole : public transport::PortRole {
@@ -113,6 +115,7 @@ void SupervisorRole::start(PortControl& port) {
   reports.kind = transport::SocketKind::pull;
   reports.endpoint = runtime_.endpoint(transport::Channel::reports);
   reports.bind = true;
+  reports.receive_high_water = kReportsQueued;
   reports_ = port.open(reports);
   transport::SocketOptions wanted;
   wanted.kind = transport::SocketKind::xpub;  // so that the port sees the topics

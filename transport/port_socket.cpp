@@ -9,8 +9,23 @@ namespace {
 // ZeroMQ frees an address in the background, so it may still be taken for a while.
 constexpr std::chrono::milliseconds kReopenEvery{5};
 constexpr std::chrono::seconds kReopenFor{2};
+// What waits at an XPUB is taken into its tree at once, before anybody can count it.
+constexpr int kTopicsAtOnce = 256;
+
+SocketOptions bounded(SocketOptions options) {
+  if (options.kind == SocketKind::xpub)
+    options.receive_high_water = std::min(options.receive_high_water, kTopicsAtOnce);
+  return options;
+}
 
 }  // namespace
+
+PortSocket::PortSocket(std::size_t number, Context& context, const SocketOptions& how,
+                       bool retry_bind)
+    : id(number),
+      options(bounded(how)),
+      socket(std::make_unique<Socket>(context, options, retry_bind)),
+      topics(options.topics_max) {}
 
 std::set<std::string> PortSocket::shut(Time until) {
   socket.reset();

@@ -16,11 +16,7 @@ namespace stampede::transport {
 struct PortSocket {
   using Time = std::chrono::steady_clock::time_point;
 
-  PortSocket(std::size_t number, Context& context, const SocketOptions& how, bool retry_bind)
-      : id(number),
-        options(how),
-        socket(std::make_unique<Socket>(context, how, retry_bind)),
-        topics(how.topics_max) {}
+  PortSocket(std::size_t number, Context& context, const SocketOptions& how, bool retry_bind);
 
   // Closes it until `until`; returns the topics that its subscribers lose.
   std::set<std::string> shut(Time until);

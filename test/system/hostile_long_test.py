@@ -123,6 +123,8 @@ class HostileLong(SystemTest):
         growth = {name: self.system.memory(name) - before for name, before in self.memory.items()}
         print(f"growth in KiB: { {name: grown // 1024 for name, grown in growth.items()} }; "
               f"honest orders {sum(buyers.confirmed)}", flush=True)
+        if "STAMPEDE_REPORTS" in os.environ:
+            return  # a sanitizer keeps freed memory
         for name, grown in growth.items():
             self.assertLess(grown, GROWTH_MAX, name)
 
