@@ -107,12 +107,14 @@ class Crowd:
     # --- until it is final ------------------------------------------------------------------------
 
     def run(self, source, rate=None, seconds=120):
-        """Orders of `source` (an iterator, may be endless: then its end is StopIteration) at `rate`
-        a second; everybody asks again until final. Returns True when nobody waits any more."""
+        """Orders of `source` (an iterator, may go on until somebody ends it) at `rate` a second;
+        everybody asks again until final. Returns True when nobody waits any more, False when
+        somebody does `seconds` after the source's end."""
         start, begun, ended = time.monotonic(), 0, False
         until = start + seconds
-        while time.monotonic() < until:
-            now = time.monotonic()
+        while (now := time.monotonic()) < until:
+            if not ended:
+                until = now + seconds
             wanted = 500 if rate is None else min(500, int((now - start) * rate) + 1 - begun)
             for _ in range(max(0, wanted)):
                 one = None if ended else next(source, None)

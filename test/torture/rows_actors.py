@@ -52,6 +52,6 @@ def f11(trial):
 
 
 ROWS = [
-    Row("F11", "exception in each actor; the n-th allocation fails", f11, (22, 110, 10_000),
+    Row("F11", "exception in each actor; the n-th allocation fails", f11, (22, 66, 10_000),
         "each x3 / each x50 / n = 1..5000"),
 ]

@@ -118,14 +118,14 @@ def rows_of(trial):
     return trial.rig.sql("SELECT * FROM orders ORDER BY order_id; SELECT * FROM item ORDER BY id")
 
 
-F2 = Row("F2", "kill -9 of the backend before its N-th outside call", f2, (12, 200, 700),
+F2 = Row("F2", "kill -9 of the backend before its N-th outside call", f2, (12, 140, 700),
          "every 50th / every 5th / every one")
 ROWS = [
-    Row("F1", "kill -9 at each crash point of chaos list", f1, (29, 145, 29000),
+    Row("F1", "kill -9 at each crash point of chaos list", f1, (29, 116, 29000),
         "25 points x4 / x100 / x1000"),
     F2,
-    Row("F3", "kill -9 of 1 to 4 nodes at once, at random, twice", f3, (10, 150, 10000),
+    Row("F3", "kill -9 of 1 to 4 nodes at once, at random, twice", f3, (10, 100, 10000),
         "50 / 2000 / 10000"),
-    Row("F4", "2 to 5 crashes in a row inside the recovery", f4, (4, 60, 5000),
+    Row("F4", "2 to 5 crashes in a row inside the recovery", f4, (4, 40, 5000),
         "20 / 500 / 5000"),
 ]

@@ -217,9 +217,9 @@ def f14(trial):
 
 ROWS = [
     Row("F12", "database restarted, killed, stopped, read-only, sessions cut", f12,
-        (5, 50, 1000), "5 / 200 / 1000"),
-    Row("F13", "lock wait, deadlock, and 14 transient codes", f13, (16, 96, 16_000),
+        (5, 30, 1000), "5 / 200 / 1000"),
+    Row("F13", "lock wait, deadlock, and 14 transient codes", f13, (16, 48, 16_000),
         "each x20 / each x200 / each x1000"),
-    Row("F14", "connection cut at any byte of a COMMIT or its answer", f14, (5, 60, 3000),
+    Row("F14", "connection cut at any byte of a COMMIT or its answer", f14, (5, 30, 3000),
         "100 / 2000 / all bytes"),
 ]

@@ -177,13 +177,13 @@ def f9(trial):
 
 
 ROWS = [
-    Row("F5", "power cut at a random disk call, recovery included", f5, (12, 200, 50000),
+    Row("F5", "power cut at a random disk call, recovery included", f5, (12, 120, 50000),
         "50 / 5000 / 50000"),
     Row("F6", "last batch torn at every byte, holes, garbage (unit)", f6, (1, 1, 1),
         "all offsets / all offsets / all offsets"),
     Row("F7", "every bit flipped, segments mixed up (unit)", f7, (1, 3, 20),
         "every bit + 2*10^5 / every bit + 10^6 / every bit + 10^7", limit_s=600),
-    Row("F8", "EIO on the n-th write, fdatasync, fsync, rename, open", f8, (10, 150, 2000),
+    Row("F8", "EIO on the n-th write, fdatasync, fsync, rename, open", f8, (10, 80, 2000),
         "all n <= 200 / all / all"),
     Row("F9", "disk full while orders come, then freed", f9, (2, 20, 1000), "10 / 100 / 1000"),
 ]

@@ -288,13 +288,13 @@ def f25(trial):
 
 
 ROWS = [
-    Row("F10", "SIGSTOP of each node, then SIGCONT", f10, (8, 80, 3000), "20 / 500 / 3000"),
-    Row("F17", "broker killed or stopped under full load, 3 times", f17, (4, 40, 3000),
+    Row("F10", "SIGSTOP of each node, then SIGCONT", f10, (8, 40, 3000), "20 / 500 / 3000"),
+    Row("F17", "broker killed or stopped under full load, 3 times", f17, (4, 24, 3000),
         "20 / 500 / 3000"),
-    Row("F18", "wall clock -1 h, +1 h, -1 ns, 2038, frozen", f18, (5, 25, 500), "5 / 5 / 500"),
+    Row("F18", "wall clock -1 h, +1 h, -1 ns, 2038, frozen", f18, (5, 20, 500), "5 / 5 / 500"),
     Row("F19", "two backends, stale locks and sockets, bad log directory", f19, (1, 5, 100),
         "all / all / all x100"),
-    Row("F20", "supervisor killed, with a child, or stopped", f20, (6, 60, 2000),
+    Row("F20", "supervisor killed, with a child, or stopped", f20, (6, 36, 2000),
         "10 / 300 / 2000"),
     Row("F21", "poison record; restart storm: six deaths at the start", f21, (1, 6, 100),
         "3 / 20 / 100"),

@@ -56,5 +56,5 @@ def served_from_a_snapshot(trial):
 
 ROWS = [
     Row("F26", "kill -9 in each step of a snapshot and of a segment's removal", f26,
-        (5, 51, 1700), "all points x5 / x100 / x1000"),
+        (5, 34, 1700), "all points x5 / x100 / x1000"),
 ]

@@ -111,7 +111,7 @@ class Trial:
         self._outcome.clear()
         source = self._orders(orders, prefix)
         self._thread = threading.Thread(target=lambda: self._outcome.append(
-            self.crowd.run(source, rate=rate, seconds=FINAL_S + 60)))
+            self.crowd.run(source, rate=rate, seconds=FINAL_S)))
         self._thread.start()
 
     def _orders(self, count, prefix):
