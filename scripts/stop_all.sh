@@ -53,6 +53,25 @@ stop_politely() {
   wait_for_nodes 35
 }
 
+# Process ids of the nodes of $RUN by their command lines: one that a supervisor started a moment ago
+# holds no lock yet.
+node_processes() {
+  local file words
+  for file in /proc/[0-9]*/cmdline; do
+    { mapfile -d '' -t words <"$file"; } 2>/dev/null || continue
+    [[ ${words[1]:-} == --run-dir && ${words[2]:-} == "$RUN" ]] || continue
+    if [[ " ${words[*]:3} " =~ \ (supervisor|webapp|broker|backend)\  ]]; then
+      basename "$(dirname "$file")"
+    fi
+  done
+}
+
+kill_starting_nodes() {
+  local pids
+  mapfile -t pids < <(node_processes)
+  if ((${#pids[@]})); then kill -KILL "${pids[@]}" 2>/dev/null || true; fi
+}
+
 # The guard first, otherwise it starts again what is killed.
 stop_hard() {
   local guard started
@@ -65,7 +84,8 @@ stop_hard() {
   local try
   for try in 1 2 3; do
     signal_nodes KILL
-    if wait_for_nodes 5; then return 0; fi
+    kill_starting_nodes
+    if wait_for_nodes 5 && [[ -z $(node_processes) ]]; then return 0; fi
     say "try $try: some nodes are still there"
   done
   return 1
