@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "actors/lane_batch.h"
+#include "actors/steady_actor.h"
 #include "config/failpoint.h"
 #include "storage/command_sql.h"
 
@@ -23,11 +24,11 @@ constexpr auto kBackoffMax = milliseconds(500);
 constexpr std::uint64_t kFewRows = 500;
 constexpr auto kFewRowsEvery = milliseconds(10);
 
-class Lane : public caf::blocking_actor {
+class Lane : public SteadyActor {
  public:
   Lane(caf::actor_config& config, NodeRuntime& node, BackendStatus& status, LaneStart start,
        caf::actor core)
-      : caf::blocking_actor(config),
+      : SteadyActor(config),
         node_(node),
         status_(status),
         start_(std::move(start)),
@@ -123,26 +124,36 @@ std::int64_t wall_us() {
 }
 
 // Ends by itself, hence not watched; runs for as long as the database is away.
-void claim(caf::blocking_actor* self, NodeRuntime* node, const ClaimStart& start,
-           const caf::actor& core) {
-  auto backoff = kBackoffFirst;
-  std::string last_error;
-  for (bool running = true; running && !node->stopping();) {
-    config::failpoint("claim");
-    const auto claimed = claim_database(start, wall_us());
-    if (claimed) {
-      config::failpoint("claimed");
-      spdlog::info("database claimed for epoch {}", start.epoch);
-      return self->send(core, ClaimedMail{});
+class Claimer : public SteadyActor {
+ public:
+  Claimer(caf::actor_config& config, NodeRuntime& node, ClaimStart start, caf::actor core)
+      : SteadyActor(config), node_(node), start_(std::move(start)), core_(std::move(core)) {}
+
+  void act() override {
+    auto backoff = kBackoffFirst;
+    std::string last_error;
+    for (bool running = true; running && !node_.stopping();) {
+      config::failpoint("claim");
+      const auto claimed = claim_database(start_, wall_us());
+      if (claimed) {
+        config::failpoint("claimed");
+        spdlog::info("database claimed for epoch {}", start_.epoch);
+        return send(core_, ClaimedMail{});
+      }
+      const auto& error = claimed.error();
+      if (const auto code = exit_code_of(error.code); code != 0) node_.fail(code, error.message);
+      if (error.message != last_error) spdlog::warn("database: {}; trying again", error.message);
+      last_error = error.message;
+      receive([&](const caf::exit_msg&) { running = false; }, caf::after(backoff) >> [] {});
+      backoff = std::min(backoff * 2, kBackoffMax);
     }
-    const auto& error = claimed.error();
-    if (const auto code = exit_code_of(error.code); code != 0) node->fail(code, error.message);
-    if (error.message != last_error) spdlog::warn("database: {}; trying again", error.message);
-    last_error = error.message;
-    self->receive([&](const caf::exit_msg&) { running = false; }, caf::after(backoff) >> [] {});
-    backoff = std::min(backoff * 2, kBackoffMax);
   }
-}
+
+ private:
+  NodeRuntime& node_;
+  ClaimStart start_;
+  caf::actor core_;
+};
 
 }  // namespace
 
@@ -152,10 +163,7 @@ caf::actor spawn_lane(NodeRuntime& node, BackendStatus& status, LaneStart start,
 }
 
 void spawn_claim(NodeRuntime& node, ClaimStart start, caf::actor core) {
-  node.system().spawn<caf::detached>(
-      [node = &node, start = std::move(start), core = std::move(core)](caf::blocking_actor* self) {
-        claim(self, node, start, core);
-      });
+  node.system().spawn<Claimer, caf::detached>(std::ref(node), std::move(start), std::move(core));
 }
 
 }  // namespace stampede::actors

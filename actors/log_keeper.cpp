@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "actors/log_plan.h"
+#include "actors/steady_actor.h"
 #include "config/failpoint.h"
 
 namespace stampede::actors::detail {
@@ -26,11 +27,11 @@ using detail::SpareMail;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-class LogKeeper : public caf::blocking_actor {
+class LogKeeper : public SteadyActor {
  public:
   LogKeeper(caf::actor_config& config, NodeRuntime& node, BackendStatus& status,
             LogKeeperStart start, caf::actor core)
-      : caf::blocking_actor(config),
+      : SteadyActor(config),
         node_(node),
         status_(status),
         start_(std::move(start)),

@@ -12,6 +12,7 @@
 
 #include "actors/retention.h"
 #include "actors/snapshot_builder.h"
+#include "actors/steady_actor.h"
 #include "storage/database.h"
 
 namespace stampede::actors {
@@ -72,11 +73,11 @@ class DatabaseRows final : public StoredRows {
   std::optional<storage::Database> database_;
 };
 
-class SnapshotKeeper : public caf::blocking_actor {
+class SnapshotKeeper : public SteadyActor {
  public:
   SnapshotKeeper(caf::actor_config& config, NodeRuntime& node, BackendStatus& status,
                  SnapshotKeeperStart start)
-      : caf::blocking_actor(config),
+      : SteadyActor(config),
         node_(node),
         status_(status),
         start_(std::move(start)),
