@@ -53,7 +53,7 @@ stop_politely() {
   wait_for_nodes 35
 }
 
-# Process ids of the nodes of $RUN by their command lines: one that a supervisor started a moment ago
+# Process ids of the nodes of $RUN by their command lines: one that was started a moment ago
 # holds no lock yet.
 node_processes() {
   local file words
