@@ -1,7 +1,6 @@
 #include "transport/wait.h"
 
 #include <poll.h>
-#include <zmq.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -14,15 +13,6 @@ namespace stampede::transport {
 namespace {
 
 using std::chrono::nanoseconds;
-
-int descriptor_of(const Socket& socket) {
-  int fd = -1;
-  std::size_t size = sizeof fd;
-  if (zmq_getsockopt(socket.native(), ZMQ_FD, &fd, &size) != 0) {
-    throw std::runtime_error(std::string("zmq_getsockopt: ") + zmq_strerror(zmq_errno()));
-  }
-  return fd;
-}
 
 bool any_readable(const std::vector<Socket>& sockets) {
   return std::any_of(sockets.begin(), sockets.end(), [](const auto& s) { return s.readable(); });
@@ -40,7 +30,7 @@ timespec to_timespec(nanoseconds time) {
 bool wait_readable(const std::vector<Socket>& sockets, nanoseconds timeout) {
   const auto until = std::chrono::steady_clock::now() + timeout;
   std::vector<pollfd> waiting;
-  for (const auto& socket : sockets) waiting.push_back({descriptor_of(socket), POLLIN, 0});
+  for (const auto& socket : sockets) waiting.push_back({socket.descriptor(), POLLIN, 0});
   while (!any_readable(sockets)) {
     const nanoseconds left = until - std::chrono::steady_clock::now();
     if (left <= nanoseconds::zero()) return false;
