@@ -197,9 +197,7 @@ class Starter {
                              std::vector<storage::ItemRow>& imported) {
     claim_.log_uuid = log.end.uuid;
     for (std::string last_error; !node_.stopping();) {
-      using Items = storage::Result<std::vector<storage::ItemRow>>;
-      auto missing =
-          database ? fit_database(*database, claim_, *log.core) : Items(database.error());
+      auto missing = fit_database(database, claim_, *log.core);
       if (missing) {
         imported = std::move(*missing);
         return;

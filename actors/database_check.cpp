@@ -63,22 +63,16 @@ Status check_database(storage::Database& database, const ClaimStart& start) {
   return storage::Done{};
 }
 
-storage::Result<std::vector<storage::ItemRow>> fit_database(const ClaimStart& start,
-                                                            const BackendCore& core) {
-  auto database = storage::Database::open(start.database);
+storage::Result<std::vector<storage::ItemRow>> fit_database(
+    storage::Result<storage::Database>& database, const ClaimStart& start,
+    const BackendCore& core) {
   if (!database) return database.error();
-  return fit_database(*database, start, core);
-}
-
-storage::Result<std::vector<storage::ItemRow>> fit_database(storage::Database& database,
-                                                            const ClaimStart& start,
-                                                            const BackendCore& core) {
-  if (auto fits = check_database(database, start); !fits) return fits.error();
-  const auto uuid = database.log_uuid();
+  if (auto fits = check_database(*database, start); !fits) return fits.error();
+  const auto uuid = database->log_uuid();
   if (!uuid) return uuid.error();
   std::vector<storage::ItemRow> missing;
   if (*uuid) return missing;
-  auto items = database.items();
+  auto items = database->items();
   if (!items) return items.error();
   for (auto& item : *items)
     if (!core.book().item(item.id)) missing.push_back(std::move(item));

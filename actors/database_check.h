@@ -36,12 +36,9 @@ storage::Status check_database(storage::Database& database, const ClaimStart& st
 
 // For a log with history: check_database, and the items that are still to be taken over, because
 // no log has adopted the database yet and `core` does not know them (a first start was cut short).
-storage::Result<std::vector<storage::ItemRow>> fit_database(storage::Database& database,
-                                                            const ClaimStart& start,
-                                                            const BackendCore& core);
-// The same with a session of its own.
-storage::Result<std::vector<storage::ItemRow>> fit_database(const ClaimStart& start,
-                                                            const BackendCore& core);
+// Errors: those of check_database, and why there is no `database`.
+storage::Result<std::vector<storage::ItemRow>> fit_database(
+    storage::Result<storage::Database>& database, const ClaimStart& start, const BackendCore& core);
 
 // check_database, then `meta` is written if it is empty and all lanes are claimed for the epoch.
 // A higher epoch in a lane row -> fenced (75). `now_us`: microseconds since 1970, for people.

@@ -112,7 +112,8 @@ Status BackendProcess::first_start(std::vector<storage::ItemRow>& imported) {
 
 Status BackendProcess::compare_with_database(std::vector<storage::ItemRow>& imported) {
   claim_.log_uuid = log_->end.uuid;
-  auto missing = actors::fit_database(claim_, *log_->core);
+  auto database = storage::Database::open(claim_.database);
+  auto missing = actors::fit_database(database, claim_, *log_->core);
   if (missing)
     imported = std::move(*missing);
   else if (!log_->served || actors::exit_code_of(missing.error().code) != 0)

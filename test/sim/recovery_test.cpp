@@ -81,16 +81,20 @@ TEST_CASE(
   claim.database.url = "mysql://sim@localhost/stampede?socket=/sim";
   claim.epoch = 1;
   const actors::BackendCore empty(storage::LogUuid{}, {});
-  const auto missing = actors::fit_database(claim, empty);
+  const auto fit = [&] {
+    auto database = storage::Database::open(claim.database);
+    return actors::fit_database(database, claim, empty);
+  };
+  const auto missing = fit();
   REQUIRE(missing);
   REQUIRE(missing->size() == 1);
   CHECK(missing->front().id == 7);
 
   server.away = true;
-  CHECK_FALSE(actors::fit_database(claim, empty));
+  CHECK_FALSE(fit());
   server.away = false;
   REQUIRE(actors::claim_database(claim, 0));
-  const auto owned = actors::fit_database(claim, empty);
+  const auto owned = fit();
   REQUIRE(owned);
   CHECK(owned->empty());
 }
