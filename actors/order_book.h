@@ -148,6 +148,11 @@ class OrderBook {
   [[nodiscard]] std::uint64_t bought(std::uint64_t user_key) const;
   [[nodiscard]] ItemRow row(const Item& item) const;
   [[nodiscard]] std::string_view name_of(const Item& item) const;
+  // A decision of the log as it is remembered.
+  [[nodiscard]] Known confirmed_order(const storage::OrderInsert& order,
+                                      std::uint32_t item_position, Lsn lsn) const;
+  [[nodiscard]] static Known rejected_order(const storage::Rejection& rejection,
+                                            std::uint32_t item_position, Lsn lsn);
   void remember(const Known& known);
   void remember_rejection(const Known& known);
   void count_user(std::uint64_t user_key, std::uint32_t qty);
