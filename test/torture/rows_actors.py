@@ -13,13 +13,9 @@ HANDLERS = (("backend-1", "heartbeat"), ("backend-1", "received"), ("backend-1",
 def thrown(trial):
     node, point = HANDLERS[trial.number // 2 % len(HANDLERS)]
     trial.start(stock=100_000)
-    # The log is sealed when nothing came for 10 ms.
-    trial.sell(rate=20 if point == "before_seal" else 800)
+    trial.sell_past(point, rate=800)
     trial.await_answers(40)
-    pid = trial.rig.wait_pid(node)
-    trial.rig.must({"do": "failpoints", "node": node,
-                    "arm": f"{point}=throw@{trial.random.randint(1, 3)}"})
-    trial.rig.wait_gone(node, pid)
+    trial.die_at(node, f"{point}=throw@{trial.random.randint(1, 3)}")
     trial.expect(trial.rig.exits(node)[0] == "exit 70",
                  f"{node} after an exception at {point}: {trial.rig.exits(node)}")
     trial.answered_again()

@@ -20,22 +20,10 @@ def crash_points():
     return {point["point"]: point["at"] == "start" for point in json.loads(listed)["points"]}
 
 
-def arm(trial, text, next_start=False):
-    trial.rig.must({"do": "failpoints", "node": "backend-1", "arm": text,
-                    "next_start": next_start})
-
-
-def crash_at_work(trial, point):
-    """Armed in the running backend; the sale goes on until it is dead."""
-    pid = trial.rig.wait_pid("backend-1")
-    arm(trial, f"{point}=kill@{trial.random.randint(1, 20)}")
-    trial.rig.wait_gone("backend-1", pid)
-
-
 def crash_at_start(trial, points):
     """The backend dies in the sale, then at each of its next starts at a named point."""
     for point in points:
-        arm(trial, f"{point}=kill@1", next_start=True)
+        trial.arm("backend-1", f"{point}=kill@1", next_start=True)
     before = len(trial.rig.exits("backend-1"))
     trial.kill("backend-1")
     deaths = before + 1 + len(points)
@@ -49,13 +37,12 @@ def f1(trial):
     # What the lanes pass needs orders that are confirmed: the stock must not run out before.
     lanes = point in ("db_begin", "db_exec", "in_db", "after_db", "lane_done")
     trial.start(stock=100_000 if lanes else None)
-    # The log is sealed when nothing came for 10 ms.
-    trial.sell(rate=20 if point == "before_seal" else 1500)
+    trial.sell_past(point, rate=1500)
     trial.await_answers(60)
     if points[point]:
         crash_at_start(trial, [point])
     else:
-        crash_at_work(trial, point)
+        trial.die_at("backend-1", f"{point}=kill@{trial.random.randint(1, 20)}")
     if trial.random.random() < 0.3:  # then only the client can ask again
         trial.kill("webapp-1")
     trial.answered_again()

@@ -184,8 +184,7 @@ def f21(trial):
     before = len(trial.rig.exits("backend-1"))
     begin, used = time.monotonic(), cpu_seconds(trial)
     for _ in range(deaths):
-        trial.rig.must({"do": "failpoints", "node": "backend-1", "arm": "log_locked=kill",
-                        "next_start": True})
+        trial.arm("backend-1", "log_locked=kill", next_start=True)
     trial.kill("backend-1")
     if not eventually(lambda: len(trial.rig.exits("backend-1")) > before + deaths, 90):
         raise Violation(f"{trial.rig.exits('backend-1')} {trial.rig.view('backend-1')}")
@@ -206,8 +205,7 @@ def poison(trial):
     lsn = f"{order_id >> 40}.{order_id & (1 << 40) - 1}"
     end = trial.random.choice(("kill", "exit", "throw"))
     for _ in range(3):  # the third start does not look at it any more
-        trial.rig.must({"do": "failpoints", "node": "backend-1", "next_start": True,
-                        "arm": f"replay_record:{lsn}={end}"})
+        trial.arm("backend-1", f"replay_record:{lsn}={end}", next_start=True)
     before = len(trial.rig.exits("backend-1"))
     trial.kill("backend-1")
     if not eventually(lambda: len(trial.rig.exits("backend-1")) >= before + 3, 90):

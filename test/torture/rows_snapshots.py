@@ -5,9 +5,8 @@ import re
 
 from rows import Row
 
-# The smallest segments there are, a snapshot for each, and no waiting before a segment may go.
-SMALL = {"STAMPEDE_LOG__SEGMENT_BYTES": "262144", "STAMPEDE_SNAPSHOT__EVERY_BYTES": "1",
-         "STAMPEDE_LOG__RETAIN_S": "0"}
+# A snapshot for each of the rig's small segments, and no waiting before a segment may go.
+SMALL = {"STAMPEDE_SNAPSHOT__EVERY_BYTES": "1", "STAMPEDE_LOG__RETAIN_S": "0"}
 # The steps of a snapshot of this size, and of one segment's removal.
 POINTS = (*(f"in_snapshot=kill@{n}" for n in range(1, 14)),
           *(f"in_retain=kill@{n}" for n in range(1, 5)))
@@ -25,9 +24,7 @@ def f26(trial):
     first = segments(trial)[0]
     trial.sell(rate=3000)
     trial.await_answers(100)
-    pid = trial.rig.wait_pid("backend-1")
-    trial.rig.must({"do": "failpoints", "node": "backend-1", "arm": point})
-    trial.rig.wait_gone("backend-1", pid)
+    trial.die_at("backend-1", point)
     trial.answered_again()
     trial.judge()
     snapshots_fit(trial)

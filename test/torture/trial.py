@@ -102,6 +102,16 @@ class Trial:
                 self.counts.crashes += 1  # the others are in the supervisor's log
         return pids
 
+    def arm(self, node, text, next_start=False):
+        """A failpoint, in the running process or in the one that follows it."""
+        self.rig.must({"do": "failpoints", "node": node, "arm": text, "next_start": next_start})
+
+    def die_at(self, node, text):
+        """Armed in the running node; the sale goes on until that process is gone."""
+        pid = self.rig.wait_pid(node)
+        self.arm(node, text)
+        self.rig.wait_gone(node, pid)
+
     # --- clients ---------------------------------------------------------------------------------
 
     def sell(self, orders=None, rate=1500, addresses=None, prefix="o"):
@@ -113,6 +123,11 @@ class Trial:
         self._thread = threading.Thread(target=lambda: self._outcome.append(
             self.crowd.run(source, rate=rate, seconds=FINAL_S)))
         self._thread.start()
+
+    def sell_past(self, point, rate):
+        """Buyers whose orders make the backend pass `point`."""
+        # The log is sealed when nothing came for 10 ms.
+        self.sell(rate=20 if point == "before_seal" else rate)
 
     def _orders(self, count, prefix):
         number = 0
