@@ -130,8 +130,8 @@ Status LogFold::load(const storage::SnapshotBlock& block) {
 
 bool LogFold::load_summary(storage::EntryReader& in) {
   storage::SnapshotSummary summary;
-  if (!decode(in, summary) || summary.known >= DenseIndex::kPositionsMax ||
-      summary.users >= DenseIndex::kPositionsMax || summary.items >= DenseIndex::kPositionsMax)
+  if (!decode(in, summary) || summary.known >= OrderBook::kEntriesMax ||
+      summary.users >= OrderBook::kEntriesMax || summary.items >= OrderBook::kEntriesMax)
     return false;
   promised_ = summary;
   book_.reserve(summary);

@@ -43,8 +43,8 @@ std::uint64_t books_hash(std::uint64_t item, std::int64_t amount, std::int64_t s
 }
 
 OrderBook::OrderBook(const LogUuid& key, OrderBookLimits limits) : hasher_(key), limits_(limits) {
-  STAMPEDE_ASSERT(limits.orders_max < DenseIndex::kPositionsMax, "orders_max fits the index");
-  STAMPEDE_ASSERT(limits.rejections_max > 0 && limits.rejections_max < DenseIndex::kPositionsMax,
+  STAMPEDE_ASSERT(limits.orders_max < kEntriesMax, "orders_max fits the index");
+  STAMPEDE_ASSERT(limits.rejections_max > 0 && limits.rejections_max < kEntriesMax,
                   "rejections_max fits the index");
 }
 
@@ -55,16 +55,17 @@ std::uint32_t OrderBook::find_item(std::uint64_t id) const {
 }
 
 const OrderBook::Known* OrderBook::find_known(const storage::RequestHash& hash) const {
-  const auto in = [&](const BlockVector<Known>& entries) {
-    return [&](std::uint32_t at) {
-      const auto& other = entries[at].hash;  // element by element: == would call memcmp
-      return other[0] == hash[0] && other[1] == hash[1];
-    };
-  };
-  auto at = known_index_.find(index_hash(hash), in(known_));
-  if (at != DenseIndex::kNone) return &known_[at];
-  at = rejection_index_.find(index_hash(hash), in(rejections_));
-  return at == DenseIndex::kNone ? nullptr : &rejections_[at];
+  // An id whose rejection was forgotten and that was confirmed then has both once more rejections
+  // are remembered than before: the order counts.
+  const Known* rejection = nullptr;
+  const auto at = known_index_.find(index_hash(hash), [&](std::uint32_t position) {
+    const auto& known = known_at(position);  // element by element: == would call memcmp
+    if (known.hash[0] != hash[0] || known.hash[1] != hash[1]) return false;
+    if ((position & kRejection) == 0) return true;
+    rejection = &known;
+    return false;
+  });
+  return at == DenseIndex::kNone ? rejection : &known_[at];
 }
 
 Answer OrderBook::answer_of(const Known& known) const {
@@ -88,7 +89,6 @@ OrderKeys OrderBook::keys(const Request& order) const {
   const OrderKeys keys{hasher_.id(order.id),
                        hasher_.order_content(order.item, order.user, order.qty)};
   known_index_.prefetch(index_hash(keys.request));
-  rejection_index_.prefetch(index_hash(keys.request));
   item_index_.prefetch(mix(order.item));
   return keys;
 }
@@ -186,7 +186,7 @@ ItemDecision OrderBook::decide_item_put(const Request& request) const {
   const auto position = find_item(request.item);
   decision.changed = position == DenseIndex::kNone;
   if (decision.changed)
-    return known_.size() < limits_.orders_max && items_.size() + 1 < DenseIndex::kPositionsMax
+    return known_.size() < limits_.orders_max && items_.size() + 1 < kEntriesMax
                ? decision
                : item_error(Code::overloaded);
   const auto& item = items_[position];
@@ -221,24 +221,30 @@ ItemDecision OrderBook::decide_stock_change(const Request& request) const {
 // --- making it true -------------------------------------------------------------------------
 
 void OrderBook::remember(const Known& known) {
-  const auto position = static_cast<std::uint32_t>(known_.size());
+  known_index_.insert(index_hash(known.hash), static_cast<std::uint32_t>(known_.size()));
   known_.push_back(known);
-  known_index_.insert(index_hash(known.hash), position,
-                      [&](std::uint32_t at) { return index_hash(known_[at].hash); });
 }
 
 void OrderBook::remember_rejection(const Known& known) {
-  const auto hash_of = [&](std::uint32_t at) { return index_hash(rejections_[at].hash); };
   auto position = static_cast<std::uint32_t>(rejections_.size());
   if (position < limits_.rejections_max) {
     rejections_.push_back(known);
   } else {
     position = static_cast<std::uint32_t>(oldest_rejection_);
-    oldest_rejection_ = (oldest_rejection_ + 1) % rejections_.size();
-    rejection_index_.erase(hash_of(position), position, hash_of);
+    forget_oldest_rejection();
     rejections_[position] = known;
   }
-  rejection_index_.insert(index_hash(known.hash), position, hash_of);
+  known_index_.insert(index_hash(known.hash), position | kRejection);
+}
+
+void OrderBook::forget_oldest_rejection() {
+  const auto position = static_cast<std::uint32_t>(oldest_rejection_);
+  known_index_.erase(index_hash(rejections_[position].hash), position | kRejection);
+  oldest_rejection_ = (oldest_rejection_ + 1) % rejections_.size();
+  // Those that are forgotten soon: their lines of the index are long out of the caches.
+  constexpr std::size_t kAhead = 16;
+  const auto& soon = rejections_[(oldest_rejection_ + kAhead) % rejections_.size()];
+  known_index_.prefetch(index_hash(soon.hash));
 }
 
 void OrderBook::count_user(std::uint64_t user_key, std::uint32_t qty) {
@@ -250,7 +256,7 @@ void OrderBook::count_user(std::uint64_t user_key, std::uint32_t qty) {
   }
   const auto position = static_cast<std::uint32_t>(users_.size());
   users_.push_back({user_key, qty});
-  user_index_.insert(user_key, position, [&](std::uint32_t p) { return users_[p].key; });
+  user_index_.insert(user_key, position);
 }
 
 void OrderBook::confirm(std::uint32_t item_position, std::string_view user, std::uint32_t qty,
@@ -283,7 +289,7 @@ void OrderBook::apply_order(const OrderDecision& decision, std::string_view user
 std::uint32_t OrderBook::add_item(std::uint64_t id) {
   const auto position = static_cast<std::uint32_t>(items_.size());
   items_.push_back(Item{id, 0, 0, 0, 0, 0, 0, 0, 0, 0});
-  item_index_.insert(mix(id), position, [&](std::uint32_t at) { return mix(items_[at].id); });
+  item_index_.insert(mix(id), position);
   const auto place = std::lower_bound(
       items_by_id_.begin(), items_by_id_.end(), id,
       [&](std::uint32_t at, std::uint64_t other) { return items_[at].id < other; });
@@ -362,7 +368,7 @@ std::size_t OrderBook::memory_bytes() const {
   return items_.memory_bytes() + item_index_.memory_bytes() +
          items_by_id_.capacity() * sizeof(std::uint32_t) + names_.capacity() +
          known_.memory_bytes() + known_index_.memory_bytes() + rejections_.memory_bytes() +
-         rejection_index_.memory_bytes() + users_.memory_bytes() + user_index_.memory_bytes();
+         users_.memory_bytes() + user_index_.memory_bytes();
 }
 
 }  // namespace stampede::actors

@@ -7,8 +7,8 @@
 // Checks of an order, in this order, so that a refused one changes nothing: known request id ->
 // closed item -> item -> qty -> limit -> stock.
 //
-// Memory: an item about 80 bytes and its name, a confirmed order at most 64 (a 40-byte entry and at
-// most 16 bytes of index), a remembered rejection the same.
+// Memory: an item about 90 bytes and its name, a confirmed order at most 64 (a 40-byte entry and 12
+// to 24 bytes of index), a remembered rejection the same.
 
 #include <cstdint>
 #include <optional>
@@ -70,6 +70,7 @@ std::uint64_t books_hash(std::uint64_t item, std::int64_t amount, std::int64_t s
 
 class OrderBook {
  public:
+  static constexpr std::uint32_t kEntriesMax = (1u << 31) - 1;  // of each kind
   OrderBook(const LogUuid& key, OrderBookLimits limits);
 
   // Asks for the lines of memory that decide_order() will look at first: it costs a miss each
@@ -142,6 +143,11 @@ class OrderBook {
     std::uint64_t qty;
   };
 
+  // Positions in known_index_ with this bit are those of rejections.
+  static constexpr std::uint32_t kRejection = kEntriesMax + 1;
+  [[nodiscard]] const Known& known_at(std::uint32_t position) const {
+    return (position & kRejection) != 0 ? rejections_[position & ~kRejection] : known_[position];
+  }
   [[nodiscard]] const Known* find_known(const storage::RequestHash& hash) const;
   [[nodiscard]] Answer answer_of(const Known& known) const;
   [[nodiscard]] std::uint32_t find_item(std::uint64_t id) const;
@@ -155,6 +161,7 @@ class OrderBook {
                                             std::uint32_t item_position, Lsn lsn);
   void remember(const Known& known);
   void remember_rejection(const Known& known);
+  void forget_oldest_rejection();
   void count_user(std::uint64_t user_key, std::uint32_t qty);
   void confirm(std::uint32_t item_position, std::string_view user, std::uint32_t qty, Lsn lsn);
   std::uint32_t put_item(const storage::ItemPut& put);
@@ -175,11 +182,10 @@ class OrderBook {
   std::vector<std::uint32_t> items_by_id_;  // positions, ascending by item id
   std::vector<std::uint64_t> closed_;       // ids of items with a parked decision; hardly ever any
   std::string names_;
-  BlockVector<Known> known_;  // confirmed orders and item changes, for ever
-  DenseIndex known_index_;
+  BlockVector<Known> known_;       // confirmed orders and item changes, for ever
   BlockVector<Known> rejections_;  // a ring once it is full
   std::size_t oldest_rejection_ = 0;
-  DenseIndex rejection_index_;
+  DenseIndex known_index_;        // of both
   BlockVector<UserCount> users_;  // only for items that have a limit
   DenseIndex user_index_;
   std::uint64_t confirmed_ = 0;

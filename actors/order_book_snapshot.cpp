@@ -41,8 +41,7 @@ void OrderBook::reserve(const storage::SnapshotSummary& summary) {
   item_index_.reserve(summary.items);
   items_by_id_.reserve(summary.items);
   user_index_.reserve(summary.users);
-  known_index_.reserve(summary.known);
-  rejection_index_.reserve(std::min(summary.rejections, limits_.rejections_max));
+  known_index_.reserve(summary.known + std::min(summary.rejections, limits_.rejections_max));
 }
 
 bool OrderBook::load_item(EntryReader& in) {
@@ -68,7 +67,7 @@ bool OrderBook::load_user(EntryReader& in) {
   if (!decode(in, entry)) return false;
   const auto position = static_cast<std::uint32_t>(users_.size());
   users_.push_back({entry.key, entry.qty});
-  user_index_.insert(entry.key, position, [&](std::uint32_t at) { return users_[at].key; });
+  user_index_.insert(entry.key, position);
   return true;
 }
 
@@ -95,7 +94,8 @@ void OrderBook::prefetch_known(std::string_view rest) const {
 
 bool OrderBook::load(SnapshotSection section, EntryReader& in, std::uint32_t entries) {
   for (std::uint32_t i = 0; i < entries; ++i) {
-    if (section == SnapshotSection::known) prefetch_known(in.rest());
+    if (section == SnapshotSection::known || section == SnapshotSection::rejections)
+      prefetch_known(in.rest());
     bool loaded = false;
     if (section == SnapshotSection::items) loaded = load_item(in);
     if (section == SnapshotSection::users) loaded = load_user(in);

@@ -18,19 +18,18 @@ TEST_CASE("inserts and erases in random order agree with a map") {
   DenseIndex index;
   std::vector<std::uint64_t> hashes;  // by position
   std::multimap<std::uint64_t, std::uint32_t> model;
-  const auto hash_of = [&](std::uint32_t at) { return hashes[at]; };
   for (int step = 0; step < 200'000; ++step) {
     if (model.empty() || random() % 5 < 3) {
       // Few distinct low bits and shards: collisions, wrap-around and equal hashes are common.
       const auto hash = (random() % 3 << 56) | (random() % 2 << 52) | (random() % 4096);
       hashes.push_back(hash);
       const auto position = static_cast<std::uint32_t>(hashes.size() - 1);
-      index.insert(hash, position, hash_of);
+      index.insert(hash, position);
       model.emplace(hash, position);
     } else {
       auto it = model.lower_bound(random() % 3 << 56 | random() % 4096);
       if (it == model.end()) it = model.begin();
-      index.erase(it->first, it->second, hash_of);
+      index.erase(it->first, it->second);
       model.erase(it);
     }
   }
