@@ -266,7 +266,9 @@ void BackendCore::append_framed(RecordType type) {
   payload_.clear();
 }
 
-void BackendCore::note_amount(std::uint64_t item, std::int64_t amount, Lsn lsn) {
+void BackendCore::note_amount(const OrderDecision& decision, Lsn lsn) {
+  const auto item = decision.answer.item;
+  const auto amount = *decision.answer.left;
   auto& items = current_->items;
   if (!items.empty() && items.back().item == item) {
     items.back().last = lsn;
@@ -274,6 +276,7 @@ void BackendCore::note_amount(std::uint64_t item, std::int64_t amount, Lsn lsn) 
   } else {
     auto& change = items.emplace_back();
     change.item = item;
+    change.position = decision.item_position;
     change.first = change.last = lsn;
     change.amount = amount;
   }
@@ -290,7 +293,7 @@ void BackendCore::log_confirmed(const Request& request, const OrderDecision& dec
   if (current_->decisions++ == 0) current_->first_lsn = lsn;
   current_->last_lsn = lsn;
   ++current_->inserts;
-  note_amount(request.item, *decision.answer.left, lsn);
+  note_amount(decision, lsn);
 }
 
 void BackendCore::log_rejected(const OrderDecision& decision, Lsn lsn) {
@@ -312,13 +315,10 @@ void BackendCore::log_item(const ItemDecision& decision, Lsn lsn) {
   current_->last_lsn = lsn;
   auto& change = current_->items.emplace_back();
   change.item = put.item;
-  change.first = change.last = change.put_first = change.put_lsn = lsn;
+  change.position = decision.item_position;
+  change.first = change.last = lsn;
   change.amount = decision.amount;
-  change.name = put.name;
-  change.price_cents = put.price_cents;
-  change.total = put.total;
-  change.limit_per_user = put.limit_per_user;
-  change.max_qty = put.max_qty;
+  change.put = item_details(put, lsn);
 }
 
 void BackendCore::log_outcomes() {
@@ -356,7 +356,7 @@ void BackendCore::on_durable(std::size_t appends, Effects& effects) {
   for (; appends > 0; --appends) {
     const auto& append = in_log_.front();
     if (append->last_lsn != 0) durable_lsn_ = append->last_lsn;
-    for (const auto& change : append->items) news_[change.item] = {change.amount, change.last};
+    note_news(append->items);
     projection_.add(append);
     in_log_.pop_front();
   }
@@ -391,16 +391,26 @@ void BackendCore::on_lane_done(std::uint32_t lane, const std::vector<FailedComma
   projection_.dispatch(effects.work);
 }
 
+void BackendCore::note_news(const std::vector<ItemChange>& changes) {
+  for (const auto& change : changes) {
+    if (in_news_.size() <= change.position) in_news_.resize(change.position + 1);
+    if (in_news_[change.position]) continue;
+    in_news_[change.position] = true;
+    news_.push_back(change.position);
+  }
+}
+
 std::uint32_t BackendCore::take_news(std::string& body, std::size_t max) {
   std::uint32_t count = 0;
   for (; !news_.empty() && count < max; ++count) {
-    const auto it = news_.begin();
-    auto row = book_.item(it->first);
-    STAMPEDE_ASSERT(row.has_value(), "news speak of items that exist");
-    row->left = it->second.left;
-    row->seq = it->second.seq;
-    append_item_row(body, *row);
-    news_.erase(it);
+    const auto position = news_.front();
+    news_.pop_front();
+    in_news_[position] = false;
+    auto row = book_.item_at(position);
+    const auto& durable = projection_.newest(position);
+    row.left = durable.amount;
+    row.seq = durable.last;
+    append_item_row(body, row);
   }
   return count;
 }

@@ -12,7 +12,6 @@
 #include <deque>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "actors/messages.h"
@@ -139,7 +138,8 @@ class BackendCore {
   void start_append();
   void close_append(Effects& effects);
   void append_framed(storage::RecordType type);
-  void note_amount(std::uint64_t item, std::int64_t amount, Lsn lsn);
+  void note_amount(const OrderDecision& decision, Lsn lsn);
+  void note_news(const std::vector<ItemChange>& changes);
   void release(Effects& effects);
   void refuse(const transport::Envelope& envelope, Code code, Effects& effects);
   void wait_for(Open&& open, Effects& effects);
@@ -162,11 +162,8 @@ class BackendCore {
   BodyReader reader_;
   std::vector<Prepared> prepared_;  // of the batch being decided
   std::string payload_;
-  struct News {
-    std::int64_t left = 0;
-    Lsn seq = 0;
-  };
-  std::unordered_map<std::uint64_t, News> news_;  // items whose durable state changed
+  std::deque<std::uint32_t> news_;  // positions of items whose durable state changed
+  std::vector<bool> in_news_;       // by position
   BackendCounters counters_;
 };
 

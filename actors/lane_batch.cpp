@@ -12,11 +12,14 @@ namespace {
 using storage::CommandKind;
 
 void fill_item(const ItemChange& change, storage::LaneBatch& batch) {
-  if (change.put_lsn != 0)
-    batch.puts.push_back({change.item, change.name, change.price_cents, change.total,
-                          change.limit_per_user, change.max_qty, change.put_lsn});
+  if (change.put) {
+    const auto& put = *change.put;
+    batch.puts.push_back({change.item, put.name, put.price_cents, put.total, put.limit_per_user,
+                          put.max_qty, put.last});
+    batch.witness = std::max(batch.witness, put.last);
+  }
   if (change.last != 0) batch.amounts.push_back({change.item, change.amount, change.last});
-  batch.witness = std::max({batch.witness, change.last, change.put_lsn});
+  batch.witness = std::max(batch.witness, change.last);
 }
 
 }  // namespace

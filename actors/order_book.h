@@ -57,6 +57,7 @@ struct ItemDecision {
   storage::ItemPut put;  // the item as it shall be; views point into the request or the book
   std::int64_t amount = 0;
   storage::RequestHash request_hash{};
+  std::uint32_t item_position = 0;  // that it has or will get
 };
 
 // Sums over all items, for comparing memory, log and database (order-free).
@@ -115,6 +116,9 @@ class OrderBook {
 
   [[nodiscard]] std::size_t item_count() const { return items_.size(); }
   [[nodiscard]] std::optional<ItemRow> item(std::uint64_t id) const;
+  // Items are numbered from 0 on in the order in which they came, for ever.
+  [[nodiscard]] ItemRow item_at(std::uint32_t position) const { return row(items_[position]); }
+  [[nodiscard]] std::uint32_t position_of(std::uint64_t id) const;  // the item exists
   // Up to `limit` items with id >= from in ascending order; the id after the page, if any.
   std::optional<std::uint64_t> page(std::uint64_t from, std::size_t limit,
                                     std::vector<ItemRow>& rows) const;

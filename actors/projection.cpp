@@ -35,28 +35,36 @@ void emit(std::vector<OutcomeRecord>& out, RecordType type, const Outcome& outco
   }
 }
 
-}  // namespace
-
-void merge_item_change(ItemChange& older, const ItemChange& newer) {
-  STAMPEDE_ASSERT(older.item == newer.item, "changes of one item are merged");
-  if (config::mutation("older_amount_wins")) {
+// Merges `newer` into the `older` change of the same item.
+void merge(ItemChange& older, const ItemChange& newer) {
+  older.item = newer.item;
+  older.position = newer.position;
+  if (config::mutation("older_amount_wins") && older.first != 0) {
     older.last = std::max(older.last, newer.last);
     return;
   }
   if (newer.last != 0) {
     STAMPEDE_ASSERT(newer.last >= older.last, "item changes are merged in lsn order");
-    if (older.last == 0) older.first = newer.first;
+    if (older.first == 0) older.first = newer.first;
     older.last = newer.last;
     older.amount = newer.amount;
   }
-  if (newer.put_lsn == 0) return;
-  if (older.put_lsn == 0) older.put_first = newer.put_first;
-  older.put_lsn = newer.put_lsn;
-  older.name = newer.name;
-  older.price_cents = newer.price_cents;
-  older.total = newer.total;
-  older.limit_per_user = newer.limit_per_user;
-  older.max_qty = newer.max_qty;
+  if (!newer.put) return;
+  if (older.put) {
+    auto merged = std::make_shared<ItemDetails>(*newer.put);
+    merged->first = older.put->first;
+    older.put = std::move(merged);
+  } else {
+    older.put = newer.put;
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<const ItemDetails> item_details(const storage::ItemPut& put, Lsn lsn) {
+  return std::make_shared<const ItemDetails>(ItemDetails{lsn, lsn, std::string(put.name),
+                                                         put.price_cents, put.total,
+                                                         put.limit_per_user, put.max_qty});
 }
 
 Projection::Projection(ProjectionLimits limits) : limits_(limits), lanes_(limits.lanes) {
@@ -71,15 +79,23 @@ void Projection::add(const AppendPtr& append) {
     queue_.push_back(append);
     queued_inserts_ += append->inserts;
   }
-  for (const auto& change : append->items) add_item(change);
+  constexpr std::size_t kAhead = 8;  // memory works while we do
+  const auto& items = append->items;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (i + kAhead < items.size() && items[i + kAhead].position < newest_.size())
+      __builtin_prefetch(&newest_[items[i + kAhead].position]);
+    add_item(items[i]);
+  }
 }
 
 void Projection::add_item(const ItemChange& change) {
-  auto& lane = lanes_[change.item % lanes_.size()];
-  const auto [it, is_new] = lane.dirty.try_emplace(change.item, change);
-  if (!is_new) return merge_item_change(it->second, change);
-  lane.order.push_back(change.item);
-  ++dirty_items_;
+  while (newest_.size() <= change.position) newest_.push_back({});
+  auto& newest = newest_[change.position];
+  if (newest.first == 0 && !newest.put) {
+    lanes_[change.item % lanes_.size()].dirty.push_back(change.position);
+    ++dirty_items_;
+  }
+  merge(newest, change);
 }
 
 void Projection::dispatch(std::vector<LaneWork>& out) {
@@ -112,12 +128,12 @@ void Projection::fill_inserts(LaneWork& work) {
 }
 
 void Projection::fill_items(Lane& lane, LaneWork& work) {
-  while (!lane.order.empty() && work.items.size() < limits_.items_max) {
-    const auto it = lane.dirty.find(lane.order.front());
-    STAMPEDE_ASSERT(it != lane.dirty.end(), "a dirty item is in both lists");
-    work.items.push_back(std::move(it->second));
-    lane.dirty.erase(it);
-    lane.order.pop_front();
+  for (; !lane.dirty.empty() && work.items.size() < limits_.items_max; lane.dirty.pop_front()) {
+    auto& newest = newest_[lane.dirty.front()];
+    auto& change = work.items.emplace_back(newest);
+    if (change.first == 0) change.last = 0;  // only its put is owed
+    newest.first = 0;
+    newest.put = nullptr;
   }
   dirty_items_ -= work.items.size();
   busy_items_ += work.items.size();
@@ -192,7 +208,7 @@ void Projection::done(std::uint32_t lane_number, const std::vector<FailedCommand
   std::vector<ItemCommand> puts;
   std::vector<ItemCommand> amounts;
   for (const auto& change : lane.work.items) {
-    if (change.put_lsn != 0) puts.push_back({change.item, change.put_first, change.put_lsn});
+    if (change.put) puts.push_back({change.item, change.put->first, change.put->last});
     if (change.last != 0) amounts.push_back({change.item, change.first, change.last});
     failed_items_.erase(change.item);
   }

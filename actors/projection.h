@@ -13,10 +13,10 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "actors/dense_index.h"
 #include "storage/command.h"
 #include "storage/log_format.h"
 
@@ -24,19 +24,25 @@ namespace stampede::actors {
 
 using storage::Lsn;
 
-// Item commands of one log append: the newest state of an item that the append left behind.
-struct ItemChange {
-  std::uint64_t item = 0;
-  Lsn first = 0;  // lsn of the oldest amount update this one stands for
-  Lsn last = 0;   // lsn of the newest
-  std::int64_t amount = 0;
-  Lsn put_lsn = 0;  // 0: no ItemPut
-  Lsn put_first = 0;
-  std::string name;  // the ItemPut's arguments
+// The arguments of an item's newest ItemPut. They change seldom.
+struct ItemDetails {
+  Lsn first = 0;  // lsn of the oldest ItemPut this one stands for
+  Lsn last = 0;   // its own
+  std::string name;
   std::int64_t price_cents = 0;
   std::int64_t total = 0;
   std::uint32_t limit_per_user = 0;
   std::uint32_t max_qty = 0;
+};
+
+// Item commands of one log append: the newest state of an item that the append left behind.
+struct ItemChange {
+  std::uint64_t item = 0;
+  std::uint32_t position = 0;  // the item's place in the book
+  Lsn first = 0;               // lsn of the oldest amount update this one stands for
+  Lsn last = 0;                // lsn of the newest
+  std::int64_t amount = 0;
+  std::shared_ptr<const ItemDetails> put;  // null: no ItemPut
 };
 
 // A run of log records that went to the log as one piece. Immutable once it is sent to the log.
@@ -95,6 +101,8 @@ class Projection {
   void done(std::uint32_t lane, const std::vector<FailedCommand>& failed,
             std::vector<OutcomeRecord>& outcomes);
 
+  // The newest durable amount of an item that was added with this position, and its lsn.
+  [[nodiscard]] const ItemChange& newest(std::uint32_t position) const { return newest_[position]; }
   [[nodiscard]] bool stored(Lsn lsn) const;  // the order's row is committed
   [[nodiscard]] std::uint64_t owed() const;  // inserts and changed items
   [[nodiscard]] std::uint64_t failed() const {
@@ -107,9 +115,8 @@ class Projection {
   struct Lane {
     bool busy = false;
     std::uint32_t batches_since_items = 0;
-    LaneWork work;  // while busy
-    std::unordered_map<std::uint64_t, ItemChange> dirty;
-    std::deque<std::uint64_t> order;  // dirty items, oldest first
+    LaneWork work;                    // while busy
+    std::deque<std::uint32_t> dirty;  // positions of changed items, oldest first
   };
   void add_item(const ItemChange& change);
   void fill_inserts(LaneWork& work);
@@ -117,6 +124,8 @@ class Projection {
 
   ProjectionLimits limits_;
   std::vector<Lane> lanes_;
+  // By position. What no lane has taken yet has a `first` or a `put`.
+  BlockVector<ItemChange, 256> newest_;
   std::deque<AppendPtr> queue_;
   std::uint64_t queued_inserts_ = 0;
   std::uint64_t busy_inserts_ = 0;
@@ -126,7 +135,7 @@ class Projection {
   std::map<std::uint64_t, Lsn> failed_items_;  // item -> lsn; a later EXEC clears it
 };
 
-// Merges `newer` (of the same item) into `older`.
-void merge_item_change(ItemChange& older, const ItemChange& newer);
+// Of the ItemPut that was decided at `lsn`.
+std::shared_ptr<const ItemDetails> item_details(const storage::ItemPut& put, Lsn lsn);
 
 }  // namespace stampede::actors

@@ -30,12 +30,7 @@ ItemChange owed_put(storage::CommandDecoder& decoder, const storage::OwedPut& ow
   const auto& put = set[owed.position].put;
   ItemChange change;
   change.item = put.item;
-  change.put_first = change.put_lsn = owed.lsn;
-  change.name = put.name;
-  change.price_cents = put.price_cents;
-  change.total = put.total;
-  change.limit_per_user = put.limit_per_user;
-  change.max_qty = put.max_qty;
+  change.put = item_details(put, owed.lsn);
   return change;
 }
 
@@ -106,11 +101,15 @@ void hand_over_owed(BackendCore& core, const storage::ReplayFold& fold, std::uin
   }
   close();
   storage::CommandDecoder decoder;
-  for (const auto& put : owed.puts) append->items.push_back(owed_put(decoder, put));
+  for (const auto& put : owed.puts) {
+    append->items.push_back(owed_put(decoder, put));
+    append->items.back().position = core.book().position_of(append->items.back().item);
+  }
   for (const auto& amount : owed.amounts) {
     if (config::mutation("amounts_not_handed_over")) continue;
     auto& change = append->items.emplace_back();
     change.item = amount.item;
+    change.position = core.book().position_of(amount.item);
     change.first = change.last = amount.lsn;
     change.amount = amount.amount;
   }

@@ -224,6 +224,24 @@ TEST_CASE_FIXTURE(BookTest,
   CHECK_FALSE(copy.replay_set(sale, storage::make_lsn(1, 3)));  // 2 - 2 is not 2
 }
 
+TEST_CASE_FIXTURE(BookTest, "an order counts before an older rejection of the same id") {
+  put(1, 1);
+  order("other", 1, "bob");
+  const auto refused = order("a", 1, "ann");
+  REQUIRE(refused.answer.reason == RejectReason::sold_out);
+  // In the log: the rejection was forgotten, the stock refilled, the same request confirmed.
+  const std::vector<storage::Command> refill{
+      {storage::CommandKind::item_put, {}, {}, {"more", 1, "Phone", 999, 5, 0, 5, 78}, {}},
+      {storage::CommandKind::item_amount_update, {}, {1, 4}, {}, {}}};
+  const std::vector<storage::Command> sale{
+      {storage::CommandKind::order_insert, {"a", 1, "ann", 1, 999, 0}, {}, {}, {}},
+      {storage::CommandKind::item_amount_update, {}, {1, 3}, {}, {}}};
+  REQUIRE(book.replay_set(refill, ++lsn));
+  REQUIRE(book.replay_set(sale, ++lsn));
+  CHECK(order("a", 1, "ann").answer.state == State::confirmed);
+  CHECK(book.look_up("a").answer.lsn == lsn);
+}
+
 TEST_CASE("a million items fit in 100 MB and a confirmed order in 64 bytes") {
   OrderBook book{kKey, {2'000'000, 10}};
   Lsn lsn = storage::make_lsn(1, 0);

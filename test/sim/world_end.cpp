@@ -97,6 +97,7 @@ void World::replay_everything_again() {
   actors::BackendLimits limits;
   limits.projection = {plan.lanes, plan.rows_max, plan.items_max, plan.batches_between_items};
   actors::BackendCore core(storage::LogUuid{}, limits);
+  core.book() = backend_->core().book();  // what is owed finds its items there
   actors::hand_over_owed(core, decisions.fold, plan.rows_max);
   actors::Effects effects;
   core.start_lanes(effects);
