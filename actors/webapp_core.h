@@ -100,8 +100,12 @@ struct WebappSettings {
   std::size_t results_max = 131'072;
 };
 
-// While this many batches are on their way, a further one that is not full stays open.
+// While this many batches are on their way, a further one that is not full stays open; one of fewer
+// entries than kSmallBatch waits behind fewer already. So batches grow to what one round trip
+// brings, and without load nothing ever waits.
 inline constexpr std::uint64_t kBatchesInFlightMax = 4;
+inline constexpr std::uint64_t kSmallBatchesInFlightMax = 2;
+inline constexpr std::size_t kSmallBatch = 128;
 
 struct Hello {
   std::uint64_t broker = 0;
@@ -199,6 +203,7 @@ class WebappCore {
 
   // sending (webapp_schedule.cpp)
   [[nodiscard]] bool may_send(const Batch& batch) const;
+  [[nodiscard]] bool worth_sending(const Batch& batch) const;  // one that could still grow
   bool send(Batch& batch, std::int64_t now_us);
   bool send_repeats(std::int64_t now_us);
   void send_queued(std::int64_t now_us);

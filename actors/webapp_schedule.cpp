@@ -9,10 +9,6 @@ namespace stampede::actors {
 
 namespace {
 
-// Beyond this many batches on their way a further one gathers company first: under load that makes
-// batches as large as one round trip, without load nothing ever waits.
-// Measured at 2, 4 and without a bound (8192 orders open): 4 takes 15 % less CPU an order over all
-// processes than none, 2 starves the stages behind.
 constexpr unsigned kBackoffMax = 3;          // a slow backend is asked again after 1, 2, 4, 8 …
 constexpr std::int64_t kOverdueChecks = 10;  // looks for overdue batches per resend time
 
@@ -64,6 +60,14 @@ bool WebappCore::may_send(const Batch& batch) const {
   return hello_.window == 0 || in_flight_ == 0 || in_flight_ + batch.count() <= hello_.window;
 }
 
+// Measured with 8192 orders open: at most 4 on their way take 15 % less CPU an order over all
+// processes than no bound, 2 starve the stages behind. With 300 HTTP clients batches are small, and
+// 2 take 10 % less than 4.
+bool WebappCore::worth_sending(const Batch& batch) const {
+  const bool small = batch.count() < kSmallBatch;
+  return batches_in_flight_ < (small ? kSmallBatchesInFlightMax : kBatchesInFlightMax);
+}
+
 bool WebappCore::send(Batch& batch, std::int64_t now_us) {
   if (!may_send(batch)) return false;
   if (batch.number == 0) batch.number = next_number_++;
@@ -97,7 +101,7 @@ void WebappCore::send_queued(std::int64_t now_us) {
   while (true) {
     if (unsent_.empty()) {
       if (!building_ || building_->waiters.empty() || !may_send(*building_)) return;
-      if (batches_in_flight_ >= kBatchesInFlightMax) return;  // grows until one of them is answered
+      if (!worth_sending(*building_)) return;
       close_building();
     }
     if (!send(*unsent_.front(), now_us)) return;

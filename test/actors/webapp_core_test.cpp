@@ -570,23 +570,36 @@ TEST_CASE("the miaosha user is called like the minted request") {
   CHECK(request.user == id);
 }
 
-TEST_CASE("with four batches on their way the next one gathers company until one is answered") {
+TEST_CASE("while batches are on their way the next one gathers company until one is answered") {
   WebappFixture webapp;
   webapp.hello();
-  for (const auto* id : {"a", "b", "c", "d"}) webapp.take_and_send(webapp.order(id));
-  const auto first = std::exchange(webapp.sent, {});
+  int made = 0;
+  const auto take = [&](std::size_t orders) {
+    while (orders-- > 0) webapp.take(webapp.order("o" + std::to_string(made++)));
+    webapp.round();
+  };
+  for (std::uint64_t i = 0; i < kSmallBatchesInFlightMax; ++i) take(1);
+  auto first = std::exchange(webapp.sent, {});
+  REQUIRE(first.size() == kSmallBatchesInFlightMax);
+  take(1);
+  take(kSmallBatch - 2);
+  CHECK(std::exchange(webapp.sent, {}).empty());
+  take(1);  // no longer small
+  for (auto i = kSmallBatchesInFlightMax + 1; i < kBatchesInFlightMax; ++i) take(kSmallBatch);
+  for (const auto& batch : webapp.sent) CHECK(batch.count == kSmallBatch);
+  first.insert(first.end(), webapp.sent.begin(), webapp.sent.end());
+  webapp.sent.clear();
   REQUIRE(first.size() == kBatchesInFlightMax);
-  webapp.take_and_send(webapp.order("e"));
-  webapp.take_and_send(webapp.order("f"));
+  take(kSmallBatch);
   CHECK(std::exchange(webapp.sent, {}).empty());
   webapp.result(first[1].number, webapp.confirmed());
   webapp.round();
   const auto next = std::exchange(webapp.sent, {});
   REQUIRE(next.size() == 1);
-  CHECK(next[0].count == 2);
+  CHECK(next[0].count == kSmallBatch);
 
   SUBCASE("a batch that is refused makes room as well") {
-    webapp.take_and_send(webapp.order("g"));
+    take(kSmallBatch);
     CHECK(std::exchange(webapp.sent, {}).empty());
     webapp.refuse(first[0].number, Code::overloaded);
     webapp.round();
