@@ -20,9 +20,9 @@ using storage::Errc;
 constexpr auto kBackoffFirst = milliseconds(5);
 constexpr auto kBackoffMax = milliseconds(500);
 // A transaction of few rows costs the database, and the disk that the log shares with it, as much
-// as one of many. So a lane makes at most a hundred such a second; rows meanwhile gather.
-constexpr std::uint64_t kFewRows = 500;
-constexpr auto kFewRowsEvery = milliseconds(10);
+// as one of many. So a lane makes at most forty such a second; rows meanwhile gather.
+constexpr std::uint64_t kFewRows = 1000;
+constexpr auto kFewRowsEvery = milliseconds(25);
 
 class Lane : public SteadyActor {
  public:
