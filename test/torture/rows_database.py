@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rig import Violation, eventually, pause, wait_end
 from rows import Row
+from small_disk import SmallDisk
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "faults"))
 
@@ -60,7 +61,51 @@ def end_connections(trial):
         trial.answered_again(20)
 
 
-OUTAGES = (restart_gracefully, kill_it, stop_it, make_read_only, end_connections)
+class DatabaseOnSmallDisk:
+    """The server's files as they are, moved to a disk with little room to grow; at the end back."""
+
+    ROOM = 64 << 20
+
+    def __init__(self, trial):
+        self.trial = trial
+        self.data = trial.rig.run / "db" / "data"
+        self.aside = trial.rig.run / "db" / "data.aside"
+        self._stop()
+        self.data.rename(self.aside)
+        size = sum(path.stat().st_blocks * 512 for path in self.aside.rglob("*"))
+        self.disk = SmallDisk(self.data, size + self.ROOM)
+        subprocess.run(["cp", "-a", f"{self.aside}/.", self.data], check=True)
+        self.trial.rig.start_database()
+
+    def _stop(self):
+        pid = self.trial.rig.system.database_pid()
+        self.trial.rig.system.signal(pid, signal.SIGTERM)
+        wait_end(pid, 60)
+
+    def __enter__(self):
+        return self.disk
+
+    def __exit__(self, *error):
+        self._stop()
+        self.disk.__exit__(*error)
+        self.data.rmdir()
+        self.aside.rename(self.data)
+
+
+def fill_its_disk(trial):
+    """No room for a further row: orders go on, the rows wait; then there is room again."""
+    disk = trial.close_later(DatabaseOnSmallDisk(trial))
+    trial.answered_again(50)
+    disk.fill()
+    log = trial.rig.run / "log" / "backend-1.log"
+    if not eventually(lambda: " is full" in log.read_text(encoding="utf-8", errors="replace"), 60):
+        raise Violation("the lanes were never told that the database's disk is full")
+    trial.answered_again(200)
+    trial.note("full_disks")
+    disk.free()
+
+
+OUTAGES = (restart_gracefully, kill_it, stop_it, make_read_only, end_connections, fill_its_disk)
 
 
 def f12(trial):
@@ -216,8 +261,8 @@ def f14(trial):
 
 
 ROWS = [
-    Row("F12", "database restarted, killed, stopped, read-only, sessions cut", f12,
-        (5, 30, 1000), "5 / 200 / 1000"),
+    Row("F12", "database restarted, killed, stopped, read-only, full, sessions cut", f12,
+        (6, 36, 1000), "5 / 200 / 1000"),
     Row("F13", "lock wait, deadlock, and 14 transient codes", f13, (16, 48, 16_000),
         "each x20 / each x200 / each x1000"),
     Row("F14", "connection cut at any byte of a COMMIT or its answer", f14, (5, 30, 3000),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rig import BINARY, Violation, eventually, shim
 from rows import Row
+from small_disk import SmallDisk
 
 LOG_TESTS = Path(BINARY).resolve().parent / "storage_log_test"
 
@@ -118,45 +119,16 @@ def f8(trial):
 
 # --- F9: full ------------------------------------------------------------------------------------
 
-class SmallDisk:
-    """The command log on a tmpfs of a few segments; filled by a file beside it."""
-
-    # A quarter of a segment is the reserve: it has to hold the orders that are in flight.
-    SEGMENT_BYTES = 1 << 20
-
-    def __init__(self, trial):
-        self.place = trial.rig.run / "smalldisk"
-        self.place.mkdir(exist_ok=True)
-        size = 10 * self.SEGMENT_BYTES
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", self.place],
-                       check=True, capture_output=True)
-        self.filler = self.place / "filler"
-
-    def fill(self):
-        with open(self.filler, "ab", buffering=0) as out:
-            for piece in (65536, 4096, 512):
-                try:
-                    while out.write(bytes(piece)):
-                        pass
-                except OSError:
-                    continue
-
-    def free(self):
-        self.filler.unlink(missing_ok=True)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        subprocess.run(["umount", "-l", self.place], check=False, capture_output=True)
+# A quarter of a segment is the reserve: it has to hold the orders that are in flight.
+F9_SEGMENT_BYTES = 1 << 20
 
 
 def f9(trial):
     """Full while orders come: `overloaded` before the wall; freed: goes on in the same process."""
     trial.rig.fresh()
-    disk = trial.close_later(SmallDisk(trial))
+    disk = trial.close_later(SmallDisk(trial.rig.run / "smalldisk", 10 * F9_SEGMENT_BYTES))
     trial.rig.environment = {"STAMPEDE_LOG__DIR": str(disk.place / "commandlog"),
-                             "STAMPEDE_LOG__SEGMENT_BYTES": str(disk.SEGMENT_BYTES)}
+                             "STAMPEDE_LOG__SEGMENT_BYTES": str(F9_SEGMENT_BYTES)}
     trial.begin(stock=1_000_000)
     trial.sell(rate=2500)
     trial.await_answers(100)
