@@ -33,8 +33,8 @@ class Lane : public SteadyActor {
         status_(status),
         start_(std::move(start)),
         core_(std::move(core)),
-        writer_(start_.database, static_cast<int>(start_.lane) + storage::kFirstLane,
-                start_.epoch) {}
+        writer_(start_.database, static_cast<int>(start_.lane) + storage::kFirstLane, start_.epoch),
+        few_rows_(std::min<std::uint64_t>(kFewRows, node.config().db.batch_rows_max / 2)) {}
 
   void act() override {
     while (running_)
@@ -56,7 +56,7 @@ class Lane : public SteadyActor {
       if (outcome) {
         config::failpoint("lane_done");
         set_down(false);
-        if (work.insert_count + work.items.size() < kFewRows) rest_until(began + kFewRowsEvery);
+        if (work.insert_count + work.items.size() < few_rows_) rest_until(began + kFewRowsEvery);
         return report(work, *outcome);
       }
       give_up_if_final(outcome.error());
@@ -110,6 +110,7 @@ class Lane : public SteadyActor {
   LaneStart start_;
   caf::actor core_;
   storage::LaneWriter writer_;
+  std::uint64_t few_rows_;  // a full batch is never few
   LaneBatchBuilder builder_;
   storage::LaneBatch batch_;
   std::string last_error_;
