@@ -89,7 +89,7 @@ build_library() {
     -DCMAKE_INSTALL_LIBDIR=lib -DCMAKE_BUILD_TYPE=RelWithDebInfo \
     -DCMAKE_C_FLAGS="-fsanitize=thread -g -O1" -DCMAKE_CXX_FLAGS="-fsanitize=thread -g -O1 -w" \
     -DCMAKE_CXX_COMPILER_LAUNCHER="$(command -v ccache)" "$@" >/dev/null
-  nice -n 5 ninja -C "$DEPS/build-$package" install >/dev/null
+  nice -n 5 ninja -j "$(nproc)" -C "$DEPS/build-$package" install >/dev/null
   touch "$DEPS/$package.built"
 }
 
@@ -115,7 +115,7 @@ prepare_thread() {
   targets=(stampede "planted_$sanitizer")
   if [[ " ${what[*]} " == *" unit "* || " ${what[*]} " == *" sim "* ]]; then targets=(all); fi
   cmake -S "$PROJECT" -B "$BUILD" -G Ninja "${FLAGS[@]}" >/dev/null &&
-    nice -n 5 ninja -C "$BUILD" "${targets[@]}"
+    nice -n 5 ninja -j "$(nproc)" -C "$BUILD" "${targets[@]}"
 } >&2 || exit 3
 if $build_only; then exit 0; fi
 
