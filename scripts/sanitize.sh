@@ -10,7 +10,7 @@ Builds into build-asan/ or build-tsan/ and runs what is named (default: unit):
   address   AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
   thread    ThreadSanitizer; ZeroMQ and CAF are built with it too, from Debian's sources, since
             reports that need uninstrumented libraries to be true are noise
-  unit      the unit tests, without those of the sources' form
+  unit      the unit tests, without those of the sources' form and the simulation
   sim       the simulation's quick tier
   system    whole systems under the instrumented program: kills, hostile, crash_points
   NAME      one system test, as in test/system/NAME_test.py
@@ -144,7 +144,10 @@ run() {
 
 for part in "${what[@]}"; do
   case $part in
-    unit) run unit nice -n 10 ctest -L '^unit$' -LE lint -j2 --timeout 1800 --output-on-failure ;;
+    unit)
+      run unit nice -n 10 ctest -L '^unit$' -LE lint -E '^sim_' -j2 --timeout 1800 \
+        --output-on-failure
+      ;;
     sim) run sim nice -n 10 ctest -R '^sim' --timeout 3600 --output-on-failure ;;
     system) tests=(kills hostile crash_points) ;;
     *) tests=("$part") ;;

@@ -113,7 +113,8 @@ TEST_CASE("an HTTP answer is read when it is whole, and not before") {
     CHECK(part.size == 0);
     CHECK_FALSE(part.broken);
   }
-  const auto answer = read_http_answer(text + "HTTP/1.1 200");
+  const std::string bytes = text + "HTTP/1.1 200";  // the answer's body points into it
+  const auto answer = read_http_answer(bytes);
   CHECK(answer.size == text.size());
   CHECK(answer.status == 201);
   CHECK(answer.keep);
