@@ -242,6 +242,11 @@ TEST_CASE_FIXTURE(BookTest, "an order counts before an older rejection of the sa
   CHECK(book.look_up("a").answer.lsn == lsn);
 }
 
+TEST_CASE("the largest limits that the configuration allows fit the book") {
+  const OrderBook book{kKey, {1'000'000'000, 1'000'000'000}};
+  CHECK(book.confirmed() == 0);
+}
+
 TEST_CASE("a million items fit in 100 MB and a confirmed order in 64 bytes") {
   OrderBook book{kKey, {2'000'000, 10}};
   Lsn lsn = storage::make_lsn(1, 0);

@@ -58,16 +58,9 @@ std::string RandomBackend::request() {
   if (number <= 5 || (!again && below(60) == 0)) {
     const bool put = number <= 5 || below(3) == 0;
     const std::string name = "item " + std::to_string(item);
-    Request change{RequestKind::item_put,
-                   "chg-" + std::to_string(number),
-                   item,
-                   {},
-                   0,
-                   name,
-                   100,
-                   40,
-                   item == 3 ? 6u : 0u,
-                   5};
+    const std::string change_id = "chg-" + std::to_string(number);
+    Request change{RequestKind::item_put, change_id, item, {}, 0, name, 100, 40,
+                   item == 3 ? 6u : 0u,   5};
     if (!put) {
       change.kind = RequestKind::stock_change;
       change.total = static_cast<std::int64_t>(below(30)) - 5;
