@@ -2,13 +2,17 @@
 
 #include <doctest/doctest.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
+#include <new>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #include "config/invariant.h"
 
@@ -97,6 +101,33 @@ TEST_CASE("kill ends the process with SIGKILL, exit with code 1") {
     static_cast<void>(failpoint("leave"));
   });
   CHECK(WEXITSTATUS(left) == 1);
+}
+
+TEST_CASE("no thread goes on behind a point at which another one ends the process") {
+  struct Seen {
+    std::atomic<int> ready, behind;
+  };
+  void* memory =
+      ::mmap(nullptr, sizeof(Seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  REQUIRE(memory != MAP_FAILED);
+  Seen& seen = *new (memory) Seen{};
+  for (int round = 0; round < 300; ++round) {
+    seen.ready = 0;
+    status_of_child([&] {
+      arm_failpoints("last=kill");
+      const auto pass = [&] {
+        for (++seen.ready; seen.ready < 2;) {
+        }
+        static_cast<void>(failpoint("last"));
+        ++seen.behind;
+      };
+      std::thread other(pass);
+      pass();
+      ::pause();
+    });
+  }
+  CHECK(seen.behind.load() == 0);
+  ::munmap(memory, sizeof(Seen));
 }
 
 TEST_CASE("text that names no point or action is refused and quoted") {

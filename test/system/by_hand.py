@@ -125,6 +125,14 @@ def state_of(directory):
             for path in sorted(directory.iterdir())}
 
 
+def wait_outcomes_logged(system):
+    """Rows are in the database some milliseconds before the log says so (`verify` asks the former).
+    From here on a backend without orders leaves its log as it is."""
+    owed = lambda: system.report("log", "replay", "--dry-run")["would_apply"]
+    if not eventually(lambda: owed() == 0, pause=0.1):
+        raise AssertionError(f"the log still owes {owed()} commands\n{system.logs()}")
+
+
 def copy_of(directory, name):
     """A fresh copy beside it, without what another test may have left under that name."""
     copy = directory.parent / name

@@ -8,7 +8,7 @@ import unittest
 
 from buyers import Crowd
 from by_hand import (Backend, copy_of, epoch_of, is_alive, log_dir, start, state_of, stop_nodes,
-                     wait_end, waits_for_operator)
+                     wait_end, wait_outcomes_logged, waits_for_operator)
 from database_test import Sale
 from system import SystemTest, eventually
 
@@ -21,6 +21,7 @@ class OneWriter(SystemTest):
         with Client(system.zmq) as client:
             self.assertTrue(client.order(1, "ann", request_id="first").confirmed)
             system.verify()
+            wait_outcomes_logged(system)
             pids, files = system.pids(), state_of(log_dir(system))
             lanes = system.sql("SELECT * FROM lane")
             other = system.home / "other"
