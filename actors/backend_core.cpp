@@ -5,7 +5,6 @@
 #include "config/mutation.h"
 namespace stampede::actors {
 
-using storage::RecordType;
 using transport::Envelope;
 using transport::EnvelopeKind;
 
@@ -252,96 +251,7 @@ void BackendCore::on_books(std::uint64_t number, Effects& effects) {
   wait_for(std::move(open), effects);
 }
 
-// --- the log ------------------------------------------------------------------------------------
-
-void BackendCore::start_append() {
-  if (current_) return;
-  current_ = std::make_shared<Append>();
-  current_->records.reserve(16 * 1024);
-}
-
-void BackendCore::append_framed(RecordType type) {
-  storage::append_record(current_->records, type, payload_);
-  ++current_->count;
-  payload_.clear();
-}
-
-void BackendCore::note_amount(const OrderDecision& decision, Lsn lsn) {
-  const auto item = decision.answer.item;
-  const auto amount = *decision.answer.left;
-  auto& items = current_->items;
-  if (!items.empty() && items.back().item == item) {
-    items.back().last = lsn;
-    items.back().amount = amount;
-  } else {
-    auto& change = items.emplace_back();
-    change.item = item;
-    change.position = decision.item_position;
-    change.first = change.last = lsn;
-    change.amount = amount;
-  }
-}
-
-void BackendCore::log_confirmed(const Request& request, const OrderDecision& decision,
-                                std::int64_t now_us, Lsn lsn) {
-  start_append();
-  storage::encode_order_set(
-      payload_,
-      {request.id, request.item, request.user, request.qty, decision.unit_price_cents, now_us},
-      {request.item, *decision.answer.left});
-  append_framed(RecordType::emit);
-  if (current_->decisions++ == 0) current_->first_lsn = lsn;
-  current_->last_lsn = lsn;
-  ++current_->inserts;
-  note_amount(decision, lsn);
-}
-
-void BackendCore::log_rejected(const OrderDecision& decision, Lsn lsn) {
-  start_append();
-  storage::encode_rejection(payload_,
-                            {decision.request_hash, decision.content_hash, decision.answer.item,
-                             decision.answer.qty, decision.answer.reason});
-  append_framed(RecordType::reject);
-  if (current_->decisions++ == 0) current_->first_lsn = lsn;
-  current_->last_lsn = lsn;
-}
-
-void BackendCore::log_item(const ItemDecision& decision, Lsn lsn) {
-  start_append();
-  const auto& put = decision.put;
-  storage::encode_item_set(payload_, put, {put.item, decision.amount});
-  append_framed(RecordType::emit);
-  if (current_->decisions++ == 0) current_->first_lsn = lsn;
-  current_->last_lsn = lsn;
-  auto& change = current_->items.emplace_back();
-  change.item = put.item;
-  change.position = decision.item_position;
-  change.first = change.last = lsn;
-  change.amount = decision.amount;
-  change.put = item_details(put, lsn);
-}
-
-void BackendCore::log_outcomes() {
-  for (const auto& record : outcomes_) {
-    start_append();
-    storage::encode_outcome(payload_, record.outcome);
-    append_framed(record.type);
-  }
-  outcomes_.clear();
-}
-
-void BackendCore::close_append(Effects& effects) {
-  if (!current_) return;
-  if (current_->decisions == 0) current_->first_lsn = last_lsn_ + 1;
-  in_log_.push_back(std::move(current_));
-  current_ = nullptr;
-  effects.appends.push_back(in_log_.back());
-}
-
-void BackendCore::flush(Effects& effects) {
-  log_outcomes();
-  close_append(effects);
-}
+// --- what waits for the log ----------------------------------------------------------------------
 
 void BackendCore::wait_for(Open&& open, Effects& effects) {
   open_.push_back(std::move(open));

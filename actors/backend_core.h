@@ -97,8 +97,7 @@ class BackendCore {
   // Items that changed durably since the last call: at most `max` rows appended to `body`; count.
   std::uint32_t take_news(std::string& body, std::size_t max);
 
-  // --- reporting
-  // ----------------------------------------------------------------------------------
+  // --- reporting --------------------------------------------------------------------------------
   [[nodiscard]] const Projection& projection() const { return projection_; }
   [[nodiscard]] const BackendCounters& counters() const { return counters_; }
   [[nodiscard]] Lsn last_lsn() const { return last_lsn_; }

@@ -15,16 +15,6 @@
 
 namespace stampede::actors {
 
-// The finalizer of MurmurHash3 (Austin Appleby, public domain): every input bit moves every output
-// bit. Spreads item ids, which clients see and operators choose, over an index.
-constexpr std::uint64_t mix_bits(std::uint64_t x) {
-  x ^= x >> 33;
-  x *= 0xff51afd7ed558ccdULL;
-  x ^= x >> 33;
-  x *= 0xc4ceb9fe1a85ec53ULL;
-  return x ^ (x >> 33);
-}
-
 class DenseIndex {
  public:
   static constexpr std::uint32_t kNone = 0xFFFFFFFF;  // no position; all others may be stored

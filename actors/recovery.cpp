@@ -24,12 +24,14 @@ Error explain(const Error& error, const LoadedLog& log) {
   return {error.code, std::move(message)};
 }
 
-ItemChange owed_put(storage::CommandDecoder& decoder, const storage::OwedPut& owed) {
+ItemChange owed_put(storage::CommandDecoder& decoder, const OrderBook& book,
+                    const storage::OwedPut& owed) {
   std::vector<storage::Command> set;
   STAMPEDE_ASSERT(decoder.command_set(owed.payload, set), "the log's own records decode");
   const auto& put = set[owed.position].put;
   ItemChange change;
   change.item = put.item;
+  change.position = book.position_of(put.item);
   change.put = item_details(put, owed.lsn);
   return change;
 }
@@ -101,10 +103,7 @@ void hand_over_owed(BackendCore& core, const storage::ReplayFold& fold, std::uin
   }
   close();
   storage::CommandDecoder decoder;
-  for (const auto& put : owed.puts) {
-    append->items.push_back(owed_put(decoder, put));
-    append->items.back().position = core.book().position_of(append->items.back().item);
-  }
+  for (const auto& put : owed.puts) append->items.push_back(owed_put(decoder, core.book(), put));
   for (const auto& amount : owed.amounts) {
     if (config::mutation("amounts_not_handed_over")) continue;
     auto& change = append->items.emplace_back();

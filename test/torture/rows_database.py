@@ -1,5 +1,6 @@
 """F12 to F14: the database ends, stands still, refuses, deadlocks, loses answers."""
 
+import contextlib
 import random
 import signal
 import subprocess
@@ -15,12 +16,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "faults"))
 from tcp_proxy import TcpProxy  # noqa: E402
 
 
+ROOM_TO_GROW = 64 << 20  # bytes
+
 # --- F12 -----------------------------------------------------------------------------------------
 
-def end_database(trial, number):
+def end_server(trial, number=signal.SIGTERM):
     pid = trial.rig.system.database_pid()
     trial.rig.system.signal(pid, number)
     wait_end(pid, 60)
+
+
+def end_database(trial, number):
+    end_server(trial, number)
     trial.note("database_ends")
     trial.answered_again(50)  # orders go on without it
     trial.some_time(0.0, 1.0)
@@ -61,40 +68,30 @@ def end_connections(trial):
         trial.answered_again(20)
 
 
-class DatabaseOnSmallDisk:
+@contextlib.contextmanager
+def database_on_small_disk(trial):
     """The server's files as they are, moved to a disk with little room to grow; at the end back."""
-
-    ROOM = 64 << 20
-
-    def __init__(self, trial):
-        self.trial = trial
-        self.data = trial.rig.run / "db" / "data"
-        self.aside = trial.rig.run / "db" / "data.aside"
-        self._stop()
-        self.data.rename(self.aside)
-        size = sum(path.stat().st_blocks * 512 for path in self.aside.rglob("*"))
-        self.disk = SmallDisk(self.data, size + self.ROOM)
-        subprocess.run(["cp", "-a", f"{self.aside}/.", self.data], check=True)
-        self.trial.rig.start_database()
-
-    def _stop(self):
-        pid = self.trial.rig.system.database_pid()
-        self.trial.rig.system.signal(pid, signal.SIGTERM)
-        wait_end(pid, 60)
-
-    def __enter__(self):
-        return self.disk
-
-    def __exit__(self, *error):
-        self._stop()
-        self.disk.__exit__(*error)
-        self.data.rmdir()
-        self.aside.rename(self.data)
+    data = trial.rig.run / "db" / "data"
+    aside = trial.rig.run / "db" / "data.aside"
+    end_server(trial)
+    data.rename(aside)
+    try:
+        size = sum(path.stat().st_blocks * 512 for path in aside.rglob("*"))
+        with SmallDisk(data, size + ROOM_TO_GROW) as disk:
+            subprocess.run(["cp", "-a", f"{aside}/.", data], check=True)
+            trial.rig.start_database()
+            try:
+                yield disk
+            finally:
+                end_server(trial)
+    finally:
+        data.rmdir()
+        aside.rename(data)
 
 
 def fill_its_disk(trial):
     """No room for a further row: orders go on, the rows wait; then there is room again."""
-    disk = trial.close_later(DatabaseOnSmallDisk(trial))
+    disk = trial.close_later(database_on_small_disk(trial))
     trial.answered_again(50)
     disk.fill()
     log = trial.rig.run / "log" / "backend-1.log"
