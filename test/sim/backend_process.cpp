@@ -45,10 +45,10 @@ BackendProcess::BackendProcess(World& world, std::uint64_t instance)
 
 template <class F>
 void BackendProcess::exactly(Time delay, F&& action) {
-  world_.queue.in(delay, [self = std::weak_ptr(shared_from_this()),
-                          action = std::forward<F>(action)]() mutable {
-    if (const auto alive = self.lock(); alive && alive->world_.is_current(*alive)) action();
-  });
+  world_.queue.in(
+      delay, [&world = world_, instance = instance_, action = std::forward<F>(action)]() mutable {
+        if (const auto alive = world.backend(instance)) action();
+      });
 }
 
 template <class F>
@@ -154,20 +154,22 @@ Status BackendProcess::import(const std::vector<storage::ItemRow>& imported) {
 // --- core ---------------------------------------------------------------------------------------
 
 void BackendProcess::post(Mail mail, Time delay_max) {
-  later(delay_max, [this, mail = std::move(mail)]() mutable {
-    mail_.push_back(std::move(mail));
-    if (std::exchange(round_planned_, true)) return;
-    later(kMs / 5, [this] { round(); });
-  });
+  later(delay_max, [this, mail = std::move(mail)]() mutable { deliver(std::move(mail)); });
+}
+
+void BackendProcess::deliver(Mail mail) {
+  mail_.push_back(std::move(mail));
+  if (std::exchange(round_planned_, true)) return;
+  later(kMs / 5, [this] { round(); });
 }
 
 void BackendProcess::take_work(const Envelope& envelope, std::string body) {
-  if (serving_) post(Work{envelope, std::move(body)}, 0);
+  if (serving_) deliver(Work{envelope, std::move(body)});
 }
 
 void BackendProcess::take_control(std::uint64_t number, const actors::Request& request,
                                   std::string id, std::string name) {
-  if (serving_) post(Control{number, request, std::move(id), std::move(name)}, 0);
+  if (serving_) deliver(Control{number, request, std::move(id), std::move(name)});
 }
 
 void BackendProcess::round() {

@@ -44,7 +44,7 @@ struct LaneThread {
   Time backoff = 0;
 };
 
-class BackendProcess : public std::enable_shared_from_this<BackendProcess> {
+class BackendProcess {
  public:
   BackendProcess(World& world, std::uint64_t instance);
 
@@ -95,6 +95,7 @@ class BackendProcess : public std::enable_shared_from_this<BackendProcess> {
 
   // core
   void post(Mail mail, Time delay_max);
+  void deliver(Mail mail);
   void round();
   void take(Mail& mail);
   void carry_out();

@@ -24,8 +24,8 @@ void BrokerProcess::start() {
 void BrokerProcess::tick() {
   core_.on_tick(world_.queue.now() / kMs, effects_);
   carry_out({});
-  world_.queue.in(kTick, [self = weak_from_this()] {
-    if (const auto alive = self.lock(); alive && alive->world_.is_current(*alive)) alive->tick();
+  world_.queue.in(kTick, [&world = world_, instance = instance_] {
+    if (const auto alive = world.broker(instance)) alive->tick();
   });
 }
 
@@ -79,9 +79,9 @@ void BrokerProcess::carry_out(const actors::BrokerEffect& effect, const std::str
     case Kind::reopen:
       way_open_ = false;
       ++way_;
-      world_.queue.in(kReopen, [self = weak_from_this()] {
-        const auto alive = self.lock();
-        if (!alive || !alive->world_.is_current(*alive)) return;
+      world_.queue.in(kReopen, [&world = world_, instance = instance_] {
+        const auto alive = world.broker(instance);
+        if (!alive) return;
         alive->way_open_ = true;
         alive->look_for_backend();
       });

@@ -14,7 +14,7 @@ namespace stampede::sim {
 
 class World;
 
-class BrokerProcess : public std::enable_shared_from_this<BrokerProcess> {
+class BrokerProcess {
  public:
   BrokerProcess(World& world, std::uint64_t instance);
   void start();

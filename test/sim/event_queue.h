@@ -3,6 +3,8 @@
 // Virtual time in microseconds and what happens in it, in one order: by time, then as scheduled.
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstdint>
 #include <functional>
 #include <utility>
@@ -32,17 +34,14 @@ class EventQueue {
     }
     const auto time = static_cast<std::uint64_t>(when < now_ ? now_ : when);
     STAMPEDE_ASSERT(time < kTimeMax, "virtual time fits a key");
-    events_.push_back({time << 32 | next_seq_++, slot});
-    std::push_heap(events_.begin(), events_.end(), Later{});
+    put({time << 32 | next_seq_++, slot});
   }
   void in(Time delay, Action action) { at(now_ + delay, std::move(action)); }
 
   // Runs the next event; false: there is none.
   bool step() {
-    if (events_.empty()) return false;
-    std::pop_heap(events_.begin(), events_.end(), Later{});
-    const auto event = events_.back();
-    events_.pop_back();
+    if (filled_ == 0) return false;
+    const auto event = take_first();
     now_ = static_cast<Time>(event.key >> 32);
     ++steps_;
     const auto action = std::exchange(actions_[event.slot], nullptr);
@@ -59,14 +58,37 @@ class EventQueue {
     std::uint64_t key;  // its time, then its number in the order of scheduling
     std::uint32_t slot;
   };
-  struct Later {
-    bool operator()(const Event& a, const Event& b) const { return a.key > b.key; }
-  };
-  std::vector<Event> events_;    // a heap
+
+  // A radix heap (Ahuja, Mehlhorn, Orlin, Tarjan 1990), which needs what time has: nothing comes
+  // before what was taken last. Bucket b holds the keys whose highest bit that differs from the
+  // last key taken is b.
+  void put(Event event) {
+    const auto bucket = static_cast<unsigned>(std::bit_width(event.key ^ last_key_)) - 1;
+    buckets_[bucket].push_back(event);
+    filled_ |= std::uint64_t{1} << bucket;
+  }
+  Event take_first() {
+    const auto lowest = static_cast<unsigned>(std::countr_zero(filled_));
+    auto& bucket = buckets_[lowest];
+    const auto first = std::min_element(bucket.begin(), bucket.end(),
+                                        [](auto& a, auto& b) { return a.key < b.key; });
+    const auto event = *first;
+    *first = bucket.back();
+    bucket.pop_back();
+    last_key_ = event.key;
+    filled_ &= filled_ - 1;
+    for (const auto& other : bucket) put(other);  // all into lower ones
+    bucket.clear();
+    return event;
+  }
+
+  std::array<std::vector<Event>, 64> buckets_;
+  std::uint64_t filled_ = 0;  // one bit a bucket
+  std::uint64_t last_key_ = 0;
   std::vector<Action> actions_;  // by slot
   std::vector<std::uint32_t> free_;
   Time now_ = 0;
-  std::uint32_t next_seq_ = 0;
+  std::uint32_t next_seq_ = 1;  // no key is 0
   std::uint64_t steps_ = 0;
 };
 

@@ -9,7 +9,7 @@
 namespace {
 
 constexpr std::size_t kStep = 16;
-constexpr std::size_t kLists = 64;  // up to 1 KiB, with the header
+constexpr std::size_t kLists = 1024;  // up to 16 KiB, with the header
 constexpr std::size_t kChunk = 256 * 1024;
 
 // Before each block. As large as the alignment that operator new owes.

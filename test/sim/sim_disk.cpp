@@ -104,6 +104,16 @@ void SimDisk::persist(Inode& inode, Keep&& keep) {
   }
 }
 
+void SimDisk::persist_all(Inode& inode) {
+  if (inode.durable.empty()) {
+    inode.durable = inode.cached;
+    std::fill(inode.dirty.begin(), inode.dirty.end(), 0);
+    return;
+  }
+  inode.durable.resize(inode.cached.size(), '\0');
+  persist(inode, [] { return true; });
+}
+
 Status SimDisk::write(Inode& inode, std::uint64_t offset, std::string_view bytes) {
   const bool ends = step();
   const bool error = fails(faults.write_error);
@@ -119,8 +129,7 @@ Status SimDisk::sync(Inode& inode, bool& failed_before) {
   const bool ends = step();
   if (ends && random_.chance(0.5)) end();
   if (!fails(faults.sync_error)) {
-    inode.durable.resize(inode.cached.size(), '\0');
-    persist(inode, [] { return true; });
+    persist_all(inode);
     inode.differs = inode.sync_failed;
     if (ends) end();
     return Done{};

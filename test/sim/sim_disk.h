@@ -117,6 +117,7 @@ class SimDisk final : public storage::Disk {
   static void mark_dirty(Inode& inode, std::uint64_t offset, std::uint64_t bytes);
   template <class Keep>
   static void persist(Inode& inode, Keep&& keep);
+  static void persist_all(Inode& inode);
   void forget_file(Inode& inode);
   void forget_names();
   static void apply(Names& names, const NameChange& change);

@@ -40,17 +40,19 @@ void WebappProcess::start() {
 void WebappProcess::tick() {
   core_.on_tick(world_.queue.now());
   core_.end_of_round(world_.queue.now());
-  world_.queue.in(core_.busy() ? kTick : kIdleTick, [self = weak_from_this()] {
-    if (const auto alive = self.lock(); alive && alive->world_.is_current(*alive)) alive->tick();
+  const auto delay = core_.busy() ? kTick : kIdleTick;
+  world_.queue.in(delay, [&world = world_, number = number_, instance = instance_] {
+    if (const auto alive = world.webapp(number, instance)) alive->tick();
   });
 }
 
 // All that arrives within a moment becomes one batch.
 void WebappProcess::plan_round() {
   if (std::exchange(round_planned_, true)) return;
-  world_.queue.in(world_.schedule.between(0, kMs / 2), [self = weak_from_this()] {
-    const auto alive = self.lock();
-    if (!alive || !alive->world_.is_current(*alive)) return;
+  const auto delay = world_.schedule.between(0, kMs / 2);
+  world_.queue.in(delay, [&world = world_, number = number_, instance = instance_] {
+    const auto alive = world.webapp(number, instance);
+    if (!alive) return;
     alive->round_planned_ = false;
     alive->core_.end_of_round(alive->world_.queue.now());
   });

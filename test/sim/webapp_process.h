@@ -16,15 +16,14 @@ namespace stampede::sim {
 
 class World;
 
-class WebappProcess : public std::enable_shared_from_this<WebappProcess>,
-                      private actors::WebappOutput {
+class WebappProcess : private actors::WebappOutput {
  public:
   WebappProcess(World& world, std::uint32_t number, std::uint64_t instance);
   void start();
   void take_request(const actors::ClientAsk& ask);
   void take_broker(const transport::Envelope& envelope, const std::string& body);
 
-  [[nodiscard]] std::uint32_t number() const { return number_; }
+  [[nodiscard]] std::uint64_t instance() const { return instance_; }
   [[nodiscard]] const actors::WebappCore& core() const { return core_; }
 
  private:

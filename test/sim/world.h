@@ -70,14 +70,18 @@ class World {
   DatabaseWatch watch;
 
   [[nodiscard]] std::int64_t wall_us();
-  [[nodiscard]] bool is_current(const BackendProcess& process) const {
-    return backend_.get() == &process;
+  // A process that planned an event, if it still runs when the event comes; held, as it may end
+  // in it.
+  [[nodiscard]] std::shared_ptr<BackendProcess> backend(std::uint64_t instance) const {
+    return backend_ && backend_->instance() == instance ? backend_ : nullptr;
   }
-  [[nodiscard]] bool is_current(const BrokerProcess& process) const {
-    return broker_.get() == &process;
+  [[nodiscard]] std::shared_ptr<BrokerProcess> broker(std::uint64_t instance) const {
+    return broker_ && broker_->instance() == instance ? broker_ : nullptr;
   }
-  [[nodiscard]] bool is_current(const WebappProcess& process) const {
-    return webapps_[process.number() - 1].get() == &process;
+  [[nodiscard]] std::shared_ptr<WebappProcess> webapp(std::uint32_t number,
+                                                      std::uint64_t instance) const {
+    const auto& webapp = webapps_[number - 1];
+    return webapp && webapp->instance() == instance ? webapp : nullptr;
   }
   [[nodiscard]] bool backend_serves() const { return backend_ && backend_->serving(); }
 
