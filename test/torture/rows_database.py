@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rig import Violation, eventually, pause, wait_end
+from rig import Violation, eventually, is_alive, pause, wait_end
 from rows import Row
 from small_disk import SmallDisk
 
@@ -70,15 +70,16 @@ def end_connections(trial):
 
 @contextlib.contextmanager
 def database_on_small_disk(trial):
-    """The server's files as they are, moved to a disk with little room to grow; at the end back."""
+    """The server's files as they are, moved to a disk with little room to grow; at the end back.
+    Without holes: the redo log has its place, so that it is the tables that find none."""
     data = trial.rig.run / "db" / "data"
     aside = trial.rig.run / "db" / "data.aside"
     end_server(trial)
     data.rename(aside)
     try:
-        size = sum(path.stat().st_blocks * 512 for path in aside.rglob("*"))
+        size = sum(path.stat().st_size for path in aside.rglob("*"))
         with SmallDisk(data, size + ROOM_TO_GROW) as disk:
-            subprocess.run(["cp", "-a", f"{aside}/.", data], check=True)
+            subprocess.run(["cp", "-a", "--sparse=never", f"{aside}/.", data], check=True)
             trial.rig.start_database()
             try:
                 yield disk
@@ -95,11 +96,27 @@ def fill_its_disk(trial):
     trial.answered_again(50)
     disk.fill()
     log = trial.rig.run / "log" / "backend-1.log"
-    if not eventually(lambda: " is full" in log.read_text(encoding="utf-8", errors="replace"), 60):
+    told = lambda: " is full" in log.read_text(encoding="utf-8", errors="replace")
+    pid = trial.rig.system.database_pid()
+    if not eventually(lambda: told() or not is_alive(pid), 60):
         raise Violation("the lanes were never told that the database's disk is full")
     trial.answered_again(200)
     trial.note("full_disks")
     disk.free()
+    if answers_or_ends(trial, pid):
+        return
+    trial.note("servers_ended")  # by themselves, with files that they may not find room for
+    trial.rig.start_database()
+
+
+def answers_or_ends(trial, pid):
+    """True: the server writes again. False: it is gone. One that ends takes its time."""
+    def writes():
+        with contextlib.suppress(RuntimeError):
+            trial.rig.sql("CREATE OR REPLACE TABLE probe (one INT); DROP TABLE probe")
+            return True
+    eventually(lambda: not is_alive(pid) or writes(), 60)
+    return is_alive(pid)
 
 
 OUTAGES = (restart_gracefully, kill_it, stop_it, make_read_only, end_connections, fill_its_disk)
