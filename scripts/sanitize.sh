@@ -5,8 +5,8 @@ PROJECT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 usage() {
   cat <<'TEXT'
-Usage: scripts/sanitize.sh address|thread [unit|sim|system|NAME]... [--build-only]
-Builds into build-asan/ or build-tsan/ and runs what is named (default: unit):
+Usage: scripts/sanitize.sh address|thread [unit|sim|system|NAME|all]... [--build-only]
+Builds into build-asan/ or build-tsan/, runs what is named (default: unit), prints a line for each:
   address   AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
   thread    ThreadSanitizer; ZeroMQ and CAF are built with it too, from Debian's sources, since
             reports that need uninstrumented libraries to be true are noise
@@ -14,6 +14,7 @@ Builds into build-asan/ or build-tsan/ and runs what is named (default: unit):
   sim       the simulation's quick tier
   system    whole systems under the instrumented program: kills, hostile, crash_points
   NAME      one system test, as in test/system/NAME_test.py
+  all       unit, sim and every system test
 First of all a planted fault must be reported, or nothing else would mean anything.
 Exit: 0 clean, 1 a test failed or something was reported, 2 wrong use, 3 the build failed.
 TEXT
@@ -34,7 +35,14 @@ what=()
 while (($#)); do
   case $1 in
     --build-only) build_only=true ;;
-    unit | sim | system) what+=("$1") ;;
+    unit | sim) what+=("$1") ;;
+    system) what+=(kills hostile crash_points) ;;
+    all)
+      what+=(unit sim)
+      for test in "$PROJECT"/test/system/*_test.py; do
+        what+=("$(basename "$test" _test.py)")
+      done
+      ;;
     *)
       [[ -f $PROJECT/test/system/$1_test.py ]] || wrong_use "no tests called '$1'"
       what+=("$1")
@@ -123,48 +131,42 @@ if $build_only; then exit 0; fi
 
 failed=0
 reports=$BUILD/reports
-rm -rf "$reports"
 mkdir -p "$reports"
 
 # The planted fault: a race, or a read behind the end.
-if "$BUILD/bin/planted_$sanitizer" >"$reports/planted" 2>&1; then
+if "$BUILD/bin/planted_$sanitizer" >"$reports/planted.txt" 2>&1; then
   echo "the planted fault was not reported: this build finds nothing" >&2
   exit 1
 fi
 echo "planted fault: reported"
 
+# run NAME COMMAND...: runs it and prints one line. Its output and its processes' reports go into a
+# directory of its own; UBSAN's of a node are in the node's log, which a test keeps there, too.
 run() {
-  local name=$1 code=0
+  local name=$1 directory=$reports/$1 code=0 began=$SECONDS tests found
   shift
-  (cd "$BUILD" && "$@") >"$reports/$name.txt" 2>&1 || code=$?
-  grep -E 'tests passed|^Ran |^OK|^FAILED|(Failed)|\*\*\*' "$reports/$name.txt" | tail -12
-  if ((code)); then failed=1; fi
-  printf '%s: exit %s (%s)\n' "$name" "$code" "$reports/$name.txt"
+  rm -rf "$directory"
+  mkdir -p "$directory"
+  (cd "$BUILD" && env STAMPEDE_BIN="$BUILD/bin/stampede" STAMPEDE_REPORTS="$directory" \
+    ASAN_OPTIONS="$ASAN_OPTIONS:log_path=$directory/asan" \
+    TSAN_OPTIONS="$TSAN_OPTIONS:log_path=$directory/tsan" \
+    UBSAN_OPTIONS="$UBSAN_OPTIONS:log_path=$directory/ubsan" \
+    nice -n 10 "$@") >"$directory/output.txt" 2>&1 || code=$?
+  tests=$(grep -E '^Ran |tests passed|^OK \(|^FAILED \(' "$directory/output.txt" |
+    paste -sd ' ') || true
+  found=$(cat "$directory"/* |
+    grep -cE '(WARNING|ERROR): (Address|Thread|Leak)Sanitizer|runtime error:') || true
+  if ((code || found)); then failed=1; fi
+  printf '%s %s: exit %s, reports %s, %s s (%s)\n' \
+    "$sanitizer" "$name" "$code" "$found" $((SECONDS - began)) "${tests:-no test ran}"
 }
 
-for part in "${what[@]}"; do
-  case $part in
-    unit)
-      run unit nice -n 10 ctest -L '^unit$' -LE lint -E '^sim_' -j2 --timeout 1800 \
-        --output-on-failure
-      ;;
-    sim) run sim nice -n 10 ctest -R '^sim' --timeout 3600 --output-on-failure ;;
-    system) tests=(kills hostile crash_points) ;;
-    *) tests=("$part") ;;
+for name in "${what[@]}"; do
+  case $name in
+    unit) run unit ctest -L '^unit$' -LE lint -E '^sim_' -j2 --timeout 1800 --output-on-failure ;;
+    sim) run sim ctest -R '^sim' --timeout 3600 --output-on-failure ;;
+    *) run "$name" /usr/bin/python3 "$PROJECT/test/system/${name}_test.py" ;;
   esac
-  for name in ${tests[@]+"${tests[@]}"}; do
-    # Nodes write what is reported into files of their own, or (UBSAN) into their logs.
-    run "$name" env STAMPEDE_BIN="$BUILD/bin/stampede" STAMPEDE_REPORTS="$reports" \
-      ASAN_OPTIONS="$ASAN_OPTIONS:log_path=$reports/asan" \
-      TSAN_OPTIONS="$TSAN_OPTIONS:log_path=$reports/tsan" \
-      UBSAN_OPTIONS="$UBSAN_OPTIONS:log_path=$reports/ubsan" \
-      nice -n 10 /usr/bin/python3 "$PROJECT/test/system/${name}_test.py"
-  done
-  tests=()
 done
-
-pattern='(WARNING|ERROR): (Address|Thread|Leak)Sanitizer|runtime error:'
-count=$(cat "$reports"/* | grep -cE "$pattern" || true)
-printf 'reports beside the planted one: %s\n' "$((count > 0 ? count - 1 : 0))"
-if ((count > 1)); then failed=1; fi
+if ((failed)); then echo "outputs and reports: $reports" >&2; fi
 exit "$failed"
