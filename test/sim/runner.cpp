@@ -25,7 +25,8 @@ namespace {
 constexpr int kExitViolation = 4;
 constexpr std::size_t kTextMax = 400;
 constexpr std::size_t kFailuresMax = 64;
-constexpr int kSeedSecondsMax = 20;
+constexpr int kSeedCpuSecondsMax = 20;
+constexpr int kSeedSecondsMax = 600;
 
 struct Arguments {
   std::optional<std::uint64_t> seed;
@@ -161,11 +162,12 @@ void count(Shared& shared, std::uint64_t seed, const RunResult& result) {
 }
 
 // A seed that never ends is a violation too. Time of the processor, not of the wall: a machine or
-// a process that was stopped meanwhile is no fault of the seed.
-void limit_cpu_time() {
+// a process that was stopped meanwhile is no fault of the seed. The wall's is for one that blocks.
+void limit_time() {
   itimerval limit{};
-  limit.it_value.tv_sec = kSeedSecondsMax;
+  limit.it_value.tv_sec = kSeedCpuSecondsMax;
   ::setitimer(ITIMER_PROF, &limit, nullptr);
+  ::alarm(kSeedSecondsMax);
 }
 
 void work(Shared& shared, unsigned worker, const Arguments& arguments) {
@@ -174,14 +176,14 @@ void work(Shared& shared, unsigned worker, const Arguments& arguments) {
     if (at >= arguments.seeds || (arguments.stop_at_first && shared.violations.load() > 0)) break;
     const auto seed = arguments.listed.empty() ? arguments.from + at : arguments.listed[at];
     shared.running[worker].store(seed);
-    limit_cpu_time();
+    limit_time();
     count(shared, seed, run_seed(seed, arguments.run));
   }
 }
 
 std::string death_of(int status) {
   if (WIFEXITED(status)) return "the process ended with " + std::to_string(WEXITSTATUS(status));
-  if (WTERMSIG(status) == SIGPROF) return "the seed does not end";
+  if (WTERMSIG(status) == SIGPROF || WTERMSIG(status) == SIGALRM) return "the seed does not end";
   return "the process ended by signal " + std::to_string(WTERMSIG(status));
 }
 
@@ -233,7 +235,7 @@ bool fails_within(std::uint64_t seed, RunOptions options, std::uint64_t steps) {
   const auto pid = ::fork();
   if (pid == 0) {
     if (std::freopen("/dev/null", "w", stderr) == nullptr) ::_exit(2);
-    limit_cpu_time();
+    limit_time();
     ::_exit(run_seed(seed, options).violation ? 1 : 0);
   }
   int status = 0;
