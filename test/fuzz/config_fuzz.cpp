@@ -70,7 +70,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto* error = std::get_if<ConfigError>(&loaded)) {
     FUZZ_CHECK(!error->message.empty() && !error->file.empty());
     FUZZ_CHECK(describe(*error).find(error->message) != std::string::npos);
-    if (error->key == "db.url") FUZZ_CHECK(error->message.starts_with("this value"));
+    // A URL may hold a password: it is never shown. What is no text is of the wrong type.
+    if (error->key == "db.url") {
+      FUZZ_CHECK(error->message.starts_with("this value") ||
+                 error->message.find("has the wrong type; give ") != std::string::npos);
+    }
     return 0;
   }
   const auto& config = std::get<Config>(loaded);
