@@ -24,7 +24,7 @@ constexpr auto kSlowPass = std::chrono::milliseconds(100);
 enum class Action { kill, exit, stop, throw_error, eio, on, hang, slow };
 
 // For the whole process, not for the thread that passes.
-bool ends_process(Action action) {
+bool halts_process(Action action) {
   return action == Action::kill || action == Action::exit || action == Action::stop;
 }
 
@@ -108,7 +108,7 @@ bool detail::pass_failpoint(std::string_view name) {
     const bool stays = lasts(action) && it->second.left == 1;
     if (!stays && --it->second.left != 0) return false;
     // Under the lock: no other thread passes a point between this one's turn and the end.
-    if (ends_process(action)) return fire(action, name);
+    if (halts_process(action)) return fire(action, name);
   }
   return fire(action, name);
 }
