@@ -195,6 +195,7 @@ void HttpConnection::hand_over() {
   if (mark != boost::beast::string_view::npos)
     request_.query.assign(target.data() + mark + 1, target.size() - mark - 1);
   request_.body = std::move(message.body());
+  headers_only_ = request_.method == "HEAD";
   keep_alive_ = message.keep_alive();
   old_client_ = message.version() < 11;
   state_ = State::working;
@@ -216,6 +217,7 @@ void HttpConnection::answer(std::uint64_t request, HttpReply&& reply) {
 void HttpConnection::refuse(int status, std::string_view code, std::string_view title) {
   keep_alive_ = false;
   old_client_ = false;
+  headers_only_ = false;
   write(problem(status, code, title));
 }
 
@@ -226,7 +228,9 @@ void HttpConnection::write(const HttpReply& reply) {
     out_.append("Connection: close\r\n");
   else if (old_client_)
     out_.append("Connection: keep-alive\r\n");
-  out_.append("\r\n").append(reply.body);
+  out_.append("\r\n");
+  // A client reads no body after HEAD: what came would be taken for the next answer.
+  if (!headers_only_) out_.append(reply.body);
   error_code error;
   written_ = socket_.write_some(asio::buffer(out_), error);
   if (error && error != asio::error::would_block && error != asio::error::try_again) return close();

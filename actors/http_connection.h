@@ -98,7 +98,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool reading_ = false;  // a read is under way: in_ must not be touched
   bool proceeding_ = false;
   bool keep_alive_ = true;
-  bool old_client_ = false;  // HTTP/1.0: says keep-alive, wants to hear it
+  bool headers_only_ = false;  // the request was HEAD
+  bool old_client_ = false;    // HTTP/1.0: says keep-alive, wants to hear it
 };
 
 }  // namespace stampede::actors

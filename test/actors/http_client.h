@@ -68,6 +68,12 @@ class RawHttp {
     return read();
   }
 
+  std::string rest() {  // everything up to the end of the connection, as it came
+    while (more()) {
+    }
+    return in_;
+  }
+
   bool closed() {  // waits for the end of the connection
     while (more()) {
     }

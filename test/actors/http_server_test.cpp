@@ -105,6 +105,15 @@ TEST_CASE("pipelined requests are answered in order") {
   CHECK(client.read().body == "POST /p? end");
 }
 
+TEST_CASE("HEAD is answered without the body, which would be taken for the next answer") {
+  EchoServer server;
+  RawHttp client(server.port);
+  client.send("HEAD /a HTTP/1.1\r\nHost: x\r\n\r\n" + get("/b", "Connection: close\r\n"));
+  const std::string all = client.rest();
+  CHECK(all.find("Content-Length: 9\r\n\r\nHTTP/1.1 200 OK\r\n") != std::string::npos);
+  CHECK(all.ends_with("\r\n\r\nGET /b? "));
+}
+
 TEST_CASE("a request may arrive byte by byte and in chunks") {
   EchoServer server;
   RawHttp client(server.port);
