@@ -151,7 +151,9 @@ void HttpGateway::post_order(const HttpRequest& request, HttpRespond& respond) {
   if (const auto fault = parse_order_body(request.body, body))
     return respond(bad_field(fault->field, fault->text));
   const auto key = unquoted(request.header("idempotency-key"));
-  if (!request.header("idempotency-key").empty() && !valid_request_id(key))
+  const auto keys = request.header_count("idempotency-key");
+  if (keys > 1) return respond(bad_field("Idempotency-Key", "this header is there twice"));
+  if (keys == 1 && !valid_request_id(key))
     return respond(bad_field("Idempotency-Key", "1 to 64 characters of A-Z a-z 0-9 _ -"));
   if (!key.empty() && !body.id.empty() && key != body.id)
     return respond(bad_field("id", "the header Idempotency-Key says otherwise"));

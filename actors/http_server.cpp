@@ -191,6 +191,15 @@ std::string_view HttpRequest::header(std::string_view name) const {
   return found;
 }
 
+int HttpRequest::header_count(std::string_view name) const {
+  int count = 0;
+  for_each_header(head, [&](std::string_view key, std::string_view) {
+    count += same_name(key, name) ? 1 : 0;
+    return true;
+  });
+  return count;
+}
+
 HttpReply problem(int status, std::string_view code, std::string_view title) {
   HttpReply reply;
   reply.status = status;

@@ -43,6 +43,7 @@ struct HttpRequest {
   // The value of the first header of that name (any case), without surrounding blanks; empty when
   // there is none. Views into `head`.
   [[nodiscard]] std::string_view header(std::string_view name) const;
+  [[nodiscard]] int header_count(std::string_view name) const;
 };
 
 struct HttpReply {
