@@ -17,7 +17,7 @@ chaos_usage() {
 Usage: scripts/$(basename "$0") [--times N] [--buyers N] [--seed N]
 $1
 Uses the running system (dev mode only), else starts a private one and removes it afterwards.
-  --times N    how many kills (default 3)
+  --times N    how many kills, or what is said above (default $TIMES)
   --buyers N   how many orders meanwhile (default 3000 a second)
   --seed N     for the moments of the kills; printed
 Exit: 0 PASS, 4 FAIL (a promise was broken), others: the test could not be run.

@@ -8,7 +8,7 @@ source "$PROJECT/scripts/chaos.sh"
 
 about="Crashes the backend at every point that 'stampede chaos list' names, one after the other, in
 the middle of a sale: between taking, deciding, logging, syncing, answering and storing an order,
-while a log segment is made, and in the middle of a recovery. --times N: so many rounds (default 1).
+while a log segment is made, and in the middle of a recovery. --times N: so many rounds.
 Expected: the supervisor starts it again, it replays its log; nothing is lost, doubled or oversold."
 
 TIMES=1

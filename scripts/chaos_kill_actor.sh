@@ -7,7 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 source "$PROJECT/scripts/chaos.sh"
 
 about="Kills one actor after the other in the middle of a sale: core, log, lane-1 and port of the
-backend, port of the broker, port and http of the webapp. --times N: so many rounds (default 1).
+backend, port of the broker, port and http of the webapp. --times N: so many rounds.
 Expected: a node that lost an actor ends with exit code 70 instead of limping on, and is restarted;
 nothing is lost, doubled or oversold."
 

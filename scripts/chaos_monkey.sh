@@ -8,7 +8,7 @@ source "$PROJECT/scripts/chaos.sh"
 
 about="Disturbs the system at random in the middle of a sale, once a second: nodes and actors are
 killed, nodes and the database stand still, the backend crashes at named points. --times N: seconds
-of it (default 20).
+of it.
 Expected: everything comes back; nothing is lost, doubled or oversold."
 
 TIMES=20

@@ -80,6 +80,7 @@ lock_scripts() {
 # start_time PID: clock ticks since boot, empty when there is no such process (or only its zombie).
 start_time() {
   local stat
+  [[ -n $1 ]] || return 0
   stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
   stat=${stat##*) }
   local fields

@@ -2,6 +2,7 @@
 """What the scripts say and refuse before they start anything."""
 
 import os
+import re
 import subprocess
 import tempfile
 import unittest
@@ -28,6 +29,15 @@ class EveryScript(unittest.TestCase):
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertIn("Usage: scripts/" + path.name, done.stdout)
                 self.assertIn("Exit:", done.stdout)
+
+    def test_the_help_of_the_chaos_scripts_says_their_own_defaults(self):
+        for name, times in ("monkey", 20), ("kill_actor", 1), ("crash_points", 1), ("kill_db", 3):
+            told = run(f"chaos_{name}.sh", "--help").stdout
+            self.assertEqual(re.findall(r"default \d+\)", told), [f"default {times})"], name)
+
+    def test_what_is_sourced_cannot_be_run(self):
+        for name in SOURCED:
+            self.assertFalse(os.access(SCRIPTS / name, os.X_OK), name)
 
     def test_refuses_what_it_does_not_know_with_2(self):
         for name in ("start_all.sh", "stop_all.sh", "install_deps.sh", "test.sh", "bench.sh",
@@ -76,6 +86,11 @@ class StartAndStop(unittest.TestCase):
         done = run("stop_all.sh", STAMPEDE_RUN_DIR=self.run_dir)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("nothing runs", done.stdout)
+
+    def test_stopping_a_system_without_a_process_complains_of_nothing(self):
+        Path(self.run_dir).mkdir()
+        done = run("stop_all.sh", STAMPEDE_RUN_DIR=self.run_dir)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_status_of_nothing_says_how_to_start(self):
         done = run("status.sh", STAMPEDE_RUN_DIR=self.run_dir)
