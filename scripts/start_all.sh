@@ -13,10 +13,11 @@ waits until they are ready, adds the items, prints the addresses. Safe to run ag
 system it starts what is missing and adds the items that are not there.
 
   --item ID:NAME:STOCK      something to sell; may be given several times
-  --nodes LIST              how many of each node (default webapp=1,broker=1,backend=1)
+  --nodes LIST              how many of each node (default webapp=1,broker=1,backend=1); who is not
+                            named runs once. A running system keeps its own: another one is refused
   --db URL                  use this database, mysql://user@host:port/db, instead of a private one;
                             remembered in <run>/stampede.toml. Its user must be allowed to create
-                            tables for the migration
+                            tables for the migration. Refused while the system runs with another
   --db-password-file FILE   its password, mode 0600
   --fresh                   moves the command log and the private database to <run>/old-<time>/ and
                             starts empty; refused with --db and while the system runs
@@ -24,12 +25,13 @@ system it starts what is missing and adds the items that are not there.
 
 State lies in ${STAMPEDE_RUN_DIR:-run}. STAMPEDE_<SECTION>__<KEY> of the environment is kept in its
 stampede.toml, for instance STAMPEDE_NET__PORT_BASE=7300 STAMPEDE_WEBAPP__HTTP=127.0.0.1:8090.
-Exit: 0 ready, 1 failure, 2 wrong use, 3 not ready in time, 6 refused (port, lock, --fresh).
+Exit: 0 ready, 1 failure, 2 wrong use or configuration (nothing was changed), 3 not ready in time,
+6 refused (port, lock, --fresh, --nodes, --db), 7 the database of --db cannot be reached.
 TEXT
 }
 
 items=()
-nodes=webapp=1,broker=1,backend=1
+nodes=
 db_url=
 db_password_file=
 fresh=false
@@ -55,7 +57,7 @@ check_wishes() {
     [[ $item =~ ^[0-9]+:.+:[0-9]+$ ]] ||
       fail 2 "--item '$item' is not ID:NAME:STOCK, for instance 1:Phone:300"
   done
-  [[ $nodes =~ ^(webapp|broker|backend)=[0-9]+(,(webapp|broker|backend)=[0-9]+)*$ ]] ||
+  [[ -z $nodes || $nodes =~ ^(webapp|broker|backend)=[0-9]+(,(webapp|broker|backend)=[0-9]+)*$ ]] ||
     fail 2 "--nodes '$nodes' is not a list like webapp=1,broker=1,backend=1"
   [[ $wait_s =~ ^[0-9]+$ ]] || fail 2 "--wait '$wait_s' is no number of seconds"
   if [[ -n $db_url && ! $db_url =~ ^mysql://[^/]+@[^/]+/.+ ]]; then
@@ -71,6 +73,24 @@ check_wishes() {
 setting() { /usr/bin/python3 "$PROJECT/scripts/settings.py" "$RUN/stampede.toml" get "$@"; }
 
 uses_private_db() { [[ -z $(setting db.url) ]]; }
+
+# What the file, the environment and the flags say together, judged before anything is kept of it:
+# a wrong value in the file would fail every later start, too. `chaos list` needs nothing but them.
+check_settings() {
+  (
+    if [[ -n $db_url ]]; then export STAMPEDE_DB__URL=$db_url; fi
+    if [[ -n $db_password_file ]]; then export STAMPEDE_DB__PASSWORD_FILE=$db_password_file; fi
+    stampede chaos list >/dev/null
+  ) || fail 2 "the configuration is wrong; the message above says where. Nothing was changed"
+}
+
+# A running system is not turned into another one.
+check_running_database() {
+  local now
+  now=$(setting db.url)
+  [[ -z $db_url || $db_url == "$now" ]] ||
+    fail 6 "--db: the system runs with ${now:-its private database}; scripts/stop_all.sh first"
+}
 
 # Kept for the tools, which are called without these flags later.
 write_settings() {
@@ -123,14 +143,16 @@ migrate() {
     (umask 077 && : >"$DB_DIR/admin.password")
     report=$(STAMPEDE_DB__URL="mysql://root@localhost/$DB_SCHEMA?socket=${DB_SOCKET//%/%25}" \
       STAMPEDE_DB__PASSWORD_FILE="$DB_DIR/admin.password" stampede migrate up) ||
-      fail 1 "the migration failed; the message above says why"
+      fail $? "the migration failed; the message above says why"
   else
     report=$(stampede migrate up) ||
-      fail 1 "the migration failed; the user of --db must be allowed to CREATE and ALTER tables"
+      fail $? "the migration failed; the message above says why (the user of --db must be allowed \
+to CREATE and ALTER tables)"
   fi
   step migrate "$(tail -n 1 <<<"$report")"
 }
 
+# count_of ROLE: as asked for, 1 when it was not named.
 count_of() { if [[ ,$nodes, =~ ,$1=([0-9]+), ]]; then echo "${BASH_REMATCH[1]}"; else echo 1; fi; }
 
 check_ports() {
@@ -154,6 +176,18 @@ STAMPEDE_WEBAPP__HTTP=127.0.0.1:8090 scripts/start_all.sh"
 STAMPEDE_NET__PORT_BASE=7300 scripts/start_all.sh"
 }
 
+nodes_wanted() {
+  echo "webapp=$(count_of webapp),broker=$(count_of broker),backend=$(count_of backend)"
+}
+
+# The same of the system that runs.
+nodes_running() {
+  stampede --json status | /usr/bin/python3 -c '
+import collections, json, sys
+count = collections.Counter(node["role"] for node in json.load(sys.stdin)["nodes"])
+print(",".join(f"{role}={count[role]}" for role in ("webapp", "broker", "backend")))'
+}
+
 start_nodes() {
   if is_running; then
     step nodes "already running (see scripts/status.sh)"
@@ -162,7 +196,7 @@ start_nodes() {
   # Nodes whose supervisor died keep serving, and hold their ports; the new one adopts them.
   if [[ -z $(running_nodes) ]]; then check_ports; fi
   mkdir -p "$RUN/log"
-  setsid "$STAMPEDE" --run-dir "$RUN" supervisor --guard --nodes "$nodes" \
+  setsid "$STAMPEDE" --run-dir "$RUN" supervisor --guard --nodes "$(nodes_wanted)" \
     </dev/null >>"$RUN/log/supervisor.log" 2>&1 9>&- &
   remember_process "$RUN/guard.pid" $!
   disown
@@ -182,7 +216,7 @@ for node in nodes:
 }
 
 wait_until_ready() {
-  local until=$((SECONDS + wait_s)) given_up
+  local until=$((SECONDS + wait_s)) given_up running
   until stampede health --wait 1s >/dev/null 2>&1; do
     if ! is_running; then
       tail -n 15 "$RUN/log/supervisor.log" >&2 || true
@@ -200,7 +234,11 @@ wait_until_ready() {
     fi
     sleep 0.1
   done
-  step nodes "ready: $nodes"
+  running=$(nodes_running) || fail 1 "the supervisor says no more which nodes run"
+  [[ -z $nodes || $running == "$(nodes_wanted)" ]] ||
+    fail 6 "--nodes: the system runs with $running, not with $(nodes_wanted); \
+scripts/stop_all.sh first"
+  step nodes "ready: $running"
 }
 
 add_items() {
@@ -237,13 +275,14 @@ umask 077
 lock_scripts
 # shellcheck source=scripts/private_db.sh
 source "$PROJECT/scripts/private_db.sh"
+build_if_needed
+check_settings
 if $fresh && [[ -n $(setting db.url) ]]; then
   fail 6 "--fresh is refused: this system uses $(setting db.url), which is not ours to move; \
 take another STAMPEDE_RUN_DIR"
 fi
 if $fresh; then move_old_state_away; fi
-if ! is_running; then write_settings; fi
-build_if_needed
+if is_running; then check_running_database; else write_settings; fi
 start_database
 migrate
 start_nodes

@@ -99,6 +99,40 @@ class StartAndStop(SystemTest):
         system.halt(now=True)
         self.assertEqual(system.processes(), {})
 
+    def test_a_wrong_configuration_is_refused_with_2_and_not_kept(self):
+        system = self.new_system()
+        settings = system.run / "stampede.toml"
+        wrong = system.script("start_all.sh", STAMPEDE_DB__LANES="0")
+        self.assertEqual(wrong.returncode, 2, wrong.stderr)
+        self.assertIn("STAMPEDE_DB__LANES", wrong.stderr)
+        secret = system.try_start("--db", "mysql://ann:secret@127.0.0.1:1/shop")
+        self.assertEqual(secret.returncode, 2, secret.stderr)
+        self.assertNotIn("secret", secret.stdout + secret.stderr)
+        self.assertFalse(settings.exists())
+        settings.write_text("[db\n", encoding="utf-8")
+        self.assertEqual(system.try_start().returncode, 2)
+        settings.unlink()
+        system.start()
+
+    def test_a_database_that_does_not_answer_is_7(self):
+        done = self.new_system().try_start("--db", "mysql://ann@127.0.0.1:1/shop")
+        self.assertEqual(done.returncode, 7, done.stderr)
+
+    def test_a_running_system_is_not_turned_into_another_one(self):
+        system = self.new_system()
+        system.start(nodes="webapp=2")
+        before = system.pids()
+        self.assertEqual(sorted(before), ["backend-1", "broker-1", "supervisor-1", "webapp-1",
+                                          "webapp-2"], "who is not named runs once")
+        for asked, words in (("--nodes", "webapp=1"), "webapp=2,broker=1,backend=1"), \
+                (("--db", "mysql://ann@127.0.0.1:1/shop"), "private database"):
+            refused = system.try_start(*asked)
+            self.assertEqual(refused.returncode, 6, refused.stderr)
+            self.assertIn(words, refused.stderr)
+        system.start(nodes="webapp=2,broker=1,backend=1")
+        self.assertIn("ready: webapp=2,", system.try_start().stdout)
+        self.assertEqual(system.pids(), before)
+
     def test_fresh_moves_the_old_sale_away(self):
         system = self.start_system("1:Phone:10")
         self.assertEqual(system.try_start("--fresh").returncode, 6, "refused while it runs")
