@@ -31,9 +31,15 @@ std::string joined_keys(const std::string& section) {
 std::string unknown_key_message(const std::string& section) {
   const auto known = joined_keys(section);
   if (!known.empty() && !section.empty()) return "unknown key; [" + section + "] knows: " + known;
-  return "unknown key; known are [net], [curve], [webapp], [broker], [backend], [log], [db], "
-         "[supervisor] "
-         "and dev (see config/README.md)";
+  std::string sections;
+  std::string last;
+  for (const auto& key : keys()) {
+    if (key.section().empty() || key.section() == last) continue;
+    last = key.section();
+    sections += "[" + last + "], ";
+  }
+  sections.replace(sections.size() - 2, 2, " and dev");
+  return "unknown key; known are " + sections + " (see config/README.md)";
 }
 
 // --- the file ------------------------------------------------------------------------------------

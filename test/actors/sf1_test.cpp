@@ -166,6 +166,8 @@ TEST_CASE("a batch of 1000 orders and 256 KiB is read and a larger one is too la
   CHECK(read_all(batch_of(1000)));
   CHECK_FALSE(read_all(batch_of(1001)));
   CHECK(decoder.refusal().code == Code::too_large);
+  // The message names the bound that such a batch passed: it is no map over 64 KiB.
+  CHECK(info(Code::too_large).message.find("1000 orders") != std::string_view::npos);
 
   // Five orders with an unknown member that fills the frame up; then one byte more.
   const auto filled = [&](std::size_t size) {
