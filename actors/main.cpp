@@ -139,6 +139,11 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    // "A subcommand is required" alone would not tell which word was none.
+    if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
+      for (const auto& word : app.remaining(true))
+        std::fprintf(stderr, "stampede: there is no %s here\n", word.c_str());
+    }
     return app.exit(error) == 0 ? 0 : stampede::tools::kExitWrongUse;
   }
   stampede::config::LoadOptions load;

@@ -79,13 +79,17 @@ bool control_character(std::string_view sequence) {  // C0, DEL and C1
 }  // namespace
 
 bool valid_user(std::string_view user) {
-  if (user.empty() || user.size() > kUserBytesMax) return false;
+  return valid_text(user, kUserBytesMax);
+}
+
+bool valid_text(std::string_view text, std::size_t bytes_max) {
+  if (text.empty() || text.size() > bytes_max) return false;
   const auto printable = [](unsigned char c) { return c >= 0x20 && c < 0x7F; };
-  if (std::all_of(user.begin(), user.end(), printable)) return true;
-  while (!user.empty()) {
-    const auto size = utf8_sequence(user);
-    if (size == 0 || control_character(user.substr(0, size))) return false;
-    user.remove_prefix(size);
+  if (std::all_of(text.begin(), text.end(), printable)) return true;
+  while (!text.empty()) {
+    const auto size = utf8_sequence(text);
+    if (size == 0 || control_character(text.substr(0, size))) return false;
+    text.remove_prefix(size);
   }
   return true;
 }

@@ -45,6 +45,8 @@ inline constexpr std::size_t kBatchBytesMax = 512 * 1024;  // body of one work m
 
 bool valid_request_id(std::string_view id);
 bool valid_user(std::string_view user);
+// 1 to bytes_max bytes of UTF-8 without control characters.
+bool valid_text(std::string_view text, std::size_t bytes_max);
 
 enum class RequestKind : std::uint8_t {
   invalid = 0,

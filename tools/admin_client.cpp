@@ -58,8 +58,11 @@ Answer read_answer(int fd, int timeout_ms) {
   while (line.empty() || line.back() != '\n') {
     const auto left = std::chrono::duration_cast<milliseconds>(deadline - steady_clock::now());
     if (left.count() <= 0) {
-      return AdminFailure{"the supervisor gave no answer in time; see `stampede status`",
-                          kExitTimedOut};
+      return AdminFailure{
+          "the supervisor takes questions but gave no answer in time: it stands "
+          "still or waits for a node; its log and the nodes' lie in log/ of the "
+          "run directory",
+          kExitTimedOut};
     }
     pollfd waiting{fd, POLLIN, 0};
     if (::poll(&waiting, 1, static_cast<int>(left.count())) <= 0) continue;

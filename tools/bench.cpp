@@ -124,7 +124,7 @@ int measure(const ToolOptions& options, const Bench& bench) {
     if (!problem.empty()) {
       return complain(
           "cannot look at the database: " + problem + "; --no-drain measures without it",
-          kExitFailure);
+          kExitNoConnection);
     }
   }
   print_plan(bench, endpoint);

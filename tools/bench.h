@@ -3,8 +3,8 @@
 // `stampede bench`: sends a load, waits until every confirmed order is stored, verifies the books.
 // Blocks for the run and the draining. Results on stdout, a live line a second on stderr.
 // Returns the exit code: 0; 4 verify found a violation, or an id was answered in two ways; 5 an
-// order got no answer, or was not stored in time; 7 nobody listens; 3 no backend to verify with;
-// 1 an order was answered by an error code.
+// order got no answer, or was not stored in time; 7 nobody listens, or no database; 3 no backend to
+// verify with; 1 an order was answered by an error code.
 
 #include <cstdint>
 #include <functional>

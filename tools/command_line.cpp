@@ -22,6 +22,12 @@ std::string check_delta(const std::string& text) {
   return number ? std::string{} : text + " is no amount; give one like +100 or -5";
 }
 
+// A line break or an escape sequence would spoil every list that shows the name.
+std::string check_name(const std::string& text) {
+  if (actors::valid_text(text, actors::kItemNameBytesMax)) return {};
+  return "a name is 1 to 500 bytes of UTF-8 without control characters";
+}
+
 // The database's options, or a message and the exit code 2.
 int with_database(const ToolOptions& options, int (*run)(const storage::DbOptions&, bool)) {
   const auto password = config::read_password(options.config);
@@ -71,7 +77,9 @@ void CommandLine::add_items(CLI::App& app, Command& chosen) {
   auto* add = item->add_subcommand("add", "Add an item (the same item again changes nothing)");
   ItemAdd& args = arguments_->item;
   add->add_option("ID", args.item, "Number of the item")->required()->check(item_range());
-  add->add_option("--name", args.name, "Name, 1 to 500 bytes")->required();
+  add->add_option("--name", args.name, "Name, 1 to 500 bytes of UTF-8")
+      ->required()
+      ->check(check_name);
   add->add_option("--stock", args.stock, "Units for sale")
       ->required()
       ->check(CLI::Range(std::int64_t{0}, actors::kStockMax));

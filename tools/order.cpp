@@ -123,10 +123,12 @@ int run_order_show(const ToolOptions& options, const std::string& request_id) {
     if (answer.contains("order_id")) line += "  " + order_of(answer);
     if (answer.contains("reason")) line += "  reason " + text_of(answer, "reason");
     line += "  item " + text_of(answer, "item") + "  qty " + text_of(answer, "qty");
-    line += answer.value("stored", false) ? "  stored yes" : "  stored not yet";
+    // A rejection has no row.
+    if (answer.value("state", "") != "rejected")
+      line += answer.value("stored", false) ? "  stored yes" : "  stored not yet";
   }
   print(options, answer, line);
-  return answer.contains("code") ? kExitFailure : kExitDone;
+  return exit_for(answer);
 }
 
 }  // namespace stampede::tools

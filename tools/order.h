@@ -1,8 +1,9 @@
 #pragma once
 
 // `stampede order …`: buys, or shows what became of an order. Block up to the time-out; one thread.
-// Return the process's exit code: 0 confirmed (or shown), 1 an error code, 5 no answer in time (the
-// outcome is unknown: ask again with the same request id), 7 nobody listens, 8 rejected.
+// Return the process's exit code: 0 confirmed (shown: or not decided yet), 1 an error code, 5 no
+// answer in time (the outcome is unknown: ask again with the same request id), 7 nobody listens,
+// 8 rejected.
 
 #include <cstdint>
 #include <nlohmann/json.hpp>

@@ -98,7 +98,7 @@ Sf1Client::Outcome Sf1Client::ask(const json& request, milliseconds timeout) {
                           "the ones it knows?",
                       kExitNoConnection};
   return Sf1Failure{"no answer from " + endpoint_ + " in time: the outcome is unknown; ask again " +
-                        "with --request-id " + id + " to settle it",
+                        "with the same request id, " + id + ", to settle it",
                     kExitTimedOut};
 }
 

@@ -76,6 +76,11 @@ class StartAndStop(SystemTest):
         self.assertIn(system.stampede("status").returncode, (3, 7))
         self.assertEqual(system.stampede("verify").returncode, 3)
         self.assertEqual(system.stampede("order", "1", "--user", "ann").returncode, 7)
+        for words, named in (["statsu"], "statsu"), (["--jsn"], "--jsn"), (["item", "ad"], "ad"):
+            wrong = system.stampede(*words)
+            self.assertEqual(wrong.returncode, 2, words)
+            self.assertIn(f"there is no {named} here", wrong.stderr)
+        self.assertEqual(system.stampede("bench", "--requests", 1).returncode, 7)
         stopped = system.script("stop_all.sh")
         self.assertEqual((stopped.returncode, stopped.stdout.split()[0]), (0, "nothing"))
 
@@ -188,7 +193,11 @@ class WhileItRuns(SystemTest):
         self.assertEqual(buy("--qty", 2), 8, "sold out")
         self.assertEqual(system.stampede("order", "show", "a").returncode, 0)
         self.assertEqual(system.stampede("order", "show", "b").returncode, 1)
-        for name, code in ("Lamp", 0), ("Torch", 1):
+        self.assertEqual(buy("--request-id", "c", "--qty", 2), 8)
+        shown = system.stampede("order", "show", "c")
+        self.assertEqual((shown.returncode, "stored" in shown.stdout), (8, False), shown.stdout)
+        for name, code in ("Lamp", 0), ("Torch", 1), ("", 2), ("a\nb", 2), ("a\x1b[7m", 2), \
+                ("n" * 501, 2), ("\udcff", 2):
             done = system.stampede("item", "add", 3, "--name", name, "--stock", 2)
             self.assertEqual(done.returncode, code, name)
         self.assertEqual(system.stampede("item", "stock", 3, "-2").returncode, 8)
