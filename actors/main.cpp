@@ -107,7 +107,8 @@ int refuse(const Command& command, const std::filesystem::path& run_dir,
 int run_command(const Command& command, const stampede::config::LoadOptions& load, bool json) {
   auto config = stampede::config::load(load);
   if (const auto* error = std::get_if<stampede::config::ConfigError>(&config)) {
-    return refuse(command, load.run_dir, stampede::config::describe(*error));
+    return refuse(command, stampede::config::run_directory(load),
+                  stampede::config::describe(*error));
   }
   return command.run({std::get<stampede::config::Config>(std::move(config)), json});
 }

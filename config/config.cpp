@@ -147,14 +147,6 @@ std::string variable(const Environment& env, const std::string& name) {
   return it == env.end() ? "" : it->second;
 }
 
-fs::path chosen_run_dir(const LoadOptions& options) {
-  fs::path run = options.run_dir;
-  if (run.empty()) run = variable(options.env, "STAMPEDE_RUN_DIR");
-  if (run.empty()) run = "run";
-  auto absolute = fs::absolute(run).lexically_normal();
-  return absolute.has_filename() ? absolute : absolute.parent_path();
-}
-
 fs::path chosen_file(const LoadOptions& options, const fs::path& run_dir) {
   if (options.file) return fs::absolute(*options.file).lexically_normal();
   if (const auto given = variable(options.env, "STAMPEDE_CONFIG"); !given.empty())
@@ -249,9 +241,17 @@ Environment environment() {
   return result;
 }
 
+fs::path run_directory(const LoadOptions& options) {
+  fs::path run = options.run_dir;
+  if (run.empty()) run = variable(options.env, "STAMPEDE_RUN_DIR");
+  if (run.empty()) run = "run";
+  auto absolute = fs::absolute(run).lexically_normal();
+  return absolute.has_filename() ? absolute : absolute.parent_path();
+}
+
 std::variant<Config, ConfigError> load(const LoadOptions& options) {
   Config config;
-  config.run_dir = chosen_run_dir(options);
+  config.run_dir = run_directory(options);
   config.origin = chosen_file(options, config.run_dir);
   Failure failure;
   if (!config.origin.empty()) failure = FileReader(config.origin, config).read();

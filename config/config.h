@@ -115,6 +115,9 @@ struct LoadOptions {
 // The process's environment, STAMPEDE_* only.
 Environment environment();
 
+// Absolute; known even when the configuration is wrong.
+std::filesystem::path run_directory(const LoadOptions& options);
+
 // Makes no directory and writes nothing; the run directory need not exist.
 [[nodiscard]] std::variant<Config, ConfigError> load(const LoadOptions& options);
 

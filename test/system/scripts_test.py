@@ -5,9 +5,10 @@ the exit codes are the contract's."""
 import json
 import os
 import signal
+import subprocess
 import unittest
 
-from system import System, SystemTest, eventually
+from system import BINARY, System, SystemTest, eventually
 
 from stampede import Client
 
@@ -118,6 +119,17 @@ class StartAndStop(SystemTest):
         self.assertEqual(system.try_start().returncode, 2)
         settings.unlink()
         system.start()
+
+    def test_a_node_with_a_wrong_configuration_says_so_in_its_run_directory(self):
+        system = self.new_system()
+        system.run.mkdir()
+        wrong = {"STAMPEDE_DB__LANES": "0", "STAMPEDE_RUN_DIR": str(system.run)}
+        done = subprocess.run([BINARY, "webapp"], env=system.environment | wrong, cwd=system.home,
+                              capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 78, done.stderr)
+        note = json.loads((system.run / "webapp-1.exit").read_text(encoding="utf-8"))
+        self.assertEqual(note["code"], 78)
+        self.assertFalse((system.home / "webapp-1.exit").exists())
 
     def test_a_database_that_does_not_answer_is_7(self):
         done = self.new_system().try_start("--db", "mysql://ann@127.0.0.1:1/shop")
