@@ -171,6 +171,7 @@ class Backend : public transport::PortRole {
 
   void want(Phase wanted) {
     wanted_ = wanted;
+    status_.stop_wanted.store(wanted == Phase::draining);
     if (!started() || wanted == core().phase()) return;
     if (wanted == Phase::draining || wanted == Phase::serving) core().set_phase(wanted);
     spdlog::info("phase {}", to_text(core().phase()));

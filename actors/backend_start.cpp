@@ -171,7 +171,7 @@ class Starter {
   }
 
   storage::Database wait_for_database() {
-    for (std::string last_error; !node_.stopping();) {
+    for (std::string last_error; !stopping();) {
       auto database = storage::Database::open(claim_.database);
       if (database) return std::move(*database);
       if (database.error().code != Errc::unavailable) fail(database.error());
@@ -180,6 +180,8 @@ class Starter {
     }
     node_.fail(0, "stopped before the database could be reached");
   }
+
+  [[nodiscard]] bool stopping() const { return node_.stopping() || status_.stop_wanted.load(); }
 
   static void warn_once(std::string_view what, const Error& error, std::string& last) {
     if (error.message != last) spdlog::warn("{}: {}", what, error.message);
@@ -196,7 +198,7 @@ class Starter {
   void compare_with_database(const RecoveredLog& log, storage::Result<storage::Database> database,
                              std::vector<storage::ItemRow>& imported) {
     claim_.log_uuid = log.end.uuid;
-    for (std::string last_error; !node_.stopping();) {
+    for (std::string last_error; !stopping();) {
       auto missing = fit_database(database, claim_, *log.core);
       if (missing) {
         imported = std::move(*missing);

@@ -10,7 +10,9 @@ constexpr Ms kCommandTimeout = 30'000;
 }  // namespace
 
 void SupervisorAdmin::take(Ms now, const json& request, const Respond& respond) try {
-  const auto what = request.value("do", std::string{});
+  const auto asked = request.value("do", json(""));
+  if (!asked.is_string()) return respond(refusal("bad_request", "do is no text", 2));
+  const auto what = asked.get<std::string>();
   if (what == "status") {
     respond(acts_.status());
   } else if (what == "item_put" || what == "stock_change" || what == "books" || what == "items") {

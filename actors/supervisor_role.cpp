@@ -272,7 +272,9 @@ json SupervisorRole::status() const {
     views.push_back(node->view(now()));
     if (node->role() == "backend") system_view = node->system_view();
   }
-  return system_status(std::move(views), system_view);
+  auto status = system_status(std::move(views), system_view);
+  status["dev"] = runtime_.config().dev;  // what may be broken on purpose
+  return status;
 }
 
 }  // namespace

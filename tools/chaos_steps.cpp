@@ -66,11 +66,17 @@ json chaos_ask(const config::Config& config, const json& request) {
 }
 
 void require_dev(const config::Config& config) {
-  if (config.dev) return;
-  throw ChaosError{
-      "chaos is refused because dev is false; set dev = true in the configuration of a system that "
-      "you may break",
-      kExitRefused};
+  if (!config.dev) {
+    throw ChaosError{
+        "chaos is refused because dev is false; set dev = true in the configuration of a system "
+        "that you may break",
+        kExitRefused};
+  }
+  const auto status = ask_admin_or_fail(config, {{"do", "status"}});
+  if (const auto* running = std::get_if<json>(&status); running && !running->value("dev", false)) {
+    throw ChaosError{"chaos is refused because the running system was started with dev = false",
+                     kExitRefused};
+  }
 }
 
 json chaos_node(const config::Config& config, const std::string& node) {

@@ -249,6 +249,16 @@ class Damage(SystemTest):
 
     # --- first start ------------------------------------------------------------------------------
 
+    def test_a_first_start_that_waits_for_its_database_ends_when_it_is_told(self):
+        system = self.sold_and_stopped(orders=1)
+        log_dir(system).rename(system.home / "kept")
+        end_database(system)
+        with Backend(system) as backend:
+            self.assertTrue(backend.wait_for("first start waits for the database"), backend.text())
+            backend.process.send_signal(signal.SIGTERM)
+            self.assertEqual(backend.wait(15), 0, backend.text())  # half of what draining may take
+            self.assertIn("stopped before the database could be reached", backend.text())
+
     def test_items_of_a_database_without_a_log_are_logged_before_the_first_start_is_ready(self):
         system = self.sold_and_stopped()
         log_dir(system).rename(system.home / "kept")

@@ -64,6 +64,10 @@ class ChaosScripts(SystemTest):
         refused = system.stampede("chaos", "kill", "backend-1")
         self.assertEqual(refused.returncode, 6, refused.stderr)
         self.assertEqual(system.script("chaos_kill_backend.sh", "--times", 1).returncode, 6)
+        # The running system decides, not what the one who asks calls it.
+        refused = system.stampede("chaos", "db", "--stop", "1s", STAMPEDE_DEV="true")
+        self.assertEqual(refused.returncode, 6, refused.stderr)
+        self.assertIn("was started with dev = false", refused.stderr)
         self.assertTrue(set(pids.values()).isdisjoint(system.pids().values()))
 
 
