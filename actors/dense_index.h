@@ -6,9 +6,11 @@
 // one by one, which keeps the pause of a growth below a millisecond at ten million entries. At most
 // two thirds of the slots are used: 12 to 24 bytes an entry. Thread-compatible.
 
-#include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "config/invariant.h"
@@ -22,10 +24,10 @@ class DenseIndex {
   // The position stored under `hash` for which matches(position) is true, or kNone.
   template <class Matches>
   std::uint32_t find(std::uint64_t hash, Matches&& matches) const {
-    const auto& shard = shards_[hash >> 56];
-    if (shard.slots.empty()) return kNone;
-    const auto mask = shard.slots.size() - 1;
-    for (auto at = hash & mask;; at = (at + 1) & mask) {
+    if (shards_ == nullptr) return kNone;
+    const auto& shard = shard_of(hash);
+    if (shard.slots == nullptr) return kNone;
+    for (auto at = low(hash) & shard.mask;; at = (at + 1) & shard.mask) {
       const auto& slot = shard.slots[at];
       if (slot.position == kNone) return kNone;
       if (slot.hash == low(hash) && matches(slot.position)) return slot.position;
@@ -39,14 +41,16 @@ class DenseIndex {
 
   // Asks for the cache line that find(hash) will look at first.
   void prefetch(std::uint64_t hash) const {
-    const auto& slots = shards_[hash >> 56].slots;
-    if (!slots.empty()) __builtin_prefetch(slots.data() + (hash & (slots.size() - 1)));
+    if (shards_ == nullptr) return;
+    const auto& shard = shard_of(hash);
+    if (shard.slots != nullptr) __builtin_prefetch(&shard.slots[low(hash) & shard.mask]);
   }
 
   void insert(std::uint64_t hash, std::uint32_t position) {
     STAMPEDE_ASSERT(position != kNone, "an index position is not 'none'");
-    auto& shard = shards_[hash >> 56];
-    if ((shard.used + 1) * 3 > shard.slots.size() * 2) grow(shard);
+    if (shards_ == nullptr) make_shards();
+    auto& shard = shard_of(hash);
+    if ((shard.used + std::size_t{1}) * 3 > shard.size() * 2) grow(shard);
     place(shard, {low(hash), position});
     ++shard.used;
   }
@@ -54,20 +58,22 @@ class DenseIndex {
   // Room for about `entries` in all; of an index that is empty.
   void reserve(std::size_t entries) {
     // Shards fill up unevenly: a tenth more than the mean is enough for nearly all of them.
-    const auto each = entries / shards_.size() + entries / shards_.size() / 10;
+    const auto each = entries / kShards + entries / kShards / 10;
     if (each == 0) return;  // the shards of a small index grow soon enough
-    for (auto& shard : shards_) {
-      STAMPEDE_ASSERT(shard.used == 0, "room is made before the first entry");
-      shard.slots.assign(std::bit_ceil(each * 3 / 2 + 1), Slot{});
+    if (shards_ == nullptr) make_shards();
+    for (std::size_t i = 0; i < kShards; ++i) {
+      STAMPEDE_ASSERT(shards_[i].used == 0, "room is made before the first entry");
+      make_slots(shards_[i], std::bit_ceil(each * 3 / 2 + 1));
     }
   }
 
   // Takes out the entry with exactly this hash and position; asserts that it is there.
   void erase(std::uint64_t hash, std::uint32_t position) {
-    auto& shard = shards_[hash >> 56];
+    STAMPEDE_ASSERT(shards_ != nullptr, "an index entry that is erased exists");
+    auto& shard = shard_of(hash);
     STAMPEDE_ASSERT(shard.used > 0, "an index entry that is erased exists");
-    const auto mask = shard.slots.size() - 1;
-    auto hole = hash & mask;
+    const auto mask = shard.mask;
+    auto hole = low(hash) & mask;
     while (shard.slots[hole].position != position || shard.slots[hole].hash != low(hash)) {
       STAMPEDE_ASSERT(shard.slots[hole].position != kNone, "an index entry that is erased exists");
       hole = (hole + 1) & mask;
@@ -85,37 +91,51 @@ class DenseIndex {
 
   [[nodiscard]] std::size_t memory_bytes() const {
     std::size_t bytes = sizeof(*this);
-    for (const auto& shard : shards_) bytes += shard.slots.capacity() * sizeof(Slot);
+    if (shards_ == nullptr) return bytes;
+    for (std::size_t i = 0; i < kShards; ++i)
+      bytes += sizeof(Shard) + shards_[i].size() * sizeof(Slot);
     return bytes;
   }
 
  private:
+  static constexpr std::size_t kShards = 256;
   struct Slot {
     std::uint32_t hash = 0;
     std::uint32_t position = kNone;
   };
   struct Shard {
-    std::vector<Slot> slots;  // size 0 or a power of two, below 2^32
-    std::size_t used = 0;
+    std::unique_ptr<Slot[]> slots;  // none, or a power of two of them, below 2^32
+    std::uint32_t mask = 0;         // their number less one
+    std::uint32_t used = 0;
+    [[nodiscard]] std::size_t size() const { return slots == nullptr ? 0 : std::size_t{mask} + 1; }
   };
 
   static std::uint32_t low(std::uint64_t hash) { return static_cast<std::uint32_t>(hash); }
+  [[nodiscard]] Shard& shard_of(std::uint64_t hash) const { return shards_[hash >> 56]; }
+
+  [[gnu::noinline]] void make_shards() { shards_ = std::make_unique<Shard[]>(kShards); }
+
+  static void make_slots(Shard& shard, std::size_t count) {
+    shard.slots = std::make_unique<Slot[]>(count);
+    shard.mask = static_cast<std::uint32_t>(count - 1);
+  }
 
   static void place(Shard& shard, Slot slot) {
-    const auto mask = shard.slots.size() - 1;
-    auto at = slot.hash & mask;
-    while (shard.slots[at].position != kNone) at = (at + 1) & mask;
+    auto at = slot.hash & shard.mask;
+    while (shard.slots[at].position != kNone) at = (at + 1) & shard.mask;
     shard.slots[at] = slot;
   }
 
   static void grow(Shard& shard) {
-    std::vector<Slot> old(shard.slots.empty() ? 8 : shard.slots.size() * 2);
-    old.swap(shard.slots);
-    for (const auto& slot : old)
-      if (slot.position != kNone) place(shard, slot);
+    const auto size = shard.size();
+    const auto old = std::move(shard.slots);
+    make_slots(shard, size == 0 ? 8 : size * 2);
+    for (std::size_t i = 0; i < size; ++i)
+      if (old[i].position != kNone) place(shard, old[i]);
   }
 
-  std::array<Shard, 256> shards_;
+  std::unique_ptr<Shard[]>
+      shards_;  // with the first entry: an index that stays empty costs nothing
 };
 
 // Append-only storage in blocks: growing never moves what is there and never doubles the memory.

@@ -97,7 +97,7 @@ void World::replay_everything_again() {
   actors::BackendLimits limits;
   limits.projection = {plan.lanes, plan.rows_max, plan.items_max, plan.batches_between_items};
   actors::BackendCore core(storage::LogUuid{}, limits);
-  core.book() = backend_->core().book();  // what is owed finds its items there
+  std::swap(core.book(), backend_->core().book());  // lent: what is owed finds its items there
   actors::hand_over_owed(core, decisions.fold, plan.rows_max);
   actors::Effects effects;
   core.start_lanes(effects);
@@ -114,6 +114,7 @@ void World::replay_everything_again() {
     if (!outcome->failures.empty()) throw Violation{"S5", outcome->failures.front().message};
     core.on_lane_done(work.lane, {}, effects);
   }
+  std::swap(core.book(), backend_->core().book());
   require(core.projection().idle(), "S5", "a full replay does not end");
   require(watch.content_hash() == rows, "S5", "applying every command again changed rows");
 }
