@@ -2,11 +2,13 @@
 
 // Virtual time in microseconds and what happens in it, in one order: by time, then as scheduled.
 
-#include <algorithm>
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
-#include <functional>
+#include <memory>
+#include <new>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -20,75 +22,138 @@ inline constexpr Time kSecond = 1000 * kMs;
 
 class EventQueue {
  public:
-  using Action = std::function<void()>;
-
-  void at(Time when, Action action) {
-    std::uint32_t slot = 0;
-    if (free_.empty()) {
-      slot = static_cast<std::uint32_t>(actions_.size());
-      actions_.push_back(std::move(action));
-    } else {
-      slot = free_.back();
-      free_.pop_back();
-      actions_[slot] = std::move(action);
-    }
-    const auto time = static_cast<std::uint64_t>(when < now_ ? now_ : when);
-    STAMPEDE_ASSERT(time < kTimeMax, "virtual time fits a key");
-    put({time << 32 | next_seq_++, slot});
+  EventQueue() = default;
+  EventQueue(const EventQueue&) = delete;
+  EventQueue& operator=(const EventQueue&) = delete;
+  ~EventQueue() {
+    while (auto* event = take_first()) recycle(event);
   }
-  void in(Time delay, Action action) { at(now_ + delay, std::move(action)); }
+
+  // `action` is called once, at `when` or now.
+  template <class F>
+  void at(Time when, F&& action) {
+    using Action = std::decay_t<F>;
+    if constexpr (sizeof(Action) > kRoom) {
+      at(when, [boxed = std::make_unique<Action>(std::forward<F>(action))] { (*boxed)(); });
+    } else {
+      auto* event = new_event();
+      event->time = when < now_ ? now_ : when;
+      STAMPEDE_ASSERT(event->time < kTimeMax, "virtual time fits the wheels");
+      ::new (event->room) Action(std::forward<F>(action));
+      event->run = [](void* room) { (*static_cast<Action*>(room))(); };
+      event->destroy = nullptr;
+      if constexpr (!std::is_trivially_destructible_v<Action>)
+        event->destroy = [](void* room) { static_cast<Action*>(room)->~Action(); };
+      put(event);
+    }
+  }
+  template <class F>
+  void in(Time delay, F&& action) {
+    at(now_ + delay, std::forward<F>(action));
+  }
 
   // Runs the next event; false: there is none.
   bool step() {
-    if (filled_ == 0) return false;
-    const auto event = take_first();
-    now_ = static_cast<Time>(event.key >> 32);
+    auto* event = take_first();
+    if (event == nullptr) return false;
+    now_ = event->time;
     ++steps_;
-    const auto action = std::exchange(actions_[event.slot], nullptr);
-    free_.push_back(event.slot);
-    action();
+    const Recycled when_done{*this, event};
+    event->run(event->room);
     return true;
   }
   [[nodiscard]] Time now() const { return now_; }
   [[nodiscard]] std::uint64_t steps() const { return steps_; }
 
  private:
-  static constexpr std::uint64_t kTimeMax = std::uint64_t{1} << 32;
+  static constexpr unsigned kDigit = 6;  // bits
+  static constexpr unsigned kWheels = 6;
+  static constexpr Time kTimeMax = Time{1} << (kDigit * kWheels);
+  static constexpr std::size_t kRoom = 160;
+  static constexpr std::size_t kChunk = 64;  // events
+
   struct Event {
-    std::uint64_t key;  // its time, then its number in the order of scheduling
-    std::uint32_t slot;
+    Event* next;
+    Time time;
+    void (*run)(void* room);
+    void (*destroy)(void* room);  // null: nothing to do
+    alignas(std::max_align_t) std::byte room[kRoom];
+  };
+  struct List {  // as scheduled
+    Event* first = nullptr;
+    Event* last = nullptr;
+  };
+  struct Recycled {  // the event may throw
+    EventQueue& queue;
+    Event* event;
+    ~Recycled() { queue.recycle(event); }
   };
 
-  // A radix heap (Ahuja, Mehlhorn, Orlin, Tarjan 1990), which needs what time has: nothing comes
-  // before what was taken last. Bucket b holds the keys whose highest bit that differs from the
-  // last key taken is b.
-  void put(Event event) {
-    const auto bucket = static_cast<unsigned>(std::bit_width(event.key ^ last_key_)) - 1;
-    buckets_[bucket].push_back(event);
-    filled_ |= std::uint64_t{1} << bucket;
+  Event* new_event() {
+    if (free_ == nullptr) {
+      auto& chunk = chunks_.emplace_back(new Event[kChunk]);
+      for (std::size_t i = 0; i < kChunk; ++i) {
+        chunk[i].next = free_;
+        free_ = &chunk[i];
+      }
+    }
+    return std::exchange(free_, free_->next);
   }
-  Event take_first() {
-    const auto lowest = static_cast<unsigned>(std::countr_zero(filled_));
-    auto& bucket = buckets_[lowest];
-    const auto first = std::min_element(bucket.begin(), bucket.end(),
-                                        [](auto& a, auto& b) { return a.key < b.key; });
-    const auto event = *first;
-    *first = bucket.back();
-    bucket.pop_back();
-    last_key_ = event.key;
-    filled_ &= filled_ - 1;
-    for (const auto& other : bucket) put(other);  // all into lower ones
-    bucket.clear();
-    return event;
+  void recycle(Event* event) {
+    if (event->destroy != nullptr) event->destroy(event->room);
+    event->next = std::exchange(free_, event);
   }
 
-  std::array<std::vector<Event>, 64> buckets_;
-  std::uint64_t filled_ = 0;  // one bit a bucket
-  std::uint64_t last_key_ = 0;
-  std::vector<Action> actions_;  // by slot
-  std::vector<std::uint32_t> free_;
+  // Timing wheels (Varghese, Lauck 1987): an event lies in the wheel of the highest digit in which
+  // its time differs from now, at the place of that digit. So all of one time lie in one list.
+  void put(Event* event) {
+    const auto differs = static_cast<std::uint64_t>(event->time ^ now_) | 1;
+    const auto wheel = (static_cast<unsigned>(std::bit_width(differs)) - 1) / kDigit;
+    const auto digit = (event->time >> (wheel * kDigit)) & ((1 << kDigit) - 1);
+    auto& list = wheels_[wheel][static_cast<std::size_t>(digit)];
+    event->next = nullptr;
+    (list.first == nullptr ? list.first : list.last->next) = event;
+    list.last = event;
+    places_[wheel] |= std::uint64_t{1} << digit;
+    filled_ |= 1U << wheel;
+  }
+
+  // Its list is the first of the fastest wheel; the others there come closer. Null: no event.
+  Event* take_first() {
+    if (filled_ == 0) return nullptr;
+    const auto wheel = static_cast<unsigned>(std::countr_zero(filled_));
+    auto& places = places_[wheel];
+    auto& list = wheels_[wheel][static_cast<std::size_t>(std::countr_zero(places))];
+    auto* event = list.first;
+    if (wheel == 0 && event->next != nullptr) {  // all at the same time
+      list.first = event->next;
+      return event;
+    }
+    list.first = nullptr;
+    places &= places - 1;
+    if (places == 0) filled_ &= filled_ - 1;
+    return event->next == nullptr ? event : spread(event);
+  }
+
+  // Takes the earliest of a list out, and puts the others where they belong from its time on.
+  Event* spread(Event* list) {
+    auto* earliest = list;
+    for (auto* event = list->next; event != nullptr; event = event->next)
+      if (event->time < earliest->time) earliest = event;
+    now_ = earliest->time;
+    while (list != nullptr) {
+      auto* event = std::exchange(list, list->next);
+      if (event != earliest) put(event);
+    }
+    return earliest;
+  }
+
+  std::array<std::array<List, 1U << kDigit>, kWheels> wheels_;
+  std::array<std::uint64_t, kWheels> places_{};  // of each wheel, one bit a list
+  unsigned filled_ = 0;                          // one bit a wheel
+  std::vector<std::unique_ptr<Event[]>> chunks_;
+  Event* free_ = nullptr;
   Time now_ = 0;
-  std::uint32_t next_seq_ = 1;  // no key is 0
   std::uint64_t steps_ = 0;
 };
 
