@@ -13,14 +13,13 @@ SimServer::SimServer(std::uint64_t seed)
     : random_(seed, "database"),
       engine_({&tables_.lane, &tables_.orders, &tables_.item, &tables_.meta, &tables_.schema}) {
   for (int version = 1; version <= storage::latest_schema_version(); ++version) {
-    const SqlCells cells{{version, {}}, {}, {}};
-    tables_.schema.set(version, &cells);
+    tables_.schema.set(version, {{version, {}}, {}, {}});
   }
 }
 
 void SimServer::put_row(const SqlTable& table, std::int64_t key, const SqlCells& cells) {
   for (auto* one : {&tables_.item, &tables_.orders, &tables_.lane})
-    if (one == &table) one->set(key, &cells);
+    if (one == &table) one->set(key, cells);
 }
 
 void SimServer::replace_rows(const ServerTables& backup) {
