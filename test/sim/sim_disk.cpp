@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <utility>
 
 #include "config/invariant.h"
@@ -69,14 +68,13 @@ bool SimDisk::fails(double chance) {
 
 void SimDisk::store(Inode& inode, std::uint64_t offset, std::string_view bytes) {
   if (bytes.empty()) return;
-  if (inode.cached.size() < offset + bytes.size()) inode.cached.resize(offset + bytes.size());
-  std::memcpy(inode.cached.data() + offset, bytes.data(), bytes.size());
+  inode.cached.write(offset, bytes);
   mark_dirty(inode, offset, bytes.size());
 }
 
 void SimDisk::store_zeros(Inode& inode, std::uint64_t bytes) {
   if (bytes == 0) return;
-  inode.cached.assign(bytes, '\0');
+  inode.cached.resize(bytes);
   mark_dirty(inode, 0, bytes);
 }
 
@@ -97,20 +95,19 @@ void SimDisk::persist(Inode& inode, Keep&& keep) {
       const auto sector = word * 64 + static_cast<std::size_t>(std::countr_zero(bits));
       const auto begin = sector * kSector;
       const auto end = std::min<std::uint64_t>(begin + kSector, inode.cached.size());
-      if (end <= inode.durable.size())
-        std::memcpy(inode.durable.data() + begin, inode.cached.data() + begin, end - begin);
+      if (end <= inode.durable.size()) inode.durable.take(inode.cached, begin, end);
     }
     inode.dirty[word] = 0;
   }
 }
 
 void SimDisk::persist_all(Inode& inode) {
-  if (inode.durable.empty()) {
+  if (inode.durable.size() == 0) {
     inode.durable = inode.cached;
     std::fill(inode.dirty.begin(), inode.dirty.end(), 0);
     return;
   }
-  inode.durable.resize(inode.cached.size(), '\0');
+  inode.durable.resize(inode.cached.size());
   persist(inode, [] { return true; });
 }
 
@@ -135,7 +132,7 @@ Status SimDisk::sync(Inode& inode, bool& failed_before) {
     return Done{};
   }
   failed_before = inode.sync_failed = true;
-  inode.durable.resize(inode.cached.size(), '\0');
+  inode.durable.resize(inode.cached.size());
   persist(inode, [this] { return random_.chance(0.5); });
   if (random_.chance(0.3)) inode.cached = inode.durable;  // memory was needed for something else
   if (ends) end();
@@ -160,7 +157,7 @@ void SimDisk::forget_file(Inode& inode) {
   inode.differs = inode.sync_failed = false;
   const double kept = random_.pick({0.0, 0.2, 0.5, 0.8, 1.0});
   if (inode.durable.size() < inode.cached.size() && random_.chance(kept))
-    inode.durable.resize(inode.cached.size(), '\0');
+    inode.durable.resize(inode.cached.size());
   persist(inode, [&] { return random_.chance(kept); });
   inode.cached = inode.durable;
 }
@@ -275,8 +272,7 @@ Status SimDisk::read(const std::string& path, std::uint64_t offset, std::uint64_
   if (fails(faults.read_error)) return broken("read", path);
   const auto found = cached_.find(path);
   if (found == cached_.end()) return broken("read the missing", path);
-  const std::string_view bytes = found->second->cached;
-  out = offset < bytes.size() ? bytes.substr(offset, bytes_max) : std::string_view{};
+  found->second->cached.read(offset, bytes_max, out);
   return Done{};
 }
 
@@ -308,7 +304,7 @@ std::uint64_t SimDisk::content_hash() const {
   for (const auto& [name, inode] : cached_) {
     if (name.ends_with("LOCK")) continue;
     add(name);
-    add(inode->cached);
+    add(inode->cached.all());
   }
   return hash;
 }
@@ -316,9 +312,8 @@ std::uint64_t SimDisk::content_hash() const {
 void SimDisk::flip(const std::string& path, std::uint64_t offset, unsigned bit) {
   const auto found = cached_.find(path);
   STAMPEDE_ASSERT(found != cached_.end(), "rot strikes files that are there");
-  for (auto* bytes : {&found->second->cached, &found->second->durable})
-    if (offset < bytes->size())
-      (*bytes)[offset] = static_cast<char>((*bytes)[offset] ^ (1U << bit));
+  found->second->cached.flip(offset, bit);
+  found->second->durable.flip(offset, bit);
 }
 
 SimDisk::Names SimDisk::deep_copy(const Names& names) {

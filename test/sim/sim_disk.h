@@ -25,6 +25,7 @@
 #include "storage/append_file.h"
 #include "test/sim/process_end.h"
 #include "test/sim/random.h"
+#include "test/sim/sim_bytes.h"
 
 namespace stampede::sim {
 
@@ -91,8 +92,8 @@ class SimDisk final : public storage::Disk {
  private:
   friend class SimFile;
   struct Inode {
-    std::string cached;                // what processes see
-    std::string durable;               // what is on the platter
+    SimBytes cached;                   // what processes see
+    SimBytes durable;                  // what is on the platter
     std::vector<std::uint64_t> dirty;  // one bit a sector
     bool differs = false;              // from what is on the platter, perhaps
     bool sync_failed = false;          // once: then for ever
