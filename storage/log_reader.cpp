@@ -1,6 +1,7 @@
 #include "storage/log_reader.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "config/invariant.h"
@@ -15,6 +16,7 @@ constexpr std::string_view kWhatToDo =
 
 struct SegmentFile {
   std::string name;
+  SegmentName numbers;  // in its name
   std::uint64_t bytes{};
   SegmentHeader header;
 };
@@ -37,14 +39,16 @@ Result<Listing> list_log(Disk& disk, const std::string& dir) {
   for (auto& file : *files) {
     if (file.name == kSpareName) listing.spare = file;
     if (!looks_like_segment(file.name)) continue;
-    if (!parse_segment_name(file.name)) {
+    const auto numbers = parse_segment_name(file.name);
+    if (!numbers) {
       return corrupt(path_in(dir, file.name), 0, "not the name of a segment of this log");
     }
-    listing.segments.push_back({std::move(file.name), file.bytes, {}});
+    listing.segments.push_back({std::move(file.name), *numbers, file.bytes, {}});
   }
-  // Names begin with the number in fixed width.
-  std::sort(listing.segments.begin(), listing.segments.end(),
-            [](const auto& a, const auto& b) { return a.name < b.name; });
+  std::sort(listing.segments.begin(), listing.segments.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.numbers.seg_no, a.numbers.first_batch) <
+           std::tie(b.numbers.seg_no, b.numbers.first_batch);
+  });
   return listing;
 }
 
@@ -94,9 +98,8 @@ Status Reading::find_segments(std::uint64_t first) {
   if (!listing) return listing.error();
   segments_ = std::move(listing->segments);
   end_.spare = listing->spare;
-  std::erase_if(segments_, [&](const SegmentFile& segment) {
-    return parse_segment_name(segment.name)->seg_no < first;
-  });
+  std::erase_if(segments_,
+                [&](const SegmentFile& segment) { return segment.numbers.seg_no < first; });
   if (!segments_.empty() || first == 1) return Done{};
   return Error{Errc::corrupt, "the log in " + dir_ + " ends before segment " +
                                   std::to_string(first) + " (lsn " + to_text(from_.last_lsn) +
@@ -184,9 +187,9 @@ Status Reading::read_header(std::size_t index) {
   if (auto read = disk_.read(file, 0, kSegmentHeaderBytes, bytes_); !read) return read;
   auto header = decode_header(bytes_);
   if (!header && header.error().code == Errc::corrupt) {
-    const auto first_batch = parse_segment_name(segment.name)->first_batch;
-    return corrupt(file, 0,
-                   header.error().message + "; batch " + std::to_string(first_batch) + " on");
+    return corrupt(
+        file, 0,
+        header.error().message + "; batch " + std::to_string(segment.numbers.first_batch) + " on");
   }
   if (!header) return Error{header.error().code, file + ": " + header.error().message};
   segment.header = *header;

@@ -1,5 +1,6 @@
 #include "storage/log_tail.h"
 
+#include <array>
 #include <cstring>
 
 #include "config/invariant.h"
@@ -7,14 +8,17 @@
 namespace stampede::storage {
 namespace {
 
-// Bytes before the zeros that end `bytes`. Word by word: a fresh segment is 64 MiB of them.
+// Bytes before the zeros that end `bytes`. Eight words at a time: a fresh segment is 64 MiB of
+// them.
 std::uint64_t bytes_used(std::string_view bytes) {
   std::size_t end = bytes.size();
-  std::uint64_t word = 0;
-  while (end >= sizeof word) {
-    std::memcpy(&word, bytes.data() + end - sizeof word, sizeof word);
-    if (word != 0) break;
-    end -= sizeof word;
+  std::array<std::uint64_t, 8> words{};
+  while (end >= sizeof words) {
+    std::memcpy(words.data(), bytes.data() + end - sizeof words, sizeof words);
+    std::uint64_t any = 0;
+    for (const auto word : words) any |= word;
+    if (any != 0) break;
+    end -= sizeof words;
   }
   while (end > 0 && bytes[end - 1] == '\0') --end;
   return end;
