@@ -166,6 +166,7 @@ void SimDisk::forget_names() {
   const double kept = random_.pick({0.0, 0.5, 1.0});
   for (const auto& change : unsynced_names_)
     if (random_.chance(kept)) apply(durable_, change);
+  if (unsynced_names_.empty()) return;
   unsynced_names_.clear();
   cached_ = durable_;
 }
@@ -244,8 +245,7 @@ Status SimDisk::sync_dir(const std::string& dir) {
   const bool ends = step();
   if (ends && random_.chance(0.5)) end();
   if (fails(faults.name_error)) return broken("sync directory", dir);
-  durable_ = cached_;
-  unsynced_names_.clear();
+  for (const auto& change : std::exchange(unsynced_names_, {})) apply(durable_, change);
   if (ends) end();
   return Done{};
 }

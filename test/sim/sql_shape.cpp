@@ -11,7 +11,7 @@ void refuse_sql(const std::string& what) {
 
 namespace {
 
-enum class Sort : std::uint8_t { other, word, digit, quote };
+enum class Sort : std::uint8_t { other, word, digit, begin, end };
 
 constexpr auto kSorts = [] {
   std::array<Sort, 256> table{};
@@ -19,8 +19,8 @@ constexpr auto kSorts = [] {
   for (unsigned char c = 'A'; c <= 'Z'; ++c) table[c] = Sort::word;
   for (unsigned char c = '0'; c <= '9'; ++c) table[c] = Sort::digit;
   table['_'] = Sort::word;
-  table['-'] = Sort::digit;
-  table['\''] = Sort::quote;
+  table['-'] = table['\''] = Sort::begin;  // of a literal
+  table[')'] = Sort::end;
   return table;
 }();
 
@@ -41,20 +41,31 @@ class Splitter {
     return at_ < sql_.size() && sql_[at_] == wanted[0] && sql_.substr(at_).starts_with(wanted);
   }
 
-  // On to the next literal, or the next row of a list.
+  // Past the next literal, row of a list, or bracket that ends something else.
   void step() {
-    const auto what = sort(sql_[at_]);
-    if (what == Sort::other && sql_[at_] != ')') {
+    while (at_ < sql_.size() && sort(sql_[at_]) <= Sort::word) ++at_;
+    if (at_ == sql_.size()) return;
+    if (ahead(")")) {
+      bracket();
+    } else if (in_name()) {
       ++at_;
-    } else if (what == Sort::word && !ahead("x'")) {
-      while (++at_ < sql_.size() && is_word(sort(sql_[at_]))) {
-      }
-    } else if (what != Sort::other) {
+    } else {
+      if (at_ > copied_ && ahead("'") && sql_[at_ - 1] == 'x') --at_;
       copy();
       text_.shape += '?';
       literal();
       copied_ = at_;
-    } else if (ahead("),(")) {
+    }
+  }
+
+  // At a digit that belongs to a name.
+  [[nodiscard]] bool in_name() const {
+    return at_ > copied_ && sort(sql_[at_]) == Sort::digit && is_word(sort(sql_[at_ - 1]));
+  }
+  static bool is_word(Sort sort) { return sort == Sort::word || sort == Sort::digit; }
+
+  void bracket() {
+    if (ahead("),(")) {
       copy();
       while (ahead("),(")) row();
       copied_ = at_;
@@ -62,7 +73,6 @@ class Splitter {
       at_ = ahead(") ON DUPLICATE") ? sql_.size() : at_ + 1;  // no literals behind that
     }
   }
-  static bool is_word(Sort sort) { return sort == Sort::word || sort == Sort::digit; }
 
   // One more row of a list, up to its closing bracket.
   void row() {
