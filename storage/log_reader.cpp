@@ -196,7 +196,7 @@ Status Reading::read_header(std::size_t index) {
 
   const std::uint64_t seg_no = header->seg_no;
   const auto first = [&] { return "; lsn " + to_text(header->chain.next_lsn) + " on"; };
-  if (segment.name != segment_name(seg_no, header->chain.next_batch)) {
+  if (segment.numbers.seg_no != seg_no || segment.numbers.first_batch != header->chain.next_batch) {
     return corrupt(file, 0, "the file's name and its header disagree" + first());
   }
   const LogUuid& uuid = from_.seg_no > 1 ? from_.uuid : segments_.front().header.uuid;

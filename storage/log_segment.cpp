@@ -153,7 +153,9 @@ std::optional<SegmentName> parse_segment_name(std::string_view name) {
 }
 
 std::string path_in(const std::string& dir, std::string_view name) {
-  return dir + "/" + std::string(name);
+  std::string path;
+  path.reserve(dir.size() + 1 + name.size());
+  return path.append(dir).append(1, '/').append(name);
 }
 
 Result<LogLock> LogLock::take(Disk& disk, const std::string& dir) {
