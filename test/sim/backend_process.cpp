@@ -169,7 +169,7 @@ void BackendProcess::take_work(const Envelope& envelope, std::string body) {
 
 void BackendProcess::take_control(std::uint64_t number, const actors::Request& request,
                                   std::string id, std::string name) {
-  if (serving_) deliver(Control{number, request, std::move(id), std::move(name)});
+  if (serving_) deliver(std::make_unique<Control>(number, request, std::move(id), std::move(name)));
 }
 
 void BackendProcess::round() {
@@ -192,10 +192,11 @@ void BackendProcess::take(Mail& mail) {
     core_->on_work(work->envelope, work->body, world_.wall_us(), effects_);
     require(!full || core_->counters().confirmed == confirmed, "L1",
             "an order was confirmed though the backlog is full");
-  } else if (auto* control = std::get_if<Control>(&mail)) {
-    control->request.id = control->id;
-    control->request.name = control->name;
-    core_->on_control(control->number, control->request, effects_);
+  } else if (const auto* control = std::get_if<ControlPtr>(&mail)) {
+    auto& request = (*control)->request;
+    request.id = (*control)->id;
+    request.name = (*control)->name;
+    core_->on_control((*control)->number, request, effects_);
   } else if (const auto* durable = std::get_if<Durable>(&mail)) {
     core_->on_durable(durable->appends, effects_);
   } else if (const auto* done = std::get_if<LaneDone>(&mail)) {

@@ -84,7 +84,8 @@ class BackendProcess {
     std::vector<actors::FailedCommand> failed;
   };
   struct Claimed {};
-  using Mail = std::variant<Work, Control, Durable, LaneDone, Claimed>;
+  using ControlPtr = std::unique_ptr<Control>;  // large and rare
+  using Mail = std::variant<Work, ControlPtr, Durable, LaneDone, Claimed>;
 
   // start
   storage::Status open_log(std::vector<storage::ItemRow>& imported);

@@ -138,6 +138,7 @@ void LogModel::add(Decision&& decision) {
     auto& highest = highest_total_[decision.item];
     highest = std::max(highest, decision.total);
   }
+  lsns_.push_back(decision.lsn);
   decisions_.push_back(std::move(decision));
 }
 
@@ -160,6 +161,7 @@ void LogModel::take_back() {
   else
     by_hash_[decision.hash[0]] = decision.same_id_before;
   decisions_.pop_back();
+  lsns_.pop_back();
 }
 
 void LogModel::forget_unsynced() {
@@ -185,11 +187,8 @@ void LogModel::recovered(Lsn last, const actors::OrderBook& book) {
 }
 
 std::size_t LogModel::position(Lsn lsn) const {
-  const auto at = std::lower_bound(decisions_.begin(), decisions_.end(), lsn,
-                                   [](const Decision& d, Lsn wanted) { return d.lsn < wanted; });
-  return at == decisions_.end() || at->lsn != lsn
-             ? SIZE_MAX
-             : static_cast<std::size_t>(at - decisions_.begin());
+  const auto at = std::lower_bound(lsns_.begin(), lsns_.end(), lsn);
+  return at == lsns_.end() || *at != lsn ? SIZE_MAX : static_cast<std::size_t>(at - lsns_.begin());
 }
 
 const Decision* LogModel::find(Lsn lsn) const {

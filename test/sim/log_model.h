@@ -93,6 +93,7 @@ class LogModel {
 
   actors::RequestHasher hasher_{storage::LogUuid{}};
   std::vector<Decision> decisions_;
+  std::vector<Lsn> lsns_;  // of `decisions_`, close together: they are searched all the time
   std::size_t durable_ = 0;
   std::map<std::uint64_t, ItemTruth> items_;
   std::map<std::uint64_t, std::int64_t> highest_total_;

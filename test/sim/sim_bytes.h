@@ -21,8 +21,10 @@ class SimBytes {
   void write(std::uint64_t offset, std::string_view bytes) {
     const auto end = offset + bytes.size();
     size_ = std::max(size_, end);
-    if (head_.size() < end) head_.resize(end);
-    bytes.copy(head_.data() + offset, bytes.size());
+    if (head_.size() < offset) head_.resize(offset);
+    const auto over = std::min(bytes.size(), head_.size() - offset);
+    bytes.copy(head_.data() + offset, over);
+    head_.append(bytes.substr(over));
   }
   // Makes [begin, end) as it is in `from`; both reach that far.
   void take(const SimBytes& from, std::uint64_t begin, std::uint64_t end) {
