@@ -58,19 +58,6 @@ constexpr auto kHexDigits = [] {  // lower case
   return table;
 }();
 
-std::optional<std::uint64_t> parse_hex16(std::string_view digits) {
-  if (digits.size() != kNameDigits) return std::nullopt;
-  std::uint64_t value = 0;
-  std::uint8_t seen = 0;
-  for (const char c : digits) {
-    const auto digit = kHexDigits[static_cast<unsigned char>(c)];
-    seen |= digit;
-    value = value << 4 | digit;
-  }
-  if ((seen & kNoDigit) != 0) return std::nullopt;
-  return value;
-}
-
 }  // namespace
 
 std::string to_text(const LogUuid& uuid) {
@@ -140,6 +127,19 @@ std::string segment_name(std::uint64_t seg_no, std::uint64_t first_batch) {
 
 bool looks_like_segment(std::string_view name) {
   return name.ends_with(kSegmentSuffix);
+}
+
+std::optional<std::uint64_t> parse_hex16(std::string_view digits) {
+  if (digits.size() != kNameDigits) return std::nullopt;
+  std::uint64_t value = 0;
+  std::uint8_t seen = 0;
+  for (const char c : digits) {
+    const auto digit = kHexDigits[static_cast<unsigned char>(c)];
+    seen |= digit;
+    value = value << 4 | digit;
+  }
+  if ((seen & kNoDigit) != 0) return std::nullopt;
+  return value;
 }
 
 std::optional<SegmentName> parse_segment_name(std::string_view name) {

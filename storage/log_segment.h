@@ -51,6 +51,8 @@ struct SegmentName {
   std::uint64_t first_batch{};
 };
 std::optional<SegmentName> parse_segment_name(std::string_view name);
+// 16 digits, the letters small, as names have them.
+std::optional<std::uint64_t> parse_hex16(std::string_view digits);
 bool looks_like_segment(std::string_view name);  // ends in .seg, well formed or not
 std::string path_in(const std::string& dir, std::string_view name);
 

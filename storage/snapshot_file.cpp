@@ -3,7 +3,6 @@
 #include <sodium.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <utility>
 
@@ -94,21 +93,13 @@ Result<SnapshotHeader> decode_header_of_snapshot(std::string_view bytes) {
   return header;
 }
 
-std::optional<std::uint64_t> parse_hex(std::string_view digits) {
-  const auto lower = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
-  if (!std::all_of(digits.begin(), digits.end(), lower)) return std::nullopt;
-  std::uint64_t value = 0;
-  std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
-  return value;
-}
-
 std::optional<SnapshotEntry> parse_name(const FileEntry& file) {
   const std::string_view name = file.name;
   if (name.size() != kNameBytes || !name.starts_with(kPrefix)) return std::nullopt;
   const auto numbers = name.substr(kPrefix.size());
   if (numbers[kNumberDigits] != '-') return std::nullopt;
-  const auto lsn = parse_hex(numbers.substr(0, kNumberDigits));
-  const auto seg_no = parse_hex(numbers.substr(kNumberDigits + 1));
+  const auto lsn = parse_hex16(numbers.substr(0, kNumberDigits));
+  const auto seg_no = parse_hex16(numbers.substr(kNumberDigits + 1));
   if (!lsn || !seg_no) return std::nullopt;
   return SnapshotEntry{file.name, *lsn, *seg_no, file.bytes};
 }
