@@ -1,10 +1,11 @@
 #pragma once
 
-// A hash index from 64-bit hashes to positions in dense storage that its owner keeps. A slot is 8
-// bytes: a position and the low half of its hash, so the storage is looked at for a true match only
-// (or one stranger in four billion), and growing or erasing needs no look at all. 256 shards grow
-// one by one, which keeps the pause of a growth below a millisecond at ten million entries. At most
-// two thirds of the slots are used: 12 to 24 bytes an entry. Thread-compatible.
+// A hash index from 64-bit hashes to positions in dense storage that its owner keeps. A small one
+// is a single table. A large one has 256 shards, which grow one by one: that keeps the pause of a
+// growth below a millisecond at ten million entries. There a slot is 8 bytes, a position and the
+// low half of its hash, so the storage is looked at for a true match only (or one stranger in four
+// billion), and growing or erasing needs no look at all. At most two thirds of the slots are used:
+// 12 to 24 bytes an entry, twice that in a small one. Thread-compatible.
 
 #include <bit>
 #include <cstddef>
@@ -17,6 +18,96 @@
 
 namespace stampede::actors {
 
+// Open addressing; Hash: as much of the hash as is kept.
+template <class Hash>
+class DenseTable {
+ public:
+  static constexpr std::uint32_t kNone = 0xFFFFFFFF;
+  struct Slot {
+    Hash hash = 0;
+    std::uint32_t position = kNone;
+  };
+
+  template <class Matches>
+  std::uint32_t find(Hash hash, Matches&& matches) const {
+    if (slots_ == nullptr) return kNone;
+    for (auto at = hash & mask_;; at = (at + 1) & mask_) {
+      const auto& slot = slots_[at];
+      if (slot.position == kNone) return kNone;
+      if (slot.hash == hash && matches(slot.position)) return slot.position;
+    }
+  }
+
+  void prefetch(Hash hash) const {
+    if (slots_ != nullptr) __builtin_prefetch(&slots_[hash & mask_]);
+  }
+
+  void insert(Hash hash, std::uint32_t position) {
+    if (room_ == 0) grow();
+    place({hash, position});
+  }
+
+  // Room for two thirds of `slots`, a power of two; of a table that is empty.
+  void reserve(std::size_t slots) {
+    STAMPEDE_ASSERT(slots_ == nullptr, "room is made before the first entry");
+    make(slots);
+  }
+
+  void erase(Hash hash, std::uint32_t position) {
+    STAMPEDE_ASSERT(slots_ != nullptr, "an index entry that is erased exists");
+    auto hole = hash & mask_;
+    while (slots_[hole].position != position || slots_[hole].hash != hash) {
+      STAMPEDE_ASSERT(slots_[hole].position != kNone, "an index entry that is erased exists");
+      hole = (hole + 1) & mask_;
+    }
+    // Backward shift (Knuth, TAOCP 6.4, algorithm R): no tombstones.
+    for (auto at = (hole + 1) & mask_; slots_[at].position != kNone; at = (at + 1) & mask_) {
+      const auto home = slots_[at].hash & mask_;
+      if (((at - home) & mask_) < ((at - hole) & mask_)) continue;
+      slots_[hole] = slots_[at];
+      hole = at;
+    }
+    slots_[hole] = Slot{};
+    ++room_;
+  }
+
+  template <class Visit>
+  void each(Visit&& visit) const {
+    for (std::size_t i = 0; i < size(); ++i)
+      if (slots_[i].position != kNone) visit(slots_[i].hash, slots_[i].position);
+  }
+
+  [[nodiscard]] bool full() const { return room_ == 0; }
+  [[nodiscard]] std::size_t size() const {  // slots
+    return slots_ == nullptr ? 0 : std::size_t{mask_} + 1;
+  }
+
+ private:
+  void make(std::size_t slots) {
+    slots_ = std::make_unique<Slot[]>(slots);
+    mask_ = static_cast<std::uint32_t>(slots - 1);
+    room_ = static_cast<std::uint32_t>(slots * 2 / 3);
+  }
+
+  void place(Slot slot) {
+    auto at = slot.hash & mask_;
+    while (slots_[at].position != kNone) at = (at + 1) & mask_;
+    slots_[at] = slot;
+    --room_;
+  }
+
+  void grow() {
+    DenseTable larger;
+    larger.make(slots_ == nullptr ? 8 : size() * 2);
+    each([&](Hash hash, std::uint32_t position) { larger.place({hash, position}); });
+    *this = std::move(larger);
+  }
+
+  std::unique_ptr<Slot[]> slots_;  // none, or a power of two of them, at most 2^32
+  std::uint32_t mask_ = 0;         // their number less one
+  std::uint32_t room_ = 0;         // entries that it takes before it grows
+};
+
 class DenseIndex {
  public:
   static constexpr std::uint32_t kNone = 0xFFFFFFFF;  // no position; all others may be stored
@@ -24,14 +115,8 @@ class DenseIndex {
   // The position stored under `hash` for which matches(position) is true, or kNone.
   template <class Matches>
   std::uint32_t find(std::uint64_t hash, Matches&& matches) const {
-    if (shards_ == nullptr) return kNone;
-    const auto& shard = shard_of(hash);
-    if (shard.slots == nullptr) return kNone;
-    for (auto at = low(hash) & shard.mask;; at = (at + 1) & shard.mask) {
-      const auto& slot = shard.slots[at];
-      if (slot.position == kNone) return kNone;
-      if (slot.hash == low(hash) && matches(slot.position)) return slot.position;
-    }
+    if (shards_ == nullptr) return small_.find(hash, matches);
+    return shard_of(hash).find(low(hash), matches);
   }
 
   // The first position that find(hash) will ask about, or kNone.
@@ -41,101 +126,68 @@ class DenseIndex {
 
   // Asks for the cache line that find(hash) will look at first.
   void prefetch(std::uint64_t hash) const {
-    if (shards_ == nullptr) return;
-    const auto& shard = shard_of(hash);
-    if (shard.slots != nullptr) __builtin_prefetch(&shard.slots[low(hash) & shard.mask]);
+    if (shards_ == nullptr) return small_.prefetch(hash);
+    shard_of(hash).prefetch(low(hash));
   }
 
   void insert(std::uint64_t hash, std::uint32_t position) {
     STAMPEDE_ASSERT(position != kNone, "an index position is not 'none'");
-    if (shards_ == nullptr) make_shards();
-    auto& shard = shard_of(hash);
-    if ((shard.used + std::size_t{1}) * 3 > shard.size() * 2) grow(shard);
-    place(shard, {low(hash), position});
-    ++shard.used;
+    if (shards_ != nullptr) return shard_of(hash).insert(low(hash), position);
+    if (small_.full() && small_.size() == kSmallMax) {
+      split();
+      return shard_of(hash).insert(low(hash), position);
+    }
+    small_.insert(hash, position);
   }
 
   // Room for about `entries` in all; of an index that is empty.
   void reserve(std::size_t entries) {
     // Shards fill up unevenly: a tenth more than the mean is enough for nearly all of them.
     const auto each = entries / kShards + entries / kShards / 10;
-    if (each == 0) return;  // the shards of a small index grow soon enough
-    if (shards_ == nullptr) make_shards();
-    for (std::size_t i = 0; i < kShards; ++i) {
-      STAMPEDE_ASSERT(shards_[i].used == 0, "room is made before the first entry");
-      make_slots(shards_[i], std::bit_ceil(each * 3 / 2 + 1));
-    }
+    if (entries * 3 / 2 < kSmallMax) return;  // a small index grows soon enough
+    make_shards(std::bit_ceil(each * 3 / 2 + 1));
   }
 
   // Takes out the entry with exactly this hash and position; asserts that it is there.
   void erase(std::uint64_t hash, std::uint32_t position) {
-    STAMPEDE_ASSERT(shards_ != nullptr, "an index entry that is erased exists");
-    auto& shard = shard_of(hash);
-    STAMPEDE_ASSERT(shard.used > 0, "an index entry that is erased exists");
-    const auto mask = shard.mask;
-    auto hole = low(hash) & mask;
-    while (shard.slots[hole].position != position || shard.slots[hole].hash != low(hash)) {
-      STAMPEDE_ASSERT(shard.slots[hole].position != kNone, "an index entry that is erased exists");
-      hole = (hole + 1) & mask;
-    }
-    // Backward shift (Knuth, TAOCP 6.4, algorithm R): no tombstones.
-    for (auto at = (hole + 1) & mask; shard.slots[at].position != kNone; at = (at + 1) & mask) {
-      const auto home = shard.slots[at].hash & mask;
-      if (((at - home) & mask) < ((at - hole) & mask)) continue;
-      shard.slots[hole] = shard.slots[at];
-      hole = at;
-    }
-    shard.slots[hole] = Slot{};
-    --shard.used;
+    if (shards_ == nullptr) return small_.erase(hash, position);
+    shard_of(hash).erase(low(hash), position);
   }
 
   [[nodiscard]] std::size_t memory_bytes() const {
-    std::size_t bytes = sizeof(*this);
+    std::size_t bytes = sizeof(*this) + small_.size() * sizeof(Small::Slot);
     if (shards_ == nullptr) return bytes;
     for (std::size_t i = 0; i < kShards; ++i)
-      bytes += sizeof(Shard) + shards_[i].size() * sizeof(Slot);
+      bytes += sizeof(Shard) + shards_[i].size() * sizeof(Shard::Slot);
     return bytes;
   }
 
  private:
+  using Small = DenseTable<std::uint64_t>;
+  using Shard = DenseTable<std::uint32_t>;
   static constexpr std::size_t kShards = 256;
-  struct Slot {
-    std::uint32_t hash = 0;
-    std::uint32_t position = kNone;
-  };
-  struct Shard {
-    std::unique_ptr<Slot[]> slots;  // none, or a power of two of them, below 2^32
-    std::uint32_t mask = 0;         // their number less one
-    std::uint32_t used = 0;
-    [[nodiscard]] std::size_t size() const { return slots == nullptr ? 0 : std::size_t{mask} + 1; }
-  };
+  static constexpr std::size_t kSmallMax = 4096;  // slots
 
   static std::uint32_t low(std::uint64_t hash) { return static_cast<std::uint32_t>(hash); }
   [[nodiscard]] Shard& shard_of(std::uint64_t hash) const { return shards_[hash >> 56]; }
 
-  [[gnu::noinline]] void make_shards() { shards_ = std::make_unique<Shard[]>(kShards); }
-
-  static void make_slots(Shard& shard, std::size_t count) {
-    shard.slots = std::make_unique<Slot[]>(count);
-    shard.mask = static_cast<std::uint32_t>(count - 1);
+  void make_shards(std::size_t slots) {
+    STAMPEDE_ASSERT(shards_ == nullptr, "room is made before the first entry");
+    shards_ = std::make_unique<Shard[]>(kShards);
+    for (std::size_t i = 0; i < kShards; ++i) shards_[i].reserve(slots);
   }
 
-  static void place(Shard& shard, Slot slot) {
-    auto at = slot.hash & shard.mask;
-    while (shard.slots[at].position != kNone) at = (at + 1) & shard.mask;
-    shard.slots[at] = slot;
+  // No longer small.
+  [[gnu::noinline]] void split() {
+    make_shards(kSmallMax * 2 / kShards);
+    small_.each([this](std::uint64_t hash, std::uint32_t position) {
+      shard_of(hash).insert(low(hash), position);
+    });
+    small_ = {};
   }
 
-  static void grow(Shard& shard) {
-    const auto size = shard.size();
-    const auto old = std::move(shard.slots);
-    make_slots(shard, size == 0 ? 8 : size * 2);
-    for (std::size_t i = 0; i < size; ++i)
-      if (old[i].position != kNone) place(shard, old[i]);
-  }
-
-  std::unique_ptr<Shard[]>
-      shards_;  // with the first entry: an index that stays empty costs nothing
+  Small small_;                      // empty once there are shards
+  std::unique_ptr<Shard[]> shards_;  // of a large one
 };
 
 // Append-only storage in blocks: growing never moves what is there and never doubles the memory.
