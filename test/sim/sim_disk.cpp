@@ -260,9 +260,12 @@ Result<std::vector<storage::FileEntry>> SimDisk::list(const std::string& dir) {
   if (fails(faults.read_error)) return broken("list", dir);
   std::vector<storage::FileEntry> files;
   files.reserve(cached_.size());
-  for (const auto& [path, inode] : cached_)
-    if (path.size() > dir.size() && path.starts_with(dir) && path[dir.size()] == '/')
-      files.push_back({path.substr(dir.size() + 1), inode->cached.size()});
+  for (const auto& [path, inode] : cached_) {
+    if (path.size() <= dir.size() || path[dir.size()] != '/') continue;  // there is one directory
+    auto& file = files.emplace_back();
+    file.name.assign(path, dir.size() + 1);
+    file.bytes = inode->cached.size();
+  }
   return files;
 }
 
