@@ -15,7 +15,7 @@ namespace stampede::actors {
 
 struct BackendStatus {
   std::atomic<Phase> phase{Phase::starting};
-  std::atomic<bool> stop_wanted{false};  // what has not started yet need not
+  std::atomic<bool> stop_wanted{false};  // the port's word to a start that still waits
   std::atomic<std::uint64_t> epoch{0};
   std::atomic<std::uint64_t> replayed_bytes{0}, replay_total_bytes{0};
   std::atomic<std::uint64_t> last_lsn{0}, durable_lsn{0};

@@ -22,7 +22,7 @@ namespace stampede::actors {
 template <class Hash>
 class DenseTable {
  public:
-  static constexpr std::uint32_t kNone = 0xFFFFFFFF;
+  static constexpr std::uint32_t kNone = 0xFFFFFFFF;  // no position; all others may be stored
   struct Slot {
     Hash hash = 0;
     std::uint32_t position = kNone;
@@ -110,7 +110,7 @@ class DenseTable {
 
 class DenseIndex {
  public:
-  static constexpr std::uint32_t kNone = 0xFFFFFFFF;  // no position; all others may be stored
+  static constexpr auto kNone = DenseTable<std::uint32_t>::kNone;
 
   // The position stored under `hash` for which matches(position) is true, or kNone.
   template <class Matches>

@@ -1,7 +1,6 @@
 #include "storage/log_reader.h"
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 #include "config/invariant.h"
@@ -45,10 +44,8 @@ Result<Listing> list_log(Disk& disk, const std::string& dir) {
     }
     listing.segments.push_back({std::move(file.name), *numbers, file.bytes, {}});
   }
-  std::sort(listing.segments.begin(), listing.segments.end(), [](const auto& a, const auto& b) {
-    return std::tie(a.numbers.seg_no, a.numbers.first_batch) <
-           std::tie(b.numbers.seg_no, b.numbers.first_batch);
-  });
+  std::sort(listing.segments.begin(), listing.segments.end(),
+            [](const auto& a, const auto& b) { return a.numbers < b.numbers; });
   return listing;
 }
 
@@ -196,7 +193,7 @@ Status Reading::read_header(std::size_t index) {
 
   const std::uint64_t seg_no = header->seg_no;
   const auto first = [&] { return "; lsn " + to_text(header->chain.next_lsn) + " on"; };
-  if (segment.numbers.seg_no != seg_no || segment.numbers.first_batch != header->chain.next_batch) {
+  if (segment.numbers != SegmentName{seg_no, header->chain.next_batch}) {
     return corrupt(file, 0, "the file's name and its header disagree" + first());
   }
   const LogUuid& uuid = from_.seg_no > 1 ? from_.uuid : segments_.front().header.uuid;

@@ -49,15 +49,6 @@ void put_hex16(char* digits, std::uint64_t number) {
   for (int i = 15; i >= 0; --i, number >>= 4) digits[i] = "0123456789abcdef"[number & 0xF];
 }
 
-constexpr std::uint8_t kNoDigit = 0x80;
-constexpr auto kHexDigits = [] {  // lower case
-  std::array<std::uint8_t, 256> table{};
-  table.fill(kNoDigit);
-  for (std::uint8_t i = 0; i < 16; ++i)
-    table[static_cast<unsigned char>("0123456789abcdef"[i])] = i;
-  return table;
-}();
-
 }  // namespace
 
 std::string to_text(const LogUuid& uuid) {
@@ -132,13 +123,11 @@ bool looks_like_segment(std::string_view name) {
 std::optional<std::uint64_t> parse_hex16(std::string_view digits) {
   if (digits.size() != kNameDigits) return std::nullopt;
   std::uint64_t value = 0;
-  std::uint8_t seen = 0;
   for (const char c : digits) {
-    const auto digit = kHexDigits[static_cast<unsigned char>(c)];
-    seen |= digit;
-    value = value << 4 | digit;
+    const bool letter = c >= 'a' && c <= 'f';
+    if (!letter && (c < '0' || c > '9')) return std::nullopt;
+    value = value << 4 | static_cast<std::uint64_t>(letter ? c - 'a' + 10 : c - '0');
   }
-  if ((seen & kNoDigit) != 0) return std::nullopt;
   return value;
 }
 
@@ -153,9 +142,7 @@ std::optional<SegmentName> parse_segment_name(std::string_view name) {
 }
 
 std::string path_in(const std::string& dir, std::string_view name) {
-  std::string path;
-  path.reserve(dir.size() + 1 + name.size());
-  return path.append(dir).append(1, '/').append(name);
+  return dir + "/" + std::string(name);
 }
 
 Result<LogLock> LogLock::take(Disk& disk, const std::string& dir) {

@@ -49,6 +49,7 @@ std::string segment_name(std::uint64_t seg_no, std::uint64_t first_batch);
 struct SegmentName {
   std::uint64_t seg_no{};
   std::uint64_t first_batch{};
+  auto operator<=>(const SegmentName&) const = default;  // the order of the log
 };
 std::optional<SegmentName> parse_segment_name(std::string_view name);
 // 16 digits, the letters small, as names have them.

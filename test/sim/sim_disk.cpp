@@ -261,7 +261,7 @@ Result<std::vector<storage::FileEntry>> SimDisk::list(const std::string& dir) {
   std::vector<storage::FileEntry> files;
   files.reserve(cached_.size());
   for (const auto& [path, inode] : cached_) {
-    if (path.size() <= dir.size() || path[dir.size()] != '/') continue;  // there is one directory
+    if (path.size() <= dir.size() || path[dir.size()] != '/' || !path.starts_with(dir)) continue;
     auto& file = files.emplace_back();
     file.name.assign(path, dir.size() + 1);
     file.bytes = inode->cached.size();

@@ -90,13 +90,13 @@ void SqlEngine::insert(const SqlStatement& statement, std::vector<SqlChange>& ch
   for (auto next = literals.begin(); next != literals.end();) {
     auto cells = fallbacks(table);
     for (const auto column : statement.into) cells[column] = std::move(*next++);
-    auto twin = table.rows.find(key_of(table, cells[0]));
+    const auto key = key_of(table, cells[0]);
+    auto twin = table.rows.find(key);
     if (twin == table.rows.end() && table.unique >= 0) {
       const auto known = table.by_unique.find(cells[static_cast<std::size_t>(table.unique)].text);
       if (known != table.by_unique.end()) twin = table.rows.find(known->second);
     }
     if (twin == table.rows.end()) {
-      const auto key = key_of(table, cells[0]);
       write(table, key, std::move(cells), changes);
       ++answer.affected;
     } else if (!statement.on_duplicate) {
