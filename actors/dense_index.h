@@ -18,6 +18,13 @@
 
 namespace stampede::actors {
 
+// Asks for the line of memory at `address`. The empty statement is for GCC, which takes a function
+// that does nothing but prefetch for one without effect, and drops its calls.
+[[gnu::always_inline]] inline void prefetch_line(const void* address) {
+  __builtin_prefetch(address);
+  asm volatile("");
+}
+
 // Open addressing; Hash: as much of the hash as is kept.
 template <class Hash>
 class DenseTable {
@@ -39,7 +46,7 @@ class DenseTable {
   }
 
   void prefetch(Hash hash) const {
-    if (slots_ != nullptr) __builtin_prefetch(&slots_[hash & mask_]);
+    if (slots_ != nullptr) prefetch_line(&slots_[hash & mask_]);
   }
 
   void insert(Hash hash, std::uint32_t position) {

@@ -95,7 +95,7 @@ OrderKeys OrderBook::keys(const Request& order) const {
 
 void OrderBook::prefetch_item(std::uint64_t id) const {
   const auto at = item_index_.likely(mix(id));
-  if (at != DenseIndex::kNone) __builtin_prefetch(&items_[at]);
+  if (at != DenseIndex::kNone) prefetch_line(&items_[at]);
 }
 
 OrderDecision OrderBook::decide_order(const Request& order, const OrderKeys& keys) const {

@@ -83,7 +83,7 @@ void Projection::add(const AppendPtr& append) {
   const auto& items = append->items;
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (i + kAhead < items.size() && items[i + kAhead].position < newest_.size())
-      __builtin_prefetch(&newest_[items[i + kAhead].position]);
+      prefetch_line(&newest_[items[i + kAhead].position]);
     add_item(items[i]);
   }
 }
