@@ -92,12 +92,22 @@ transport::NetOptions NodeRuntime::net() const {
   return {net.tcp(), net.bind, net.port_base, options_.config.run_dir};
 }
 
-std::string NodeRuntime::endpoint(transport::Channel channel, int index) const {
-  auto found = transport::endpoint(net(), channel, index);
-  if (auto* error = std::get_if<transport::EndpointError>(&found)) {
-    const_cast<NodeRuntime*>(this)->fail(kExitConfig, error->message);
-  }
-  return std::get<std::string>(found);
+namespace {
+
+std::string usable(std::variant<std::string, transport::EndpointError> found, NodeRuntime& node) {
+  if (const auto* error = std::get_if<transport::EndpointError>(&found))
+    node.fail(kExitConfig, error->message);
+  return std::get<std::string>(std::move(found));
+}
+
+}  // namespace
+
+std::string NodeRuntime::endpoint(transport::Channel channel, int index) {
+  return usable(transport::endpoint(net(), channel, index), *this);
+}
+
+std::string NodeRuntime::local_clients_endpoint() {
+  return usable(transport::local_clients_endpoint(net(), options_.index), *this);
 }
 
 void NodeRuntime::watch(const std::string& name, const caf::actor& actor) {

@@ -44,7 +44,9 @@ class NodeRuntime {
   transport::Context& context() { return context_; }
   transport::NetOptions net() const;
   // The endpoint of a channel; ends the process with 78 when its path is too long.
-  std::string endpoint(transport::Channel channel, int index = 1) const;
+  std::string endpoint(transport::Channel channel, int index = 1);
+  // The same, of this webapp for clients of this host.
+  std::string local_clients_endpoint();
 
   // Watches an actor under a name that `chaos kill NODE --actor NAME` knows. When it ends for any
   // reason other than run_node's stop, the process exits 70 with the reason on stderr. Thread-safe.

@@ -89,6 +89,7 @@ void WebappPort::open_sockets(transport::PortControl& port) {
   clients.max_message_bytes = kClientMessageBytesMax;
   clients.send_high_water = clients.receive_high_water = kClientQueue;
   clients.linger_ms = kLastAnswersLingerMs;
+  clients.local_endpoint = node_.local_clients_endpoint();
   clients_ = port.open(clients);
   auto stock = options(SocketKind::xpub, Channel::webapp_news, true, index);
   stock.max_message_bytes = 256;  // subscribers send topics only

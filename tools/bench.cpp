@@ -18,6 +18,7 @@
 #include "tools/sf1_client.h"
 #include "tools/sf1_wire.h"
 #include "tools/stored_rows.h"
+#include "transport/endpoint.h"
 
 namespace stampede::tools {
 namespace {
@@ -34,6 +35,23 @@ struct Target {
   std::string address;
   transport::CurveOptions keys;
 };
+
+bool over_http(BenchVia via) {
+  return via == BenchVia::http || via == BenchVia::miaosha;
+}
+
+std::variant<Target, Sf1Failure> target_of(const config::Config& config, BenchVia via) {
+  if (over_http(via)) return Target{config.webapp.http, {}};
+  if (via == BenchVia::ipc) {
+    const auto place = transport::local_clients_endpoint(net_options(config));
+    if (const auto* error = std::get_if<transport::EndpointError>(&place))
+      return Sf1Failure{error->message, kExitWrongUse};
+    return Target{std::get<std::string>(place), {}};
+  }
+  auto keys = client_keys(config);
+  if (auto* failure = std::get_if<Sf1Failure>(&keys)) return std::move(*failure);
+  return Target{client_endpoint(config), std::get<transport::CurveOptions>(std::move(keys))};
+}
 
 int complain(const std::string& message, int exit) {
   std::fprintf(stderr, "stampede bench: %s\n", message.c_str());
@@ -53,7 +71,7 @@ LoadOptions load_options(const Bench& bench) {
 }
 
 std::unique_ptr<OrderWire> make_wire(BenchPlan& plan, const Bench& bench, const Target& target) {
-  if (bench.via == BenchVia::zmq)
+  if (!over_http(bench.via))
     return std::make_unique<Sf1Wire>(plan, target.address, bench.connections, bench.batch > 1,
                                      target.keys);
   const auto form = bench.via == BenchVia::http ? HttpForm::orders : HttpForm::miaosha;
@@ -106,12 +124,10 @@ int exit_code(const BenchResult& result) {
 }
 
 int measure(const ToolOptions& options, const Bench& bench) {
-  const bool zmq = bench.via == BenchVia::zmq;
-  const std::string endpoint = zmq ? client_endpoint(options.config) : options.config.webapp.http;
-  const auto keys = client_keys(options.config);
-  if (const auto* failure = std::get_if<Sf1Failure>(&keys))
+  const auto found = target_of(options.config, bench.via);
+  if (const auto* failure = std::get_if<Sf1Failure>(&found))
     return complain(failure->message, failure->exit);
-  const Target target{endpoint, std::get<transport::CurveOptions>(keys)};
+  const auto& target = std::get<Target>(found);
   // A file that cannot be written shall be known before the run, not after it.
   std::ofstream hdr;
   if (!bench.hdr_file.empty()) {
@@ -127,7 +143,7 @@ int measure(const ToolOptions& options, const Bench& bench) {
           kExitNoConnection);
     }
   }
-  print_plan(bench, endpoint);
+  print_plan(bench, target.address);
   BenchResult result;
   result.closed = bench.closed;
   const auto before = system_cpu_seconds(options.config);
@@ -137,7 +153,7 @@ int measure(const ToolOptions& options, const Bench& bench) {
   else
     result.load = run_load(bench, bench.run, target, look);
   if (!result.load.connected) {
-    return complain("nobody listens on " + endpoint +
+    return complain("nobody listens on " + target.address +
                         " for us: start the system with scripts/start_all.sh, name its --run-dir, "
                         "or look at curve.key_file",
                     kExitNoConnection);
@@ -163,6 +179,8 @@ std::string_view to_text(BenchVia via) {
   switch (via) {
     case BenchVia::zmq:
       return "zmq";
+    case BenchVia::ipc:
+      return "ipc";
     case BenchVia::http:
       return "http";
     case BenchVia::miaosha:
@@ -172,7 +190,7 @@ std::string_view to_text(BenchVia via) {
 }
 
 std::string check_bench(const Bench& bench, const std::function<bool(const char*)>& given) {
-  const bool http = bench.via != BenchVia::zmq;
+  const bool http = over_http(bench.via);
   const std::string via = "--via " + std::string(to_text(bench.via));
   const int connections = bench.connections != 0 ? bench.connections : kHttpConnections;
   if (given("--window") && !bench.closed)
@@ -181,7 +199,7 @@ std::string check_bench(const Bench& bench, const std::function<bool(const char*
   if (bench.ramp && given("--requests"))
     return "--ramp sends for --duration at each rate, not --requests";
   if (http && bench.batch > 1)
-    return "--batch needs --via zmq: an HTTP request holds one order, not " + via;
+    return "--batch needs --via zmq or ipc: an HTTP request holds one order, not " + via;
   if (given("--window") && bench.batch > bench.window)
     return "--batch " + std::to_string(bench.batch) + " never fits into --window " +
            std::to_string(bench.window);
@@ -197,7 +215,7 @@ std::string check_bench(const Bench& bench, const std::function<bool(const char*
 int run_bench(const ToolOptions& options, const Bench& given) {
   Bench bench = given;
   if (bench.run.empty()) bench.run = mint_request_id().substr(0, kRunNameBytes);
-  const bool http = bench.via != BenchVia::zmq;
+  const bool http = over_http(bench.via);
   if (bench.connections == 0) bench.connections = http ? kHttpConnections : kZmqConnections;
   if (bench.window == 0)
     bench.window = http ? static_cast<std::uint64_t>(bench.connections)

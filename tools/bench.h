@@ -15,12 +15,12 @@
 
 namespace stampede::tools {
 
-enum class BenchVia : std::uint8_t { zmq, http, miaosha };
-std::string_view to_text(BenchVia via);
+enum class BenchVia : std::uint8_t { zmq, ipc, http, miaosha };  // zmq: SF1 over tcp; ipc: SF1
+std::string_view to_text(BenchVia via);                          // over the run directory's socket
 
 struct Bench {
   BenchVia via = BenchVia::zmq;
-  std::uint32_t batch = 1;  // orders of one message, zmq only
+  std::uint32_t batch = 1;  // orders of one message, SF1 only
   bool ramp = false;        // rising rates, `duration` each, from `rate` on
   double rate = 1000;       // orders a second, open loop
   bool closed = false;

@@ -178,11 +178,13 @@ void CommandLine::add_bench_ways(CLI::App* bench) {
       "have come meanwhile (coordinated omission). Percentiles are within 0.4 % of the true "
       "values.");
   bench
-      ->add_option("--via", arguments_->via,
-                   "zmq (SF1), http (POST /v1/orders) or miaosha (POST /miaosha/order)")
+      ->add_option(
+          "--via", arguments_->via,
+          "zmq (SF1), ipc (SF1 over the run directory's socket), http (POST /v1/orders) or "
+          "miaosha (POST /miaosha/order)")
       ->capture_default_str()
-      ->check(CLI::IsMember({"zmq", "http", "miaosha"}));
-  bench->add_option("--batch", args.batch, "Orders of one message, with --via zmq")
+      ->check(CLI::IsMember({"zmq", "ipc", "http", "miaosha"}));
+  bench->add_option("--batch", args.batch, "Orders of one message, with --via zmq or ipc")
       ->capture_default_str()
       ->check(CLI::Range(1u, static_cast<unsigned>(kBatchMax)));
   bench->add_flag("--ramp", args.ramp,
@@ -234,6 +236,7 @@ void CommandLine::add_bench(CLI::App& app, Command& chosen) {
     Bench& typed = arguments_->bench;
     typed.via = arguments_->via == "http"      ? BenchVia::http
                 : arguments_->via == "miaosha" ? BenchVia::miaosha
+                : arguments_->via == "ipc"     ? BenchVia::ipc
                                                : BenchVia::zmq;
     const auto given = [bench](const char* flag) { return bench->get_option(flag)->count() > 0; };
     if (const auto wrong = check_bench(typed, given); !wrong.empty()) {

@@ -48,8 +48,8 @@ std::variant<std::string, EndpointError> tcp(const NetOptions& net, Channel chan
   return "tcp://" + net.bind + ":" + std::to_string(port);
 }
 
-std::variant<std::string, EndpointError> ipc(const NetOptions& net, Channel channel) {
-  const std::string path = (net.run_dir / "sock" / file_name(channel)).string();
+std::variant<std::string, EndpointError> ipc(const NetOptions& net, const std::string& name) {
+  const std::string path = (net.run_dir / "sock" / name).string();
   if (path.size() > kIpcPathMax)
     return EndpointError{"socket path " + path + " has " + std::to_string(path.size()) +
                          " bytes, at most " + std::to_string(kIpcPathMax) +
@@ -65,7 +65,11 @@ std::variant<std::string, EndpointError> endpoint(const NetOptions& net, Channel
     return EndpointError{std::string("node number ") + std::to_string(index) + " for " +
                          file_name(channel) + " is below 1; nodes are counted from 1"};
   if (net.tcp || for_clients(channel)) return tcp(net, channel, index);
-  return ipc(net, channel);
+  return ipc(net, file_name(channel));
+}
+
+std::variant<std::string, EndpointError> local_clients_endpoint(const NetOptions& net, int index) {
+  return ipc(net, "clients-" + std::to_string(index));
 }
 
 std::string make_socket_directory(const NetOptions& net) {

@@ -11,7 +11,7 @@ namespace stampede::transport {
 
 // Offsets from net.port_base; also the order in which they are documented.
 enum class Channel : int {
-  webapp_clients = 1,  // ROUTER, always tcp
+  webapp_clients = 1,  // ROUTER, always tcp; see also local_clients_endpoint()
   webapp_news = 2,     // XPUB, always tcp
   requests_in = 11,    // broker PULL <- webapps
   requests_out = 12,   // broker PUSH -> backend
@@ -38,6 +38,10 @@ struct EndpointError {
 // An ipc path over kIpcPathMax is an error that names the path and says what to do.
 std::variant<std::string, EndpointError> endpoint(const NetOptions& net, Channel channel,
                                                   int index = 1);
+
+// Where webapp-`index` takes clients of this host without tcp: <run_dir>/sock/clients-<index>.
+std::variant<std::string, EndpointError> local_clients_endpoint(const NetOptions& net,
+                                                                int index = 1);
 
 // Makes <run_dir>/sock with mode 0700. Returns an empty string or what went wrong.
 std::string make_socket_directory(const NetOptions& net);

@@ -99,7 +99,9 @@ void set_limits(void* socket, const SocketOptions& options) {
   set(socket, ZMQ_RECONNECT_IVL, kReconnectMs);
   set(socket, ZMQ_RECONNECT_IVL_MAX, kReconnectMaxMs);
   set(socket, ZMQ_BACKLOG, kBacklog);
-  if (is_ipc(options.endpoint)) return;
+}
+
+void set_heartbeats(void* socket) {
   set(socket, ZMQ_HEARTBEAT_IVL, kHeartbeatMs);
   set(socket, ZMQ_HEARTBEAT_TIMEOUT, kHeartbeatTimeoutMs);
   set(socket, ZMQ_HEARTBEAT_TTL, kHeartbeatTimeoutMs);
@@ -183,8 +185,13 @@ void set_option(void* socket, int option, int value) {
 void set_up(void* socket, const SocketOptions& options, const CurveOptions& curve,
             bool retry_bind) {
   set_limits(socket, options);
-  if (curve.on() && !is_ipc(options.endpoint)) set_keys(socket, options, curve);
   set_kind_options(socket, options);
+  // Each endpoint keeps the options that were set when it was bound.
+  if (!options.local_endpoint.empty()) bind(socket, options.local_endpoint, retry_bind);
+  if (!is_ipc(options.endpoint)) {
+    set_heartbeats(socket);
+    if (curve.on()) set_keys(socket, options, curve);
+  }
   if (options.bind)
     bind(socket, options.endpoint, retry_bind);
   else

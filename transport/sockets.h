@@ -25,6 +25,9 @@ struct SocketOptions {
   SocketKind kind = SocketKind::pull;
   std::string endpoint;
   bool bind = false;
+  // Of a socket that binds a tcp endpoint: an ipc endpoint beside it, without keys and heartbeats,
+  // since only those who may enter its directory get there. Empty: none.
+  std::string local_endpoint{};
   int send_high_water = 4096;                // messages per peer
   int receive_high_water = 4096;             // messages per peer
   std::int64_t max_message_bytes = 1 << 21;  // a peer that sends more is cut off

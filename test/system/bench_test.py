@@ -52,6 +52,11 @@ class Bench(SystemTest):
         self.assertEqual(report["rejected"], report["reasons"]["sold_out"])
         self.assertGreater(report["rejected"], 1500)  # of items 2 and 3
 
+    def test_the_local_socket(self):
+        report = self.bench("--via", "ipc", "--closed", "--requests", 3000, "--batch", 8)
+        self.check_stored(report, 3000)
+        self.assertEqual(report["via"], "ipc")
+
     def test_http_orders(self):
         report = self.bench("--via", "http", "--closed", "--requests", 3000, "--connections", 20)
         self.check_stored(report, 3000)

@@ -191,6 +191,26 @@ TEST_CASE("a socket file left by a dead process is no obstacle") {
   CHECK_NOTHROW(Socket(context, bind_to(SocketKind::pull, directory.ipc("a"))));
 }
 
+TEST_CASE("a socket bound to tcp may have a local endpoint beside it") {
+  const SocketDirectory directory;
+  Context context;
+  auto options = bind_to(SocketKind::router, "tcp://127.0.0.1:" + std::to_string(free_tcp_port()));
+  options.local_endpoint = directory.ipc("near");
+  Socket router(context, options);
+  for (const auto& address : {options.endpoint, options.local_endpoint}) {
+    Socket dealer(context, connect_to(SocketKind::dealer, address));
+    REQUIRE(send_in_time(dealer, {"question"}));
+    Message parts;
+    REQUIRE(receive_in_time(router, parts));
+    REQUIRE(parts.size() == 2);
+    CHECK(router.send(parts));
+    REQUIRE(receive_in_time(dealer, parts));
+    CHECK(text_of(parts) == "question");
+  }
+  CHECK_THROWS_AS(Socket(context, bind_to(SocketKind::router, options.local_endpoint)),
+                  SocketError);
+}
+
 TEST_CASE("an address closed a moment ago can be bound again at once") {
   const SocketDirectory directory;
   Context context;
