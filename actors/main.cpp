@@ -20,6 +20,7 @@
 #include "actors/version.h"
 #include "actors/webapp.h"
 #include "config/config.h"
+#include "config/throughput.h"
 #include "tools/command_line.h"
 #include "tools/tool_options.h"
 
@@ -89,6 +90,7 @@ void add_node(CLI::App& app, const std::string& role, const std::string& descrip
                                       : flags.wanted == "replay" ? Phase::replaying
                                                                  : Phase::draining;
                 node_options.config = options.config;
+                stampede::config::prefer_throughput();
                 return run(std::move(node_options));
               }};
   });

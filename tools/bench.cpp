@@ -8,6 +8,7 @@
 #include <memory>
 #include <variant>
 
+#include "config/throughput.h"
 #include "tools/admin_client.h"
 #include "tools/bench_load.h"
 #include "tools/bench_plan.h"
@@ -213,6 +214,7 @@ std::string check_bench(const Bench& bench, const std::function<bool(const char*
 }
 
 int run_bench(const ToolOptions& options, const Bench& given) {
+  config::prefer_throughput();
   Bench bench = given;
   if (bench.run.empty()) bench.run = mint_request_id().substr(0, kRunNameBytes);
   const bool http = over_http(bench.via);

@@ -1,0 +1,15 @@
+#pragma once
+
+namespace stampede::config {
+
+// For a process whose threads hand much small work to each other: the first thing that its main()
+// calls, for this thread and all that it starts.
+//
+// A thread that is woken no longer interrupts the one that runs (SCHED_BATCH, sched(7)): it waits
+// until that one sleeps or its slice is over, a few milliseconds at most, and then finds all that
+// has gathered meanwhile. On a processor that is free it runs at once, as before. And malloc keeps
+// memory that was freed for the next use (mallopt(3)), where it would give it back to the kernel
+// and fault it in again with every burst. A kernel that refuses leaves things as they were.
+void prefer_throughput();
+
+}  // namespace stampede::config
