@@ -32,8 +32,9 @@ std::int64_t wall_us() {
 }
 
 // The backend's port actor: one thread that owns the sockets and BackendCore. A round feeds the
-// core all that has arrived, then flushes once. While the log is being replayed (by a thread of its
-// own, so that heartbeats go on) there is no core yet; commands wait.
+// core all that has arrived (of much, what is worth a round: the log syncs meanwhile, and what is
+// durable is answered before the rest is decided), then flushes once. While the log is being
+// replayed (by a thread of its own, so that heartbeats go on) there is no core yet; commands wait.
 class Backend : public transport::PortRole {
  public:
   Backend(NodeRuntime& node, BackendStatus& status)
@@ -71,6 +72,7 @@ class Backend : public transport::PortRole {
   void on_message(transport::PortControl& port, transport::SocketId id,
                   transport::Message& parts) override {
     port_.on_message(port, id, parts);
+    if (round_entries_ >= kRoundEntries) port.leave_rest();
   }
 
   void on_timer(transport::PortControl& port) override {
@@ -87,6 +89,7 @@ class Backend : public transport::PortRole {
     }
     port_.send(port);
     round_began_us_ = 0;
+    round_entries_ = 0;
   }
 
  private:
@@ -142,6 +145,7 @@ class Backend : public transport::PortRole {
       config::failpoint("received");
       round_began_us_ = wall_us();
     }
+    round_entries_ += envelope.count;
     core().set_log_full(status_.log_full.load(std::memory_order_relaxed));
     core().on_work(envelope, body, round_began_us_, effects_);
   }
@@ -262,6 +266,7 @@ class Backend : public transport::PortRole {
   Effects effects_;
   std::deque<std::pair<Lsn, std::uint64_t>> decided_;  // (lsn, time): for the lag
   std::int64_t round_began_us_ = 0;                    // wall clock; 0: no work in this round yet
+  std::size_t round_entries_ = 0;
   transport::MonoTime next_tick_{};
   transport::MonoTime next_items_{};
 };

@@ -40,7 +40,8 @@ inline constexpr std::uint32_t kQtyMax = 1000;
 inline constexpr std::uint32_t kQtyMaxDefault = 5;
 inline constexpr std::int64_t kStockMax = 1'000'000'000'000;
 inline constexpr std::size_t kItemsPageMax = 500;
-inline constexpr std::size_t kBatchOrdersMax = 4096;       // entries of one work message
+inline constexpr std::size_t kBatchOrdersMax = 4096;  // entries of one work message
+inline constexpr std::size_t kRoundEntries = 2048;  // a round that has taken so many passes them on
 inline constexpr std::size_t kBatchBytesMax = 512 * 1024;  // body of one work message
 
 bool valid_request_id(std::string_view id);

@@ -18,7 +18,7 @@ constexpr std::int64_t kRetryDetachedUs = 200'000;
 constexpr std::size_t kSpareBatchesMax = 32;
 
 static_assert(kItemsPageMax * kRowBytes < kBatchAnswerBytesMax, "a full page must fit a batch");
-static_assert(kBatchOrdersMax * kAnswerBytes < kBatchAnswerBytesMax, "a batch of answers must fit");
+static_assert(kBatchEntries * kAnswerBytes < kBatchAnswerBytesMax, "a batch of answers must fit");
 
 RequestKind kind_of(ClientOp op) {
   switch (op) {
@@ -149,8 +149,8 @@ void WebappCore::close_building() {
 WebappCore::Batch& WebappCore::building_for(std::size_t entries, std::size_t answer_bytes) {
   constexpr std::size_t kLargestEntry = kRequestIdBytesMax + kUserBytesMax + 32;
   static_assert(kSf1BatchOrdersMax * kLargestEntry < kBatchBytesMax, "an array must fit a batch");
-  const auto room = hello_.window == 0 ? kBatchOrdersMax
-                                       : std::min<std::uint64_t>(kBatchOrdersMax, hello_.window);
+  const auto room =
+      hello_.window == 0 ? kBatchEntries : std::min<std::uint64_t>(kBatchEntries, hello_.window);
   if (building_ && !building_->waiters.empty() &&
       (building_->count() + entries > room ||
        building_->body.size() + entries * kLargestEntry > kBatchBytesMax ||

@@ -100,10 +100,14 @@ struct WebappSettings {
   std::size_t results_max = 131'072;
 };
 
+// A batch with so many entries is closed: larger ones make the stages wait for each other.
+inline constexpr std::size_t kBatchEntries = kRoundEntries;
+static_assert(kBatchEntries <= kBatchOrdersMax);
+
 // While this many batches are on their way, a further one that is not full stays open; one of fewer
 // entries than kSmallBatch waits behind fewer already. So batches grow to what one round trip
 // brings, and without load nothing ever waits.
-inline constexpr std::uint64_t kBatchesInFlightMax = 4;
+inline constexpr std::uint64_t kBatchesInFlightMax = 8;
 inline constexpr std::uint64_t kSmallBatchesInFlightMax = 2;
 inline constexpr std::size_t kSmallBatch = 128;
 

@@ -128,6 +128,7 @@ void WebappPort::on_timer(transport::PortControl& port) {
 }
 
 void WebappPort::end_of_round(transport::PortControl&) {
+  round_entries_ = 0;
   core_.end_of_round(now_us());
   if (http_answers_) {
     caf::anon_send(http_, std::move(http_answers_));
@@ -165,6 +166,8 @@ void WebappPort::take_client(transport::Message& parts) {
   const bool batch = Sf1Decoder::is_batch(frame);
   if (!(batch ? decoder_.open_batch(frame) : decoder_.decode(frame)))
     return core_.on_malformed(client, decoder_.refusal());
+  round_entries_ += batch ? decoder_.unread() : 1;
+  if (round_entries_ >= kRoundEntries) port_->leave_rest();
   if (batch) return core_.on_orders(client, decoder_, now_us());
   core_.on_request(ClientAsk{client, decoder_.request()}, now_us());
 }

@@ -81,7 +81,8 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   transport::SocketId clients_ = 0, stock_ = 0, requests_ = 0, results_ = 0;
   transport::Message out_;  // reused for every answer
   std::string buffer_;
-  bool in_array_ = false;  // replies gather in buffer_
+  bool in_array_ = false;          // replies gather in buffer_
+  std::size_t round_entries_ = 0;  // taken from clients
   caf::actor http_;
   HttpAnswersPtr http_answers_;  // collected for one mail per round
   transport::MonoTime next_tick_{};

@@ -42,7 +42,7 @@ struct Webapp {
 };
 
 struct Broker {
-  std::uint64_t inflight_max = 32768;  // orders between broker and backend; beyond it: overloaded
+  std::uint64_t inflight_max = 65536;  // orders between broker and backend; beyond it: overloaded
 };
 
 struct Log {

@@ -47,6 +47,7 @@ class Loop final : public PortControl {
   void wake_at(MonoTime when) override;
   MonoTime now() const override { return now_; }
   caf::blocking_actor& self() override { return owner_; }
+  void leave_rest() override { rest_left_ = true; }
   void stop() override { stopped_ = true; }
 
   [[nodiscard]] bool stopped() const { return stopped_; }
@@ -84,6 +85,7 @@ class Loop final : public PortControl {
   int mail_fd_;
   MonoTime now_;
   bool stopped_ = false;
+  bool rest_left_ = false;  // by the role, of the socket that is being read
   bool mail_signalled_ = false;
   bool changed_ = true;  // items_ must be made anew
   SocketId last_id_ = 0;
@@ -252,7 +254,8 @@ void Loop::take_messages(PortRole& role) {
 }
 
 void Loop::read_socket(PortRole& role, SocketId id) {
-  for (int taken = 0; taken < kMessagesPerSocket; ++taken) {
+  rest_left_ = false;
+  for (int taken = 0; taken < kMessagesPerSocket && !rest_left_; ++taken) {
     PortSocket* entry = find(id);  // the role may have closed or paused it with the last message
     if (entry == nullptr || entry->paused || !entry->socket) return;
     if (!entry->socket->receive(parts_)) {

@@ -4,9 +4,10 @@
 // them, its own mailbox (made pollable by an eventfd) and any further file descriptors.
 //
 // One round of the loop: take every mail that waits, take up to kMessagesPerSocket messages of each
-// readable socket, fire due timers, then PortRole::end_of_round() once. A role therefore sees *all
-// that has arrived* before it sends, which is where batches come from; no timer delays an order.
-// The one thing a round waits for is the poll.
+// readable socket (fewer, if the role leaves the rest), fire due timers, then
+// PortRole::end_of_round() once. A role therefore sees *all that has arrived* before it sends,
+// which is where batches come from; no timer delays an order. The one thing a round waits for is
+// the poll.
 //
 // A stranger may subscribe without end, and ZeroMQ would keep it all. So an XPUB with more topics
 // than SocketOptions::topics_max is shut for kFloodPause: the role is told that every topic is
@@ -52,7 +53,9 @@ class PortControl {
   virtual void wake_at(MonoTime when) = 0;  // one on_timer at or after `when`, within about 1 ms
   virtual MonoTime now() const = 0;         // taken once per round
   virtual caf::blocking_actor& self() = 0;  // to send mail from
-  virtual void stop() = 0;                  // ends the loop after this round
+  // In on_message: what else this socket has waits for the next round.
+  virtual void leave_rest() = 0;
+  virtual void stop() = 0;  // ends the loop after this round
 };
 
 // The logic of one role; called by one thread only. An exception thrown from any call ends the

@@ -35,11 +35,11 @@ TEST_CASE("all that arrived in one round becomes one batch, numbered from 1") {
 TEST_CASE("a flood is split into batches of bounded size and loses nothing") {
   WebappFixture webapp;
   webapp.hello();
-  const std::size_t orders = kBatchOrdersMax + 10;
+  const std::size_t orders = kBatchEntries + 10;
   for (std::size_t i = 0; i < orders; ++i) webapp.take(WebappFixture::order(std::to_string(i)));
   webapp.round();
   REQUIRE(webapp.sent.size() == 2);
-  CHECK(webapp.sent[0].count == kBatchOrdersMax);
+  CHECK(webapp.sent[0].count == kBatchEntries);
   CHECK(webapp.sent[1].count == 10);
   CHECK(webapp.sent[0].body.size() <= kBatchBytesMax);
 }
@@ -606,11 +606,11 @@ TEST_CASE("while batches are on their way the next one gathers company until one
     CHECK(std::exchange(webapp.sent, {}).size() == 1);
   }
   SUBCASE("a full one does not wait") {
-    for (std::size_t i = 0; i <= kBatchOrdersMax; ++i)
+    for (std::size_t i = 0; i <= kBatchEntries; ++i)
       webapp.take(webapp.order("x" + std::to_string(i)));
     webapp.round();
     const auto full = std::exchange(webapp.sent, {});
     REQUIRE(full.size() == 1);
-    CHECK(full[0].count == kBatchOrdersMax);
+    CHECK(full[0].count == kBatchEntries);
   }
 }

@@ -3,6 +3,9 @@
 #include <doctest/doctest.h>
 #include <sys/eventfd.h>
 
+#include <algorithm>
+#include <numeric>
+
 #include "test/support/eventually.h"
 #include "test/transport/port_fixture.h"
 
@@ -107,6 +110,35 @@ TEST_CASE_FIXTURE(PortFixture, "all that waits is taken in one round before it e
   CHECK(size >= 1);
   CHECK(size <= kMessagesPerSocket);
   end(port, caf::exit_reason::user_shutdown);
+}
+
+TEST_CASE_FIXTURE(PortFixture,
+                  "what a role leaves is taken in later rounds, without a new message") {
+  int taken = 0;
+  std::vector<int> rounds;
+  std::promise<void> all;
+  std::promise<void> go;
+  auto released = go.get_future();
+  role->at_start = [&](PortControl& port) {
+    port.open(bind_to(SocketKind::pull, directory.ipc("in")));
+    released.wait();
+  };
+  role->at_message = [&](PortControl& port, SocketId, Message&) {
+    if (++taken % 10 == 0) port.leave_rest();
+  };
+  role->at_end_of_round = [&](PortControl&) {
+    const int before = std::accumulate(rounds.begin(), rounds.end(), 0);
+    if (taken > before) rounds.push_back(taken - before);
+    if (taken == 100 && before < 100) all.set_value();
+  };
+  const auto port = spawn();
+  Socket push(context, connect_to(SocketKind::push, directory.ipc("in")));
+  for (int i = 0; i < 100; ++i) REQUIRE(send_in_time(push, {"x"}));
+  go.set_value();
+  auto done = all.get_future();
+  REQUIRE(comes(done));
+  end(port, caf::exit_reason::user_shutdown);
+  CHECK(*std::max_element(rounds.begin(), rounds.end()) <= 10);
 }
 
 TEST_CASE_FIXTURE(PortFixture, "a paused socket stalls its sender and loses nothing") {
