@@ -103,15 +103,17 @@ void BackendCore::refuse(const Envelope& envelope, Code code, Effects& effects) 
 // False: there is no other.
 bool BackendCore::prepare(std::uint32_t left) {
   prepared_.clear();
-  Prepared next;
-  for (const auto most = std::min(left, kPreparedMax);
-       prepared_.size() < most && reader_.next(next.request);) {
+  for (const auto most = std::min(left, kPreparedMax); prepared_.size() < most;) {
+    auto& next = prepared_.emplace_back();
     const auto& request = next.request;
+    if (!reader_.next(next.request)) {
+      prepared_.pop_back();
+      break;
+    }
     next.valid =
         request.kind != RequestKind::order ||
         (valid_request_id(request.id) && valid_user(request.user) && request.qty <= kQtyMax);
     if (request.kind == RequestKind::order && next.valid) next.keys = book_.keys(request);
-    prepared_.push_back(next);
   }
   for (const auto& one : prepared_) book_.prefetch_item(one.request.item);
   return !prepared_.empty();

@@ -5,8 +5,10 @@
 // growth below a millisecond at ten million entries. There a slot is 8 bytes, a position and the
 // low half of its hash, so the storage is looked at for a true match only (or one stranger in four
 // billion), and growing or erasing needs no look at all. At most two thirds of the slots are used:
-// 12 to 24 bytes an entry, twice that in a small one. Thread-compatible.
+// 12 to 24 bytes an entry, twice that in a small one. The shards' tables of one size lie side by
+// side, on huge pages once they are worth some. Thread-compatible.
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "actors/page_memory.h"
 #include "config/invariant.h"
 
 namespace stampede::actors {
@@ -25,23 +28,32 @@ namespace stampede::actors {
   asm volatile("");
 }
 
-// Open addressing; Hash: as much of the hash as is kept.
+// Open addressing over slots that its owner keeps; zeroed ones are empty. Hash: as much of the hash
+// as is kept.
 template <class Hash>
 class DenseTable {
  public:
   static constexpr std::uint32_t kNone = 0xFFFFFFFF;  // no position; all others may be stored
   struct Slot {
     Hash hash = 0;
-    std::uint32_t position = kNone;
+    std::uint32_t inverted = 0;  // ~position
+    [[nodiscard]] std::uint32_t position() const { return ~inverted; }
   };
+
+  DenseTable() = default;
+  // `slots` is a power of two, all empty; two thirds of them are used.
+  DenseTable(Slot* slots, std::size_t size)
+      : slots_(slots),
+        mask_(static_cast<std::uint32_t>(size - 1)),
+        room_(static_cast<std::uint32_t>(size * 2 / 3)) {}
 
   template <class Matches>
   std::uint32_t find(Hash hash, Matches&& matches) const {
     if (slots_ == nullptr) return kNone;
     for (auto at = hash & mask_;; at = (at + 1) & mask_) {
       const auto& slot = slots_[at];
-      if (slot.position == kNone) return kNone;
-      if (slot.hash == hash && matches(slot.position)) return slot.position;
+      if (slot.position() == kNone) return kNone;
+      if (slot.hash == hash && matches(slot.position())) return slot.position();
     }
   }
 
@@ -49,26 +61,22 @@ class DenseTable {
     if (slots_ != nullptr) prefetch_line(&slots_[hash & mask_]);
   }
 
-  void insert(Hash hash, std::uint32_t position) {
-    if (room_ == 0) grow();
-    place({hash, position});
-  }
-
-  // Room for two thirds of `slots`, a power of two; of a table that is empty.
-  void reserve(std::size_t slots) {
-    STAMPEDE_ASSERT(slots_ == nullptr, "room is made before the first entry");
-    make(slots);
+  void insert(Hash hash, std::uint32_t position) {  // not into a full one
+    auto at = hash & mask_;
+    while (slots_[at].position() != kNone) at = (at + 1) & mask_;
+    slots_[at] = {hash, ~position};
+    --room_;
   }
 
   void erase(Hash hash, std::uint32_t position) {
     STAMPEDE_ASSERT(slots_ != nullptr, "an index entry that is erased exists");
     auto hole = hash & mask_;
-    while (slots_[hole].position != position || slots_[hole].hash != hash) {
-      STAMPEDE_ASSERT(slots_[hole].position != kNone, "an index entry that is erased exists");
+    while (slots_[hole].position() != position || slots_[hole].hash != hash) {
+      STAMPEDE_ASSERT(slots_[hole].position() != kNone, "an index entry that is erased exists");
       hole = (hole + 1) & mask_;
     }
     // Backward shift (Knuth, TAOCP 6.4, algorithm R): no tombstones.
-    for (auto at = (hole + 1) & mask_; slots_[at].position != kNone; at = (at + 1) & mask_) {
+    for (auto at = (hole + 1) & mask_; slots_[at].position() != kNone; at = (at + 1) & mask_) {
       const auto home = slots_[at].hash & mask_;
       if (((at - home) & mask_) < ((at - hole) & mask_)) continue;
       slots_[hole] = slots_[at];
@@ -81,7 +89,7 @@ class DenseTable {
   template <class Visit>
   void each(Visit&& visit) const {
     for (std::size_t i = 0; i < size(); ++i)
-      if (slots_[i].position != kNone) visit(slots_[i].hash, slots_[i].position);
+      if (slots_[i].position() != kNone) visit(slots_[i].hash, slots_[i].position());
   }
 
   [[nodiscard]] bool full() const { return room_ == 0; }
@@ -90,29 +98,36 @@ class DenseTable {
   }
 
  private:
-  void make(std::size_t slots) {
-    slots_ = std::make_unique<Slot[]>(slots);
-    mask_ = static_cast<std::uint32_t>(slots - 1);
-    room_ = static_cast<std::uint32_t>(slots * 2 / 3);
+  Slot* slots_ = nullptr;
+  std::uint32_t mask_ = 0;  // their number less one
+  std::uint32_t room_ = 0;  // entries that it takes until it is full
+};
+
+// Memory for tables that double one by one: one piece for each size, with a place for every table.
+class TablePieces {
+ public:
+  // The place of table `number` among `tables` of `bytes` each, zeroed; it never had it before.
+  [[nodiscard]] void* take(std::size_t number, std::size_t tables, std::size_t bytes) {
+    auto piece = std::find_if(pieces_.begin(), pieces_.end(),
+                              [&](const Piece& one) { return one.table_bytes == bytes; });
+    if (piece == pieces_.end())
+      piece = pieces_.insert(pieces_.end(), {PageMemory(tables * bytes), bytes, 0});
+    ++piece->users;
+    return static_cast<std::byte*>(piece->memory.data()) + number * bytes;
+  }
+  // A table has left its place of `bytes`; the last to go takes the piece with it.
+  void give_back(std::size_t bytes) {
+    std::erase_if(pieces_,
+                  [&](Piece& one) { return one.table_bytes == bytes && --one.users == 0; });
   }
 
-  void place(Slot slot) {
-    auto at = slot.hash & mask_;
-    while (slots_[at].position != kNone) at = (at + 1) & mask_;
-    slots_[at] = slot;
-    --room_;
-  }
-
-  void grow() {
-    DenseTable larger;
-    larger.make(slots_ == nullptr ? 8 : size() * 2);
-    each([&](Hash hash, std::uint32_t position) { larger.place({hash, position}); });
-    *this = std::move(larger);
-  }
-
-  std::unique_ptr<Slot[]> slots_;  // none, or a power of two of them, at most 2^32
-  std::uint32_t mask_ = 0;         // their number less one
-  std::uint32_t room_ = 0;         // entries that it takes before it grows
+ private:
+  struct Piece {
+    PageMemory memory;
+    std::size_t table_bytes;
+    std::size_t users;
+  };
+  std::vector<Piece> pieces_;  // one or two, unless the tables differ much
 };
 
 class DenseIndex {
@@ -139,12 +154,13 @@ class DenseIndex {
 
   void insert(std::uint64_t hash, std::uint32_t position) {
     STAMPEDE_ASSERT(position != kNone, "an index position is not 'none'");
-    if (shards_ != nullptr) return shard_of(hash).insert(low(hash), position);
-    if (small_.full() && small_.size() == kSmallMax) {
+    if (shards_ == nullptr) {
+      if (!small_.full() || small_.size() < kSmallMax) return insert_small(hash, position);
       split();
-      return shard_of(hash).insert(low(hash), position);
     }
-    small_.insert(hash, position);
+    auto& shard = shard_of(hash);
+    if (shard.full()) grow(hash >> 56);
+    shard.insert(low(hash), position);
   }
 
   // Room for about `entries` in all; of an index that is empty.
@@ -152,6 +168,7 @@ class DenseIndex {
     // Shards fill up unevenly: a tenth more than the mean is enough for nearly all of them.
     const auto each = entries / kShards + entries / kShards / 10;
     if (entries * 3 / 2 < kSmallMax) return;  // a small index grows soon enough
+    STAMPEDE_ASSERT(small_.size() == 0, "room is made before the first entry");
     make_shards(std::bit_ceil(each * 3 / 2 + 1));
   }
 
@@ -173,28 +190,54 @@ class DenseIndex {
   using Small = DenseTable<std::uint64_t>;
   using Shard = DenseTable<std::uint32_t>;
   static constexpr std::size_t kShards = 256;
+  static constexpr std::size_t kSmallMin = 8;     // slots
   static constexpr std::size_t kSmallMax = 4096;  // slots
 
   static std::uint32_t low(std::uint64_t hash) { return static_cast<std::uint32_t>(hash); }
   [[nodiscard]] Shard& shard_of(std::uint64_t hash) const { return shards_[hash >> 56]; }
 
+  void insert_small(std::uint64_t hash, std::uint32_t position) {
+    if (small_.full()) {
+      const auto size = small_.size() == 0 ? kSmallMin : small_.size() * 2;
+      auto slots = std::make_unique<Small::Slot[]>(size);
+      Small larger(slots.get(), size);
+      small_.each([&](std::uint64_t one, std::uint32_t at) { larger.insert(one, at); });
+      small_ = larger;
+      small_slots_ = std::move(slots);
+    }
+    small_.insert(hash, position);
+  }
+
+  [[nodiscard]] Shard make_shard(std::size_t number, std::size_t slots) {
+    const auto bytes = slots * sizeof(Shard::Slot);
+    return {static_cast<Shard::Slot*>(pieces_.take(number, kShards, bytes)), slots};
+  }
+
   void make_shards(std::size_t slots) {
-    STAMPEDE_ASSERT(shards_ == nullptr, "room is made before the first entry");
     shards_ = std::make_unique<Shard[]>(kShards);
-    for (std::size_t i = 0; i < kShards; ++i) shards_[i].reserve(slots);
+    for (std::size_t i = 0; i < kShards; ++i) shards_[i] = make_shard(i, slots);
+  }
+
+  void grow(std::size_t number) {
+    auto& shard = shards_[number];
+    auto larger = make_shard(number, shard.size() * 2);
+    shard.each([&](std::uint32_t hash, std::uint32_t at) { larger.insert(hash, at); });
+    pieces_.give_back(shard.size() * sizeof(Shard::Slot));
+    shard = larger;
   }
 
   // No longer small.
   [[gnu::noinline]] void split() {
     make_shards(kSmallMax * 2 / kShards);
-    small_.each([this](std::uint64_t hash, std::uint32_t position) {
-      shard_of(hash).insert(low(hash), position);
-    });
+    small_.each([this](std::uint64_t hash, std::uint32_t position) { insert(hash, position); });
     small_ = {};
+    small_slots_.reset();
   }
 
-  Small small_;                      // empty once there are shards
+  Small small_;  // empty once there are shards
+  std::unique_ptr<Small::Slot[]> small_slots_;
   std::unique_ptr<Shard[]> shards_;  // of a large one
+  TablePieces pieces_;               // their slots
 };
 
 // Append-only storage in blocks: growing never moves what is there and never doubles the memory.

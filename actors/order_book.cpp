@@ -98,24 +98,25 @@ void OrderBook::prefetch_item(std::uint64_t id) const {
   if (at != DenseIndex::kNone) prefetch_line(&items_[at]);
 }
 
+// One object for all ends, so that it is made where the caller wants it.
 OrderDecision OrderBook::decide_order(const Request& order, const OrderKeys& keys) const {
-  if (const auto* known = find_known(keys.request)) {
-    if ((known->kind == KnownKind::item_change || known->content != keys.content) &&
-        !config::mutation("key_reuse_ignored"))
-      return order_error(Code::key_reused);
-    OrderDecision repeat;
-    repeat.known = true;
-    repeat.answer = answer_of(*known);
-    return repeat;
-  }
-  if (is_closed(order.item)) return order_error(Code::internal);
-  const auto position = find_item(order.item);
-  if (position == DenseIndex::kNone) return order_error(Code::unknown_item, "item");
-  const auto& item = items_[position];
-  if (order.qty == 0 || order.qty > item.max_qty) return order_error(Code::bad_request, "qty");
-  if (known_.size() >= limits_.orders_max) return order_error(Code::overloaded);
-
   OrderDecision decision;
+  if (const auto* known = find_known(keys.request)) {
+    decision.known = (known->kind != KnownKind::item_change && known->content == keys.content) ||
+                     config::mutation("key_reuse_ignored");
+    if (decision.known)
+      decision.answer = answer_of(*known);
+    else
+      decision.error = Code::key_reused;
+    return decision;
+  }
+  const auto position = find_item(order.item);
+  decision.error = refusal(order, position);
+  if (decision.error == Code::unknown_item) decision.field = "item";
+  if (decision.error == Code::bad_request) decision.field = "qty";
+  if (decision.error != Code::none) return decision;
+
+  const auto& item = items_[position];
   decision.request_hash = keys.request;
   decision.content_hash = keys.content;
   decision.item_position = position;
@@ -134,6 +135,14 @@ OrderDecision OrderBook::decide_order(const Request& order, const OrderKeys& key
     decision.answer.left = item.amount - order.qty;
   }
   return decision;
+}
+
+// Why an order with a new id is not decided at all.
+Code OrderBook::refusal(const Request& order, std::uint32_t position) const {
+  if (is_closed(order.item)) return Code::internal;
+  if (position == DenseIndex::kNone) return Code::unknown_item;
+  if (order.qty == 0 || order.qty > items_[position].max_qty) return Code::bad_request;
+  return known_.size() >= limits_.orders_max ? Code::overloaded : Code::none;
 }
 
 OrderDecision OrderBook::look_up(std::string_view request_id) const {

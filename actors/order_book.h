@@ -153,6 +153,7 @@ class OrderBook {
     return (position & kRejection) != 0 ? rejections_[position & ~kRejection] : known_[position];
   }
   [[nodiscard]] const Known* find_known(const storage::RequestHash& hash) const;
+  [[nodiscard]] Code refusal(const Request& order, std::uint32_t position) const;
   [[nodiscard]] Answer answer_of(const Known& known) const;
   [[nodiscard]] std::uint32_t find_item(std::uint64_t id) const;
   [[nodiscard]] std::uint64_t bought(std::uint64_t user_key) const;

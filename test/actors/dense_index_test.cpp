@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <random>
@@ -39,6 +40,34 @@ TEST_CASE("inserts and erases in random order agree with a map") {
     for (auto it = range.first; it != range.second; ++it) there = there || it->second == at;
     const auto found = index.find(hashes[at], [&](std::uint32_t p) { return p == at; });
     REQUIRE((found == at) == there);
+  }
+}
+
+TEST_CASE("a large index finds every entry while its shards grow one by one") {
+  DenseIndex index;
+  const auto hash_of = [](std::uint64_t i) { return i * 0x9E37'79B9'7F4A'7C15ULL; };
+  constexpr std::uint32_t kEntries = 300'000;
+  for (std::uint32_t i = 0; i < kEntries; ++i) index.insert(hash_of(i), i);
+  const auto is = [](std::uint32_t wanted) {
+    return [wanted](std::uint32_t p) { return p == wanted; };
+  };
+  for (std::uint32_t i = 0; i < kEntries; ++i) REQUIRE(index.find(hash_of(i), is(i)) == i);
+  CHECK(index.find(hash_of(kEntries), is(kEntries)) == DenseIndex::kNone);
+  CHECK(index.memory_bytes() < std::size_t{kEntries} * 25);
+  DenseIndex moved = std::move(index);
+  CHECK(moved.find(hash_of(7), is(7)) == 7);
+}
+
+TEST_CASE("memory from the kernel is zeroed, and huge pieces start at a huge page") {
+  for (const std::size_t bytes : {std::size_t{64} << 10, std::size_t{5} << 20}) {
+    stampede::actors::PageMemory memory(bytes);
+    auto* data = static_cast<unsigned char*>(memory.data());
+    CHECK(std::all_of(data, data + bytes, [](auto byte) { return byte == 0; }));
+    data[bytes - 1] = 1;
+    if (bytes >= std::size_t{2} << 20)
+      CHECK(reinterpret_cast<std::uintptr_t>(data) % (std::size_t{2} << 20) == 0);
+    auto other = std::move(memory);
+    CHECK(static_cast<unsigned char*>(other.data())[bytes - 1] == 1);
   }
 }
 
