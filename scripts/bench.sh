@@ -71,7 +71,7 @@ done
   fail 2 "--only '$only' is no list of P1 to P12 with commas"
 
 # Orders of each point; throughput points shall last two seconds at least.
-answers=1600000 redis_answers=500000 batched=4000000 redis_batched=800000
+answers=2000000 redis_answers=500000 batched=5000000 redis_batched=800000
 stored=200000 direct_hot=20000 direct_uniform=40000 many_items=10000
 backlog=500000 single=3000 saturated=800000 http=300000 flood=1000000
 owed=1000000 growth_items=1000000 growth_ids=10000000 growth_piece=500000
