@@ -87,11 +87,6 @@ NodeRuntime::~NodeRuntime() {
   ::close(stop_event_);
 }
 
-transport::NetOptions NodeRuntime::net() const {
-  const auto& net = options_.config.net;
-  return {net.tcp(), net.bind, net.port_base, options_.config.run_dir};
-}
-
 namespace {
 
 std::string usable(std::variant<std::string, transport::EndpointError> found, NodeRuntime& node) {
@@ -103,11 +98,12 @@ std::string usable(std::variant<std::string, transport::EndpointError> found, No
 }  // namespace
 
 std::string NodeRuntime::endpoint(transport::Channel channel, int index) {
-  return usable(transport::endpoint(net(), channel, index), *this);
+  return usable(transport::endpoint(transport::net_options(config()), channel, index), *this);
 }
 
 std::string NodeRuntime::local_clients_endpoint() {
-  return usable(transport::local_clients_endpoint(net(), options_.index), *this);
+  return usable(transport::local_clients_endpoint(transport::net_options(config()), options_.index),
+                *this);
 }
 
 void NodeRuntime::watch(const std::string& name, const caf::actor& actor) {
@@ -314,9 +310,8 @@ int run_node(NodeOptions options, const std::function<void(NodeRuntime&)>& start
     return refuse(options, kExitOtherWriter, *reason);
   }
   remove_exit_note(options.config.run_dir, id);
-  const transport::NetOptions net{options.config.net.tcp(), options.config.net.bind,
-                                  options.config.net.port_base, options.config.run_dir};
-  if (const auto problem = transport::make_socket_directory(net); !problem.empty()) {
+  if (const auto problem = transport::make_socket_directory(transport::net_options(options.config));
+      !problem.empty()) {
     return refuse(options, kExitConfig, problem);
   }
   auto keys = keys_of(options.config);

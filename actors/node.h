@@ -42,7 +42,6 @@ class NodeRuntime {
   std::uint64_t instance() const { return instance_; }  // random, new at every start, never 0
   caf::actor_system& system() { return system_; }
   transport::Context& context() { return context_; }
-  transport::NetOptions net() const;
   // The endpoint of a channel; ends the process with 78 when its path is too long.
   std::string endpoint(transport::Channel channel, int index = 1);
   // The same, of this webapp for clients of this host.

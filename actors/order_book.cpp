@@ -28,13 +28,6 @@ ItemDecision item_error(Code code, std::string_view field = {}) {
   return decision;
 }
 
-OrderDecision order_error(Code code, std::string_view field = {}) {
-  OrderDecision decision;
-  decision.error = code;
-  decision.field = field;
-  return decision;
-}
-
 }  // namespace
 
 std::uint64_t books_hash(std::uint64_t item, std::int64_t amount, std::int64_t sold) {
@@ -146,12 +139,13 @@ Code OrderBook::refusal(const Request& order, std::uint32_t position) const {
 }
 
 OrderDecision OrderBook::look_up(std::string_view request_id) const {
-  const auto* known = find_known(hasher_.id(request_id));
-  if (known == nullptr || known->kind == KnownKind::item_change)
-    return order_error(Code::unknown_request);
   OrderDecision decision;
-  decision.known = true;
-  decision.answer = answer_of(*known);
+  const auto* known = find_known(hasher_.id(request_id));
+  decision.known = known != nullptr && known->kind != KnownKind::item_change;
+  if (decision.known)
+    decision.answer = answer_of(*known);
+  else
+    decision.error = Code::unknown_request;
   return decision;
 }
 

@@ -2,8 +2,8 @@
 
 namespace stampede::config {
 
-// For a process whose threads hand much small work to each other: the first thing that its main()
-// calls, for this thread and all that it starts.
+// For a process whose threads hand much small work to each other: called before it starts any, for
+// this thread and all that it starts.
 //
 // A thread that is woken no longer interrupts the one that runs (SCHED_BATCH, sched(7)): it waits
 // until that one sleeps or its slice is over, a few milliseconds at most, and then finds all that

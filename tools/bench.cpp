@@ -44,7 +44,7 @@ bool over_http(BenchVia via) {
 std::variant<Target, Sf1Failure> target_of(const config::Config& config, BenchVia via) {
   if (over_http(via)) return Target{config.webapp.http, {}};
   if (via == BenchVia::ipc) {
-    const auto place = transport::local_clients_endpoint(net_options(config));
+    const auto place = transport::local_clients_endpoint(transport::net_options(config));
     if (const auto* error = std::get_if<transport::EndpointError>(&place))
       return Sf1Failure{error->message, kExitWrongUse};
     return Target{std::get<std::string>(place), {}};

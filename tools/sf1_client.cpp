@@ -36,12 +36,9 @@ bool is_final(const json& answer) {
 
 }  // namespace
 
-transport::NetOptions net_options(const config::Config& config) {
-  return {config.net.tcp(), config.net.bind, config.net.port_base, config.run_dir};
-}
-
 std::string client_endpoint(const config::Config& config) {
-  const auto place = transport::endpoint(net_options(config), transport::Channel::webapp_clients);
+  const auto place =
+      transport::endpoint(transport::net_options(config), transport::Channel::webapp_clients);
   const auto* text = std::get_if<std::string>(&place);
   STAMPEDE_ASSERT(text != nullptr, "a tcp endpoint has no path that could be too long");
   return *text;

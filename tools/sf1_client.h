@@ -18,7 +18,6 @@
 #include <vector>
 
 #include "config/config.h"
-#include "transport/endpoint.h"
 #include "transport/sockets.h"
 
 namespace stampede::tools {
@@ -27,8 +26,6 @@ struct Sf1Failure {
   std::string message;  // what happened, what it means, what to do
   int exit;             // 5: no answer in time, the outcome is unknown; 7: no connection; 2: keys
 };
-
-transport::NetOptions net_options(const config::Config& config);
 
 // Where webapp-1 takes clients.
 std::string client_endpoint(const config::Config& config);

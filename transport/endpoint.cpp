@@ -59,6 +59,10 @@ std::variant<std::string, EndpointError> ipc(const NetOptions& net, const std::s
 
 }  // namespace
 
+NetOptions net_options(const config::Config& config) {
+  return {config.net.tcp(), config.net.bind, config.net.port_base, config.run_dir};
+}
+
 std::variant<std::string, EndpointError> endpoint(const NetOptions& net, Channel channel,
                                                   int index) {
   if (index < 1)

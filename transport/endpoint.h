@@ -7,6 +7,8 @@
 #include <string>
 #include <variant>
 
+#include "config/config.h"
+
 namespace stampede::transport {
 
 // Offsets from net.port_base; also the order in which they are documented.
@@ -27,6 +29,8 @@ struct NetOptions {
   int port_base = 7100;
   std::filesystem::path run_dir;  // ipc sockets live in <run_dir>/sock
 };
+
+NetOptions net_options(const config::Config& config);
 
 inline constexpr std::size_t kIpcPathMax = 100;  // bytes; the kernel's limit is 107
 
