@@ -2,8 +2,6 @@
 
 #include <malloc.h>
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -13,6 +11,7 @@
 #include "actors/retention.h"
 #include "actors/snapshot_builder.h"
 #include "actors/steady_actor.h"
+#include "config/throughput.h"
 #include "storage/database.h"
 
 namespace stampede::actors {
@@ -30,7 +29,6 @@ constexpr auto kAfterKept = seconds(60);         // it reads snapshots and a seg
 constexpr auto kAfterFailure = seconds(30);      // the disk may be full
 constexpr auto kAfterDifference = seconds(600);  // comparing reads a segment and its rows
 constexpr std::size_t kDifferencesLogged = 5;
-constexpr int kLowestPriority = 19;
 
 std::int64_t wall_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
@@ -84,7 +82,7 @@ class SnapshotKeeper : public SteadyActor {
         dir_(node.config().log.dir.string()) {}
 
   void act() override {
-    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kLowestPriority);
+    config::run_when_idle();
     show_newest();
     while (running_) {
       receive([&](const caf::exit_msg&) { running_ = false; },

@@ -1,10 +1,10 @@
 #pragma once
 
 // The snapshot actor: makes a snapshot when enough closed segments lie behind the newest one, and
-// removes segments that nobody needs any more. Detached, on a thread of the lowest priority: it
-// reads files and asks the database on a session of its own, and never touches the core. What goes
-// wrong is logged and tried again later; it never stops the sale. Only a program error ends the
-// node (70).
+// removes segments that nobody needs any more. Detached, on a thread that runs when nothing else
+// does: it reads files and asks the database on a session of its own, and never touches the core.
+// What goes wrong is logged and tried again later; it never stops the sale. Only a program error
+// ends the node (70).
 //
 // Memory: while one is being made, a second OrderBook (snapshot_builder.h); given back afterwards.
 

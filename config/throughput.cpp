@@ -19,4 +19,9 @@ void prefer_throughput() {
   ::mallopt(M_TOP_PAD, kMiB);
 }
 
+void run_when_idle() {
+  const sched_param none{};
+  static_cast<void>(::sched_setscheduler(0, SCHED_IDLE, &none));
+}
+
 }  // namespace stampede::config

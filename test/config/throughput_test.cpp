@@ -6,6 +6,7 @@
 #include <thread>
 
 using stampede::config::prefer_throughput;
+using stampede::config::run_when_idle;
 
 TEST_CASE("threads that are started later wait for their turn, others are left as they are") {
   int own = -1;
@@ -17,5 +18,15 @@ TEST_CASE("threads that are started later wait for their turn, others are left a
   }).join();
   CHECK(own == SCHED_BATCH);
   CHECK(later == SCHED_BATCH);
+  CHECK(::sched_getscheduler(0) == SCHED_OTHER);
+}
+
+TEST_CASE("a thread whose work can wait runs when nothing else does, and others as before") {
+  int own = -1;
+  std::thread([&] {
+    run_when_idle();
+    own = ::sched_getscheduler(0);
+  }).join();
+  CHECK(own == SCHED_IDLE);
   CHECK(::sched_getscheduler(0) == SCHED_OTHER);
 }
