@@ -1,6 +1,7 @@
 #include "actors/backend_report.h"
 
 #include <chrono>
+#include <utility>
 
 namespace stampede::actors {
 
@@ -25,7 +26,7 @@ std::uint64_t left_of(std::uint64_t written, std::uint64_t removed) {
 
 }  // namespace
 
-void report_backend(json& out, const BackendStatus& status) {
+void report_backend(json& out, BackendStatus& status) {
   const auto owed = status.owed.load();
   const bool claimed = status.claimed.load();
   out["progress"] = status.progress.load();
@@ -52,7 +53,7 @@ void report_backend(json& out, const BackendStatus& status) {
       {"replayed", status.replayed.load()},  {"refused", status.refused.load()},
       {"malformed", status.malformed.load()}};
   const std::lock_guard lock(status.items_mutex);
-  if (!status.items.is_null()) out["items"] = status.items;
+  if (!status.items.is_null()) out["items"] = std::exchange(status.items, nullptr);
   out["log"]["parked"] = status.parked;
 }
 

@@ -12,7 +12,7 @@
 
 namespace stampede::actors {
 
-void report_backend(nlohmann::json& out, const BackendStatus& status);
+void report_backend(nlohmann::json& out, BackendStatus& status);
 
 // {"do":"item_put"|"stock_change", …} as a request whose views point into `command`; a text says
 // which member is missing or of a wrong type.

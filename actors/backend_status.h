@@ -34,7 +34,7 @@ struct BackendStatus {
   std::atomic<bool> claimed{false};
 
   mutable std::mutex items_mutex;
-  nlohmann::json items;                             // guarded by items_mutex; refreshed each second
+  nlohmann::json items;  // guarded by items_mutex; new each second, null once it is reported
   nlohmann::json parked = nlohmann::json::array();  // guarded by items_mutex; as of the start
 };
 
