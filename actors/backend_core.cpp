@@ -266,10 +266,12 @@ void BackendCore::wait_for(Open&& open, Effects& effects) {
 void BackendCore::on_durable(std::size_t appends, Effects& effects) {
   STAMPEDE_ASSERT(appends <= in_log_.size(), "only what was sent can become durable");
   for (; appends > 0; --appends) {
-    const auto& append = in_log_.front();
+    auto& [append, changes] = in_log_.front();
     if (append->last_lsn != 0) durable_lsn_ = append->last_lsn;
-    note_news(append->items);
-    projection_.add(append);
+    note_news(changes);
+    projection_.add(append, changes);
+    changes.clear();
+    spare_changes_.push_back(std::move(changes));
     in_log_.pop_front();
   }
   release(effects);

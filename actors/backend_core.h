@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -72,7 +73,9 @@ class BackendCore {
   // The log is at `last`; the next decision takes the first lsn of `epoch`.
   void take_over(std::uint64_t epoch, Lsn last);
   // Commands still owed from the log, in lsn order.
-  void add_owed(const AppendPtr& append) { projection_.add(append); }
+  void add_owed(const AppendPtr& append, std::span<const ItemChange> items) {
+    projection_.add(append, items);
+  }
   // An item of a database that has never had a log, logged as an ItemPut during the start. Returns
   // the name of the field that is out of bounds, or nothing.
   std::string_view import_item(const Request& request, Effects& effects);
@@ -117,6 +120,11 @@ class BackendCore {
     BooksAnswer books;
   };
 
+  struct InLog {  // sent, not durable
+    AppendPtr append;
+    std::vector<ItemChange> changes;
+  };
+
   struct Prepared {  // a decoded request, and what it is looked up by if it is an order
     Request request;
     OrderKeys keys;
@@ -153,7 +161,9 @@ class BackendCore {
   bool lanes_started_ = false;
   bool log_full_ = false;
   std::shared_ptr<Append> current_;  // being filled; null when empty
-  std::deque<AppendPtr> in_log_;     // sent, not durable
+  std::vector<ItemChange> changes_;  // its item changes, neighbours of one item merged
+  std::deque<InLog> in_log_;
+  std::vector<std::vector<ItemChange>> spare_changes_;  // empty; kept for their memory
   std::deque<Open> open_;
   std::vector<OutcomeRecord> outcomes_;  // to be logged with the next append
   std::uint64_t broker_ = 0;             // the broker instance that `answered_` is for

@@ -21,12 +21,11 @@ void BackendCore::append_framed(RecordType type) {
 void BackendCore::note_amount(const OrderDecision& decision, Lsn lsn) {
   const auto item = decision.answer.item;
   const auto amount = *decision.answer.left;
-  auto& items = current_->items;
-  if (!items.empty() && items.back().item == item) {
-    items.back().last = lsn;
-    items.back().amount = amount;
+  if (!changes_.empty() && changes_.back().item == item) {
+    changes_.back().last = lsn;
+    changes_.back().amount = amount;
   } else {
-    auto& change = items.emplace_back();
+    auto& change = changes_.emplace_back();
     change.item = item;
     change.position = decision.item_position;
     change.first = change.last = lsn;
@@ -65,7 +64,7 @@ void BackendCore::log_item(const ItemDecision& decision, Lsn lsn) {
   append_framed(RecordType::emit);
   if (current_->decisions++ == 0) current_->first_lsn = lsn;
   current_->last_lsn = lsn;
-  auto& change = current_->items.emplace_back();
+  auto& change = changes_.emplace_back();
   change.item = put.item;
   change.position = decision.item_position;
   change.first = change.last = lsn;
@@ -85,9 +84,13 @@ void BackendCore::log_outcomes() {
 void BackendCore::close_append(Effects& effects) {
   if (!current_) return;
   if (current_->decisions == 0) current_->first_lsn = last_lsn_ + 1;
-  in_log_.push_back(std::move(current_));
+  effects.appends.push_back(current_);
+  in_log_.push_back({std::move(current_), std::move(changes_)});
   current_ = nullptr;
-  effects.appends.push_back(in_log_.back());
+  changes_.clear();
+  if (spare_changes_.empty()) return;
+  changes_ = std::move(spare_changes_.back());
+  spare_changes_.pop_back();
 }
 
 void BackendCore::flush(Effects& effects) {

@@ -72,7 +72,7 @@ Projection::Projection(ProjectionLimits limits) : limits_(limits), lanes_(limits
                   "a projection has lanes and room in their batches");
 }
 
-void Projection::add(const AppendPtr& append) {
+void Projection::add(const AppendPtr& append, std::span<const ItemChange> items) {
   if (append->inserts > 0) {
     STAMPEDE_ASSERT(queue_.empty() || queue_.back()->last_lsn < append->first_lsn,
                     "appends become durable in lsn order");
@@ -80,7 +80,6 @@ void Projection::add(const AppendPtr& append) {
     queued_inserts_ += append->inserts;
   }
   constexpr std::size_t kAhead = 8;  // memory works while we do
-  const auto& items = append->items;
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (i + kAhead < items.size() && items[i + kAhead].position < newest_.size())
       prefetch_line(&newest_[items[i + kAhead].position]);

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,7 +36,7 @@ struct ItemDetails {
   std::uint32_t max_qty = 0;
 };
 
-// Item commands of one log append: the newest state of an item that the append left behind.
+// What a log append did to an item: the newest state that it left behind.
 struct ItemChange {
   std::uint64_t item = 0;
   std::uint32_t position = 0;  // the item's place in the book
@@ -47,14 +48,13 @@ struct ItemChange {
 
 // A run of log records that went to the log as one piece. Immutable once it is sent to the log.
 struct Append {
-  std::string records;            // framed records, as in the log
-  std::uint32_t count = 0;        // records
-  std::uint32_t decisions = 0;    // EMIT and REJECT records among them
-  std::uint32_t inserts = 0;      // OrderInserts among them
-  Lsn first_lsn = 0;              // of the first decision (or the next lsn when there is none)
-  Lsn last_lsn = 0;               // of the last decision, 0 without one
-  std::vector<Lsn> lsns;          // only when the decisions are not contiguous (replay)
-  std::vector<ItemChange> items;  // in lsn order; neighbours of one item are merged
+  std::string records;          // framed records, as in the log
+  std::uint32_t count = 0;      // records
+  std::uint32_t decisions = 0;  // EMIT and REJECT records among them
+  std::uint32_t inserts = 0;    // OrderInserts among them
+  Lsn first_lsn = 0;            // of the first decision (or the next lsn when there is none)
+  Lsn last_lsn = 0;             // of the last decision, 0 without one
+  std::vector<Lsn> lsns;        // only when the decisions are not contiguous (replay)
 };
 using AppendPtr = std::shared_ptr<const Append>;
 
@@ -90,8 +90,9 @@ class Projection {
  public:
   explicit Projection(ProjectionLimits limits);
 
-  // Takes what has become durable (or, at start, is still owed).
-  void add(const AppendPtr& append);
+  // Takes what has become durable (or, at start, is still owed): an append and its item changes, in
+  // lsn order.
+  void add(const AppendPtr& append, std::span<const ItemChange> items);
 
   // The next work of each lane that is free; marks those lanes busy.
   void dispatch(std::vector<LaneWork>& out);

@@ -90,7 +90,7 @@ void hand_over_owed(BackendCore& core, const storage::ReplayFold& fold, std::uin
   const auto owed = fold.owed();
   auto append = std::make_shared<Append>();
   const auto close = [&] {
-    if (append->inserts > 0 || !append->items.empty()) core.add_owed(append);
+    if (append->inserts > 0) core.add_owed(append, {});
     append = std::make_shared<Append>();
   };
   for (const auto& order : owed.orders) {
@@ -103,16 +103,17 @@ void hand_over_owed(BackendCore& core, const storage::ReplayFold& fold, std::uin
   }
   close();
   storage::CommandDecoder decoder;
-  for (const auto& put : owed.puts) append->items.push_back(owed_put(decoder, core.book(), put));
+  std::vector<ItemChange> changes;
+  for (const auto& put : owed.puts) changes.push_back(owed_put(decoder, core.book(), put));
   for (const auto& amount : owed.amounts) {
     if (config::mutation("amounts_not_handed_over")) continue;
-    auto& change = append->items.emplace_back();
+    auto& change = changes.emplace_back();
     change.item = amount.item;
     change.position = core.book().position_of(amount.item);
     change.first = change.last = amount.lsn;
     change.amount = amount.amount;
   }
-  close();
+  core.add_owed(append, changes);
 }
 
 Status import_items(storage::LogWriter& writer, BackendCore& core,
