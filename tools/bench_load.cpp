@@ -97,6 +97,11 @@ bool BenchLoad::all_planned() const {
          slots_.size() >= kBenchOrdersMax;
 }
 
+// Of an open order.
+std::uint64_t BenchLoad::planned_ms(std::uint64_t order) const {
+  return (slots_[order] & ~kRetryPlanned) / 1'000'000;
+}
+
 std::uint64_t BenchLoad::planned_ns(std::uint64_t order) const {
   return static_cast<std::uint64_t>(static_cast<double>(order) * 1e9 / options_.rate);
 }
@@ -163,7 +168,6 @@ void BenchLoad::send_new(std::uint64_t count, std::uint64_t planned) {
   second_.sent += count;
   group_.clear();
   for (auto order = first; order < first + count; ++order) {
-    silent_.push_back({order, static_cast<std::uint32_t>(planned / 1'000'000)});
     group_.push_back(order);
     const auto earlier = plan_.repeat_after(order);
     if (!earlier) continue;
@@ -232,7 +236,7 @@ void BenchLoad::take_decision(std::uint64_t order, const ScannedAnswer& answer) 
   const bool confirmed = answer.kind == Kind::confirmed;
   const std::uint64_t value = confirmed                       ? answer.order_id
                               : answer.kind == Kind::accepted ? kAccepted
-                                                              : rejection_mark(answer.reason);
+                                                              : mark_of(answer.reason);
   if ((slots_[order] & kFinal) != 0) {
     const std::uint64_t before = slots_[order] & ~kFinal;
     if (before != value && before != kGivenUp) contradiction(order, before, value);
@@ -249,18 +253,20 @@ void BenchLoad::take_decision(std::uint64_t order, const ScannedAnswer& answer) 
   } else {
     ++result_.rejected;
     ++second_.rejected;
-    count_reason(answer.reason);
+    count_reason();
   }
   take_final(order, value);
 }
 
-// Most rejections have the reason of the one before.
-void BenchLoad::count_reason(std::string_view reason) {
-  if (last_reason_count_ == nullptr || last_reason_ != reason) {
-    last_reason_ = reason;
-    last_reason_count_ = &result_.reasons[last_reason_];
-  }
-  ++*last_reason_count_;
+std::uint64_t BenchLoad::mark_of(std::string_view reason) {
+  if (reason_.mark == 0 || reason_.text != reason)
+    reason_ = {std::string(reason), rejection_mark(reason), nullptr};
+  return reason_.mark;
+}
+
+void BenchLoad::count_reason() {
+  if (reason_.count == nullptr) reason_.count = &result_.reasons[reason_.text];
+  ++*reason_.count;
 }
 
 void BenchLoad::take_final(std::uint64_t order, std::uint64_t value) {
@@ -315,6 +321,8 @@ void BenchLoad::lost(std::uint32_t order) {
 
 void BenchLoad::lost_all() {
   backlog_.clear();  // all of it is open, or a repeat
+  for (auto order = oldest_; order < slots_.size(); ++order)
+    if ((slots_[order] & kFinal) == 0) resend(static_cast<std::uint32_t>(order));
   for (const Sent& sent : silent_)
     if ((slots_[sent.order] & kFinal) == 0) resend(sent.order);
 }
@@ -329,25 +337,37 @@ void BenchLoad::send_retries(std::uint32_t now) {
   }
 }
 
+std::uint64_t BenchLoad::timeout_ms() const {
+  return static_cast<std::uint64_t>(options_.timeout.count()) / 1'000'000;
+}
+
 void BenchLoad::resend_silent(std::uint32_t now) {
-  const auto timeout_ms = static_cast<std::uint64_t>(options_.timeout.count()) / 1'000'000;
-  const auto silence = static_cast<std::uint32_t>(std::min<std::uint64_t>(kSilenceMs, timeout_ms));
+  const auto silence = std::min<std::uint64_t>(kSilenceMs, timeout_ms());
+  for (; oldest_ < slots_.size(); ++oldest_) {
+    if ((slots_[oldest_] & kFinal) != 0) continue;
+    if (now < planned_ms(oldest_) + silence) break;
+    look_after(static_cast<std::uint32_t>(oldest_), now);
+  }
   while (!silent_.empty()) {
     const Sent sent = silent_.front();
-    const std::uint64_t slot = slots_[sent.order];
-    const bool final = (slot & kFinal) != 0;
+    const bool final = (slots_[sent.order] & kFinal) != 0;
     if (!final && now < sent.at_ms + silence) return;
     silent_.pop_front();
-    if (final) continue;
-    if (now >= (slot & ~kRetryPlanned) / 1'000'000 + timeout_ms) {
-      slots_[sent.order] = kFinal | kGivenUp;
-      ++result_.no_answer;
-      --open_;
-      continue;
-    }
-    silent_.push_back({sent.order, now});
-    if ((slot & kRetryPlanned) == 0) resend(sent.order);
+    if (!final) look_after(sent.order, now);
   }
+}
+
+// Of an open order that nothing was heard of for long.
+void BenchLoad::look_after(std::uint32_t order, std::uint32_t now) {
+  auto& slot = slots_[order];
+  if (now >= planned_ms(order) + timeout_ms()) {
+    slot = kFinal | kGivenUp;
+    ++result_.no_answer;
+    --open_;
+    return;
+  }
+  silent_.push_back({order, now});
+  if ((slot & kRetryPlanned) == 0) resend(order);
 }
 
 void BenchLoad::end_second() {
@@ -387,6 +407,7 @@ void BenchLoad::ask_for_results() {
   end_second();
   const Latency load = result_.latency;
   wire_.ask_for_results();
+  oldest_ = slots_.size();
   for (std::uint32_t order = 0; order < slots_.size(); ++order) {
     if (slots_[order] != (kFinal | kAccepted)) continue;
     slots_[order] = now_ns();

@@ -95,6 +95,11 @@ class BenchLoad : private WireEvents {
     std::uint32_t order;
     std::uint32_t at_ms;
   };
+  struct Reason {
+    std::string text;
+    std::uint64_t mark = 0;  // see the .cpp; 0: none yet
+    std::uint64_t* count = nullptr;
+  };
   struct Retry {
     std::uint32_t at_ms;
     std::uint32_t order;
@@ -112,6 +117,8 @@ class BenchLoad : private WireEvents {
   [[nodiscard]] std::uint32_t now_ms() const;
   [[nodiscard]] bool all_planned() const;
   [[nodiscard]] std::uint64_t planned_ns(std::uint64_t order) const;
+  [[nodiscard]] std::uint64_t planned_ms(std::uint64_t order) const;
+  [[nodiscard]] std::uint64_t timeout_ms() const;
 
   [[nodiscard]] std::uint64_t next_batch() const;
   void send_due();
@@ -121,13 +128,15 @@ class BenchLoad : private WireEvents {
   void resend(std::uint32_t order);
   bool receive();
   void take_decision(std::uint64_t order, const ScannedAnswer& answer);
-  void count_reason(std::string_view reason);
+  [[nodiscard]] std::uint64_t mark_of(std::string_view reason);
+  void count_reason();
   void take_final(std::uint64_t order, std::uint64_t value);
   void contradiction(std::uint64_t order, std::uint64_t before, std::uint64_t after);
   void take_error(std::uint64_t order, const ScannedAnswer& answer);
   void maintain();
   void send_retries(std::uint32_t now);
   void resend_silent(std::uint32_t now);
+  void look_after(std::uint32_t order, std::uint32_t now);
   void end_second();
   void wait_for_something();
   void hear_out();
@@ -142,7 +151,8 @@ class BenchLoad : private WireEvents {
   std::vector<std::uint32_t> group_;   // the orders of the message at hand
   std::deque<std::uint32_t> backlog_;  // orders that the wire did not take
   std::vector<std::uint64_t> slots_;   // one per order, see the .cpp
-  std::deque<Sent> silent_;            // every open order once, by the time it was last looked at
+  std::size_t oldest_ = 0;             // all orders before it are answered or in silent_
+  std::deque<Sent> silent_;            // asked again, by the time when they were last looked at
   std::priority_queue<Retry, std::vector<Retry>, std::greater<>> retries_;
   bool all_sent_ = false;
   std::uint64_t open_ = 0;
@@ -151,8 +161,7 @@ class BenchLoad : private WireEvents {
   std::uint64_t heard_ns_ = 0;  // when the message at hand came, or shortly before
   unsigned heard_ = 0;
   double cpu_before_ = 0;
-  std::string last_reason_;
-  std::uint64_t* last_reason_count_ = nullptr;
+  Reason reason_;             // of the rejection at hand; most have that of the one before
   std::uint64_t end_ns_ = 0;  // of the last final answer
   std::uint64_t next_maintenance_ns_ = 0;
   std::uint64_t next_second_ns_ = 1'000'000'000;

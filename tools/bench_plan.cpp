@@ -130,8 +130,7 @@ std::string_view BenchPlan::json(std::uint64_t n) {
   return json_;
 }
 
-std::optional<std::uint64_t> BenchPlan::repeat_after(std::uint64_t n) const {
-  if (repeats_below_ == 0) return std::nullopt;
+std::optional<std::uint64_t> BenchPlan::random_repeat_after(std::uint64_t n) const {
   if (random_at(content_.seed, kForRepeat, n) >> 32 >= repeats_below_) return std::nullopt;
   return below(n + 1, random_at(content_.seed, kForEarlier, n));
 }

@@ -38,7 +38,9 @@ class BenchPlan {
   // The body of POST /v1/orders.
   std::string_view json(std::uint64_t n);
   // The earlier order that is sent again after order n, if any.
-  [[nodiscard]] std::optional<std::uint64_t> repeat_after(std::uint64_t n) const;
+  [[nodiscard]] std::optional<std::uint64_t> repeat_after(std::uint64_t n) const {
+    return repeats_below_ == 0 ? std::nullopt : random_repeat_after(n);
+  }
   // Which order an id names; nothing for an id of another run.
   [[nodiscard]] std::optional<std::uint64_t> index_of(std::string_view id) const;
 
@@ -50,6 +52,7 @@ class BenchPlan {
  private:
   static constexpr std::size_t kDigits = 10;
   static constexpr std::size_t kUserDigits = 9;
+  [[nodiscard]] std::optional<std::uint64_t> random_repeat_after(std::uint64_t n) const;
   static void write_number(char* id_digits, std::uint64_t n);
   static void write_user(char* user_digits, std::uint32_t user);
   void make_map();
