@@ -27,7 +27,7 @@ noise hits all alike; only ratios inside one run mean something, absolute figure
       figure that it publishes
   P10 a killed backend with 1,000,000 orders that the database does not have: until it serves
   P11 P1 with 1,000,000 items and 10,000,000 remembered request ids; against one item and none
-  P12 1,000,000 requests for one unit; against P1
+  P12 2,000,000 requests for one unit; against P1
 Every round starts with empty private systems, databases and peers in a temporary directory (TMPDIR
 chooses the disk; P11 needs 6 GB) and ends with `verify`. A peer that is not installed is named as
 missing: scripts/install_deps.sh --bench installs what Debian has.
@@ -73,14 +73,14 @@ done
 # Orders of each point; throughput points shall last two seconds at least.
 answers=2000000 redis_answers=500000 batched=5000000 redis_batched=800000
 stored=200000 direct_hot=20000 direct_uniform=40000 many_items=10000
-backlog=500000 single=3000 saturated=800000 http=300000 flood=1000000
-owed=1000000 growth_items=1000000 growth_ids=10000000 growth_piece=500000
+backlog=500000 single=3000 saturated=800000 http=300000 flood=2000000
+owed=1000000 growth_items=1000000 growth_ids=10000000 growth_piece=500000 growth_orders=2000000
 if $quick; then
   rounds=1
   answers=100000 redis_answers=50000 batched=200000 redis_batched=100000
   stored=20000 direct_hot=1000 direct_uniform=2000 many_items=1000
   backlog=20000 single=300 saturated=50000 http=10000 flood=50000
-  owed=50000 growth_items=20000 growth_ids=100000 growth_piece=50000
+  owed=50000 growth_items=20000 growth_ids=100000 growth_piece=50000 growth_orders=50000
 fi
 growth_items=${items:-$growth_items} growth_ids=${ids:-$growth_ids}
 window=8192

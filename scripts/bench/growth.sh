@@ -1,8 +1,7 @@
 # P10 and P11 of scripts/bench.sh, each on systems of their own: sourced, never run.
 # shellcheck shell=bash disable=SC2154,SC2034  # names of scripts/bench.sh
 
-# P10 needs an empty system and a load that the database gets nothing of; P11 needs the rate of such
-# a load on one item: the same system does for both.
+# P10 needs an empty system and a load that the database gets nothing of; P11 the memory of one.
 measure_fresh() {
   local status=0
   start_system fresh 1 "$owed"
@@ -45,7 +44,8 @@ fill_grown() {
   # Taking over so many items is one step for the supervisor, and may take longer than a hung node
   # is given.
   STAMPEDE_SUPERVISOR__STALL_MS=120000 \
-    start_system grown "$growth_items" "$((growth_ids + owed * (rounds + 1)))"
+    STAMPEDE_BACKEND__ORDERS_MAX=$((2 * (growth_ids + growth_orders * rounds))) \
+    start_system grown "$growth_items" "$((growth_ids + growth_orders * rounds))"
   empty=$(settled_bytes)
   while ((sent < growth_ids)); do
     stampede --json bench --closed --batch 64 --window 16384 --requests "$growth_piece" \
@@ -62,8 +62,16 @@ fill_grown() {
   printf '"rss_items_bytes":%s,"rss_ids_bytes":%s}}\n' "$empty" "$full" >>"$points"
 }
 
+# accept_all POINT ITEMS: the load of both sides of P11.
+accept_all() {
+  ours "$1" --stopped "$(db_pid)" --rows "$DB_SOCKET" "$DB_SCHEMA" --stored -- --window "$window" \
+    --requests "$growth_orders" --items "$2" --no-drain
+}
+
 measure_grown() {
+  start_system one 1 "$growth_orders"
+  accept_all P11-one 1
+  stop_system one
   use_system grown
-  ours P11 --stopped "$(db_pid)" --rows "$DB_SOCKET" "$DB_SCHEMA" --stored -- --window "$window" \
-    --requests "$owed" --items "$growth_items" --no-drain
+  accept_all P11 "$growth_items"
 }

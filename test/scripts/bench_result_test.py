@@ -125,6 +125,7 @@ class Rows(unittest.TestCase):
         start = {"ready_seconds": 0.8, "replay_seconds": 0.5, "records": 1_500_000}
         lines = [point(1, "P10", "stampede", load=load(0.1), rss_empty_bytes=1000,
                        hanging=start | {"ready_seconds": 6.0}, answering=start),
+                 point(1, "P11-one", "stampede", **load(0.1)),
                  point(1, "P11", "stampede", **load(0.125)),
                  point(1, "P11", "memory", items=100, ids=1000, rss_items_bytes=5000,
                        rss_ids_bytes=75000)]
