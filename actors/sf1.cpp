@@ -126,10 +126,12 @@ bool Sf1Decoder::read_map() {
   from_ = 0;
   seen_ = bad_ = duplicate_ = 0;
   op_known_ = false;
-  Value map, key, value;
+  Value map;
   if (!cursor_.next(map) || map.type != Type::map) return false;
   for (auto pairs = map.size; pairs > 0; --pairs) {
-    if (!read_nested(key) || !read_nested(value)) return false;
+    Value key, value;
+    if (!cursor_.next(key) || !skip_nested(key) || !cursor_.next(value) || !skip_nested(value))
+      return false;
     const auto known = key.is_text() ? key_of(key.text) : unsigned{kKeys};
     if (known == kKeys) continue;
     if (seen(known)) duplicate_ |= 1U << known;
@@ -139,9 +141,8 @@ bool Sf1Decoder::read_map() {
   return true;
 }
 
-// Reads a value inside the map; what a container holds is looked through and left out.
-bool Sf1Decoder::read_nested(Value& value) {
-  if (!cursor_.next(value)) return false;
+// Looks through what a container inside the map holds, and leaves it out.
+inline bool Sf1Decoder::skip_nested(const Value& value) {
   return !value.is_container() || cursor_.skip_inside(value, kSf1DepthMax - 2);
 }
 

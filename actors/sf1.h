@@ -84,7 +84,7 @@ class Sf1Decoder {
   using Value = storage::MsgpackCursor::Value;
   bool refuse(Code code, std::string_view field = {});
   bool read_map();
-  bool read_nested(Value& value);
+  bool skip_nested(const Value& value);
   bool take_known(unsigned key, const Value& value);
   bool take_op(const Value& value);
   bool check();

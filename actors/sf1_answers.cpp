@@ -14,7 +14,7 @@ using Writer = storage::MsgpackWriter;
 
 // More than all keys, heads, numbers and words of one map take; texts of variable length count
 // beside it.
-constexpr std::size_t kMapBytes = 256;
+constexpr std::size_t kMapBytes = 160;
 
 constexpr std::uint32_t one_if(bool there) {
   return there ? 1U : 0U;

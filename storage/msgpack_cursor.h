@@ -108,7 +108,7 @@ inline bool MsgpackCursor::text(Value& value, Type type, std::uint64_t size) {
   return true;
 }
 
-inline bool MsgpackCursor::next(Value& value) {
+[[gnu::always_inline]] inline bool MsgpackCursor::next(Value& value) {
   if (at_ == end_) return false;
   const unsigned lead = static_cast<unsigned char>(*at_++);
   if (lead < 0x80) return scalar(value, Type::unsigned_int, lead);
@@ -169,7 +169,7 @@ inline bool MsgpackCursor::next_long(Value& value, unsigned lead) {
   }
 }
 
-inline bool MsgpackCursor::skip_inside(const Value& head, unsigned depth) {
+[[gnu::noinline]] inline bool MsgpackCursor::skip_inside(const Value& head, unsigned depth) {
   std::array<std::uint64_t, kDepthCeiling + 1> open{head.inside()};
   unsigned level = 0;
   Value value;

@@ -40,8 +40,7 @@ class MsgpackWriter {
   void text(std::string_view value);
   void bytes(std::string_view value) {  // at most 255
     tagged<1>(0xC4, value.size());
-    std::memcpy(at_, value.data(), value.size());
-    at_ += value.size();
+    copy(value);
   }
   void map(std::uint32_t pairs) { head(pairs, 0x80, 0xDE); }
   void array(std::uint32_t elements) { head(elements, 0x90, 0xDC); }
@@ -56,6 +55,13 @@ class MsgpackWriter {
   }
 
  private:
+  // Most texts are short: a call of memcpy costs more than to copy them.
+  void copy(std::string_view bytes);
+  template <std::size_t Size>
+  void copy_ends(std::string_view bytes) {  // the first and the last `Size`, which may overlap
+    std::memcpy(at_, bytes.data(), Size);
+    std::memcpy(at_ + bytes.size() - Size, bytes.data() + bytes.size() - Size, Size);
+  }
   void byte(unsigned value) { *at_++ = static_cast<char>(value); }
   template <unsigned Bytes>
   void tagged(unsigned tag, std::uint64_t value) {
@@ -101,9 +107,20 @@ inline void MsgpackWriter::text(std::string_view value) {
     tagged<2>(0xDA, value.size());
   else
     tagged<4>(0xDB, value.size());
-  if (value.empty()) return;
-  std::memcpy(at_, value.data(), value.size());
-  at_ += value.size();
+  copy(value);
+}
+
+inline void MsgpackWriter::copy(std::string_view bytes) {
+  const auto size = bytes.size();
+  if (size > 32)
+    std::memcpy(at_, bytes.data(), size);
+  else if (size >= 16)
+    copy_ends<16>(bytes);
+  else if (size >= 8)
+    copy_ends<8>(bytes);
+  else
+    for (std::size_t i = 0; i < size; ++i) at_[i] = bytes[i];
+  at_ += size;
 }
 
 }  // namespace stampede::storage
