@@ -1,5 +1,6 @@
 #include "actors/backend.h"
 
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -103,6 +104,7 @@ class Backend : public transport::PortRole {
           try {
             auto start = std::make_shared<BackendStart>(start_backend(node_, status_));
             caf::anon_send(self, StartedMail{std::move(start)});
+            ::malloc_trim(0);  // what reading the log took
           } catch (const std::exception& error) {
             node_.fail(kExitInvariant, std::string("start: ") + error.what());
           }

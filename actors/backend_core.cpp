@@ -235,9 +235,13 @@ void BackendCore::on_control(std::uint64_t number, const Request& request, Effec
   wait_for(std::move(open), effects);
 }
 
-std::string_view BackendCore::import_item(const Request& request, Effects& effects) {
+std::string BackendCore::import_item(const Request& request, Effects& effects) {
   auto decision = book_.decide_item_put(request);
-  if (decision.error != Code::none) return decision.field.empty() ? "id" : decision.field;
+  if (decision.error == Code::overloaded)
+    return "backend.orders_max is less than there are items; raise it";
+  if (decision.error != Code::none)
+    return "its " + std::string(decision.field.empty() ? "id" : decision.field) +
+           " is out of bounds; correct the row";
   if (!decision.changed) return {};
   const auto lsn = next_lsn();
   log_item(decision, lsn);

@@ -77,8 +77,8 @@ class BackendCore {
     projection_.add(append, items);
   }
   // An item of a database that has never had a log, logged as an ItemPut during the start. Returns
-  // the name of the field that is out of bounds, or nothing.
-  std::string_view import_item(const Request& request, Effects& effects);
+  // what is wrong with it, or nothing.
+  std::string import_item(const Request& request, Effects& effects);
   // The database may be written from now on (its lanes are claimed).
   void start_lanes(Effects& effects);
 

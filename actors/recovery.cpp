@@ -127,10 +127,9 @@ Status import_items(storage::LogWriter& writer, BackendCore& core,
     const Request request{
         RequestKind::item_put, id,          item.id, {}, 0, name, item.price_cents, item.amount,
         item.limit_per_user,   item.max_qty};
-    if (const auto field = core.import_item(request, effects); !field.empty())
-      return Error{Errc::corrupt, "item " + id.substr(7) +
-                                      " of the database cannot be taken over: its " +
-                                      std::string(field) + " is out of bounds; correct the row"};
+    if (const auto wrong = core.import_item(request, effects); !wrong.empty())
+      return Error{Errc::corrupt,
+                   "item " + id.substr(7) + " of the database cannot be taken over: " + wrong};
   }
   core.flush(effects);
   for (const auto& append : effects.appends) {

@@ -44,7 +44,7 @@ fill_grown() {
   # Taking over so many items is one step for the supervisor, and may take longer than a hung node
   # is given.
   STAMPEDE_SUPERVISOR__STALL_MS=120000 \
-    STAMPEDE_BACKEND__ORDERS_MAX=$((2 * (growth_ids + growth_orders * rounds))) \
+    STAMPEDE_BACKEND__ORDERS_MAX=$((2 * (growth_items + growth_ids + growth_orders * rounds))) \
     start_system grown "$growth_items" "$((growth_ids + growth_orders * rounds))"
   empty=$(settled_bytes)
   while ((sent < growth_ids)); do

@@ -98,6 +98,22 @@ struct CoreTest {
 
 }  // namespace
 
+TEST_CASE("an item that cannot be taken over is told what stands in its way") {
+  auto limits = CoreTest::limits();
+  limits.book.orders_max = 1;
+  BackendCore core(kUuid, limits);
+  core.set_phase(Phase::replaying);
+  core.take_over(1, 0);
+  Effects effects;
+  const auto import_item = [&](const std::string& id, std::uint64_t item, std::uint32_t max_qty) {
+    return core.import_item({RequestKind::item_put, id, item, {}, 0, "Phone", 5, 9, 0, max_qty},
+                            effects);
+  };
+  CHECK(import_item("import-1", 1, 0).find("its max_qty is out of bounds") != std::string::npos);
+  CHECK(import_item("import-1", 1, 5).empty());
+  CHECK(import_item("import-2", 2, 5).find("backend.orders_max") != std::string::npos);
+}
+
 TEST_CASE_FIXTURE(CoreTest, "no answer leaves before its decision is durable") {
   put(1, 1);
   order("a", 1);
