@@ -13,14 +13,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-// A slot is the planned time in ns while the order is open, with kRetryPlanned when it waits in
-// retries_. Then it is kFinal and the answer: an order id (never below 2^40), a rejection's mark
-// (kRejected and a hash of the reason), kErrorAnswer or kGivenUp.
-constexpr std::uint64_t kFinal = std::uint64_t{1} << 63;
-constexpr std::uint64_t kRetryPlanned = std::uint64_t{1} << 62;
-constexpr std::uint64_t kGivenUp = 0;
-constexpr std::uint64_t kErrorAnswer = 1;
-constexpr std::uint64_t kAccepted = 2;
 constexpr std::uint64_t kRejected = 1 << 8;
 constexpr std::uint64_t kOrderIdMin = std::uint64_t{1} << 40;
 
@@ -28,7 +20,6 @@ constexpr std::uint64_t kSecondNs = 1'000'000'000;
 constexpr std::uint64_t kMaintenanceNs = 20'000'000;
 constexpr std::uint64_t kLateNs = 1'000'000;
 constexpr std::uint64_t kWakeNsMin = 100'000;  // waking up more often costs more than it tells
-constexpr std::uint32_t kSilenceMs = 6000;     // longer than a webapp keeps an order waiting
 constexpr std::uint32_t kRetryMs = 50;         // when the server gives no advice
 constexpr unsigned kSendBurst = 64;            // messages between two looks for answers
 constexpr unsigned kClockEvery = 16;           // of them share one look at the clock
@@ -40,12 +31,6 @@ std::uint64_t rejection_mark(std::string_view reason) {
   std::uint64_t hash = 0;
   for (const char c : reason) hash = (hash * 131 + static_cast<unsigned char>(c)) % 16'777'213;
   return kRejected + (hash << 9);
-}
-
-std::string answer_text(std::uint64_t value) {
-  if (value == kGivenUp) return "no answer";
-  if (value == kErrorAnswer) return "an error";
-  return value >= kOrderIdMin ? "order " + std::to_string(value) : std::string("rejected");
 }
 
 }  // namespace
@@ -95,11 +80,6 @@ bool BenchLoad::all_planned() const {
   if (options_.requests != 0) return slots_.size() >= options_.requests;
   return now_ns() >= static_cast<std::uint64_t>(options_.duration.count()) ||
          slots_.size() >= kBenchOrdersMax;
-}
-
-// Of an open order.
-std::uint64_t BenchLoad::planned_ms(std::uint64_t order) const {
-  return (slots_[order] & ~kRetryPlanned) / 1'000'000;
 }
 
 std::uint64_t BenchLoad::planned_ns(std::uint64_t order) const {
@@ -196,11 +176,6 @@ void BenchLoad::send_backlog() {
   }
 }
 
-void BenchLoad::resend(std::uint32_t order) {
-  ++result_.resent;
-  backlog_.push_back(order);
-}
-
 // --- answers -------------------------------------------------------------------------------------
 
 // A burst begins with a look at the clock.
@@ -237,7 +212,7 @@ void BenchLoad::take_decision(std::uint64_t order, const ScannedAnswer& answer) 
   const std::uint64_t value = confirmed                       ? answer.order_id
                               : answer.kind == Kind::accepted ? kAccepted
                                                               : mark_of(answer.reason);
-  if ((slots_[order] & kFinal) != 0) {
+  if (!is_open(order)) {
     const std::uint64_t before = slots_[order] & ~kFinal;
     if (before != value && before != kGivenUp) contradiction(order, before, value);
     return;
@@ -277,6 +252,12 @@ void BenchLoad::take_final(std::uint64_t order, std::uint64_t value) {
   end_ns_ = std::max(end_ns_, heard_ns_);
 }
 
+std::string BenchLoad::answer_text(std::uint64_t value) {
+  if (value == kGivenUp) return "no answer";
+  if (value == kErrorAnswer) return "an error";
+  return value >= kOrderIdMin ? "order " + std::to_string(value) : std::string("rejected");
+}
+
 void BenchLoad::contradiction(std::uint64_t order, std::uint64_t before, std::uint64_t after) {
   ++result_.contradictions;
   if (result_.examples.size() >= kExamplesMax) return;
@@ -287,7 +268,7 @@ void BenchLoad::contradiction(std::uint64_t order, std::uint64_t before, std::ui
 void BenchLoad::take_error(std::uint64_t order, const ScannedAnswer& answer) {
   ++result_.codes[std::string(answer.code)];
   std::uint64_t& slot = slots_[order];
-  if ((slot & kFinal) != 0) {
+  if (!is_open(order)) {
     // A code that invites to ask again says nothing about the order.
     const std::uint64_t before = slot & ~kFinal;
     if (!answer.retry && before > kErrorAnswer) contradiction(order, before, kErrorAnswer);
@@ -305,7 +286,7 @@ void BenchLoad::take_error(std::uint64_t order, const ScannedAnswer& answer) {
   retries_.push({now_ms() + after + spread, static_cast<std::uint32_t>(order)});
 }
 
-// --- repairing ------------------------------------------------------------------------------
+// --- from time to time -------------------------------------------------------------------------
 
 void BenchLoad::maintain() {
   wire_.maintain(*this);
@@ -313,61 +294,6 @@ void BenchLoad::maintain() {
   const std::uint64_t now = now_ns();
   next_maintenance_ns_ = now + kMaintenanceNs;
   if (now >= next_second_ns_) end_second();
-}
-
-void BenchLoad::lost(std::uint32_t order) {
-  if ((slots_[order] & kFinal) == 0) resend(order);
-}
-
-void BenchLoad::lost_all() {
-  backlog_.clear();  // all of it is open, or a repeat
-  for (auto order = oldest_; order < slots_.size(); ++order)
-    if ((slots_[order] & kFinal) == 0) resend(static_cast<std::uint32_t>(order));
-  for (const Sent& sent : silent_)
-    if ((slots_[sent.order] & kFinal) == 0) resend(sent.order);
-}
-
-void BenchLoad::send_retries(std::uint32_t now) {
-  while (!retries_.empty() && retries_.top().at_ms <= now) {
-    const std::uint32_t order = retries_.top().order;
-    retries_.pop();
-    if ((slots_[order] & kFinal) != 0) continue;
-    slots_[order] &= ~kRetryPlanned;
-    resend(order);
-  }
-}
-
-std::uint64_t BenchLoad::timeout_ms() const {
-  return static_cast<std::uint64_t>(options_.timeout.count()) / 1'000'000;
-}
-
-void BenchLoad::resend_silent(std::uint32_t now) {
-  const auto silence = std::min<std::uint64_t>(kSilenceMs, timeout_ms());
-  for (; oldest_ < slots_.size(); ++oldest_) {
-    if ((slots_[oldest_] & kFinal) != 0) continue;
-    if (now < planned_ms(oldest_) + silence) break;
-    look_after(static_cast<std::uint32_t>(oldest_), now);
-  }
-  while (!silent_.empty()) {
-    const Sent sent = silent_.front();
-    const bool final = (slots_[sent.order] & kFinal) != 0;
-    if (!final && now < sent.at_ms + silence) return;
-    silent_.pop_front();
-    if (!final) look_after(sent.order, now);
-  }
-}
-
-// Of an open order that nothing was heard of for long.
-void BenchLoad::look_after(std::uint32_t order, std::uint32_t now) {
-  auto& slot = slots_[order];
-  if (now >= planned_ms(order) + timeout_ms()) {
-    slot = kFinal | kGivenUp;
-    ++result_.no_answer;
-    --open_;
-    return;
-  }
-  silent_.push_back({order, now});
-  if ((slot & kRetryPlanned) == 0) resend(order);
 }
 
 void BenchLoad::end_second() {

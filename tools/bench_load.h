@@ -106,6 +106,16 @@ class BenchLoad : private WireEvents {
     bool operator>(const Retry& other) const { return at_ms > other.at_ms; }
   };
 
+  // A slot is the planned time in ns while the order is open, with kRetryPlanned when it waits in
+  // retries_. Then it is kFinal and the answer: an order id (never below 2^40), a rejection's mark
+  // (kRejected and a hash of the reason), kErrorAnswer or kGivenUp.
+  static constexpr std::uint64_t kFinal = std::uint64_t{1} << 63;
+  static constexpr std::uint64_t kRetryPlanned = std::uint64_t{1} << 62;
+  static constexpr std::uint64_t kGivenUp = 0;
+  static constexpr std::uint64_t kErrorAnswer = 1;
+  static constexpr std::uint64_t kAccepted = 2;
+  [[nodiscard]] bool is_open(std::uint64_t order) const { return (slots_[order] & kFinal) == 0; }
+
   // WireEvents
   void message() override;
   void take(const ScannedAnswer& answer) override;
@@ -131,6 +141,7 @@ class BenchLoad : private WireEvents {
   [[nodiscard]] std::uint64_t mark_of(std::string_view reason);
   void count_reason();
   void take_final(std::uint64_t order, std::uint64_t value);
+  static std::string answer_text(std::uint64_t value);
   void contradiction(std::uint64_t order, std::uint64_t before, std::uint64_t after);
   void take_error(std::uint64_t order, const ScannedAnswer& answer);
   void maintain();
@@ -150,7 +161,7 @@ class BenchLoad : private WireEvents {
 
   std::vector<std::uint32_t> group_;   // the orders of the message at hand
   std::deque<std::uint32_t> backlog_;  // orders that the wire did not take
-  std::vector<std::uint64_t> slots_;   // one per order, see the .cpp
+  std::vector<std::uint64_t> slots_;   // one per order, see above
   std::size_t oldest_ = 0;             // all orders before it are answered or in silent_
   std::deque<Sent> silent_;            // asked again, by the time when they were last looked at
   std::priority_queue<Retry, std::vector<Retry>, std::greater<>> retries_;
