@@ -1,5 +1,7 @@
 // What BackendCore writes into the log: decisions and outcomes as records, appends as pieces.
 
+#include <utility>
+
 #include "actors/backend_core.h"
 
 namespace stampede::actors {
@@ -85,11 +87,9 @@ void BackendCore::close_append(Effects& effects) {
   if (!current_) return;
   if (current_->decisions == 0) current_->first_lsn = last_lsn_ + 1;
   effects.appends.push_back(current_);
-  in_log_.push_back({std::move(current_), std::move(changes_)});
-  current_ = nullptr;
-  changes_.clear();
-  if (spare_changes_.empty()) return;
-  changes_ = std::move(spare_changes_.back());
+  if (spare_changes_.empty()) spare_changes_.emplace_back();
+  in_log_.push_back(
+      {std::move(current_), std::exchange(changes_, std::move(spare_changes_.back()))});
   spare_changes_.pop_back();
 }
 

@@ -12,6 +12,7 @@
 
 namespace stampede::actors {
 
+// A backend's part of a heartbeat. Takes the list of items with it, which the supervisor keeps.
 void report_backend(nlohmann::json& out, BackendStatus& status);
 
 // {"do":"item_put"|"stock_change", …} as a request whose views point into `command`; a text says

@@ -33,7 +33,7 @@ struct BackendStatus {
   std::atomic<std::uint64_t> lanes_down{0};  // lanes that cannot reach the database now
   std::atomic<bool> claimed{false};
 
-  mutable std::mutex items_mutex;
+  std::mutex items_mutex;
   nlohmann::json items;  // guarded by items_mutex; new each second, null once it is reported
   nlohmann::json parked = nlohmann::json::array();  // guarded by items_mutex; as of the start
 };

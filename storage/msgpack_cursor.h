@@ -108,6 +108,7 @@ inline bool MsgpackCursor::text(Value& value, Type type, std::uint64_t size) {
   return true;
 }
 
+// Into its callers, which then keep the value in registers; what is rare stays outside.
 [[gnu::always_inline]] inline bool MsgpackCursor::next(Value& value) {
   if (at_ == end_) return false;
   const unsigned lead = static_cast<unsigned char>(*at_++);

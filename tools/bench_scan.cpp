@@ -79,8 +79,6 @@ class Cursor {
     const std::uint8_t tag = peek();
     if (tag <= 0x7f || tag == 0xc2 || tag == 0xc3)
       ++at_;
-    else if (tag >= 0xcc && tag <= 0xcf && end_ - at_ > 8)
-      at_ += 1 + (1 << (tag - 0xcc));
     else
       skip(0);
   }
