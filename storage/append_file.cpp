@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -14,95 +13,12 @@
 
 #include "config/failpoint.h"
 #include "config/invariant.h"
+#include "storage/append_file_posix.h"
 
 namespace stampede::storage {
 namespace {
 
-constexpr std::size_t kZeroPiece = std::size_t{1} << 20;
-constexpr std::uint64_t kFlushEvery = std::uint64_t{4} << 20;
-constexpr mode_t kFileMode = 0600;
 constexpr mode_t kDirMode = 0700;
-
-Error failed(const std::string& what, const std::string& path, int error) {
-  const char* hint = "; check the disk and the directory's rights";
-  if (error == ENOSPC || error == EDQUOT) hint = "; make room on this disk";
-  return {Errc::io,
-          "cannot " + what + " " + path + ": " + std::generic_category().message(error) + hint};
-}
-
-class Fd {
- public:
-  explicit Fd(int fd) : fd_(fd) {}
-  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&&) = delete;
-  ~Fd() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
-
-// Children must inherit neither the log nor its lock: O_CLOEXEC everywhere.
-Fd open_fd(const std::string& path, int flags) {
-  int fd = -1;
-  do {
-    fd = ::open(path.c_str(), flags | O_CLOEXEC, kFileMode);
-  } while (fd < 0 && errno == EINTR);
-  return Fd(fd);
-}
-
-class PosixFile final : public AppendFile {
- public:
-  PosixFile(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
-
-  Status write_at(std::uint64_t offset, std::string_view bytes) override {
-    while (!bytes.empty()) {
-      const ssize_t n = ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return failed("write at offset " + std::to_string(offset) + " of", path_, errno);
-      STAMPEDE_ASSERT(n > 0, "a write that takes nothing reports an error");
-      offset += static_cast<std::uint64_t>(n);
-      bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
-    return Done{};
-  }
-
-  Status datasync() override {
-    if (::fdatasync(fd_.get()) != 0) return failed("sync", path_, errno);
-    return Done{};
-  }
-
-  Status sync() override {
-    if (::fsync(fd_.get()) != 0) return failed("sync", path_, errno);
-    return Done{};
-  }
-
-  Status fill_with_zeros(std::uint64_t bytes) {
-    const std::string zeros(std::min<std::uint64_t>(kZeroPiece, bytes), '\0');
-    for (std::uint64_t done = 0; done < bytes;) {
-      const auto piece = std::min<std::uint64_t>(zeros.size(), bytes - done);
-      if (auto written = write_at(done, std::string_view(zeros).substr(0, piece)); !written) {
-        return written;
-      }
-      done += piece;
-      // Handed to the disk bit by bit: one sync of it all would hold up the log's own syncs. Only
-      // a hint; sync() is what counts.
-      if (done % kFlushEvery == 0) {
-        ::sync_file_range(fd_.get(), static_cast<off_t>(done - kFlushEvery),
-                          static_cast<off_t>(kFlushEvery),
-                          SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
-      }
-    }
-    return Done{};
-  }
-
- private:
-  Fd fd_;
-  std::string path_;
-};
 
 class PosixLock final : public HeldLock {
  public:
@@ -138,10 +54,14 @@ Result<std::unique_ptr<AppendFile>> PosixDisk::create_zeroed(const std::string& 
   return std::unique_ptr<AppendFile>(std::move(file));
 }
 
-Result<std::unique_ptr<AppendFile>> PosixDisk::open_for_write(const std::string& path) {
+Result<std::unique_ptr<AppendFile>> PosixDisk::open_zeroed(const std::string& path) {
   Fd fd = open_fd(path, O_RDWR);
   if (!fd) return failed("open", path, errno);
-  return std::unique_ptr<AppendFile>(std::make_unique<PosixFile>(std::move(fd), path));
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) return failed("look at", path, errno);
+  auto file = std::make_unique<PosixFile>(std::move(fd), path);
+  file->go_direct(static_cast<std::uint64_t>(status.st_size), kDirectBlock);
+  return std::unique_ptr<AppendFile>(std::move(file));
 }
 
 Status PosixDisk::rename(const std::string& from, const std::string& to) {

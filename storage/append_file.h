@@ -7,7 +7,10 @@
 // Errors: every call returns Errc::io naming the path, unless it says otherwise. Paths are plain
 // file system paths; all files of one log lie in one directory.
 // Threads: a Disk may be called from several threads as long as they name different files; an
-// AppendFile belongs to one thread at a time. All calls block.
+// AppendFile belongs to one thread at a time. All calls block, write_at() too: PosixDisk hands
+// whole segments to the disk past the page cache where it can (append_file_posix.h), so a write
+// returns when the disk has taken the bytes, and what was written is read from the disk, not from
+// memory.
 
 #include <cstdint>
 #include <memory>
@@ -19,7 +22,8 @@
 
 namespace stampede::storage {
 
-// An open file that is written at given offsets. Closed by the destructor (nothing is synced).
+// An open file that is written at given offsets, by nobody else. Closed by the destructor (nothing
+// is synced).
 class AppendFile {
  public:
   virtual ~AppendFile() = default;
@@ -52,7 +56,9 @@ class Disk {
   // Nothing is durable on return.
   virtual Result<std::unique_ptr<AppendFile>> create_zeroed(const std::string& path,
                                                             std::uint64_t bytes) = 0;
-  virtual Result<std::unique_ptr<AppendFile>> open_for_write(const std::string& path) = 0;
+  // Opens a file that create_zeroed made and of which nothing but the first 4096 bytes was ever
+  // written: the rest is taken for zeros unread.
+  virtual Result<std::unique_ptr<AppendFile>> open_zeroed(const std::string& path) = 0;
 
   // Atomic; fails if `to` exists. Durable after sync_dir.
   virtual Status rename(const std::string& from, const std::string& to) = 0;
@@ -81,7 +87,7 @@ class PosixDisk final : public Disk {
  public:
   Result<std::unique_ptr<AppendFile>> create_zeroed(const std::string& path,
                                                     std::uint64_t bytes) override;
-  Result<std::unique_ptr<AppendFile>> open_for_write(const std::string& path) override;
+  Result<std::unique_ptr<AppendFile>> open_zeroed(const std::string& path) override;
   Status rename(const std::string& from, const std::string& to) override;
   Status remove(const std::string& path) override;
   Status remove_segment(const std::string& path) override;

@@ -131,7 +131,7 @@ Result<SpareSegment> LogWriter::next_file(std::uint64_t bytes) {
 
 Status LogWriter::adopt_spare(const std::optional<FileEntry>& found) {
   if (!found || found->bytes != options_.segment_bytes) return Done{};
-  auto file = disk_->open_for_write(path_in(dir_, kSpareName));
+  auto file = disk_->open_zeroed(path_in(dir_, kSpareName));
   if (!file) return file.error();
   spare_ = SpareSegment{std::move(*file), found->name, found->bytes};
   return Done{};

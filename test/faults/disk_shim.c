@@ -135,6 +135,15 @@ static void forget_unsynced(struct file *file) {
   }
 }
 
+// Reads through an open file of its own: `fd` may be one for direct, aligned reads only.
+static void read_before(int fd, struct extent *extent) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  const int own = real.open(path, O_RDONLY | O_CLOEXEC);
+  if (own < 0 || pread(own, extent->before, extent->bytes, extent->offset) < 0) abort();
+  close(own);
+}
+
 // Remembers what the write will overwrite, in whole sectors.
 static void remember(int fd, size_t bytes, off_t offset) {
   struct extent *extent = calloc(1, sizeof *extent);
@@ -144,8 +153,8 @@ static void remember(int fd, size_t bytes, off_t offset) {
   extent->bytes = (size_t)(offset - extent->offset) + bytes;
   if (extent->offset < status.st_size) {
     extent->before = calloc(1, extent->bytes);
-    if (extent->before == NULL || pread(fd, extent->before, extent->bytes, extent->offset) < 0)
-      abort();
+    if (extent->before == NULL) abort();
+    read_before(fd, extent);
   }
   struct file *file = file_of(fd);
   extent->next = file->unsynced;

@@ -211,7 +211,7 @@ Result<std::unique_ptr<AppendFile>> SimDisk::create_zeroed(const std::string& pa
   return std::unique_ptr<AppendFile>(std::make_unique<SimFile>(*this, std::move(inode)));
 }
 
-Result<std::unique_ptr<AppendFile>> SimDisk::open_for_write(const std::string& path) {
+Result<std::unique_ptr<AppendFile>> SimDisk::open_zeroed(const std::string& path) {
   if (step()) end();
   if (fails(faults.name_error)) return broken("open", path);
   const auto found = cached_.find(path);

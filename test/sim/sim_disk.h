@@ -77,7 +77,7 @@ class SimDisk final : public storage::Disk {
   // --- storage::Disk ---------------------------------------------------------------------------
   storage::Result<std::unique_ptr<storage::AppendFile>> create_zeroed(const std::string& path,
                                                                       std::uint64_t bytes) override;
-  storage::Result<std::unique_ptr<storage::AppendFile>> open_for_write(
+  storage::Result<std::unique_ptr<storage::AppendFile>> open_zeroed(
       const std::string& path) override;
   storage::Status rename(const std::string& from, const std::string& to) override;
   storage::Status remove(const std::string& path) override;

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -20,6 +19,7 @@
 #include "config/invariant.h"
 #include "storage/log_writer.h"
 #include "test/storage/log_fixture.h"
+#include "test/support/temp_log_dir.h"
 
 namespace stampede::test {
 namespace {
@@ -30,20 +30,6 @@ using storage::LogWriter;
 using storage::PosixDisk;
 
 constexpr std::uint64_t kSegment = 256 << 10;
-
-class TempDir {
- public:
-  TempDir() {
-    std::string name = (std::filesystem::temp_directory_path() / "log_test_XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~TempDir() { std::filesystem::remove_all(path_); }
-  [[nodiscard]] std::string log() const { return path_ + "/log"; }
-
- private:
-  std::string path_;
-};
 
 std::map<std::string, std::string> files_of(const std::string& dir) {
   std::map<std::string, std::string> files;

@@ -191,7 +191,7 @@ Result<std::unique_ptr<AppendFile>> ForgetfulDisk::create_zeroed(const std::stri
   return std::unique_ptr<AppendFile>(std::make_unique<ForgetfulFile>(*this, std::move(inode)));
 }
 
-Result<std::unique_ptr<AppendFile>> ForgetfulDisk::open_for_write(const std::string& path) {
+Result<std::unique_ptr<AppendFile>> ForgetfulDisk::open_zeroed(const std::string& path) {
   if (step(false) == Outcome::fails) return broken("open", path);
   const auto found = cached_.find(path);
   if (found == cached_.end()) return broken("open the missing", path);

@@ -40,10 +40,10 @@ Error missing(const std::string& path) {
 storage::Result<std::unique_ptr<storage::AppendFile>> MemoryDisk::create_zeroed(
     const std::string& path, std::uint64_t bytes) {
   files_[path] = std::make_shared<std::string>(bytes, '\0');
-  return open_for_write(path);
+  return open_zeroed(path);
 }
 
-storage::Result<std::unique_ptr<storage::AppendFile>> MemoryDisk::open_for_write(
+storage::Result<std::unique_ptr<storage::AppendFile>> MemoryDisk::open_zeroed(
     const std::string& path) {
   const auto found = files_.find(path);
   if (found == files_.end()) return missing(path);
