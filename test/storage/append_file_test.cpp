@@ -1,15 +1,12 @@
 // PosixDisk's files: whatever is written at whatever offset stands in the file, past the page cache
-// or through it. This program's own pwrite and fcntl stand before those of the C library: they tell
-// direct writes from others and can refuse them, as some file systems do.
+// or through it.
 
-#include <dlfcn.h>
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdarg>
 #include <cstdint>
 #include <fstream>
 #include <iterator>
@@ -20,57 +17,9 @@
 #include <vector>
 
 #include "storage/log_segment.h"
+#include "test/storage/file_calls.h"
 #include "test/storage/log_fixture.h"
 #include "test/support/temp_log_dir.h"
-
-namespace {
-
-thread_local std::uint64_t direct_writes = 0;
-thread_local std::uint64_t other_writes = 0;
-thread_local std::uint64_t direct_reads = 0;
-thread_local std::uint64_t refuse_writes_from = ~std::uint64_t{0};  // count of direct writes
-thread_local int refused_with = EINVAL;
-thread_local bool refuse_direct = false;
-
-bool is_direct(int fd) {
-  return (::fcntl(fd, F_GETFL) & O_DIRECT) != 0;
-}
-
-template <class Call>
-Call* next_of(const char* name) {
-  return reinterpret_cast<Call*>(::dlsym(RTLD_NEXT, name));
-}
-
-}  // namespace
-
-extern "C" ssize_t pwrite(int fd, const void* bytes, size_t count, off_t offset) {
-  static auto* const real = next_of<ssize_t(int, const void*, size_t, off_t)>("pwrite");
-  if (is_direct(fd)) {
-    if (direct_writes >= refuse_writes_from) return errno = refused_with, -1;
-    ++direct_writes;
-  } else {
-    ++other_writes;
-  }
-  return real(fd, bytes, count, offset);
-}
-
-extern "C" ssize_t pread(int fd, void* bytes, size_t count, off_t offset) {
-  static auto* const real = next_of<ssize_t(int, void*, size_t, off_t)>("pread");
-  if (is_direct(fd)) ++direct_reads;
-  return real(fd, bytes, count, offset);
-}
-
-extern "C" int fcntl(int fd, int command, ...) {
-  static auto* const real = next_of<int(int, int, ...)>("fcntl");
-  va_list rest;
-  va_start(rest, command);
-  void* const argument = va_arg(rest, void*);
-  va_end(rest);
-  const bool wants_direct =
-      command == F_SETFL && (reinterpret_cast<std::uintptr_t>(argument) & O_DIRECT) != 0;
-  if (wants_direct && refuse_direct) return errno = EINVAL, -1;
-  return real(fd, command, argument);
-}
 
 namespace stampede::test {
 namespace {
@@ -78,19 +27,6 @@ namespace {
 using storage::PosixDisk;
 
 constexpr std::uint64_t kBlock = 4096;
-
-// Counts from zero on; at its end nothing is refused any more.
-class Counting {
- public:
-  Counting() { direct_writes = other_writes = direct_reads = 0; }
-  ~Counting() {
-    refuse_writes_from = ~std::uint64_t{0};
-    refused_with = EINVAL;
-    refuse_direct = false;
-  }
-  Counting(const Counting&) = delete;
-  Counting& operator=(const Counting&) = delete;
-};
 
 // False where the tests' directory lies on a file system that knows no direct writes.
 bool direct_is_possible(const TempDir& temp) {
@@ -158,7 +94,7 @@ TEST_CASE("appends of all sizes are written directly and stand in the file, zero
   TempDir temp;
   const bool possible = direct_is_possible(temp);
   PosixDisk disk;
-  const Counting counting;
+  CountedCalls calls;
   for (std::uint64_t round = 0; round < test_rounds(10); ++round) {
     constexpr std::uint64_t kBytes = 2 << 20;
     Pair pair(disk, temp.path() + "/" + std::to_string(round), kBytes);
@@ -173,8 +109,8 @@ TEST_CASE("appends of all sizes are written directly and stand in the file, zero
     }
     pair.check();
   }
-  CHECK((other_writes == 0) == possible);
-  CHECK(direct_reads == 0);
+  CHECK((calls->other_writes == 0) == possible);
+  CHECK(calls->direct_reads == 0);
 }
 
 TEST_CASE("writes in any order, over one another and beyond the end stand in the file") {
@@ -202,15 +138,15 @@ TEST_CASE("a file system without direct writes gets the same bytes through the p
   std::mt19937_64 random(7);
   TempDir temp;
   PosixDisk disk;
-  const Counting counting;
-  refuse_direct = true;
+  CountedCalls calls;
+  calls->refuse_direct = true;
   Pair pair(disk, temp.path() + "/a", 64 * kBlock);
   for (std::uint64_t at = 100; at < 60 * kBlock; at += 5000) {
     pair.write(at, some_bytes(random, 5000));
     pair.check();
   }
-  CHECK(direct_writes == 0);
-  CHECK(other_writes > 40);
+  CHECK(calls->direct_writes == 0);
+  CHECK(calls->other_writes > 40);
 }
 
 TEST_CASE("direct writes that are refused are written through the page cache from then on") {
@@ -219,15 +155,16 @@ TEST_CASE("direct writes that are refused are written through the page cache fro
     TempDir temp;
     if (!direct_is_possible(temp)) return;
     PosixDisk disk;
-    const Counting counting;
-    refuse_writes_from = refused_from;
+    CountedCalls calls;
+    calls->refuse_writes_after = refused_from;
+    calls->refused_with = EINVAL;
     Pair pair(disk, temp.path() + "/a", 64 * kBlock);
     for (std::uint64_t at = 100; at < 60 * kBlock; at += 5000) {
       pair.write(at, some_bytes(random, 5000));
       pair.check();
     }
-    CHECK(direct_writes == refused_from);
-    CHECK(other_writes > 40);
+    CHECK(calls->direct_writes == refused_from);
+    CHECK(calls->other_writes > 40);
   }
 }
 
@@ -240,14 +177,14 @@ TEST_CASE("a direct write that fails is an error and leaves what was there") {
   REQUIRE(file);
   REQUIRE((*file)->write_at(0, std::string(100, 'a')));
   {
-    const Counting counting;
-    refuse_writes_from = 0;
-    refused_with = EIO;
+    CountedCalls calls;
+    calls->refuse_writes_after = 0;
+    calls->refused_with = EIO;
     const auto failed = (*file)->write_at(100, std::string(2 * kBlock, 'b'));
     REQUIRE_FALSE(failed);
     CHECK(failed.error().code == storage::Errc::io);
     CHECK(failed.error().message.find(path) != std::string::npos);
-    CHECK(other_writes == 0);
+    CHECK(calls->other_writes == 0);
   }
   std::string expected(16 * kBlock, '\0');
   expected.replace(0, 100, std::string(100, 'a'));
@@ -270,14 +207,14 @@ TEST_CASE("a spare that was left over is written directly, whatever its first bl
 
   auto opened = disk.open_zeroed(dir + "/" + spare->name);
   REQUIRE(opened);
-  const Counting counting;
+  CountedCalls calls;
   REQUIRE((*opened)->write_at(10, "xyz"));
-  CHECK(direct_reads == 1);
+  CHECK(calls->direct_reads == 1);
   REQUIRE((*opened)->write_at(kBlock, "abc"));
   REQUIRE((*opened)->write_at(kBlock + 3, std::string(2 * kBlock, 'd')));
-  CHECK(direct_reads == 1);
-  CHECK(direct_writes == 3);
-  CHECK(other_writes == 0);
+  CHECK(calls->direct_reads == 1);
+  CHECK(calls->direct_writes == 3);
+  CHECK(calls->other_writes == 0);
   std::string expected(64 * kBlock, '\0');
   expected.replace(0, kBlock, std::string(10, 'h') + "xyz" + std::string(kBlock - 13, 'h'));
   expected.replace(kBlock, 3 + 2 * kBlock, "abc" + std::string(2 * kBlock, 'd'));
@@ -291,7 +228,7 @@ TEST_CASE("a log that goes on in a left-over spare is written directly") {
   BatchSource source(1);
   std::vector<TestBatch> written;
   auto options = small_segments(256 << 10);
-  const Counting counting;
+  CountedCalls calls;
   {
     auto writer = storage::LogWriter::create(disk, temp.log(), kUuid, options);
     REQUIRE(writer);
@@ -312,8 +249,8 @@ TEST_CASE("a log that goes on in a left-over spare is written directly") {
   Recorder after;
   REQUIRE(storage::read_log(disk, temp.log(), after));
   CHECK(after.batches == written);
-  CHECK(other_writes == 0);
-  CHECK(direct_reads == 0);
+  CHECK(calls->other_writes == 0);
+  CHECK(calls->direct_reads == 0);
 }
 
 }  // namespace stampede::test
