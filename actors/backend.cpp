@@ -81,6 +81,12 @@ class Backend : public transport::PortRole {
     if (started() && port.now() >= next_tick_) tick(port);
   }
 
+  void on_quiet(transport::PortControl& port) override {
+    const bool serving = started() && core().phase() == Phase::serving;
+    if (serving && core().make_room(node_.config().backend.orders_ahead_max))
+      port.call_when_quiet();
+  }
+
   void end_of_round(transport::PortControl& port) override {
     if (started()) {
       take_commands();
@@ -198,6 +204,7 @@ class Backend : public transport::PortRole {
   void tick(transport::PortControl& port) {
     next_tick_ = port.now() + kTick;
     port.wake_at(next_tick_);
+    port.call_when_quiet();
     std::string news;
     if (const auto count = core().take_news(news, kNewsPerTick); count > 0)
       port_.queue_news(count, std::move(news));

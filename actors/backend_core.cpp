@@ -12,6 +12,7 @@ namespace {
 
 // An append is closed at these bounds; a log batch is made of one or more whole appends.
 constexpr std::size_t kAppendBytesMax = 256 * 1024;
+constexpr std::size_t kRecordBytes = 100;  // of a confirmed order with a short id
 
 bool legal_move(Phase from, Phase to) {
   switch (to) {
@@ -246,7 +247,7 @@ std::string BackendCore::import_item(const Request& request, Effects& effects) {
   const auto lsn = next_lsn();
   log_item(decision, lsn);
   book_.apply_item(decision, lsn);
-  if (current_->records.size() >= kAppendBytesMax) close_append(effects);
+  if (records_.size() >= kAppendBytesMax) close_append(effects);
   return {};
 }
 
@@ -261,8 +262,8 @@ void BackendCore::on_books(std::uint64_t number, Effects& effects) {
 
 void BackendCore::wait_for(Open&& open, Effects& effects) {
   open_.push_back(std::move(open));
-  if (current_ && (current_->records.size() >= kAppendBytesMax ||
-                   current_->inserts >= limits_.projection.rows_max))
+  if (current_ &&
+      (records_.size() >= kAppendBytesMax || current_->inserts >= limits_.projection.rows_max))
     close_append(effects);
   release(effects);
 }
@@ -301,6 +302,11 @@ void BackendCore::release(Effects& effects) {
       effects.results.push_back(std::move(open.result));
     }
   }
+}
+
+bool BackendCore::make_room(std::uint64_t orders) {
+  if (work_open() || !projection_.idle()) return false;
+  return book_.make_room(orders) || owed_records_.make_room(orders * kRecordBytes);
 }
 
 void BackendCore::on_lane_done(std::uint32_t lane, const std::vector<FailedCommand>& failed,

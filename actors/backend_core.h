@@ -97,6 +97,10 @@ class BackendCore {
   // While the log has no room but for outcomes, whatever would be a new decision is `overloaded`.
   void set_log_full(bool full) { log_full_ = full; }
 
+  // Makes a piece of the memory that `orders` more will take, see OrderBook::make_room; for when
+  // there is nothing else to do. False: nothing is missing, or there is.
+  bool make_room(std::uint64_t orders);
+
   // Items that changed durably since the last call: at most `max` rows appended to `body`; count.
   std::uint32_t take_news(std::string& body, std::size_t max);
 
@@ -144,7 +148,9 @@ class BackendCore {
   void log_outcomes();
   void start_append();
   void close_append(Effects& effects);
-  void append_framed(storage::RecordType type);
+  // Around what writes a record's payload to the end of records_.
+  void begin_record(storage::RecordType type);
+  void end_record();
   void note_amount(const OrderDecision& decision, Lsn lsn);
   void note_news(const std::vector<ItemChange>& changes);
   void release(Effects& effects);
@@ -161,6 +167,8 @@ class BackendCore {
   bool lanes_started_ = false;
   bool log_full_ = false;
   std::shared_ptr<Append> current_;  // being filled; null when empty
+  std::string records_;              // its records
+  std::size_t record_begin_ = 0;     // of the one that is being written
   std::vector<ItemChange> changes_;  // its item changes, neighbours of one item merged
   std::deque<InLog> in_log_;
   std::vector<std::vector<ItemChange>> spare_changes_;  // empty; kept for their memory
@@ -170,7 +178,8 @@ class BackendCore {
   std::uint64_t answered_ = 0;
   BodyReader reader_;
   std::vector<Prepared> prepared_;  // of the batch being decided
-  std::string payload_;
+  RecordMemory owed_records_;       // of appends that the database is owed
+  RecordMemory passing_records_;    // of the others, which are gone once they are durable
   std::deque<std::uint32_t> news_;  // positions of items whose durable state changed
   std::vector<bool> in_news_;       // by position
   BackendCounters counters_;

@@ -11,13 +11,16 @@ using storage::RecordType;
 void BackendCore::start_append() {
   if (current_) return;
   current_ = std::make_shared<Append>();
-  current_->records.reserve(16 * 1024);
 }
 
-void BackendCore::append_framed(RecordType type) {
-  storage::append_record(current_->records, type, payload_);
+void BackendCore::begin_record(RecordType type) {
+  start_append();
+  record_begin_ = storage::begin_record(records_, type);
+}
+
+void BackendCore::end_record() {
+  storage::end_record(records_, record_begin_);
   ++current_->count;
-  payload_.clear();
 }
 
 void BackendCore::note_amount(const OrderDecision& decision, Lsn lsn) {
@@ -37,12 +40,12 @@ void BackendCore::note_amount(const OrderDecision& decision, Lsn lsn) {
 
 void BackendCore::log_confirmed(const Request& request, const OrderDecision& decision,
                                 std::int64_t now_us, Lsn lsn) {
-  start_append();
+  begin_record(RecordType::emit);
   storage::encode_order_set(
-      payload_,
+      records_,
       {request.id, request.item, request.user, request.qty, decision.unit_price_cents, now_us},
       {request.item, *decision.answer.left});
-  append_framed(RecordType::emit);
+  end_record();
   if (current_->decisions++ == 0) current_->first_lsn = lsn;
   current_->last_lsn = lsn;
   ++current_->inserts;
@@ -50,20 +53,20 @@ void BackendCore::log_confirmed(const Request& request, const OrderDecision& dec
 }
 
 void BackendCore::log_rejected(const OrderDecision& decision, Lsn lsn) {
-  start_append();
-  storage::encode_rejection(payload_,
+  begin_record(RecordType::reject);
+  storage::encode_rejection(records_,
                             {decision.request_hash, decision.content_hash, decision.answer.item,
                              decision.answer.qty, decision.answer.reason});
-  append_framed(RecordType::reject);
+  end_record();
   if (current_->decisions++ == 0) current_->first_lsn = lsn;
   current_->last_lsn = lsn;
 }
 
 void BackendCore::log_item(const ItemDecision& decision, Lsn lsn) {
-  start_append();
+  begin_record(RecordType::emit);
   const auto& put = decision.put;
-  storage::encode_item_set(payload_, put, {put.item, decision.amount});
-  append_framed(RecordType::emit);
+  storage::encode_item_set(records_, put, {put.item, decision.amount});
+  end_record();
   if (current_->decisions++ == 0) current_->first_lsn = lsn;
   current_->last_lsn = lsn;
   auto& change = changes_.emplace_back();
@@ -76,9 +79,9 @@ void BackendCore::log_item(const ItemDecision& decision, Lsn lsn) {
 
 void BackendCore::log_outcomes() {
   for (const auto& record : outcomes_) {
-    start_append();
-    storage::encode_outcome(payload_, record.outcome);
-    append_framed(record.type);
+    begin_record(record.type);
+    storage::encode_outcome(records_, record.outcome);
+    end_record();
   }
   outcomes_.clear();
 }
@@ -86,6 +89,9 @@ void BackendCore::log_outcomes() {
 void BackendCore::close_append(Effects& effects) {
   if (!current_) return;
   if (current_->decisions == 0) current_->first_lsn = last_lsn_ + 1;
+  auto& memory = current_->inserts > 0 ? owed_records_ : passing_records_;
+  current_->keep(memory.keep(records_));
+  records_.clear();
   effects.appends.push_back(current_);
   if (spare_changes_.empty()) spare_changes_.emplace_back();
   in_log_.push_back(

@@ -159,17 +159,29 @@ class DenseIndex {
       split();
     }
     auto& shard = shard_of(hash);
-    if (shard.full()) grow(hash >> 56);
+    if (shard.full()) grow(hash >> 56, shard.size() * 2);
     shard.insert(low(hash), position);
   }
 
   // Room for about `entries` in all; of an index that is empty.
   void reserve(std::size_t entries) {
-    // Shards fill up unevenly: a tenth more than the mean is enough for nearly all of them.
-    const auto each = entries / kShards + entries / kShards / 10;
     if (entries * 3 / 2 < kSmallMax) return;  // a small index grows soon enough
     STAMPEDE_ASSERT(small_.size() == 0, "room is made before the first entry");
-    make_shards(std::bit_ceil(each * 3 / 2 + 1));
+    make_shards(shard_slots(entries));
+  }
+
+  // Grows one table that has no room for its share of `entries`, so that it need not while orders
+  // come; the kernel has given all its pages then. False: there is none.
+  bool make_room(std::size_t entries) {
+    if (entries * 3 / 2 < kSmallMax) return false;
+    if (shards_ == nullptr) return split(), true;
+    const auto slots = shard_slots(entries);
+    for (std::size_t i = 0; i < kShards; ++i) {
+      if (shards_[i].size() >= slots) continue;
+      grow(i, slots);
+      return true;
+    }
+    return false;
   }
 
   // Takes out the entry with exactly this hash and position; asserts that it is there.
@@ -208,9 +220,20 @@ class DenseIndex {
     small_.insert(hash, position);
   }
 
+  // Of each shard, for so many entries in all.
+  static std::size_t shard_slots(std::size_t entries) {
+    // Shards fill up unevenly: a tenth more than the mean is enough for nearly all of them.
+    const auto each = entries / kShards + entries / kShards / 10;
+    return std::bit_ceil(each * 3 / 2 + 1);
+  }
+
+  // Entries go all over a table, so all its pages are touched here, one after the other.
   [[nodiscard]] Shard make_shard(std::size_t number, std::size_t slots) {
     const auto bytes = slots * sizeof(Shard::Slot);
-    return {static_cast<Shard::Slot*>(pieces_.take(number, kShards, bytes)), slots};
+    auto* table = static_cast<Shard::Slot*>(pieces_.take(number, kShards, bytes));
+    constexpr std::size_t kPageSlots = 4096 / sizeof(Shard::Slot);
+    for (std::size_t at = 0; at < slots; at += kPageSlots) table[at] = {};
+    return {table, slots};
   }
 
   void make_shards(std::size_t slots) {
@@ -218,9 +241,9 @@ class DenseIndex {
     for (std::size_t i = 0; i < kShards; ++i) shards_[i] = make_shard(i, slots);
   }
 
-  void grow(std::size_t number) {
+  void grow(std::size_t number, std::size_t slots) {
     auto& shard = shards_[number];
-    auto larger = make_shard(number, shard.size() * 2);
+    auto larger = make_shard(number, slots);
     shard.each([&](std::uint32_t hash, std::uint32_t at) { larger.insert(hash, at); });
     pieces_.give_back(shard.size() * sizeof(Shard::Slot));
     shard = larger;
@@ -248,11 +271,18 @@ class BlockVector {
   const T& operator[](std::size_t i) const { return blocks_[i / kBlock][i % kBlock]; }
   [[nodiscard]] std::size_t size() const { return size_; }
   T& push_back(const T& value) {
-    if (size_ % kBlock == 0) blocks_.emplace_back().reserve(kBlock);
-    ++size_;
-    return blocks_.back().emplace_back(value);
+    if (size_ == room()) blocks_.emplace_back().reserve(kBlock);
+    return blocks_[size_++ / kBlock].emplace_back(value);
   }
-  [[nodiscard]] std::size_t memory_bytes() const { return blocks_.size() * kBlock * sizeof(T); }
+  // Elements that it holds before it needs another block.
+  [[nodiscard]] std::size_t room() const { return blocks_.size() * kBlock; }
+  // Room for kBlock elements more; the kernel has given all its pages then.
+  void make_room() {
+    auto& block = blocks_.emplace_back();
+    block.resize(kBlock);
+    block.clear();
+  }
+  [[nodiscard]] std::size_t memory_bytes() const { return room() * sizeof(T); }
 
  private:
   std::vector<std::vector<T>> blocks_;

@@ -332,6 +332,15 @@ void OrderBook::apply_item(const ItemDecision& decision, Lsn lsn) {
                  KnownKind::item_change, RejectReason::invalid});
 }
 
+bool OrderBook::make_room(std::uint64_t orders) {
+  const auto known = std::min(known_.size() + orders, limits_.orders_max);
+  const auto rejections = std::min(rejections_.size() + orders, limits_.rejections_max);
+  if (known_index_.make_room(known + rejections)) return true;
+  if (known_.room() < known) return known_.make_room(), true;
+  if (rejections_.room() < rejections) return rejections_.make_room(), true;
+  return false;
+}
+
 // --- reporting ------------------------------------------------------------------------------
 
 std::string_view OrderBook::name_of(const Item& item) const {

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "actors/dense_index.h"
+#include "actors/record_memory.h"
 #include "storage/command.h"
 #include "storage/log_format.h"
 
@@ -48,13 +49,19 @@ struct ItemChange {
 
 // A run of log records that went to the log as one piece. Immutable once it is sent to the log.
 struct Append {
-  std::string records;          // framed records, as in the log
-  std::uint32_t count = 0;      // records
-  std::uint32_t decisions = 0;  // EMIT and REJECT records among them
-  std::uint32_t inserts = 0;    // OrderInserts among them
-  Lsn first_lsn = 0;            // of the first decision (or the next lsn when there is none)
-  Lsn last_lsn = 0;             // of the last decision, 0 without one
-  std::vector<Lsn> lsns;        // only when the decisions are not contiguous (replay)
+  std::string_view records;            // framed records, as in the log
+  std::uint32_t count = 0;             // records
+  std::uint32_t decisions = 0;         // EMIT and REJECT records among them
+  std::uint32_t inserts = 0;           // OrderInserts among them
+  Lsn first_lsn = 0;                   // of the first decision (or the next lsn when there is none)
+  Lsn last_lsn = 0;                    // of the last decision, 0 without one
+  std::vector<Lsn> lsns;               // only when the decisions are not contiguous (replay)
+  std::shared_ptr<const void> memory;  // what `records` lies in
+
+  void keep(KeptBytes kept) {
+    records = kept.bytes;
+    memory = std::move(kept.owner);
+  }
 };
 using AppendPtr = std::shared_ptr<const Append>;
 

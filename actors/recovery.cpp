@@ -88,13 +88,17 @@ storage::Result<std::uint64_t> take_over_epoch(storage::LogWriter& writer, Backe
 
 void hand_over_owed(BackendCore& core, const storage::ReplayFold& fold, std::uint64_t rows_max) {
   const auto owed = fold.owed();
+  RecordMemory memory;
+  std::string records;
   auto append = std::make_shared<Append>();
   const auto close = [&] {
+    append->keep(memory.keep(records));
+    records.clear();
     if (append->inserts > 0) core.add_owed(append, {});
     append = std::make_shared<Append>();
   };
   for (const auto& order : owed.orders) {
-    storage::append_record(append->records, RecordType::emit, order.payload);
+    storage::append_record(records, RecordType::emit, order.payload);
     if (append->lsns.empty()) append->first_lsn = order.lsn;
     append->lsns.push_back(order.lsn);
     append->last_lsn = order.lsn;

@@ -196,6 +196,10 @@ std::vector<Key> backend_keys() {
       number<&Config::backend, &Backend::rejections_max>(
           "backend.rejections_max", "rejections", 1, 1000 * kMillion,
           "The newest rejections remembered; an older request id may be decided anew."),
+      number<&Config::backend, &Backend::orders_ahead_max>(
+          "backend.orders_ahead_max", "orders", 0, 1000 * kMillion,
+          "Memory for so many orders more, about 250 bytes each, is made while nothing else is to "
+          "be done: as many as a sale's first rush, which then waits for none. 0: none is."),
   };
 }
 

@@ -55,14 +55,25 @@ std::uint32_t frame_crc(std::string_view frame) {
 }  // namespace
 
 void append_record(std::string& records, RecordType type, std::string_view payload) {
+  const auto begin = begin_record(records, type);
+  records.append(payload);
+  end_record(records, begin);
+}
+
+std::size_t begin_record(std::string& records, RecordType type) {
   STAMPEDE_ASSERT(type != RecordType::invalid, "a record needs a type");
-  STAMPEDE_ASSERT(payload.size() <= kRecordPayloadBytesMax, "record too large for the log");
-  const auto len = static_cast<std::uint32_t>(payload.size());
+  const auto begin = records.size();
   char header[kRecordHeaderBytes] = {};
-  std::memcpy(header, &len, sizeof len);
   header[4] = static_cast<char>(type);
   records.append(header, sizeof header);
-  records.append(payload);
+  return begin;
+}
+
+void end_record(std::string& records, std::size_t begin) {
+  const auto bytes = records.size() - begin - kRecordHeaderBytes;
+  STAMPEDE_ASSERT(bytes <= kRecordPayloadBytesMax, "record too large for the log");
+  const auto len = static_cast<std::uint32_t>(bytes);
+  std::memcpy(records.data() + begin, &len, sizeof len);
 }
 
 std::string_view to_text(RecordFault fault) {

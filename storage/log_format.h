@@ -44,6 +44,10 @@ static_assert(kRecordBytesMax <= kBatchRecordsBytesMax, "a largest record fits a
 
 // Appends one framed record. A payload over kRecordPayloadBytesMax is a broken invariant.
 void append_record(std::string& records, RecordType type, std::string_view payload);
+// The same for a payload that is written to the end of `records` between the two calls. The first
+// returns what the second must be given.
+[[nodiscard]] std::size_t begin_record(std::string& records, RecordType type);
+void end_record(std::string& records, std::size_t begin);
 
 // Framed records on their way to the log, and how many of them there are.
 struct LogAppend {

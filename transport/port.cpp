@@ -45,6 +45,7 @@ class Loop final : public PortControl {
   void unwatch(int fd) override;
   void pause_reading(SocketId id, bool paused) override;
   void wake_at(MonoTime when) override;
+  void call_when_quiet() override { quiet_wanted_ = true; }
   MonoTime now() const override { return now_; }
   caf::blocking_actor& self() override { return owner_; }
   void leave_rest() override { rest_left_ = true; }
@@ -55,6 +56,7 @@ class Loop final : public PortControl {
   [[nodiscard]] bool mail_signalled() const { return mail_signalled_; }
   void take_messages(PortRole& role);  // and calls the watchers of readable descriptors
   void fire_timers(PortRole& role);
+  void use_quiet(PortRole& role);  // after a wait
 
  private:
   struct Watched {
@@ -87,6 +89,7 @@ class Loop final : public PortControl {
   bool stopped_ = false;
   bool rest_left_ = false;  // by the role, of the socket that is being read
   bool mail_signalled_ = false;
+  bool quiet_wanted_ = false;
   bool changed_ = true;  // items_ must be made anew
   SocketId last_id_ = 0;
   std::vector<PortSocket> entries_;
@@ -199,7 +202,7 @@ void Loop::rebuild() {
 }
 
 int Loop::timeout_ms(bool sleep) const {
-  if (!sleep || !ready_.empty() || changed_ || stopped_) return 0;
+  if (!sleep || !ready_.empty() || changed_ || stopped_ || quiet_wanted_) return 0;
   const auto next = timers_.empty() ? next_reopen_ : std::min(*timers_.begin(), next_reopen_);
   if (next == MonoTime::max()) return -1;
   const auto left = ceil<milliseconds>(next - steady_clock::now());
@@ -283,6 +286,11 @@ void Loop::fire_timers(PortRole& role) {
   role.on_timer(*this);
 }
 
+void Loop::use_quiet(PortRole& role) {
+  if (!std::exchange(quiet_wanted_, false)) return;
+  if (ready_.empty() && !mail_signalled_) role.on_quiet(*this);
+}
+
 // --- the actor ------------------------------------------------------------------------------
 
 class PortActor final : public caf::blocking_actor {
@@ -333,6 +341,7 @@ class PortActor final : public caf::blocking_actor {
 
   void round(Loop& loop) {
     loop.wait(!mail_left_);
+    if (!mail_left_) loop.use_quiet(*role_);
     if (loop.mail_signalled() || mail_left_) take_mail();
     if (killed_) return;
     loop.take_messages(*role_);

@@ -51,6 +51,8 @@ class PortControl {
   virtual void unwatch(int fd) = 0;
   virtual void pause_reading(SocketId id, bool paused) = 0;  // leaves the poll set: back-pressure
   virtual void wake_at(MonoTime when) = 0;  // one on_timer at or after `when`, within about 1 ms
+  // PortRole::on_quiet when the next look at everything finds nothing.
+  virtual void call_when_quiet() = 0;
   virtual MonoTime now() const = 0;         // taken once per round
   virtual caf::blocking_actor& self() = 0;  // to send mail from
   // In on_message: what else this socket has waits for the next round.
@@ -67,6 +69,8 @@ class PortRole {
   virtual caf::message_handler mail(PortControl& port) = 0;  // handlers of the actor's mail
   virtual void on_message(PortControl& port, SocketId id, Message& parts) = 0;
   virtual void on_timer(PortControl&) {}
+  virtual void on_quiet(PortControl&) {
+  }  // asked for; what arrives meanwhile waits until it returns
   virtual void end_of_round(PortControl&) {}
   virtual void finish(PortControl&) {}  // before sockets close; not after a throw or a kill
 };

@@ -366,3 +366,26 @@ TEST_CASE("random sales: every order is written once and the newest amount wins"
     CHECK(confirmed_rows == test.core.book().confirmed());
   }
 }
+
+TEST_CASE_FIXTURE(CoreTest, "memory is made ahead only while nothing is open or owed") {
+  put(1, 5);
+  core.start_lanes(effects);
+  REQUIRE(effects.work.size() == 1);
+  CHECK_FALSE(core.make_room(1000));  // the item is on its way to the database
+  core.on_lane_done(effects.work[0].lane, {}, effects);
+  sync();
+  effects.clear();
+  CHECK(core.make_room(1000));
+  order("a", 1);
+  CHECK_FALSE(core.make_room(1000));  // waits for the log
+  sync();
+  CHECK_FALSE(core.make_room(1000));  // and now for the database
+  for (auto lane = effects.work[0].lane; !core.projection().idle();) {
+    core.on_lane_done(lane, {}, effects);
+    sync();
+    if (!effects.work.empty()) lane = effects.work.back().lane;
+  }
+  int pieces = 0;
+  while (core.make_room(100'000)) REQUIRE(++pieces < 1000);
+  CHECK(pieces > 0);
+}

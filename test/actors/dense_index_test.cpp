@@ -80,3 +80,36 @@ TEST_CASE("blocks keep their places while they grow") {
   CHECK(values[99] == 99);
   CHECK(values.size() == 100);
 }
+
+TEST_CASE("room that was made is enough: an index does not grow while it is filled") {
+  const auto hash_of = [](std::uint64_t i) { return i * 0x9E37'79B9'7F4A'7C15ULL; };
+  constexpr std::uint32_t kEntries = 200'000;
+  for (const std::uint32_t before : {0u, 100u, 5000u, 150'000u}) {
+    CAPTURE(before);
+    DenseIndex index;
+    for (std::uint32_t i = 0; i < before; ++i) index.insert(hash_of(i), i);
+    int steps = 0;
+    while (index.make_room(kEntries)) ++steps;
+    CHECK(steps > 0);
+    const auto bytes = index.memory_bytes();
+    for (std::uint32_t i = before; i < kEntries; ++i) index.insert(hash_of(i), i);
+    CHECK(index.memory_bytes() == bytes);
+    for (std::uint32_t i = 0; i < kEntries; ++i)
+      REQUIRE(index.find(hash_of(i), [i](std::uint32_t p) { return p == i; }) == i);
+  }
+  DenseIndex small;
+  CHECK_FALSE(small.make_room(100));  // grows soon enough
+}
+
+TEST_CASE("blocks that were made ahead are filled before others") {
+  BlockVector<int, 4> values;
+  for (int i = 0; i < 6; ++i) values.push_back(i);
+  CHECK(values.room() == 8);
+  values.make_room();
+  values.make_room();
+  CHECK(values.room() == 16);
+  CHECK(values.size() == 6);
+  for (int i = 6; i < 100; ++i) values.push_back(i);
+  for (int i = 0; i < 100; ++i) REQUIRE(values[static_cast<std::size_t>(i)] == i);
+  CHECK(values.room() == 100);
+}

@@ -93,6 +93,29 @@ TEST_CASE_FIXTURE(BookTest, "the oldest rejections are forgotten, confirmed orde
       book.decide_order({RequestKind::order, "lost-149", 1, "bob", 1, {}, 0, 0, 0, 0}).known);
 }
 
+TEST_CASE("orders that room was made for take no memory, and it ends at the limits") {
+  OrderBook book(kKey, {20'000, 3000});
+  const auto fill = [&](std::uint64_t room) {
+    while (book.make_room(room)) {
+    }
+    return book.memory_bytes();
+  };
+  const auto put =
+      book.decide_item_put({RequestKind::item_put, "put", 1, {}, 0, "Phone", 999, 9000, 0, 5});
+  book.apply_item(put, storage::make_lsn(1, 1));
+  const auto bytes = fill(9000);
+  for (std::uint64_t i = 2; i < 11'500; ++i) {
+    const auto id = "order-" + std::to_string(i);
+    const auto decision = book.decide_order({RequestKind::order, id, 1, "ann", 1, {}, 0, 0, 0, 0});
+    REQUIRE(decision.error == Code::none);
+    book.apply_order(decision, "ann", storage::make_lsn(1, i));
+  }
+  CHECK(book.confirmed() == 9000);
+  CHECK(book.memory_bytes() == bytes);
+  // Never for more than may come: an entry of 40 bytes and 48 of its index at the most.
+  CHECK(fill(100'000'000) < 23'000 * 100 + 1'000'000);
+}
+
 TEST_CASE("at orders_max new orders are overloaded and nothing is forgotten") {
   BookTest test;
   test.book = OrderBook(kKey, {3, 10});

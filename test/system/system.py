@@ -94,6 +94,8 @@ class System:
             "STAMPEDE_RUN_DIR": str(self.run), "STAMPEDE_BIN": BINARY,
             "STAMPEDE_NET__PORT_BASE": str(self.base),
             "STAMPEDE_WEBAPP__HTTP": f"127.0.0.1:{self.http_port}",
+            # Of every start again, and several systems share the machine.
+            "STAMPEDE_BACKEND__ORDERS_AHEAD_MAX": "20000",
         } | {key: str(value) for key, value in environment.items()}
 
     # --- scripts and the command line -------------------------------------------------------------

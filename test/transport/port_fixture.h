@@ -14,7 +14,7 @@
 namespace stampede::transport {
 
 struct ScriptedRole : PortRole {
-  std::function<void(PortControl&)> at_start, at_timer, at_end_of_round, at_finish;
+  std::function<void(PortControl&)> at_start, at_timer, at_quiet, at_end_of_round, at_finish;
   std::function<caf::message_handler(PortControl&)> handlers;
   std::function<void(PortControl&, SocketId, Message&)> at_message;
 
@@ -29,6 +29,9 @@ struct ScriptedRole : PortRole {
   }
   void on_timer(PortControl& port) override {
     if (at_timer) at_timer(port);
+  }
+  void on_quiet(PortControl& port) override {
+    if (at_quiet) at_quiet(port);
   }
   void end_of_round(PortControl& port) override {
     if (at_end_of_round) at_end_of_round(port);

@@ -112,6 +112,36 @@ TEST_CASE_FIXTURE(PortFixture, "all that waits is taken in one round before it e
   end(port, caf::exit_reason::user_shutdown);
 }
 
+TEST_CASE_FIXTURE(PortFixture, "a role's quiet comes when nothing has, once for each wish") {
+  int mails = 0;
+  std::vector<int> seen;  // mails before each quiet
+  std::promise<void> go;
+  std::promise<void> thrice;
+  auto released = go.get_future();
+  role->at_start = [&](PortControl& port) {
+    released.wait();
+    port.call_when_quiet();
+  };
+  role->handlers = [&](PortControl& port) {
+    return caf::message_handler{[&](int) {
+      ++mails;
+      port.call_when_quiet();
+    }};
+  };
+  role->at_quiet = [&](PortControl& port) {
+    seen.push_back(mails);
+    if (seen.size() < 3) port.call_when_quiet();
+    if (seen.size() == 3) thrice.set_value();
+  };
+  const auto port = spawn();
+  for (int i = 0; i < 50; ++i) caf::anon_send(port, i);
+  go.set_value();
+  auto third = thrice.get_future();
+  REQUIRE(comes(third));
+  end(port, caf::exit_reason::user_shutdown);
+  CHECK(seen == std::vector<int>{50, 50, 50});
+}
+
 TEST_CASE_FIXTURE(PortFixture,
                   "what a role leaves is taken in later rounds, without a new message") {
   int taken = 0;
