@@ -60,7 +60,7 @@ struct Snapshot {
 struct Backend {
   std::uint64_t orders_max = 20'000'000;       // confirmed orders remembered; beyond: overloaded
   std::uint64_t rejections_max = 2'000'000;    // newest rejections remembered
-  std::uint64_t orders_ahead_max = 1'000'000;  // memory for so many more is made while all is quiet
+  std::uint64_t orders_ahead_max = 2'000'000;  // memory for so many more is made while all is quiet
 };
 
 struct Db {

@@ -17,21 +17,19 @@ measure_fresh() {
   stop_system fresh
 }
 
-backend_pid() { running_nodes | awk '$1 == "backend-1" { print $2 }'; }
-
-resident_bytes() { awk '/VmRSS/ { print $2 * 1024 }' "/proc/$1/status"; }
-
 # settled_bytes: resident memory of a backend that owes nothing, or of one that read the log anew if
 # that is less: what was only needed on the way there does not count.
 settled_bytes() {
   local old new grown restarted
   until [[ $(pending) == 0 ]]; do sleep 0.2; done
+  wait_for_memory
   old=$(backend_pid)
   grown=$(resident_bytes "$old")
   kill -KILL "$old"
   until new=$(backend_pid) && [[ -n $new && $new != "$old" ]]; do sleep 0.1; done
   stampede health --wait 300s >/dev/null || fail 5 "the backend with many items did not come back"
   until [[ $(pending) == 0 ]]; do sleep 0.2; done
+  wait_for_memory
   restarted=$(resident_bytes "$new")
   echo $((grown < restarted ? grown : restarted))
 }

@@ -25,6 +25,7 @@ ours() {
   shift
   while [[ $1 != -- ]]; do options+=("$1"); shift; done
   shift
+  wait_for_memory
   mapfile -t cpu < <(cpu_options)
   measure "$point" stampede "${cpu[@]}" "${options[@]}" -- "$STAMPEDE" --run-dir "$RUN" --json \
     bench --closed --seed "$seed" --hdr "$scratch/hdr/$point-$round" "$@"

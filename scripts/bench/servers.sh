@@ -110,7 +110,10 @@ start_nodes() {
   for try in 1 2 3; do
     port_base_of["$1"]=$(free_port_base)
     use_ports "${port_base_of["$1"]}"
-    if "$PROJECT/scripts/start_all.sh" --wait 300 >"$scratch/start.txt" 2>&1; then return; fi
+    if "$PROJECT/scripts/start_all.sh" --wait 300 >"$scratch/start.txt" 2>&1; then
+      wait_for_memory
+      return
+    fi
     grep -q 'is taken by another program' "$scratch/start.txt" || break
   done
   cat "$scratch/start.txt" >&2
@@ -146,6 +149,21 @@ set_left() {
 }
 
 wait_until_stored() { stampede verify --wait 300s >/dev/null || worst=4; }
+
+backend_pid() { running_nodes | awk '$1 == "backend-1" { print $2 }'; }
+
+resident_bytes() { awk '/VmRSS/ { print $2 * 1024 }' "/proc/$1/status"; }
+
+# wait_for_memory: the backend has made the memory of coming orders (backend.orders_ahead_max), as
+# it has before a sale begins.
+wait_for_memory() {
+  local pid before=0 now until=$((SECONDS + 60))
+  pid=$(backend_pid)
+  while now=$(resident_bytes "$pid") && ((now - before > 1000000 && SECONDS < until)); do
+    before=$now
+    sleep 0.2
+  done
+}
 
 pending() {
   stampede --json status | /usr/bin/python3 -c \
