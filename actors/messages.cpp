@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <msgpack.hpp>
 
 #include "storage/msgpack_writer.h"
@@ -36,15 +37,55 @@ void pack_row(Packer& packer, const ItemRow& row) {
 
 }  // namespace
 
+namespace {
+
+// Sixteen characters, which the processor compares at once.
+using Block [[gnu::vector_size(16)]] = unsigned char;
+using Halves [[gnu::vector_size(16)]] = std::uint64_t;
+
+Block block_at(const char* at) {
+  Block block;
+  std::memcpy(&block, at, sizeof block);
+  return block;
+}
+
+// At least one character, at most 15; some stand in it twice.
+Block short_block(std::string_view text) {
+  std::array<char, 8> few;
+  if (text.size() < few.size()) {
+    few.fill(text[0]);
+    std::copy(text.begin(), text.end(), few.begin());
+    text = {few.data(), few.size()};
+  }
+  std::uint64_t first = 0, last = 0;
+  std::memcpy(&first, text.data(), sizeof first);
+  std::memcpy(&last, text.data() + text.size() - sizeof last, sizeof last);
+  return reinterpret_cast<Block>(Halves{first, last});
+}
+
+// `others` marks the characters of a block that are not allowed, each with a byte that is not 0.
+template <class F>
+bool none_of(std::string_view text, F others) {
+  const auto none = [others](Block block) {
+    const auto marks = reinterpret_cast<Halves>(others(block));
+    return (marks[0] | marks[1]) == 0;
+  };
+  if (text.size() < sizeof(Block)) return none(short_block(text));
+  const char* const last = text.data() + text.size() - sizeof(Block);  // may overlap the one before
+  for (const char* at = text.data(); at < last; at += sizeof(Block))
+    if (!none(block_at(at))) return false;
+  return none(block_at(last));
+}
+
+}  // namespace
+
 bool valid_request_id(std::string_view id) {
-  static constexpr auto kAllowed = [] {
-    std::array<bool, 256> allowed{};
-    for (const char c : "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
-      allowed[static_cast<unsigned char>(c)] = c != 0;
-    return allowed;
-  }();
-  return !id.empty() && id.size() <= kRequestIdBytesMax &&
-         std::all_of(id.begin(), id.end(), [](unsigned char c) { return kAllowed[c]; });
+  if (id.empty() || id.size() > kRequestIdBytesMax) return false;
+  return none_of(id, [](Block c) {
+    const auto digit = c - '0' < 10;
+    const auto letter = (c | 0x20) - 'a' < 26;
+    return ~(digit | letter | (c == '-') | (c == '_'));
+  });
 }
 
 namespace {
@@ -84,8 +125,7 @@ bool valid_user(std::string_view user) {
 
 bool valid_text(std::string_view text, std::size_t bytes_max) {
   if (text.empty() || text.size() > bytes_max) return false;
-  const auto printable = [](unsigned char c) { return c >= 0x20 && c < 0x7F; };
-  if (std::all_of(text.begin(), text.end(), printable)) return true;
+  if (none_of(text, [](Block c) { return (c < 0x20) | (c >= 0x7F); })) return true;
   while (!text.empty()) {
     const auto size = utf8_sequence(text);
     if (size == 0 || control_character(text.substr(0, size))) return false;

@@ -105,36 +105,48 @@ bool BodyReader::parse() {
 namespace {
 
 // Reads the elements of one array at the front of `bytes`, as Elements does, without a token list.
+// All of it goes into its callers, which keep the cursor in registers.
 class FlatArray {
  public:
-  FlatArray(std::string_view bytes, std::uint32_t size) : cursor_(bytes) {
-    ok_ = take(Type::array) && value_.size == size;
+  [[gnu::always_inline]] FlatArray(std::string_view bytes, std::uint32_t size) : cursor_(bytes) {
+    Value head;
+    ok_ = cursor_.next(head) && head.type == Type::array && head.size == size;
   }
-  std::uint64_t number() { return take(Type::unsigned_int) ? value_.number : 0; }
+  [[gnu::always_inline]] std::uint64_t number() {
+    std::uint64_t number = 0;
+    ok_ = ok_ && cursor_.next_unsigned(number);
+    return number;
+  }
   template <class T>
-  T small() {
+  [[gnu::always_inline]] T small() {
     const auto value = number();
     ok_ = ok_ && value <= std::numeric_limits<T>::max();
     return static_cast<T>(value);
   }
-  std::string_view text() { return take(Type::str) ? value_.text : std::string_view{}; }
-  std::optional<std::int64_t> signed_number_or_nil() {
-    ok_ = ok_ && cursor_.next(value_);
-    if (!ok_ || value_.type == Type::nil) return std::nullopt;
-    ok_ = value_.type == Type::negative_int ||
-          (value_.type == Type::unsigned_int && value_.number <= kItemIdMax);
-    return static_cast<std::int64_t>(value_.number);
+  [[gnu::always_inline]] std::string_view text() {
+    std::string_view text;
+    if (ok_ && cursor_.next_short_text(text)) return text;
+    Value value;
+    ok_ = ok_ && cursor_.next(value) && value.type == Type::str;
+    return value.text;
+  }
+  [[gnu::always_inline]] std::optional<std::int64_t> signed_number_or_nil() {
+    if (std::uint64_t number = 0; ok_ && cursor_.next_unsigned(number)) {
+      ok_ = number <= kItemIdMax;
+      return static_cast<std::int64_t>(number);
+    }
+    Value value;
+    ok_ = ok_ && cursor_.next(value);
+    if (!ok_ || value.type == Type::nil) return std::nullopt;
+    ok_ = value.type == Type::negative_int;
+    return static_cast<std::int64_t>(value.number);
   }
   [[nodiscard]] bool ok() const { return ok_; }
   [[nodiscard]] std::size_t bytes() const { return cursor_.offset(); }
 
  private:
-  bool take(Type type) {
-    ok_ = ok_ && cursor_.next(value_) && value_.type == type;
-    return ok_;
-  }
+  using Value = storage::MsgpackCursor::Value;
   storage::MsgpackCursor cursor_;
-  storage::MsgpackCursor::Value value_;
   bool ok_ = true;
 };
 

@@ -3,6 +3,7 @@
 #include "actors/sf1.h"
 
 #include <array>
+#include <bit>
 
 namespace stampede::actors {
 
@@ -16,16 +17,19 @@ enum Key : unsigned { kOp, kId, kItem, kUser, kQty, kToken, kDeadline, kAck, kFr
 constexpr std::array<std::string_view, kKeys> kKeyTexts{
     "op", "id", "item", "user", "qty", "token", "deadline_ms", "ack", "from", "limit"};
 
-template <class T>
-bool take_number(const Value& value, std::uint64_t low, std::uint64_t high, T& out) {
-  if (value.type != Type::unsigned_int || value.number < low || value.number > high) return false;
-  out = static_cast<T>(value.number);
-  return true;
-}
+// By key; the last is of none, and never recognised.
+constexpr auto kKeyBytes = [] {
+  std::array<storage::MsgpackCursor::ShortText, kKeys + 1> bytes;
+  for (unsigned key = 0; key < kKeys; ++key)
+    bytes[key] = storage::MsgpackCursor::ShortText(kKeyTexts[key]);
+  return bytes;
+}();
 
-bool take_flag(const Value& value, bool& out) {
-  out = value.number != 0;
-  return value.type == Type::boolean;
+template <class T>
+bool take_number(std::uint64_t number, std::uint64_t low, std::uint64_t high, T& out) {
+  if (number < low || number > high) return false;
+  out = static_cast<T>(number);
+  return true;
 }
 
 // By length first: comparisons of a known length are a few instructions.
@@ -121,72 +125,112 @@ Sf1Decoder::Entry Sf1Decoder::next_entry() {
 
 // --- one map ------------------------------------------------------------------------------------
 
-// Reads the map at the cursor. False: it is no map, or not well-formed msgpack within the bounds.
-bool Sf1Decoder::read_map() {
-  from_ = 0;
-  seen_ = bad_ = duplicate_ = 0;
-  op_known_ = false;
-  Value map;
-  if (!cursor_.next(map) || map.type != Type::map) return false;
-  for (auto pairs = map.size; pairs > 0; --pairs) {
-    Value key, value;
-    if (!cursor_.next(key) || !skip_nested(key) || !cursor_.next(value) || !skip_nested(value))
+// Looks through what a container inside the map holds, and leaves it out.
+[[gnu::always_inline]] inline bool Sf1Decoder::skip_nested(storage::MsgpackCursor& cursor,
+                                                           const Value& value) {
+  return !value.is_container() || cursor.skip_inside(value, kSf1DepthMax - 2);
+}
+
+// The next three take the value of one key; false when it is not allowed there.
+[[gnu::always_inline]] inline bool Sf1Decoder::take_text(unsigned key, std::string_view text) {
+  switch (key) {
+    case kOp:
+      take_op(text);
+      return true;
+    case kId:
+      request_.id = text;
+      return valid_request_id(text);
+    case kUser:
+      request_.user = text;
+      return valid_user(text);
+    case kToken:
+      return true;  // not looked at yet
+    default:
       return false;
-    const auto known = key.is_text() ? key_of(key.text) : unsigned{kKeys};
-    if (known == kKeys) continue;
-    if (seen(known)) duplicate_ |= 1U << known;
-    seen_ |= 1U << known;
-    if (!take_known(known, value)) bad_ |= 1U << known;
+  }
+}
+
+[[gnu::always_inline]] inline bool Sf1Decoder::take_unsigned(unsigned key, std::uint64_t number) {
+  switch (key) {
+    case kItem:
+      return take_number(number, 0, kItemIdMax, request_.item);
+    case kFrom:
+      return take_number(number, 0, kItemIdMax, from_);
+    case kQty:
+      return take_number(number, 1, kQtyMax, request_.qty);
+    case kLimit:
+      return take_number(number, 1, kItemsPageMax, request_.limit);
+    case kDeadline:
+      return take_number(number, 1, kDeadlineMaxMs, request_.deadline_ms);
+    default:
+      return false;
+  }
+}
+
+bool Sf1Decoder::take_value(unsigned key, const Value& value) {
+  if (value.is_text()) return take_text(key, value.text);
+  if (value.type == Type::unsigned_int) return take_unsigned(key, value.number);
+  if (key == kAck) request_.ack = value.number != 0;
+  return (key == kAck && value.type == Type::boolean) || (key == kToken && value.type == Type::nil);
+}
+
+void Sf1Decoder::take_op(std::string_view op) {
+  op_known_ = true;
+  if (op == "order")
+    request_.op = ClientOp::order;
+  else if (op == "get")
+    request_.op = ClientOp::get;
+  else if (op == "items")
+    request_.op = ClientOp::items;
+  else if (op == "ping")
+    request_.op = ClientOp::ping;
+  else
+    op_known_ = false;
+}
+
+// Reads any key; kKeys for one that is not known.
+[[gnu::always_inline]] inline bool Sf1Decoder::read_key(Cursor& cursor, std::uint8_t& known) {
+  Value key;
+  if (!cursor.next(key) || !skip_nested(cursor, key)) return false;
+  known = static_cast<std::uint8_t>(key.is_text() ? key_of(key.text) : unsigned{kKeys});
+  return true;
+}
+
+// Reads the value of a key that may be unknown. `taken`: it is allowed there.
+[[gnu::always_inline]] inline bool Sf1Decoder::read_value(Cursor& cursor, unsigned known,
+                                                          bool& taken) {
+  if (std::string_view text; cursor.next_short_text(text)) {
+    taken = take_text(known, text);
+  } else if (std::uint64_t number = 0; cursor.next_unsigned(number)) {
+    taken = take_unsigned(known, number);
+  } else {
+    Value value;
+    if (!cursor.next(value) || !skip_nested(cursor, value)) return false;
+    taken = take_value(known, value);
   }
   return true;
 }
 
-// Looks through what a container inside the map holds, and leaves it out.
-inline bool Sf1Decoder::skip_nested(const Value& value) {
-  return !value.is_container() || cursor_.skip_inside(value, kSf1DepthMax - 2);
-}
-
-// Takes the value of one known key; false when it is not allowed there.
-bool Sf1Decoder::take_known(unsigned key, const Value& value) {
-  switch (key) {
-    case kOp:
-      return take_op(value);
-    case kId:
-      request_.id = value.text;
-      return value.is_text() && valid_request_id(value.text);
-    case kUser:
-      request_.user = value.text;
-      return value.is_text() && valid_user(value.text);
-    case kItem:
-      return take_number(value, 0, kItemIdMax, request_.item);
-    case kFrom:
-      return take_number(value, 0, kItemIdMax, from_);
-    case kQty:
-      return take_number(value, 1, kQtyMax, request_.qty);
-    case kLimit:
-      return take_number(value, 1, kItemsPageMax, request_.limit);
-    case kDeadline:
-      return take_number(value, 1, kDeadlineMaxMs, request_.deadline_ms);
-    case kAck:
-      return take_flag(value, request_.ack);
-    default:
-      return value.is_text() || value.type == Type::nil;  // token: not looked at yet
+// Reads the map at the cursor. False: it is no map, or not well-formed msgpack within the bounds.
+bool Sf1Decoder::read_map() {
+  auto cursor = cursor_;  // a copy, which can be kept in registers
+  from_ = 0;
+  op_known_ = false;
+  unsigned seen = 0, bad = 0, duplicate = 0;
+  Value map;
+  if (!cursor.next(map) || map.type != Type::map) return false;
+  for (std::uint32_t pair = 0; pair < map.size; ++pair) {
+    auto& usual = usual_[pair % usual_.size()];
+    if (!cursor.skip(kKeyBytes[usual]) && !read_key(cursor, usual)) return false;
+    bool taken = false;
+    if (!read_value(cursor, usual, taken)) return false;
+    const auto bit = 1U << usual;
+    duplicate |= seen & bit;
+    seen |= bit;
+    if (!taken) bad |= bit;
   }
-}
-
-bool Sf1Decoder::take_op(const Value& value) {
-  if (!value.is_text()) return false;
-  op_known_ = true;
-  if (value.text == "order")
-    request_.op = ClientOp::order;
-  else if (value.text == "get")
-    request_.op = ClientOp::get;
-  else if (value.text == "items")
-    request_.op = ClientOp::items;
-  else if (value.text == "ping")
-    request_.op = ClientOp::ping;
-  else
-    op_known_ = false;
+  seen_ = seen, bad_ = bad, duplicate_ = duplicate;
+  cursor_ = cursor;
   return true;
 }
 
@@ -196,8 +240,8 @@ bool Sf1Decoder::check() {
   if (!seen(kOp) || malformed(kOp)) return refuse(Code::bad_request, "op");
   if (!op_known_) return refuse(Code::unknown_op);
   const auto wrong = (bad_ | duplicate_) & keys_of(request_.op);
-  for (unsigned key = 0; key < kKeys; ++key)
-    if ((wrong & (1U << key)) != 0) return refuse(Code::bad_request, kKeyTexts[key]);
+  if (wrong != 0)
+    return refuse(Code::bad_request, kKeyTexts[static_cast<std::size_t>(std::countr_zero(wrong))]);
   return check_fields();
 }
 

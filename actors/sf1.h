@@ -16,6 +16,7 @@
 // how long its entry makes the array wait; an entry whose answer comes later, but before the array
 // left, gets its answer. The answer to an empty array is an empty array.
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -81,12 +82,17 @@ class Sf1Decoder {
   [[nodiscard]] const Refusal& refusal() const { return refusal_; }
 
  private:
-  using Value = storage::MsgpackCursor::Value;
+  using Cursor = storage::MsgpackCursor;
+  using Value = Cursor::Value;
   bool refuse(Code code, std::string_view field = {});
   bool read_map();
-  bool skip_nested(const Value& value);
-  bool take_known(unsigned key, const Value& value);
-  bool take_op(const Value& value);
+  static bool read_key(Cursor& cursor, std::uint8_t& known);
+  bool read_value(Cursor& cursor, unsigned known, bool& taken);
+  static bool skip_nested(Cursor& cursor, const Value& value);
+  bool take_text(unsigned key, std::string_view text);
+  bool take_unsigned(unsigned key, std::uint64_t number);
+  bool take_value(unsigned key, const Value& value);
+  void take_op(std::string_view op);
   bool check();
   bool check_fields();
   [[nodiscard]] bool seen(unsigned key) const { return (seen_ & (1U << key)) != 0; }
@@ -103,6 +109,9 @@ class Sf1Decoder {
   unsigned bad_ = 0;          // … its value is not allowed,
   unsigned duplicate_ = 0;    // … it is there twice
   bool op_known_ = false;
+  // The keys of the map before, by their place: most clients make all their maps alike, so these
+  // are the ones to look for first.
+  std::array<std::uint8_t, 16> usual_{};
 };
 
 // Encoders append one map to `out`. `id` empty: the key is left out.

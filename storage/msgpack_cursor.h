@@ -49,6 +49,24 @@ class MsgpackCursor {
   // nested deeper than `depth` (the one at hand not counted; at most kDepthCeiling).
   [[nodiscard]] bool skip_inside(const Value& container, unsigned depth);
 
+  // A str of at most 7 bytes as it stands among the others, its head included. A longer one can be
+  // made, but is never recognised.
+  struct ShortText {
+    std::uint64_t bytes = 1, mask = 0;
+    unsigned size = 0;
+    constexpr ShortText() = default;
+    constexpr explicit ShortText(std::string_view text);
+  };
+  // Skips this text. False, and nothing was read: something else comes next, or it is among the
+  // last 8 bytes.
+  [[nodiscard]] bool skip(const ShortText& text);
+
+  // What is common, for callers that expect it: a str of at most 255 bytes, which has one of the
+  // two shortest heads; an unsigned number.
+  // False, and nothing was read, for everything else.
+  [[nodiscard]] bool next_short_text(std::string_view& text);
+  [[nodiscard]] bool next_unsigned(std::uint64_t& number);
+
   static constexpr unsigned kDepthCeiling = 8;
 
  private:
@@ -59,7 +77,11 @@ class MsgpackCursor {
   bool text(Value& value, Type type, std::uint64_t size);
   static bool scalar(Value& value, Type type, std::uint64_t number);
   static bool container(Value& value, Type type, std::uint64_t size);
-  bool next_long(Value& value, unsigned lead);
+  bool next_long_unsigned(std::uint64_t& number, unsigned size);
+  bool next_unsigned_as_signed(std::uint64_t& number);
+  bool next_rare(Value& value, unsigned lead);
+  bool read_rare(Value& value, unsigned lead);
+  bool skip_values(std::uint64_t count, unsigned depth);
 
   const char* begin_ = nullptr;
   const char* at_ = nullptr;
@@ -108,7 +130,74 @@ inline bool MsgpackCursor::text(Value& value, Type type, std::uint64_t size) {
   return true;
 }
 
-// Into its callers, which then keep the value in registers; what is rare stays outside.
+constexpr MsgpackCursor::ShortText::ShortText(std::string_view text) {
+  if (text.size() > 7) return;
+  size = static_cast<unsigned>(text.size()) + 1;
+  bytes = 0xA0U | text.size();
+  for (unsigned i = 1; i < size; ++i)
+    bytes |= std::uint64_t{static_cast<unsigned char>(text[i - 1])} << (8 * i);
+  mask = ~std::uint64_t{0} >> (64 - 8 * size);
+}
+
+inline bool MsgpackCursor::skip(const ShortText& text) {
+  std::uint64_t bytes = 0;
+  if (left() < sizeof bytes) return false;
+  std::memcpy(&bytes, at_, sizeof bytes);
+  if ((bytes & text.mask) != text.bytes) return false;
+  at_ += text.size;
+  return true;
+}
+
+[[gnu::always_inline]] inline bool MsgpackCursor::next_short_text(std::string_view& text) {
+  if (at_ == end_) return false;
+  unsigned head = 1, size = static_cast<unsigned char>(*at_) ^ 0xA0U;
+  if (size >= 0x20) {
+    if (size != (0xD9 ^ 0xA0U) || left() < 2) return false;
+    head = 2, size = static_cast<unsigned char>(at_[1]);
+  }
+  if (left() - head < size) return false;
+  text = {at_ + head, size};
+  at_ += head + size;
+  return true;
+}
+
+[[gnu::always_inline]] inline bool MsgpackCursor::next_unsigned(std::uint64_t& number) {
+  if (at_ == end_) return false;
+  const unsigned lead = static_cast<unsigned char>(*at_);
+  if (lead < 0x80) {
+    number = lead;
+    ++at_;
+    return true;
+  }
+  if ((lead & 0xFCU) == 0xCC) return next_long_unsigned(number, 1U << (lead & 3U));
+  return (lead & 0xFCU) == 0xD0 && next_unsigned_as_signed(number);
+}
+
+[[gnu::always_inline]] inline bool MsgpackCursor::next_long_unsigned(std::uint64_t& number,
+                                                                     unsigned size) {
+  if (left() <= size) return false;
+  number = 0;
+  if (left() > sizeof number)
+    std::memcpy(&number, at_ + 1, sizeof number);
+  else
+    std::memcpy(&number, at_ + 1, size);
+  number = __builtin_bswap64(number) >> (64 - 8 * size);
+  at_ += 1 + size;
+  return true;
+}
+
+// A number that is not negative, though its form is that of those which may be.
+[[gnu::always_inline]] inline bool MsgpackCursor::next_unsigned_as_signed(std::uint64_t& number) {
+  auto rest = *this;
+  Value value;
+  if (!rest.next(value) || value.type != Type::unsigned_int) return false;
+  *this = rest;
+  number = value.number;
+  return true;
+}
+
+// Into its callers, which then keep the cursor and the value in registers; what is rare stays
+// outside.
 [[gnu::always_inline]] inline bool MsgpackCursor::next(Value& value) {
   if (at_ == end_) return false;
   const unsigned lead = static_cast<unsigned char>(*at_++);
@@ -116,10 +205,20 @@ inline bool MsgpackCursor::text(Value& value, Type type, std::uint64_t size) {
   if (lead >= 0xA0 && lead < 0xC0) return text(value, Type::str, lead & 0x1FU);
   if (lead < 0x90) return container(value, Type::map, lead & 0x0FU);
   if (lead < 0xA0) return container(value, Type::array, lead & 0x0FU);
-  return next_long(value, lead);
+  return next_rare(value, lead);
 }
 
-inline bool MsgpackCursor::next_long(Value& value, unsigned lead) {
+// On copies: what a function outside may write to cannot be kept in registers.
+[[gnu::always_inline]] inline bool MsgpackCursor::next_rare(Value& value, unsigned lead) {
+  auto rest = *this;
+  Value found;
+  const bool read = rest.read_rare(found, lead);
+  *this = rest;
+  value = found;
+  return read;
+}
+
+[[gnu::noinline]] inline bool MsgpackCursor::read_rare(Value& value, unsigned lead) {
   if (lead >= 0xE0)
     return scalar(value, Type::negative_int, static_cast<std::uint64_t>(std::int64_t{lead} - 256));
   std::uint64_t n = 0;
@@ -170,8 +269,15 @@ inline bool MsgpackCursor::next_long(Value& value, unsigned lead) {
   }
 }
 
-[[gnu::noinline]] inline bool MsgpackCursor::skip_inside(const Value& head, unsigned depth) {
-  std::array<std::uint64_t, kDepthCeiling + 1> open{head.inside()};
+[[gnu::always_inline]] inline bool MsgpackCursor::skip_inside(const Value& head, unsigned depth) {
+  auto rest = *this;  // as above
+  const bool skipped = rest.skip_values(head.inside(), depth);
+  *this = rest;
+  return skipped;
+}
+
+[[gnu::noinline]] inline bool MsgpackCursor::skip_values(std::uint64_t count, unsigned depth) {
+  std::array<std::uint64_t, kDepthCeiling + 1> open{count};
   unsigned level = 0;
   Value value;
   while (true) {

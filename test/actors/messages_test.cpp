@@ -159,3 +159,20 @@ TEST_CASE("users are UTF-8 without control characters, ids plain") {
   for (const std::string bad : {"", "a b", "a/b", "ä"}) CHECK_FALSE(valid_request_id(bad));
   CHECK_FALSE(valid_request_id(std::string(65, 'a')));
 }
+
+TEST_CASE("a character that is not allowed is found wherever it stands") {
+  const auto plain = [](unsigned char c) {
+    return std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+               .find(static_cast<char>(c)) != std::string_view::npos;
+  };
+  for (std::size_t size = 1; size <= 64; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      for (unsigned c = 0; c < 256; ++c) {
+        std::string text(size, 'a');
+        text[at] = static_cast<char>(c);
+        REQUIRE(valid_request_id(text) == plain(static_cast<unsigned char>(c)));
+        REQUIRE(valid_user(text) == (c >= 0x20 && c < 0x7F));
+      }
+    }
+  }
+}

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -340,6 +341,80 @@ TEST_CASE("damaged frames are refused or understood within the bounds, never wor
     require_in_bounds(decoder.request());
   }
   CHECK(understood > 0);
+}
+
+namespace {
+
+// One member of a map, key and value. Among them what is unknown, of a wrong type, or too large.
+std::string any_member(std::mt19937& random) {
+  const std::vector<std::string> keys{"op",  "id",   "item",  "user", "qty", "token", "deadline_ms",
+                                      "ack", "from", "limit", "x",    "",    "orders"};
+  const std::vector<json> values{"order", "r-1",
+                                 1,       70'000,
+                                 0,       5'000'000'000,
+                                 -1,      "",
+                                 true,    json::array({1, "a"}),
+                                 nullptr, std::string(40, 'u')};
+  std::string member;
+  json::to_msgpack(keys[random() % keys.size()], member);
+  json::to_msgpack(values[random() % values.size()], member);
+  return member;
+}
+
+void require_same(const Sf1Decoder& one, const Sf1Decoder& other, bool understood) {
+  if (!understood) {
+    REQUIRE(one.refusal().code == other.refusal().code);
+    REQUIRE(one.refusal().id == other.refusal().id);
+    REQUIRE(one.refusal().field == other.refusal().field);
+    return;
+  }
+  const auto &a = one.request(), &b = other.request();
+  REQUIRE((a.op == b.op && a.ack == b.ack && a.one_item == b.one_item && a.id == b.id));
+  REQUIRE((a.item == b.item && a.user == b.user && a.qty == b.qty));
+  REQUIRE((a.limit == b.limit && a.deadline_ms == b.deadline_ms));
+}
+
+}  // namespace
+
+TEST_CASE("a map is understood as it would be alone, whatever keys the maps before it had") {
+  std::mt19937 random(seed());
+  Sf1Decoder used;
+  std::size_t understood = 0;
+  for (int round = 0; round < 100'000; ++round) {
+    std::vector<std::string> members;
+    for (const auto* hex : {"a26f70a56f72646572", "a26964a3722d31", "a46974656d01",
+                            "a475736572a3616e6e", "a371747902"})
+      if (random() % 16 != 0) members.push_back(unhex(hex));
+    for (auto more = random() % 3; more > 0; --more) members.push_back(any_member(random));
+    if (random() % 4 != 0) std::shuffle(members.begin(), members.end(), random);
+    std::string frame(1, static_cast<char>(0x80 + members.size()));
+    for (const auto& member : members) frame += member;
+    if (random() % 4 == 0) frame = damaged(frame, random);
+    Sf1Decoder fresh;
+    const bool taken = fresh.decode(frame);
+    REQUIRE(used.decode(frame) == taken);
+    require_same(used, fresh, taken);
+    if (taken) ++understood;
+  }
+  CHECK(understood > 10'000);
+}
+
+TEST_CASE("an order is the same in every order of its keys") {
+  std::vector<std::string> members{unhex("a26f70a56f72646572"), unhex("a26964a3722d31"),
+                                   unhex("a46974656d01"), unhex("a475736572a3616e6e"),
+                                   unhex("ab646561646c696e655f6d73cd0bb8")};
+  std::sort(members.begin(), members.end());
+  Sf1Decoder decoder;
+  do {
+    std::string frame = "\x85";
+    for (const auto& member : members) frame += member;
+    for (int twice = 0; twice < 2; ++twice) {  // a key that is expected, and one that is not
+      REQUIRE(decoder.decode(frame));
+      const auto& request = decoder.request();
+      REQUIRE((request.op == ClientOp::order && request.id == "r-1" && request.item == 1));
+      REQUIRE((request.user == "ann" && request.deadline_ms == 3000));
+    }
+  } while (std::next_permutation(members.begin(), members.end()));
 }
 
 // An entry of a batch must be judged as the same map in a frame of its own.
