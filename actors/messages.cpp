@@ -166,7 +166,8 @@ void append_item_put(Packer& packer, const Request& request) {
 constexpr std::size_t kOrderBytes = 32;   // without the texts
 constexpr std::size_t kAnswerBytes = 48;  // arrays of eight small numbers and three large ones
 
-void append_order(std::string& body, const Request& request) {
+template <class Out>
+void append_order(Out& body, const Request& request) {
   storage::MsgpackWriter entry(body, kOrderBytes + request.id.size() + request.user.size());
   entry.array(5);
   entry.number(static_cast<std::uint64_t>(RequestKind::order));
@@ -177,6 +178,13 @@ void append_order(std::string& body, const Request& request) {
 }
 
 }  // namespace
+
+void append_request(storage::ByteBuffer& body, const Request& request) {
+  if (request.kind == RequestKind::order) return append_order(body, request);
+  std::string entry;
+  append_request(entry, request);
+  body.append(entry);
+}
 
 void append_request(std::string& body, const Request& request) {
   StringSink sink{body};

@@ -23,6 +23,7 @@
 
 #include "actors/codes.h"
 #include "config/invariant.h"
+#include "storage/byte_buffer.h"
 #include "storage/command.h"
 #include "storage/msgpack_tokens.h"
 
@@ -115,6 +116,7 @@ struct Result {
 };
 
 void append_request(std::string& body, const Request& request);
+void append_request(storage::ByteBuffer& body, const Request& request);
 void append_answer(std::string& body, const Answer& answer);
 void append_error(std::string& body, Code code, std::string_view field = {});
 void append_items(std::string& body, const std::vector<ItemRow>& rows,

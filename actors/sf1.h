@@ -25,6 +25,7 @@
 
 #include "actors/codes.h"
 #include "actors/messages.h"
+#include "storage/byte_buffer.h"
 #include "storage/msgpack_cursor.h"
 
 namespace stampede::actors {
@@ -122,6 +123,12 @@ void append_sf1_error(std::string& out, std::string_view id, Code code, std::str
 void append_sf1_items(std::string& out, std::string_view id, const std::vector<ItemRow>& rows,
                       std::optional<std::uint64_t> next);
 void append_sf1_pong(std::string& out, std::string_view id, std::string_view state);
+
+// The same, of an array that is answered.
+void append_sf1_array(storage::ByteBuffer& out, std::uint32_t entries);
+void append_sf1_answer(storage::ByteBuffer& out, std::string_view id, const Answer& answer);
+void append_sf1_error(storage::ByteBuffer& out, std::string_view id, Code code,
+                      std::string_view field);
 
 // The second frame of a news message; `ts_ms` is wall-clock time in ms since 1970.
 void append_sf1_news(std::string& out, const ItemRow& row, std::int64_t ts_ms);

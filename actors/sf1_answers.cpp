@@ -20,11 +20,26 @@ constexpr std::uint32_t one_if(bool there) {
   return there ? 1U : 0U;
 }
 
-// 64-bit numbers go as text: some readers lose digits above 2^53.
-void write_decimal(Writer& map, std::uint64_t value) {
+struct Decimal {
   std::array<char, 20> digits;
-  const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), value);
-  map.text({digits.data(), static_cast<std::size_t>(end - digits.data())});
+  std::size_t size;
+  [[nodiscard]] std::string_view text() const { return {digits.data(), size}; }
+};
+
+// 64-bit numbers go as text: some readers lose digits above 2^53.
+Decimal decimal(std::uint64_t value) {
+  Decimal made;
+  char* const begin = made.digits.data();
+  made.size =
+      static_cast<std::size_t>(std::to_chars(begin, begin + made.digits.size(), value).ptr - begin);
+  return made;
+}
+
+// The states in which nearly all answers are stand in the program.
+void write_state(Writer& map, State state) {
+  if (state == State::confirmed) return map.literal("confirmed");
+  if (state == State::rejected) return map.literal("rejected");
+  map.text(to_text(state));
 }
 
 void write_id(Writer& map, std::string_view id) {
@@ -41,7 +56,7 @@ void append_row(std::string& out, const ItemRow& row) {
   map.literal("price_cents"), map.signed_number(row.price_cents);
   map.literal("total"), map.signed_number(row.total);
   map.literal("left"), map.signed_number(row.left);
-  map.literal("seq"), write_decimal(map, row.seq);
+  map.literal("seq"), map.text(decimal(row.seq).text());
   map.literal("state"), map.text(item_state(row));
 }
 
@@ -51,19 +66,19 @@ std::string_view item_state(const ItemRow& row) {
   return row.left > 0 ? "open" : "sold_out";
 }
 
-void append_sf1_array(std::string& out, std::uint32_t entries) {
-  Writer(out, 5).array(entries);
-}
+// Each of these three for a string and for a buffer.
+namespace {
 
-void append_sf1_answer(std::string& out, std::string_view id, const Answer& answer) {
+template <class Out>
+void write_answer(Out& out, std::string_view id, const Answer& answer) {
   const bool confirmed = answer.state == State::confirmed;
   const bool rejected = answer.state == State::rejected;
   Writer map(out, kMapBytes + id.size());
   map.map(5 + one_if(confirmed || rejected) + one_if(answer.left.has_value()) +
           one_if(answer.replayed));
   map.literal("id"), map.text(id);
-  map.literal("state"), map.text(to_text(answer.state));
-  if (confirmed) map.literal("order_id"), write_decimal(map, answer.lsn);
+  map.literal("state"), write_state(map, answer.state);
+  if (confirmed) map.literal("order_id"), map.text(decimal(answer.lsn).text());
   if (rejected) map.literal("reason"), map.text(storage::to_text(answer.reason));
   map.literal("item"), map.number(answer.item);
   map.literal("qty"), map.number(answer.qty);
@@ -72,14 +87,8 @@ void append_sf1_answer(std::string& out, std::string_view id, const Answer& answ
   if (answer.replayed) map.literal("replayed"), map.boolean(true);
 }
 
-void append_sf1_queued(std::string& out, std::string_view id) {
-  Writer map(out, kMapBytes + id.size());
-  map.map(2);
-  map.literal("id"), map.text(id);
-  map.literal("state"), map.text(to_text(State::queued));
-}
-
-void append_sf1_error(std::string& out, std::string_view id, Code code, std::string_view field) {
+template <class Out>
+void write_error(Out& out, std::string_view id, Code code, std::string_view field) {
   const auto& about = info(code);
   Writer map(out, kMapBytes + id.size() + field.size() + about.text.size() + about.message.size());
   map.map(3 + one_if(!id.empty()) + one_if(about.retry_after_ms > 0) + one_if(!field.empty()));
@@ -90,6 +99,35 @@ void append_sf1_error(std::string& out, std::string_view id, Code code, std::str
   if (about.retry_after_ms > 0)
     map.literal("retry_after_ms"), map.signed_number(about.retry_after_ms);
   if (!field.empty()) map.literal("field"), map.text(field);
+}
+
+}  // namespace
+
+void append_sf1_array(std::string& out, std::uint32_t entries) {
+  Writer(out, 5).array(entries);
+}
+void append_sf1_array(storage::ByteBuffer& out, std::uint32_t entries) {
+  Writer(out, 5).array(entries);
+}
+void append_sf1_answer(std::string& out, std::string_view id, const Answer& answer) {
+  write_answer(out, id, answer);
+}
+void append_sf1_answer(storage::ByteBuffer& out, std::string_view id, const Answer& answer) {
+  write_answer(out, id, answer);
+}
+void append_sf1_error(std::string& out, std::string_view id, Code code, std::string_view field) {
+  write_error(out, id, code, field);
+}
+void append_sf1_error(storage::ByteBuffer& out, std::string_view id, Code code,
+                      std::string_view field) {
+  write_error(out, id, code, field);
+}
+
+void append_sf1_queued(std::string& out, std::string_view id) {
+  Writer map(out, kMapBytes + id.size());
+  map.map(2);
+  map.literal("id"), map.text(id);
+  map.literal("state"), map.text(to_text(State::queued));
 }
 
 void append_sf1_items(std::string& out, std::string_view id, const std::vector<ItemRow>& rows,
@@ -118,7 +156,7 @@ void append_sf1_news(std::string& out, const ItemRow& row, std::int64_t ts_ms) {
   map.literal("item"), map.number(row.item);
   map.literal("left"), map.signed_number(row.left);
   map.literal("total"), map.signed_number(row.total);
-  map.literal("seq"), write_decimal(map, row.seq);
+  map.literal("seq"), map.text(decimal(row.seq).text());
   map.literal("ts"), map.signed_number(ts_ms);
   map.literal("state"), map.text(item_state(row));
 }

@@ -48,8 +48,9 @@ bool WebappCore::read_array(Batch& batch, Waiter& waiter, Sf1Decoder& orders, st
       ++waiter.faults;
       continue;
     }
-    const auto minted = request.id.empty() ? minted_id(mint_()) : MintedId{};
-    entry.id = request.id.empty() ? std::string_view(minted.data(), minted.size()) : request.id;
+    MintedId minted;
+    entry.id = request.id;
+    if (entry.id.empty()) minted = minted_id(mint_()), entry.id = {minted.data(), minted.size()};
     entry.item = request.item;
     entry.user = request.user;
     entry.qty = request.qty;

@@ -50,7 +50,7 @@ struct WebappCore::Fault {
 
 struct WebappCore::Batch {
   std::uint64_t number = 0;  // 0: never sent
-  std::string body;
+  storage::ByteBuffer body;
   std::string texts;                   // ids that are not in the body
   std::vector<std::uint32_t> entries;  // by position: where the request begins in the body
   std::vector<Waiter> waiters;         // in the order of their entries
@@ -81,7 +81,7 @@ struct WebappCore::Batch {
   [[nodiscard]] std::string_view entry(std::size_t position) const {
     const auto begin = entries[position];
     const auto end = position + 1 < entries.size() ? entries[position + 1] : body.size();
-    return std::string_view(body).substr(begin, end - begin);
+    return body.view().substr(begin, end - begin);
   }
   void begin_entry() { entries.push_back(static_cast<std::uint32_t>(body.size())); }
   void add_fault(std::uint32_t index, const Refusal& refusal) {
@@ -98,7 +98,7 @@ struct WebappCore::Batch {
     return {body.size(), texts.size(), entries.size(), faults.size()};
   }
   void cut_back(const End& end) {
-    body.resize(end.body), texts.resize(end.texts);
+    body.cut_back(end.body), texts.resize(end.texts);
     entries.resize(end.entries), faults.resize(end.faults);
   }
 

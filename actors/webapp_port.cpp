@@ -157,7 +157,7 @@ void WebappPort::take_client(transport::Message& parts) {
   if (identity.size() > ClientToken::kIdentityBytesMax) {
     buffer_.clear();
     append_sf1_error(buffer_, {}, Code::bad_protocol, "identity");
-    return send_router(identity, delimiter);
+    return send_router(identity, delimiter, buffer_);
   }
   const auto client = ClientToken::router(delimiter ? Client::req : Client::dealer, identity);
   if (parts.size() != (delimiter ? 3U : 2U))
@@ -244,14 +244,14 @@ void WebappPort::reply(const ClientToken& client, const Reply& reply) {
 }
 
 void WebappPort::open_array(const ClientToken&, std::uint32_t entries) {
-  buffer_.clear();
-  append_sf1_array(buffer_, entries);
+  array_.clear();
+  append_sf1_array(array_, entries);
   in_array_ = true;
 }
 
 void WebappPort::close_array(const ClientToken& client) {
   in_array_ = false;
-  send_router(client.identity(), client.kind == Client::req);
+  send_router(client.identity(), client.kind == Client::req, array_.view());
 }
 
 void WebappPort::drop_array() {
@@ -259,7 +259,8 @@ void WebappPort::drop_array() {
 }
 
 void WebappPort::reply_router(const ClientToken& client, const Reply& reply) {
-  if (!in_array_) buffer_.clear();
+  if (in_array_) return reply_in_array(reply);
+  buffer_.clear();
   switch (reply.kind) {
     case ReplyKind::answer:
       append_sf1_answer(buffer_, reply.id, *reply.answer);
@@ -279,14 +280,20 @@ void WebappPort::reply_router(const ClientToken& client, const Reply& reply) {
     case ReplyKind::invalid:
       STAMPEDE_ASSERT(false, "a reply that says nothing");
   }
-  if (!in_array_) send_router(client.identity(), client.kind == Client::req);
+  send_router(client.identity(), client.kind == Client::req, buffer_);
 }
 
-void WebappPort::send_router(std::string_view identity, bool delimiter) {
+void WebappPort::reply_in_array(const Reply& reply) {
+  if (reply.kind == ReplyKind::answer) return append_sf1_answer(array_, reply.id, *reply.answer);
+  STAMPEDE_ASSERT(reply.kind == ReplyKind::refused, "an order is answered or refused");
+  append_sf1_error(array_, reply.id, reply.code, reply.field);
+}
+
+void WebappPort::send_router(std::string_view identity, bool delimiter, std::string_view answer) {
   out_.clear();
   out_.emplace_back(identity);
   if (delimiter) out_.emplace_back();
-  out_.emplace_back(std::string_view(buffer_));
+  out_.emplace_back(answer);
   if (!port_->send(clients_, out_)) ++answers_dropped_;
 }
 

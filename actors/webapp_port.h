@@ -62,9 +62,10 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   void take_news(std::string_view body);
   void take_asks(const HttpAsksPtr& asks);
   void reply_router(const ClientToken& client, const Reply& reply);
+  void reply_in_array(const Reply& reply);
   void reply_http(const ClientToken& client, const Reply& reply);
   void reply_internal(const ClientToken& client, const Reply& reply);
-  void send_router(std::string_view identity, bool delimiter);
+  void send_router(std::string_view identity, bool delimiter, std::string_view answer);
   void start_drain();
   void stop_when_drained();
   void report(nlohmann::json& report) const;
@@ -81,7 +82,8 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   transport::SocketId clients_ = 0, stock_ = 0, requests_ = 0, results_ = 0;
   transport::Message out_;  // reused for every answer
   std::string buffer_;
-  bool in_array_ = false;          // replies gather in buffer_
+  storage::ByteBuffer array_;
+  bool in_array_ = false;          // replies gather in array_
   std::size_t round_entries_ = 0;  // taken from clients
   caf::actor http_;
   HttpAnswersPtr http_answers_;  // collected for one mail per round

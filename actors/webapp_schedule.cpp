@@ -71,7 +71,7 @@ bool WebappCore::worth_sending(const Batch& batch) const {
 bool WebappCore::send(Batch& batch, std::int64_t now_us) {
   if (!may_send(batch)) return false;
   if (batch.number == 0) batch.number = next_number_++;
-  if (!output_.send_work(batch.number, batch.count(), batch.body)) return false;
+  if (!output_.send_work(batch.number, batch.count(), batch.body.view())) return false;
   batch.sent_us = now_us;
   batch.in_flight = true;
   ++batch.attempts;

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "config/invariant.h"
+#include "storage/byte_buffer.h"
 
 namespace stampede::storage {
 
@@ -20,15 +21,15 @@ class MsgpackWriter {
  public:
   // Not more than `bytes_max` bytes may be written; texts count with 5 bytes more, numbers with 9.
   // `out` is complete when the writer is gone, and not to be touched before.
-  MsgpackWriter(std::string& out, std::size_t bytes_max) : out_(out) {
+  MsgpackWriter(std::string& out, std::size_t bytes_max) : string_(&out) {
     const auto begin = out.size();
     out.resize(begin + bytes_max);
     at_ = out.data() + begin;
   }
+  MsgpackWriter(ByteBuffer& out, std::size_t bytes_max) : buffer_(&out), at_(out.room(bytes_max)) {}
   ~MsgpackWriter() {
-    const auto size = static_cast<std::size_t>(at_ - out_.data());
-    STAMPEDE_ASSERT(size <= out_.size(), "a msgpack value is as large as was said");
-    out_.resize(size);
+    if (buffer_ != nullptr) buffer_->extend_to(at_);
+    if (string_ != nullptr) end_string();
   }
   MsgpackWriter(const MsgpackWriter&) = delete;
   MsgpackWriter& operator=(const MsgpackWriter&) = delete;
@@ -76,7 +77,16 @@ class MsgpackWriter {
     tagged<4>(large + 1, size);
   }
 
-  std::string& out_;
+  void end_string() {
+    const auto size = static_cast<std::size_t>(at_ - string_->data());
+    STAMPEDE_ASSERT(size <= string_->size(), "a msgpack value is as large as was said");
+    string_->resize(size);
+  }
+  explicit MsgpackWriter(char* at) : at_(at) {}  // into room that was made
+  static char* write_long(char* at, std::string_view text);
+
+  std::string* string_ = nullptr;  // one of the two, or neither
+  ByteBuffer* buffer_ = nullptr;
   char* at_;
 };
 
@@ -98,19 +108,29 @@ inline void MsgpackWriter::signed_number(std::int64_t value) {
   tagged<8>(0xD3, bits);
 }
 
-inline void MsgpackWriter::text(std::string_view value) {
-  if (value.size() < 32)
-    byte(0xA0U | static_cast<unsigned>(value.size()));
-  else if (value.size() <= 0xFF)
-    tagged<1>(0xD9, value.size());
-  else if (value.size() <= 0xFFFF)
-    tagged<2>(0xDA, value.size());
-  else
-    tagged<4>(0xDB, value.size());
+// Into its callers, which then keep the writer in registers; what is rare stays outside.
+[[gnu::always_inline]] inline void MsgpackWriter::text(std::string_view value) {
+  if (value.size() >= 32) {
+    at_ = write_long(at_, value);
+    return;
+  }
+  byte(0xA0U | static_cast<unsigned>(value.size()));
   copy(value);
 }
 
-inline void MsgpackWriter::copy(std::string_view bytes) {
+[[gnu::noinline]] inline char* MsgpackWriter::write_long(char* at, std::string_view text) {
+  MsgpackWriter writer(at);
+  if (text.size() <= 0xFF)
+    writer.tagged<1>(0xD9, text.size());
+  else if (text.size() <= 0xFFFF)
+    writer.tagged<2>(0xDA, text.size());
+  else
+    writer.tagged<4>(0xDB, text.size());
+  writer.copy(text);
+  return writer.at_;
+}
+
+[[gnu::always_inline]] inline void MsgpackWriter::copy(std::string_view bytes) {
   const auto size = bytes.size();
   if (size > 32)
     std::memcpy(at_, bytes.data(), size);

@@ -8,6 +8,17 @@
 
 using namespace stampede::actors;
 
+TEST_CASE("a request is the same in a string and in a buffer") {
+  std::string text;
+  stampede::storage::ByteBuffer buffer;
+  for (const auto kind : {RequestKind::order, RequestKind::get, RequestKind::items,
+                          RequestKind::item_put, RequestKind::stock_change}) {
+    const Request request{kind, "r-1", 70'000, "ann", 3, "Phone", 1, 2, 3, 4};
+    append_request(text, request), append_request(buffer, request);
+    CHECK(buffer.view() == text);
+  }
+}
+
 TEST_CASE("requests come back as they were sent") {
   std::string body;
   append_request(body, {RequestKind::order, "r-1", 7, "ann", 3, {}, 0, 0, 0, 0});

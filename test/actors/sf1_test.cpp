@@ -229,6 +229,19 @@ TEST_CASE("a map full of tiny values is read within the size limit") {
   CHECK(decoder.decode(frame));
 }
 
+TEST_CASE("an array is the same in a string and in a buffer") {
+  std::string text;
+  stampede::storage::ByteBuffer buffer;
+  const auto append = [&](auto& out) {
+    append_sf1_array(out, 3);
+    append_sf1_answer(out, "r-1", confirmed());
+    append_sf1_error(out, "r-2", Code::bad_request, "qty");
+    append_sf1_error(out, "", Code::overloaded, "");
+  };
+  append(text), append(buffer);
+  CHECK(buffer.view() == text);
+}
+
 TEST_CASE("answers are encoded as their vectors say") {
   std::string out;
   const auto encoded = [&](auto&& append) {

@@ -156,6 +156,7 @@ TEST_CASE("cursor: a container may be nested as deep as is said, and not deeper"
 
 TEST_CASE("writer: every value in the same bytes as msgpack-c") {
   auto random = seeded("msgpack writer");
+  ByteBuffer kept;
   for (int round = 0; round < 100'000; ++round) {
     const auto number = random() >> (random() % 64);
     const auto small = static_cast<std::uint32_t>(number);
@@ -172,15 +173,20 @@ TEST_CASE("writer: every value in the same bytes as msgpack-c") {
     const auto bin = text.substr(0, 16);
     packer.pack_bin(static_cast<std::uint32_t>(bin.size()));
     packer.pack_bin_body(bin.data(), static_cast<std::uint32_t>(bin.size()));
-    std::string out = "before";
-    {
+    const auto write = [&](auto& out) {
       MsgpackWriter writer(out, 100 + text.size());
       writer.number(number), writer.signed_number(negative), writer.text(text);
       writer.map(small), writer.array(small);
       writer.nil(), writer.boolean(true), writer.boolean(false);
       writer.literal("literal");
       writer.bytes(bin);
-    }
+    };
+    std::string out = "before";
+    write(out);
+    kept.cut_back(kept.size() / 2);
+    const std::string begin(kept.view());
+    write(kept);
+    REQUIRE(kept.view() == begin + out.substr(6));
     REQUIRE(out == "before" + std::string(buffer.data(), buffer.size()));
   }
 }

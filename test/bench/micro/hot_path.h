@@ -50,7 +50,7 @@ class HotPath : private actors::WebappOutput {
   std::vector<std::string_view> parts_;
   actors::Sf1Decoder decoder_;
   actors::WebappCore webapp_;
-  std::string answer_;
+  storage::ByteBuffer answer_;
   bool in_array_ = false;
   std::int64_t now_us_ = 1'000'000;
   std::uint64_t frames_answered_ = 0;
