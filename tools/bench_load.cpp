@@ -66,7 +66,8 @@ BenchLoad::BenchLoad(BenchPlan& plan, OrderWire& wire, const LoadOptions& option
     options_.requests = static_cast<std::uint64_t>(std::ceil(options_.rate * seconds));
   }
   options_.requests = std::min(options_.requests, kBenchOrdersMax);
-  slots_.reserve(options_.requests);
+  slots_.resize(options_.requests);  // touched here, not while answers are awaited
+  slots_.clear();
 }
 
 std::uint64_t BenchLoad::now_ns() const {
