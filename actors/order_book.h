@@ -116,8 +116,8 @@ class OrderBook {
 
   // Makes a piece of the memory that further `orders` will take, be they confirmed or rejected, so
   // that it is not made while they come: the kernel clears what it gives, and on a virtual machine
-  // the host may have to find it first (0.3 to 10 us for 4 KiB). A piece takes up to about 1 ms.
-  // False: all of it is there.
+  // the host may have to find it first (0.3 to 10 us for 4 KiB). A piece takes a millisecond at
+  // the most, some more if the host has to find it. False: all of it is there.
   bool make_room(std::uint64_t orders);
 
   [[nodiscard]] std::size_t item_count() const { return items_.size(); }

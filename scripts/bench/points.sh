@@ -113,22 +113,30 @@ measure_p7() {
   wait_until_stored
 }
 
-# P1 answers for P6, P8 and P12, too: it stands between what it is held against. After a flood the
-# database is owed nothing.
+# The points that only accept orders have systems of their own, empty as Redis is for each of its
+# points; P11 tells what many ids cost. P1 answers for P6, P8 and P12, too.
 measure_accepting() {
-  if wanted P12; then ours_without_database P12 "$flood" 1 --window "$window"; fi
+  if wanted P12; then
+    start_system flood 1 1
+    ours_without_database P12 "$flood" 1 --window "$window"
+    stop_system flood
+  fi
+  start_system accept 1 1
   if wanted P1 P6 P12; then
     ours_without_database P1 "$answers" $((answers / 2)) --window "$window"
   fi
   if wanted P1 P6 P8; then redis P1 --requests "$redis_answers"; fi
   if wanted P8; then ours_without_database P8 "$saturated" $((saturated / 2)) --window 2000; fi
+  stop_system accept
 }
 
 # Over the run directory's socket, as Redis over its own. Window of the batches: three quarters of
 # what the broker lets through (broker.inflight_max).
 measure_p2() {
+  start_system batches 1 1
   ours_without_database P2 "$batched" $((batched / 2)) --batch 64 --window 49152 --via ipc
   redis P2 --requests "$redis_batched" --batch 256 --pipeline 8
+  stop_system batches
 }
 
 ceiling() {
