@@ -120,12 +120,14 @@ start_nodes() {
   fail 1 "the private system did not start, try $try"
 }
 
-# stop_system NAME: and throw away what it has.
+# stop_system NAME: and throw away what it has; the disk's part of that does not fall into the next
+# point.
 stop_system() {
   use_system "$1"
   if [[ -n $(db_pid) ]]; then kill -CONT "$(db_pid)"; fi
   "$PROJECT/scripts/stop_all.sh" --now >/dev/null || true
   rm -rf "$RUN"
+  sync -f "$scratch"
 }
 
 stop_everything() {
