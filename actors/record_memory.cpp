@@ -29,6 +29,7 @@ std::shared_ptr<char[]> RecordMemory::next_piece() {
 }
 
 KeptBytes RecordMemory::keep(std::string_view records) {
+  if (records.empty()) return {};
   if (records.size() > kPieceBytes) {
     auto own = std::make_shared<const std::string>(records);
     return {own, *own};
