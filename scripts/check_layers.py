@@ -46,7 +46,8 @@ LOG_FILES = ("storage/log_*", "storage/append_file*", "storage/crc32c*")
 RULES = [
     (("config/config.cpp",), {"toml"}, ("config/*",)),
     (("config/*",), set(), ("config/*",)),
-    (("transport/port.*",), {"zmq", "caf", "spdlog"}, ("transport/*", "config/*")),
+    (("transport/port.*", "transport/port_loop.*"), {"zmq", "caf", "spdlog"},
+     ("transport/*", "config/*")),
     (("transport/*",), {"zmq"}, ("transport/*", "config/*")),
     (LOG_FILES, {"isal"}, (*LOG_FILES, "storage/lsn.h", "storage/result.h", "config/*")),
     (("storage/mysql_session.*",), {"mysql", "spdlog"}, ("storage/*", "config/*")),
@@ -61,7 +62,7 @@ RULES = [
 ]
 
 # These bring CAF along, so a folder without CAF must not include them.
-BRINGS_CAF = ("transport/port.h",)
+BRINGS_CAF = ("transport/port.h", "transport/port_loop.h")
 
 IMPURE = [
     (r"#include\s*<(thread|random|fstream|mutex|unistd\.h|time\.h|ctime)>",
