@@ -111,7 +111,6 @@ start_nodes() {
     port_base_of["$1"]=$(free_port_base)
     use_ports "${port_base_of["$1"]}"
     if "$PROJECT/scripts/start_all.sh" --wait 300 >"$scratch/start.txt" 2>&1; then
-      wait_for_memory
       return
     fi
     grep -q 'is taken by another program' "$scratch/start.txt" || break
