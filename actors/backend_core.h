@@ -146,7 +146,6 @@ class BackendCore {
   void log_rejected(const OrderDecision& decision, Lsn lsn);
   void log_item(const ItemDecision& decision, Lsn lsn);
   void log_outcomes();
-  void start_append();
   void close_append(Effects& effects);
   // Around what writes a record's payload to the end of records_.
   void begin_record(storage::RecordType type);

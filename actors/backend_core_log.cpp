@@ -8,13 +8,8 @@ namespace stampede::actors {
 
 using storage::RecordType;
 
-void BackendCore::start_append() {
-  if (current_) return;
-  current_ = std::make_shared<Append>();
-}
-
 void BackendCore::begin_record(RecordType type) {
-  start_append();
+  if (!current_) current_ = std::make_shared<Append>();
   record_begin_ = storage::begin_record(records_, type);
 }
 

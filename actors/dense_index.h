@@ -165,7 +165,7 @@ class DenseIndex {
 
   // Room for about `entries` in all; of an index that is empty.
   void reserve(std::size_t entries) {
-    if (entries * 3 / 2 < kSmallMax) return;  // a small index grows soon enough
+    if (stays_small(entries)) return;
     STAMPEDE_ASSERT(small_.size() == 0, "room is made before the first entry");
     make_shards(shard_slots(entries));
   }
@@ -173,7 +173,7 @@ class DenseIndex {
   // Grows one table that has no room for its share of `entries`, so that it need not while orders
   // come; the kernel has given all its pages then. False: there is none.
   bool make_room(std::size_t entries) {
-    if (entries * 3 / 2 < kSmallMax) return false;
+    if (stays_small(entries)) return false;
     if (shards_ == nullptr) return split(), true;
     const auto slots = shard_slots(entries);
     for (std::size_t i = 0; i < kShards; ++i) {
@@ -218,6 +218,10 @@ class DenseIndex {
       small_slots_ = std::move(slots);
     }
     small_.insert(hash, position);
+  }
+
+  static bool stays_small(std::size_t entries) {  // it grows soon enough without room made ahead
+    return entries * 3 / 2 < kSmallMax;
   }
 
   // Of each shard, for so many entries in all.

@@ -35,10 +35,6 @@ void pack_row(Packer& packer, const ItemRow& row) {
   packer.pack_uint32(row.max_qty);
 }
 
-}  // namespace
-
-namespace {
-
 // Sixteen characters, which the processor compares at once.
 using Block [[gnu::vector_size(16)]] = unsigned char;
 using Halves [[gnu::vector_size(16)]] = std::uint64_t;

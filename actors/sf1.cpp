@@ -126,8 +126,7 @@ Sf1Decoder::Entry Sf1Decoder::next_entry() {
 // --- one map ------------------------------------------------------------------------------------
 
 // Looks through what a container inside the map holds, and leaves it out.
-[[gnu::always_inline]] inline bool Sf1Decoder::skip_nested(storage::MsgpackCursor& cursor,
-                                                           const Value& value) {
+[[gnu::always_inline]] inline bool Sf1Decoder::skip_nested(Cursor& cursor, const Value& value) {
   return !value.is_container() || cursor.skip_inside(value, kSf1DepthMax - 2);
 }
 
