@@ -3,10 +3,11 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <random>
 #include <set>
+
+#include "test/support/random_run.h"
 
 using namespace stampede;
 using namespace stampede::actors;
@@ -317,8 +318,7 @@ TEST_CASE_FIXTURE(CoreTest, "books are those of a durable decision") {
 // Random sales with lanes that finish in any order and fail at random: what the outcome records and
 // the projection say must agree with what was really written.
 TEST_CASE("random sales: every order is written once and the newest amount wins") {
-  const char* given = std::getenv("STAMPEDE_TEST_SEED");
-  const auto seed = given ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+  const auto seed = test::seed_of_run();
   CAPTURE(seed);
   MESSAGE("seed " << seed);
   std::mt19937_64 random(seed);

@@ -1,15 +1,13 @@
-#include <cstdlib>
 #include <deque>
 #include <random>
 
 #include "test/actors/broker_fixture.h"
+#include "test/support/random_run.h"
 
 namespace stampede::actors {
 
 TEST_CASE("in any order of losses, restarts and silence the window is kept and credit comes back") {
-  const char* given = std::getenv("STAMPEDE_TEST_SEED");
-  const std::uint64_t seed =
-      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+  const auto seed = test::seed_of_run();
   CAPTURE(seed);
   MESSAGE("seed " << seed);
   std::mt19937_64 random(seed);

@@ -3,16 +3,16 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <random>
+
+#include "test/support/random_run.h"
 
 using stampede::actors::BlockVector;
 using stampede::actors::DenseIndex;
 
 TEST_CASE("inserts and erases in random order agree with a map") {
-  const char* given = std::getenv("STAMPEDE_TEST_SEED");
-  const auto seed = given ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+  const auto seed = stampede::test::seed_of_run();
   CAPTURE(seed);
   MESSAGE("seed " << seed);
   std::mt19937_64 random(seed);

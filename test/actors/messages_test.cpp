@@ -3,8 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
-#include <cstdlib>
 #include <random>
+
+#include "test/support/random_run.h"
 
 using namespace stampede::actors;
 
@@ -108,8 +109,7 @@ TEST_CASE("orders and answers with the largest and the smallest values come back
 }
 
 TEST_CASE("every truncation of a body is noticed and mutations do no harm") {
-  const char* given = std::getenv("STAMPEDE_TEST_SEED");
-  const auto seed = given ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+  const auto seed = stampede::test::seed_of_run();
   CAPTURE(seed);
   MESSAGE("seed " << seed);
   std::string body;
@@ -137,8 +137,7 @@ TEST_CASE("every truncation of a body is noticed and mutations do no harm") {
 }
 
 TEST_CASE("every truncation of an answer is noticed and mutations stay within the bounds") {
-  const char* given = std::getenv("STAMPEDE_TEST_SEED");
-  const auto seed = given ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+  const auto seed = stampede::test::seed_of_run();
   MESSAGE("seed " << seed);
   std::string body;
   append_answer(body, {State::confirmed, RejectReason::invalid, 1ULL << 41, 7, 300, -5, true, {}});

@@ -3,8 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <random>
 #include <stdexcept>
 
 #include "actors/replay_guard.h"
@@ -14,6 +12,7 @@
 #include "test/actors/memory_rows.h"
 #include "test/actors/random_backend.h"
 #include "test/support/forgetful_disk.h"
+#include "test/support/random_run.h"
 
 using namespace stampede;
 using namespace stampede::actors;
@@ -23,11 +22,6 @@ using storage::ParkedRecord;
 using Verdict = ReplayVerdict;
 
 namespace {
-
-std::uint64_t seed_of_test() {
-  if (const char* text = std::getenv("STAMPEDE_TEST_SEED")) return std::strtoull(text, nullptr, 10);
-  return std::random_device{}() % 1'000'000;
-}
 
 // A replay that dies while it applies `at`; 0: between two records.
 Verdict die(ReplayTrace& trace, Lsn at, const std::vector<ParkedRecord>& parked = {}) {
@@ -184,7 +178,7 @@ TEST_CASE("while a record is parked no snapshot is made and no segment removed")
 }
 
 TEST_CASE("a sale goes on beside any parked record, and unparking finds nothing amiss") {
-  const auto seed = seed_of_test();
+  const auto seed = seed_of_run();
   std::uint64_t sold_beside = 0;
   for (std::uint64_t round = 0; round < 60; ++round) {
     INFO("STAMPEDE_TEST_SEED=" << seed + round);

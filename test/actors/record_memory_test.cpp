@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <deque>
 #include <memory>
 #include <random>
@@ -13,12 +12,13 @@
 #include <utility>
 #include <vector>
 
+#include "test/support/random_run.h"
+
 using stampede::actors::KeptBytes;
 using stampede::actors::RecordMemory;
 
 TEST_CASE("what is kept stays as it was until its owner goes, whoever went before") {
-  const char* given = std::getenv("STAMPEDE_TEST_SEED");
-  const auto seed = given ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+  const auto seed = stampede::test::seed_of_run();
   CAPTURE(seed);
   MESSAGE("seed " << seed);
   std::mt19937_64 random(seed);
@@ -55,4 +55,10 @@ TEST_CASE("a piece that is free again is filled again, and so is one that was ma
   for (std::size_t i = 0; i < 2 * kPieces; ++i) kept.push_back(memory.keep(half));
   kept.clear();
   CHECK_FALSE(memory.make_room(kPieces * RecordMemory::kPieceBytes));  // all came back
+}
+
+TEST_CASE("nothing needs no memory, not even a first piece") {
+  const auto kept = RecordMemory().keep({});
+  CHECK(kept.bytes.empty());
+  CHECK(kept.owner == nullptr);
 }

@@ -3,8 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <random>
 #include <set>
 
 #include "actors/snapshot_builder.h"
@@ -12,6 +10,7 @@
 #include "test/actors/memory_rows.h"
 #include "test/actors/random_backend.h"
 #include "test/support/forgetful_disk.h"
+#include "test/support/random_run.h"
 
 using namespace stampede;
 using namespace stampede::actors;
@@ -19,17 +18,6 @@ using namespace stampede::test;
 using storage::Errc;
 
 namespace {
-
-std::uint64_t seed_of_test() {
-  if (const char* text = std::getenv("STAMPEDE_TEST_SEED")) return std::strtoull(text, nullptr, 10);
-  return std::random_device{}() % 1'000'000;
-}
-
-std::uint64_t rounds_of_test(std::uint64_t usual) {
-  if (const char* text = std::getenv("STAMPEDE_TEST_ROUNDS"))
-    return std::strtoull(text, nullptr, 10);
-  return usual;
-}
 
 // The lsns of all EMITs from `from` on.
 std::set<storage::Lsn> orders_in_log(storage::Disk& disk, const storage::LogPosition& from) {
@@ -234,9 +222,9 @@ TEST_CASE("a damaged snapshot of the two keeps everything") {
 }
 
 TEST_CASE("random histories with snapshots, retention, restarts and lost rows lose nothing") {
-  const auto seed = seed_of_test();
+  const auto seed = seed_of_run();
   std::uint64_t removed = 0;
-  for (std::uint64_t round = 0; round < rounds_of_test(40); ++round) {
+  for (std::uint64_t round = 0; round < rounds_of_run(40); ++round) {
     INFO("STAMPEDE_TEST_SEED=" << seed + round);
     RetainTest t(seed + round,
                  {.segment_bytes = 8u << 10, .fail_percent = round % 3 == 0 ? 1u : 0u});
@@ -278,11 +266,11 @@ TEST_CASE("random histories with snapshots, retention, restarts and lost rows lo
     for (const auto& [id, lsn] : t.backend.confirmed)
       CHECK(t.backend.core().book().look_up(id).answer.lsn == lsn);
   }
-  CHECK(removed > rounds_of_test(40));
+  CHECK(removed > rounds_of_run(40));
 }
 
 TEST_CASE("a crash or an error in any disk operation of retention loses nothing that is needed") {
-  const auto seed = seed_of_test();
+  const auto seed = seed_of_run();
   for (const bool power : {true, false}) {
     bool hit = true;
     std::uint64_t steps = 0;

@@ -1,12 +1,10 @@
 #include <doctest/doctest.h>
 
-#include <cstdlib>
-#include <random>
-
 #include "actors/snapshot_builder.h"
 #include "storage/snapshot_entries.h"
 #include "test/actors/random_backend.h"
 #include "test/support/forgetful_disk.h"
+#include "test/support/random_run.h"
 
 using namespace stampede;
 using namespace stampede::actors;
@@ -14,17 +12,6 @@ using namespace stampede::test;
 using storage::Errc;
 
 namespace {
-
-std::uint64_t seed_of_test() {
-  if (const char* text = std::getenv("STAMPEDE_TEST_SEED")) return std::strtoull(text, nullptr, 10);
-  return std::random_device{}() % 1'000'000;
-}
-
-std::uint64_t rounds_of_test(std::uint64_t usual) {
-  if (const char* text = std::getenv("STAMPEDE_TEST_ROUNDS"))
-    return std::strtoull(text, nullptr, 10);
-  return usual;
-}
 
 SnapshotOrder order_for(const RandomBackend& backend) {
   SnapshotOrder order;
@@ -102,9 +89,9 @@ std::string flipped(std::string bytes, std::size_t at, unsigned bit) {
 }  // namespace
 
 TEST_CASE("recovery from a snapshot and from the whole log give the same state") {
-  const auto seed = seed_of_test();
+  const auto seed = seed_of_run();
   std::uint64_t used = 0;
-  for (std::uint64_t round = 0; round < rounds_of_test(60); ++round) {
+  for (std::uint64_t round = 0; round < rounds_of_run(60); ++round) {
     INFO("STAMPEDE_TEST_SEED=" << seed + round);
     ForgetfulDisk disk(seed + round);
     RandomBackend backend(disk, seed + round, {.fail_percent = round % 2 == 0 ? 5u : 0u});
@@ -134,11 +121,11 @@ TEST_CASE("recovery from a snapshot and from the whole log give the same state")
       CHECK(answer.answer.lsn == lsn);
     }
   }
-  CHECK(used > rounds_of_test(60));
+  CHECK(used > rounds_of_run(60));
 }
 
 TEST_CASE("the newer snapshot is what the older one and the log between them give") {
-  const auto seed = seed_of_test();
+  const auto seed = seed_of_run();
   INFO("STAMPEDE_TEST_SEED=" << seed);
   ForgetfulDisk disk(seed);
   RandomBackend backend(disk, seed, {});
@@ -161,7 +148,7 @@ TEST_CASE("the newer snapshot is what the older one and the log between them giv
 }
 
 TEST_CASE("a snapshot that is whole but wrong is found by comparing") {
-  const auto seed = seed_of_test();
+  const auto seed = seed_of_run();
   INFO("STAMPEDE_TEST_SEED=" << seed);
   ForgetfulDisk disk(seed);
   RandomBackend backend(disk, seed, {});
@@ -199,7 +186,7 @@ TEST_CASE("a snapshot that is whole but wrong is found by comparing") {
 
 TEST_CASE(
     "with any bit of the newest snapshot flipped the older one is used, with the same state") {
-  const auto seed = seed_of_test();
+  const auto seed = seed_of_run();
   INFO("STAMPEDE_TEST_SEED=" << seed);
   ForgetfulDisk disk(seed);
   RandomBackend backend(disk, seed, {.rejections_max = 5});
@@ -235,7 +222,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a snapshot of another log, or ahead of the log's end, is refused") {
-  const auto seed = seed_of_test();
+  const auto seed = seed_of_run();
   INFO("STAMPEDE_TEST_SEED=" << seed);
   ForgetfulDisk disk(seed);
   RandomBackend backend(disk, seed, {});
@@ -283,7 +270,7 @@ TEST_CASE("a snapshot of another log, or ahead of the log's end, is refused") {
 }
 
 TEST_CASE("a crash or an error in any disk operation of a snapshot harms nothing") {
-  const auto seed = seed_of_test();
+  const auto seed = seed_of_run();
   for (const bool power : {true, false}) {
     bool hit = true;
     std::uint64_t steps = 0;
@@ -329,7 +316,7 @@ TEST_CASE("a crash or an error in any disk operation of a snapshot harms nothing
 
 TEST_CASE(
     "orders_max holds after a restart from a snapshot: overloaded, and nothing is forgotten") {
-  const auto seed = seed_of_test();
+  const auto seed = seed_of_run();
   INFO("STAMPEDE_TEST_SEED=" << seed);
   ForgetfulDisk disk(seed);
   RandomBackend backend(disk, seed, {});

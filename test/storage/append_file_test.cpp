@@ -19,6 +19,7 @@
 #include "storage/log_segment.h"
 #include "test/storage/file_calls.h"
 #include "test/storage/log_fixture.h"
+#include "test/support/random_run.h"
 #include "test/support/temp_log_dir.h"
 
 namespace stampede::test {
@@ -88,14 +89,14 @@ std::size_t some_size(std::mt19937_64& random) {
 }  // namespace
 
 TEST_CASE("appends of all sizes are written directly and stand in the file, zeros behind them") {
-  const auto seed = test_seed();
+  const auto seed = seed_of_run();
   INFO("STAMPEDE_TEST_SEED=", seed);
   std::mt19937_64 random(seed);
   TempDir temp;
   const bool possible = direct_is_possible(temp);
   PosixDisk disk;
   CountedCalls calls;
-  for (std::uint64_t round = 0; round < test_rounds(10); ++round) {
+  for (std::uint64_t round = 0; round < rounds_of_run(10); ++round) {
     constexpr std::uint64_t kBytes = 2 << 20;
     Pair pair(disk, temp.path() + "/" + std::to_string(round), kBytes);
     pair.check();
@@ -114,12 +115,12 @@ TEST_CASE("appends of all sizes are written directly and stand in the file, zero
 }
 
 TEST_CASE("writes in any order, over one another and beyond the end stand in the file") {
-  const auto seed = test_seed();
+  const auto seed = seed_of_run();
   INFO("STAMPEDE_TEST_SEED=", seed);
   std::mt19937_64 random(seed);
   TempDir temp;
   PosixDisk disk;
-  for (std::uint64_t round = 0; round < test_rounds(40); ++round) {
+  for (std::uint64_t round = 0; round < rounds_of_run(40); ++round) {
     const std::uint64_t bytes = random() % 5 == 0 ? random() % 70'000 : kBlock * (random() % 60);
     Pair pair(disk, temp.path() + "/" + std::to_string(round), bytes);
     const bool beyond = random() % 3 == 0;

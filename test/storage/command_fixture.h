@@ -3,8 +3,6 @@
 // The vocabulary of the tests of commands, their text form and their replay.
 
 #include <cstdint>
-#include <cstdlib>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -12,12 +10,6 @@
 #include "storage/log_format.h"
 
 namespace stampede::test {
-
-// STAMPEDE_TEST_SEED if set, else another one each time; the test prints it (INFO).
-inline std::uint64_t command_test_seed() {
-  const char* given = std::getenv("STAMPEDE_TEST_SEED");
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-}
 
 // Records kept as values; emits are numbered from lsn 1.1 on.
 struct History {

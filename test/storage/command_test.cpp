@@ -6,6 +6,7 @@
 #include <random>
 
 #include "command_fixture.h"
+#include "test/support/random_run.h"
 
 using namespace stampede::storage;
 using namespace stampede::test;
@@ -206,7 +207,7 @@ TEST_CASE("command: no truncated payload is taken for a whole one") {
 }
 
 TEST_CASE("command: mutated payloads are refused or read, never worse") {
-  const std::uint64_t seed = command_test_seed();
+  const std::uint64_t seed = seed_of_run();
   INFO("STAMPEDE_TEST_SEED=", seed);
   std::mt19937_64 random(seed);
   const auto originals = samples();

@@ -7,6 +7,7 @@
 
 #include "command_fixture.h"
 #include "storage/fate_table.h"
+#include "test/support/random_run.h"
 
 using namespace stampede::storage;
 using namespace stampede::test;
@@ -170,7 +171,7 @@ TEST_CASE("text: times are exact to the microsecond, before 1970 too") {
 }
 
 TEST_CASE("text: mutated lines are read or refused with a column, never worse") {
-  const std::uint64_t seed = command_test_seed();
+  const std::uint64_t seed = seed_of_run();
   INFO("STAMPEDE_TEST_SEED=", seed);
   std::mt19937_64 random(seed);
   const std::string original = kHeader + "[EMIT]" + printed(order_of(1, "r/1", "a\nb"), "i") +

@@ -5,7 +5,7 @@
 #include <random>
 #include <string>
 
-#include "test/storage/log_fixture.h"
+#include "test/support/random_run.h"
 
 namespace stampede::storage {
 
@@ -24,12 +24,12 @@ TEST_CASE("crc32c can be continued piece by piece") {
 }
 
 TEST_CASE("the fast crc32c and the table agree on random buffers") {
-  const std::uint64_t seed = test::test_seed();
+  const std::uint64_t seed = test::seed_of_run();
   INFO("STAMPEDE_TEST_SEED=" << seed);
   std::mt19937_64 random(seed);
   std::string buffer(4096 + 64, '\0');
   for (auto& c : buffer) c = static_cast<char>(random() & 0xff);
-  for (std::uint64_t round = 0; round < test::test_rounds(100'000); ++round) {
+  for (std::uint64_t round = 0; round < test::rounds_of_run(100'000); ++round) {
     const std::size_t from = random() % 64;  // every alignment
     const std::size_t bytes = random() % (round % 16 == 0 ? 4096 : 128);
     const auto so_far = static_cast<std::uint32_t>(random());

@@ -9,6 +9,7 @@
 #include "storage/log_writer.h"
 #include "test/storage/log_fixture.h"
 #include "test/support/forgetful_disk.h"
+#include "test/support/random_run.h"
 
 namespace stampede::test {
 namespace {
@@ -111,8 +112,8 @@ bool live(Keeper& keeper, std::uint64_t batches) {
 }  // namespace
 
 TEST_CASE("power cuts anywhere, also in recovery, lose no synced batch and never refuse") {
-  const std::uint64_t seed = test_seed();
-  const std::uint64_t rounds = test_rounds(2'000);
+  const std::uint64_t seed = seed_of_run();
+  const std::uint64_t rounds = rounds_of_run(2'000);
   std::uint64_t cuts = 0;
   std::uint64_t acknowledged = 0;
   for (std::uint64_t round = 0; round < rounds; ++round) {
@@ -143,10 +144,10 @@ TEST_CASE("power cuts anywhere, also in recovery, lose no synced batch and never
 }
 
 TEST_CASE("an error in any one operation latches the writer, and the next start has it all") {
-  const std::uint64_t seed = test_seed();
+  const std::uint64_t seed = seed_of_run();
   INFO("STAMPEDE_TEST_SEED=" << seed);
   std::uint64_t broken_lives = 0;
-  for (std::uint64_t repeat = 0; repeat < test_rounds(20); ++repeat) {
+  for (std::uint64_t repeat = 0; repeat < rounds_of_run(20); ++repeat) {
     bool hit = true;
     for (std::uint64_t n = 1; hit; ++n) {
       INFO("repeat " << repeat << ", operation " << n);
@@ -183,8 +184,8 @@ TEST_CASE("an error in any one operation latches the writer, and the next start 
 }
 
 TEST_CASE("errors, kills and power cuts mixed at random lose no synced batch") {
-  const std::uint64_t seed = test_seed();
-  const std::uint64_t rounds = test_rounds(2'000);
+  const std::uint64_t seed = seed_of_run();
+  const std::uint64_t rounds = rounds_of_run(2'000);
   for (std::uint64_t round = 0; round < rounds; ++round) {
     INFO("STAMPEDE_TEST_SEED=" << seed + round);
     ForgetfulDisk disk(seed + round);

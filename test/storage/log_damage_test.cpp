@@ -8,6 +8,7 @@
 #include "storage/log_writer.h"
 #include "test/storage/log_fixture.h"
 #include "test/support/forgetful_disk.h"
+#include "test/support/random_run.h"
 
 namespace stampede::test {
 namespace {
@@ -200,12 +201,12 @@ TEST_CASE("every flipped bit of every header and batch is refused by name, or cu
 }
 
 TEST_CASE("random damage in several places never yields other data than was written") {
-  const std::uint64_t seed = test_seed();
+  const std::uint64_t seed = seed_of_run();
   INFO("STAMPEDE_TEST_SEED=" << seed);
   SmallLog log(20);
   BatchSource random(seed);
   std::uint64_t refused = 0;
-  const std::uint64_t rounds = test_rounds(20'000);
+  const std::uint64_t rounds = rounds_of_run(20'000);
   for (std::uint64_t round = 0; round < rounds; ++round) {
     INFO("round " << round);
     for (std::uint64_t faults = 1 + random.below(4); faults > 0; --faults) {

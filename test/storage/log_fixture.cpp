@@ -1,7 +1,6 @@
 #include "test/storage/log_fixture.h"
 
 #include <array>
-#include <cstdlib>
 #include <span>
 
 namespace stampede::test {
@@ -95,20 +94,6 @@ storage::LogOptions small_segments(std::uint64_t bytes) {
   options.segment_bytes = bytes;
   options.start_segment_bytes = bytes;
   return options;
-}
-
-std::uint64_t test_seed() {
-  if (const char* text = std::getenv("STAMPEDE_TEST_SEED")) {
-    return std::strtoull(text, nullptr, 10);
-  }
-  return std::random_device{}();
-}
-
-std::uint64_t test_rounds(std::uint64_t usual) {
-  if (const char* text = std::getenv("STAMPEDE_TEST_ROUNDS")) {
-    return std::strtoull(text, nullptr, 10);
-  }
-  return usual;
 }
 
 }  // namespace stampede::test

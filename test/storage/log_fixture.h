@@ -78,9 +78,4 @@ storage::Status append_and_sync(storage::LogWriter& writer, const TestBatch& bat
 
 storage::LogOptions small_segments(std::uint64_t bytes);
 
-// STAMPEDE_TEST_SEED if set, else another one each time; printed with the failing test.
-std::uint64_t test_seed();
-// Number of random rounds: `usual`, or STAMPEDE_TEST_ROUNDS if set.
-std::uint64_t test_rounds(std::uint64_t usual);
-
 }  // namespace stampede::test

@@ -8,6 +8,7 @@
 #include "storage/log_writer.h"
 #include "test/storage/log_fixture.h"
 #include "test/support/forgetful_disk.h"
+#include "test/support/random_run.h"
 
 namespace stampede::test {
 namespace {
@@ -81,9 +82,9 @@ TEST_CASE("a new log is refused where one is") {
 }
 
 TEST_CASE("batches of every size come back through many segments and starts") {
-  const std::uint64_t seed = test_seed();
+  const std::uint64_t seed = seed_of_run();
   INFO("STAMPEDE_TEST_SEED=" << seed);
-  for (std::uint64_t round = 0; round < test_rounds(20); ++round) {
+  for (std::uint64_t round = 0; round < rounds_of_run(20); ++round) {
     ForgetfulDisk disk(seed + round);
     BatchSource source(seed + round);
     std::vector<TestBatch> written;

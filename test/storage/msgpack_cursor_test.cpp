@@ -5,20 +5,19 @@
 #include <doctest/doctest.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <msgpack.hpp>
 #include <random>
 #include <string>
 
 #include "storage/msgpack_writer.h"
+#include "test/support/random_run.h"
 
 using namespace stampede::storage;
 
 namespace {
 
 std::mt19937_64 seeded(const char* what) {
-  const char* given = std::getenv("STAMPEDE_TEST_SEED");
-  const auto seed = given != nullptr ? std::strtoul(given, nullptr, 10) : std::random_device{}();
+  const auto seed = stampede::test::seed_of_run();
   std::printf("%s: STAMPEDE_TEST_SEED=%lu\n", what, seed);
   return std::mt19937_64(seed);
 }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "command_fixture.h"
+#include "test/support/random_run.h"
 
 using namespace stampede::storage;
 using Type = Token::Type;
@@ -156,7 +157,7 @@ TEST_CASE("tokens: every truncation of a value is truncated, never accepted") {
 }
 
 TEST_CASE("tokens: random bytes never crash and never yield tokens outside themselves") {
-  const std::uint64_t seed = stampede::test::command_test_seed();
+  const std::uint64_t seed = stampede::test::seed_of_run();
   INFO("STAMPEDE_TEST_SEED=", seed);
   std::mt19937_64 random(seed);
   TokenReader reader({4, 64});

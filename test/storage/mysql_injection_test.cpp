@@ -2,11 +2,11 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <random>
 #include <set>
 
 #include "test/storage/mysql_fixture.h"
+#include "test/support/random_run.h"
 
 using namespace stampede::test;
 
@@ -105,11 +105,6 @@ std::vector<std::string> corpus() {
   return texts;
 }
 
-std::uint64_t seed() {
-  const char* given = std::getenv("STAMPEDE_TEST_SEED");
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-}
-
 // Distinct request ids whatever the corpus holds twice.
 std::vector<std::string> distinct(const std::vector<std::string>& texts) {
   const std::set<std::string> sorted(texts.begin(), texts.end());
@@ -142,7 +137,7 @@ TEST_CASE_FIXTURE(MysqlFixture, "the injection corpus comes back byte for byte")
 }
 
 TEST_CASE_FIXTURE(MysqlFixture, "random bytes come back byte for byte") {
-  const auto number = seed();
+  const auto number = seed_of_run();
   MESSAGE("STAMPEDE_TEST_SEED=" << number);
   std::mt19937_64 random(number);
   std::vector<std::string> texts;

@@ -9,6 +9,7 @@
 #include "command_fixture.h"
 #include "storage/fate_table.h"
 #include "storage/replay.h"
+#include "test/support/random_run.h"
 
 using namespace stampede::storage;
 using namespace stampede::test;
@@ -169,7 +170,7 @@ void feed(ReplayFold& fold, const History& history) {
 }  // namespace
 
 TEST_CASE("replay: random histories are folded as the definitions say") {
-  const std::uint64_t seed = command_test_seed();
+  const std::uint64_t seed = seed_of_run();
   for (std::uint64_t round = 0; round < 300; ++round) {
     INFO("STAMPEDE_TEST_SEED=", seed, " round ", round);
     RandomHistory random(seed + round);
@@ -198,7 +199,7 @@ TEST_CASE("replay: random histories are folded as the definitions say") {
 }
 
 TEST_CASE("replay: once EXEC is logged for everything owed, nothing is owed any more") {
-  const std::uint64_t seed = command_test_seed();
+  const std::uint64_t seed = seed_of_run();
   for (std::uint64_t round = 0; round < 50; ++round) {
     INFO("STAMPEDE_TEST_SEED=", seed, " round ", round);
     RandomHistory random(seed + round);
@@ -219,7 +220,7 @@ TEST_CASE("replay: once EXEC is logged for everything owed, nothing is owed any 
 }
 
 TEST_CASE("replay: many chunks of orders keep exactly those that are owed, payloads and all") {
-  const std::uint64_t seed = command_test_seed();
+  const std::uint64_t seed = seed_of_run();
   INFO("STAMPEDE_TEST_SEED=", seed);
   std::mt19937_64 random(seed);
   ReplayFold fold;

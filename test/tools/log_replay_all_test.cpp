@@ -11,6 +11,7 @@
 #include "storage/log_segment.h"
 #include "storage/migrations.h"
 #include "test/support/private_mariadb.h"
+#include "test/support/random_run.h"
 #include "tools/log_tool.h"
 
 using namespace stampede;
@@ -29,7 +30,7 @@ struct Fixture {
   Fixture() {
     (void)server().sql("DROP DATABASE IF EXISTS stampede; CREATE DATABASE stampede");
     REQUIRE(storage::apply_migrations(server().admin()));
-    seed = sample_seed();
+    seed = seed_of_run();
     sample = write_sample_log(temporary.path("log"), seed, 1500);
   }
 

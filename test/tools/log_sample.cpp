@@ -198,11 +198,6 @@ SampleLog write_sample_log(const std::string& dir, std::uint64_t seed, std::uint
   return Writer(dir, seed).write(decisions);
 }
 
-std::uint64_t sample_seed() {
-  const char* given = std::getenv("STAMPEDE_TEST_SEED");
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-}
-
 tools::ToolOptions options_for(const std::string& log_dir, bool json) {
   tools::ToolOptions options;
   options.config.log.dir = log_dir;

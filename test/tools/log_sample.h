@@ -34,9 +34,6 @@ struct SampleLog {
 // end depends on the seed.
 SampleLog write_sample_log(const std::string& dir, std::uint64_t seed, std::uint64_t decisions);
 
-// STAMPEDE_TEST_SEED if set, else another one each time.
-std::uint64_t sample_seed();
-
 tools::ToolOptions options_for(const std::string& log_dir, bool json);
 
 }  // namespace stampede::test

@@ -12,6 +12,7 @@
 #include "log_sample.h"
 #include "storage/append_file.h"
 #include "storage/log_segment.h"
+#include "test/support/random_run.h"
 
 using namespace stampede;
 using namespace stampede::test;
@@ -148,7 +149,7 @@ TEST_CASE("log: a failed order is applied although a later order of the item was
 }
 
 TEST_CASE("log: dump, import, dump gives the same lines") {
-  const std::uint64_t seed = sample_seed();
+  const std::uint64_t seed = seed_of_run();
   INFO("STAMPEDE_TEST_SEED=", seed);
   const TemporaryDir temporary;
   write_sample_log(temporary.path("log"), seed, 3000);
@@ -197,7 +198,7 @@ TEST_CASE("log: a selection by lsn holds the decisions and their outcomes, both 
 }
 
 TEST_CASE("log: the tools count alike, and --pending shows what verify counts") {
-  const std::uint64_t seed = sample_seed();
+  const std::uint64_t seed = seed_of_run();
   INFO("STAMPEDE_TEST_SEED=", seed);
   const TemporaryDir temporary;
   const SampleLog sample = write_sample_log(temporary.path("log"), seed, 2000);
@@ -228,7 +229,7 @@ TEST_CASE("log: the tools count alike, and --pending shows what verify counts") 
 
 TEST_CASE("log: a reader in another language finds the same commands") {
   const TemporaryDir temporary;
-  write_sample_log(temporary.path("log"), sample_seed(), 800);
+  write_sample_log(temporary.path("log"), seed_of_run(), 800);
   std::string output;
   const std::string command = "/usr/bin/python3 " READ_LOG_SCRIPT " " + temporary.path("log");
   FILE* pipe = popen(command.c_str(), "r");

@@ -2,8 +2,9 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <random>
+
+#include "test/support/random_run.h"
 
 namespace stampede::transport {
 
@@ -23,11 +24,6 @@ Envelope example() {
   return envelope;
 }
 
-std::uint64_t seed() {
-  const char* given = std::getenv("STAMPEDE_TEST_SEED");
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-}
-
 }  // namespace
 
 TEST_CASE("an envelope's bytes are these, on every machine") {
@@ -42,7 +38,7 @@ TEST_CASE("an envelope's bytes are these, on every machine") {
 }
 
 TEST_CASE("every envelope comes back as it was") {
-  const auto start = seed();
+  const auto start = test::seed_of_run();
   CAPTURE(start);
   std::mt19937_64 random(start);
   for (int i = 0; i < 10'000; ++i) {
@@ -87,7 +83,7 @@ TEST_CASE("a wrong magic, version, kind or reserved byte is refused") {
 }
 
 TEST_CASE("garbage is refused") {
-  const auto start = seed();
+  const auto start = test::seed_of_run();
   CAPTURE(start);
   std::mt19937_64 random(start);
   for (int i = 0; i < 10'000; ++i) {
