@@ -26,8 +26,9 @@ noise hits all alike; only ratios inside one run mean something, absolute figure
   P9  300,000 orders over 300 HTTP connections in the form of artemis-disruptor-miaosha; against the
       figure that it publishes
   P10 a killed backend with 1,000,000 orders that the database does not have: until it serves
-  P11 P1 with 1,000,000 items and 10,000,000 remembered request ids; against one item and none
-  P12 2,000,000 requests for one unit; against P1
+  P11 P1 with 1,000,000 items and 10,000,000 remembered request ids; against one item and none, in
+      turns
+  P12 2,000,000 requests for one unit; against the load of P1 on a system beside it, in turns
 Every round starts with empty private systems, databases and peers in a temporary directory (TMPDIR
 chooses the disk; P11 needs 6 GB) and ends with `verify`. A peer that is not installed is named as
 missing: scripts/install_deps.sh --bench installs what Debian has.
@@ -152,7 +153,8 @@ trap 'exit 143' TERM
 measure_round() {
   if wanted P10 P11; then measure_fresh; fi
   if wanted P4; then measure_p4_uniform; fi
-  if wanted P1 P6 P8 P12; then measure_accepting; fi
+  if wanted P12; then measure_p12; fi
+  if wanted P1 P6 P8; then measure_accepting; fi
   if wanted P2; then measure_p2; fi
   if wanted P1 P3 P4 P5 P6 P7 P9; then
     start_system sale "$many_items" $((stored / 2 / many_items))

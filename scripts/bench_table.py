@@ -30,12 +30,21 @@ def spread(values):
             "rounds": len(values), "values": values}
 
 
+def together(one, other):
+    """Two pieces of a load that was offered in turns with another one."""
+    counted = ("offered", "confirmed", "rejected", "seconds")
+    return {**one, **{name: one[name] + other[name] for name in counted}}
+
+
 def measured(lines):
     """{(point, side): {round: result}} of what ended well enough to be counted."""
     results = {}
     for line in lines:
-        if line["result"] is not None:
-            results.setdefault((line["point"], line["side"]), {})[line["round"]] = line["result"]
+        if line["result"] is None:
+            continue
+        rounds = results.setdefault((line["point"], line["side"]), {})
+        before = rounds.get(line["round"])
+        rounds[line["round"]] = together(before, line["result"]) if before else line["result"]
     # The same ceiling holds for a backlog and for a load, the published figure in every round.
     results.setdefault(("P5", "ceiling"), results.get(("P4", "ceiling"), {}))
     results[("P9", "published")] = results.get(("P9", "stampede"), {})

@@ -61,16 +61,24 @@ fill_grown() {
   printf '"rss_items_bytes":%s,"rss_ids_bytes":%s}}\n' "$empty" "$full" >>"$points"
 }
 
-# accept_all POINT ITEMS: the load of both sides of P11.
+# accept_all POINT ITEMS: a piece of the load of both sides of P11.
 accept_all() {
   ours "$1" --stopped "$(db_pid)" --rows "$DB_SOCKET" "$DB_SCHEMA" --stored -- --window "$window" \
-    --requests "$growth_orders" --items "$2" --no-drain
+    --requests "$((growth_orders / 4))" --items "$2" --no-drain
+}
+
+one_item_piece() {
+  use_system one
+  accept_all P11-one 1
+}
+
+many_items_piece() {
+  use_system grown
+  accept_all P11 "$growth_items"
 }
 
 measure_grown() {
   start_system one 1 "$growth_orders"
-  accept_all P11-one 1
+  in_turns one_item_piece many_items_piece
   stop_system one
-  use_system grown
-  accept_all P11 "$growth_items"
 }

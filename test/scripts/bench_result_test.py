@@ -139,10 +139,23 @@ class Rows(unittest.TestCase):
         self.assertEqual(points["P11-item"]["stampede"]["median"], 40)
 
     def test_a_flood_that_sold_more_than_the_one_unit_does_not_count(self):
-        lines = three_rounds() + [point(1, "P12", "stampede", **load(0.1, confirmed=2))]
+        lines = [point(1, "P12-half", "stampede", **load(0.25)),
+                 point(1, "P12", "stampede", **load(0.1, confirmed=2))]
         self.assertIsNone(bench_table.evaluate(lines)["P12"]["stampede"])
         lines[-1]["result"].update(confirmed=1, rejected=999)
         self.assertEqual(bench_table.evaluate(lines)["P12"]["ratio"]["median"], 2.5)
+
+    def test_the_pieces_of_a_load_count_together_in_their_round(self):
+        lines = [point(1, "P12", "stampede", **load(0.5, confirmed=1, rejected=999)),
+                 point(1, "P12-half", "stampede", **load(0.75)),
+                 point(1, "P12-half", "stampede", **load(0.25)),
+                 point(1, "P12", "stampede", **load(1.5, confirmed=0, rejected=1000)),
+                 point(2, "P12", "stampede", **load(0.5, confirmed=1, rejected=999))]
+        row = bench_table.evaluate(lines)["P12"]
+        self.assertEqual(row["stampede"]["values"], [1000, 2000])
+        self.assertEqual(row["ratio"]["values"], [0.5])
+        lines[3]["result"]["confirmed"] = 1  # the unit was sold twice
+        self.assertEqual(bench_table.evaluate(lines)["P12"]["ratio"], None)
 
     def test_every_goal_of_the_benchmark_has_a_row(self):
         names = " ".join(row.name for row in ROWS)
