@@ -74,18 +74,20 @@ void BackendCore::on_work(const Envelope& envelope, std::string_view body, std::
   open.result.envelope = envelope;
   open.result.envelope.kind = EnvelopeKind::result;
   open.result.body.reserve(envelope.count * 24 + 16);
+  ResultWriter results(open.result.body);
   std::uint32_t count = 0;
   reader_.open(body);
   while (prepare(envelope.count - count)) {
-    for (const auto& one : prepared_) decide_one(one, now_us, open.result.body, open.need);
+    for (const auto& one : prepared_) decide_one(one, now_us, results, open.need);
     count += static_cast<std::uint32_t>(prepared_.size());
   }
   counters_.requests += count;
   if (reader_.bad() || count != envelope.count) {
     // Only a broken webapp sends this. What was decided stays; the rest is answered as a fault.
     ++counters_.malformed;
-    for (; count < envelope.count; ++count) append_error(open.result.body, Code::internal);
+    for (; count < envelope.count; ++count) results.error(Code::internal);
   }
+  results.finish();
   wait_for(std::move(open), effects);
 }
 
@@ -120,29 +122,29 @@ bool BackendCore::prepare(std::uint32_t left) {
   return !prepared_.empty();
 }
 
-void BackendCore::decide_one(const Prepared& prepared, std::int64_t now_us, std::string& body,
+void BackendCore::decide_one(const Prepared& prepared, std::int64_t now_us, ResultWriter& results,
                              Lsn& need) {
   const auto& request = prepared.request;
   switch (request.kind) {
     case RequestKind::order:
-      return decide_order(prepared, now_us, body, need);
+      return decide_order(prepared, now_us, results, need);
     case RequestKind::get:
-      return look_up(request, body, need);
+      return look_up(request, results, need);
     case RequestKind::items:
-      return list_items(request, body, need);
+      return list_items(request, results, need);
     default:
       break;  // item changes come from the supervisor only
   }
   ++counters_.malformed;
-  append_error(body, Code::unknown_op);
+  results.error(Code::unknown_op);
 }
 
-void BackendCore::decide_order(const Prepared& prepared, std::int64_t now_us, std::string& body,
+void BackendCore::decide_order(const Prepared& prepared, std::int64_t now_us, ResultWriter& results,
                                Lsn& need) {
   const auto& request = prepared.request;
   if (!prepared.valid) {
     ++counters_.malformed;
-    return append_error(body, Code::bad_request);
+    return results.error(Code::bad_request);
   }
   auto decision = book_.decide_order(request, prepared.keys);
   if (decision.known) {
@@ -151,7 +153,7 @@ void BackendCore::decide_order(const Prepared& prepared, std::int64_t now_us, st
     decision.answer.stored = decision.answer.state == State::confirmed &&
                              decision.answer.lsn <= durable_lsn_ &&
                              projection_.stored(decision.answer.lsn);
-    return append_answer(body, decision.answer);
+    return results.answer(decision.answer);
   }
   const bool backlog_full =
       projection_.owed() >= limits_.backlog_commands_max && !config::mutation("backlog_unlimited");
@@ -159,7 +161,7 @@ void BackendCore::decide_order(const Prepared& prepared, std::int64_t now_us, st
   if (decision.error == Code::none && full) decision.error = Code::overloaded;
   if (decision.error != Code::none) {
     ++counters_.refused;
-    return append_error(body, decision.error, decision.field);
+    return results.error(decision.error, decision.field);
   }
   const auto lsn = next_lsn();
   decision.answer.lsn = lsn;
@@ -173,32 +175,32 @@ void BackendCore::decide_order(const Prepared& prepared, std::int64_t now_us, st
     log_rejected(decision, lsn);
   }
   book_.apply_order(decision, request.user, lsn);
-  append_answer(body, decision.answer);
+  results.answer(decision.answer);
 }
 
-void BackendCore::look_up(const Request& request, std::string& body, Lsn& need) const {
+void BackendCore::look_up(const Request& request, ResultWriter& results, Lsn& need) const {
   auto decision = book_.look_up(request.id);
-  if (decision.error != Code::none) return append_error(body, decision.error, decision.field);
+  if (decision.error != Code::none) return results.error(decision.error, decision.field);
   need = std::max(need, decision.answer.lsn);
   decision.answer.replayed = false;
   decision.answer.stored = decision.answer.state == State::confirmed &&
                            decision.answer.lsn <= durable_lsn_ &&
                            projection_.stored(decision.answer.lsn);
-  append_answer(body, decision.answer);
+  results.answer(decision.answer);
 }
 
-void BackendCore::list_items(const Request& request, std::string& body, Lsn& need) const {
+void BackendCore::list_items(const Request& request, ResultWriter& results, Lsn& need) const {
   std::vector<ItemRow> rows;
   std::optional<std::uint64_t> next;
   if (request.qty == 0) {
     const auto row = book_.item(request.item);
-    if (!row) return append_error(body, Code::unknown_item, "item");
+    if (!row) return results.error(Code::unknown_item, "item");
     rows.push_back(*row);
   } else {
     next = book_.page(request.item, std::min<std::size_t>(request.qty, kItemsPageMax), rows);
   }
   for (const auto& row : rows) need = std::max(need, row.seq);
-  append_items(body, rows, next);
+  results.items(rows, next);
 }
 
 // --- item changes -----------------------------------------------------------------------------

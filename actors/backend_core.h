@@ -136,10 +136,11 @@ class BackendCore {
   };
   static constexpr std::uint32_t kPreparedMax = 64;
   bool prepare(std::uint32_t left);
-  void decide_one(const Prepared& prepared, std::int64_t now_us, std::string& body, Lsn& need);
-  void decide_order(const Prepared& prepared, std::int64_t now_us, std::string& body, Lsn& need);
-  void look_up(const Request& request, std::string& body, Lsn& need) const;
-  void list_items(const Request& request, std::string& body, Lsn& need) const;
+  void decide_one(const Prepared& prepared, std::int64_t now_us, ResultWriter& results, Lsn& need);
+  void decide_order(const Prepared& prepared, std::int64_t now_us, ResultWriter& results,
+                    Lsn& need);
+  void look_up(const Request& request, ResultWriter& results, Lsn& need) const;
+  void list_items(const Request& request, ResultWriter& results, Lsn& need) const;
   Lsn next_lsn() { return ++last_lsn_; }
   void log_confirmed(const Request& request, const OrderDecision& decision, std::int64_t now_us,
                      Lsn lsn);

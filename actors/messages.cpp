@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <msgpack.hpp>
+#include <utility>
 
 #include "storage/msgpack_writer.h"
 
@@ -161,6 +162,7 @@ void append_item_put(Packer& packer, const Request& request) {
 // Orders and their answers are what most messages consist of.
 constexpr std::size_t kOrderBytes = 32;   // without the texts
 constexpr std::size_t kAnswerBytes = 48;  // arrays of eight small numbers and three large ones
+constexpr std::size_t kMoreBytes = 16;
 
 template <class Out>
 void append_order(Out& body, const Request& request) {
@@ -270,6 +272,37 @@ void append_item_row(std::string& body, const ItemRow& row) {
   StringSink sink{body};
   Packer packer(sink);
   pack_row(packer, row);
+}
+
+void ResultWriter::answer(const Answer& answer) {
+  if (answer == next_ && answer.state != State::invalid) {
+    ++more_;
+  } else {
+    finish();
+    append_answer(body_, answer);
+    next_ = answer;
+  }
+  make_next(next_);
+}
+
+void ResultWriter::error(Code code, std::string_view field) {
+  finish();
+  append_error(body_, code, field);
+}
+
+void ResultWriter::items(const std::vector<ItemRow>& rows, std::optional<std::uint64_t> next) {
+  finish();
+  append_items(body_, rows, next);
+}
+
+// What comes after it is no longer the next of an answer.
+void ResultWriter::finish() {
+  next_ = {};
+  if (more_ == 0) return;
+  storage::MsgpackWriter entry(body_, kMoreBytes);
+  entry.array(2);
+  entry.number(static_cast<std::uint64_t>(ResultKind::more));
+  entry.number(std::exchange(more_, 0));
 }
 
 }  // namespace stampede::actors

@@ -13,6 +13,9 @@
 //            error         [2, code, field | nil]
 //            items         [3, next | nil, [item row, …]]
 //            item_changed  [4, changed, item row]
+//            more          [5, count]            after an answer: so many further orders have it,
+//            each
+//                                                as the next decision
 //   news     item row      [item, name, price_cents, total, left, seq, limit_per_user, max_qty]
 
 #include <cstdint>
@@ -84,7 +87,15 @@ struct Answer {
   std::optional<std::int64_t> left;
   bool stored = false;
   bool replayed = false;
+
+  bool operator==(const Answer&) const = default;
 };
+// What a further order like this one is answered if it is decided next.
+inline void make_next(Answer& answer) {
+  ++answer.lsn;
+  if (answer.state == State::confirmed && answer.left)
+    answer.left = static_cast<std::int64_t>(static_cast<std::uint64_t>(*answer.left) - answer.qty);
+}
 
 struct ItemRow {
   std::uint64_t item = 0;
@@ -103,6 +114,7 @@ enum class ResultKind : std::uint8_t {
   error = 2,
   items = 3,
   item_changed = 4,
+  more = 5,  // in the bytes only: a reader gives its answers one by one
 };
 
 struct Result {
@@ -124,11 +136,32 @@ void append_items(std::string& body, const std::vector<ItemRow>& rows,
 void append_item_changed(std::string& body, bool changed, const ItemRow& row);
 void append_item_row(std::string& body, const ItemRow& row);  // news
 
+// Writes the results of one work message to the end of `body`, which is complete after finish().
+// On an item that everybody wants most answers are the next of the one before, and take no bytes.
+class ResultWriter {
+ public:
+  explicit ResultWriter(std::string& body) : body_(body) {}
+  ResultWriter(const ResultWriter&) = delete;
+  ResultWriter& operator=(const ResultWriter&) = delete;
+  void answer(const Answer& answer);
+  void error(Code code, std::string_view field = {});
+  void items(const std::vector<ItemRow>& rows, std::optional<std::uint64_t> next);
+  void finish();
+
+ private:
+  std::string& body_;
+  Answer next_;  // of the last answer; before the first one no answer is equal to it
+  std::uint32_t more_ = 0;
+};
+
 // Walks a body. next() is false at the end and on a malformed entry; bad() tells which.
 // The object may be used again for another body. Thread-compatible.
 class BodyReader {
  public:
-  void open(std::string_view body) { body_ = body, offset_ = 0, bad_ = false; }
+  void open(std::string_view body) {
+    body_ = body, offset_ = 0, bad_ = false, more_ = 0;
+    next_.state = State::invalid;
+  }
   [[nodiscard]] bool next(Request& request);
   [[nodiscard]] bool next(Result& result);
   [[nodiscard]] bool next(ItemRow& row);
@@ -137,11 +170,15 @@ class BodyReader {
  private:
   [[nodiscard]] bool take_order(Request& request);
   [[nodiscard]] bool take_answer(Result& result);
+  [[nodiscard]] bool take_more();
+  void give_next(Result& result);
   [[nodiscard]] bool parse();
   bool fail();
   std::string_view body_;
   std::size_t offset_ = 0;
   bool bad_ = false;
+  Answer next_;             // of the answer that was read last
+  std::uint32_t more_ = 0;  // answers that follow it so
   storage::TokenReader tokens_{storage::TokenLimits{4, 16384}};
 };
 

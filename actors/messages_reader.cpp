@@ -187,6 +187,28 @@ bool BodyReader::take_answer(Result& result) {
   return true;
 }
 
+// False: what comes is something else. More answers than a work message has orders are refused.
+bool BodyReader::take_more() {
+  if (bad_ || offset_ == body_.size() || next_.state == State::invalid) return false;
+  FlatArray entry(body_.substr(offset_), 2);
+  if (entry.number() != static_cast<std::uint64_t>(ResultKind::more)) return false;
+  more_ = entry.small<std::uint32_t>();
+  if (!entry.ok() || more_ == 0 || more_ > kBatchOrdersMax) {
+    more_ = 0;
+    return false;
+  }
+  offset_ += entry.bytes();
+  return true;
+}
+
+void BodyReader::give_next(Result& result) {
+  result.kind = ResultKind::answer;
+  result.answer = next_;
+  result.items.clear();
+  make_next(next_);
+  --more_;
+}
+
 bool BodyReader::next(Request& request) {
   if (take_order(request)) return true;
   if (!parse()) return false;
@@ -221,7 +243,16 @@ bool BodyReader::next(Request& request) {
 }
 
 bool BodyReader::next(Result& result) {
-  if (take_answer(result)) return true;
+  if (more_ == 0 && take_answer(result)) {
+    next_ = result.answer;
+    make_next(next_);
+    return true;
+  }
+  if (more_ > 0 || take_more()) {
+    give_next(result);
+    return true;
+  }
+  next_.state = State::invalid;
   if (!parse()) return false;
   const auto& tokens = tokens_.tokens();
   Elements elements(tokens, 0);
@@ -242,7 +273,8 @@ bool BodyReader::next(Result& result) {
       const auto row = elements.array();
       return (elements.done() && read_row(tokens, row, result.items.emplace_back())) || fail();
     }
-    case ResultKind::answer:  // take_answer() refused it
+    case ResultKind::answer:  // take_answer() and take_more() refused them
+    case ResultKind::more:
     case ResultKind::invalid:
       break;
   }

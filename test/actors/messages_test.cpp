@@ -73,6 +73,96 @@ TEST_CASE("results come back as they were sent") {
   CHECK(result.changed);
 }
 
+TEST_CASE("answers to a run of orders take the bytes of one, and come back one by one") {
+  std::string body;
+  ResultWriter results(body);
+  Answer answer{State::confirmed, RejectReason::invalid, 1ULL << 41, 7, 2, 600, false, false};
+  for (int i = 0; i < 300; ++i, make_next(answer)) results.answer(answer);
+  CHECK((answer.left == 0 && answer.lsn == (1ULL << 41) + 300));
+  answer.state = State::rejected;
+  answer.reason = RejectReason::sold_out;
+  for (int i = 0; i < 300; ++i, make_next(answer)) results.answer(answer);
+  CHECK((answer.left == 0 && answer.lsn == (1ULL << 41) + 600));
+  results.finish();
+  CHECK(body.size() < 100);
+  BodyReader reader;
+  reader.open(body);
+  Result result;
+  for (int i = 0; i < 600; ++i) {
+    REQUIRE(reader.next(result));
+    CHECK(result.answer.state == (i < 300 ? State::confirmed : State::rejected));
+    CHECK(result.answer.lsn == (1ULL << 41) + static_cast<std::uint64_t>(i));
+    CHECK(result.answer.left == (i < 300 ? 598 + 2 - 2 * i : 0));
+  }
+  CHECK_FALSE(reader.next(result));
+  CHECK_FALSE(reader.bad());
+}
+
+TEST_CASE("any results come back in their order, however many are the next of one another") {
+  const auto seed = stampede::test::seed_of_run();
+  MESSAGE("seed " << seed);
+  std::mt19937_64 random(seed);
+  for (int round = 0; round < 300; ++round) {
+    std::string body;
+    ResultWriter results(body);
+    std::vector<std::optional<Answer>> written;  // none: an error
+    Answer answer{State::rejected, RejectReason::sold_out, 1, 7, 1, 0, false, false};
+    for (auto count = random() % 60; count > 0; --count) {
+      make_next(answer);
+      if (random() % 4 == 0) answer.state = random() % 2 ? State::confirmed : State::rejected;
+      if (random() % 8 == 0) answer.left = static_cast<std::int64_t>(random() % 5) - 2;
+      if (random() % 8 == 0) answer.left = std::nullopt;
+      if (random() % 8 == 0) answer.lsn = random() % 3 == 0 ? ~Lsn{0} : random();
+      if (random() % 8 == 0) answer.item = random() % 3;
+      if (random() % 8 == 0) answer.replayed = random() % 2 == 0;
+      if (random() % 9 == 0) {
+        results.error(Code::overloaded);
+        written.push_back(std::nullopt);
+      } else {
+        results.answer(answer);
+        written.push_back(answer);
+      }
+    }
+    results.finish();
+    BodyReader reader;
+    reader.open(body);
+    Result result;
+    for (const auto& expected : written) {
+      REQUIRE(reader.next(result));
+      REQUIRE((result.kind == ResultKind::answer) == expected.has_value());
+      if (expected) CHECK(result.answer == *expected);
+    }
+    CHECK_FALSE(reader.next(result));
+    CHECK_FALSE(reader.bad());
+  }
+}
+
+TEST_CASE("further answers without a first one, none, or more than there can be are refused") {
+  std::string first;
+  append_answer(first, {State::rejected, RejectReason::sold_out, 9, 7, 1, 0, false, false});
+  std::string error;
+  append_error(error, Code::overloaded);
+  const std::string one("\x92\x05\x01", 3);
+  Result result;
+  const auto reads = [&](const std::string& body, int entries) {
+    BodyReader reader;
+    reader.open(first);  // what another body ended with does not count
+    while (reader.next(result)) continue;
+    reader.open(body);
+    for (; entries > 0; --entries)
+      if (!reader.next(result)) return false;
+    return !reader.next(result) && !reader.bad();
+  };
+  CHECK(reads(first + one, 2));
+  CHECK(reads(first + "\x92\x05\xcd\x10" + std::string(1, '\0'), 1 + kBatchOrdersMax));
+  CHECK_FALSE(reads(one, 1));
+  CHECK_FALSE(reads(first + error + one, 3));
+  CHECK_FALSE(reads(first + std::string("\x92\x05\x00", 3), 1));
+  CHECK_FALSE(reads(first + "\x92\x05\xcd\x10\x01", 1 + kBatchOrdersMax));
+  CHECK_FALSE(reads(first + "\x91\x05", 1));
+  CHECK_FALSE(reads(first + "\x93\x05\x01\x01", 2));
+}
+
 TEST_CASE("orders and answers with the largest and the smallest values come back") {
   std::string body;
   const std::string longest(64, 'x');

@@ -14,29 +14,30 @@ namespace {
 using namespace stampede;
 using namespace stampede::actors;
 
-void write(std::string& out, const Request& request) {
-  append_request(out, request);
-}
+struct Writer {
+  std::string& out;
+  ResultWriter results{out};
 
-void write(std::string& out, const ItemRow& row) {
-  append_item_row(out, row);
-}
-
-void write(std::string& out, const Result& result) {
-  switch (result.kind) {
-    case ResultKind::answer:
-      return append_answer(out, result.answer);
-    case ResultKind::error:
-      return append_error(out, result.code, result.field);
-    case ResultKind::items:
-      return append_items(out, result.items, result.next);
-    case ResultKind::item_changed:
-      FUZZ_CHECK(result.items.size() == 1);
-      return append_item_changed(out, result.changed, result.items.front());
-    case ResultKind::invalid:
-      FUZZ_CHECK(false);
+  void write(const Request& request) { append_request(out, request); }
+  void write(const ItemRow& row) { append_item_row(out, row); }
+  void write(const Result& result) {
+    switch (result.kind) {
+      case ResultKind::answer:
+        return results.answer(result.answer);
+      case ResultKind::error:
+        return results.error(result.code, result.field);
+      case ResultKind::items:
+        return results.items(result.items, result.next);
+      case ResultKind::item_changed:
+        FUZZ_CHECK(result.items.size() == 1);
+        results.finish();
+        return append_item_changed(out, result.changed, result.items.front());
+      case ResultKind::more:
+      case ResultKind::invalid:
+        FUZZ_CHECK(false);
+    }
   }
-}
+};
 
 template <class Entry>
 std::size_t rewrite(std::string_view body, std::string& out, bool& bad) {
@@ -44,11 +45,13 @@ std::size_t rewrite(std::string_view body, std::string& out, bool& bad) {
   reader.open(body);
   Entry entry;
   std::size_t entries = 0;
+  Writer writer{out};
   while (reader.next(entry)) {
-    write(out, entry);
+    writer.write(entry);
     ++entries;
-    FUZZ_CHECK(entries <= body.size());
+    FUZZ_CHECK(entries <= body.size() * kBatchOrdersMax);
   }
+  writer.results.finish();
   bad = reader.bad();
   FUZZ_CHECK(!reader.next(entry));  // and it stays at its end
   return entries;
