@@ -84,7 +84,7 @@ if $quick; then
   owed=50000 growth_items=20000 growth_ids=100000 growth_piece=50000 growth_orders=50000
 fi
 growth_items=${items:-$growth_items} growth_ids=${ids:-$growth_ids}
-window=8192
+window=8192 pieces=8
 
 # --- what there is -------------------------------------------------------------------------------
 

@@ -64,7 +64,7 @@ fill_grown() {
 # accept_all POINT ITEMS: a piece of the load of both sides of P11.
 accept_all() {
   ours "$1" --stopped "$(db_pid)" --rows "$DB_SOCKET" "$DB_SCHEMA" --stored -- --window "$window" \
-    --requests "$((growth_orders / 4))" --items "$2" --no-drain
+    --requests "$((growth_orders / pieces))" --items "$2" --no-drain
 }
 
 one_item_piece() {

@@ -113,22 +113,24 @@ measure_p7() {
   wait_until_stored
 }
 
-# in_turns ONE OTHER: each four times, so that the machine's slow seconds meet both. Each offers a
-# piece of its load; the pieces count together.
+# in_turns ONE OTHER: each of them $pieces times (an even number), so that the machine's slow
+# seconds meet both. Each offers one piece of its load; they count together.
 in_turns() {
-  local load
-  for load in "$1" "$2" "$2" "$1" "$1" "$2" "$2" "$1"; do "$load"; done
+  local turn load
+  for ((turn = 0; turn < pieces; turn += 2)); do
+    for load in "$1" "$2" "$2" "$1"; do "$load"; done
+  done
 }
 
 sold_out_piece() {
   use_system flood
-  ours_without_database P12 "$((flood / 4))" "$units" --window "$window"
+  ours_without_database P12 "$((flood / pieces))" "$units" --window "$window"
   units=0
 }
 
 half_accepted_piece() {
   use_system half
-  ours_without_database P12-half "$((flood / 4))" "$((flood / 8))" --window "$window"
+  ours_without_database P12-half "$((flood / pieces))" "$((flood / pieces / 2))" --window "$window"
 }
 
 # The load of P1 is offered beside it once more.
