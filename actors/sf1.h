@@ -35,6 +35,9 @@ inline constexpr unsigned kSf1DepthMax = 4;
 inline constexpr std::size_t kSf1BatchBytesMax = 256 * 1024;
 inline constexpr std::uint32_t kSf1BatchOrdersMax = 1000;
 inline constexpr int kSf1Version = 1;
+// Requests that may be open on one connection without an answer being dropped for want of room. The
+// webapp's queue for it holds twice as many: ZeroMQ counts what was taken out in halves of a queue.
+inline constexpr std::uint64_t kSf1OpenMax = 8192;
 inline constexpr std::int64_t kDeadlineDefaultMs = 5000;
 inline constexpr std::int64_t kDeadlineMaxMs = 60'000;
 

@@ -25,7 +25,7 @@ constexpr milliseconds kTickBusy{5};
 constexpr milliseconds kTickIdle{50};
 constexpr std::int64_t kClientMessageBytesMax = 1 << 20;  // a larger one cuts the connection
 constexpr int kLastAnswersLingerMs = 500;                 // for answers given just before the end
-constexpr int kClientQueue = 16'384;  // answers for one client: it may have that many open
+constexpr int kClientQueue = 2 * kSf1OpenMax;             // answers for one client
 
 WebappSettings settings_of(const NodeRuntime& node) {
   const auto& config = node.config().webapp;

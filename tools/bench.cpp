@@ -8,6 +8,7 @@
 #include <memory>
 #include <variant>
 
+#include "actors/sf1.h"
 #include "config/throughput.h"
 #include "tools/admin_client.h"
 #include "tools/bench_load.h"
@@ -190,6 +191,17 @@ std::string_view to_text(BenchVia via) {
   return "?";
 }
 
+// SF1 alone has many messages open on one connection.
+static std::string check_window(const Bench& bench) {
+  const auto connections =
+      static_cast<std::uint64_t>(bench.connections != 0 ? bench.connections : kZmqConnections);
+  const auto open = bench.window / bench.batch / connections;
+  if (open <= actors::kSf1OpenMax) return {};
+  return "--window " + std::to_string(bench.window) + " leaves " + std::to_string(open) +
+         " messages open on each connection, and a webapp keeps answers to " +
+         std::to_string(actors::kSf1OpenMax) + ": more --connections or a larger --batch";
+}
+
 std::string check_bench(const Bench& bench, const std::function<bool(const char*)>& given) {
   const bool http = over_http(bench.via);
   const std::string via = "--via " + std::string(to_text(bench.via));
@@ -210,6 +222,7 @@ std::string check_bench(const Bench& bench, const std::function<bool(const char*
            via + " each has one order open";
   if (bench.via == BenchVia::miaosha && (given("--duplicates") || given("--users")))
     return "--duplicates and --users are not for " + via + ": the webapp makes up ids and users";
+  if (!http && given("--window")) return check_window(bench);
   return {};
 }
 

@@ -45,6 +45,10 @@ TEST_CASE("senseless combinations are refused with the flags' names") {
   CHECK(wrong(bench, {"--window"}).empty());
   bench.batch = 64;
   CHECK(names(wrong(bench, {"--window"}), "--batch 64", "--window 10"));
+  bench.window = 2 * 64 * 8192;  // over two connections
+  CHECK(wrong(bench, {"--window"}).empty());
+  bench.batch = 63;
+  CHECK(names(wrong(bench, {"--window"}), "--window 1048576", "8322 messages"));
   bench = {};
   bench.ramp = bench.closed = true;
   CHECK(names(wrong(bench), "--ramp", "--closed"));
