@@ -26,8 +26,7 @@ noise hits all alike; only ratios inside one run mean something, absolute figure
   P9  300,000 orders over 300 HTTP connections in the form of artemis-disruptor-miaosha; against the
       figure that it publishes
   P10 a killed backend with 1,000,000 orders that the database does not have: until it serves
-  P11 P1 with 1,000,000 items and 10,000,000 remembered request ids; against one item and none, in
-      turns
+  P11 P1 with 1,000,000 items and 10,000,000 remembered request ids; against one item and none
   P12 2,000,000 requests for one unit; against the load of P1 on a system beside it, in turns
 Every round starts with empty private systems, databases and peers in a temporary directory (TMPDIR
 chooses the disk; P11 needs 6 GB) and ends with `verify`. A peer that is not installed is named as

@@ -23,14 +23,14 @@ measure_fresh() {
 settled_bytes() {
   local old new grown restarted
   until [[ $(pending) == 0 ]]; do sleep 0.2; done
-  wait_for_memory
+  wait_for_memory 10
   old=$(backend_pid)
   grown=$(resident_bytes "$old")
   kill -KILL "$old"
   until new=$(backend_pid) && [[ -n $new && $new != "$old" ]]; do sleep 0.1; done
   stampede health --wait 300s >/dev/null || fail 5 "the backend with many items did not come back"
   until [[ $(pending) == 0 ]]; do sleep 0.2; done
-  wait_for_memory
+  wait_for_memory 10
   restarted=$(resident_bytes "$new")
   echo $((grown < restarted ? grown : restarted))
 }
@@ -61,24 +61,17 @@ fill_grown() {
   printf '"rss_items_bytes":%s,"rss_ids_bytes":%s}}\n' "$empty" "$full" >>"$points"
 }
 
-# accept_all POINT ITEMS: a piece of the load of both sides of P11.
+# accept_all POINT ITEMS: the load of both sides of P11.
 accept_all() {
   ours "$1" --stopped "$(db_pid)" --rows "$DB_SOCKET" "$DB_SCHEMA" --stored -- --window "$window" \
-    --requests "$((growth_orders / pieces))" --items "$2" --no-drain
+    --requests "$growth_orders" --items "$2" --no-drain
 }
 
-one_item_piece() {
-  use_system one
-  accept_all P11-one 1
-}
-
-many_items_piece() {
-  use_system grown
-  accept_all P11 "$growth_items"
-}
-
+# Not in turns: the snapshots of so many ids would fall into the other side's time.
 measure_grown() {
   start_system one 1 "$growth_orders"
-  in_turns one_item_piece many_items_piece
+  accept_all P11-one 1
   stop_system one
+  use_system grown
+  accept_all P11 "$growth_items"
 }

@@ -153,14 +153,16 @@ wait_until_stored() { stampede verify --wait 300s >/dev/null || worst=4; }
 
 backend_pid() { running_nodes | awk '$1 == "backend-1" { print $2 }'; }
 
-resident_bytes() { awk '/VmRSS/ { print $2 * 1024 }' "/proc/$1/status"; }
+resident_bytes() { echo $((1024 * $(awk '/VmRSS/ { print $2 }' "/proc/$1/status"))); }
 
-# wait_for_memory: the backend has made the memory of coming orders (backend.orders_ahead_max), as
-# it has before a sale begins.
+# wait_for_memory [LOOKS]: the backend has made the memory of coming orders, as it has before a sale
+# begins (backend.orders_ahead_max): it was the same for so many looks (1), five a second.
 wait_for_memory() {
-  local pid before=0 now until=$((SECONDS + 60))
+  local pid before=0 now same=0 until=$((SECONDS + 60))
   pid=$(backend_pid)
-  while now=$(resident_bytes "$pid") && ((now - before > 1000000 && SECONDS < until)); do
+  while ((same < ${1:-1} && SECONDS < until)); do
+    now=$(resident_bytes "$pid")
+    if ((now - before > 1000000)); then same=0; else same=$((same + 1)); fi
     before=$now
     sleep 0.2
   done
