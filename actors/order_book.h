@@ -18,7 +18,7 @@
 
 #include "actors/codes.h"
 #include "actors/dense_index.h"
-#include "actors/messages.h"
+#include "actors/request.h"
 #include "actors/request_hash.h"
 #include "storage/snapshot_entries.h"
 

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <string>
 
-#include "actors/messages.h"
+#include "actors/request.h"
 
 namespace stampede::actors {
 
