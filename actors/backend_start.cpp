@@ -13,6 +13,7 @@
 #include "actors/recovery.h"
 #include "actors/replay_trace_file.h"
 #include "config/failpoint.h"
+#include "storage/posix_disk.h"
 
 namespace stampede::actors {
 

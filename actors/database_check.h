@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "actors/backend_core.h"
-#include "actors/exit_codes.h"
+#include "config/exit_codes.h"
 #include "storage/database.h"
 #include "storage/db_options.h"
 #include "storage/result.h"

@@ -8,7 +8,7 @@
 #include "actors/http_head.h"
 #include "actors/http_json.h"
 #include "actors/http_replies.h"
-#include "actors/version.h"
+#include "config/version.h"
 
 namespace stampede::actors {
 

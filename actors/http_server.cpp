@@ -6,7 +6,7 @@
 
 #include "actors/http_connection.h"
 #include "actors/http_head.h"
-#include "transport/sockets.h"
+#include "transport/socket_error.h"
 
 namespace stampede::actors {
 

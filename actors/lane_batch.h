@@ -7,7 +7,7 @@
 
 #include "actors/projection.h"
 #include "storage/command.h"
-#include "storage/command_sql.h"
+#include "storage/batch_rows.h"
 
 namespace stampede::actors {
 

@@ -17,7 +17,7 @@
 #include "actors/node.h"
 #include "actors/supervisor.h"
 #include "actors/supervisor_guard.h"
-#include "actors/version.h"
+#include "config/version.h"
 #include "actors/webapp.h"
 #include "config/config.h"
 #include "config/throughput.h"
@@ -130,7 +130,7 @@ int main(int argc, char** argv) {
                  "stampede.toml in the run directory)");
   app.add_option("--run-dir", run_dir, "Run directory (default: $STAMPEDE_RUN_DIR, else ./run)");
   app.add_flag("--json", json, "Reports as one JSON document");
-  app.set_version_flag("--version", std::string(stampede::actors::kVersion));
+  app.set_version_flag("--version", std::string(stampede::kVersion));
   app.require_subcommand(1);
   app.fallthrough();
   add_supervisor(app, flags, chosen, arguments);

@@ -19,6 +19,7 @@
 #include "actors/exit_note.h"
 #include "actors/node_lock.h"
 #include "actors/node_log.h"
+#include "actors/socket_directory.h"
 #include "config/failpoint.h"
 #include "config/invariant.h"
 
@@ -310,7 +311,7 @@ int run_node(NodeOptions options, const std::function<void(NodeRuntime&)>& start
     return refuse(options, kExitOtherWriter, *reason);
   }
   remove_exit_note(options.config.run_dir, id);
-  if (const auto problem = transport::make_socket_directory(transport::net_options(options.config));
+  if (const auto problem = make_socket_directory(transport::net_options(options.config));
       !problem.empty()) {
     return refuse(options, kExitConfig, problem);
   }

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "actors/codes.h"
-#include "actors/exit_codes.h"
+#include "config/exit_codes.h"
 #include "config/config.h"
 #include "transport/endpoint.h"
 #include "transport/sockets.h"

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "storage/command_sql.h"
+#include "storage/batch_rows.h"
 #include "storage/database.h"
 #include "storage/log_reader.h"
 

@@ -1,6 +1,6 @@
 #include "actors/supervisor_http.h"
 
-#include "actors/version.h"
+#include "config/version.h"
 
 namespace stampede::actors {
 namespace {

@@ -1,4 +1,4 @@
-#include "storage/append_file.h"
+#include "storage/posix_disk.h"
 
 #include <fcntl.h>
 #include <sys/file.h>

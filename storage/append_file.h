@@ -1,7 +1,7 @@
 #pragma once
 
 // The one seam between the log and the file system. The log's reader and writer do all their I/O
-// through `Disk`, so the same code runs on files (PosixDisk) and on a simulated disk that forgets
+// through `Disk`, so the same code runs on files (posix_disk.h) and on a simulated disk that forgets
 // what was not synced (test/support/forgetful_disk.h).
 //
 // Errors: every call returns Errc::io naming the path, unless it says otherwise. Paths are plain
@@ -80,23 +80,6 @@ class Disk {
   // Exclusive lock on the file `path`, created if missing; Errc::locked at once when it is held
   // by someone else (the caller decides whether to try again).
   virtual Result<std::unique_ptr<HeldLock>> lock(const std::string& path) = 0;
-};
-
-// The real file system. Stateless: one object may serve any number of logs.
-class PosixDisk final : public Disk {
- public:
-  Result<std::unique_ptr<AppendFile>> create_zeroed(const std::string& path,
-                                                    std::uint64_t bytes) override;
-  Result<std::unique_ptr<AppendFile>> open_zeroed(const std::string& path) override;
-  Status rename(const std::string& from, const std::string& to) override;
-  Status remove(const std::string& path) override;
-  Status remove_segment(const std::string& path) override;
-  Status sync_dir(const std::string& dir) override;
-  Status make_dir(const std::string& dir) override;
-  Result<std::vector<FileEntry>> list(const std::string& dir) override;
-  Status read(const std::string& path, std::uint64_t offset, std::uint64_t bytes_max,
-              std::string& out) override;
-  Result<std::unique_ptr<HeldLock>> lock(const std::string& path) override;
 };
 
 }  // namespace stampede::storage

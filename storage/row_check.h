@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "storage/command_sql.h"
+#include "storage/batch_rows.h"
 #include "storage/mysql_session.h"
 
 namespace stampede::storage {

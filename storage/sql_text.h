@@ -13,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-#include "storage/command_sql.h"
+#include "storage/batch_rows.h"
 
 namespace stampede::storage {
 

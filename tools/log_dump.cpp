@@ -1,4 +1,4 @@
-#include "storage/append_file.h"
+#include "storage/posix_disk.h"
 #include "storage/command_text.h"
 #include "storage/fate_table.h"
 #include "storage/replay.h"

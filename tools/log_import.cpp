@@ -6,7 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "storage/append_file.h"
+#include "storage/posix_disk.h"
 #include "storage/command_text.h"
 #include "storage/log_segment.h"
 #include "storage/log_writer.h"

@@ -1,7 +1,7 @@
 #include <nlohmann/json.hpp>
 #include <variant>
 
-#include "storage/append_file.h"
+#include "storage/posix_disk.h"
 #include "storage/parked_records.h"
 #include "storage/snapshot_file.h"
 #include "tools/admin_client.h"

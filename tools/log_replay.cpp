@@ -1,7 +1,7 @@
 #include <array>
 #include <vector>
 
-#include "storage/append_file.h"
+#include "storage/posix_disk.h"
 #include "storage/fate_table.h"
 #include "storage/flat_json.h"
 #include "tools/log_files.h"

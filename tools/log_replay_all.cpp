@@ -5,7 +5,7 @@
 #include <thread>
 #include <vector>
 
-#include "storage/append_file.h"
+#include "storage/posix_disk.h"
 #include "storage/command_sql.h"
 #include "storage/database.h"
 #include "storage/log_segment.h"

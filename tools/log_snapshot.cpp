@@ -2,7 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "actors/snapshot_builder.h"
-#include "storage/append_file.h"
+#include "storage/posix_disk.h"
 #include "storage/log_segment.h"
 #include "tools/log_files.h"
 #include "tools/log_tool.h"

@@ -5,7 +5,7 @@
 #include <set>
 #include <vector>
 
-#include "storage/append_file.h"
+#include "storage/posix_disk.h"
 #include "storage/fate_table.h"
 #include "storage/replay.h"
 #include "tools/log_files.h"

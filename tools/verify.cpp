@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "actors/order_book.h"
-#include "storage/append_file.h"
+#include "storage/posix_disk.h"
 #include "tools/admin_client.h"
 #include "tools/books_check.h"
 #include "tools/grouped_digits.h"

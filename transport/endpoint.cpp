@@ -1,8 +1,5 @@
 #include "transport/endpoint.h"
 
-#include <cstring>
-#include <system_error>
-
 #include "config/invariant.h"
 
 namespace stampede::transport {
@@ -49,7 +46,7 @@ std::variant<std::string, EndpointError> tcp(const NetOptions& net, Channel chan
 }
 
 std::variant<std::string, EndpointError> ipc(const NetOptions& net, const std::string& name) {
-  const std::string path = (net.run_dir / "sock" / name).string();
+  const std::string path = socket_directory(net) + "/" + name;
   if (path.size() > kIpcPathMax)
     return EndpointError{"socket path " + path + " has " + std::to_string(path.size()) +
                          " bytes, at most " + std::to_string(kIpcPathMax) +
@@ -58,10 +55,6 @@ std::variant<std::string, EndpointError> ipc(const NetOptions& net, const std::s
 }
 
 }  // namespace
-
-NetOptions net_options(const config::Config& config) {
-  return {config.net.tcp(), config.net.bind, config.net.port_base, config.run_dir};
-}
 
 std::variant<std::string, EndpointError> endpoint(const NetOptions& net, Channel channel,
                                                   int index) {
@@ -76,17 +69,9 @@ std::variant<std::string, EndpointError> local_clients_endpoint(const NetOptions
   return ipc(net, "clients-" + std::to_string(index));
 }
 
-std::string make_socket_directory(const NetOptions& net) {
-  namespace fs = std::filesystem;
-  const fs::path directory = net.run_dir / "sock";
-  std::error_code error;
-  fs::create_directories(directory, error);
-  // The mode also holds for a directory that an earlier run left: whoever may enter it may order.
-  if (!error) fs::permissions(directory, fs::perms::owner_all, fs::perm_options::replace, error);
-  if (!error) return {};
-  return "cannot make the socket directory " + directory.string() +
-         " with mode 0700: " + error.message() +
-         "; check the owner of the run directory or choose another (--run-dir)";
+std::string socket_directory(const NetOptions& net) {
+  const bool slash = net.run_dir.ends_with('/');
+  return net.run_dir + (slash ? "sock" : "/sock");
 }
 
 }  // namespace stampede::transport

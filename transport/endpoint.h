@@ -1,19 +1,17 @@
 #pragma once
 
 // Where the sockets are: ipc paths below the run directory, or tcp ports derived from a base port.
+// Pure: names are made here, nothing is opened.
 
-#include <cstdint>
-#include <filesystem>
+#include <cstddef>
 #include <string>
 #include <variant>
-
-#include "config/config.h"
 
 namespace stampede::transport {
 
 // Offsets from net.port_base; also the order in which they are documented.
 enum class Channel : int {
-  webapp_clients = 1,  // ROUTER, always tcp; see also local_clients_endpoint()
+  webapp_clients = 1,  // ROUTER, tcp; on this host also local_clients_endpoint()
   webapp_news = 2,     // XPUB, always tcp
   requests_in = 11,    // broker PULL <- webapps
   requests_out = 12,   // broker PUSH -> backend
@@ -27,10 +25,13 @@ struct NetOptions {
   bool tcp = false;  // false: ipc between nodes
   std::string bind = "127.0.0.1";
   int port_base = 7100;
-  std::filesystem::path run_dir;  // ipc sockets live in <run_dir>/sock
+  std::string run_dir;  // ipc sockets live in <run_dir>/sock
 };
 
-NetOptions net_options(const config::Config& config);
+// Of the settings, whatever type holds them.
+NetOptions net_options(const auto& config) {
+  return {config.net.tcp(), config.net.bind, config.net.port_base, config.run_dir.string()};
+}
 
 inline constexpr std::size_t kIpcPathMax = 100;  // bytes; the kernel's limit is 107
 
@@ -47,7 +48,7 @@ std::variant<std::string, EndpointError> endpoint(const NetOptions& net, Channel
 std::variant<std::string, EndpointError> local_clients_endpoint(const NetOptions& net,
                                                                 int index = 1);
 
-// Makes <run_dir>/sock with mode 0700. Returns an empty string or what went wrong.
-std::string make_socket_directory(const NetOptions& net);
+// <run_dir>/sock, where all of them lie; whoever may enter it may order.
+std::string socket_directory(const NetOptions& net);
 
 }  // namespace stampede::transport

@@ -5,12 +5,12 @@
 
 #include <cstdint>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "transport/curve.h"
 #include "transport/frame.h"
+#include "transport/socket_error.h"
 
 namespace stampede::transport {
 
@@ -41,13 +41,6 @@ struct SocketOptions {
   // XPUB in a port: with more different topics than this at once the socket is shut for a moment,
   // which frees what they cost; see port.h.
   std::size_t topics_max = 12'000;  // about 6 MiB
-};
-
-// Thrown by Socket's constructor: the address is taken (bind) or unusable. what() says what to do.
-struct SocketError : std::runtime_error {
-  SocketError(const std::string& text, bool taken)
-      : std::runtime_error(text), address_taken(taken) {}
-  bool address_taken;
 };
 
 class Context {  // one per process; thread-safe; outlives all sockets

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 
+#include "actors/socket_directory.h"
 #include "test/transport/zmq_fixture.h"
 #include "transport/envelope.h"
 
@@ -61,7 +62,7 @@ struct BrokerPortFixture {
     options.config.net.port_base = transport::free_tcp_port(4) - 11;  // a broker has 11 to 14
     options.config.broker.inflight_max = inflight_max;
     node = std::make_unique<NodeRuntime>(std::move(options), 4711, system, context);
-    REQUIRE(transport::make_socket_directory(transport::net_options(node->config())).empty());
+    REQUIRE(make_socket_directory(transport::net_options(node->config())).empty());
     port = transport::spawn_port(system, context, std::make_unique<BrokerPort>(*node));
     requests.emplace(context, connect(SocketKind::push, Channel::requests_in));
     auto listen = connect(SocketKind::sub, Channel::results_out);

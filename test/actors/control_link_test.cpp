@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "actors/node.h"
+#include "actors/socket_directory.h"
 #include "test/support/eventually.h"
 #include "transport/envelope.h"
 
@@ -79,7 +80,7 @@ class LinkFixture {
     options.config.run_dir = path;
     options.config.supervisor.heartbeat_ms = 20;
     directory_ = path;
-    REQUIRE(transport::make_socket_directory({false, "127.0.0.1", 7100, path}).empty());
+    REQUIRE(make_socket_directory({false, "127.0.0.1", 7100, path}).empty());
     node_ = std::make_unique<NodeRuntime>(std::move(options), 77, system_, context_);
     reports_ = open(transport::SocketKind::pull, transport::Channel::reports);
     wanted_ = open(transport::SocketKind::pub, transport::Channel::wanted);

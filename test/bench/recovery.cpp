@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "storage/log_writer.h"
+#include "storage/posix_disk.h"
 
 using namespace stampede;
 using namespace stampede::actors;

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "storage/log_segment.h"
+#include "storage/posix_disk.h"
 #include "test/storage/file_calls.h"
 #include "test/storage/log_fixture.h"
 #include "test/support/random_run.h"

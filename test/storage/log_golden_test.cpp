@@ -10,6 +10,7 @@
 
 #include "storage/crc32c.h"
 #include "storage/log_writer.h"
+#include "storage/posix_disk.h"
 #include "test/storage/log_fixture.h"
 
 namespace stampede::test {

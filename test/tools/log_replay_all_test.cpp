@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "log_sample.h"
-#include "storage/append_file.h"
+#include "storage/posix_disk.h"
 #include "storage/database.h"
 #include "storage/log_segment.h"
 #include "storage/migrations.h"

@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "storage/append_file.h"
+#include "storage/posix_disk.h"
 #include "storage/command.h"
 #include "storage/log_segment.h"
 #include "storage/log_writer.h"

@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include "log_sample.h"
-#include "storage/append_file.h"
+#include "storage/posix_disk.h"
 #include "storage/log_segment.h"
 #include "test/support/random_run.h"
 

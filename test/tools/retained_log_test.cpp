@@ -8,6 +8,7 @@
 
 #include "actors/snapshot_builder.h"
 #include "log_sample.h"
+#include "storage/posix_disk.h"
 #include "test/actors/memory_rows.h"
 #include "test/actors/random_backend.h"
 #include "tools/ledger.h"

@@ -1,7 +1,6 @@
 #include "transport/endpoint.h"
 
 #include <doctest/doctest.h>
-#include <sys/stat.h>
 
 #include "test/transport/zmq_fixture.h"
 
@@ -66,7 +65,7 @@ TEST_CASE("an ipc path over the limit is an error that names it") {
   CHECK(address(net, Channel::requests_in).size() == kIpcPathMax + 6);
   net.run_dir += "d";
   const std::string error = address(net, Channel::requests_in);
-  CHECK(has(error, net.run_dir.string() + tail));
+  CHECK(has(error, net.run_dir + tail));
   CHECK(has(error, "101 bytes"));
   CHECK(has(error, "shorter run directory"));
   CHECK(address(net, Channel::webapp_clients) == "tcp://127.0.0.1:7101");
@@ -77,26 +76,6 @@ TEST_CASE("a port outside the possible range is an error") {
   net.port_base = 65'400;
   CHECK(has(address(net, Channel::webapp_clients, 3), "tcp port 65601"));
   CHECK(has(address(net, Channel::webapp_clients, 0), "counted from 1"));
-}
-
-TEST_CASE("the socket directory belongs to its owner alone, also when it was there before") {
-  const SocketDirectory directory;
-  NetOptions net;
-  net.run_dir = directory.path() + "/run";
-  for (int turn = 0; turn < 2; ++turn) {
-    REQUIRE(make_socket_directory(net) == "");
-    const std::string path = net.run_dir.string() + "/sock";
-    struct stat info {};
-    REQUIRE(::stat(path.c_str(), &info) == 0);
-    CHECK((info.st_mode & 0777) == 0700);
-    ::chmod(path.c_str(), 0755);
-  }
-}
-
-TEST_CASE("a socket directory that cannot be made is named") {
-  NetOptions net;
-  net.run_dir = "/proc/nowhere";
-  CHECK(has(make_socket_directory(net), "/proc/nowhere/sock"));
 }
 
 }  // namespace stampede::transport

@@ -9,6 +9,7 @@
 #include "actors/recovery.h"
 #include "storage/command.h"
 #include "storage/log_writer.h"
+#include "storage/posix_disk.h"
 #include "test/bench/micro/memory_disk.h"
 #include "test/bench/micro/rates.h"
 

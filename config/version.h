@@ -4,8 +4,8 @@
 
 #include <string_view>
 
-namespace stampede::actors {
+namespace stampede {
 
 inline constexpr std::string_view kVersion = "0.1.0";
 
-}  // namespace stampede::actors
+}  // namespace stampede
