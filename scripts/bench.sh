@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The published benchmark: Stampede and its peers in turns on this machine, ratios with their goals.
 set -euo pipefail
-# shellcheck source=scripts/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/parts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/parts/lib.sh"
 
 usage() {
   cat <<'TEXT'
@@ -38,7 +38,7 @@ missing: scripts/install_deps.sh --bench installs what Debian has.
   --ids N      request ids that P11 makes first (default 10,000,000, quick 100,000)
   --seed N     of the orders (default 1)
   --out FILE   the result as JSON (default bench-<time>.json in the run directory);
-               scripts/bench_plot.py draws it
+               scripts/bench/bench_plot.py draws it
 Run it on an otherwise idle machine. A round takes about two minutes.
 Exit: 0 measured and verified, 1 failure, 2 wrong use, 4 a check found a violation, 5 timed out.
 TEXT
@@ -185,6 +185,7 @@ about=("commit=$(git -C "$PROJECT" describe --always --dirty 2>/dev/null || echo
   "growth_items=$growth_items" "growth_ids=$growth_ids")
 for name in "${!missing[@]}"; do about+=("missing.$name=${missing[$name]}"); done
 for name in $(versions); do about+=("version.$name"); done
-/usr/bin/python3 "$PROJECT/scripts/bench_table.py" table "$points" "$out" "$scratch" "${about[@]}"
+/usr/bin/python3 "$PROJECT/scripts/bench/bench_table.py" table "$points" "$out" "$scratch" \
+  "${about[@]}"
 say "written: $out"
 exit "$worst"

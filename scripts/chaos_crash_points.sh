@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Crashes the backend at every named point under load and checks that every promise was kept.
 set -euo pipefail
-# shellcheck source=scripts/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-# shellcheck source=scripts/chaos.sh
-source "$PROJECT/scripts/chaos.sh"
+# shellcheck source=scripts/parts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/parts/lib.sh"
+# shellcheck source=scripts/parts/chaos.sh
+source "$PROJECT/scripts/parts/chaos.sh"
 
 about="Crashes the backend at every point that 'stampede chaos list' names, one after the other, in
 the middle of a sale: between taking, deciding, logging, syncing, answering and storing an order,

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Kills single actors inside the nodes under load and checks that every promise was kept.
 set -euo pipefail
-# shellcheck source=scripts/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-# shellcheck source=scripts/chaos.sh
-source "$PROJECT/scripts/chaos.sh"
+# shellcheck source=scripts/parts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/parts/lib.sh"
+# shellcheck source=scripts/parts/chaos.sh
+source "$PROJECT/scripts/parts/chaos.sh"
 
 about="Kills one actor after the other in the middle of a sale: core, log, lane-1 and port of the
 backend, port of the broker, port and http of the webapp. --times N: so many rounds.

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Kills the backend with SIGKILL under load and checks that every promise was kept.
 set -euo pipefail
-# shellcheck source=scripts/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-# shellcheck source=scripts/chaos.sh
-source "$PROJECT/scripts/chaos.sh"
+# shellcheck source=scripts/parts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/parts/lib.sh"
+# shellcheck source=scripts/parts/chaos.sh
+source "$PROJECT/scripts/parts/chaos.sh"
 
 about="Kills backend-1 with SIGKILL, some times, in the middle of a sale.
 Expected: the supervisor starts the backend anew, which replays the command log; buyers ask again

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Kills the private MariaDB with SIGKILL under load and checks that every promise was kept.
 set -euo pipefail
-# shellcheck source=scripts/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-# shellcheck source=scripts/chaos.sh
-source "$PROJECT/scripts/chaos.sh"
+# shellcheck source=scripts/parts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/parts/lib.sh"
+# shellcheck source=scripts/parts/chaos.sh
+source "$PROJECT/scripts/parts/chaos.sh"
 
 about="Kills the private MariaDB with SIGKILL, some times, in the middle of a sale, and starts it
 again a little later.
@@ -14,8 +14,8 @@ back, each exactly once. Nothing is lost, doubled or oversold."
 chaos_options "$about" "$@"
 echo "$about"
 begin_sale $((TIMES * 4 + 2))
-# shellcheck source=scripts/private_db.sh
-source "$PROJECT/scripts/private_db.sh"
+# shellcheck source=scripts/parts/private_db.sh
+source "$PROJECT/scripts/parts/private_db.sh"
 for ((n = 0; n < TIMES; ++n)); do
   random_pause
   kill_database

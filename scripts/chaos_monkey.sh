@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Random faults for a while under load; checks that every promise was kept.
 set -euo pipefail
-# shellcheck source=scripts/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-# shellcheck source=scripts/chaos.sh
-source "$PROJECT/scripts/chaos.sh"
+# shellcheck source=scripts/parts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/parts/lib.sh"
+# shellcheck source=scripts/parts/chaos.sh
+source "$PROJECT/scripts/parts/chaos.sh"
 
 about="Disturbs the system at random in the middle of a sale, once a second: nodes and actors are
 killed, nodes and the database stand still, the backend crashes at named points. --times N: seconds

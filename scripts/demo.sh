@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # A sale with kills in the middle, and the books checked at the end.
 set -euo pipefail
-# shellcheck source=scripts/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-# shellcheck source=scripts/chaos.sh
-source "$PROJECT/scripts/chaos.sh"
+# shellcheck source=scripts/parts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/parts/lib.sh"
+# shellcheck source=scripts/parts/chaos.sh
+source "$PROJECT/scripts/parts/chaos.sh"
 
 about="A demonstration of about half a minute: 20,000 buyers want 10,000 phones while one node after
 the other is killed with SIGKILL; then the books are checked."

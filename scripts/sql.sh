@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Opens a database client on the system's database.
 set -euo pipefail
-# shellcheck source=scripts/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/parts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/parts/lib.sh"
 
 usage() {
   cat <<'TEXT'
@@ -18,10 +18,10 @@ if [[ ${1:-} == --help || ${1:-} == -h ]]; then
   usage
   exit 0
 fi
-# shellcheck source=scripts/private_db.sh
-source "$PROJECT/scripts/private_db.sh"
+# shellcheck source=scripts/parts/private_db.sh
+source "$PROJECT/scripts/parts/private_db.sh"
 
-setting() { /usr/bin/python3 "$PROJECT/scripts/settings.py" "$RUN/stampede.toml" get "$@"; }
+setting() { /usr/bin/python3 "$PROJECT/scripts/parts/settings.py" "$RUN/stampede.toml" get "$@"; }
 
 url=$(setting db.url)
 if [[ -z $url ]]; then

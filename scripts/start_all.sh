@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Starts a whole system on this machine: packages, build, private database, nodes, items.
 set -euo pipefail
-# shellcheck source=scripts/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/parts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/parts/lib.sh"
 
 usage() {
   cat <<'TEXT'
@@ -70,7 +70,7 @@ check_wishes() {
     fail 2 "$RUN is too long for unix sockets; choose a shorter one: STAMPEDE_RUN_DIR=/tmp/run"
 }
 
-setting() { /usr/bin/python3 "$PROJECT/scripts/settings.py" "$RUN/stampede.toml" get "$@"; }
+setting() { /usr/bin/python3 "$PROJECT/scripts/parts/settings.py" "$RUN/stampede.toml" get "$@"; }
 
 uses_private_db() { [[ -z $(setting db.url) ]]; }
 
@@ -99,7 +99,7 @@ write_settings() {
   if [[ -n $db_password_file ]]; then wishes+=("db.password_file=$db_password_file"); fi
   # Chaos is for systems that own their database.
   if [[ -z $db_url ]] && uses_private_db; then wishes+=("dev=$(setting dev true)"); fi
-  /usr/bin/python3 "$PROJECT/scripts/settings.py" "$RUN/stampede.toml" set "${wishes[@]}"
+  /usr/bin/python3 "$PROJECT/scripts/parts/settings.py" "$RUN/stampede.toml" set "${wishes[@]}"
 }
 
 # --- steps ---------------------------------------------------------------------------------------
@@ -273,8 +273,8 @@ check_wishes
 "$PROJECT/scripts/install_deps.sh" >&2
 umask 077
 lock_scripts
-# shellcheck source=scripts/private_db.sh
-source "$PROJECT/scripts/private_db.sh"
+# shellcheck source=scripts/parts/private_db.sh
+source "$PROJECT/scripts/parts/private_db.sh"
 build_if_needed
 check_settings
 if $fresh && [[ -n $(setting db.url) ]]; then

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Shows how the system of one run directory is.
 set -euo pipefail
-# shellcheck source=scripts/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/parts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/parts/lib.sh"
 
 case "${1:-}" in
   --help | -h)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Stops the system of one run directory: nodes first, then its private database.
 set -euo pipefail
-# shellcheck source=scripts/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/parts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/parts/lib.sh"
 
 usage() {
   cat <<'TEXT'
@@ -109,8 +109,8 @@ if [[ ! -d $RUN ]]; then
   exit 0
 fi
 lock_scripts
-# shellcheck source=scripts/private_db.sh
-source "$PROJECT/scripts/private_db.sh"
+# shellcheck source=scripts/parts/private_db.sh
+source "$PROJECT/scripts/parts/private_db.sh"
 
 # What `stampede chaos` stopped could not hear that it shall end.
 signal_nodes CONT

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The one test command, the same by hand and in CI.
 set -euo pipefail
-# shellcheck source=scripts/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/parts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/parts/lib.sh"
 
 usage() {
   cat <<'TEXT'

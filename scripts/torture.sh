@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The fault matrix on real processes; see test/torture/README.md.
 set -euo pipefail
-# shellcheck source=scripts/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/parts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/parts/lib.sh"
 
 # Built unless a binary is given, as everywhere. Tracer, preloaded objects and the unit tests of the
 # log lie beside it.

@@ -1,13 +1,13 @@
 #pragma once
 
 // How storage reports operating errors: a value the caller must look at. Broken invariants are not
-// reported, they end the process (config/invariant.h).
+// reported, they end the process (config/process/invariant.h).
 
 #include <string>
 #include <utility>
 #include <variant>
 
-#include "config/invariant.h"
+#include "config/process/invariant.h"
 
 namespace stampede::storage {
 

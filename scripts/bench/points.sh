@@ -216,7 +216,7 @@ measure_p9() {
   until [[ $(pending) == 0 ]]; do sleep 0.05; done
   stored_us=$(($(date +%s%N) / 1000))
   after=$(sql "SELECT COUNT(*) FROM $DB_SCHEMA.orders")
-  /usr/bin/python3 "$PROJECT/scripts/bench_table.py" http "$points" "$scratch/p9.txt" \
+  /usr/bin/python3 "$PROJECT/scripts/bench/bench_table.py" http "$points" "$scratch/p9.txt" \
     "$((after - before))" "$stored_us" "$round"
   rm "$scratch/p9.txt"
   wait_until_stored

@@ -72,8 +72,8 @@ use_ports() {
 use_system() {
   if [[ -n ${port_base_of["$1"]:-} ]]; then use_ports "${port_base_of["$1"]}"; fi
   use_run_dir "$scratch/$1"
-  # shellcheck source=scripts/private_db.sh
-  source "$PROJECT/scripts/private_db.sh"
+  # shellcheck source=scripts/parts/private_db.sh
+  source "$PROJECT/scripts/parts/private_db.sh"
 }
 
 # An SQL statement of the benchmark's own, as the database's root.

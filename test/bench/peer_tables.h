@@ -9,7 +9,7 @@
 #include <memory>
 #include <string>
 
-#include "storage/mysql_session.h"
+#include "storage/mysql/mysql_session.h"
 
 namespace stampede::bench {
 

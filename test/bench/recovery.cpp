@@ -4,7 +4,7 @@
 // in the database already), recovers it, hands over what is owed, makes a snapshot, and recovers
 // from that. One line each.
 
-#include "actors/recovery.h"
+#include "actors/backend/recovery/recovery.h"
 
 #include <sys/resource.h>
 
@@ -14,8 +14,8 @@
 #include <string>
 #include <string_view>
 
-#include "storage/log_writer.h"
-#include "storage/posix_disk.h"
+#include "storage/disk/posix_disk.h"
+#include "storage/log/log_writer.h"
 
 using namespace stampede;
 using namespace stampede::actors;

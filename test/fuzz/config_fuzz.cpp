@@ -8,7 +8,7 @@
 
 #include <string>
 
-#include "config/config.h"
+#include "config/settings/config.h"
 #include "test/fuzz/fuzz.h"
 
 namespace {

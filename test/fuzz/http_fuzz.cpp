@@ -12,9 +12,9 @@
 #include <string>
 #include <vector>
 
-#include "actors/http_connection.h"
-#include "actors/http_form.h"
-#include "actors/http_json.h"
+#include "actors/http/http_connection.h"
+#include "actors/webapp/http/http_form.h"
+#include "actors/webapp/http/http_json.h"
 #include "test/fuzz/fuzz.h"
 
 namespace {

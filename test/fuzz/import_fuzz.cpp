@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "storage/command_text.h"
+#include "storage/line_form/command_text.h"
 #include "test/fuzz/fuzz.h"
 
 namespace {

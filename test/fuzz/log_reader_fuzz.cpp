@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "storage/crc32c.h"
-#include "storage/log_reader.h"
-#include "storage/log_writer.h"
+#include "storage/log/crc32c.h"
+#include "storage/log/log_reader.h"
+#include "storage/log/log_writer.h"
 #include "test/fuzz/fuzz.h"
 #include "test/support/forgetful_disk.h"
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "storage/msgpack_tokens.h"
+#include "storage/msgpack/msgpack_tokens.h"
 #include "test/fuzz/fuzz.h"
 
 namespace {

@@ -4,10 +4,10 @@
 
 #include <string>
 
-#include "actors/control_message.h"
-#include "actors/messages.h"
+#include "actors/protocol/control_message.h"
+#include "actors/protocol/envelope.h"
+#include "actors/protocol/node_messages.h"
 #include "test/fuzz/fuzz.h"
-#include "transport/envelope.h"
 
 namespace {
 

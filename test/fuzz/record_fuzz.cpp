@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "storage/command.h"
+#include "storage/commands/command.h"
 #include "test/fuzz/fuzz.h"
 
 namespace {

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "actors/sf1.h"
+#include "actors/protocol/sf1.h"
 #include "test/fuzz/fuzz.h"
 
 namespace {

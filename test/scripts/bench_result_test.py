@@ -228,7 +228,7 @@ class Table(unittest.TestCase):
     def test_a_file_that_is_no_result_is_refused(self):
         wrong = self.scratch / "wrong.json"
         wrong.write_text('{"points": {}}')
-        done = subprocess.run([SCRIPTS / "bench_plot.py", wrong, self.scratch / "a.svg"],
+        done = subprocess.run([SCRIPTS / "bench/bench_plot.py", wrong, self.scratch / "a.svg"],
                               capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("wrong.json", done.stderr)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The private database of scripts/private_db.sh: starts, survives, is found again, ends."""
+"""The private database of scripts/parts/private_db.sh: starts, survives, is found again, ends."""
 
 import os
 import signal
@@ -22,8 +22,8 @@ class PrivateDatabase(unittest.TestCase):
         self.addCleanup(self.shell, "db_stop")
 
     def shell(self, commands):
-        script = (f"set -euo pipefail; source '{PROJECT}/scripts/lib.sh'; "
-                  f"source '{PROJECT}/scripts/private_db.sh'; {commands}")
+        script = (f"set -euo pipefail; source '{PROJECT}/scripts/parts/lib.sh'; "
+                  f"source '{PROJECT}/scripts/parts/private_db.sh'; {commands}")
         environment = ENVIRONMENT | {"STAMPEDE_RUN_DIR": str(self.run_dir)}
         done = subprocess.run(["bash", "-c", script], stdout=subprocess.PIPE, text=True,
                               timeout=120, env=environment, check=False)

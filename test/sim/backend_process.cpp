@@ -56,7 +56,7 @@ void BackendProcess::later(Time delay_max, F&& action) {
   exactly(world_.schedule.between(0, delay_max), std::forward<F>(action));
 }
 
-// --- start: the steps of actors/backend_start.cpp, which only adds CAF, clock and messages
+// --- start: the steps of actors/backend/backend_start.cpp, which only adds CAF, clock and messages
 // --------
 
 std::optional<Error> BackendProcess::start() {
@@ -288,7 +288,8 @@ bool BackendProcess::settled() const {
          !log_busy_ && core_->projection().idle() && lanes_idle;
 }
 
-// --- log: actors/log_keeper.cpp -----------------------------------------------------------------
+// --- log: actors/backend/log_keeper.cpp
+// -----------------------------------------------------------------
 
 bool BackendProcess::log_idle() const {
   return world_.queue.now() - last_append_ >= kLogIdle;
@@ -341,7 +342,7 @@ void BackendProcess::sync() {
 }
 
 void BackendProcess::io_error(const Error& error) {
-  world_.backend_exit(actors::kExitIo, error.message);
+  world_.backend_exit(kExitIo, error.message);
 }
 
 void BackendProcess::want_spare() {
@@ -405,9 +406,9 @@ void BackendProcess::plan_snapshot() {
   });
 }
 
-// As actors/snapshot_keeper.cpp: segments go when a snapshot was made, else every few ticks. Errors
-// harm nothing: the next tick may come further. Now and then an operator asks for a snapshot though
-// none is due.
+// As actors/backend/snapshot_keeper.cpp: segments go when a snapshot was made, else every few
+// ticks. Errors harm nothing: the next tick may come further. Now and then an operator asks for a
+// snapshot though none is due.
 void BackendProcess::keep_snapshots() {
   const bool asked = world_.schedule.chance(0.1);
   const bool remove = world_.schedule.chance(0.3);
@@ -448,7 +449,8 @@ void BackendProcess::remove_segments() {
   if (report) world_.on_retention(*report);
 }
 
-// --- lanes: actors/lane.cpp ---------------------------------------------------------------------
+// --- lanes: actors/backend/lane.cpp
+// ---------------------------------------------------------------------
 
 void BackendProcess::claim(Time backoff) {
   later(world_.plan.server_delay_max, [this, backoff] {

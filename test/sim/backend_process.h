@@ -13,17 +13,17 @@
 #include <variant>
 #include <vector>
 
-#include "actors/backend_core.h"
-#include "actors/database_check.h"
-#include "actors/lane_batch.h"
-#include "actors/log_plan.h"
-#include "actors/recovery.h"
-#include "actors/retention.h"
-#include "actors/snapshot_builder.h"
-#include "storage/command_sql.h"
-#include "storage/log_writer.h"
+#include "actors/backend/core/backend_core.h"
+#include "actors/backend/core/lane_batch.h"
+#include "actors/backend/core/log_plan.h"
+#include "actors/backend/recovery/database_check.h"
+#include "actors/backend/recovery/recovery.h"
+#include "actors/backend/recovery/retention.h"
+#include "actors/backend/recovery/snapshot_builder.h"
+#include "actors/protocol/envelope.h"
+#include "storage/log/log_writer.h"
+#include "storage/mysql/command_sql.h"
 #include "test/sim/event_queue.h"
-#include "transport/envelope.h"
 
 namespace stampede::sim {
 

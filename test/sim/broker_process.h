@@ -1,14 +1,14 @@
 #pragma once
 
-// One life of a broker: the real BrokerCore; the shell does what actors/broker_port.cpp does with
-// its sockets.
+// One life of a broker: the real BrokerCore; the shell does what actors/broker/broker_port.cpp does
+// with its sockets.
 
 #include <cstdint>
 #include <memory>
 #include <string>
 
-#include "actors/broker_core.h"
-#include "transport/envelope.h"
+#include "actors/broker/core/broker_core.h"
+#include "actors/protocol/envelope.h"
 
 namespace stampede::sim {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "actors/webapp_core.h"
+#include "actors/webapp/core/webapp_core.h"
 #include "test/sim/event_queue.h"
 #include "test/sim/log_model.h"
 #include "test/sim/random.h"

@@ -6,7 +6,7 @@
 #include <map>
 #include <vector>
 
-#include "storage/command.h"
+#include "storage/commands/command.h"
 #include "test/sim/log_model.h"
 #include "test/sim/sim_server.h"
 

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "config/invariant.h"
+#include "config/process/invariant.h"
 
 namespace stampede::sim {
 

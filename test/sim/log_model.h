@@ -12,11 +12,11 @@
 #include <unordered_map>
 #include <vector>
 
-#include "actors/order_book.h"
-#include "actors/request_hash.h"
-#include "storage/command.h"
-#include "storage/database.h"
-#include "storage/log_format.h"
+#include "actors/sale/order_book.h"
+#include "actors/sale/request_hash.h"
+#include "storage/commands/command.h"
+#include "storage/log/log_format.h"
+#include "storage/mysql/database.h"
 
 namespace stampede::sim {
 

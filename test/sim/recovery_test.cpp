@@ -1,11 +1,11 @@
 // When a backend may start without its database: only once it has served, for a first start that
 // was cut short may not have taken over the database's items.
 
-#include "actors/recovery.h"
+#include "actors/backend/recovery/recovery.h"
 
 #include <doctest/doctest.h>
 
-#include "actors/database_check.h"
+#include "actors/backend/recovery/database_check.h"
 #include "test/sim/sim_disk.h"
 #include "test/sim/sim_server.h"
 

@@ -4,8 +4,8 @@
 #include <bit>
 #include <utility>
 
-#include "config/invariant.h"
-#include "storage/crc32c.h"
+#include "config/process/invariant.h"
+#include "storage/log/crc32c.h"
 
 namespace stampede::sim {
 

@@ -22,7 +22,7 @@
 #include <string>
 #include <vector>
 
-#include "storage/append_file.h"
+#include "storage/disk/disk.h"
 #include "test/sim/process_end.h"
 #include "test/sim/random.h"
 #include "test/sim/sim_bytes.h"

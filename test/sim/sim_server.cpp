@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "storage/migrations.h"
+#include "storage/mysql/migrations.h"
 
 namespace stampede::sim {
 

@@ -1,8 +1,9 @@
 #pragma once
 
 // A simulated MySQL server: the contract's tables and the transactions on them. The product's own
-// storage/command_sql and storage/database talk to it: test/sim/sim_session.cpp takes the place of
-// storage/mysql_session.cpp, and everything above it is the real code, SQL text included.
+// storage/mysql/command_sql and storage/mysql/database talk to it: test/sim/sim_session.cpp takes
+// the place of storage/mysql/mysql_session.cpp, and everything above it is the real code, SQL text
+// included.
 //
 // Fault model: connecting fails; a statement fails before or after it ran (2006, 2013), a COMMIT's
 // answer is lost either way; deadlock (1213: the transaction is gone), lock wait (1205: the

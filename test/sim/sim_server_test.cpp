@@ -5,8 +5,8 @@
 
 #include <doctest/doctest.h>
 
-#include "storage/command_sql.h"
-#include "storage/database.h"
+#include "storage/mysql/command_sql.h"
+#include "storage/mysql/database.h"
 
 namespace stampede::sim {
 namespace {

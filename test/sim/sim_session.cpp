@@ -1,9 +1,9 @@
-// storage::MysqlSession over the simulated server. Linked instead of storage/mysql_session.cpp, so
-// that the product's own SQL runs in the simulation.
+// storage::MysqlSession over the simulated server. Linked instead of
+// storage/mysql/mysql_session.cpp, so that the product's own SQL runs in the simulation.
 
 #include <cstdlib>
 
-#include "storage/mysql_session.h"
+#include "storage/mysql/mysql_session.h"
 #include "test/sim/sim_server.h"
 
 namespace stampede::storage {

@@ -1,16 +1,17 @@
 #pragma once
 
-// One life of a webapp: the real WebappCore; the shell does what actors/webapp_port.cpp does.
+// One life of a webapp: the real WebappCore; the shell does what actors/webapp/webapp_port.cpp
+// does.
 
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 
-#include "actors/webapp_core.h"
+#include "actors/protocol/envelope.h"
+#include "actors/webapp/core/webapp_core.h"
 #include "test/sim/event_queue.h"
 #include "test/sim/random.h"
-#include "transport/envelope.h"
 
 namespace stampede::sim {
 

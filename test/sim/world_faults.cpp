@@ -69,10 +69,10 @@ void World::try_start() {
 void World::backend_exit(int code, const std::string& why) {
   trace.note("backend exit", {static_cast<std::uint64_t>(code)});
   trace.say("because", why);
-  if (code == actors::kExitCorrupt) throw Violation{"S8", "refused without a reason: " + why};
-  if (code == actors::kExitOtherWriter) throw Violation{"S12", "fenced by nobody: " + why};
-  if (code == actors::kExitConfig) throw Violation{"start", why};
-  if (code == actors::kExitIo) {
+  if (code == kExitCorrupt) throw Violation{"S8", "refused without a reason: " + why};
+  if (code == kExitOtherWriter) throw Violation{"S12", "fenced by nobody: " + why};
+  if (code == kExitConfig) throw Violation{"start", why};
+  if (code == kExitIo) {
     ++result_.kills;
     return end_backend(End::kill, "i/o error");
   }

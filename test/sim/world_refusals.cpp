@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "storage/log_reader.h"
+#include "storage/log/log_reader.h"
 #include "test/sim/world.h"
 
 namespace stampede::sim {

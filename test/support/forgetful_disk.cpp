@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "config/invariant.h"
+#include "config/process/invariant.h"
 
 namespace stampede::test {
 

@@ -20,7 +20,7 @@
 #include <string>
 #include <vector>
 
-#include "storage/append_file.h"
+#include "storage/disk/disk.h"
 
 namespace stampede::test {
 

@@ -9,7 +9,7 @@
 
 #include <string>
 
-#include "storage/db_options.h"
+#include "storage/mysql/db_options.h"
 
 namespace stampede::test {
 

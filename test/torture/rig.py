@@ -75,7 +75,8 @@ class Rig:
 
     def start_database(self):
         """As start_all.sh starts it; the nodes are left alone."""
-        script = f'source "{PROJECT}/scripts/lib.sh"; source "{PROJECT}/scripts/private_db.sh"; '
+        parts = PROJECT / "scripts/parts"
+        script = f'source "{parts}/lib.sh"; source "{parts}/private_db.sh"; '
         done = subprocess.run(["bash", "-c", "set -euo pipefail; " + script + "db_start"],
                               env=self.system.environment, capture_output=True, text=True,
                               timeout=120, check=False)

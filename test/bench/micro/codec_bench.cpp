@@ -2,9 +2,9 @@
 
 #include <benchmark/benchmark.h>
 
-#include "actors/messages.h"
-#include "actors/sf1.h"
-#include "storage/crc32c.h"
+#include "actors/protocol/node_messages.h"
+#include "actors/protocol/sf1.h"
+#include "storage/log/crc32c.h"
 #include "test/bench/micro/hot_path.h"
 #include "test/bench/micro/rates.h"
 

@@ -2,8 +2,8 @@
 
 #include <numeric>
 
-#include "config/invariant.h"
-#include "tools/bench_plan.h"
+#include "config/process/invariant.h"
+#include "tools/bench/bench_plan.h"
 
 namespace stampede::bench {
 

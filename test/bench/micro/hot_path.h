@@ -9,10 +9,10 @@
 #include <span>
 #include <string>
 
-#include "actors/backend_core.h"
-#include "actors/log_plan.h"
-#include "actors/webapp_core.h"
-#include "storage/log_writer.h"
+#include "actors/backend/core/backend_core.h"
+#include "actors/backend/core/log_plan.h"
+#include "actors/webapp/core/webapp_core.h"
+#include "storage/log/log_writer.h"
 #include "test/bench/micro/memory_disk.h"
 
 namespace stampede::bench {

@@ -6,10 +6,10 @@
 
 #include <filesystem>
 
-#include "actors/recovery.h"
-#include "storage/command.h"
-#include "storage/log_writer.h"
-#include "storage/posix_disk.h"
+#include "actors/backend/recovery/recovery.h"
+#include "storage/commands/command.h"
+#include "storage/disk/posix_disk.h"
+#include "storage/log/log_writer.h"
 #include "test/bench/micro/memory_disk.h"
 #include "test/bench/micro/rates.h"
 

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "storage/append_file.h"
+#include "storage/disk/disk.h"
 
 namespace stampede::bench {
 

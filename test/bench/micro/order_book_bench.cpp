@@ -5,9 +5,9 @@
 
 #include <memory>
 
-#include "actors/order_book.h"
+#include "actors/sale/order_book.h"
 #include "test/bench/micro/rates.h"
-#include "tools/decimal_digits.h"
+#include "tools/bench/decimal_digits.h"
 
 namespace stampede::bench {
 namespace {

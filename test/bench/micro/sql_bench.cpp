@@ -4,7 +4,7 @@
 
 #include <deque>
 
-#include "storage/sql_text.h"
+#include "storage/mysql/sql_text.h"
 #include "test/bench/micro/rates.h"
 
 namespace stampede::bench {

@@ -1,0 +1,298 @@
+#include "actors/backend/backend.h"
+
+#include <malloc.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <deque>
+
+#include "actors/backend/backend_mail.h"
+#include "actors/backend/backend_port.h"
+#include "actors/backend/backend_report.h"
+#include "actors/backend/backend_start.h"
+#include "actors/backend/log_keeper.h"
+#include "actors/backend/snapshot_keeper.h"
+#include "config/faults/failpoint.h"
+
+namespace stampede::actors {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr auto kTick = milliseconds(50);          // news and status, when no mail comes
+constexpr auto kItemsEvery = milliseconds(1000);  // the item list of the status
+constexpr std::size_t kStatusItemsMax = 1000;
+constexpr std::size_t kNewsPerTick = 500;
+
+std::int64_t wall_us() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+// The backend's port actor: one thread that owns the sockets and BackendCore. A round feeds the
+// core all that has arrived (of much, what is worth a round: the log syncs meanwhile, and what is
+// durable is answered before the rest is decided), then flushes once. While the log is being
+// replayed (by a thread of its own, so that heartbeats go on) there is no core yet; commands wait.
+class Backend : public transport::PortRole {
+ public:
+  Backend(NodeRuntime& node, BackendStatus& status)
+      : node_(node),
+        status_(status),
+        port_(node, status,
+              {.work = [this](const auto& envelope, auto body) { take(envelope, body); },
+               .wanted = [this](Phase phase) { want(phase); },
+               .command =
+                   [this](std::uint64_t number, const nlohmann::json& command) {
+                     commands_.emplace_back(number, command);
+                   }}) {}
+
+  void start(transport::PortControl& port) override {
+    status_.phase.store(Phase::replaying);
+    port_.start(port);
+    spawn_start(port);
+  }
+
+  caf::message_handler mail(transport::PortControl& port) override {
+    return {[this, &port](StartedMail& mail) { serve(port, std::move(*mail.start)); },
+            [this, &port](DurableMail& mail) {
+              core().on_durable(mail.appends, effects_);
+              carry_out(port);
+              port_.send(port);  // answers leave before the next requests are looked at
+            },
+            [this](LaneDoneMail& mail) { core().on_lane_done(mail.lane, *mail.failed, effects_); },
+            [this](ClaimedMail&) {
+              status_.claimed.store(true);
+              core().start_lanes(effects_);
+            },
+            [this](WantedMail& mail) { want(mail.phase); }};
+  }
+
+  void on_message(transport::PortControl& port, transport::SocketId id,
+                  transport::Message& parts) override {
+    port_.on_message(port, id, parts);
+    if (round_entries_ >= kRoundEntries) port.leave_rest();
+  }
+
+  void on_timer(transport::PortControl& port) override {
+    port_.on_timer(port);
+    if (started() && port.now() >= next_tick_) tick(port);
+  }
+
+  void on_quiet(transport::PortControl& port) override {
+    const bool serving = started() && core().phase() == Phase::serving;
+    if (serving && core().make_room(node_.config().backend.orders_ahead_max))
+      port.call_when_quiet();
+  }
+
+  void end_of_round(transport::PortControl& port) override {
+    if (started()) {
+      take_commands();
+      core().flush(effects_);
+      if (decided_something()) config::failpoint("decided");
+      carry_out(port);
+    }
+    port_.send(port);
+    round_began_us_ = 0;
+    round_entries_ = 0;
+  }
+
+ private:
+  [[nodiscard]] bool started() const { return start_ != nullptr; }
+  BackendCore& core() { return *start_->core; }
+
+  // Reads the log on a thread of its own; whatever it throws ends the node.
+  void spawn_start(transport::PortControl& port) {
+    node_.system().spawn<caf::detached>(
+        [this, self = caf::actor_cast<caf::actor>(&port.self())](caf::blocking_actor*) {
+          try {
+            auto start = std::make_shared<BackendStart>(start_backend(node_, status_));
+            caf::anon_send(self, StartedMail{std::move(start)});
+            ::malloc_trim(0);  // what reading the log took
+          } catch (const std::exception& error) {
+            node_.fail(kExitInvariant, std::string("start: ") + error.what());
+          }
+        });
+  }
+
+  void serve(transport::PortControl& port, BackendStart&& start) {
+    start_ = std::make_unique<BackendStart>(std::move(start));
+    spawn_others(caf::actor_cast<caf::actor>(&port.self()));
+    core().set_phase(Phase::serving);
+    publish_status();
+    port_.open_intake(port);
+    want(wanted_);
+    tick(port);
+  }
+
+  void spawn_others(const caf::actor& self) {
+    const auto epoch = start_->claim.epoch;
+    log_ = spawn_log_keeper(node_, status_, {start_->disk, start_->writer, epoch}, self);
+    node_.watch("log", log_);
+    for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(start_->claim.database.lanes); ++i) {
+      lanes_.push_back(spawn_lane(node_, status_, {start_->claim.database, i, epoch}, self));
+      node_.watch("lane-" + std::to_string(i + storage::kFirstLane), lanes_.back());
+    }
+    spawn_claim(node_, start_->claim, self);
+    const auto& book = node_.config().backend;
+    node_.watch("snapshot", spawn_snapshot_keeper(node_, status_,
+                                                  {start_->disk,
+                                                   start_->claim.database,
+                                                   {book.orders_max, book.rejections_max}}));
+  }
+
+  [[nodiscard]] bool decided_something() const {
+    return std::any_of(effects_.appends.begin(), effects_.appends.end(),
+                       [](const auto& append) { return append->decisions > 0; });
+  }
+
+  void take(const transport::Envelope& envelope, std::string_view body) {
+    if (round_began_us_ == 0) {
+      config::failpoint("received");
+      round_began_us_ = wall_us();
+    }
+    round_entries_ += envelope.count;
+    core().set_log_full(status_.log_full.load(std::memory_order_relaxed));
+    core().on_work(envelope, body, round_began_us_, effects_);
+  }
+
+  void take_commands() {
+    for (auto& [number, command] : std::exchange(commands_, {})) take(number, command);
+  }
+
+  void take(std::uint64_t number, const nlohmann::json& command) {
+    const auto what = command.value("do", "");
+    if (what == "books") return core().on_books(number, effects_);
+    if (what == "items") return list_items(number, command);
+    if (what != "item_put" && what != "stock_change")
+      return answer(number, {{"error", "unknown command"}, {"exit", 2}});
+    const auto read = read_control(command);
+    if (!read.error.empty()) return answer(number, error_reply(Code::bad_request, {}, read.error));
+    core().on_control(number, read.request, effects_);
+  }
+
+  void list_items(std::uint64_t number, const nlohmann::json& command) {
+    const auto from = command.value("from", std::uint64_t{0});
+    const auto limit = command.value("limit", std::uint64_t{kItemsPageMax});
+    answer(number, items_reply(core().book(), from, limit));
+  }
+
+  void answer(std::uint64_t number, nlohmann::json reply) { port_.reply(number, std::move(reply)); }
+
+  void want(Phase wanted) {
+    wanted_ = wanted;
+    status_.stop_wanted.store(wanted == Phase::draining);
+    if (!started() || wanted == core().phase()) return;
+    if (wanted == Phase::draining || wanted == Phase::serving) core().set_phase(wanted);
+    spdlog::info("phase {}", to_text(core().phase()));
+    publish_status();
+  }
+
+  void carry_out(transport::PortControl& port) {
+    auto& self = port.self();
+    if (!effects_.appends.empty()) self.send(log_, AppendMail{std::move(effects_.appends)});
+    for (auto& work : effects_.work)
+      self.send(lanes_[work.lane], LaneWorkMail{std::make_shared<LaneWork>(std::move(work))});
+    for (auto& result : effects_.results) port_.queue(std::move(result));
+    for (const auto& control : effects_.controls) answer(control.number, control_reply(control));
+    for (const auto& books : effects_.books) answer(books.number, books_reply(books));
+    effects_.clear();
+  }
+
+  void tick(transport::PortControl& port) {
+    next_tick_ = port.now() + kTick;
+    port.wake_at(next_tick_);
+    port.call_when_quiet();
+    std::string news;
+    if (const auto count = core().take_news(news, kNewsPerTick); count > 0)
+      port_.queue_news(count, std::move(news));
+    publish_status();
+    if (port.now() >= next_items_) publish_items(port.now());
+    const auto& projection = core().projection();
+    const bool written = projection.idle() || status_.lanes_down.load() > 0;
+    if (core().phase() == Phase::draining && !core().work_open() && written) node_.request_stop();
+  }
+
+  void publish_status() {
+    const auto& counters = core().counters();
+    status_.phase.store(core().phase());
+    status_.epoch.store(core().epoch());
+    status_.last_lsn.store(core().last_lsn());
+    status_.durable_lsn.store(core().durable_lsn());
+    status_.work_waiting.store(core().work_open());
+    status_.requests.store(counters.requests);
+    status_.confirmed.store(counters.confirmed);
+    status_.sold_out.store(counters.sold_out);
+    status_.limit_reached.store(counters.limit_reached);
+    status_.replayed.store(counters.replayed);
+    status_.refused.store(counters.refused);
+    status_.malformed.store(counters.malformed);
+    status_.owed.store(core().projection().owed());
+    status_.failed.store(core().projection().failed());
+    status_.lag_us.store(lag_us());
+  }
+
+  // How long ago the oldest order that the database does not have yet was decided; measured at
+  // ticks, so right to a tick.
+  std::uint64_t lag_us() {
+    const auto oldest = core().projection().oldest_owed();
+    if (oldest == 0) return decided_.clear(), 0;
+    const auto now = static_cast<std::uint64_t>(wall_us());
+    if (decided_.empty() || decided_.back().first < core().last_lsn())
+      decided_.emplace_back(core().last_lsn(), now);
+    while (decided_.size() > 1 && decided_.front().first < oldest) decided_.pop_front();
+    if (decided_.size() > kLagSamplesMax) decided_.erase(decided_.begin() + 1);
+    return now > decided_.front().second ? now - decided_.front().second : 0;
+  }
+
+  void publish_items(transport::MonoTime now) {
+    next_items_ = now + kItemsEvery;
+    std::vector<ItemRow> rows;
+    core().book().page(0, kStatusItemsMax, rows);
+    auto items = nlohmann::json::array();
+    for (const auto& row : rows)
+      items.push_back({{"item", row.item},
+                       {"name", row.name},
+                       {"total", row.total},
+                       {"left", row.left},
+                       {"sold", row.total - row.left}});
+    const std::lock_guard lock(status_.items_mutex);
+    status_.items = std::move(items);
+  }
+
+  static constexpr std::size_t kLagSamplesMax = 100'000;
+
+  NodeRuntime& node_;
+  BackendStatus& status_;
+  BackendPort port_;
+  std::unique_ptr<BackendStart> start_;  // null while the log is being replayed
+  Phase wanted_ = Phase::serving;
+  std::vector<std::pair<std::uint64_t, nlohmann::json>> commands_;  // of this round, or waiting
+  caf::actor log_;
+  std::vector<caf::actor> lanes_;
+  Effects effects_;
+  std::deque<std::pair<Lsn, std::uint64_t>> decided_;  // (lsn, time): for the lag
+  std::int64_t round_began_us_ = 0;                    // wall clock; 0: no work in this round yet
+  std::size_t round_entries_ = 0;
+  transport::MonoTime next_tick_{};
+  transport::MonoTime next_items_{};
+};
+
+}  // namespace
+
+int run_backend(NodeOptions options) {
+  BackendStatus status;
+  caf::actor port;
+  const auto start = [&](NodeRuntime& node) {
+    port = transport::spawn_port(node.system(), node.context(),
+                                 std::make_unique<Backend>(node, status));
+    node.watch("port", port);
+    node.watch("core", port);  // the core lives in the port's thread
+  };
+  const auto drain = [&](NodeRuntime&) { caf::anon_send(port, WantedMail{Phase::draining}); };
+  return run_node(std::move(options), start, drain);
+}
+
+}  // namespace stampede::actors

@@ -1,0 +1,41 @@
+#pragma once
+
+// What a backend's threads tell its heartbeat: written by the core, log, lane, snapshot and claim
+// actors, read by the port. Every number is an atomic of its own; nothing is computed from two of
+// them that would have to agree.
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <nlohmann/json.hpp>
+
+#include "actors/sale/codes.h"
+
+namespace stampede::actors {
+
+struct BackendStatus {
+  std::atomic<Phase> phase{Phase::starting};
+  std::atomic<bool> stop_wanted{false};  // the port's word to a start that still waits
+  std::atomic<std::uint64_t> epoch{0};
+  std::atomic<std::uint64_t> replayed_bytes{0}, replay_total_bytes{0};
+  std::atomic<std::uint64_t> last_lsn{0}, durable_lsn{0};
+  std::atomic<std::uint64_t> progress{0};  // grows with whatever work is done
+  std::atomic<bool> work_waiting{false};
+  std::atomic<std::uint64_t> confirmed{0}, sold_out{0}, limit_reached{0}, replayed{0}, refused{0},
+      malformed{0}, requests{0};
+  std::atomic<std::uint64_t> owed{0}, failed{0}, lag_us{0};
+  std::atomic<std::uint64_t> log_bytes{0}, log_segments{0}, log_syncs{0}, log_sync_us_max{0};
+  std::atomic<bool> log_full{false};  // no room but for outcomes: nothing new is decided
+  std::atomic<std::uint64_t> log_oldest_segment{1}, log_oldest_position{0};  // still there
+  std::atomic<std::uint64_t> snapshot_lsn{0}, snapshot_bytes{0};  // the newest; 0 bytes: none
+  std::atomic<std::int64_t> snapshot_made_ns{0};                  // wall clock
+  std::atomic<bool> disk_waiting{false};     // the log thread is inside a write or a sync
+  std::atomic<std::uint64_t> lanes_down{0};  // lanes that cannot reach the database now
+  std::atomic<bool> claimed{false};
+
+  std::mutex items_mutex;
+  nlohmann::json items;  // guarded by items_mutex; new each second, null once it is reported
+  nlohmann::json parked = nlohmann::json::array();  // guarded by items_mutex; as of the start
+};
+
+}  // namespace stampede::actors

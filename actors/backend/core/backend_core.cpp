@@ -1,0 +1,344 @@
+#include "actors/backend/core/backend_core.h"
+
+#include <algorithm>
+
+#include "config/faults/mutation.h"
+namespace stampede::actors {
+
+using transport::Envelope;
+using transport::EnvelopeKind;
+
+namespace {
+
+// An append is closed at these bounds; a log batch is made of one or more whole appends.
+constexpr std::size_t kAppendBytesMax = 256 * 1024;
+constexpr std::size_t kRecordBytes = 100;  // of a confirmed order with a short id
+
+bool legal_move(Phase from, Phase to) {
+  switch (to) {
+    case Phase::replaying:
+      return from == Phase::starting;
+    case Phase::serving:
+      return from == Phase::replaying || from == Phase::draining;
+    case Phase::draining:
+      return from == Phase::serving;
+    case Phase::stopped:
+      return from != Phase::stopped;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+void Effects::clear() {
+  appends.clear();
+  results.clear();
+  controls.clear();
+  books.clear();
+  work.clear();
+}
+
+BackendCore::BackendCore(const LogUuid& uuid, BackendLimits limits)
+    : book_(uuid, limits.book), projection_(limits.projection), limits_(limits) {}
+
+void BackendCore::set_phase(Phase phase) {
+  STAMPEDE_ASSERT(legal_move(phase_, phase), "a backend changes its phase only in order");
+  phase_ = phase;
+}
+
+void BackendCore::take_over(std::uint64_t epoch, Lsn last) {
+  STAMPEDE_ASSERT(epoch > storage::lsn_epoch(last) && epoch <= storage::kEpochMax,
+                  "a new epoch is higher than all before");
+  epoch_ = epoch;
+  last_lsn_ = storage::make_lsn(epoch, 0);
+  durable_lsn_ = last_lsn_;
+}
+
+void BackendCore::start_lanes(Effects& effects) {
+  lanes_started_ = true;
+  projection_.dispatch(effects.work);
+}
+
+// --- requests ----------------------------------------------------------------------------------
+
+void BackendCore::on_work(const Envelope& envelope, std::string_view body, std::int64_t now_us,
+                          Effects& effects) {
+  if (envelope.broker != broker_) {  // a new broker counts from zero
+    broker_ = envelope.broker;
+    answered_ = 0;
+  }
+  if (const auto code = refusal_for(phase_); code != Code::none)
+    return refuse(envelope, code, effects);
+  Open open{.kind = Open::Kind::result, .result = {}, .control = {}, .books = {}};
+  open.result.envelope = envelope;
+  open.result.envelope.kind = EnvelopeKind::result;
+  open.result.body.reserve(envelope.count * 24 + 16);
+  ResultWriter results(open.result.body);
+  std::uint32_t count = 0;
+  reader_.open(body);
+  while (prepare(envelope.count - count)) {
+    for (const auto& one : prepared_) decide_one(one, now_us, results, open.need);
+    count += static_cast<std::uint32_t>(prepared_.size());
+  }
+  counters_.requests += count;
+  if (reader_.bad() || count != envelope.count) {
+    // Only a broken webapp sends this. What was decided stays; the rest is answered as a fault.
+    ++counters_.malformed;
+    for (; count < envelope.count; ++count) results.error(Code::internal);
+  }
+  results.finish();
+  wait_for(std::move(open), effects);
+}
+
+void BackendCore::refuse(const Envelope& envelope, Code code, Effects& effects) {
+  Open open{.kind = Open::Kind::result, .result = {}, .control = {}, .books = {}};
+  open.result.envelope = envelope;
+  open.result.envelope.kind = EnvelopeKind::refusal;
+  open.result.envelope.code = static_cast<std::uint16_t>(code);
+  counters_.refused += envelope.count;
+  wait_for(std::move(open), effects);
+}
+
+// Decodes the next requests of the batch, `left` at most, and hashes their ids before the first of
+// them is decided: by then the index lines of all have been asked for, and the memory works while
+// we do. Of so few that their lines are still in the core's own cache when they are needed.
+// False: there is no other.
+bool BackendCore::prepare(std::uint32_t left) {
+  prepared_.clear();
+  for (const auto most = std::min(left, kPreparedMax); prepared_.size() < most;) {
+    auto& next = prepared_.emplace_back();
+    const auto& request = next.request;
+    if (!reader_.next(next.request)) {
+      prepared_.pop_back();
+      break;
+    }
+    next.valid =
+        request.kind != RequestKind::order ||
+        (valid_request_id(request.id) && valid_user(request.user) && request.qty <= kQtyMax);
+    if (request.kind == RequestKind::order && next.valid) next.keys = book_.keys(request);
+  }
+  for (const auto& one : prepared_) book_.prefetch_item(one.request.item);
+  return !prepared_.empty();
+}
+
+void BackendCore::decide_one(const Prepared& prepared, std::int64_t now_us, ResultWriter& results,
+                             Lsn& need) {
+  const auto& request = prepared.request;
+  switch (request.kind) {
+    case RequestKind::order:
+      return decide_order(prepared, now_us, results, need);
+    case RequestKind::get:
+      return look_up(request, results, need);
+    case RequestKind::items:
+      return list_items(request, results, need);
+    default:
+      break;  // item changes come from the supervisor only
+  }
+  ++counters_.malformed;
+  results.error(Code::unknown_op);
+}
+
+void BackendCore::decide_order(const Prepared& prepared, std::int64_t now_us, ResultWriter& results,
+                               Lsn& need) {
+  const auto& request = prepared.request;
+  if (!prepared.valid) {
+    ++counters_.malformed;
+    return results.error(Code::bad_request);
+  }
+  auto decision = book_.decide_order(request, prepared.keys);
+  if (decision.known) {
+    ++counters_.replayed;
+    need = std::max(need, decision.answer.lsn);
+    decision.answer.stored = decision.answer.state == State::confirmed &&
+                             decision.answer.lsn <= durable_lsn_ &&
+                             projection_.stored(decision.answer.lsn);
+    return results.answer(decision.answer);
+  }
+  const bool backlog_full =
+      projection_.owed() >= limits_.backlog_commands_max && !config::mutation("backlog_unlimited");
+  const bool full = log_full_ || (backlog_full && decision.answer.state == State::confirmed);
+  if (decision.error == Code::none && full) decision.error = Code::overloaded;
+  if (decision.error != Code::none) {
+    ++counters_.refused;
+    return results.error(decision.error, decision.field);
+  }
+  const auto lsn = next_lsn();
+  decision.answer.lsn = lsn;
+  need = lsn;
+  if (decision.answer.state == State::confirmed) {
+    ++counters_.confirmed;
+    log_confirmed(request, decision, now_us, lsn);
+  } else {
+    ++(decision.answer.reason == RejectReason::sold_out ? counters_.sold_out
+                                                        : counters_.limit_reached);
+    log_rejected(decision, lsn);
+  }
+  book_.apply_order(decision, request.user, lsn);
+  results.answer(decision.answer);
+}
+
+void BackendCore::look_up(const Request& request, ResultWriter& results, Lsn& need) const {
+  auto decision = book_.look_up(request.id);
+  if (decision.error != Code::none) return results.error(decision.error, decision.field);
+  need = std::max(need, decision.answer.lsn);
+  decision.answer.replayed = false;
+  decision.answer.stored = decision.answer.state == State::confirmed &&
+                           decision.answer.lsn <= durable_lsn_ &&
+                           projection_.stored(decision.answer.lsn);
+  results.answer(decision.answer);
+}
+
+void BackendCore::list_items(const Request& request, ResultWriter& results, Lsn& need) const {
+  std::vector<ItemRow> rows;
+  std::optional<std::uint64_t> next;
+  if (request.qty == 0) {
+    const auto row = book_.item(request.item);
+    if (!row) return results.error(Code::unknown_item, "item");
+    rows.push_back(*row);
+  } else {
+    next = book_.page(request.item, std::min<std::size_t>(request.qty, kItemsPageMax), rows);
+  }
+  for (const auto& row : rows) need = std::max(need, row.seq);
+  results.items(rows, next);
+}
+
+// --- item changes -----------------------------------------------------------------------------
+
+void BackendCore::on_control(std::uint64_t number, const Request& request, Effects& effects) {
+  Open open{.kind = Open::Kind::control, .result = {}, .control = {}, .books = {}};
+  open.control.number = number;
+  if (const auto code = refusal_for(phase_); code != Code::none) {
+    append_error(open.control.body, code);
+    return wait_for(std::move(open), effects);
+  }
+  auto decision = request.kind == RequestKind::item_put ? book_.decide_item_put(request)
+                                                        : book_.decide_stock_change(request);
+  if (decision.error == Code::none && !valid_request_id(request.id)) {
+    decision.error = Code::bad_request;
+    decision.field = "request_id";
+  }
+  if (decision.error == Code::none && decision.changed && log_full_)
+    decision.error = Code::overloaded;
+  if (decision.error != Code::none) {
+    append_error(open.control.body, decision.error, decision.field);
+    return wait_for(std::move(open), effects);
+  }
+  if (decision.changed) {
+    open.control.lsn = next_lsn();
+    log_item(decision, open.control.lsn);
+    book_.apply_item(decision, open.control.lsn);
+  } else {
+    open.control.lsn = decision.lsn;
+  }
+  const auto row = book_.item(request.item);
+  STAMPEDE_ASSERT(row.has_value(), "an item that was changed exists");
+  open.need = std::max(open.control.lsn, row->seq);
+  append_item_changed(open.control.body, decision.changed || decision.known, *row);
+  wait_for(std::move(open), effects);
+}
+
+std::string BackendCore::import_item(const Request& request, Effects& effects) {
+  auto decision = book_.decide_item_put(request);
+  if (decision.error == Code::overloaded)
+    return "backend.orders_max is less than there are items; raise it";
+  if (decision.error != Code::none)
+    return "its " + std::string(decision.field.empty() ? "id" : decision.field) +
+           " is out of bounds; correct the row";
+  if (!decision.changed) return {};
+  const auto lsn = next_lsn();
+  log_item(decision, lsn);
+  book_.apply_item(decision, lsn);
+  if (records_.size() >= kAppendBytesMax) close_append(effects);
+  return {};
+}
+
+void BackendCore::on_books(std::uint64_t number, Effects& effects) {
+  Open open{.kind = Open::Kind::books, .result = {}, .control = {}, .books = {}};
+  open.need = last_lsn_;
+  open.books = BooksAnswer{number, last_lsn_, book_.books()};
+  wait_for(std::move(open), effects);
+}
+
+// --- what waits for the log ----------------------------------------------------------------------
+
+void BackendCore::wait_for(Open&& open, Effects& effects) {
+  open_.push_back(std::move(open));
+  if (current_ &&
+      (records_.size() >= kAppendBytesMax || current_->inserts >= limits_.projection.rows_max))
+    close_append(effects);
+  release(effects);
+}
+
+void BackendCore::on_durable(std::size_t appends, Effects& effects) {
+  STAMPEDE_ASSERT(appends <= in_log_.size(), "only what was sent can become durable");
+  for (; appends > 0; --appends) {
+    auto& [append, changes] = in_log_.front();
+    if (append->last_lsn != 0) durable_lsn_ = append->last_lsn;
+    note_news(changes);
+    projection_.add(append, changes);
+    changes.clear();
+    spare_changes_.push_back(std::move(changes));
+    in_log_.pop_front();
+  }
+  release(effects);
+  if (lanes_started_) projection_.dispatch(effects.work);
+}
+
+void BackendCore::release(Effects& effects) {
+  for (; !open_.empty() &&
+         (open_.front().need <= durable_lsn_ || config::mutation("answer_before_durable"));
+       open_.pop_front()) {
+    auto& open = open_.front();
+    if (open.kind == Open::Kind::control) {
+      effects.controls.push_back(std::move(open.control));
+    } else if (open.kind == Open::Kind::books) {
+      effects.books.push_back(open.books);
+    } else {
+      auto& envelope = open.result.envelope;
+      // The broker stamped its total after this batch: work lost on the way gives its credit back.
+      if (envelope.broker == broker_)
+        answered_ = std::max(answered_ + envelope.count, envelope.counter);
+      envelope.epoch = epoch_;
+      envelope.counter = envelope.broker == broker_ ? answered_ : 0;
+      effects.results.push_back(std::move(open.result));
+    }
+  }
+}
+
+bool BackendCore::make_room(std::uint64_t orders) {
+  if (work_open() || !projection_.idle()) return false;
+  return book_.make_room(orders) || owed_records_.make_room(orders * kRecordBytes);
+}
+
+void BackendCore::on_lane_done(std::uint32_t lane, const std::vector<FailedCommand>& failed,
+                               Effects& effects) {
+  projection_.done(lane, failed, outcomes_);
+  projection_.dispatch(effects.work);
+}
+
+void BackendCore::note_news(const std::vector<ItemChange>& changes) {
+  for (const auto& change : changes) {
+    if (in_news_.size() <= change.position) in_news_.resize(change.position + 1);
+    if (in_news_[change.position]) continue;
+    in_news_[change.position] = true;
+    news_.push_back(change.position);
+  }
+}
+
+std::uint32_t BackendCore::take_news(std::string& body, std::size_t max) {
+  std::uint32_t count = 0;
+  for (; !news_.empty() && count < max; ++count) {
+    const auto position = news_.front();
+    news_.pop_front();
+    in_news_[position] = false;
+    auto row = book_.item_at(position);
+    const auto& durable = projection_.newest(position);
+    row.left = durable.amount;
+    row.seq = durable.last;
+    append_item_row(body, row);
+  }
+  return count;
+}
+
+}  // namespace stampede::actors

@@ -1,0 +1,188 @@
+#pragma once
+
+// The backend's decisions as a plain single-threaded class: it takes events and leaves effects as
+// data, which its shell (actors/backend/backend) carries out. No clock, I/O, thread or randomness
+// inside, so the same class runs under CAF and under a simulator.
+//
+// What it guards: no answer leaves before the record of its own decision, and of every decision it
+// was computed from, is durable (Effects::results appear only in on_durable or when nothing they
+// rest on is open); the database is handed only what is durable.
+
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "actors/backend/core/projection.h"
+#include "actors/protocol/envelope.h"
+#include "actors/protocol/node_messages.h"
+#include "actors/sale/order_book.h"
+
+namespace stampede::actors {
+
+// One answered or refused batch on its way to a webapp.
+struct ResultMessage {
+  transport::Envelope envelope;
+  std::string body;
+};
+
+// The answer to a control request, in the body form of messages.h (one entry).
+struct ControlAnswer {
+  std::uint64_t number = 0;
+  Lsn lsn = 0;  // of the decision, 0 when nothing was decided
+  std::string body;
+};
+
+struct BooksAnswer {
+  std::uint64_t number = 0;
+  Lsn lsn = 0;  // the books are as of this decision, which is durable
+  Books books;
+};
+
+struct Effects {
+  std::vector<AppendPtr> appends;       // to the log, in this order
+  std::vector<ResultMessage> results;   // to the broker
+  std::vector<ControlAnswer> controls;  // to the supervisor
+  std::vector<BooksAnswer> books;
+  std::vector<LaneWork> work;  // to the lanes
+  void clear();
+};
+
+struct BackendLimits {
+  OrderBookLimits book;
+  ProjectionLimits projection;
+  std::uint64_t backlog_commands_max = 4'000'000;
+};
+
+struct BackendCounters {
+  std::uint64_t requests = 0, confirmed = 0, sold_out = 0, limit_reached = 0, replayed = 0,
+                refused = 0, malformed = 0;
+};
+
+class BackendCore {
+ public:
+  BackendCore(const LogUuid& uuid, BackendLimits limits);
+
+  // --- start: phases starting -> replaying -> serving ------------------------------------------
+  OrderBook& book() { return book_; }
+  [[nodiscard]] const OrderBook& book() const { return book_; }
+  void set_phase(Phase phase);  // illegal moves are broken invariants
+  [[nodiscard]] Phase phase() const { return phase_; }
+  // The log is at `last`; the next decision takes the first lsn of `epoch`.
+  void take_over(std::uint64_t epoch, Lsn last);
+  // Commands still owed from the log, in lsn order.
+  void add_owed(const AppendPtr& append, std::span<const ItemChange> items) {
+    projection_.add(append, items);
+  }
+  // An item of a database that has never had a log, logged as an ItemPut during the start. Returns
+  // what is wrong with it, or nothing.
+  std::string import_item(const Request& request, Effects& effects);
+  // The database may be written from now on (its lanes are claimed).
+  void start_lanes(Effects& effects);
+
+  // --- events ------------------------------------------------------------------------------------
+  // A batch of requests, decided at `now_us` (microseconds since 1970, stored with the orders).
+  void on_work(const transport::Envelope& envelope, std::string_view body, std::int64_t now_us,
+               Effects& effects);
+  // All that was handed in since the last flush becomes log appends. Call once per round.
+  void flush(Effects& effects);
+  // The oldest `appends` appends have become durable.
+  void on_durable(std::size_t appends, Effects& effects);
+  void on_lane_done(std::uint32_t lane, const std::vector<FailedCommand>& failed, Effects& effects);
+  // An item change from the supervisor (kinds item_put, stock_change).
+  void on_control(std::uint64_t number, const Request& request, Effects& effects);
+  void on_books(std::uint64_t number, Effects& effects);
+  // While the log has no room but for outcomes, whatever would be a new decision is `overloaded`.
+  void set_log_full(bool full) { log_full_ = full; }
+
+  // Makes a piece of the memory that `orders` more will take, see OrderBook::make_room; for when
+  // there is nothing else to do. False: nothing is missing, or there is.
+  bool make_room(std::uint64_t orders);
+
+  // Items that changed durably since the last call: at most `max` rows appended to `body`; count.
+  std::uint32_t take_news(std::string& body, std::size_t max);
+
+  // --- reporting --------------------------------------------------------------------------------
+  [[nodiscard]] const Projection& projection() const { return projection_; }
+  [[nodiscard]] const BackendCounters& counters() const { return counters_; }
+  [[nodiscard]] Lsn last_lsn() const { return last_lsn_; }
+  [[nodiscard]] Lsn durable_lsn() const { return durable_lsn_; }
+  [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
+  [[nodiscard]] std::uint64_t answered() const { return answered_; }
+  [[nodiscard]] std::uint64_t broker() const { return broker_; }
+  [[nodiscard]] bool work_open() const { return !open_.empty() || !in_log_.empty(); }
+
+ private:
+  // What waits until `need` is durable: a batch's results, a control answer or the books.
+  struct Open {
+    enum class Kind : std::uint8_t { result, control, books } kind;
+    Lsn need = 0;
+    ResultMessage result;
+    ControlAnswer control;
+    BooksAnswer books;
+  };
+
+  struct InLog {  // sent, not durable
+    AppendPtr append;
+    std::vector<ItemChange> changes;
+  };
+
+  struct Prepared {  // a decoded request, and what it is looked up by if it is an order
+    Request request;
+    OrderKeys keys;
+    bool valid = true;
+  };
+  static constexpr std::uint32_t kPreparedMax = 64;
+  bool prepare(std::uint32_t left);
+  void decide_one(const Prepared& prepared, std::int64_t now_us, ResultWriter& results, Lsn& need);
+  void decide_order(const Prepared& prepared, std::int64_t now_us, ResultWriter& results,
+                    Lsn& need);
+  void look_up(const Request& request, ResultWriter& results, Lsn& need) const;
+  void list_items(const Request& request, ResultWriter& results, Lsn& need) const;
+  Lsn next_lsn() { return ++last_lsn_; }
+  void log_confirmed(const Request& request, const OrderDecision& decision, std::int64_t now_us,
+                     Lsn lsn);
+  void log_rejected(const OrderDecision& decision, Lsn lsn);
+  void log_item(const ItemDecision& decision, Lsn lsn);
+  void log_outcomes();
+  void close_append(Effects& effects);
+  // Around what writes a record's payload to the end of records_.
+  void begin_record(storage::RecordType type);
+  void end_record();
+  void note_amount(const OrderDecision& decision, Lsn lsn);
+  void note_news(const std::vector<ItemChange>& changes);
+  void release(Effects& effects);
+  void refuse(const transport::Envelope& envelope, Code code, Effects& effects);
+  void wait_for(Open&& open, Effects& effects);
+
+  OrderBook book_;
+  Projection projection_;
+  BackendLimits limits_;
+  Phase phase_ = Phase::starting;
+  std::uint64_t epoch_ = 0;
+  Lsn last_lsn_ = 0;
+  Lsn durable_lsn_ = 0;
+  bool lanes_started_ = false;
+  bool log_full_ = false;
+  std::shared_ptr<Append> current_;  // being filled; null when empty
+  std::string records_;              // its records
+  std::size_t record_begin_ = 0;     // of the one that is being written
+  std::vector<ItemChange> changes_;  // its item changes, neighbours of one item merged
+  std::deque<InLog> in_log_;
+  std::vector<std::vector<ItemChange>> spare_changes_;  // empty; kept for their memory
+  std::deque<Open> open_;
+  std::vector<OutcomeRecord> outcomes_;  // to be logged with the next append
+  std::uint64_t broker_ = 0;             // the broker instance that `answered_` is for
+  std::uint64_t answered_ = 0;
+  BodyReader reader_;
+  std::vector<Prepared> prepared_;  // of the batch being decided
+  RecordMemory owed_records_;       // of appends that the database is owed
+  RecordMemory passing_records_;    // of the others, which are gone once they are durable
+  std::deque<std::uint32_t> news_;  // positions of items whose durable state changed
+  std::vector<bool> in_news_;       // by position
+  BackendCounters counters_;
+};
+
+}  // namespace stampede::actors

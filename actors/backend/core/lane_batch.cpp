@@ -1,0 +1,75 @@
+#include "actors/backend/core/lane_batch.h"
+
+#include <algorithm>
+
+#include "config/faults/mutation.h"
+#include "config/process/invariant.h"
+
+namespace stampede::actors {
+
+namespace {
+
+using storage::CommandKind;
+
+void fill_item(const ItemChange& change, storage::LaneBatch& batch) {
+  if (change.put) {
+    const auto& put = *change.put;
+    batch.puts.push_back({change.item, put.name, put.price_cents, put.total, put.limit_per_user,
+                          put.max_qty, put.last});
+    batch.witness = std::max(batch.witness, put.last);
+  }
+  if (change.last != 0) batch.amounts.push_back({change.item, change.amount, change.last});
+  batch.witness = std::max(batch.witness, change.last);
+}
+
+}  // namespace
+
+void LaneBatchBuilder::fill(const LaneWork& work, storage::LaneBatch& batch) {
+  batch.orders.clear();
+  batch.puts.clear();
+  batch.amounts.clear();
+  batch.witness = 0;
+  for (const auto& append : work.inserts) fill_orders(*append, batch);
+  for (const auto& change : work.items) fill_item(change, batch);
+}
+
+void LaneBatchBuilder::fill_orders(const Append& append, storage::LaneBatch& batch) {
+  storage::RecordCursor cursor(append.records, append.first_lsn);
+  std::size_t decision = 0;
+  for (storage::RecordView record; cursor.next(record);) {
+    if (!storage::is_decision(record.type)) continue;
+    const auto lsn = append.lsns.empty() ? record.lsn : append.lsns[decision];
+    ++decision;
+    if (record.type != storage::RecordType::emit) continue;
+    STAMPEDE_ASSERT(decoder_.command_set(record.payload, set_), "the log's own records decode");
+    for (const auto& command : set_) {
+      if (command.kind != CommandKind::order_insert) continue;
+      const auto& order = command.order;
+      batch.orders.push_back({lsn, order.request_id, order.item, order.user, order.qty,
+                              order.unit_price_cents, order.decided_at_us});
+    }
+  }
+  // EXEC will name the whole append, rejections at its end included.
+  if (!config::mutation("witness_too_low"))
+    batch.witness = std::max(batch.witness, append.last_lsn);
+  STAMPEDE_ASSERT(cursor.fault() == storage::RecordFault::none, "appends are whole records");
+}
+
+FailedCommand failed_command(const storage::LaneBatch& batch, const storage::RowFailure& failure) {
+  switch (failure.kind) {
+    case storage::RowKind::order: {
+      const auto& row = batch.orders[failure.index];
+      return {CommandKind::order_insert, row.order_id, row.item, failure.errnum};
+    }
+    case storage::RowKind::put: {
+      const auto& row = batch.puts[failure.index];
+      return {CommandKind::item_put, row.put_lsn, row.item, failure.errnum};
+    }
+    case storage::RowKind::amount:
+      break;
+  }
+  const auto& row = batch.amounts[failure.index];
+  return {CommandKind::item_amount_update, row.lsn, row.item, failure.errnum};
+}
+
+}  // namespace stampede::actors

@@ -1,0 +1,258 @@
+#include "actors/backend/core/projection.h"
+
+#include <algorithm>
+
+#include "config/faults/mutation.h"
+#include "config/process/invariant.h"
+
+namespace stampede::actors {
+
+using storage::CommandKind;
+using storage::Outcome;
+using storage::RecordType;
+
+namespace {
+
+// Positions of the commands in their sets: an order's set is {OrderInsert, ItemAmountUpdate}, an
+// item change's {ItemPut, ItemAmountUpdate}.
+constexpr std::uint32_t kInsertPosition = 0;
+constexpr std::uint32_t kPutPosition = 0;
+constexpr std::uint32_t kAmountPosition = 1;
+
+// One record holds so many numbers at most: a multiple of pairs and of triples, and at 9 bytes a
+// number below the log's 64 KiB a record.
+constexpr std::size_t kNumbersPerRecord = 6000;
+static_assert(kNumbersPerRecord % 6 == 0);
+static_assert(kNumbersPerRecord * 9 + 64 < storage::kRecordPayloadBytesMax);
+
+void emit(std::vector<OutcomeRecord>& out, RecordType type, const Outcome& outcome) {
+  for (std::size_t at = 0; at < outcome.numbers.size(); at += kNumbersPerRecord) {
+    const auto end = std::min(outcome.numbers.size(), at + kNumbersPerRecord);
+    Outcome part{outcome.lane, outcome.kind, outcome.position, {}};
+    part.numbers.assign(outcome.numbers.begin() + static_cast<std::ptrdiff_t>(at),
+                        outcome.numbers.begin() + static_cast<std::ptrdiff_t>(end));
+    out.push_back({type, std::move(part)});
+  }
+}
+
+// Merges `newer` into the `older` change of the same item.
+void merge(ItemChange& older, const ItemChange& newer) {
+  older.item = newer.item;
+  older.position = newer.position;
+  if (config::mutation("older_amount_wins") && older.first != 0) {
+    older.last = std::max(older.last, newer.last);
+    return;
+  }
+  if (newer.last != 0) {
+    STAMPEDE_ASSERT(newer.last >= older.last, "item changes are merged in lsn order");
+    if (older.first == 0) older.first = newer.first;
+    older.last = newer.last;
+    older.amount = newer.amount;
+  }
+  if (!newer.put) return;
+  if (older.put) {
+    auto merged = std::make_shared<ItemDetails>(*newer.put);
+    merged->first = older.put->first;
+    older.put = std::move(merged);
+  } else {
+    older.put = newer.put;
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<const ItemDetails> item_details(const storage::ItemPut& put, Lsn lsn) {
+  return std::make_shared<const ItemDetails>(ItemDetails{lsn, lsn, std::string(put.name),
+                                                         put.price_cents, put.total,
+                                                         put.limit_per_user, put.max_qty});
+}
+
+Projection::Projection(ProjectionLimits limits) : limits_(limits), lanes_(limits.lanes) {
+  STAMPEDE_ASSERT(limits.lanes > 0 && limits.rows_max > 0 && limits.items_max > 0,
+                  "a projection has lanes and room in their batches");
+}
+
+void Projection::add(const AppendPtr& append, std::span<const ItemChange> items) {
+  if (append->inserts > 0) {
+    STAMPEDE_ASSERT(queue_.empty() || queue_.back()->last_lsn < append->first_lsn,
+                    "appends become durable in lsn order");
+    queue_.push_back(append);
+    queued_inserts_ += append->inserts;
+  }
+  constexpr std::size_t kAhead = 8;  // memory works while we do
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (i + kAhead < items.size() && items[i + kAhead].position < newest_.size())
+      prefetch_line(&newest_[items[i + kAhead].position]);
+    add_item(items[i]);
+  }
+}
+
+void Projection::add_item(const ItemChange& change) {
+  while (newest_.size() <= change.position) newest_.push_back({});
+  auto& newest = newest_[change.position];
+  if (newest.first == 0 && !newest.put) {
+    lanes_[change.item % lanes_.size()].dirty.push_back(change.position);
+    ++dirty_items_;
+  }
+  merge(newest, change);
+}
+
+void Projection::dispatch(std::vector<LaneWork>& out) {
+  for (std::uint32_t i = 0; i < lanes_.size(); ++i) {
+    auto& lane = lanes_[i];
+    if (lane.busy) continue;
+    LaneWork work;
+    work.lane = i;
+    fill_inserts(work);
+    const bool items_due = lane.batches_since_items >= limits_.batches_between_items;
+    if (work.inserts.empty() || items_due) fill_items(lane, work);
+    if (work.inserts.empty() && work.items.empty()) continue;
+    lane.batches_since_items = work.items.empty() ? lane.batches_since_items + 1 : 0;
+    lane.busy = true;
+    lane.work = work;
+    out.push_back(std::move(work));
+  }
+}
+
+void Projection::fill_inserts(LaneWork& work) {
+  while (!queue_.empty()) {
+    const auto& next = queue_.front();
+    if (work.insert_count > 0 && work.insert_count + next->inserts > limits_.rows_max) return;
+    work.insert_count += next->inserts;
+    queued_inserts_ -= next->inserts;
+    busy_inserts_ += next->inserts;
+    work.inserts.push_back(next);
+    queue_.pop_front();
+  }
+}
+
+void Projection::fill_items(Lane& lane, LaneWork& work) {
+  for (; !lane.dirty.empty() && work.items.size() < limits_.items_max; lane.dirty.pop_front()) {
+    auto& newest = newest_[lane.dirty.front()];
+    auto& change = work.items.emplace_back(newest);
+    if (change.first == 0) change.last = 0;  // only its put is owed
+    newest.first = 0;
+    newest.put = nullptr;
+  }
+  dirty_items_ -= work.items.size();
+  busy_items_ += work.items.size();
+}
+
+namespace {
+
+// EXEC ranges of the inserts of `work` without the failed ones (ascending), and the FAIL pairs.
+void insert_outcomes(const LaneWork& work, const std::vector<FailedCommand>& failed,
+                     std::vector<OutcomeRecord>& out) {
+  if (work.inserts.empty()) return;
+  Outcome exec{work.lane, CommandKind::order_insert, kInsertPosition, {}};
+  Outcome fail = exec;
+  auto from = work.inserts.front()->first_lsn;
+  const auto to = work.inserts.back()->last_lsn + (config::mutation("exec_one_too_far") ? 1 : 0);
+  for (const auto& one : failed) {
+    if (one.kind != CommandKind::order_insert) continue;
+    if (from < one.lsn) exec.numbers.insert(exec.numbers.end(), {from, one.lsn - 1});
+    fail.numbers.insert(fail.numbers.end(), {one.lsn, one.error});
+    from = one.lsn + 1;
+  }
+  if (from <= to) exec.numbers.insert(exec.numbers.end(), {from, to});
+  emit(out, RecordType::exec, exec);
+  emit(out, RecordType::fail, fail);
+}
+
+const FailedCommand* find_failed(const std::vector<FailedCommand>& failed, CommandKind kind,
+                                 Lsn lsn) {
+  const auto it = std::find_if(failed.begin(), failed.end(), [&](const FailedCommand& one) {
+    return one.kind == kind && one.lsn == lsn;
+  });
+  return it == failed.end() ? nullptr : &*it;
+}
+
+struct ItemCommand {  // one kind's view of an ItemChange
+  std::uint64_t item;
+  Lsn first;
+  Lsn last;
+};
+
+void item_outcomes(std::uint32_t lane, CommandKind kind, std::uint32_t position,
+                   const std::vector<ItemCommand>& commands,
+                   const std::vector<FailedCommand>& failed, std::vector<OutcomeRecord>& out) {
+  Outcome exec{lane, kind, position, {}};
+  Outcome fail = exec;
+  Outcome optm = exec;
+  for (const auto& command : commands) {
+    if (const auto* one = find_failed(failed, kind, command.last)) {
+      fail.numbers.insert(fail.numbers.end(), {command.last, one->error});
+      continue;
+    }
+    if (config::mutation("exec_names_the_range")) {
+      exec.numbers.insert(exec.numbers.end(), {command.first, command.last});
+      continue;
+    }
+    if (command.first < command.last)
+      optm.numbers.insert(optm.numbers.end(), {command.item, command.first, command.last});
+    exec.numbers.insert(exec.numbers.end(), {command.last, command.last});
+  }
+  emit(out, RecordType::optm, optm);
+  emit(out, RecordType::exec, exec);
+  emit(out, RecordType::fail, fail);
+}
+
+}  // namespace
+
+void Projection::done(std::uint32_t lane_number, const std::vector<FailedCommand>& failed,
+                      std::vector<OutcomeRecord>& outcomes) {
+  auto& lane = lanes_[lane_number];
+  STAMPEDE_ASSERT(lane.busy, "only a busy lane can be done");
+  insert_outcomes(lane.work, failed, outcomes);
+  std::vector<ItemCommand> puts;
+  std::vector<ItemCommand> amounts;
+  for (const auto& change : lane.work.items) {
+    if (change.put) puts.push_back({change.item, change.put->first, change.put->last});
+    if (change.last != 0) amounts.push_back({change.item, change.first, change.last});
+    failed_items_.erase(change.item);
+  }
+  item_outcomes(lane_number, CommandKind::item_put, kPutPosition, puts, failed, outcomes);
+  item_outcomes(lane_number, CommandKind::item_amount_update, kAmountPosition, amounts, failed,
+                outcomes);
+  for (const auto& one : failed) {
+    if (one.kind == CommandKind::order_insert)
+      failed_inserts_.emplace(one.lsn, one.error);
+    else
+      failed_items_.emplace(one.item, one.lsn);
+  }
+  busy_inserts_ -= lane.work.insert_count;
+  busy_items_ -= lane.work.items.size();
+  lane.work = {};
+  lane.busy = false;
+}
+
+bool Projection::stored(Lsn lsn) const {
+  if (config::mutation("stored_too_early")) return true;
+  if (!queue_.empty() && lsn >= queue_.front()->first_lsn) return false;
+  for (const auto& lane : lanes_) {
+    const auto& inserts = lane.work.inserts;
+    if (!inserts.empty() && lsn >= inserts.front()->first_lsn && lsn <= inserts.back()->last_lsn)
+      return false;
+  }
+  return !failed_inserts_.contains(lsn);
+}
+
+std::uint64_t Projection::owed() const {
+  return queued_inserts_ + busy_inserts_ + dirty_items_ + busy_items_;
+}
+
+bool Projection::idle() const {
+  return owed() == 0;
+}
+
+Lsn Projection::oldest_owed() const {
+  Lsn oldest = queue_.empty() ? 0 : queue_.front()->first_lsn;
+  for (const auto& lane : lanes_) {
+    if (lane.work.inserts.empty()) continue;
+    const auto first = lane.work.inserts.front()->first_lsn;
+    if (oldest == 0 || first < oldest) oldest = first;
+  }
+  return oldest;
+}
+
+}  // namespace stampede::actors

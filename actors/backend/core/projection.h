@@ -1,0 +1,149 @@
+#pragma once
+
+// What the log still owes the database, and which lane writes it next. Pure and single-threaded.
+//
+// OrderInserts go to any free lane as whole log appends, in lsn order. Item commands are absolute,
+// so only an item's newest one is written (the ones left out are OPTM); one item's commands always
+// go to lane(item). A lane writes item commands when no inserts wait, or after kBatchesBetweenItems
+// insert batches.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "actors/memory/dense_index.h"
+#include "actors/memory/record_memory.h"
+#include "storage/commands/command.h"
+#include "storage/log/log_format.h"
+
+namespace stampede::actors {
+
+using storage::Lsn;
+
+// The arguments of an item's newest ItemPut. They change seldom.
+struct ItemDetails {
+  Lsn first = 0;  // lsn of the oldest ItemPut this one stands for
+  Lsn last = 0;   // its own
+  std::string name;
+  std::int64_t price_cents = 0;
+  std::int64_t total = 0;
+  std::uint32_t limit_per_user = 0;
+  std::uint32_t max_qty = 0;
+};
+
+// What a log append did to an item: the newest state that it left behind.
+struct ItemChange {
+  std::uint64_t item = 0;
+  std::uint32_t position = 0;  // the item's place in the book
+  Lsn first = 0;               // lsn of the oldest amount update this one stands for
+  Lsn last = 0;                // lsn of the newest
+  std::int64_t amount = 0;
+  std::shared_ptr<const ItemDetails> put;  // null: no ItemPut
+};
+
+// A run of log records that went to the log as one piece. Immutable once it is sent to the log.
+struct Append {
+  std::string_view records;            // framed records, as in the log
+  std::uint32_t count = 0;             // records
+  std::uint32_t decisions = 0;         // EMIT and REJECT records among them
+  std::uint32_t inserts = 0;           // OrderInserts among them
+  Lsn first_lsn = 0;                   // of the first decision (or the next lsn when there is none)
+  Lsn last_lsn = 0;                    // of the last decision, 0 without one
+  std::vector<Lsn> lsns;               // only when the decisions are not contiguous (replay)
+  std::shared_ptr<const void> memory;  // what `records` lies in
+
+  void keep(KeptBytes kept) {
+    records = kept.bytes;
+    memory = std::move(kept.owner);
+  }
+};
+using AppendPtr = std::shared_ptr<const Append>;
+
+// One transaction's worth of work for one lane.
+struct LaneWork {
+  std::uint32_t lane = 0;
+  std::vector<AppendPtr> inserts;  // every OrderInsert in them, ascending lsn
+  std::vector<ItemChange> items;
+  std::uint64_t insert_count = 0;
+};
+
+// What came of it: positions of failed rows; everything else is committed.
+struct FailedCommand {
+  storage::CommandKind kind = storage::CommandKind::invalid;
+  Lsn lsn = 0;
+  std::uint64_t item = 0;
+  unsigned error = 0;  // the server's error number
+};
+
+struct OutcomeRecord {
+  storage::RecordType type = storage::RecordType::invalid;  // exec, fail or optm
+  storage::Outcome outcome;
+};
+
+struct ProjectionLimits {
+  std::uint32_t lanes = 2;
+  std::uint64_t rows_max = 1000;   // inserts per lane batch; a single append may be larger
+  std::uint64_t items_max = 1000;  // item commands per lane batch
+  std::uint32_t batches_between_items = 50;
+};
+
+class Projection {
+ public:
+  explicit Projection(ProjectionLimits limits);
+
+  // Takes what has become durable (or, at start, is still owed): an append and its item changes, in
+  // lsn order.
+  void add(const AppendPtr& append, std::span<const ItemChange> items);
+
+  // The next work of each lane that is free; marks those lanes busy.
+  void dispatch(std::vector<LaneWork>& out);
+
+  // Lane `lane` has committed its work but for `failed`. Appends the outcome records (EXEC, OPTM,
+  // FAIL) to `outcomes`.
+  void done(std::uint32_t lane, const std::vector<FailedCommand>& failed,
+            std::vector<OutcomeRecord>& outcomes);
+
+  // The newest durable amount of an item that was added with this position, and its lsn.
+  [[nodiscard]] const ItemChange& newest(std::uint32_t position) const { return newest_[position]; }
+  [[nodiscard]] bool stored(Lsn lsn) const;  // the order's row is committed
+  [[nodiscard]] std::uint64_t owed() const;  // inserts and changed items
+  [[nodiscard]] std::uint64_t failed() const {
+    return failed_inserts_.size() + failed_items_.size();
+  }
+  [[nodiscard]] bool idle() const;        // nothing owed, no lane busy
+  [[nodiscard]] Lsn oldest_owed() const;  // 0 when nothing is owed
+
+ private:
+  struct Lane {
+    bool busy = false;
+    std::uint32_t batches_since_items = 0;
+    LaneWork work;                    // while busy
+    std::deque<std::uint32_t> dirty;  // positions of changed items, oldest first
+  };
+  void add_item(const ItemChange& change);
+  void fill_inserts(LaneWork& work);
+  void fill_items(Lane& lane, LaneWork& work);
+
+  ProjectionLimits limits_;
+  std::vector<Lane> lanes_;
+  // By position. What no lane has taken yet has a `first` or a `put`.
+  BlockVector<ItemChange, 256> newest_;
+  std::deque<AppendPtr> queue_;
+  std::uint64_t queued_inserts_ = 0;
+  std::uint64_t busy_inserts_ = 0;
+  std::uint64_t dirty_items_ = 0;
+  std::uint64_t busy_items_ = 0;
+  std::map<Lsn, unsigned> failed_inserts_;
+  std::map<std::uint64_t, Lsn> failed_items_;  // item -> lsn; a later EXEC clears it
+};
+
+// Of the ItemPut that was decided at `lsn`.
+std::shared_ptr<const ItemDetails> item_details(const storage::ItemPut& put, Lsn lsn);
+
+}  // namespace stampede::actors

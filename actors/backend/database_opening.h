@@ -1,0 +1,29 @@
+#pragma once
+
+// A database session that is opened beside other work, so that a database which hangs does not hold
+// a start up.
+
+#include <chrono>
+#include <future>
+#include <thread>
+
+#include "storage/mysql/database.h"
+
+namespace stampede::actors {
+
+class DatabaseOpening {
+ public:
+  // Begins at once, on a thread of its own. The destructor waits for its end: until the database
+  // has answered or `options.connect_timeout` is over.
+  explicit DatabaseOpening(const storage::DbOptions& options);
+
+  // Once. Blocks until the session is there or `until`; then: unavailable.
+  storage::Result<storage::Database> wait_until(std::chrono::steady_clock::time_point until);
+
+ private:
+  std::chrono::steady_clock::time_point began_;
+  std::future<storage::Result<storage::Database>> session_;
+  std::jthread thread_;
+};
+
+}  // namespace stampede::actors

@@ -1,0 +1,30 @@
+#pragma once
+
+// A lane: one detached actor with one database session. Takes LaneWork from the core, applies it as
+// one transaction, and reports the outcome. While the database is away it keeps the work and tries
+// again with back-off for ever; a lane fenced by a higher epoch ends the node with exit code 75.
+
+#include <caf/all.hpp>
+#include <cstdint>
+
+#include "actors/backend/backend_mail.h"
+#include "actors/backend/backend_status.h"
+#include "actors/backend/recovery/database_check.h"
+#include "actors/node/node.h"
+#include "storage/mysql/db_options.h"
+
+namespace stampede::actors {
+
+struct LaneStart {
+  storage::DbOptions database;
+  std::uint32_t lane = 0;  // from 0; its row and its name are lane + storage::kFirstLane
+  std::uint64_t epoch = 0;
+};
+
+caf::actor spawn_lane(NodeRuntime& node, BackendStatus& status, LaneStart start, caf::actor core);
+
+// Claims all lane rows for `start.epoch` as soon as the database can be reached (checking `meta`
+// and the witness first, as at start), sends ClaimedMail to the core and ends.
+void spawn_claim(NodeRuntime& node, ClaimStart start, caf::actor core);
+
+}  // namespace stampede::actors

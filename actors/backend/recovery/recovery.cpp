@@ -1,0 +1,161 @@
+#include "actors/backend/recovery/recovery.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "config/faults/mutation.h"
+#include "config/process/invariant.h"
+
+namespace stampede::actors {
+
+namespace {
+
+using storage::Errc;
+using storage::Error;
+using storage::RecordType;
+using storage::Status;
+
+// What the operator must know beside the log's own error.
+Error explain(const Error& error, const LoadedLog& log) {
+  if (error.code != Errc::corrupt) return error;
+  std::string message = error.message;
+  if (!log.snapshot.empty()) message += "; reading from " + log.snapshot + " on";
+  for (const auto& unusable : log.unusable) message += "; " + unusable;
+  return {error.code, std::move(message)};
+}
+
+ItemChange owed_put(storage::CommandDecoder& decoder, const OrderBook& book,
+                    const storage::OwedPut& owed) {
+  std::vector<storage::Command> set;
+  STAMPEDE_ASSERT(decoder.command_set(owed.payload, set), "the log's own records decode");
+  const auto& put = set[owed.position].put;
+  ItemChange change;
+  change.item = put.item;
+  change.position = book.position_of(put.item);
+  change.put = item_details(put, owed.lsn);
+  return change;
+}
+
+}  // namespace
+
+storage::Result<RecoveredLog> recover_log(
+    storage::Disk& disk, const std::string& dir, const BackendLimits& limits,
+    const std::function<void(const storage::BatchInfo&)>& on_batch,
+    const std::function<void()>& on_block, ReplayGuard* guard) {
+  auto log = load_newest(disk, dir, limits.book, on_block);
+  if (!log) return log.error();
+  RecoveredLog recovered;
+  if (log->fold) recovered.before = log->fold->replay().counts();
+  FoldingReader reader(
+      *log, limits.book,
+      [&](const storage::BatchInfo& batch) {
+        on_batch(batch);
+        return Status(storage::Done{});
+      },
+      guard);
+  auto end = storage::read_log(disk, dir, reader, log->position);
+  if (!end) return explain(end.error(), *log);
+  if (guard != nullptr) guard->finish();
+  recovered.end = *std::move(end);
+  recovered.snapshot = std::move(log->snapshot);
+  recovered.unusable = std::move(log->unusable);
+  if (!log->fold) return recovered;
+  recovered.core = std::make_unique<BackendCore>(recovered.end.uuid, limits);
+  recovered.core->book() = log->fold->take_book();
+  recovered.fold = log->fold->take_replay();
+  recovered.max_executed = log->fold->max_executed();
+  recovered.served = recovered.max_executed > 0 || recovered.core->book().confirmed() > 0 ||
+                     config::mutation("serve_before_import");
+  return recovered;
+}
+
+storage::Result<std::uint64_t> take_over_epoch(storage::LogWriter& writer, BackendCore& core,
+                                               const storage::LogEnd& end, std::int64_t wall_ns,
+                                               std::uint32_t pid) {
+  const auto epoch = std::max(end.chain.epoch, storage::lsn_epoch(end.last_lsn)) + 1;
+  std::string payload;
+  std::string records;
+  storage::encode_epoch(payload, epoch, wall_ns);
+  storage::append_record(records, RecordType::epoch, payload);
+  const std::string_view parts[] = {records};
+  auto written = writer.append(parts, {epoch, storage::make_lsn(epoch, 1), 1, wall_ns, pid});
+  if (written) written = writer.sync();
+  if (!written) return written.error();
+  core.set_phase(Phase::replaying);
+  core.take_over(epoch, end.last_lsn);
+  return epoch;
+}
+
+void hand_over_owed(BackendCore& core, const storage::ReplayFold& fold, std::uint64_t rows_max) {
+  const auto owed = fold.owed();
+  RecordMemory memory;
+  std::string records;
+  auto append = std::make_shared<Append>();
+  const auto close = [&] {
+    append->keep(memory.keep(records));
+    records.clear();
+    if (append->inserts > 0) core.add_owed(append, {});
+    append = std::make_shared<Append>();
+  };
+  for (const auto& order : owed.orders) {
+    storage::append_record(records, RecordType::emit, order.payload);
+    if (append->lsns.empty()) append->first_lsn = order.lsn;
+    append->lsns.push_back(order.lsn);
+    append->last_lsn = order.lsn;
+    ++append->count, ++append->decisions, ++append->inserts;
+    if (append->inserts >= rows_max) close();
+  }
+  close();
+  storage::CommandDecoder decoder;
+  std::vector<ItemChange> changes;
+  for (const auto& put : owed.puts) changes.push_back(owed_put(decoder, core.book(), put));
+  for (const auto& amount : owed.amounts) {
+    if (config::mutation("amounts_not_handed_over")) continue;
+    auto& change = changes.emplace_back();
+    change.item = amount.item;
+    change.position = core.book().position_of(amount.item);
+    change.first = change.last = amount.lsn;
+    change.amount = amount.amount;
+  }
+  core.add_owed(append, changes);
+}
+
+Status import_items(storage::LogWriter& writer, BackendCore& core,
+                    const std::vector<storage::ItemRow>& items, const storage::BatchHead& stamp,
+                    const std::function<void()>& on_item) {
+  Effects effects;
+  for (const auto& item : items) {
+    if (on_item) on_item();
+    const auto id = "import-" + std::to_string(item.id);
+    const auto name = item.name.empty() ? "item-" + std::to_string(item.id) : item.name;
+    const Request request{
+        RequestKind::item_put, id,          item.id, {}, 0, name, item.price_cents, item.amount,
+        item.limit_per_user,   item.max_qty};
+    if (const auto wrong = core.import_item(request, effects); !wrong.empty())
+      return Error{Errc::corrupt,
+                   "item " + id.substr(7) + " of the database cannot be taken over: " + wrong};
+  }
+  core.flush(effects);
+  for (const auto& append : effects.appends) {
+    const std::string_view parts[] = {append->records};
+    auto head = stamp;
+    head.first_lsn = append->first_lsn;
+    head.count = append->count;
+    auto written = writer.append(parts, head);
+    if (written) written = writer.sync();
+    if (!written) return written;
+  }
+  Effects released;
+  core.on_durable(effects.appends.size(), released);
+  return storage::Done{};
+}
+
+storage::Result<bool> has_history(storage::Disk& disk, const std::string& dir) {
+  const auto files = disk.list(dir);
+  if (!files) return files.error();
+  return std::any_of(files->begin(), files->end(), [](const auto& file) {
+    return storage::looks_like_segment(file.name) || storage::looks_like_snapshot(file.name);
+  });
+}
+
+}  // namespace stampede::actors

@@ -1,0 +1,20 @@
+#include "actors/broker/broker.h"
+
+#include <memory>
+#include <utility>
+
+#include "actors/broker/broker_port.h"
+
+namespace stampede::actors {
+
+int run_broker(NodeOptions options) {
+  return run_node(
+      std::move(options),
+      [](NodeRuntime& node) {
+        node.watch("port", transport::spawn_port(node.system(), node.context(),
+                                                 std::make_unique<BrokerPort>(node)));
+      },
+      [](NodeRuntime& node) { node.request_stop(); });  // nothing to drain
+}
+
+}  // namespace stampede::actors

@@ -1,0 +1,228 @@
+#include "actors/http/http_server.h"
+
+#include <atomic>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "actors/http/http_connection.h"
+#include "actors/http/http_head.h"
+#include "transport/zmq/socket_error.h"
+
+namespace stampede::actors {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr milliseconds kTimeCheck{200};
+constexpr milliseconds kAcceptPause{100};  // when the process has no descriptors left
+
+struct Listener {
+  std::shared_ptr<asio::io_context> io = std::make_shared<asio::io_context>(1);
+  tcp::acceptor acceptor{*io};
+};
+
+// Throws transport::SocketError.
+std::shared_ptr<Listener> listen(const std::string& host, int port) {
+  auto listener = std::make_shared<Listener>();
+  const std::string where = host + ":" + std::to_string(port);
+  error_code error;
+  const auto address = asio::ip::make_address(host, error);
+  if (error) throw transport::SocketError("http address " + where + " is no IP address", false);
+  const tcp::endpoint endpoint(address, static_cast<std::uint16_t>(port));
+  auto& acceptor = listener->acceptor;
+  acceptor.open(endpoint.protocol(), error);
+  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) acceptor.bind(endpoint, error);
+  if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (error == asio::error::address_in_use)
+    throw transport::SocketError(
+        "http address " + where + " is taken; stop its owner or configure another port", true);
+  if (error)
+    throw transport::SocketError("cannot listen on " + where + ": " + error.message(), false);
+  return listener;
+}
+
+class HttpServer final : public caf::blocking_actor, private HttpHost {
+ public:
+  HttpServer(caf::actor_config& config, std::shared_ptr<Listener> listener,
+             HttpServerOptions options)
+      : blocking_actor(config),
+        options_(std::move(options)),
+        listener_(std::move(listener)),
+        desk_(std::make_shared<HttpReplyDesk>(listener_->io)),
+        time_check_(*listener_->io),
+        accept_pause_(*listener_->io) {}
+
+  const char* name() const override { return "http"; }
+
+  // Called by any thread.
+  void enqueue(caf::mailbox_element_ptr mail, caf::execution_unit* unit) override {
+    blocking_actor::enqueue(std::move(mail), unit);
+    if (!armed_.exchange(true)) asio::post(*listener_->io, [this] { take_mail(); });
+  }
+
+  void act() override {
+    try {
+      run();
+    } catch (const std::exception& error) {
+      fail_state(caf::make_error(caf::sec::runtime_error, std::string(error.what())));
+    }
+    options_ = {};  // the handler may hold this very actor
+  }
+
+ private:
+  void run() {
+    desk_->set_home();
+    if (options_.on_start) options_.on_start(caf::actor_cast<caf::actor>(this));
+    accept();
+    check_times();
+    listener_->io->run();
+    listener_->acceptor.close();
+    while (!connections_.empty()) connections_.back()->close();
+    fail_state(exit_reason_);
+  }
+
+  // --- mail ---
+  void take_mail() {
+    armed_ = false;  // before the mailbox is looked at, or a wake-up could be lost
+    while (has_next_message()) {
+      const caf::mailbox_element_ptr mail = dequeue();
+      auto& content = mail->content();
+      if (content.match_elements<caf::exit_msg>()) {
+        exit_reason_ = content.get_as<caf::exit_msg>(0).reason;
+        listener_->io->stop();
+        return;
+      }
+      options_.on_mail(content);
+    }
+  }
+
+  // --- connections ---
+  void accept() {
+    listener_->acceptor.async_accept([this](const error_code& error, tcp::socket socket) {
+      if (error == asio::error::operation_aborted) return;
+      if (error) return pause_accepting();
+      take(std::move(socket));
+      accept();
+    });
+  }
+
+  void pause_accepting() {
+    accept_pause_.expires_after(kAcceptPause);
+    accept_pause_.async_wait([this](const error_code&) { accept(); });
+  }
+
+  void take(tcp::socket socket) {
+    if (connections_.size() >= options_.limits.connections_max) return turn_away(std::move(socket));
+    auto connection =
+        std::make_shared<HttpConnection>(static_cast<HttpHost&>(*this), std::move(socket));
+    connection->place = connections_.size();
+    connections_.push_back(connection);
+    connection->start();
+  }
+
+  static void turn_away(tcp::socket socket) {
+    static constexpr std::string_view kBusy =
+        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
+        "Connection: close\r\n\r\n";
+    error_code ignored;
+    socket.non_blocking(true, ignored);
+    socket.write_some(asio::buffer(kBusy.data(), kBusy.size()), ignored);
+  }
+
+  void check_times() {
+    const auto now = HttpConnection::Clock::now();
+    for (std::size_t i = connections_.size(); i-- > 0;) {  // closing moves the last one here
+      const auto connection = connections_[i];
+      connection->check_time(now);
+    }
+    time_check_.expires_after(kTimeCheck);
+    time_check_.async_wait([this](const error_code& error) {
+      if (!error) check_times();
+    });
+  }
+
+  // --- HttpHost ---
+  void serve(HttpRequest&& request, HttpRespond&& respond) override {
+    if (options_.end_of_round && !round_open_) {
+      round_open_ = true;  // runs behind all that is ready now
+      asio::post(*listener_->io, [this] {
+        round_open_ = false;
+        options_.end_of_round();
+      });
+    }
+    options_.handler(std::move(request), std::move(respond));
+  }
+
+  void closed(HttpConnection& connection) override {
+    const auto place = connection.place;
+    connections_[place].swap(connections_.back());
+    connections_[place]->place = place;
+    connections_.pop_back();
+  }
+
+  const HttpLimits& limits() const override { return options_.limits; }
+  const std::shared_ptr<HttpReplyDesk>& desk() const override { return desk_; }
+
+  HttpServerOptions options_;
+  std::shared_ptr<Listener> listener_;
+  std::shared_ptr<HttpReplyDesk> desk_;
+  asio::steady_timer time_check_;
+  asio::steady_timer accept_pause_;
+  std::vector<std::shared_ptr<HttpConnection>> connections_;
+  std::atomic<bool> armed_{false};
+  bool round_open_ = false;
+  caf::error exit_reason_;
+};
+
+}  // namespace
+
+std::string_view HttpRequest::header(std::string_view name) const {
+  std::string_view found;
+  for_each_header(head, [&](std::string_view key, std::string_view value) {
+    if (!same_name(key, name)) return true;
+    found = value;
+    return false;
+  });
+  return found;
+}
+
+int HttpRequest::header_count(std::string_view name) const {
+  int count = 0;
+  for_each_header(head, [&](std::string_view key, std::string_view) {
+    count += same_name(key, name) ? 1 : 0;
+    return true;
+  });
+  return count;
+}
+
+HttpReply problem(int status, std::string_view code, std::string_view title) {
+  HttpReply reply;
+  reply.status = status;
+  reply.content_type = "application/problem+json";
+  reply.body.append(R"({"type":"about:blank","title":")").append(title);
+  reply.body.append(R"(","status":)").append(std::to_string(status));
+  reply.body.append(R"(,"code":")").append(code).append("\"}");
+  return reply;
+}
+
+caf::actor spawn_http_server(caf::actor_system& system, HttpServerOptions options) {
+  auto listener = listen(options.host, options.port);
+  if (options.on_listening) options.on_listening(listener->acceptor.local_endpoint().port());
+  return system.spawn<HttpServer, caf::detached>(std::move(listener), std::move(options));
+}
+
+caf::actor spawn_http_server(caf::actor_system& system, const std::string& host, int port,
+                             HttpHandler handler) {
+  HttpServerOptions options;
+  options.host = host;
+  options.port = port;
+  options.handler = std::move(handler);
+  return spawn_http_server(system, std::move(options));
+}
+
+}  // namespace stampede::actors

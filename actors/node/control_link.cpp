@@ -1,0 +1,187 @@
+#include "actors/node/control_link.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "actors/node/node.h"
+#include "actors/node/node_log.h"
+#include "actors/protocol/control_message.h"
+#include "actors/protocol/envelope.h"
+#include "config/faults/failpoint.h"
+
+namespace stampede::actors {
+namespace {
+
+using nlohmann::json;
+using transport::Frame;
+
+// An absent supervisor must not leave minutes of old heartbeats in the queue.
+constexpr int kReportsQueued = 4;
+constexpr int kWantedQueued = 64;
+
+std::int64_t wall_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+ControlLink::ControlLink(NodeRuntime& node, ControlHandlers handlers)
+    : node_(node), handlers_(std::move(handlers)), last_wanted_(node.options().wanted) {}
+
+void ControlLink::start(transport::PortControl& port) {
+  port_ = &port;
+  transport::SocketOptions reports;
+  reports.kind = transport::SocketKind::push;
+  reports.endpoint = node_.endpoint(transport::Channel::reports);
+  reports.send_high_water = kReportsQueued;
+  reports_ = port.open(reports);
+
+  transport::SocketOptions wanted;
+  wanted.kind = transport::SocketKind::sub;
+  wanted.endpoint = node_.endpoint(transport::Channel::wanted);
+  wanted.receive_high_water = kWantedQueued;
+  wanted.subscriptions = {node_.id() + "/"};
+  wanted_ = port.open(wanted);
+  wake_now();
+}
+
+bool ControlLink::on_message(transport::PortControl&, transport::SocketId id,
+                             transport::Message& parts) {
+  if (id == reports_) return true;
+  if (id != wanted_) return false;
+  if (parts.size() != 3) return true;
+  const auto envelope = transport::decode_envelope(parts[1].bytes());
+  if (!envelope || envelope->kind != transport::EnvelopeKind::wanted) return true;
+  const json map = unpack_control(parts[2].bytes());
+  if (map.is_object()) take_wanted(envelope->sender, map);
+  return true;
+}
+
+void ControlLink::take_wanted(std::uint64_t supervisor, const json& map) try {
+  const auto instance = map.value("instance", std::uint64_t{0});
+  if (instance != 0 && instance != node_.instance()) return;
+  if (supervisor != supervisor_instance_) {
+    supervisor_instance_ = supervisor;
+    answers_.clear();
+    unsent_.clear();
+  }
+  const auto wanted = static_cast<Phase>(map.value("phase", std::uint16_t{0}));
+  const bool known = wanted == Phase::serving || wanted == Phase::draining;
+  if (known && wanted != last_wanted_) {
+    last_wanted_ = wanted;
+    if (handlers_.wanted) handlers_.wanted(wanted);
+  }
+  if (!map.contains("commands")) return;
+  for (const json& entry : map.at("commands")) {
+    take_command(entry.at("number").get<std::uint64_t>(), entry.at("command"));
+  }
+} catch (const json::exception& error) {
+  log_warning(std::string("a malformed control message was ignored: ") + error.what());
+}
+
+void ControlLink::take_command(std::uint64_t number, const json& command) {
+  const auto known = answers_.find(number);
+  if (known != answers_.end()) {
+    if (!known->second.is_null()) answer_again(number);
+    return;
+  }
+  while (answers_.size() >= kAnswersKept) answers_.erase(answers_.begin());
+  answers_[number] = nullptr;
+  const auto what = command.value("do", std::string{});
+  if (what == "kill_actor") {
+    take_kill(number, command.value("actor", std::string{}));
+  } else if (what == "failpoints") {
+    take_failpoints(number, command);
+  } else if (handlers_.command) {
+    handlers_.command(number, command);
+  } else {
+    reply(
+        number,
+        {{"error", "unknown_op"}, {"message", node_.id() + " takes no such command"}, {"exit", 2}});
+  }
+}
+
+void ControlLink::take_kill(std::uint64_t number, const std::string& actor) {
+  const auto names = node_.actor_names();
+  if (std::find(names.begin(), names.end(), actor) == names.end()) {
+    reply(number, {{"error", "unknown actor"}, {"actors", names}, {"exit", 2}});
+    return;
+  }
+  reply(number, {{"ok", true}});
+  kill_after_beat_ = actor;  // the answer first: a dead node cannot give it
+}
+
+// Armed before the answer is on its way: who hears it may count on it.
+void ControlLink::take_failpoints(std::uint64_t number, const json& command) {
+  if (command.value("disarm", false)) config::disarm_failpoints();
+  const auto wrong = config::arm_failpoints(command.value("arm", std::string{}));
+  if (wrong.empty()) return reply(number, {{"ok", true}});
+  reply(number, {{"error", "bad_request"}, {"message", wrong}, {"exit", 2}});
+}
+
+void ControlLink::reply(std::uint64_t number, json answer) {
+  answers_[number] = std::move(answer);
+  answer_again(number);
+}
+
+void ControlLink::answer_again(std::uint64_t number) {
+  if (std::find(unsent_.begin(), unsent_.end(), number) == unsent_.end()) unsent_.push_back(number);
+  wake_now();
+}
+
+void ControlLink::set_phase(Phase phase) {
+  phase_ = phase;
+  wake_now();
+}
+
+void ControlLink::wake_now() {
+  beat_now_ = true;
+  if (port_ != nullptr) port_->wake_at(port_->now());
+}
+
+void ControlLink::on_timer(transport::PortControl& port) {
+  if (beat_now_ || port.now() >= next_beat_) beat(port);
+  port.wake_at(next_beat_);
+}
+
+void ControlLink::beat(transport::PortControl& port) {
+  config::failpoint("heartbeat");
+  beat_now_ = false;
+  next_beat_ = port.now() + std::chrono::milliseconds(node_.config().supervisor.heartbeat_ms);
+  json report = {{"node", node_.id()},
+                 {"role", node_.options().role},
+                 {"pid", ::getpid()},
+                 {"instance", node_.instance()},
+                 {"phase", static_cast<std::uint16_t>(phase_)},
+                 {"ts", wall_ms()}};
+  report["peers_refused"] = node_.context().peers_refused();  // keys that CURVE does not know
+  if (handlers_.report) handlers_.report(report);
+  json replies = json::array();
+  for (const auto number : unsent_) {
+    const auto answer = answers_.find(number);
+    if (answer != answers_.end()) {
+      replies.push_back({{"number", number}, {"reply", answer->second}});
+    }
+  }
+  report["replies"] = std::move(replies);
+
+  transport::Envelope envelope;
+  envelope.kind = transport::EnvelopeKind::report;
+  envelope.sender = node_.instance();
+  envelope.number = ++beats_;
+  transport::Message parts;
+  parts.push_back(Frame::adopt(transport::encode(envelope)));
+  parts.push_back(Frame::adopt(pack_control(report)));
+  if (port.send(reports_, parts)) {
+    unsent_.clear();
+  } else {
+    ++beats_lost_;  // nobody listens; answers stay until they are asked for again
+  }
+  if (!kill_after_beat_.empty()) node_.kill_actor(std::exchange(kill_after_beat_, {}));
+}
+
+}  // namespace stampede::actors

@@ -1,0 +1,91 @@
+#pragma once
+
+// A node's half of the conversation with the supervisor: heartbeats out (PUSH), wanted state and
+// commands in (SUB). Lives inside the role of the node's port and is used by the port's thread
+// only.
+//
+// Control is level-triggered: the supervisor repeats the wanted state and every open command until
+// the node reports them, so a lost message costs one heartbeat. A command that was answered is
+// answered again from memory when it is repeated (the newest kAnswersKept are kept).
+// Without a supervisor nothing is heard and the node serves.
+//
+// Wire: an envelope frame (kind report or wanted; `sender` the node's instance) and one msgpack
+// map.
+//   report  {node, role, pid, instance, phase, ts, …what `report` adds…, replies:[{number, reply}]}
+//   wanted  topic frame "<node id>/" first, then {instance, phase, commands:[{number, command}]};
+//           its envelope's `sender` is the supervisor's instance; instance 0 in the map addresses
+//           whoever runs under that node id
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "actors/sale/codes.h"
+#include "transport/port/port.h"
+
+namespace stampede::actors {
+
+class NodeRuntime;
+
+struct ControlHandlers {
+  // Adds the role's progress and counters to a heartbeat. Called once per heartbeat. The supervisor
+  // looks at `progress` (a number that changes when something was done) while `work_waiting` is
+  // true or the phase is replaying, unless `disk_waiting` is true; `items`, `log` and `database`
+  // become the system's in `status`; all else is shown with the node.
+  std::function<void(nlohmann::json& report)> report;
+  // The supervisor wants this phase (serving or draining). Called when it changes.
+  std::function<void(Phase wanted)> wanted;
+  // A command, seen for the first time. Answer now or later through reply(number, …).
+  // `command` is a map with member "do"; unknown ones are answered {"error": …} by the handler.
+  // {"do":"kill_actor"} and {"do":"failpoints"} are carried out by the link itself.
+  std::function<void(std::uint64_t number, const nlohmann::json& command)> command;
+};
+
+class ControlLink {
+ public:
+  ControlLink(NodeRuntime& node, ControlHandlers handlers);
+
+  void start(transport::PortControl& port);
+  // True when the message came on one of the link's sockets (and was dealt with).
+  bool on_message(transport::PortControl& port, transport::SocketId id, transport::Message& parts);
+  // Sends a heartbeat when one is due and asks the port to wake again for the next. Call it from
+  // every PortRole::on_timer.
+  void on_timer(transport::PortControl& port);
+  // Remembers the answer of a command and sends it with the next heartbeat, which is due at once.
+  void reply(std::uint64_t number, nlohmann::json answer);
+  // Reported at once.
+  void set_phase(Phase phase);
+  [[nodiscard]] Phase phase() const { return phase_; }
+
+ private:
+  void take_wanted(std::uint64_t supervisor, const nlohmann::json& map);
+  void take_command(std::uint64_t number, const nlohmann::json& command);
+  void take_kill(std::uint64_t number, const std::string& actor);
+  void take_failpoints(std::uint64_t number, const nlohmann::json& command);
+  void answer_again(std::uint64_t number);
+  void wake_now();
+  void beat(transport::PortControl& port);
+
+  static constexpr std::size_t kAnswersKept = 256;
+
+  NodeRuntime& node_;
+  ControlHandlers handlers_;
+  transport::PortControl* port_ = nullptr;  // from start() on; touched only inside the port's calls
+  transport::SocketId reports_ = 0;
+  transport::SocketId wanted_ = 0;
+  transport::MonoTime next_beat_{};
+  Phase phase_ = Phase::starting;
+  Phase last_wanted_;
+  bool beat_now_ = true;
+  std::uint64_t supervisor_instance_ = 0;            // a new supervisor counts its commands anew
+  std::map<std::uint64_t, nlohmann::json> answers_;  // null while the command is being carried out
+  std::vector<std::uint64_t> unsent_;                // answers for the next heartbeat
+  std::string kill_after_beat_;
+  std::uint64_t beats_ = 0;
+  std::uint64_t beats_lost_ = 0;
+};
+
+}  // namespace stampede::actors

@@ -1,0 +1,328 @@
+#include "actors/node/node.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+#include <thread>
+
+#include "actors/node/exit_note.h"
+#include "actors/node/node_lock.h"
+#include "actors/node/node_log.h"
+#include "actors/node/socket_directory.h"
+#include "config/faults/failpoint.h"
+#include "config/process/invariant.h"
+
+namespace stampede::actors {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds kActorsEndMax{5'000};
+constexpr rlim_t kOpenFiles = 65'536;
+
+std::string node_id(const NodeOptions& options) {
+  return options.role + "-" + std::to_string(options.index);
+}
+
+std::uint64_t random_instance() {
+  std::uint64_t value = 0;
+  while (value == 0) {
+    if (::getrandom(&value, sizeof value, 0) != sizeof value) value = 0;
+  }
+  return value;
+}
+
+void raise_open_files() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t wanted = std::min(limit.rlim_max, kOpenFiles);
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = wanted;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// A core would hold keys, the database password and users' names. The filter also holds where cores
+// go to a program, which a limit does not stop. (PR_SET_DUMPABLE would hide /proc/PID/exe, too, by
+// which the scripts know the nodes of a user who is not root.)
+void leave_no_core() {
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+  std::ofstream("/proc/self/coredump_filter") << "0";
+}
+
+// The code for an error with which an actor ended. A port reports an address that is taken as
+// sec::cannot_open_port.
+int exit_code_of(const caf::error& reason) {
+  // An error without a code has no category to ask for: CAF 0.17 would follow a null pointer.
+  const bool taken = reason && reason.category() == caf::atom("system") &&
+                     reason.code() == static_cast<std::uint8_t>(caf::sec::cannot_open_port);
+  return taken ? kExitPortTaken : kExitInvariant;
+}
+
+}  // namespace
+
+NodeRuntime::NodeRuntime(NodeOptions options, std::uint64_t instance, caf::actor_system& system,
+                         transport::Context& context)
+    : options_(std::move(options)),
+      id_(node_id(options_)),
+      instance_(instance),
+      system_(system),
+      context_(context),
+      stop_event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  STAMPEDE_ASSERT(stop_event_ >= 0, "no eventfd to be had");
+}
+
+NodeRuntime::~NodeRuntime() {
+  ::close(stop_event_);
+}
+
+namespace {
+
+std::string usable(std::variant<std::string, transport::EndpointError> found, NodeRuntime& node) {
+  if (const auto* error = std::get_if<transport::EndpointError>(&found))
+    node.fail(kExitConfig, error->message);
+  return std::get<std::string>(std::move(found));
+}
+
+}  // namespace
+
+std::string NodeRuntime::endpoint(transport::Channel channel, int index) {
+  return usable(transport::endpoint(transport::net_options(config()), channel, index), *this);
+}
+
+std::string NodeRuntime::local_clients_endpoint() {
+  return usable(transport::local_clients_endpoint(transport::net_options(config()), options_.index),
+                *this);
+}
+
+void NodeRuntime::watch(const std::string& name, const caf::actor& actor) {
+  {
+    const std::lock_guard lock(mutex_);
+    actors_.emplace_back(name, actor);
+  }
+  // Runs in the thread of the actor that ends, so nothing can go on after a broken actor.
+  caf::actor_cast<caf::abstract_actor*>(actor)->attach_functor(
+      [this, name](const caf::error& reason) { actor_ended(name, reason); });
+}
+
+void NodeRuntime::actor_ended(const std::string& name, const caf::error& reason) {
+  if (stopping()) return;
+  fail(exit_code_of(reason),
+       "actor " + name + " ended: " + (reason ? system_.render(reason) : "unasked"));
+}
+
+std::vector<std::string> NodeRuntime::actor_names() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> names;
+  for (const auto& [name, actor] : actors_) names.push_back(name);
+  return names;
+}
+
+bool NodeRuntime::kill_actor(const std::string& name) {
+  caf::actor victim;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [known, actor] : actors_) {
+      if (known == name) victim = actor;
+    }
+  }
+  if (!victim) return false;
+  // Ordinary exit messages queue behind the work; a kill must not wait for it.
+  caf::anon_send<caf::message_priority::high>(
+      victim, caf::exit_msg{caf::actor_addr{}, caf::make_error(caf::exit_reason::kill)});
+  return true;
+}
+
+void NodeRuntime::fail(int code, const std::string& reason) {
+  if (failed_.exchange(true)) {
+    for (;;) ::pause();  // another thread is ending the process
+  }
+  log_critical("exit " + std::to_string(code) + ": " + reason);
+  write_exit_note(options_.config.run_dir, id_, {code, reason, ::getpid()});
+  ::_exit(code);
+}
+
+void NodeRuntime::request_stop() {
+  stopping_.store(true);
+  ::eventfd_write(stop_event_, 1);
+}
+
+void NodeRuntime::stop_all() {
+  std::vector<std::pair<std::string, caf::actor>> actors;
+  {
+    const std::lock_guard lock(mutex_);
+    actors.swap(actors_);
+  }
+  for (auto it = actors.rbegin(); it != actors.rend(); ++it) {
+    caf::anon_send<caf::message_priority::high>(
+        it->second,
+        caf::exit_msg{caf::actor_addr{}, caf::make_error(caf::exit_reason::user_shutdown)});
+  }
+}
+
+// The steps of run_node around one NodeRuntime.
+class NodeProcess {
+ public:
+  NodeProcess(NodeRuntime& node, int signals) : node_(node), signals_(signals) {}
+
+  void wait(const std::function<void(NodeRuntime&)>& drain) {
+    if (!wait_for_stop(std::nullopt)) return;
+    const int limit_ms = node_.options().drain_max_ms;
+    log_info("stopping: draining for at most " + std::to_string(limit_ms / 1000) + " s");
+    drain(node_);
+    if (wait_for_stop(steady_clock::now() + milliseconds(limit_ms))) {
+      if (node_.options().at_once) node_.options().at_once();
+      node_.fail(1, "ended by a second signal");
+    }
+    node_.request_stop();
+  }
+
+  // Actors get five seconds; one that is stuck in a database call must not hold the process.
+  void end_actors() {
+    node_.stop_all();
+    std::atomic<bool> done{false};
+    std::thread limit([this, &done] {
+      const auto deadline = steady_clock::now() + kActorsEndMax;
+      while (!done.load() && steady_clock::now() < deadline) {
+        std::this_thread::sleep_for(milliseconds(5));
+      }
+      if (!done.load()) node_.fail(0, "stopped; an actor was still busy");
+    });
+    node_.system().await_all_actors_done();
+    done.store(true);
+    limit.join();
+  }
+
+ private:
+  // True when a signal came, false when the stop was requested or the time is over.
+  bool wait_for_stop(std::optional<steady_clock::time_point> deadline) {
+    for (;;) {
+      int wait_ms = -1;
+      if (deadline) {
+        const auto left = std::chrono::duration_cast<milliseconds>(*deadline - steady_clock::now());
+        if (left.count() <= 0) return false;
+        wait_ms = static_cast<int>(left.count());
+      }
+      pollfd fds[2] = {{signals_, POLLIN, 0}, {node_.stop_event_, POLLIN, 0}};
+      if (::poll(fds, 2, wait_ms) <= 0) continue;
+      if (fds[1].revents != 0) return false;
+      signalfd_siginfo info{};
+      if (::read(signals_, &info, sizeof info) == sizeof info) return true;
+    }
+  }
+
+  NodeRuntime& node_;
+  int signals_;
+};
+
+namespace {
+
+int block_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  return ::signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+int refuse(const NodeOptions& options, int code, const std::string& reason) {
+  log_critical("exit " + std::to_string(code) + ": " + reason);
+  write_exit_note(options.config.run_dir, node_id(options), {code, reason, ::getpid()});
+  return code;
+}
+
+// Empty, or why the node cannot run here at all.
+std::string prepare(const NodeOptions& options) {
+  std::error_code error;
+  std::filesystem::create_directories(options.config.run_dir, error);
+  if (error) {
+    return "cannot make " + options.config.run_dir.string() + ": " + error.message() +
+           "; give another --run-dir";
+  }
+  if (options.role == "supervisor") return {};
+  const char* failpoints = std::getenv("STAMPEDE_FAILPOINTS");
+  return failpoints == nullptr ? std::string{} : config::arm_failpoints(failpoints);
+}
+
+// The system's own keys, or why they are none.
+std::variant<transport::CurveOptions, std::string> keys_of(const config::Config& config) {
+  auto curve = transport::read_curve(config.curve);
+  const auto* read = std::get_if<transport::CurveOptions>(&curve);
+  if (read != nullptr && read->server_key != read->own.public_key)
+    return "curve.server_key: " + read->server_key +
+           " is not the public key of curve.key_file; only a tool on a client's machine needs it";
+  return curve;
+}
+
+int run_locked(NodeOptions options, std::uint64_t instance, int signals,
+               transport::CurveOptions keys, const std::function<void(NodeRuntime&)>& start,
+               const std::function<void(NodeRuntime&)>& drain) {
+  transport::Context context(std::move(keys));
+  caf::actor_system_config caf_config;
+  caf_config.set("scheduler.max-threads", 2);
+  caf_config.set("scheduler.policy", caf::atom("sharing"));
+  caf::actor_system system{caf_config};
+  NodeRuntime node(std::move(options), instance, system, context);
+  try {
+    start(node);
+    log_info("started, pid " + std::to_string(::getpid()));
+    NodeProcess process(node, signals);
+    process.wait(drain);
+    process.end_actors();
+  } catch (const transport::SocketError& error) {
+    node.fail(error.address_taken ? kExitPortTaken : kExitInvariant, error.what());
+  } catch (const std::exception& error) {
+    node.fail(kExitInvariant, error.what());
+  }
+  write_exit_note(node.config().run_dir, node.id(), {0, "stopped", ::getpid()});
+  log_info("stopped");
+  return 0;
+}
+
+}  // namespace
+
+int run_node(NodeOptions options, const std::function<void(NodeRuntime&)>& start,
+             const std::function<void(NodeRuntime&)>& drain) {
+  const int signals = block_signals();
+  const std::string id = node_id(options);
+  start_log(id);
+  raise_open_files();
+  leave_no_core();
+  if (const auto problem = prepare(options); !problem.empty()) {
+    return refuse(options, kExitConfig, problem);
+  }
+  const std::uint64_t instance = random_instance();
+  auto lock = NodeLock::take(lock_file(options.config.run_dir, id), instance);
+  if (auto* reason = std::get_if<std::string>(&lock)) {
+    return refuse(options, kExitOtherWriter, *reason);
+  }
+  remove_exit_note(options.config.run_dir, id);
+  if (const auto problem = make_socket_directory(transport::net_options(options.config));
+      !problem.empty()) {
+    return refuse(options, kExitConfig, problem);
+  }
+  auto keys = keys_of(options.config);
+  if (const auto* problem = std::get_if<std::string>(&keys)) {
+    return refuse(options, kExitConfig, *problem);
+  }
+  const int code = run_locked(std::move(options), instance, signals,
+                              std::get<transport::CurveOptions>(std::move(keys)), start, drain);
+  ::close(signals);
+  return code;
+}
+
+}  // namespace stampede::actors

@@ -1,0 +1,117 @@
+#include "actors/node/node_lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <thread>
+
+namespace stampede::actors {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+std::optional<LockHolder> read_holder(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  const auto json = nlohmann::json::parse(in, nullptr, false);
+  if (!json.is_object()) return std::nullopt;
+  for (const char* member : {"pid", "start", "instance"}) {
+    if (!json.contains(member) || !json.at(member).is_number_unsigned()) return std::nullopt;
+  }
+  LockHolder holder;
+  holder.process.pid = json.at("pid").get<pid_t>();
+  holder.process.start_time = json.at("start").get<std::uint64_t>();
+  holder.instance = json.at("instance").get<std::uint64_t>();
+  const auto start = start_time_of(holder.process.pid);
+  if (!start || *start != holder.process.start_time) return std::nullopt;
+  return holder;
+}
+
+std::string who_holds(const std::filesystem::path& file) {
+  const auto holder = read_holder(file);
+  const std::string who =
+      holder ? "process " + std::to_string(holder->process.pid) : "another process";
+  return file.string() + " is locked by " + who +
+         "; this node runs already in this run directory: stop it first, or give --run-dir";
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> start_time_of(pid_t pid) {
+  if (pid <= 0) return std::nullopt;
+  std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
+  std::string text((std::istreambuf_iterator<char>(in)), {});
+  const auto end_of_name = text.rfind(')');  // the name may hold blanks and brackets
+  if (end_of_name == std::string::npos) return std::nullopt;
+  std::istringstream fields(text.substr(end_of_name + 1));
+  std::string field;
+  fields >> field;  // 3: state
+  if (field == "Z" || field == "X") return std::nullopt;
+  for (int number = 4; number <= 21; ++number) fields >> field;
+  std::uint64_t start = 0;
+  return fields >> start ? std::optional(start) : std::nullopt;
+}
+
+std::variant<NodeLock, std::string> NodeLock::take(const std::filesystem::path& file,
+                                                   std::uint64_t instance, int retry_ms) {
+  // O_CLOEXEC: a child must not keep the lock after its parent's end.
+  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return "cannot open " + file.string() + ": " + std::strerror(errno);
+  const auto deadline = steady_clock::now() + milliseconds(retry_ms);
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) {
+      ::close(fd);
+      return "cannot lock " + file.string() + ": " + std::strerror(errno);
+    }
+    if (steady_clock::now() >= deadline) {
+      ::close(fd);
+      return who_holds(file);
+    }
+    std::this_thread::sleep_for(milliseconds(10));
+  }
+  const nlohmann::json json = {{"pid", ::getpid()},
+                               {"start", start_time_of(::getpid()).value_or(0)},
+                               {"instance", instance}};
+  const std::string text = json.dump() + "\n";
+  if (::ftruncate(fd, 0) != 0 ||
+      ::pwrite(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
+    ::close(fd);
+    return "cannot write " + file.string() + ": " + std::strerror(errno);
+  }
+  return NodeLock(fd);
+}
+
+NodeLock::~NodeLock() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+std::filesystem::path lock_file(const std::filesystem::path& run_dir, const std::string& node) {
+  return run_dir / (node + ".lock");
+}
+
+std::optional<LockHolder> lock_holder(const std::filesystem::path& file) {
+  const int fd = ::open(file.c_str(), O_RDWR | O_CLOEXEC);
+  if (fd < 0) return std::nullopt;
+  std::optional<LockHolder> holder;
+  const auto deadline = steady_clock::now() + milliseconds(200);
+  // A shared lock is enough to ask, and two that ask do not disturb each other.
+  while (::flock(fd, LOCK_SH | LOCK_NB) != 0) {
+    holder = read_holder(file);
+    if (holder || steady_clock::now() >= deadline) {
+      if (!holder) holder = LockHolder{};
+      break;
+    }
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+  ::close(fd);
+  return holder;
+}
+
+}  // namespace stampede::actors

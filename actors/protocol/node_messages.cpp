@@ -1,0 +1,194 @@
+#include "actors/protocol/node_messages.h"
+
+#include <msgpack.hpp>
+#include <utility>
+
+#include "storage/msgpack/msgpack_writer.h"
+
+namespace stampede::actors {
+
+namespace {
+
+struct StringSink {  // the stream msgpack::packer writes to
+  std::string& out;
+  void write(const char* data, std::size_t size) { out.append(data, size); }
+};
+
+using Packer = msgpack::packer<StringSink>;
+
+void pack_text(Packer& packer, std::string_view text) {
+  packer.pack_str(static_cast<std::uint32_t>(text.size()));
+  packer.pack_str_body(text.data(), static_cast<std::uint32_t>(text.size()));
+}
+
+void pack_row(Packer& packer, const ItemRow& row) {
+  packer.pack_array(8);
+  packer.pack_uint64(row.item);
+  pack_text(packer, row.name);
+  packer.pack_int64(row.price_cents);
+  packer.pack_int64(row.total);
+  packer.pack_int64(row.left);
+  packer.pack_uint64(row.seq);
+  packer.pack_uint32(row.limit_per_user);
+  packer.pack_uint32(row.max_qty);
+}
+
+void append_item_put(Packer& packer, const Request& request) {
+  packer.pack_array(8);
+  packer.pack_uint8(static_cast<std::uint8_t>(RequestKind::item_put));
+  pack_text(packer, request.id);
+  packer.pack_uint64(request.item);
+  pack_text(packer, request.name);
+  packer.pack_int64(request.price_cents);
+  packer.pack_int64(request.total);
+  packer.pack_uint32(request.limit_per_user);
+  packer.pack_uint32(request.max_qty);
+}
+
+// Orders and their answers are what most messages consist of.
+constexpr std::size_t kOrderBytes = 32;   // without the texts
+constexpr std::size_t kAnswerBytes = 48;  // arrays of eight small numbers and three large ones
+constexpr std::size_t kMoreBytes = 16;
+
+template <class Out>
+void append_order(Out& body, const Request& request) {
+  storage::MsgpackWriter entry(body, kOrderBytes + request.id.size() + request.user.size());
+  entry.array(5);
+  entry.number(static_cast<std::uint64_t>(RequestKind::order));
+  entry.text(request.id);
+  entry.number(request.item);
+  entry.text(request.user);
+  entry.number(request.qty);
+}
+
+}  // namespace
+
+void append_request(storage::ByteBuffer& body, const Request& request) {
+  if (request.kind == RequestKind::order) return append_order(body, request);
+  std::string entry;
+  append_request(entry, request);
+  body.append(entry);
+}
+
+void append_request(std::string& body, const Request& request) {
+  StringSink sink{body};
+  Packer packer(sink);
+  switch (request.kind) {
+    case RequestKind::order:
+      return append_order(body, request);
+    case RequestKind::get:
+      packer.pack_array(2);
+      packer.pack_uint8(static_cast<std::uint8_t>(RequestKind::get));
+      pack_text(packer, request.id);
+      return;
+    case RequestKind::items:
+      packer.pack_array(3);
+      packer.pack_uint8(static_cast<std::uint8_t>(RequestKind::items));
+      packer.pack_uint64(request.item);
+      packer.pack_uint32(request.qty);
+      return;
+    case RequestKind::item_put:
+      append_item_put(packer, request);
+      return;
+    case RequestKind::stock_change:
+      packer.pack_array(4);
+      packer.pack_uint8(static_cast<std::uint8_t>(RequestKind::stock_change));
+      pack_text(packer, request.id);
+      packer.pack_uint64(request.item);
+      packer.pack_int64(request.total);
+      return;
+    case RequestKind::invalid:
+      break;
+  }
+  STAMPEDE_ASSERT(false, "a request without a kind cannot be sent");
+}
+
+void append_answer(std::string& body, const Answer& answer) {
+  storage::MsgpackWriter entry(body, kAnswerBytes);
+  entry.array(8);
+  entry.number(static_cast<std::uint64_t>(ResultKind::answer));
+  entry.number(static_cast<std::uint64_t>(answer.state));
+  entry.number(static_cast<std::uint64_t>(answer.reason));
+  entry.number(answer.lsn);
+  entry.number(answer.item);
+  entry.number(answer.qty);
+  if (answer.left)
+    entry.signed_number(*answer.left);
+  else
+    entry.nil();
+  entry.number((answer.stored ? 1U : 0U) | (answer.replayed ? 2U : 0U));
+}
+
+void append_error(std::string& body, Code code, std::string_view field) {
+  StringSink sink{body};
+  Packer packer(sink);
+  packer.pack_array(3);
+  packer.pack_uint8(static_cast<std::uint8_t>(ResultKind::error));
+  packer.pack_uint16(static_cast<std::uint16_t>(code));
+  if (field.empty())
+    packer.pack_nil();
+  else
+    pack_text(packer, field);
+}
+
+void append_items(std::string& body, const std::vector<ItemRow>& rows,
+                  std::optional<std::uint64_t> next) {
+  StringSink sink{body};
+  Packer packer(sink);
+  packer.pack_array(3);
+  packer.pack_uint8(static_cast<std::uint8_t>(ResultKind::items));
+  if (next)
+    packer.pack_uint64(*next);
+  else
+    packer.pack_nil();
+  packer.pack_array(static_cast<std::uint32_t>(rows.size()));
+  for (const auto& row : rows) pack_row(packer, row);
+}
+
+void append_item_changed(std::string& body, bool changed, const ItemRow& row) {
+  StringSink sink{body};
+  Packer packer(sink);
+  packer.pack_array(3);
+  packer.pack_uint8(static_cast<std::uint8_t>(ResultKind::item_changed));
+  packer.pack_uint8(changed ? 1 : 0);
+  pack_row(packer, row);
+}
+
+void append_item_row(std::string& body, const ItemRow& row) {
+  StringSink sink{body};
+  Packer packer(sink);
+  pack_row(packer, row);
+}
+
+void ResultWriter::answer(const Answer& answer) {
+  if (answer == next_ && answer.state != State::invalid) {
+    ++more_;
+  } else {
+    finish();
+    append_answer(body_, answer);
+    next_ = answer;
+  }
+  make_next(next_);
+}
+
+void ResultWriter::error(Code code, std::string_view field) {
+  finish();
+  append_error(body_, code, field);
+}
+
+void ResultWriter::items(const std::vector<ItemRow>& rows, std::optional<std::uint64_t> next) {
+  finish();
+  append_items(body_, rows, next);
+}
+
+// What comes after it is no longer the next of an answer.
+void ResultWriter::finish() {
+  next_ = {};
+  if (more_ == 0) return;
+  storage::MsgpackWriter entry(body_, kMoreBytes);
+  entry.array(2);
+  entry.number(static_cast<std::uint64_t>(ResultKind::more));
+  entry.number(std::exchange(more_, 0));
+}
+
+}  // namespace stampede::actors

@@ -1,0 +1,112 @@
+#pragma once
+
+// What travels between webapp and backend inside the bodies of `work`, `result` and `news`
+// messages: msgpack arrays, one after the other, answers in the order of the requests. The broker
+// never looks inside. Pure functions; views point into the body that was read.
+//
+//   work     order         [1, id, item, user, qty]
+//            get           [2, id]
+//            items         [3, from, limit]         limit 0: exactly the item `from`
+//            item_put      [4, id, item, name, price_cents, total, limit_per_user, max_qty]
+//            stock_change  [5, id, item, delta]
+//   result   answer        [1, state, reason, lsn, item, qty, left | nil, flags]
+//            error         [2, code, field | nil]
+//            items         [3, next | nil, [item row, …]]
+//            item_changed  [4, changed, item row]
+//            more          [5, count]            as many further orders have the answer before it,
+//                                                each as the decision after it
+//   news     item row      [item, name, price_cents, total, left, seq, limit_per_user, max_qty]
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "actors/sale/request.h"
+#include "config/process/invariant.h"
+#include "storage/msgpack/byte_buffer.h"
+#include "storage/msgpack/msgpack_tokens.h"
+
+namespace stampede::actors {
+
+// Bounds of one work message.
+inline constexpr std::size_t kBatchOrdersMax = 4096;  // entries
+inline constexpr std::size_t kRoundEntries = 2048;  // a round that has taken so many passes them on
+inline constexpr std::size_t kBatchBytesMax = 512 * 1024;  // of its body
+
+enum class ResultKind : std::uint8_t {
+  invalid = 0,
+  answer = 1,
+  error = 2,
+  items = 3,
+  item_changed = 4,
+  more = 5,  // in the bytes only: a reader gives its answers one by one
+};
+
+struct Result {
+  ResultKind kind = ResultKind::invalid;
+  Answer answer;                      // answer
+  Code code = Code::none;             // error
+  std::string_view field;             // error; empty: none
+  std::vector<ItemRow> items;         // items; item_changed: exactly one
+  std::optional<std::uint64_t> next;  // items: the first item of the next page
+  bool changed = false;               // item_changed: false when it was so already
+};
+
+void append_request(std::string& body, const Request& request);
+void append_request(storage::ByteBuffer& body, const Request& request);
+void append_answer(std::string& body, const Answer& answer);
+void append_error(std::string& body, Code code, std::string_view field = {});
+void append_items(std::string& body, const std::vector<ItemRow>& rows,
+                  std::optional<std::uint64_t> next);
+void append_item_changed(std::string& body, bool changed, const ItemRow& row);
+void append_item_row(std::string& body, const ItemRow& row);  // news
+
+// Writes the results of one work message to the end of `body`, which is complete after finish().
+// On an item that everybody wants most answers are the next of the one before, and take no bytes.
+class ResultWriter {
+ public:
+  explicit ResultWriter(std::string& body) : body_(body) {}
+  ResultWriter(const ResultWriter&) = delete;
+  ResultWriter& operator=(const ResultWriter&) = delete;
+  void answer(const Answer& answer);
+  void error(Code code, std::string_view field = {});
+  void items(const std::vector<ItemRow>& rows, std::optional<std::uint64_t> next);
+  void finish();
+
+ private:
+  std::string& body_;
+  Answer next_;  // of the last answer; before the first one no answer is equal to it
+  std::uint32_t more_ = 0;
+};
+
+// Walks a body. next() is false at the end and on a malformed entry; bad() tells which.
+// The object may be used again for another body. Thread-compatible.
+class BodyReader {
+ public:
+  void open(std::string_view body) {
+    body_ = body, offset_ = 0, bad_ = false, more_ = 0;
+    next_.state = State::invalid;
+  }
+  [[nodiscard]] bool next(Request& request);
+  [[nodiscard]] bool next(Result& result);
+  [[nodiscard]] bool next(ItemRow& row);
+  [[nodiscard]] bool bad() const { return bad_; }
+
+ private:
+  [[nodiscard]] bool take_order(Request& request);
+  [[nodiscard]] bool take_answer(Result& result);
+  [[nodiscard]] bool take_more();
+  void give_next(Result& result);
+  [[nodiscard]] bool parse();
+  bool fail();
+  std::string_view body_;
+  std::size_t offset_ = 0;
+  bool bad_ = false;
+  Answer next_;             // of the answer that was read last
+  std::uint32_t more_ = 0;  // answers that follow it so
+  storage::TokenReader tokens_{storage::TokenLimits{4, 16384}};
+};
+
+}  // namespace stampede::actors

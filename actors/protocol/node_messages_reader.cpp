@@ -1,0 +1,289 @@
+// The reading half of the messages between webapp and backend.
+
+#include <limits>
+
+#include "actors/protocol/node_messages.h"
+#include "storage/msgpack/msgpack_cursor.h"
+
+namespace stampede::actors {
+
+using storage::ParseOutcome;
+using storage::Token;
+using Type = Token::Type;
+
+namespace {
+
+// Reads the elements of one array in order; any element of a wrong type makes it bad for good.
+class Elements {
+ public:
+  Elements(const std::vector<Token>& tokens, std::size_t array) : tokens_(tokens), at_(array + 1) {
+    ok_ = array < tokens.size() && tokens[array].type == Type::array;
+    left_ = ok_ ? tokens[array].size : 0;
+  }
+  std::uint64_t number() {
+    const auto* token = take(Type::unsigned_int);
+    return token ? token->number : 0;
+  }
+  std::int64_t signed_number() {
+    if (ok_ && left_ > 0 && tokens_[at_].type == Type::negative_int)
+      return static_cast<std::int64_t>(take(Type::negative_int)->number);
+    const auto value = number();
+    ok_ = ok_ && value <= kItemIdMax;
+    return static_cast<std::int64_t>(value);
+  }
+  template <class T>
+  T small() {
+    const auto value = number();
+    ok_ = ok_ && value <= static_cast<std::uint64_t>(std::numeric_limits<T>::max());
+    return static_cast<T>(value);
+  }
+  std::string_view text() {
+    const auto* token = take(Type::str);
+    return token ? token->text : std::string_view{};
+  }
+  bool is_nil() {
+    if (!ok_ || left_ == 0 || tokens_[at_].type != Type::nil) return false;
+    return take(Type::nil) != nullptr;
+  }
+  std::size_t array() {  // the index of the next element, which is an array
+    const auto index = at_;
+    take(Type::array);
+    return index;
+  }
+  [[nodiscard]] bool done() const { return ok_ && left_ == 0; }
+
+ private:
+  const Token* take(Type type) {
+    if (!ok_ || left_ == 0 || tokens_[at_].type != type) {
+      ok_ = false;
+      return nullptr;
+    }
+    const auto* token = &tokens_[at_];
+    at_ = token->end;
+    --left_;
+    return token;
+  }
+  const std::vector<Token>& tokens_;
+  std::size_t at_;
+  std::uint32_t left_ = 0;
+  bool ok_ = false;
+};
+
+bool read_row(const std::vector<Token>& tokens, std::size_t array, ItemRow& row) {
+  Elements elements(tokens, array);
+  row.item = elements.number();
+  row.name = elements.text();
+  row.price_cents = elements.signed_number();
+  row.total = elements.signed_number();
+  row.left = elements.signed_number();
+  row.seq = elements.number();
+  row.limit_per_user = elements.small<std::uint32_t>();
+  row.max_qty = elements.small<std::uint32_t>();
+  return elements.done();
+}
+
+bool read_rows(const std::vector<Token>& tokens, std::size_t array, std::vector<ItemRow>& rows) {
+  auto at = array + 1;
+  for (std::uint32_t i = 0; i < tokens[array].size; ++i, at = tokens[at].end)
+    if (!read_row(tokens, at, rows.emplace_back())) return false;
+  return true;
+}
+
+}  // namespace
+
+bool BodyReader::fail() {
+  bad_ = true;
+  return false;
+}
+
+bool BodyReader::parse() {
+  if (bad_ || offset_ == body_.size()) return false;
+  if (tokens_.parse(body_, offset_) != ParseOutcome::ok) return fail();
+  return true;
+}
+
+namespace {
+
+// Reads the elements of one array at the front of `bytes`, as Elements does, without a token list.
+// All of it goes into its callers, which keep the cursor in registers.
+class FlatArray {
+ public:
+  [[gnu::always_inline]] FlatArray(std::string_view bytes, std::uint32_t size) : cursor_(bytes) {
+    Value head;
+    ok_ = cursor_.next(head) && head.type == Type::array && head.size == size;
+  }
+  [[gnu::always_inline]] std::uint64_t number() {
+    std::uint64_t number = 0;
+    ok_ = ok_ && cursor_.next_unsigned(number);
+    return number;
+  }
+  template <class T>
+  [[gnu::always_inline]] T small() {
+    const auto value = number();
+    ok_ = ok_ && value <= std::numeric_limits<T>::max();
+    return static_cast<T>(value);
+  }
+  [[gnu::always_inline]] std::string_view text() {
+    std::string_view text;
+    if (ok_ && cursor_.next_short_text(text)) return text;
+    Value value;
+    ok_ = ok_ && cursor_.next(value) && value.type == Type::str;
+    return value.text;
+  }
+  [[gnu::always_inline]] std::optional<std::int64_t> signed_number_or_nil() {
+    if (std::uint64_t number = 0; ok_ && cursor_.next_unsigned(number)) {
+      ok_ = number <= kItemIdMax;
+      return static_cast<std::int64_t>(number);
+    }
+    Value value;
+    ok_ = ok_ && cursor_.next(value);
+    if (!ok_ || value.type == Type::nil) return std::nullopt;
+    ok_ = value.type == Type::negative_int;
+    return static_cast<std::int64_t>(value.number);
+  }
+  [[nodiscard]] bool ok() const { return ok_; }
+  [[nodiscard]] std::size_t bytes() const { return cursor_.offset(); }
+
+ private:
+  using Value = storage::MsgpackCursor::Value;
+  storage::MsgpackCursor cursor_;
+  bool ok_ = true;
+};
+
+}  // namespace
+
+// False: the next entry is something else, or malformed; nothing was taken.
+bool BodyReader::take_order(Request& request) {
+  if (bad_ || offset_ == body_.size()) return false;
+  FlatArray entry(body_.substr(offset_), 5);
+  if (entry.number() != static_cast<std::uint64_t>(RequestKind::order)) return false;
+  request.kind = RequestKind::order;
+  request.id = entry.text();
+  request.item = entry.number();
+  request.user = entry.text();
+  request.qty = entry.small<std::uint32_t>();
+  if (entry.ok()) offset_ += entry.bytes();
+  return entry.ok();
+}
+
+bool BodyReader::take_answer(Result& result) {
+  if (bad_ || offset_ == body_.size()) return false;
+  FlatArray entry(body_.substr(offset_), 8);
+  if (entry.number() != static_cast<std::uint64_t>(ResultKind::answer)) return false;
+  result.kind = ResultKind::answer;
+  auto& answer = result.answer;
+  answer.state = static_cast<State>(entry.small<std::uint8_t>());
+  answer.reason = static_cast<RejectReason>(entry.small<std::uint8_t>());
+  answer.lsn = entry.number();
+  answer.item = entry.number();
+  answer.qty = entry.small<std::uint32_t>();
+  answer.left = entry.signed_number_or_nil();
+  const auto flags = entry.small<std::uint8_t>();
+  answer.stored = (flags & 1) != 0;
+  answer.replayed = (flags & 2) != 0;
+  if (!entry.ok() || answer.state > State::rejected || flags > 3) return false;
+  result.items.clear();
+  offset_ += entry.bytes();
+  return true;
+}
+
+// False: what comes is something else. More answers than a work message has orders are refused.
+bool BodyReader::take_more() {
+  if (bad_ || offset_ == body_.size() || next_.state == State::invalid) return false;
+  FlatArray entry(body_.substr(offset_), 2);
+  if (entry.number() != static_cast<std::uint64_t>(ResultKind::more)) return false;
+  more_ = entry.small<std::uint32_t>();
+  if (!entry.ok() || more_ == 0 || more_ > kBatchOrdersMax) {
+    more_ = 0;
+    return false;
+  }
+  offset_ += entry.bytes();
+  return true;
+}
+
+void BodyReader::give_next(Result& result) {
+  result.kind = ResultKind::answer;
+  result.answer = next_;
+  result.items.clear();
+  make_next(next_);
+  --more_;
+}
+
+bool BodyReader::next(Request& request) {
+  if (take_order(request)) return true;
+  if (!parse()) return false;
+  Elements elements(tokens_.tokens(), 0);
+  request.kind = static_cast<RequestKind>(elements.small<std::uint8_t>());
+  switch (request.kind) {
+    case RequestKind::get:
+      request.id = elements.text();
+      break;
+    case RequestKind::items:
+      request.item = elements.number();
+      request.qty = elements.small<std::uint32_t>();
+      break;
+    case RequestKind::item_put:
+      request.id = elements.text();
+      request.item = elements.number();
+      request.name = elements.text();
+      request.price_cents = elements.signed_number();
+      request.total = elements.signed_number();
+      request.limit_per_user = elements.small<std::uint32_t>();
+      request.max_qty = elements.small<std::uint32_t>();
+      break;
+    case RequestKind::stock_change:
+      request.id = elements.text();
+      request.item = elements.number();
+      request.total = elements.signed_number();
+      break;
+    default:
+      return fail();
+  }
+  return elements.done() || fail();
+}
+
+bool BodyReader::next(Result& result) {
+  if (more_ == 0 && take_answer(result)) {
+    next_ = result.answer;
+    make_next(next_);
+    return true;
+  }
+  if (more_ > 0 || take_more()) {
+    give_next(result);
+    return true;
+  }
+  next_.state = State::invalid;
+  if (!parse()) return false;
+  const auto& tokens = tokens_.tokens();
+  Elements elements(tokens, 0);
+  result.kind = static_cast<ResultKind>(elements.small<std::uint8_t>());
+  result.items.clear();
+  switch (result.kind) {
+    case ResultKind::error:
+      result.code = static_cast<Code>(elements.small<std::uint16_t>());
+      result.field = elements.is_nil() ? std::string_view{} : elements.text();
+      return elements.done() || fail();
+    case ResultKind::items: {
+      result.next = elements.is_nil() ? std::nullopt : std::optional(elements.number());
+      const auto rows = elements.array();
+      return (elements.done() && read_rows(tokens, rows, result.items)) || fail();
+    }
+    case ResultKind::item_changed: {
+      result.changed = elements.small<std::uint8_t>() != 0;
+      const auto row = elements.array();
+      return (elements.done() && read_row(tokens, row, result.items.emplace_back())) || fail();
+    }
+    case ResultKind::answer:  // take_answer() and take_more() refused them
+    case ResultKind::more:
+    case ResultKind::invalid:
+      break;
+  }
+  return fail();
+}
+
+bool BodyReader::next(ItemRow& row) {
+  if (!parse()) return false;
+  return read_row(tokens_.tokens(), 0, row) || fail();
+}
+
+}  // namespace stampede::actors

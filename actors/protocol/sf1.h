@@ -1,0 +1,142 @@
+#pragma once
+
+// SF1, the client protocol (contract §3): one frame, one msgpack map, one request; the answer is
+// one map. A frame that holds an array of order maps is a batch; the answer is one array. Pure
+// functions, no I/O, no clock; views point into the frame that was decoded. Hex and decoded
+// examples for clients in other languages: test/vectors/sf1.json.
+//
+// What the contract leaves open, decided here: a key that is there twice is refused (bad_request,
+// the key as field; a second `id` is bad_protocol); text may be str or bin; nil is no value of any
+// known key; `items` takes `item`, or `from` and `limit`, not both.
+// Of batches: a frame with an entry that is no map, or whose `id` is malformed, is refused whole
+// with one map (bad_protocol, or too_large for a batch beyond its bounds), and nothing of it is
+// decided; every other fault is an error in its entry's place and the others go on. An entry obeys
+// the bounds of a map that comes alone (depth, 64 KiB). Another op than `order` is bad_request,
+// field `op`. `ack` is ignored, as it is from a REQ: a batch has one answer. `deadline_ms` limits
+// how long its entry makes the array wait; an entry whose answer comes later, but before the array
+// left, gets its answer. The answer to an empty array is an empty array.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "actors/protocol/node_messages.h"
+#include "actors/sale/codes.h"
+#include "storage/msgpack/byte_buffer.h"
+#include "storage/msgpack/msgpack_cursor.h"
+
+namespace stampede::actors {
+
+inline constexpr std::size_t kSf1MapBytesMax = 64 * 1024;
+inline constexpr unsigned kSf1DepthMax = 4;
+inline constexpr std::size_t kSf1BatchBytesMax = 256 * 1024;
+inline constexpr std::uint32_t kSf1BatchOrdersMax = 1000;
+inline constexpr int kSf1Version = 1;
+// Requests that may be open on one connection without an answer being dropped for want of room. The
+// webapp's queue for it holds twice as many: ZeroMQ counts what was taken out in halves of a queue.
+inline constexpr std::uint64_t kSf1OpenMax = 8192;
+inline constexpr std::int64_t kDeadlineDefaultMs = 5000;
+inline constexpr std::int64_t kDeadlineMaxMs = 60'000;
+
+enum class ClientOp : std::uint8_t { invalid = 0, order = 1, get = 2, items = 3, ping = 4 };
+
+// What a client asks, over SF1 or HTTP. Checked: every field holds an allowed value.
+struct ClientRequest {
+  ClientOp op = ClientOp::invalid;
+  bool ack = false;        // order: say `queued` first
+  bool one_item = false;   // items: exactly `item`
+  std::string_view id;     // empty: none given
+  std::uint64_t item = 0;  // items: from
+  std::string_view user;
+  std::uint32_t qty = 1;
+  std::uint32_t limit = static_cast<std::uint32_t>(kItemsPageMax);
+  std::int64_t deadline_ms = kDeadlineDefaultMs;
+};
+
+struct Refusal {
+  Code code = Code::none;
+  std::string_view id;     // empty: not known or malformed
+  std::string_view field;  // empty: none
+};
+
+// Thread-compatible. Views in request() and refusal() point into the frame.
+class Sf1Decoder {
+ public:
+  // A frame that holds one map. True: request() is valid. False: refusal() says why. Both live
+  // until the next call.
+  [[nodiscard]] bool decode(std::string_view frame);
+
+  // A frame that holds an array: open_batch(), then next_entry() exactly unread() times, or until
+  // it says that the frame is damaged.
+  [[nodiscard]] static bool is_batch(std::string_view frame);
+  [[nodiscard]] bool open_batch(std::string_view frame);  // false: refusal() is the frame's
+  [[nodiscard]] std::uint32_t unread() const { return unread_; }
+  [[nodiscard]] std::size_t bytes_left() const { return cursor_.left(); }  // not looked at yet
+  enum class Entry : std::uint8_t {
+    order,    // request() is an order
+    refused,  // refusal() is this entry's
+    damaged,  // refusal() is the frame's; none of its orders may be decided
+  };
+  [[nodiscard]] Entry next_entry();
+
+  [[nodiscard]] const ClientRequest& request() const { return request_; }
+  [[nodiscard]] const Refusal& refusal() const { return refusal_; }
+
+ private:
+  using Cursor = storage::MsgpackCursor;
+  using Value = Cursor::Value;
+  bool refuse(Code code, std::string_view field = {});
+  bool read_map();
+  static bool read_key(Cursor& cursor, std::uint8_t& known);
+  bool read_value(Cursor& cursor, unsigned known, bool& taken);
+  static bool skip_nested(Cursor& cursor, const Value& value);
+  bool take_text(unsigned key, std::string_view text);
+  bool take_unsigned(unsigned key, std::uint64_t number);
+  bool take_value(unsigned key, const Value& value);
+  void take_op(std::string_view op);
+  bool check();
+  bool check_fields();
+  [[nodiscard]] bool seen(unsigned key) const { return (seen_ & (1U << key)) != 0; }
+  [[nodiscard]] bool malformed(unsigned key) const {
+    return ((bad_ | duplicate_) & (1U << key)) != 0;
+  }
+
+  storage::MsgpackCursor cursor_;
+  ClientRequest request_;
+  Refusal refusal_;
+  std::uint64_t from_ = 0;
+  std::uint32_t unread_ = 0;  // entries of a batch
+  unsigned seen_ = 0;         // one bit per known key: it is there,
+  unsigned bad_ = 0;          // … its value is not allowed,
+  unsigned duplicate_ = 0;    // … it is there twice
+  bool op_known_ = false;
+  // The keys of the map before, by their place: most clients make all their maps alike, so these
+  // are the ones to look for first.
+  std::array<std::uint8_t, 16> usual_{};
+};
+
+// Encoders append one map to `out`. `id` empty: the key is left out.
+void append_sf1_array(std::string& out, std::uint32_t entries);  // the head; its entries follow
+void append_sf1_answer(std::string& out, std::string_view id, const Answer& answer);
+void append_sf1_queued(std::string& out, std::string_view id);
+void append_sf1_error(std::string& out, std::string_view id, Code code, std::string_view field);
+void append_sf1_items(std::string& out, std::string_view id, const std::vector<ItemRow>& rows,
+                      std::optional<std::uint64_t> next);
+void append_sf1_pong(std::string& out, std::string_view id, std::string_view state);
+
+// The same, of an array that is answered.
+void append_sf1_array(storage::ByteBuffer& out, std::uint32_t entries);
+void append_sf1_answer(storage::ByteBuffer& out, std::string_view id, const Answer& answer);
+void append_sf1_error(storage::ByteBuffer& out, std::string_view id, Code code,
+                      std::string_view field);
+
+// The second frame of a news message; `ts_ms` is wall-clock time in ms since 1970.
+void append_sf1_news(std::string& out, const ItemRow& row, std::int64_t ts_ms);
+
+// "open" or "sold_out", as clients see an item.
+std::string_view item_state(const ItemRow& row);
+
+}  // namespace stampede::actors

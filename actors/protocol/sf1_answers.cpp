@@ -1,0 +1,164 @@
+// The writing half of SF1.
+
+#include <array>
+#include <charconv>
+
+#include "actors/protocol/sf1.h"
+#include "storage/msgpack/msgpack_writer.h"
+
+namespace stampede::actors {
+
+namespace {
+
+using Writer = storage::MsgpackWriter;
+
+// More than all keys, heads, numbers and words of one map take; texts of variable length count
+// beside it.
+constexpr std::size_t kMapBytes = 160;
+
+constexpr std::uint32_t one_if(bool there) {
+  return there ? 1U : 0U;
+}
+
+struct Decimal {
+  std::array<char, 20> digits;
+  std::size_t size;
+  [[nodiscard]] std::string_view text() const { return {digits.data(), size}; }
+};
+
+// 64-bit numbers go as text: some readers lose digits above 2^53.
+Decimal decimal(std::uint64_t value) {
+  Decimal made;
+  char* const begin = made.digits.data();
+  made.size =
+      static_cast<std::size_t>(std::to_chars(begin, begin + made.digits.size(), value).ptr - begin);
+  return made;
+}
+
+// The states in which nearly all answers are stand in the program.
+void write_state(Writer& map, State state) {
+  if (state == State::confirmed) return map.literal("confirmed");
+  if (state == State::rejected) return map.literal("rejected");
+  map.text(to_text(state));
+}
+
+void write_id(Writer& map, std::string_view id) {
+  if (id.empty()) return;
+  map.literal("id");
+  map.text(id);
+}
+
+void append_row(std::string& out, const ItemRow& row) {
+  Writer map(out, kMapBytes + row.name.size());
+  map.map(7);
+  map.literal("item"), map.number(row.item);
+  map.literal("name"), map.text(row.name);
+  map.literal("price_cents"), map.signed_number(row.price_cents);
+  map.literal("total"), map.signed_number(row.total);
+  map.literal("left"), map.signed_number(row.left);
+  map.literal("seq"), map.text(decimal(row.seq).text());
+  map.literal("state"), map.text(item_state(row));
+}
+
+}  // namespace
+
+std::string_view item_state(const ItemRow& row) {
+  return row.left > 0 ? "open" : "sold_out";
+}
+
+// Each of these three for a string and for a buffer.
+namespace {
+
+template <class Out>
+void write_answer(Out& out, std::string_view id, const Answer& answer) {
+  const bool confirmed = answer.state == State::confirmed;
+  const bool rejected = answer.state == State::rejected;
+  Writer map(out, kMapBytes + id.size());
+  map.map(5 + one_if(confirmed || rejected) + one_if(answer.left.has_value()) +
+          one_if(answer.replayed));
+  map.literal("id"), map.text(id);
+  map.literal("state"), write_state(map, answer.state);
+  if (confirmed) map.literal("order_id"), map.text(decimal(answer.lsn).text());
+  if (rejected) map.literal("reason"), map.text(storage::to_text(answer.reason));
+  map.literal("item"), map.number(answer.item);
+  map.literal("qty"), map.number(answer.qty);
+  if (answer.left) map.literal("left"), map.signed_number(*answer.left);
+  map.literal("stored"), map.boolean(answer.stored);
+  if (answer.replayed) map.literal("replayed"), map.boolean(true);
+}
+
+template <class Out>
+void write_error(Out& out, std::string_view id, Code code, std::string_view field) {
+  const auto& about = info(code);
+  Writer map(out, kMapBytes + id.size() + field.size() + about.text.size() + about.message.size());
+  map.map(3 + one_if(!id.empty()) + one_if(about.retry_after_ms > 0) + one_if(!field.empty()));
+  write_id(map, id);
+  map.literal("code"), map.text(about.text);
+  map.literal("message"), map.text(about.message);
+  map.literal("retry"), map.boolean(about.retry);
+  if (about.retry_after_ms > 0)
+    map.literal("retry_after_ms"), map.signed_number(about.retry_after_ms);
+  if (!field.empty()) map.literal("field"), map.text(field);
+}
+
+}  // namespace
+
+void append_sf1_array(std::string& out, std::uint32_t entries) {
+  Writer(out, 5).array(entries);
+}
+void append_sf1_array(storage::ByteBuffer& out, std::uint32_t entries) {
+  Writer(out, 5).array(entries);
+}
+void append_sf1_answer(std::string& out, std::string_view id, const Answer& answer) {
+  write_answer(out, id, answer);
+}
+void append_sf1_answer(storage::ByteBuffer& out, std::string_view id, const Answer& answer) {
+  write_answer(out, id, answer);
+}
+void append_sf1_error(std::string& out, std::string_view id, Code code, std::string_view field) {
+  write_error(out, id, code, field);
+}
+void append_sf1_error(storage::ByteBuffer& out, std::string_view id, Code code,
+                      std::string_view field) {
+  write_error(out, id, code, field);
+}
+
+void append_sf1_queued(std::string& out, std::string_view id) {
+  Writer map(out, kMapBytes + id.size());
+  map.map(2);
+  map.literal("id"), map.text(id);
+  map.literal("state"), map.text(to_text(State::queued));
+}
+
+void append_sf1_items(std::string& out, std::string_view id, const std::vector<ItemRow>& rows,
+                      std::optional<std::uint64_t> next) {
+  {
+    Writer map(out, kMapBytes + id.size());
+    map.map(1 + one_if(!id.empty()) + one_if(next.has_value()));
+    write_id(map, id);
+    if (next) map.literal("next"), map.number(*next);
+    map.literal("items"), map.array(static_cast<std::uint32_t>(rows.size()));
+  }
+  for (const auto& row : rows) append_row(out, row);
+}
+
+void append_sf1_pong(std::string& out, std::string_view id, std::string_view state) {
+  Writer map(out, kMapBytes + id.size() + state.size());
+  map.map(2 + one_if(!id.empty()));
+  write_id(map, id);
+  map.literal("state"), map.text(state);
+  map.literal("proto"), map.number(kSf1Version);
+}
+
+void append_sf1_news(std::string& out, const ItemRow& row, std::int64_t ts_ms) {
+  Writer map(out, kMapBytes);
+  map.map(6);
+  map.literal("item"), map.number(row.item);
+  map.literal("left"), map.signed_number(row.left);
+  map.literal("total"), map.signed_number(row.total);
+  map.literal("seq"), map.text(decimal(row.seq).text());
+  map.literal("ts"), map.signed_number(ts_ms);
+  map.literal("state"), map.text(item_state(row));
+}
+
+}  // namespace stampede::actors

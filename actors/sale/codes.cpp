@@ -1,0 +1,84 @@
+#include "actors/sale/codes.h"
+
+#include <array>
+
+namespace stampede::actors {
+
+namespace {
+
+constexpr std::array<CodeInfo, 17> kCodes{{
+    {Code::none, "none", 200, false, 0, "no error"},
+    {Code::sold_out, "sold_out", 409, false, 0, "the item is sold out"},
+    {Code::limit_reached, "limit_reached", 409, false, 0,
+     "the user's limit on this item is reached"},
+    {Code::unknown_item, "unknown_item", 404, false, 0, "there is no such item"},
+    {Code::unknown_request, "unknown_request", 404, true, 0,
+     "no decision is known for this request id yet; order again with the same id"},
+    {Code::bad_request, "bad_request", 400, false, 0,
+     "a field is missing or has a value not allowed"},
+    {Code::bad_protocol, "bad_protocol", 400, false, 0, "the message is not one SF1 request"},
+    {Code::unknown_op, "unknown_op", 400, false, 0, "op is none of order, get, items, ping"},
+    {Code::key_reused, "key_reused", 422, false, 0,
+     "the request id was used before with other item, user or qty"},
+    {Code::too_large, "too_large", 413, false, 0,
+     "a map over 64 KiB, or a batch over 1000 orders or 256 KiB"},
+    {Code::overloaded, "overloaded", 503, true, 200, "no room for this order now; try again"},
+    {Code::replaying, "replaying", 503, true, 500, "the backend is replaying its log; try again"},
+    {Code::draining, "draining", 503, true, 2000, "the system is being stopped; try again"},
+    {Code::no_backend, "no_backend", 503, true, 500, "no backend is serving now; try again"},
+    {Code::log_unavailable, "log_unavailable", 503, true, 1000,
+     "the command log cannot be written now; try again"},
+    {Code::deadline_passed, "deadline_passed", 504, true, 0,
+     "not decided in time; ask again with the same id"},
+    {Code::internal, "internal", 500, true, 500, "an unexpected fault; ask again with the same id"},
+}};
+
+}  // namespace
+
+const CodeInfo& info(Code code) {
+  for (const auto& entry : kCodes)
+    if (entry.code == code) return entry;
+  return info(Code::internal);
+}
+
+std::optional<Code> parse_code(std::string_view text) {
+  for (const auto& entry : kCodes)
+    if (entry.text == text) return entry.code;
+  return std::nullopt;
+}
+
+std::string_view to_text(Phase phase) {
+  switch (phase) {
+    case Phase::starting:
+      return "starting";
+    case Phase::replaying:
+      return "replaying";
+    case Phase::serving:
+      return "ready";
+    case Phase::draining:
+      return "draining";
+    case Phase::stopped:
+      return "stopped";
+    case Phase::invalid:
+      break;
+  }
+  return "no_backend";
+}
+
+Code refusal_for(Phase phase) {
+  switch (phase) {
+    case Phase::starting:
+    case Phase::replaying:
+      return Code::replaying;
+    case Phase::draining:
+      return Code::draining;
+    case Phase::serving:
+      return Code::none;
+    case Phase::stopped:
+    case Phase::invalid:
+      break;
+  }
+  return Code::no_backend;
+}
+
+}  // namespace stampede::actors

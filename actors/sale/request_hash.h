@@ -1,0 +1,34 @@
+#pragma once
+
+// Keyed hashes of what clients choose (SipHash-2-4, libsodium). The key is the log's uuid, so
+// hashes outlive restarts and cannot be steered by clients who do not know it. Pure; thread-safe.
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "storage/commands/command.h"
+
+namespace stampede::actors {
+
+using LogUuid = std::array<std::uint8_t, 16>;
+
+class RequestHasher {
+ public:
+  explicit RequestHasher(const LogUuid& key) : key_(key) {}
+
+  [[nodiscard]] storage::RequestHash id(std::string_view request_id) const;
+  // What a repeat of an order must have in common with the first: item, user, qty.
+  [[nodiscard]] std::uint64_t order_content(std::uint64_t item, std::string_view user,
+                                            std::uint32_t qty) const;
+  // The same for an item change; `what` distinguishes kinds of change.
+  [[nodiscard]] std::uint64_t change_content(std::uint8_t what, std::uint64_t item,
+                                             std::string_view name, std::int64_t a, std::int64_t b,
+                                             std::int64_t c, std::int64_t d) const;
+  [[nodiscard]] std::uint64_t user_on_item(std::uint64_t item, std::string_view user) const;
+
+ private:
+  LogUuid key_;
+};
+
+}  // namespace stampede::actors

@@ -1,0 +1,64 @@
+#pragma once
+
+// One process that the supervisor answers for, held by a pidfd: the fd becomes readable when the
+// process ends, and a signal sent through it never hits a later process with the same number.
+// A process is either spawned (our child: its exit status is known) or adopted (started by an
+// earlier supervisor: only its end is seen). Nothing here blocks. One thread.
+//
+// No PR_SET_PDEATHSIG: nodes outlive their supervisor on purpose.
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "actors/node/node_lock.h"
+
+namespace stampede::actors {
+
+struct SpawnRequest {
+  std::vector<std::string> arguments;  // after argv[0]; the program is this one (/proc/self/exe)
+  std::filesystem::path output;        // stdout and stderr are appended here; empty: inherited
+  bool with_failpoints = false;        // passes STAMPEDE_FAILPOINTS on
+  std::string failpoints;              // given as STAMPEDE_FAILPOINTS instead; empty: not
+};
+
+// How a process ended; both empty when nobody can know.
+struct ProcessEnd {
+  std::optional<int> exit_code;
+  std::optional<int> signal;
+};
+std::string to_text(const ProcessEnd& end);  // "exit 70", "SIGKILL", "killed or crashed"
+
+class WatchedProcess {
+ public:
+  // The child gets its own session, an empty signal mask and default signal actions.
+  static std::variant<WatchedProcess, std::string> spawn(const SpawnRequest& request);
+  // Empty when that process is gone.
+  static std::optional<WatchedProcess> adopt(const ProcessId& process);
+
+  WatchedProcess(WatchedProcess&& other) noexcept
+      : id_(other.id_), fd_(std::exchange(other.fd_, -1)), child_(other.child_) {}
+  WatchedProcess& operator=(WatchedProcess&&) = delete;
+  ~WatchedProcess();
+
+  [[nodiscard]] pid_t pid() const { return id_.pid; }
+  [[nodiscard]] const ProcessId& id() const { return id_; }
+  [[nodiscard]] int fd() const { return fd_; }  // readable: the process ended
+  void signal(int number) const;
+  [[nodiscard]] bool ended() const;
+  // Once, after the end. Reaps our own child.
+  ProcessEnd take_end();
+
+ private:
+  WatchedProcess(const ProcessId& id, int fd, bool child) : id_(id), fd_(fd), child_(child) {}
+  ProcessId id_;
+  int fd_;
+  bool child_;
+};
+
+}  // namespace stampede::actors

@@ -1,0 +1,180 @@
+#include "actors/supervisor/supervised_node.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <ctime>
+#include <string_view>
+
+#include "actors/node/exit_note.h"
+#include "actors/node/node.h"
+#include "actors/node/node_lock.h"
+
+namespace stampede::actors {
+namespace {
+
+using nlohmann::json;
+
+// Members of a heartbeat that `status` shows for the system instead of for the node.
+constexpr std::array<std::string_view, 3> kSystemMembers{"items", "log", "database"};
+// Members that the link adds for the supervisor alone.
+constexpr std::array<std::string_view, 6> kLinkMembers{"node",  "role", "instance",
+                                                       "phase", "ts",   "replies"};
+
+double uptime_s(const ProcessId& process) {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  const double boot = static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+  const double start =
+      static_cast<double>(process.start_time) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+  return std::max(0.0, static_cast<double>(static_cast<std::int64_t>((boot - start) * 10)) / 10);
+}
+
+Beat beat_of(const json& report, bool own_work) {
+  Beat beat;
+  beat.phase = static_cast<Phase>(report.value("phase", std::uint16_t{0}));
+  beat.work_waiting = own_work && report.value("work_waiting", false);
+  beat.disk_waiting = report.value("disk_waiting", false);
+  beat.progress = report.value("progress", std::uint64_t{0});
+  return beat;
+}
+
+}  // namespace
+
+RestartOptions restart_options(const config::Supervisor& config) {
+  RestartOptions options;
+  options.backoff_min = config.restart_backoff_min_ms;
+  options.backoff_max = config.restart_backoff_max_ms;
+  options.beat_limit = Ms{config.heartbeat_ms} * config.missed_heartbeats_max;
+  options.stall_limit = config.stall_ms;
+  return options;
+}
+
+SupervisedNode::SupervisedNode(std::string role, int index, const config::Config& config)
+    : role_(std::move(role)),
+      index_(index),
+      id_(role_ + "-" + std::to_string(index)),
+      config_(config),
+      policy_(restart_options(config.supervisor)) {}
+
+SpawnRequest SupervisedNode::spawn_request() const {
+  SpawnRequest request;
+  request.arguments = {"--run-dir", config_.run_dir.string()};
+  if (!config_.origin.empty()) {
+    request.arguments.insert(request.arguments.end(), {"--config", config_.origin.string()});
+  }
+  request.arguments.insert(request.arguments.end(),
+                           {role_, "--index", std::to_string(index_), "--wanted", "serve"});
+  request.output = config_.run_dir / "log" / (id_ + ".log");
+  request.with_failpoints = !started_before_;
+  if (!next_failpoints_.empty()) request.failpoints = next_failpoints_.front();
+  return request;
+}
+
+std::string SupervisedNode::bring_up(Ms now) {
+  instance_ = 0;
+  report_ = json::object();
+  kill_reason_.clear();
+  if (const auto holder = lock_holder(lock_file(config_.run_dir, id_))) {
+    auto adopted = WatchedProcess::adopt(holder->process);
+    if (!adopted) {
+      policy_.start_failed(now);
+      return id_ + ": its lock is held, but not by a node that gave its name; asking again";
+    }
+    process_.emplace(std::move(*adopted));
+    policy_.started(now);
+    return id_ + ": runs already, adopted pid " + std::to_string(process_->pid());
+  }
+  auto spawned = WatchedProcess::spawn(spawn_request());
+  if (auto* reason = std::get_if<std::string>(&spawned)) {
+    policy_.start_failed(now);
+    return id_ + ": " + *reason;
+  }
+  started_before_ = true;
+  if (!next_failpoints_.empty()) next_failpoints_.pop_front();
+  process_.emplace(std::move(std::get<WatchedProcess>(spawned)));
+  policy_.started(now);
+  return id_ + ": started, pid " + std::to_string(process_->pid());
+}
+
+std::string SupervisedNode::take_end(Ms now) {
+  const pid_t pid = process_->pid();
+  ProcessEnd end = process_->take_end();
+  process_.reset();
+  exit_reason_.clear();
+  if (const auto note = read_exit_note(config_.run_dir, id_); note && note->pid == pid) {
+    if (!end.exit_code && !end.signal) end.exit_code = note->code;
+    exit_reason_ = note->reason;
+  } else if (end.exit_code && *end.exit_code != 0) {
+    exit_reason_ = "see log/" + id_ + ".log";
+  }
+  exit_what_ = to_text(end);
+  if (!kill_reason_.empty()) {
+    exit_what_ = "SIGKILL";
+    exit_reason_ = kill_reason_;
+  }
+  exit_at_ = now;
+  // "Another one runs": true of a node that an earlier supervisor started and that this one did not
+  // see yet. Starting again finds its lock and adopts it.
+  const bool other_runs =
+      end.exit_code == kExitOtherWriter && lock_holder(lock_file(config_.run_dir, id_)).has_value();
+  policy_.ended(now, other_runs ? std::nullopt : end.exit_code);
+  std::string line = id_ + ": pid " + std::to_string(pid) + " ended, " + exit_what_;
+  if (!exit_reason_.empty()) line += ": " + exit_reason_;
+  return line + "; now " + std::string(to_text(policy_.state()));
+}
+
+bool SupervisedNode::take_report(Ms now, json report) {
+  if (!process_ || report.value("pid", pid_t{0}) != process_->pid()) return false;
+  instance_ = report.value("instance", std::uint64_t{0});
+  heard_at_ = now;
+  // Orders that wait in a webapp or broker wait for the backend. Those two do all their work in the
+  // thread that sends the heartbeats, so silence is what shows their hangs.
+  policy_.heard(now, beat_of(report, role_ == "backend"));
+  for (const auto member : kSystemMembers) {
+    const auto found = report.find(member);
+    if (found == report.end()) continue;
+    system_view_[std::string(member)] = std::move(*found);
+    report.erase(found);
+  }
+  for (const auto member : kLinkMembers) report.erase(std::string(member));
+  report_.update(report);  // members that come less often keep their last value
+  return true;
+}
+
+void SupervisedNode::terminate() {
+  if (process_) process_->signal(SIGTERM);
+}
+
+void SupervisedNode::kill(const std::string& why) {
+  if (!process_) return;
+  kill_reason_ = why;
+  process_->signal(SIGKILL);
+}
+
+json SupervisedNode::last_exit(Ms now) const {
+  if (exit_what_.empty()) return nullptr;
+  std::string text = exit_what_ + " " + std::to_string((now - exit_at_) / 1000) + " s ago";
+  if (!exit_reason_.empty()) text += ": " + exit_reason_;
+  return text;
+}
+
+json SupervisedNode::view(Ms now) const {
+  json view = process_ ? report_ : json::object();
+  view["node"] = id_;
+  view["role"] = role_;
+  view["state"] = to_text(policy_.state());
+  view["pid"] = process_ ? json(process_->pid()) : json(nullptr);
+  view["restarts"] = policy_.restarts();
+  view["uptime_s"] = process_ ? json(uptime_s(process_->id())) : json(nullptr);
+  view["last_exit"] = last_exit(now);
+  view["heartbeat_age_ms"] = process_ && instance_ != 0 ? json(now - heard_at_) : json(nullptr);
+  if (policy_.state() == NodeState::backing_off) {
+    view["restart_in_ms"] = std::max<Ms>(0, policy_.start_at() - now);
+  }
+  return view;
+}
+
+}  // namespace stampede::actors

@@ -1,0 +1,79 @@
+#pragma once
+
+// What the supervisor knows about one node: its restart policy, its process, its last heartbeat and
+// how it ended last. Owner: the supervisor's role; one thread. Times: milliseconds of its clock.
+
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "actors/supervisor/core/restart_policy.h"
+#include "actors/supervisor/process_watch.h"
+#include "config/settings/config.h"
+
+namespace stampede::actors {
+
+class SupervisedNode {
+ public:
+  // `config` outlives the node.
+  SupervisedNode(std::string role, int index, const config::Config& config);
+
+  const std::string& id() const { return id_; }
+  const std::string& role() const { return role_; }
+  RestartPolicy& policy() { return policy_; }
+  const RestartPolicy& policy() const { return policy_; }
+  // Empty between two processes.
+  const std::optional<WatchedProcess>& process() const { return process_; }
+  std::uint64_t instance() const { return instance_; }  // 0: not heard of yet
+
+  // Takes over the process that holds the node's lock, or else starts one. Returns one line about
+  // what was done. May block for 200 ms when a holder has not yet written its name.
+  std::string bring_up(Ms now);
+
+  // The process's fd became readable: reaps it, tells the policy. Returns one line about it.
+  std::string take_end(Ms now);
+
+  // A heartbeat. False when it is not from the present process.
+  bool take_report(Ms now, nlohmann::json report);
+
+  // Failpoints for one later process alone: each start takes the oldest text that waits.
+  void arm_next_start(std::string failpoints) { next_failpoints_.push_back(std::move(failpoints)); }
+  void disarm_next_starts() { next_failpoints_.clear(); }
+
+  void terminate();                   // SIGTERM; nothing without a process
+  void kill(const std::string& why);  // SIGKILL; `why` becomes part of last_exit
+
+  // This node's entry in `status`: its own members, then whatever its heartbeat carries.
+  [[nodiscard]] nlohmann::json view(Ms now) const;
+  // Members of the last heartbeat that belong to the whole system; survive the process's end.
+  [[nodiscard]] const nlohmann::json& system_view() const { return system_view_; }
+
+ private:
+  [[nodiscard]] SpawnRequest spawn_request() const;
+  [[nodiscard]] nlohmann::json last_exit(Ms now) const;
+
+  std::string role_;
+  int index_;
+  std::string id_;
+  const config::Config& config_;
+  RestartPolicy policy_;
+  std::optional<WatchedProcess> process_;
+  std::uint64_t instance_ = 0;
+  Ms heard_at_ = 0;
+  nlohmann::json report_ = nlohmann::json::object();
+  nlohmann::json system_view_ = nlohmann::json::object();
+  bool started_before_ = false;
+  std::deque<std::string> next_failpoints_;
+  std::string kill_reason_;
+  std::string exit_what_;  // empty: none yet
+  std::string exit_reason_;
+  Ms exit_at_ = 0;
+};
+
+RestartOptions restart_options(const config::Supervisor& config);
+
+}  // namespace stampede::actors

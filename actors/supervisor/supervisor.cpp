@@ -1,0 +1,86 @@
+#include "actors/supervisor/supervisor.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <future>
+#include <memory>
+
+#include "actors/http/http_server.h"
+#include "actors/node/node.h"
+#include "actors/node/node_log.h"
+#include "actors/supervisor/supervisor_role.h"
+
+namespace stampede::actors {
+namespace {
+
+constexpr int kStopMaxMs = 120'000;  // three stages of 35 s and a little
+
+int allowed_max(const std::string& role) {
+  return role == "webapp" ? 16 : 1;
+}
+
+std::string wrong_nodes(const std::string& text) {
+  return "--nodes " + text +
+         ": give a list like webapp=2,broker=1,backend=1 (webapp 0 to 16, the others 0 or 1)";
+}
+
+}  // namespace
+
+std::variant<std::vector<NodeCount>, std::string> parse_nodes(const std::string& text) {
+  std::vector<NodeCount> nodes{{"webapp", 0}, {"broker", 0}, {"backend", 0}};
+  std::size_t begin = 0;
+  while (begin <= text.size()) {
+    const auto end = std::min(text.find(',', begin), text.size());
+    const std::string part = text.substr(begin, end - begin);
+    const auto equals = part.find('=');
+    const auto known = std::find_if(nodes.begin(), nodes.end(), [&](const NodeCount& node) {
+      return node.role == part.substr(0, equals);
+    });
+    if (equals == std::string::npos || known == nodes.end()) return wrong_nodes(text);
+    const char* first = part.data() + equals + 1;
+    const char* last = part.data() + part.size();
+    const auto [rest, error] = std::from_chars(first, last, known->count);
+    const bool number = error == std::errc{} && rest == last && first != last;
+    if (!number || known->count < 0 || known->count > allowed_max(known->role)) {
+      return wrong_nodes(text);
+    }
+    begin = end + 1;
+  }
+  return nodes;
+}
+
+int run_supervisor(const config::Config& config, const std::vector<NodeCount>& nodes) {
+  std::error_code ignored;
+  std::filesystem::create_directories(config.run_dir / "log", ignored);
+  const auto running = std::make_shared<RunningProcesses>();
+  NodeOptions options;
+  options.role = "supervisor";
+  options.config = config;
+  options.drain_max_ms = kStopMaxMs;
+  options.at_once = [running] { running->kill_all(); };
+  caf::actor port;
+  const auto start = [&](NodeRuntime& node) {
+    // The HTTP port first: when it is taken this process ends, and no node may have been started.
+    std::promise<caf::actor> made;
+    auto handler = [ready = made.get_future().share(), handle = HttpHandler{}](
+                       HttpRequest request, HttpRespond respond) mutable {
+      if (!handle) handle = supervisor_http_handler(ready.get());
+      handle(std::move(request), std::move(respond));
+    };
+    // Status has no key of its own to ask for, so it stays on this host.
+    const bool loopback = config.net.bind.starts_with("127.");
+    const caf::actor http =
+        spawn_http_server(node.system(), loopback ? config.net.bind : "127.0.0.1",
+                          config.net.port_base, std::move(handler));
+    port = spawn_supervisor_port(node, nodes, running);
+    made.set_value(port);
+    node.watch("port", port);
+    node.watch("http", http);
+  };
+  return run_node(std::move(options), start, [&](NodeRuntime&) { stop_supervisor_port(port); });
+}
+
+}  // namespace stampede::actors

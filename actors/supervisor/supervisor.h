@@ -1,0 +1,31 @@
+#pragma once
+
+// The supervisor: starts the nodes as child processes, sees their ends and hangs, restarts them,
+// repeats the wanted state and the operator's commands to them, and answers on admin.sock and HTTP.
+//
+// One port thread does it all (policy: restart_policy; processes: process_watch; requests:
+// command_desk). Nodes outlive it: a new supervisor adopts the ones that run.
+
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "config/settings/config.h"
+
+namespace stampede::actors {
+
+struct NodeCount {
+  std::string role;  // "webapp", "broker", "backend"
+  int count = 0;
+};
+
+// "webapp=2,broker=1,backend=1" or a text that says what is wrong and what is allowed.
+std::variant<std::vector<NodeCount>, std::string> parse_nodes(const std::string& text);
+inline constexpr const char* kNodesDefault = "webapp=1,broker=1,backend=1";
+
+// Runs until SIGTERM, which stops the nodes first (webapps, broker, backend; at most 35 s each,
+// then SIGKILL). A second SIGTERM kills them and ends at once. Returns the exit code.
+int run_supervisor(const config::Config& config, const std::vector<NodeCount>& nodes);
+
+}  // namespace stampede::actors

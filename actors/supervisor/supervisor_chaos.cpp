@@ -1,0 +1,132 @@
+#include "actors/supervisor/supervisor_chaos.h"
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+
+#include "actors/node/node_log.h"
+
+namespace stampede::actors {
+namespace {
+
+using nlohmann::json;
+
+constexpr Ms kCommandTimeout = 30'000;
+constexpr Ms kPauseMax = 600'000;
+constexpr std::array<std::string_view, 4> kRequests{"kill", "pause", "failpoints", "undo"};
+
+}  // namespace
+
+SupervisedNode* find_node(const SupervisedNodes& nodes, const std::string& name) {
+  for (const auto& node : nodes) {
+    if (node->id() == name || node->id() == name + "-1") return node.get();
+  }
+  return nullptr;
+}
+
+json refusal(const char* code, const std::string& message, int exit) {
+  return {{"error", code}, {"message", message}, {"exit", exit}};
+}
+
+json unknown_node(const SupervisedNodes& nodes, const std::string& name) {
+  json names = json::array();
+  for (const auto& node : nodes) names.push_back(node->id());
+  json made = refusal("unknown node", "there is no node " + name, 2);
+  made["nodes"] = std::move(names);
+  return made;
+}
+
+bool SupervisorChaos::knows(std::string_view what) {
+  return std::find(kRequests.begin(), kRequests.end(), what) != kRequests.end();
+}
+
+void SupervisorChaos::take(Ms now, const json& request, const Respond& respond) {
+  if (!dev_) {
+    return respond(refusal("not_allowed",
+                           "chaos is refused because dev is false; set dev = true in the "
+                           "configuration of a system that you may break",
+                           6));
+  }
+  const auto what = request.at("do").get<std::string>();
+  if (what == "undo") {
+    undo(now);
+    return respond({{"ok", true}});
+  }
+  const auto name = request.value("node", std::string{});
+  SupervisedNode* node = find_node(nodes_, name);
+  if (node == nullptr) return respond(unknown_node(nodes_, name));
+  if (what == "kill") return kill(now, *node, request, respond);
+  if (what == "pause") return pause(now, *node, request, respond);
+  arm(now, *node, request, respond);
+}
+
+void SupervisorChaos::kill(Ms now, SupervisedNode& node, const json& request,
+                           const Respond& respond) {
+  if (request.contains("actor")) {
+    return command(now, node, {{"do", "kill_actor"}, {"actor", request.at("actor")}}, respond);
+  }
+  if (!node.process()) return command(now, node, {}, respond);
+  node.process()->signal(SIGKILL);
+  respond({{"ok", true}, {"node", node.id()}, {"pid", node.process()->pid()}});
+}
+
+void SupervisorChaos::pause(Ms now, SupervisedNode& node, const json& request,
+                            const Respond& respond) {
+  if (!node.process()) return command(now, node, {}, respond);
+  const auto time = std::clamp<Ms>(request.value("for_ms", Ms{0}), 1, kPauseMax);
+  const pid_t pid = node.process()->pid();
+  node.process()->signal(SIGSTOP);
+  log_warning(node.id() + ": stopped by chaos for " + std::to_string(time) + " ms");
+  pauses_.push_back({node.id(), pid, now + time});
+  respond({{"ok", true}, {"node", node.id()}, {"pid", pid}});
+}
+
+void SupervisorChaos::arm(Ms now, SupervisedNode& node, const json& request,
+                          const Respond& respond) {
+  const auto points = request.value("arm", std::string{});
+  if (request.value("next_start", false)) {
+    node.arm_next_start(points);
+    return respond({{"ok", true}});
+  }
+  command(now, node, {{"do", "failpoints"}, {"arm", points}}, respond);
+}
+
+// Bound to the present process: a repeated command must not hit the next one.
+void SupervisorChaos::command(Ms now, const SupervisedNode& node, const json& command,
+                              const Respond& respond) {
+  if (!node.process() || node.instance() == 0) {
+    const std::string state(to_text(node.policy().state()));
+    return respond(refusal("not_ready", node.id() + " is " + state + "; try again later", 3));
+  }
+  desk_.open(node.id(), node.instance(), command, now + kCommandTimeout, respond);
+  send_wanted_(node);
+}
+
+void SupervisorChaos::on_timer(Ms now) {
+  std::erase_if(pauses_, [&](const Pause& pause) {
+    if (now < pause.until) return false;
+    go_on(pause);
+    return true;
+  });
+}
+
+void SupervisorChaos::go_on(const Pause& pause) const {
+  const SupervisedNode* node = find_node(nodes_, pause.node);
+  if (node == nullptr || !node->process() || node->process()->pid() != pause.pid) return;
+  node->process()->signal(SIGCONT);
+  log_warning(pause.node + ": goes on");
+}
+
+void SupervisorChaos::undo(Ms now) {
+  for (const auto& pause : pauses_) go_on(pause);
+  pauses_.clear();
+  for (const auto& node : nodes_) {
+    node->disarm_next_starts();
+    if (!node->process() || node->instance() == 0) continue;
+    desk_.open(node->id(), node->instance(), {{"do", "failpoints"}, {"disarm", true}},
+               now + kCommandTimeout, [](const json&) {});
+    send_wanted_(*node);
+  }
+}
+
+}  // namespace stampede::actors

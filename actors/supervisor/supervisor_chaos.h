@@ -1,0 +1,72 @@
+#pragma once
+
+// What the supervisor does to its nodes for `stampede chaos` (contract §8); every request is
+// refused unless config.dev. Owner: SupervisorAdmin, in the supervisor's thread; nothing blocks.
+//
+//   {"do":"kill","node":N[,"actor":A]}          SIGKILL, or the end of one actor
+//   {"do":"pause","node":N,"for_ms":MS}         SIGSTOP now, SIGCONT when the time is over
+//   {"do":"failpoints","node":N,"arm":TEXT}     armed in the running process when answered
+//   {"do":"failpoints","node":N,"arm":TEXT,"next_start":true}   for its next process alone;
+//                                               repeated: for the one after that, and so on
+//   {"do":"undo"}                               every pause and failpoint ends
+//
+// Pauses and failpoints are bound to one process: they never reach its successor.
+
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "actors/supervisor/admin_socket.h"
+#include "actors/supervisor/core/command_desk.h"
+#include "actors/supervisor/supervised_node.h"
+
+namespace stampede::actors {
+
+using SupervisedNodes = std::vector<std::unique_ptr<SupervisedNode>>;
+
+// "backend-1", or "backend" for the first of its role; null when there is none.
+SupervisedNode* find_node(const SupervisedNodes& nodes, const std::string& name);
+
+// Answers of the admin socket that say no; `exit` is the tool's exit code.
+nlohmann::json refusal(const char* code, const std::string& message, int exit);
+nlohmann::json unknown_node(const SupervisedNodes& nodes, const std::string& name);
+
+class SupervisorChaos {
+ public:
+  using Respond = AdminSocket::Respond;
+  using SendWanted = std::function<void(const SupervisedNode&)>;
+
+  // `nodes` and `desk` outlive this object.
+  SupervisorChaos(const SupervisedNodes& nodes, CommandDesk& desk, bool dev, SendWanted send_wanted)
+      : nodes_(nodes), desk_(desk), dev_(dev), send_wanted_(std::move(send_wanted)) {}
+
+  static bool knows(std::string_view what);
+  void take(Ms now, const nlohmann::json& request, const Respond& respond);
+  void on_timer(Ms now);
+  // Also when the system is stopped: a paused node could not hear it.
+  void undo(Ms now);
+
+ private:
+  struct Pause {
+    std::string node;
+    pid_t pid;
+    Ms until;
+  };
+  void kill(Ms now, SupervisedNode& node, const nlohmann::json& request, const Respond& respond);
+  void pause(Ms now, SupervisedNode& node, const nlohmann::json& request, const Respond& respond);
+  void arm(Ms now, SupervisedNode& node, const nlohmann::json& request, const Respond& respond);
+  void command(Ms now, const SupervisedNode& node, const nlohmann::json& command,
+               const Respond& respond);
+  void go_on(const Pause& pause) const;
+
+  const SupervisedNodes& nodes_;
+  CommandDesk& desk_;
+  bool dev_;
+  SendWanted send_wanted_;
+  std::vector<Pause> pauses_;
+};
+
+}  // namespace stampede::actors

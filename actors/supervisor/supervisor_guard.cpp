@@ -1,0 +1,88 @@
+#include "actors/supervisor/supervisor_guard.h"
+
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <csignal>
+
+#include "actors/node/node_log.h"
+#include "actors/supervisor/process_watch.h"
+
+namespace stampede::actors {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds kBackoffMin{100};
+constexpr milliseconds kBackoffMax{5'000};
+constexpr milliseconds kCalm{10'000};  // lived so long: the next back-off begins anew
+constexpr std::array kFinalCodes{0, 2, 6, 75, 78};
+
+int open_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  ::sigprocmask(SIG_BLOCK, &set, nullptr);
+  return ::signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+bool take_signal(int signals) {
+  signalfd_siginfo info{};
+  return ::read(signals, &info, sizeof info) == sizeof info;
+}
+
+// Passes signals on until the process has ended.
+ProcessEnd wait_for_end(WatchedProcess& process, int signals, bool& told_to_stop) {
+  for (;;) {
+    pollfd fds[2] = {{process.fd(), POLLIN, 0}, {signals, POLLIN, 0}};
+    if (::poll(fds, 2, -1) < 0) continue;
+    if (fds[0].revents != 0) return process.take_end();
+    if (fds[1].revents != 0 && take_signal(signals)) {
+      told_to_stop = true;
+      process.signal(SIGTERM);
+    }
+  }
+}
+
+bool is_final(const ProcessEnd& end) {
+  return end.exit_code &&
+         std::find(kFinalCodes.begin(), kFinalCodes.end(), *end.exit_code) != kFinalCodes.end();
+}
+
+}  // namespace
+
+int run_guard(const std::vector<std::string>& arguments) {
+  start_log("guard");
+  const int signals = open_signals();
+  bool told_to_stop = false;
+  SpawnRequest request{arguments, {}, true, {}};
+  milliseconds wait = kBackoffMin;
+  for (;;) {
+    const auto began = steady_clock::now();
+    auto spawned = WatchedProcess::spawn(request);
+    request.with_failpoints = false;  // they are for the first start alone
+    if (auto* reason = std::get_if<std::string>(&spawned)) {
+      log_critical(*reason);
+      return 1;
+    }
+    const auto end = wait_for_end(std::get<WatchedProcess>(spawned), signals, told_to_stop);
+    if (is_final(end) || told_to_stop) return end.exit_code.value_or(1);
+    if (steady_clock::now() - began >= kCalm) wait = kBackoffMin;
+    log_warning("the supervisor ended (" + to_text(end) + "); starting it again in " +
+                std::to_string(wait.count()) + " ms");
+    pollfd stop{signals, POLLIN, 0};
+    if (::poll(&stop, 1, static_cast<int>(wait.count())) == 1) {
+      log_warning("told to stop while there is no supervisor; nodes may still run");
+      return 1;
+    }
+    wait = std::min(2 * wait, kBackoffMax);
+  }
+}
+
+}  // namespace stampede::actors

@@ -1,0 +1,121 @@
+#include "actors/supervisor/supervisor_http.h"
+
+#include "config/process/version.h"
+
+namespace stampede::actors {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view kNodeParameter = "node=";
+
+HttpReply reply(int status, const json& body) {
+  HttpReply made;
+  made.status = status;
+  made.body = body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+  return made;
+}
+
+// The value of ?node=; node names need no percent-encoding. Empty: the whole system.
+std::string node_parameter(const std::string& query) {
+  std::size_t begin = 0;
+  while (begin <= query.size()) {
+    const auto end = std::min(query.find('&', begin), query.size());
+    const std::string part = query.substr(begin, end - begin);
+    if (part.starts_with(kNodeParameter)) return part.substr(kNodeParameter.size());
+    begin = end + 1;
+  }
+  return {};
+}
+
+bool alive(const json& node) {
+  const auto state = node.value("state", std::string{});
+  return state == "ready" || state == "starting" || state == "replaying" || state == "draining";
+}
+
+bool ready(const json& node) {
+  return node.value("state", std::string{}) == "ready";
+}
+
+std::string progress_text(const json& node) {
+  const auto replay = node.find("replay");
+  if (replay == node.end() || !replay->is_object()) return {};
+  const auto total = replay->value("total_bytes", std::uint64_t{0});
+  if (total == 0) return {};
+  const auto done = replay->value("done_bytes", std::uint64_t{0});
+  return " (" + std::to_string(std::min<std::uint64_t>(100, done * 100 / total)) + "%)";
+}
+
+// The members of a node's entry that a health check shows.
+json summary(const json& node) {
+  json made = {{"node", node.at("node")}, {"state", node.at("state")}};
+  for (const char* member : {"replay", "last_exit"}) {
+    if (node.contains(member) && !node[member].is_null()) made[member] = node[member];
+  }
+  return made;
+}
+
+HttpReply health(const json& nodes, bool readiness) {
+  bool good = true;
+  json list = json::array();
+  for (const json& node : nodes) {
+    good = good && (readiness ? ready(node) : alive(node));
+    list.push_back(summary(node));
+  }
+  const char* name = readiness ? "ready" : "alive";
+  return reply(good ? 200 : 503, {{name, good}, {"nodes", list}});
+}
+
+}  // namespace
+
+json system_status(std::vector<json> nodes, const json& system_view) {
+  json status = {{"nodes", std::move(nodes)}};
+  status["items"] = system_view.value("items", json::array());
+  status["log"] = system_view.value("log", json{{"durable_lsn", nullptr},
+                                                {"pending_commands", nullptr},
+                                                {"bytes", nullptr},
+                                                {"segments", nullptr},
+                                                {"snapshot", nullptr},
+                                                {"parked", json::array()}});
+  status["database"] = system_view.value(
+      "database", json{{"state", "unknown"}, {"lag_s", nullptr}, {"failed", nullptr}});
+  return status;
+}
+
+std::string not_ready(const json& status) {
+  std::string text;
+  for (const json& node : status.at("nodes")) {
+    if (ready(node)) continue;
+    if (!text.empty()) text += ", ";
+    text += node.at("node").get<std::string>() + " " + node.at("state").get<std::string>() +
+            progress_text(node);
+    if (!node.at("last_exit").is_null()) {
+      text += " (last exit: " + node.at("last_exit").get<std::string>() + ")";
+    }
+  }
+  return text;
+}
+
+HttpReply answer_http(const HttpRequest& request, const json& status) {
+  if (request.method != "GET" && request.method != "HEAD") {
+    HttpReply refused = problem(405, "bad_request", "only GET is allowed here");
+    refused.headers.emplace_back("Allow", "GET, HEAD");
+    return refused;
+  }
+  if (request.target == "/status") return reply(200, status);
+  const bool health_path = request.target == "/healthz" || request.target == "/readyz";
+  if (!health_path && request.target != "/version") {
+    return problem(404, "bad_request", "there is /status, /healthz, /readyz and /version");
+  }
+  json nodes = json::array();
+  const std::string wanted = node_parameter(request.query);
+  for (const json& node : status.at("nodes")) {
+    if (wanted.empty() || node.at("node") == wanted) nodes.push_back(node);
+  }
+  if (nodes.empty()) return problem(404, "bad_request", "there is no such node; see /status");
+  if (health_path) return health(nodes, request.target == "/readyz");
+  // All nodes are the same binary.
+  return reply(200, {{"version", kVersion}, {"proto", 1}});
+}
+
+}  // namespace stampede::actors

@@ -1,0 +1,22 @@
+#pragma once
+
+// What the supervisor says about the system: the document of `status --json`, and its read-only
+// HTTP answers (contract §4: /status, and /healthz, /readyz, /version with ?node=). Pure functions.
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "actors/http/http_server.h"
+
+namespace stampede::actors {
+
+// Assembles the document of contract §8 from the nodes' entries and the backend's system members.
+nlohmann::json system_status(std::vector<nlohmann::json> nodes, const nlohmann::json& system_view);
+
+// Empty when every node is ready, else "backend-1 replaying (68%), webapp-1 starting".
+std::string not_ready(const nlohmann::json& status);
+
+HttpReply answer_http(const HttpRequest& request, const nlohmann::json& status);
+
+}  // namespace stampede::actors

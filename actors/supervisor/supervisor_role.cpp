@@ -1,0 +1,319 @@
+#include "actors/supervisor/supervisor_role.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <utility>
+
+#include "actors/node/node_log.h"
+#include "actors/protocol/control_message.h"
+#include "actors/protocol/envelope.h"
+#include "actors/supervisor/admin_socket.h"
+#include "actors/supervisor/core/command_desk.h"
+#include "actors/supervisor/process_watch.h"
+#include "actors/supervisor/supervised_node.h"
+#include "actors/supervisor/supervisor_admin.h"
+#include "actors/supervisor/supervisor_http.h"
+
+namespace stampede::actors {
+
+// One HTTP request on its way to the port.
+struct HttpCall {
+  HttpRequest request;
+  HttpRespond respond;
+};
+using HttpCallPtr = std::shared_ptr<const HttpCall>;
+using StopAtom = caf::atom_constant<caf::atom("stop")>;
+
+}  // namespace stampede::actors
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(stampede::actors::HttpCallPtr)
+
+namespace stampede::actors {
+namespace {
+
+using nlohmann::json;
+using transport::Frame;
+using transport::PortControl;
+using transport::SocketId;
+
+constexpr std::chrono::milliseconds kTick{20};
+constexpr Ms kAsleep = 1'000;  // a longer gap between two ticks: we were stopped ourselves
+constexpr int kReportsQueued =
+    4;  // of each node; a report may have 2 MiB, and anybody may send them
+constexpr std::array<const char*, 3> kStopOrder{"webapp", "broker", "backend"};
+
+class SupervisorRole : public transport::PortRole {
+ public:
+  SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount>& counts,
+                 std::shared_ptr<RunningProcesses> running);
+
+  void start(PortControl& port) override;
+  caf::message_handler mail(PortControl& port) override;
+  void on_message(PortControl& port, SocketId id, transport::Message& parts) override;
+  void on_timer(PortControl& port) override;
+  void finish(PortControl& port) override { admin_.finish(port); }
+
+ private:
+  Ms now() const;
+  void bring_up(SupervisedNode& node);
+  void take_end(SupervisedNode& node);
+  void look_after(SupervisedNode& node);
+  void take_report(json report);
+  void send_wanted(const SupervisedNode& node);
+  void go_on_stopping();
+  json status() const;
+  json own_view() const;
+
+  NodeRuntime& runtime_;
+  std::shared_ptr<RunningProcesses> running_;
+  SupervisedNodes nodes_;
+  CommandDesk desk_;
+  SupervisorAdmin requests_;
+  AdminSocket admin_;
+  PortControl* port_ = nullptr;  // from start() on; used inside the port's calls only
+  SocketId reports_ = 0;
+  SocketId wanted_ = 0;
+  Ms last_tick_ = 0;
+  bool stopping_ = false;
+  bool chaos_undone_ = false;
+  std::size_t stop_stage_ = 0;
+  std::uint64_t reports_refused_ = 0;
+  std::uint64_t wanted_lost_ = 0;
+};
+
+SupervisorRole::SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount>& counts,
+                               std::shared_ptr<RunningProcesses> running)
+    : runtime_(runtime),
+      running_(std::move(running)),
+      requests_(
+          nodes_, desk_, runtime.config().dev,
+          {[this] { return status(); }, [this](const SupervisedNode& node) { send_wanted(node); },
+           [this] { stopping_ = true; }, [this] { return stopping_; }}),
+      admin_(runtime.config().run_dir / "admin.sock",
+             [this](const json& request, const AdminSocket::Respond& respond) {
+               requests_.take(now(), request, respond);
+             }) {
+  for (const auto& [role, count] : counts) {
+    for (int index = 1; index <= count; ++index) {
+      nodes_.push_back(std::make_unique<SupervisedNode>(role, index, runtime.config()));
+    }
+  }
+}
+
+Ms SupervisorRole::now() const {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(port_->now().time_since_epoch())
+      .count();
+}
+
+void SupervisorRole::start(PortControl& port) {
+  port_ = &port;
+  transport::SocketOptions reports;
+  reports.kind = transport::SocketKind::pull;
+  reports.endpoint = runtime_.endpoint(transport::Channel::reports);
+  reports.bind = true;
+  reports.receive_high_water = kReportsQueued;
+  reports_ = port.open(reports);
+  transport::SocketOptions wanted;
+  wanted.kind = transport::SocketKind::xpub;  // so that the port sees the topics
+  wanted.endpoint = runtime_.endpoint(transport::Channel::wanted);
+  wanted.bind = true;
+  wanted_ = port.open(wanted);
+  admin_.start(port);
+  last_tick_ = now();
+  for (auto& node : nodes_) node->policy().want_running(now());
+  port.wake_at(port.now());
+}
+
+caf::message_handler SupervisorRole::mail(PortControl&) {
+  return {[this](const HttpCallPtr& call) { call->respond(answer_http(call->request, status())); },
+          [this](StopAtom) { stopping_ = true; }};
+}
+
+// --- nodes ---------------------------------------------------------------------------------------
+
+void SupervisorRole::on_timer(PortControl& port) {
+  const Ms gap = now() - last_tick_;
+  last_tick_ = now();
+  for (auto& node : nodes_) {
+    if (gap > kAsleep) node->policy().forgive(gap);
+    look_after(*node);
+  }
+  desk_.expire(now());
+  requests_.on_timer(now());
+  admin_.flush();
+  if (stopping_) go_on_stopping();
+  port.wake_at(port.now() + kTick);
+}
+
+void SupervisorRole::look_after(SupervisedNode& node) {
+  switch (node.policy().due(now())) {
+    case RestartPolicy::Action::none:
+      return;
+    case RestartPolicy::Action::start:
+      return bring_up(node);
+    case RestartPolicy::Action::kill:
+      log_warning(node.id() + ": killed, " + node.policy().kill_reason());
+      node.kill(node.policy().kill_reason());
+      return;
+  }
+}
+
+void SupervisorRole::bring_up(SupervisedNode& node) {
+  log_info(node.bring_up(now()));
+  if (!node.process()) return;
+  running_->add(node.process()->id());
+  port_->watch(node.process()->fd(), [this, &node] { take_end(node); });
+}
+
+void SupervisorRole::take_end(SupervisedNode& node) {
+  const auto instance = node.instance();
+  port_->unwatch(node.process()->fd());
+  running_->remove(node.process()->id());
+  const std::string line = node.take_end(now());
+  if (stopping_) {
+    log_info(line);
+  } else {
+    log_warning(line);
+  }
+  if (instance != 0) desk_.process_ended(node.id(), instance);
+}
+
+void SupervisorRole::on_message(PortControl&, SocketId id, transport::Message& parts) {
+  if (id != reports_) return;
+  const auto envelope =
+      parts.size() == 2 ? transport::decode_envelope(parts[0].bytes()) : std::nullopt;
+  json report = unpack_control(envelope ? parts[1].bytes() : std::string_view{});
+  const bool whole = envelope && envelope->kind == transport::EnvelopeKind::report;
+  if (!whole || !report.is_object()) {
+    ++reports_refused_;
+    return;
+  }
+  try {
+    take_report(std::move(report));
+  } catch (const json::exception& error) {
+    ++reports_refused_;
+    log_warning(std::string("a malformed heartbeat was ignored: ") + error.what());
+  }
+}
+
+void SupervisorRole::take_report(json report) {
+  SupervisedNode* node = find_node(nodes_, report.at("node").get<std::string>());
+  if (node == nullptr) {
+    ++reports_refused_;
+    return;
+  }
+  const json replies = report.value("replies", json::array());
+  if (!node->take_report(now(), std::move(report))) {
+    ++reports_refused_;  // an earlier process's last words
+    return;
+  }
+  for (const json& entry : replies) {
+    desk_.answered(node->id(), entry.at("number").get<std::uint64_t>(), entry.at("reply"));
+  }
+  send_wanted(*node);
+}
+
+void SupervisorRole::send_wanted(const SupervisedNode& node) {
+  if (node.instance() == 0) return;  // its first heartbeat brings it
+  const json map = {{"instance", node.instance()},
+                    {"phase", static_cast<std::uint16_t>(Phase::serving)},
+                    {"commands", desk_.commands_for(node.id(), node.instance())}};
+  transport::Envelope envelope;
+  envelope.kind = transport::EnvelopeKind::wanted;
+  envelope.sender = runtime_.instance();
+  transport::Message parts;
+  parts.emplace_back(node.id() + "/");
+  parts.push_back(Frame::adopt(transport::encode(envelope)));
+  parts.push_back(Frame::adopt(pack_control(map)));
+  if (!port_->send(wanted_, parts)) ++wanted_lost_;  // the next heartbeat brings it again
+}
+
+// Webapps first, so that nothing new comes in; the backend last, with all that was taken.
+void SupervisorRole::go_on_stopping() {
+  if (!std::exchange(chaos_undone_, true)) requests_.undo_chaos(now());
+  while (stop_stage_ < kStopOrder.size()) {
+    bool all_ended = true;
+    for (auto& node : nodes_) {
+      if (node->role() != kStopOrder[stop_stage_]) continue;
+      if (node->policy().wanted()) {
+        node->policy().want_stopped(now());
+        node->terminate();
+      }
+      all_ended = all_ended && !node->process();
+    }
+    if (!all_ended) return;
+    ++stop_stage_;
+  }
+  runtime_.request_stop();
+}
+
+json SupervisorRole::own_view() const {
+  static const Ms started = now();
+  return {{"node", runtime_.id()},
+          {"role", "supervisor"},
+          {"state", stopping_ ? "draining" : "ready"},
+          {"pid", ::getpid()},
+          {"restarts", 0},
+          {"uptime_s", static_cast<double>((now() - started) / 100) / 10},
+          {"last_exit", nullptr},
+          {"peers_refused", runtime_.context().peers_refused()},
+          {"reports_refused", reports_refused_},
+          {"wanted_lost", wanted_lost_}};
+}
+
+json SupervisorRole::status() const {
+  std::vector<json> views{own_view()};
+  json system_view = json::object();
+  for (const auto& node : nodes_) {
+    views.push_back(node->view(now()));
+    if (node->role() == "backend") system_view = node->system_view();
+  }
+  auto status = system_status(std::move(views), system_view);
+  status["dev"] = runtime_.config().dev;  // what may be broken on purpose
+  return status;
+}
+
+}  // namespace
+
+// --- outside the port -----------------------------------------------------------------------
+
+void RunningProcesses::add(const ProcessId& process) {
+  const std::lock_guard lock(mutex_);
+  processes_.push_back(process);
+}
+
+void RunningProcesses::remove(const ProcessId& process) {
+  const std::lock_guard lock(mutex_);
+  std::erase(processes_, process);
+}
+
+void RunningProcesses::kill_all() const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& process : processes_) {
+    if (const auto watched = WatchedProcess::adopt(process)) watched->signal(SIGKILL);
+  }
+}
+
+caf::actor spawn_supervisor_port(NodeRuntime& node, const std::vector<NodeCount>& nodes,
+                                 std::shared_ptr<RunningProcesses> running) {
+  return transport::spawn_port(node.system(), node.context(),
+                               std::make_unique<SupervisorRole>(node, nodes, std::move(running)));
+}
+
+void stop_supervisor_port(const caf::actor& port) {
+  caf::anon_send(port, StopAtom::value);
+}
+
+HttpHandler supervisor_http_handler(const caf::actor& port) {
+  return [port](HttpRequest request, HttpRespond respond) {
+    caf::anon_send(
+        port,
+        HttpCallPtr(std::make_shared<HttpCall>(HttpCall{std::move(request), std::move(respond)})));
+  };
+}
+
+}  // namespace stampede::actors

@@ -1,0 +1,41 @@
+#pragma once
+
+// The supervisor's port: the one thread that owns the nodes' processes, the sockets to the nodes
+// and the admin socket. See supervisor.h.
+
+#include <caf/all.hpp>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "actors/http/http_server.h"
+#include "actors/node/node.h"
+#include "actors/node/node_lock.h"
+#include "actors/supervisor/supervisor.h"
+
+namespace stampede::actors {
+
+// The processes that run now, for a thread that must end them without asking the port. Thread-safe.
+class RunningProcesses {
+ public:
+  void add(const ProcessId& process);
+  void remove(const ProcessId& process);
+  void kill_all() const;  // SIGKILL; numbers that belong to a later process are left alone
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<ProcessId> processes_;  // guarded by mutex_
+};
+
+caf::actor spawn_supervisor_port(NodeRuntime& node, const std::vector<NodeCount>& nodes,
+                                 std::shared_ptr<RunningProcesses> running);
+
+// Stops the nodes in order, then calls NodeRuntime::request_stop(). Thread-safe.
+void stop_supervisor_port(const caf::actor& port);
+
+// Hands every request to the port, which answers it.
+HttpHandler supervisor_http_handler(const caf::actor& port);
+
+}  // namespace stampede::actors

@@ -1,0 +1,68 @@
+#pragma once
+
+// The webapp's HTTP routes (contract §4): turns requests into asks for the port actor and its
+// answers into replies. Lives in the HTTP server's thread; nothing blocks. What one round of the
+// server brought goes to the port as one mail, and comes back so.
+
+#include <caf/all.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "actors/http/http_server.h"
+#include "actors/webapp/http/http_mail.h"
+
+namespace stampede::actors {
+
+class HttpGateway {
+ public:
+  explicit HttpGateway(caf::actor port) : port_(std::move(port)) {}
+
+  void set_self(const caf::actor& self) { self_ = self; }  // where answers go to
+  void handle(const HttpRequest& request, HttpRespond&& respond);
+  void flush();  // sends what was collected
+  void on_answers(const HttpAnswersPtr& answers);
+
+ private:
+  enum class Route : std::uint8_t {
+    order,
+    show,
+    items,
+    item,
+    miaosha_order,
+    miaosha_result,
+    ready,
+  };
+  struct Pending {
+    HttpRespond respond;  // empty: the slot is free
+    Route route = Route::order;
+    std::uint64_t item = 0;  // miaosha_order
+    std::uint32_t use = 0;   // tells answers for an earlier user of the slot
+  };
+
+  bool handle_orders(const HttpRequest& request, HttpRespond& respond);
+  bool handle_items(const HttpRequest& request, HttpRespond& respond);
+  bool handle_miaosha(const HttpRequest& request, HttpRespond& respond);
+  bool handle_health(const HttpRequest& request, HttpRespond& respond);
+  void post_order(const HttpRequest& request, HttpRespond& respond);
+  void show_order(std::string_view id, HttpRespond& respond);
+  void list_items(const HttpRequest& request, HttpRespond& respond);
+  void show_item(std::string_view item, HttpRespond& respond);
+  void miaosha_order(const HttpRequest& request, HttpRespond& respond);
+  void miaosha_result(const HttpRequest& request, HttpRespond& respond);
+  HttpAsk& ask(Route route, HttpRespond& respond);
+  [[nodiscard]] static HttpReply reply_for(const Pending& pending, const HttpAnswer& answer);
+
+  caf::actor port_;
+  caf::actor self_;
+  HttpAsksPtr asks_;
+  std::vector<Pending> pending_;
+  std::vector<std::uint32_t> free_;
+};
+
+// The server for one webapp: gateway and server wired together. Throws as spawn_http_server.
+caf::actor spawn_http_gateway(caf::actor_system& system, HttpServerOptions options,
+                              const caf::actor& port);
+
+}  // namespace stampede::actors

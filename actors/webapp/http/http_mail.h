@@ -1,0 +1,44 @@
+#pragma once
+
+// What the HTTP actor and the webapp's port send each other: all requests, or all answers, of one
+// round in one mail. Mails own their bytes; a mail is not touched after it was sent.
+
+#include <caf/all.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "actors/webapp/core/webapp_core.h"
+
+namespace stampede::actors {
+
+struct HttpAsk {
+  std::uint64_t token = 0;  // the gateway's name for the waiting HTTP request
+  ClientAsk ask;            // its texts are not set: `id` and `user` hold them
+  std::string id;
+  std::string user;
+};
+
+struct HttpAsks {
+  caf::actor from;
+  std::vector<HttpAsk> asks;
+};
+
+struct HttpAnswer {
+  std::uint64_t token = 0;
+  ReplyKind kind = ReplyKind::invalid;
+  std::string id;
+  Answer answer;
+  Code code = Code::none;
+  std::string field;
+  std::string text;  // pong: the state; items: JSON members "items":[…] and "next"
+};
+
+using HttpAsksPtr = std::shared_ptr<HttpAsks>;
+using HttpAnswersPtr = std::shared_ptr<std::vector<HttpAnswer>>;
+
+}  // namespace stampede::actors
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(stampede::actors::HttpAsksPtr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(stampede::actors::HttpAnswersPtr)

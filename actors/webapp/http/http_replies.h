@@ -1,0 +1,23 @@
+#pragma once
+
+// The status, headers and JSON of each answer the webapp gives over HTTP (contract §4, §5). Pure.
+
+#include <cstdint>
+
+#include "actors/http/http_server.h"
+#include "actors/webapp/http/http_mail.h"
+
+namespace stampede::actors {
+
+HttpReply code_problem(Code code, std::string_view id = {}, std::string_view field = {},
+                       std::string_view detail = {});
+
+HttpReply order_reply(const HttpAnswer& answer);  // POST /v1/orders
+HttpReply show_reply(const HttpAnswer& answer);   // GET /v1/orders/{id}
+HttpReply items_reply(const HttpAnswer& answer, std::int64_t now_ms);
+HttpReply item_reply(const HttpAnswer& answer, std::int64_t now_ms);
+HttpReply miaosha_order_reply(const HttpAnswer& answer, std::uint64_t item);
+HttpReply miaosha_result_reply(const HttpAnswer& answer);
+HttpReply ready_reply(const HttpAnswer& answer);  // GET /readyz
+
+}  // namespace stampede::actors

@@ -1,0 +1,53 @@
+#include "actors/webapp/webapp.h"
+
+#include "actors/node/node_log.h"
+#include "actors/webapp/http/http_gateway.h"
+#include "actors/webapp/webapp_port.h"
+
+namespace stampede::actors {
+
+namespace {
+
+constexpr int kPortStep = 100;  // between the HTTP ports of webapp 1, 2, …
+
+HttpServerOptions http_options(const NodeRuntime& node) {
+  const auto& address = node.config().webapp.http;  // host:port, checked by config
+  const auto colon = address.rfind(':');
+  HttpServerOptions options;
+  options.host = address.substr(0, colon);
+  options.port = std::stoi(address.substr(colon + 1)) + kPortStep * (node.options().index - 1);
+  return options;
+}
+
+// A weak address: a strong handle would outlive the actor system.
+class Webapp {
+ public:
+  void start(NodeRuntime& node) {
+    const auto port =
+        transport::spawn_port(node.system(), node.context(), std::make_unique<WebappPort>(node));
+    port_ = port.address();
+    node.watch("port", port);
+    auto options = http_options(node);
+    log_info("http on " + options.host + ":" + std::to_string(options.port));
+    node.watch("http", spawn_http_gateway(node.system(), std::move(options), port));
+  }
+
+  void drain() {
+    if (const auto port = caf::actor_cast<caf::actor>(port_))
+      caf::anon_send(port, DrainMail::value);
+  }
+
+ private:
+  caf::actor_addr port_;
+};
+
+}  // namespace
+
+int run_webapp(NodeOptions options) {
+  Webapp webapp;
+  return run_node(
+      std::move(options), [&](NodeRuntime& node) { webapp.start(node); },
+      [&](NodeRuntime&) { webapp.drain(); });
+}
+
+}  // namespace stampede::actors

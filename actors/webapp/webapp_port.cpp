@@ -1,0 +1,367 @@
+#include "actors/webapp/webapp_port.h"
+
+#include <sys/random.h>
+
+#include <chrono>
+
+#include "actors/webapp/http/http_json.h"
+#include "config/process/invariant.h"
+
+namespace stampede::actors {
+
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using transport::Channel;
+using transport::Envelope;
+using transport::EnvelopeKind;
+using transport::Frame;
+using transport::SocketKind;
+using transport::SocketOptions;
+using Client = ClientToken::Kind;
+
+constexpr milliseconds kTickBusy{5};
+constexpr milliseconds kTickIdle{50};
+constexpr std::int64_t kClientMessageBytesMax = 1 << 20;  // a larger one cuts the connection
+constexpr int kLastAnswersLingerMs = 500;                 // for answers given just before the end
+constexpr int kClientQueue = 2 * kSf1OpenMax;             // answers for one client
+
+WebappSettings settings_of(const NodeRuntime& node) {
+  const auto& config = node.config().webapp;
+  WebappSettings settings;
+  settings.instance = node.instance();
+  settings.waiting_max = config.waiting_max;
+  settings.resend_us = std::int64_t{config.resend_ms} * 1000;
+  settings.result_ttl_us = std::int64_t{config.result_cache_ttl_s} * 1'000'000;
+  return settings;
+}
+
+std::int64_t wall_ms() {
+  return std::chrono::duration_cast<milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+std::array<std::uint64_t, 2> RandomBits::operator()() {
+  if (used_ == pool_.size()) {
+    static_assert(sizeof pool_ <= 256, "the kernel gives 256 bytes whole, whatever interrupts it");
+    STAMPEDE_ASSERT(::getrandom(pool_.data(), sizeof pool_, 0) == sizeof pool_, "no random bits");
+    used_ = 0;
+  }
+  used_ += 2;
+  return {pool_[used_ - 2], pool_[used_ - 1]};
+}
+
+WebappPort::WebappPort(NodeRuntime& node)
+    : node_(node),
+      control_(node, {[this](nlohmann::json& json) { report(json); },
+                      [this](Phase wanted) {
+                        if (wanted == Phase::draining) start_drain();
+                      },
+                      nullptr}),
+      core_(settings_of(node), *this, [this] { return random_(); }),
+      news_(*this) {}
+
+void WebappPort::start(transport::PortControl& port) {
+  port_ = &port;
+  open_sockets(port);
+  control_.start(port);
+  control_.set_phase(Phase::serving);
+  if (node_.options().wanted == Phase::draining) start_drain();
+  next_tick_ = port.now();
+  port.wake_at(next_tick_);
+}
+
+void WebappPort::open_sockets(transport::PortControl& port) {
+  const int index = node_.options().index;
+  const auto options = [&](SocketKind kind, Channel channel, bool bind, int of = 1) {
+    SocketOptions made;
+    made.kind = kind;
+    made.endpoint = node_.endpoint(channel, of);
+    made.bind = bind;
+    made.for_clients = bind;  // what a webapp binds is for clients
+    return made;
+  };
+  auto clients = options(SocketKind::router, Channel::webapp_clients, true, index);
+  clients.max_message_bytes = kClientMessageBytesMax;
+  clients.send_high_water = clients.receive_high_water = kClientQueue;
+  clients.linger_ms = kLastAnswersLingerMs;
+  clients.local_endpoint = node_.local_clients_endpoint();
+  clients_ = port.open(clients);
+  auto stock = options(SocketKind::xpub, Channel::webapp_news, true, index);
+  stock.max_message_bytes = 256;  // subscribers send topics only
+  stock_ = port.open(stock);
+  requests_ = port.open(options(SocketKind::push, Channel::requests_in, false));
+  auto results = options(SocketKind::sub, Channel::results_out, false);
+  results.subscriptions = {"result/webapp-" + std::to_string(index) + "/", "news/"};
+  results_ = port.open(results);
+}
+
+std::int64_t WebappPort::now_us() const {
+  return std::chrono::duration_cast<microseconds>(port_->now().time_since_epoch()).count();
+}
+
+caf::message_handler WebappPort::mail(transport::PortControl&) {
+  return {[this](const HttpAsksPtr& asks) { take_asks(asks); },
+          [this](DrainMail) { start_drain(); }};
+}
+
+void WebappPort::on_message(transport::PortControl& port, transport::SocketId id,
+                            transport::Message& parts) {
+  if (id == clients_) return take_client(parts);
+  if (id == results_) return take_result(parts);
+  if (id == stock_) return news_.on_subscription(parts.empty() ? "" : parts[0].bytes());
+  control_.on_message(port, id, parts);
+}
+
+void WebappPort::on_timer(transport::PortControl& port) {
+  control_.on_timer(port);
+  if (port.now() < next_tick_) return;
+  ++ticks_;
+  core_.on_tick(now_us());
+  news_.on_tick(now_us());
+  next_tick_ = port.now() + (core_.busy() || !news_.idle() ? kTickBusy : kTickIdle);
+  port.wake_at(next_tick_);
+}
+
+void WebappPort::end_of_round(transport::PortControl&) {
+  round_entries_ = 0;
+  core_.end_of_round(now_us());
+  if (http_answers_) {
+    caf::anon_send(http_, std::move(http_answers_));
+    http_answers_.reset();
+  }
+  if (draining_) stop_when_drained();
+}
+
+void WebappPort::start_drain() {
+  if (draining_) return;
+  draining_ = true;
+  core_.drain();
+  control_.set_phase(Phase::draining);
+}
+
+void WebappPort::stop_when_drained() {
+  if (!core_.busy()) node_.request_stop();
+}
+
+// --- what arrives ---------------------------------------------------------------------------
+
+void WebappPort::take_client(transport::Message& parts) {
+  if (parts.size() < 2) return;  // ROUTER always gives the identity and at least one frame
+  const auto identity = parts[0].bytes();
+  const bool delimiter = parts.size() > 2 && parts[1].size() == 0;
+  if (identity.size() > ClientToken::kIdentityBytesMax) {
+    buffer_.clear();
+    append_sf1_error(buffer_, {}, Code::bad_protocol, "identity");
+    return send_router(identity, delimiter, buffer_);
+  }
+  const auto client = ClientToken::router(delimiter ? Client::req : Client::dealer, identity);
+  if (parts.size() != (delimiter ? 3U : 2U))
+    return core_.on_malformed(client, Refusal{Code::bad_protocol, {}, {}});
+  const auto frame = parts.back().bytes();
+  const bool batch = Sf1Decoder::is_batch(frame);
+  if (!(batch ? decoder_.open_batch(frame) : decoder_.decode(frame)))
+    return core_.on_malformed(client, decoder_.refusal());
+  round_entries_ += batch ? decoder_.unread() : 1;
+  if (round_entries_ >= kRoundEntries) port_->leave_rest();
+  if (batch) return core_.on_orders(client, decoder_, now_us());
+  core_.on_request(ClientAsk{client, decoder_.request()}, now_us());
+}
+
+void WebappPort::take_asks(const HttpAsksPtr& asks) {
+  http_ = asks->from;
+  for (auto& entry : asks->asks) {
+    entry.ask.client = ClientToken::numbered(Client::http, entry.token);
+    entry.ask.request.id = entry.id;
+    entry.ask.request.user = entry.user;
+    core_.on_request(entry.ask, now_us());
+  }
+}
+
+void WebappPort::take_result(transport::Message& parts) {
+  const auto envelope =
+      parts.size() >= 2 ? transport::decode_envelope(parts[1].bytes()) : std::nullopt;
+  if (!envelope) {
+    ++malformed_messages_;
+    return;
+  }
+  const auto body = parts.size() > 2 ? parts[2].bytes() : std::string_view{};
+  const BatchHead head{envelope->sender, envelope->number, envelope->epoch};
+  switch (envelope->kind) {
+    case EnvelopeKind::hello:
+      return core_.on_hello(Hello{envelope->broker, envelope->epoch, envelope->counter,
+                                  static_cast<Phase>(envelope->code)},
+                            now_us());
+    case EnvelopeKind::result:
+      return core_.on_result(head, body, now_us());
+    case EnvelopeKind::refusal:
+      return core_.on_refusal(head, static_cast<Code>(envelope->code), now_us());
+    case EnvelopeKind::news:
+      return take_news(body);
+    default:
+      ++malformed_messages_;
+  }
+}
+
+void WebappPort::take_news(std::string_view body) {
+  reader_.open(body);
+  ItemRow row;
+  while (reader_.next(row)) news_.on_row(row);
+  if (reader_.bad()) ++malformed_messages_;
+}
+
+// --- what leaves ----------------------------------------------------------------------------
+
+bool WebappPort::send_work(std::uint64_t number, std::uint32_t count, std::string_view body) {
+  Envelope envelope;
+  envelope.kind = EnvelopeKind::work;
+  envelope.origin = static_cast<std::uint32_t>(node_.options().index);
+  envelope.sender = node_.instance();
+  envelope.number = number;
+  envelope.count = count;
+  out_.clear();
+  out_.push_back(Frame::adopt(transport::encode(envelope)));
+  out_.emplace_back(body);
+  return port_->send(requests_, out_);
+}
+
+void WebappPort::reply(const ClientToken& client, const Reply& reply) {
+  switch (client.kind) {
+    case Client::dealer:
+    case Client::req:
+      return reply_router(client, reply);
+    case Client::http:
+      return reply_http(client, reply);
+    case Client::internal:
+      return reply_internal(client, reply);
+    case Client::none:
+      STAMPEDE_ASSERT(false, "a reply for nobody");
+  }
+}
+
+void WebappPort::open_array(const ClientToken&, std::uint32_t entries) {
+  array_.clear();
+  append_sf1_array(array_, entries);
+  in_array_ = true;
+}
+
+void WebappPort::close_array(const ClientToken& client) {
+  in_array_ = false;
+  send_router(client.identity(), client.kind == Client::req, array_.view());
+}
+
+void WebappPort::drop_array() {
+  in_array_ = false;
+}
+
+void WebappPort::reply_router(const ClientToken& client, const Reply& reply) {
+  if (in_array_) return reply_in_array(reply);
+  buffer_.clear();
+  switch (reply.kind) {
+    case ReplyKind::answer:
+      append_sf1_answer(buffer_, reply.id, *reply.answer);
+      break;
+    case ReplyKind::queued:
+      append_sf1_queued(buffer_, reply.id);
+      break;
+    case ReplyKind::refused:
+      append_sf1_error(buffer_, reply.id, reply.code, reply.field);
+      break;
+    case ReplyKind::items:
+      append_sf1_items(buffer_, reply.id, *reply.items, reply.next);
+      break;
+    case ReplyKind::pong:
+      append_sf1_pong(buffer_, reply.id, reply.state);
+      break;
+    case ReplyKind::invalid:
+      STAMPEDE_ASSERT(false, "a reply that says nothing");
+  }
+  send_router(client.identity(), client.kind == Client::req, buffer_);
+}
+
+void WebappPort::reply_in_array(const Reply& reply) {
+  if (reply.kind == ReplyKind::answer) return append_sf1_answer(array_, reply.id, *reply.answer);
+  STAMPEDE_ASSERT(reply.kind == ReplyKind::refused, "an order is answered or refused");
+  append_sf1_error(array_, reply.id, reply.code, reply.field);
+}
+
+void WebappPort::send_router(std::string_view identity, bool delimiter, std::string_view answer) {
+  out_.clear();
+  out_.emplace_back(identity);
+  if (delimiter) out_.emplace_back();
+  out_.emplace_back(answer);
+  if (!port_->send(clients_, out_)) ++answers_dropped_;
+}
+
+void WebappPort::reply_http(const ClientToken& client, const Reply& reply) {
+  if (!http_answers_) http_answers_ = std::make_shared<std::vector<HttpAnswer>>();
+  auto& answer = http_answers_->emplace_back();
+  answer.token = client.number();
+  answer.kind = reply.kind;
+  answer.id = reply.id;
+  if (reply.answer != nullptr) answer.answer = *reply.answer;
+  answer.code = reply.code;
+  answer.field = reply.field;
+  answer.text = reply.state;
+  if (reply.kind == ReplyKind::items) answer.text = items_members(*reply.items, reply.next);
+}
+
+void WebappPort::reply_internal(const ClientToken& client, const Reply& reply) {
+  if (reply.kind == ReplyKind::items && !reply.items->empty())
+    return news_.on_row(reply.items->front());
+  news_.on_unknown(client.number());
+}
+
+void WebappPort::publish(const ItemRow& row) {
+  buffer_.clear();
+  append_sf1_news(buffer_, row, wall_ms());
+  out_.clear();
+  out_.emplace_back(std::string_view(stock_topic(row.item)));
+  out_.emplace_back(std::string_view(buffer_));
+  if (!port_->send(stock_, out_)) ++news_dropped_;
+}
+
+void WebappPort::ask_item(std::uint64_t item) {
+  ClientAsk ask;
+  ask.client = ClientToken::numbered(Client::internal, item);
+  ask.request.op = ClientOp::items;
+  ask.request.one_item = true;
+  ask.request.item = item;
+  core_.on_request(ask, now_us());
+}
+
+// A webapp never waits for anything but the backend, whose standstill is not the webapp's: each
+// tick counts as progress, so that only a port that no longer runs is taken for hung.
+void WebappPort::report(nlohmann::json& report) const {
+  const auto& counters = core_.counters();
+  nlohmann::json refused = nlohmann::json::object();
+  for (std::size_t code = 1; code < counters.refused.size(); ++code)
+    if (counters.refused[code] > 0)
+      refused[std::string(info(static_cast<Code>(code)).text)] = counters.refused[code];
+  report["state"] = core_.state();
+  report["work_waiting"] = core_.busy();
+  report["progress"] = ticks_;
+  report["epoch"] = core_.epoch();
+  report["counters"] = {
+      {"requests", counters.requests},
+      {"confirmed", counters.confirmed},
+      {"rejected", {{"sold_out", counters.sold_out}, {"limit_reached", counters.limit_reached}}},
+      {"refused", std::move(refused)},
+      {"waiting", core_.waiting()},
+      {"batches", counters.batches},
+      {"batches_resent", counters.resent},
+      {"results_ignored", counters.results_ignored},
+      {"results_malformed", counters.results_malformed + malformed_messages_},
+      {"answers_late", counters.answers_late},
+      {"answers_dropped", answers_dropped_},
+      {"news_published", news_.counters().published},
+      {"news_dropped", news_dropped_ + news_.counters().changes_dropped},
+      {"topics", news_.topics()},
+      {"topics_refused", news_.counters().topics_refused}};
+}
+
+}  // namespace stampede::actors

@@ -1,0 +1,98 @@
+#pragma once
+
+// The port role of a webapp: it owns all ZeroMQ sockets of the node, feeds WebappCore and StockNews
+// with what arrives and carries their effects out. Everything here runs in the port's thread;
+// nothing blocks; malformed input is answered or counted, never thrown.
+//
+// Mail: HttpAsksPtr from the HTTP actor; DrainMail from anywhere.
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "actors/node/control_link.h"
+#include "actors/node/node.h"
+#include "actors/protocol/envelope.h"
+#include "actors/protocol/sf1.h"
+#include "actors/webapp/core/stock_news.h"
+#include "actors/webapp/core/webapp_core.h"
+#include "actors/webapp/http/http_mail.h"
+#include "transport/port/port.h"
+
+namespace stampede::actors {
+
+using DrainMail = caf::atom_constant<caf::atom("drain")>;
+
+// 128 random bits a call, from the kernel, fetched in large portions.
+class RandomBits {
+ public:
+  std::array<std::uint64_t, 2> operator()();
+
+ private:
+  std::array<std::uint64_t, 32> pool_{};  // one call of the kernel gives as much
+  std::size_t used_ = 32;
+};
+
+class WebappPort final : public transport::PortRole, private WebappOutput, private NewsOutput {
+ public:
+  explicit WebappPort(NodeRuntime& node);
+
+  void start(transport::PortControl& port) override;
+  caf::message_handler mail(transport::PortControl& port) override;
+  void on_message(transport::PortControl& port, transport::SocketId id,
+                  transport::Message& parts) override;
+  void on_timer(transport::PortControl& port) override;
+  void end_of_round(transport::PortControl& port) override;
+
+ private:
+  // WebappOutput, NewsOutput
+  bool send_work(std::uint64_t number, std::uint32_t count, std::string_view body) override;
+  void reply(const ClientToken& client, const Reply& reply) override;
+  void open_array(const ClientToken& client, std::uint32_t entries) override;
+  void close_array(const ClientToken& client) override;
+  void drop_array() override;
+  void publish(const ItemRow& row) override;
+  void ask_item(std::uint64_t item) override;
+
+  void open_sockets(transport::PortControl& port);
+  void take_client(transport::Message& parts);
+  void take_result(transport::Message& parts);
+  void take_news(std::string_view body);
+  void take_asks(const HttpAsksPtr& asks);
+  void reply_router(const ClientToken& client, const Reply& reply);
+  void reply_in_array(const Reply& reply);
+  void reply_http(const ClientToken& client, const Reply& reply);
+  void reply_internal(const ClientToken& client, const Reply& reply);
+  void send_router(std::string_view identity, bool delimiter, std::string_view answer);
+  void start_drain();
+  void stop_when_drained();
+  void report(nlohmann::json& report) const;
+  [[nodiscard]] std::int64_t now_us() const;
+
+  NodeRuntime& node_;
+  ControlLink control_;
+  RandomBits random_;
+  WebappCore core_;
+  StockNews news_;
+  Sf1Decoder decoder_;
+  BodyReader reader_;
+  transport::PortControl* port_ = nullptr;  // set by start(); outlives every other call
+  transport::SocketId clients_ = 0, stock_ = 0, requests_ = 0, results_ = 0;
+  transport::Message out_;  // reused for every answer
+  std::string buffer_;
+  storage::ByteBuffer array_;
+  bool in_array_ = false;          // replies gather in array_
+  std::size_t round_entries_ = 0;  // taken from clients
+  caf::actor http_;
+  HttpAnswersPtr http_answers_;  // collected for one mail per round
+  transport::MonoTime next_tick_{};
+  bool draining_ = false;
+  std::uint64_t ticks_ = 0;
+  std::uint64_t answers_dropped_ = 0;  // to clients that are gone or do not read
+  std::uint64_t news_dropped_ = 0;
+  std::uint64_t malformed_messages_ = 0;  // from the broker
+};
+
+}  // namespace stampede::actors

@@ -1,0 +1,295 @@
+#include "config/settings/config.h"
+
+#include <sys/stat.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include "config/settings/key_table.h"
+
+extern "C" char** environ;  // NOLINT: the C library's own name
+
+namespace stampede::config {
+
+namespace {
+
+namespace fs = std::filesystem;
+using Failure = std::optional<ConfigError>;
+
+std::string joined_keys(const std::string& section) {
+  std::string result;
+  for (const auto& key : keys()) {
+    if (key.section() != section) continue;
+    if (!result.empty()) result += ", ";
+    result += section.empty() ? key.name : key.name.substr(section.size() + 1);
+  }
+  return result;
+}
+
+std::string unknown_key_message(const std::string& section) {
+  const auto known = joined_keys(section);
+  if (!known.empty() && !section.empty()) return "unknown key; [" + section + "] knows: " + known;
+  std::string sections;
+  std::string last;
+  for (const auto& key : keys()) {
+    if (key.section().empty() || key.section() == last) continue;
+    last = key.section();
+    sections += "[" + last + "], ";
+  }
+  sections.replace(sections.size() - 2, 2, " and dev");
+  return "unknown key; known are " + sections + " (see config/README.md)";
+}
+
+// --- the file ------------------------------------------------------------------------------------
+
+class FileReader {
+ public:
+  FileReader(const fs::path& file, Config& config) : file_(file.string()), config_(config) {}
+
+  Failure read() {
+    std::error_code error;
+    if (!fs::is_regular_file(file_, error))
+      return at({}, "", "no such file; give another one with --config or STAMPEDE_CONFIG");
+    std::ifstream stream(file_, std::ios::binary);
+    if (!stream) return at({}, "", "cannot be read; check its permissions");
+    std::ostringstream text;
+    text << stream.rdbuf();
+    try {
+      return read_table(toml::parse(text.str()), "");
+    } catch (const toml::parse_error& problem) {
+      return at(problem.source().begin, "", "no valid TOML: " + std::string(problem.description()));
+    }
+  }
+
+ private:
+  Failure read_table(const toml::table& table, const std::string& section) {
+    for (const auto& [key, node] : table) {
+      const auto name = (section.empty() ? "" : section + ".") + std::string(key.str());
+      auto failure = read_node(name, section, key, node);
+      if (failure) return failure;
+    }
+    return std::nullopt;
+  }
+
+  Failure read_node(const std::string& name, const std::string& section, const toml::key& key,
+                    const toml::node& node) {
+    const auto* known = find_key(name);
+    if (known) return read_value(*known, node);
+    if (section.empty() && node.is_table() && !joined_keys(name).empty())
+      return read_table(*node.as_table(), name);
+    return at(key.source().begin, name, unknown_key_message(section));
+  }
+
+  Failure read_value(const Key& key, const toml::node& node) {
+    const auto value = value_of(node);
+    const auto where = node.source().begin;
+    if (!value) return at(where, key.name, "has the wrong type; give " + allowed_phrase(key));
+    auto wrong = apply_value(key, *value, config_);
+    if (wrong) return at(where, key.name, *wrong);
+    return std::nullopt;
+  }
+
+  static std::optional<Value> value_of(const toml::node& node) {
+    if (const auto* number = node.as_integer()) return Value{number->get()};
+    if (const auto* flag = node.as_boolean()) return Value{flag->get()};
+    if (const auto* text = node.as_string()) return Value{text->get()};
+    return std::nullopt;
+  }
+
+  ConfigError at(toml::source_position where, const std::string& key,
+                 const std::string& message) const {
+    return {file_, static_cast<int>(where.line), static_cast<int>(where.column), key, message};
+  }
+
+  std::string file_;
+  Config& config_;
+};
+
+// --- environment and flags -----------------------------------------------------------------------
+
+bool names_a_key(const std::string& variable) {
+  return variable.find("__") != std::string::npos || variable == "STAMPEDE_DEV";
+}
+
+Failure apply_environment(const Environment& env, Config& config) {
+  for (const auto& [variable, text] : env) {
+    if (!variable.starts_with("STAMPEDE_") || !names_a_key(variable)) continue;
+    const auto& name = variable;  // clang 14 cannot capture a structured binding
+    const auto it = std::find_if(keys().begin(), keys().end(),
+                                 [&name](const Key& key) { return key.env() == name; });
+    if (it == keys().end())
+      return ConfigError{"environment", 0, 0, variable,
+                         "names no key; unset it, or take one of config/README.md "
+                         "(STAMPEDE_<SECTION>__<KEY>)"};
+    auto wrong = apply_text(*it, text, config);
+    if (wrong) return ConfigError{"environment", 0, 0, variable, *wrong};
+  }
+  return std::nullopt;
+}
+
+Failure apply_flags(const std::vector<std::pair<std::string, std::string>>& flags, Config& config) {
+  for (const auto& [name, text] : flags) {
+    const auto* key = find_key(name);
+    const auto section = name.substr(0, std::min(name.find('.'), name.size()));
+    if (!key) return ConfigError{"command line", 0, 0, name, unknown_key_message(section)};
+    auto wrong = apply_text(*key, text, config);
+    if (wrong) return ConfigError{"command line", 0, 0, name, *wrong};
+  }
+  return std::nullopt;
+}
+
+// --- paths and what only shows when all keys are known -------------------------------------------
+
+std::string variable(const Environment& env, const std::string& name) {
+  const auto it = env.find(name);
+  return it == env.end() ? "" : it->second;
+}
+
+fs::path chosen_file(const LoadOptions& options, const fs::path& run_dir) {
+  if (options.file) return fs::absolute(*options.file).lexically_normal();
+  if (const auto given = variable(options.env, "STAMPEDE_CONFIG"); !given.empty())
+    return fs::absolute(given).lexically_normal();
+  std::error_code error;
+  const auto usual = run_dir / "stampede.toml";
+  return fs::exists(usual, error) ? usual : fs::path{};
+}
+
+fs::path default_password_file(const Config& config) {
+  return config.run_dir / "db.password";
+}
+
+// The reader of the url decodes %XX, so a % in a path must be one.
+std::string escaped(const std::string& path) {
+  std::string result;
+  for (const char c : path) result += c == '%' ? std::string("%25") : std::string(1, c);
+  return result;
+}
+
+void resolve_paths(Config& config) {
+  const auto resolve = [&](fs::path& path, const fs::path& usual) {
+    path = path.empty() ? usual : (config.run_dir / path).lexically_normal();
+  };
+  resolve(config.log.dir, config.run_dir / "commandlog");
+  resolve(config.db.password_file, default_password_file(config));
+  if (!config.curve.key_file.empty()) resolve(config.curve.key_file, {});
+  if (!config.curve.allow_file.empty()) resolve(config.curve.allow_file, {});
+  if (config.db.url.empty())
+    config.db.url = "mysql://stampede@localhost/stampede?socket=" +
+                    escaped((config.run_dir / "db/mysql.sock").string());
+}
+
+// Whoever can connect can buy as anyone, so beyond loopback every peer has to prove a known key.
+std::optional<std::pair<const char*, std::string>> check_doors(const Config& config) {
+  const auto& curve = config.curve;
+  const bool keys = !curve.key_file.empty();
+  using Wrong = std::pair<const char*, std::string>;
+  if (!is_loopback(config.net.bind) && (!keys || curve.allow_file.empty()))
+    return Wrong("net.bind",
+                 "\"" + config.net.bind + "\" lies outside 127.0.0.0/8 and needs CURVE: set " +
+                     (keys ? "" : "curve.key_file (make one: stampede keys new FILE) and ") +
+                     "curve.allow_file, or stay on 127.0.0.1");
+  if (!keys && !curve.allow_file.empty())
+    return Wrong("curve.allow_file", "\"" + curve.allow_file.string() +
+                                         "\" protects nothing without curve.key_file; set both");
+  if (!keys && !curve.server_key.empty())
+    return Wrong("curve.server_key",
+                 "\"" + curve.server_key + "\" is of no use without curve.key_file; set both");
+  return std::nullopt;
+}
+
+Failure check_together(const Config& config) {
+  const auto failure = [&](const char* key, std::string message) {
+    const auto file = config.origin.empty() ? "configuration" : config.origin.string();
+    return ConfigError{file, 0, 0, key, std::move(message)};
+  };
+  const auto& supervisor = config.supervisor;
+  if (supervisor.restart_backoff_min_ms > supervisor.restart_backoff_max_ms)
+    return failure("supervisor.restart_backoff_min_ms",
+                   "must not be above supervisor.restart_backoff_max_ms");
+  if (supervisor.stall_ms < 2 * supervisor.heartbeat_ms)
+    return failure("supervisor.stall_ms",
+                   "must be at least twice supervisor.heartbeat_ms, or every node looks hung");
+  if (auto wrong = check_doors(config)) return failure(wrong->first, wrong->second);
+  const int http = std::stoi(config.webapp.http.substr(config.webapp.http.rfind(':') + 1));
+  const int base = config.net.port_base;
+  if (http >= base && http <= base + 21)
+    return failure("webapp.http", "its port lies in net.port_base + 0 ... 21 (" +
+                                      std::to_string(base) + " to " + std::to_string(base + 21) +
+                                      "); choose another port or port_base");
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string describe(const ConfigError& error) {
+  std::string text = error.file;
+  if (error.line > 0) text += ":" + std::to_string(error.line) + ":" + std::to_string(error.column);
+  if (!error.key.empty()) text += ": " + error.key;
+  return text + ": " + error.message;
+}
+
+Environment environment() {
+  Environment result;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string text = *entry;
+    const auto equals = text.find('=');
+    if (text.starts_with("STAMPEDE_") && equals != std::string::npos)
+      result.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return result;
+}
+
+fs::path run_directory(const LoadOptions& options) {
+  fs::path run = options.run_dir;
+  if (run.empty()) run = variable(options.env, "STAMPEDE_RUN_DIR");
+  if (run.empty()) run = "run";
+  auto absolute = fs::absolute(run).lexically_normal();
+  return absolute.has_filename() ? absolute : absolute.parent_path();
+}
+
+std::variant<Config, ConfigError> load(const LoadOptions& options) {
+  Config config;
+  config.run_dir = run_directory(options);
+  config.origin = chosen_file(options, config.run_dir);
+  Failure failure;
+  if (!config.origin.empty()) failure = FileReader(config.origin, config).read();
+  if (!failure) failure = apply_environment(options.env, config);
+  if (!failure) failure = apply_flags(options.flags, config);
+  if (!failure) failure = check_together(config);
+  if (failure) return *failure;
+  resolve_paths(config);
+  return config;
+}
+
+std::variant<std::string, ConfigError> read_password(const Config& config) {
+  const auto& file = config.db.password_file;
+  const auto failure = [&](const char* message) {
+    return ConfigError{file.string(), 0, 0, "db.password_file", message};
+  };
+  struct stat status {};
+  if (::stat(file.c_str(), &status) != 0) {
+    if (errno == ENOENT && file == default_password_file(config)) return std::string{};
+    return failure("cannot be read; write the database password into it (mode 0600)");
+  }
+  if ((status.st_mode & 077) != 0) return failure("others may read it; chmod 600 it");
+  std::ifstream stream(file);
+  std::string password;
+  if (!stream) return failure("cannot be read; check its owner");
+  std::getline(stream, password);
+  return password;
+}
+
+std::vector<KeyDescription> describe_keys() {
+  std::vector<KeyDescription> result;
+  for (const auto& key : keys()) {
+    const auto bounds = key.type == ValueType::integer
+                            ? std::to_string(key.min) + " ... " + std::to_string(key.max)
+                            : key.allowed;
+    result.push_back({key.name, key.env(), key.unit, key.default_value, bounds, key.effect});
+  }
+  return result;
+}
+
+}  // namespace stampede::config

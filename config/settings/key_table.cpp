@@ -1,0 +1,381 @@
+#include "config/settings/key_table.h"
+
+#include <algorithm>
+#include <charconv>
+#include <type_traits>
+
+namespace stampede::config {
+
+namespace {
+
+// --- what texts are accepted -------------------------------------------------------------------
+
+std::optional<std::int64_t> parse_integer(std::string_view text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+bool is_ipv4(std::string_view host) {
+  for (int parts = 1;; ++parts) {
+    const auto dot = host.find('.');
+    const auto part = parse_integer(host.substr(0, dot));
+    if (!part || *part < 0 || *part > 255) return false;
+    if (dot == std::string_view::npos) return parts == 4;
+    host.remove_prefix(dot + 1);
+  }
+}
+
+bool is_loopback_host(std::string_view host) {
+  return is_ipv4(host) && parse_integer(host.substr(0, host.find('.'))) == 127;
+}
+
+// Nodes also connect to it, so it has to be an address of this host and not "all of them".
+bool is_host_address(const std::string& text) {
+  return is_ipv4(text) && parse_integer(text.substr(0, text.find('.'))) != 0;
+}
+
+bool is_loopback_endpoint(const std::string& text) {
+  const auto colon = text.rfind(':');
+  if (colon == std::string::npos) return false;
+  const auto port = parse_integer(std::string_view(text).substr(colon + 1));
+  return port && *port >= 1 && *port <= 65535 &&
+         is_loopback_host(std::string_view(text).substr(0, colon));
+}
+
+bool is_mode(const std::string& text) {
+  return text == "ipc" || text == "tcp";
+}
+bool is_sync(const std::string& text) {
+  return text == "always";
+}
+bool is_path(const std::string& text) {
+  return text.find('\0') == std::string::npos;
+}
+
+bool is_curve_key(const std::string& text) {
+  return text.empty() || text.size() == 40;  // transport/zmq/curve looks at it closely
+}
+
+bool is_db_url(const std::string& text) {
+  if (text.empty()) return true;
+  const std::string scheme = "mysql://";
+  if (!text.starts_with(scheme)) return false;
+  const auto at = text.find('@');
+  if (at == std::string::npos || at == scheme.size()) return false;
+  if (text.find(':', scheme.size()) < at) return false;  // a password does not belong here
+  const auto slash = text.find('/', at);
+  return slash != std::string::npos && slash > at + 1 && slash + 1 < text.size() &&
+         text[slash + 1] != '?';
+}
+
+// --- rows ----------------------------------------------------------------------------------------
+
+std::string shown(const std::string& value) {
+  return value;
+}
+std::string shown(const std::filesystem::path& value) {
+  return value.string();
+}
+template <typename Number>
+requires std::is_arithmetic_v<Number> std::string shown(Number value) {
+  return std::to_string(value);
+}
+
+template <auto Section, auto Member>
+Key number(const char* name, const char* unit, std::int64_t min, std::int64_t max,
+           const char* effect) {
+  Key key{.name = name, .type = ValueType::integer, .unit = unit, .min = min, .max = max};
+  key.effect = effect;
+  key.default_value = shown((Config{}.*Section).*Member);
+  key.allowed = "a whole number from " + std::to_string(min) + " to " + std::to_string(max) +
+                " (unit: " + unit + ")";
+  key.set = [](Config& config, const Value& value) {
+    auto& field = (config.*Section).*Member;
+    field = static_cast<std::remove_reference_t<decltype(field)>>(std::get<std::int64_t>(value));
+  };
+  return key;
+}
+
+template <auto Section, auto Member>
+Key text(const char* name, const char* unit, bool (*accepts)(const std::string&),
+         const char* allowed, const char* effect, const char* default_value = nullptr) {
+  Key key{.name = name, .type = ValueType::text, .unit = unit, .accepts = accepts};
+  key.allowed = allowed;
+  key.effect = effect;
+  key.default_value = default_value ? default_value : shown((Config{}.*Section).*Member);
+  key.set = [](Config& config, const Value& value) {
+    (config.*Section).*Member = std::get<std::string>(value);
+  };
+  return key;
+}
+
+Key dev_switch() {
+  Key key{.name = "dev", .type = ValueType::boolean, .unit = "switch"};
+  key.allowed = "true or false";
+  key.default_value = "false";
+  key.effect =
+      "Allows the `stampede chaos` commands. Leave it off wherever real orders are taken; "
+      "`start_all.sh` sets it for a system on its own private database.";
+  key.set = [](Config& config, const Value& value) { config.dev = std::get<bool>(value); };
+  return key;
+}
+
+constexpr std::int64_t kMillion = 1'000'000;
+
+std::vector<Key> net_keys() {
+  return {
+      text<&Config::net, &Net::mode>(
+          "net.mode", "word", is_mode, "\"ipc\" or \"tcp\"",
+          "How the nodes talk to each other: unix sockets under `<run>/sock`, or tcp on "
+          "`net.bind`. Clients always use tcp."),
+      text<&Config::net, &Net::bind>(
+          "net.bind", "IPv4 address", is_host_address,
+          "127.x.y.z, or, with curve.key_file and curve.allow_file, another IPv4 address of this "
+          "host (not 0.0.0.0)",
+          "The address of every ZeroMQ socket on tcp: the client ports, and with `net.mode` tcp "
+          "those between the nodes. HTTP ports stay on loopback."),
+      number<&Config::net, &Net::port_base>(
+          "net.port_base", "port", 1024, 65000,
+          "All tcp ports but the HTTP one are derived from it (base + 0 ... 21, webapp *k* adds "
+          "100·(k−1)), so that systems can run side by side."),
+  };
+}
+
+std::vector<Key> curve_keys() {
+  return {
+      text<&Config::curve, &Curve::key_file>(
+          "curve.key_file", "path", is_path, "a path (relative ones start at the run directory)",
+          "File with this side's CURVE key pair, mode 0600; `stampede keys new FILE` makes one. "
+          "Nodes: the system's, the same for all. A tool on a client's machine: the client's own. "
+          "Empty: no CURVE; then whoever can connect can buy as anyone.",
+          ""),
+      text<&Config::curve, &Curve::server_key>(
+          "curve.server_key", "key", is_curve_key, "a public key of 40 characters",
+          "The system's public key, for tools with another `curve.key_file` than the nodes'. "
+          "Empty: the public key of `curve.key_file`."),
+      text<&Config::curve, &Curve::allow_file>(
+          "curve.allow_file", "path", is_path, "a path (relative ones start at the run directory)",
+          "The clients' public keys, one a line, each followed by a name if you like; `# ` begins "
+          "a comment. Read when a node starts. They open the client ports only, nothing between "
+          "the nodes. Empty: only holders of `curve.key_file` may connect.",
+          ""),
+  };
+}
+
+std::vector<Key> webapp_keys() {
+  return {
+      text<&Config::webapp, &Webapp::http>(
+          "webapp.http", "address:port", is_loopback_endpoint,
+          "127.x.y.z:PORT: HTTP has no authentication of its own and stays on loopback",
+          "Where webapp 1 serves HTTP; webapp *k* adds 100·(k−1) to the port. Customers of other "
+          "hosts come through a proxy on this one that speaks TLS and knows who they are."),
+      number<&Config::webapp, &Webapp::result_cache_ttl_s>(
+          "webapp.result_cache_ttl_s", "seconds", 0, 3600,
+          "How long a webapp answers a known request id by itself; 0: it always asks the backend."),
+      number<&Config::webapp, &Webapp::resend_ms>(
+          "webapp.resend_ms", "milliseconds", 50, 60000,
+          "A batch that has no answer after this is sent again, unchanged. Lower repairs lost "
+          "messages sooner and costs double work when the backend is merely slow."),
+      number<&Config::webapp, &Webapp::waiting_max>(
+          "webapp.waiting_max", "requests", 1, kMillion,
+          "Open requests in one webapp; beyond it the answer is `overloaded`."),
+  };
+}
+
+std::vector<Key> backend_keys() {
+  return {
+      number<&Config::broker, &Broker::inflight_max>(
+          "broker.inflight_max", "orders", 16384, kMillion,
+          "Orders between broker and backend; beyond it the answer is `overloaded`."),
+      number<&Config::backend, &Backend::orders_max>(
+          "backend.orders_max", "orders", 1, 1000 * kMillion,
+          "Confirmed orders the backend remembers, at most 64 bytes of memory each; beyond it the "
+          "answer is `overloaded`."),
+      number<&Config::backend, &Backend::rejections_max>(
+          "backend.rejections_max", "rejections", 1, 1000 * kMillion,
+          "The newest rejections remembered; an older request id may be decided anew."),
+      number<&Config::backend, &Backend::orders_ahead_max>(
+          "backend.orders_ahead_max", "orders", 0, 1000 * kMillion,
+          "Memory for so many orders more, about 250 bytes each, is made while nothing else is to "
+          "be done: as many as a sale's first rush, which then waits for none. 0: none is."),
+  };
+}
+
+std::vector<Key> log_keys() {
+  return {
+      text<&Config::log, &Log::dir>(
+          "log.dir", "path", is_path, "a path (relative ones start at the run directory)",
+          "The command log. Lives as long as the orders: back it up, never empty it by hand.",
+          "<run>/commandlog"),
+      number<&Config::log, &Log::segment_bytes>(
+          "log.segment_bytes", "bytes", 256 * 1024, 1024 * 1024 * 1024,
+          "Size of one segment file, preallocated. Smaller ones rotate more often."),
+      number<&Config::log, &Log::backlog_commands_max>(
+          "log.backlog_commands_max", "commands", 1, 1000 * kMillion,
+          "Commands owed to the database (order inserts plus changed items); beyond it the answer "
+          "is `overloaded`. Decides how long the database may be away."),
+      number<&Config::log, &Log::retain_s>(
+          "log.retain_s", "seconds", -1, 10ll * 365 * 86400,
+          "A closed segment stays at least so long; then it goes when two snapshots stand for it, "
+          "nothing in it is owed, and the database was seen to hold its orders. -1: none ever "
+          "goes."),
+      text<&Config::log, &Log::sync>(
+          "log.sync", "word", is_sync, "\"always\"",
+          "`always`: no answer leaves before its record is on the disk (fdatasync)."),
+      number<&Config::snapshot, &Snapshot::every_bytes>(
+          "snapshot.every_bytes", "bytes", 1, 1ll << 40,
+          "A snapshot is made when closed segments of this size lie behind the newest one. Smaller "
+          "restarts sooner and writes more; two are kept, the log before the older one may go."),
+  };
+}
+
+std::vector<Key> db_keys() {
+  return {
+      text<&Config::db, &Db::url>(
+          "db.url", "URL", is_db_url,
+          "mysql://USER@HOST:PORT/DB or mysql://USER@localhost/DB?socket=PATH, without a password "
+          "(that goes into db.password_file)",
+          "The database the orders are written to.",
+          "mysql://stampede@localhost/stampede?socket=<run>/db/mysql.sock"),
+      text<&Config::db, &Db::password_file>(
+          "db.password_file", "path", is_path, "a path (relative ones start at the run directory)",
+          "File with the database password, mode 0600. Only the default one may be absent: then "
+          "there is no password.",
+          "<run>/db.password"),
+      number<&Config::db, &Db::lanes>(
+          "db.lanes", "connections", 1, 64,
+          "Parallel connections that write orders; more helps while the database waits for disks."),
+      number<&Config::db, &Db::batch_rows_max>(
+          "db.batch_rows_max", "rows", 1, 9000,
+          "Order rows in one transaction. Bounded by MySQL's 65,535 placeholders in a statement."),
+  };
+}
+
+std::vector<Key> supervisor_keys() {
+  return {
+      number<&Config::supervisor, &Supervisor::heartbeat_ms>(
+          "supervisor.heartbeat_ms", "milliseconds", 10, 10000,
+          "How often every node reports its state and progress."),
+      number<&Config::supervisor, &Supervisor::missed_heartbeats_max>(
+          "supervisor.missed_heartbeats_max", "heartbeats", 2, 1000,
+          "So many missing in a row and the node is taken for dead, killed and restarted."),
+      number<&Config::supervisor, &Supervisor::stall_ms>(
+          "supervisor.stall_ms", "milliseconds", 500, 600000,
+          "A node with waiting work that makes no progress for so long is hung: killed and "
+          "restarted. A stalled disk is only shown."),
+      number<&Config::supervisor, &Supervisor::restart_backoff_min_ms>(
+          "supervisor.restart_backoff_min_ms", "milliseconds", 0, 60000,
+          "The first wait before a restart; doubles with each quick death."),
+      number<&Config::supervisor, &Supervisor::restart_backoff_max_ms>(
+          "supervisor.restart_backoff_max_ms", "milliseconds", 1, 600000,
+          "The longest wait before a restart."),
+  };
+}
+
+std::vector<Key> make_keys() {
+  std::vector<Key> all{dev_switch()};
+  for (auto make :
+       {net_keys, curve_keys, webapp_keys, backend_keys, log_keys, db_keys, supervisor_keys}) {
+    auto some = make();
+    std::move(some.begin(), some.end(), std::back_inserter(all));
+  }
+  return all;
+}
+
+const char* type_phrase(ValueType type) {
+  switch (type) {
+    case ValueType::boolean:
+      return "true or false without quotes";
+    case ValueType::integer:
+      return "a whole number without quotes";
+    case ValueType::text:
+      return "a text in quotes";
+  }
+  return "";
+}
+
+ValueType type_of(const Value& value) {
+  return static_cast<ValueType>(value.index());
+}
+
+std::string quoted(const Value& value) {
+  if (const auto* number = std::get_if<std::int64_t>(&value)) return std::to_string(*number);
+  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
+  return "\"" + std::get<std::string>(value) + "\"";
+}
+
+bool in_bounds(const Key& key, const Value& value) {
+  if (const auto* number = std::get_if<std::int64_t>(&value))
+    return *number >= key.min && *number <= key.max;
+  if (const auto* text_value = std::get_if<std::string>(&value))
+    return key.accepts == nullptr || key.accepts(*text_value);
+  return true;
+}
+
+}  // namespace
+
+std::string Key::section() const {
+  const auto dot = name.find('.');
+  return dot == std::string::npos ? "" : name.substr(0, dot);
+}
+
+std::string Key::env() const {
+  std::string result = "STAMPEDE_";
+  for (const char c : name) {
+    if (c == '.')
+      result += "__";
+    else
+      result += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  }
+  return result;
+}
+
+bool is_loopback(const std::string& text) {
+  return is_loopback_host(text);
+}
+
+const std::vector<Key>& keys() {
+  static const std::vector<Key> table = make_keys();
+  return table;
+}
+
+const Key* find_key(std::string_view name) {
+  const auto it =
+      std::find_if(keys().begin(), keys().end(), [&](const Key& key) { return key.name == name; });
+  return it == keys().end() ? nullptr : &*it;
+}
+
+std::string allowed_phrase(const Key& key) {
+  return key.allowed + "; default " + (key.default_value.empty() ? "none" : key.default_value);
+}
+
+std::optional<std::string> apply_value(const Key& key, const Value& value, Config& config) {
+  if (type_of(value) != key.type)
+    return quoted(value) + " has the wrong type; give " + type_phrase(key.type) + ": " +
+           allowed_phrase(key);
+  if (!in_bounds(key, value)) {
+    // A refused database address may hold a password: it is not repeated.
+    const auto shown_value = key.accepts == is_db_url ? "this value" : quoted(value);
+    return shown_value + " is not allowed; give " + allowed_phrase(key);
+  }
+  key.set(config, value);
+  return std::nullopt;
+}
+
+std::optional<std::string> apply_text(const Key& key, const std::string& text, Config& config) {
+  Value value = text;
+  if (key.type == ValueType::integer) {
+    const auto number = parse_integer(text);
+    if (!number) return quoted(value) + " is no whole number; give " + allowed_phrase(key);
+    value = *number;
+  } else if (key.type == ValueType::boolean) {
+    if (text != "true" && text != "false")
+      return quoted(value) + " is not allowed; give " + allowed_phrase(key);
+    value = text == "true";
+  }
+  return apply_value(key, value, config);
+}
+
+}  // namespace stampede::config

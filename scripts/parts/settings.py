@@ -1,0 +1,100 @@
+#!/usr/bin/python3
+"""Reads and writes a system's own configuration, <run>/stampede.toml, for the scripts.
+
+Usage: scripts/parts/settings.py FILE get KEY [DEFAULT]
+       scripts/parts/settings.py FILE set [KEY=VALUE]...
+KEY is section.key or dev. `set` keeps what the file holds, adds STAMPEDE_<SECTION>__<KEY> of the
+environment, then the arguments, and writes the file anew; KEY= removes the key. Values are judged
+by the program that reads them, not here.
+Exit: 0 done, 1 the file is no TOML, 2 wrong use.
+"""
+
+import os
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+HEAD = """\
+# This system's configuration, written by scripts/start_all.sh; your changes are kept.
+# Every key, its unit and bounds: config/README.md in the sources.
+"""
+
+
+def read(path):
+    """The file's values as {"section.key": value}; empty when there is no file."""
+    if not path.exists():
+        return {}
+    values = {}
+    for name, value in tomllib.loads(path.read_text(encoding="utf-8")).items():
+        if isinstance(value, dict):
+            values.update({f"{name}.{key}": inner for key, inner in value.items()})
+        else:
+            values[name] = value
+    return values
+
+
+def from_environment():
+    for name, text in os.environ.items():
+        if re.fullmatch(r"STAMPEDE_[A-Z0-9]+__[A-Z0-9_]+", name):
+            yield name.removeprefix("STAMPEDE_").replace("__", ".", 1).lower(), text
+        elif name == "STAMPEDE_DEV":
+            yield "dev", text
+
+
+def typed(text):
+    if text in ("true", "false"):
+        return text == "true"
+    return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else text
+
+
+def in_toml(value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return '"' + re.sub(r"[\x00-\x1f]", lambda hit: f"\\u{ord(hit[0]):04x}", escaped) + '"'
+    return str(value)
+
+
+def write(path, values):
+    lines = [HEAD]
+    lines += [f"{name} = {in_toml(value)}" for name, value in values.items() if "." not in name]
+    for section in sorted({name.split(".", 1)[0] for name in values if "." in name}):
+        lines.append(f"\n[{section}]")
+        lines += [f"{name.split('.', 1)[1]} = {in_toml(value)}"
+                  for name, value in sorted(values.items()) if name.startswith(section + ".")]
+    fresh = path.with_suffix(".toml.new")
+    fresh.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    fresh.replace(path)
+
+
+def main(arguments):
+    if arguments in (["--help"], ["-h"]):
+        print(__doc__.strip())
+        return 0
+    if len(arguments) < 2 or arguments[1] not in ("get", "set"):
+        print("settings.py: see --help", file=sys.stderr)
+        return 2
+    path = Path(arguments[0])
+    try:
+        values = read(path)
+    except tomllib.TOMLDecodeError as problem:
+        print(f"settings.py: {path}: no valid TOML: {problem}; correct or remove it",
+              file=sys.stderr)
+        return 1
+    if arguments[1] == "get":
+        key, default = [*arguments[2:], ""][:2]
+        found = dict(from_environment()).get(key, values.get(key, default))
+        print(in_toml(found) if isinstance(found, bool) else found)
+        return 0
+    values.update((key, typed(text)) for key, text in from_environment())
+    for argument in arguments[2:]:
+        key, _, text = argument.partition("=")
+        values[key] = typed(text)
+    write(path, {key: value for key, value in values.items() if value != ""})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,86 @@
+#pragma once
+
+// The one seam between the log and the file system. The log's reader and writer do all their I/O
+// through `Disk`, so the same code runs on files (posix_disk.h) and on a simulated disk that
+// forgets what was not synced (test/support/forgetful_disk.h).
+//
+// Errors: every call returns Errc::io naming the path, unless it says otherwise. Paths are plain
+// file system paths; all files of one log lie in one directory.
+// Threads: a Disk may be called from several threads as long as they name different files; an
+// AppendFile belongs to one thread at a time. All calls block, write_at() too: PosixDisk hands
+// whole segments to the disk past the page cache where it can (append_file_posix.h), so a write
+// returns when the disk has taken the bytes, and what was written is read from the disk, not from
+// memory.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/result.h"
+
+namespace stampede::storage {
+
+// An open file that is written at given offsets, by nobody else. Closed by the destructor (nothing
+// is synced).
+class AppendFile {
+ public:
+  virtual ~AppendFile() = default;
+  // All bytes or an error; after an error any part may be in the file. Not durable on return.
+  virtual Status write_at(std::uint64_t offset, std::string_view bytes) = 0;
+  // Durable on return: every byte written so far (not the file's name). Never call it again after
+  // it failed: the kernel then counts the lost pages as written.
+  virtual Status datasync() = 0;
+  // As datasync(), and the file's size and other metadata.
+  virtual Status sync() = 0;
+};
+
+// Holds an advisory lock until destroyed (or until the process ends, however it ends).
+class HeldLock {
+ public:
+  virtual ~HeldLock() = default;
+};
+
+struct FileEntry {
+  std::string name;  // without the directory
+  std::uint64_t bytes{};
+};
+
+class Disk {
+ public:
+  virtual ~Disk() = default;
+
+  // Creates `path` with `bytes` zeros really written (later writes need no new blocks, so their
+  // sync is cheap and cannot find the disk full). Fails if it exists; removes it if it fails.
+  // Nothing is durable on return.
+  virtual Result<std::unique_ptr<AppendFile>> create_zeroed(const std::string& path,
+                                                            std::uint64_t bytes) = 0;
+  // Opens a file that create_zeroed made and of which nothing but the first 4096 bytes was ever
+  // written: the rest is taken for zeros unread.
+  virtual Result<std::unique_ptr<AppendFile>> open_zeroed(const std::string& path) = 0;
+
+  // Atomic; fails if `to` exists. Durable after sync_dir.
+  virtual Status rename(const std::string& from, const std::string& to) = 0;
+  // Removes a file of the log that is not a segment; a missing file is fine.
+  virtual Status remove(const std::string& path) = 0;
+  // Removes a segment that snapshots stand for; nothing else may call it but
+  // actors/backend/recovery/retention.
+  virtual Status remove_segment(const std::string& path) = 0;
+  // Durable on return: names created, renamed and removed in `dir`.
+  virtual Status sync_dir(const std::string& dir) = 0;
+  // Creates `dir` (one level, durable) unless it is there.
+  virtual Status make_dir(const std::string& dir) = 0;
+
+  // The directory's regular files, in no order; a missing directory is an empty one.
+  virtual Result<std::vector<FileEntry>> list(const std::string& dir) = 0;
+  // Replaces `out` by up to `bytes_max` bytes from `offset`; fewer only at the end of the file.
+  virtual Status read(const std::string& path, std::uint64_t offset, std::uint64_t bytes_max,
+                      std::string& out) = 0;
+
+  // Exclusive lock on the file `path`, created if missing; Errc::locked at once when it is held
+  // by someone else (the caller decides whether to try again).
+  virtual Result<std::unique_ptr<HeldLock>> lock(const std::string& path) = 0;
+};
+
+}  // namespace stampede::storage

@@ -1,0 +1,76 @@
+#pragma once
+
+// The line form of the log (contract.md §7): what `stampede log dump` prints and
+// `stampede log import-text` reads.
+//
+//   TIME pid=N tid=N lsn=E.C : [EMIT]Name={…}/DELIMITER/Name={…}/EOL/
+//   TIME pid=N tid=N lsn=E.C : [EXEC]Name={"id":"…"}/EOL/        (FAIL: errno; OPTM: superseded_by)
+//   TIME pid=N tid=N lsn=E.C : [REJECT]{…}/EOL/
+//
+// Pure functions and value types; any thread.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/commands/command.h"
+#include "storage/line_form/flat_json.h"
+#include "storage/log/log_format.h"
+#include "storage/result.h"
+
+namespace stampede::storage {
+
+// The thread of a line is a role: 0 core, 1 log, from 2 on the lanes.
+inline constexpr std::uint32_t kLogTid = 1;
+inline constexpr std::uint32_t kLaneTid = 2;
+// Of the one who wrote the record: decisions become durable in the log, outcomes come from lanes.
+constexpr std::uint32_t tid_of_lane(std::uint32_t lane) {
+  return kLaneTid + lane;
+}
+
+struct LineHeader {
+  std::int64_t wall_ns = 0;  // since 1970-01-01 UTC; printed in microseconds
+  std::uint32_t pid = 0;
+  std::uint32_t tid = 0;
+  Lsn lsn = 0;  // of the decision that the line speaks of
+};
+
+inline constexpr std::string_view kDelimiter = "/DELIMITER/";
+inline constexpr std::string_view kEndOfLine = "/EOL/";
+
+std::string_view record_word(RecordType type);                   // "EMIT", …
+void append_time(std::string& out, std::int64_t wall_ns);        // 2026-11-21T10:42:01.203118Z
+void append_header(std::string& out, const LineHeader& header);  // "TIME pid= tid= lsn= : "
+
+// The members of a command's object, id first, missing arguments left out.
+void append_members(JsonObjectWriter& out, const Command& command, std::string_view id);
+void append_members(JsonObjectWriter& out, const Rejection& rejection);
+void append_command(std::string& out, const Command& command, std::string_view id);  // Name={…}
+void append_rejection(std::string& out, const Rejection& rejection);                 // {…}
+
+// A command as a line names it. An EMIT's has arguments; an outcome's may repeat some, unread.
+struct TextCommand {
+  TextCommand() = default;
+  TextCommand(TextCommand&&) = default;  // never copied: views would point into the original
+  TextCommand& operator=(TextCommand&&) = default;
+
+  CommandKind kind = CommandKind::invalid;
+  std::string id;
+  FlatObject arguments;
+  Command command;            // EMIT: views point into `arguments`
+  std::uint64_t errnum = 0;   // FAIL: member errno, 0 when it is missing
+  std::string superseded_by;  // OPTM: an id, required
+};
+
+struct TextLine {
+  LineHeader header;
+  RecordType type = RecordType::invalid;
+  std::vector<TextCommand> commands;  // EMIT: one or more; outcomes: exactly one
+  Rejection rejection;
+};
+
+// Parses one line without its line feed. Errc::invalid, the message starts with "column N: ".
+Result<TextLine> parse_line(std::string_view line);
+
+}  // namespace stampede::storage

@@ -1,0 +1,321 @@
+#include <algorithm>
+#include <charconv>
+#include <ctime>
+#include <limits>
+#include <optional>
+
+#include "storage/line_form/command_arguments.h"
+#include "storage/line_form/command_text.h"
+
+namespace stampede::storage {
+
+namespace {
+
+constexpr std::uint64_t kSignedMax = std::numeric_limits<std::int64_t>::max();
+
+// The line from left to right. The first error is kept; after it nothing is read any more.
+class LineParser {
+ public:
+  explicit LineParser(std::string_view line) : line_(line) {}
+
+  Result<TextLine> parse() {
+    TextLine out;
+    header(out.header);
+    out.type = type();
+    if (out.type == RecordType::reject) {
+      rejection(out.rejection);
+    } else {
+      commands(out);
+    }
+    literal(kEndOfLine, "expected /EOL/");
+    if (!error_ && at_ != line_.size()) fail(at_, "nothing may follow /EOL/");
+    if (error_) return *error_;
+    return out;
+  }
+
+ private:
+  void header(LineHeader& out) {
+    out.wall_ns = time();
+    literal(" pid=", "expected \" pid=\" behind the time");
+    out.pid = number32();
+    literal(" tid=", "expected \" tid=\" behind the pid");
+    out.tid = number32();
+    literal(" lsn=", "expected \" lsn=\" behind the tid");
+    const std::size_t start = at_;
+    const std::string_view word = until(' ');
+    const auto lsn = parse_lsn(word);
+    if (!lsn || lsn_counter(*lsn) == 0 || lsn_epoch(*lsn) == 0 || *lsn > kSignedMax) {
+      fail(start, "expected an lsn, epoch.counter, both from 1");
+    }
+    out.lsn = lsn.value_or(0);
+    literal(" : ", "expected \" : \" behind the lsn");
+  }
+
+  std::int64_t time() {
+    const std::size_t start = at_;
+    const int year = digits(4), month = after('-', 2), day = after('-', 2);
+    const int hour = after('T', 2), minute = after(':', 2), second = after(':', 2);
+    std::int64_t fraction = 0;
+    if (at_ < line_.size() && line_[at_] == '.') fraction = nanoseconds();
+    literal("Z", "expected a time like 2026-11-21T10:42:01.203118Z");
+    if (error_) return 0;
+    if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60 ||
+        year < 1700 || year > 2200) {
+      fail(start, "this is no time in UTC");
+      return 0;
+    }
+    std::tm utc{};
+    utc.tm_year = year - 1900;
+    utc.tm_mon = month - 1;
+    utc.tm_mday = day;
+    utc.tm_hour = hour;
+    utc.tm_min = minute;
+    utc.tm_sec = second;
+    return std::int64_t{timegm(&utc)} * 1'000'000'000 + fraction;
+  }
+
+  int digits(std::size_t count) {
+    int value = 0;
+    for (std::size_t i = 0; i < count; ++i, ++at_) {
+      const char c = at_ < line_.size() ? line_[at_] : '\0';
+      if (c < '0' || c > '9') {
+        fail(at_, "expected a time like 2026-11-21T10:42:01.203118Z");
+        return 0;
+      }
+      value = value * 10 + (c - '0');
+    }
+    return value;
+  }
+  int after(char separator, std::size_t count) {
+    literal({&separator, 1}, "expected a time like 2026-11-21T10:42:01.203118Z");
+    return error_ ? 0 : digits(count);
+  }
+  std::int64_t nanoseconds() {
+    std::int64_t value = 0;
+    int read = 0;
+    for (++at_; at_ < line_.size() && line_[at_] >= '0' && line_[at_] <= '9' && read < 9; ++read) {
+      value = value * 10 + (line_[at_++] - '0');
+    }
+    if (read == 0) fail(at_, "expected digits behind the point of the time");
+    for (; read < 9; ++read) value *= 10;
+    return value;
+  }
+
+  std::uint32_t number32() {
+    std::uint32_t value = 0;
+    if (error_) return 0;
+    const char* last = line_.data() + line_.size();
+    const auto [end, error] = std::from_chars(line_.data() + at_, last, value);
+    if (error != std::errc{}) fail(at_, "expected a number below 2^32");
+    if (!error_) at_ = static_cast<std::size_t>(end - line_.data());
+    return value;
+  }
+
+  RecordType type() {
+    const std::size_t start = at_;
+    literal("[", "expected [EMIT], [EXEC], [FAIL], [OPTM] or [REJECT]");
+    const std::string_view word = until(']');
+    for (const auto type : {RecordType::emit, RecordType::exec, RecordType::fail, RecordType::optm,
+                            RecordType::reject}) {
+      if (word != record_word(type)) continue;
+      literal("]", "expected ]");
+      return type;
+    }
+    fail(start, "expected [EMIT], [EXEC], [FAIL], [OPTM] or [REJECT]");
+    return RecordType::invalid;
+  }
+
+  void commands(TextLine& out) {
+    do {
+      TextCommand& command = out.commands.emplace_back();
+      name_and_object(command);
+      if (error_) return;
+      if (out.type == RecordType::emit) {
+        arguments(command);
+      } else {
+        outcome(out.type, command);
+      }
+      if (error_ || out.type != RecordType::emit) return;
+    } while (skip(kDelimiter));
+  }
+
+  void name_and_object(TextCommand& out) {
+    const std::size_t start = at_;
+    const auto kind = parse_command_kind(until('='));
+    if (!kind) {
+      fail(start, "expected OrderInsert=, ItemAmountUpdate= or ItemPut=");
+      return;
+    }
+    out.kind = *kind;
+    literal("=", "expected = behind the command's name");
+    object_ = at_;
+    object(out.arguments);
+    if (error_) return;
+    const JsonMember* id = out.arguments.find("id");
+    if (id == nullptr || id->value.type != JsonValue::Type::text || id->value.text.empty()) {
+      fail(object_, "the command has no \"id\", a text");
+      return;
+    }
+    out.id = id->value.text;
+  }
+
+  void object(FlatObject& out) {
+    if (error_) return;
+    auto parsed = parse_flat_object(line_, at_);
+    if (parsed) {
+      out = std::move(*parsed);
+    } else {
+      error_ = parsed.error();
+    }
+  }
+
+  void arguments(TextCommand& out) {
+    out.command.kind = out.kind;
+    unsigned argument = 0;
+    std::size_t known = 1;  // the id
+    each_argument(out.command, [&](std::string_view name, auto&& value) {
+      ++argument;
+      const JsonMember* member = out.arguments.find(name);
+      if (member != nullptr) ++known;
+      if (member == nullptr || member->value.type == JsonValue::Type::null) {
+        out.command.missing = static_cast<std::uint16_t>(out.command.missing | 1U << argument);
+      } else {
+        assign(*member, value);
+      }
+    });
+    if (known != out.arguments.members.size()) unknown_member(out);
+    const JsonMember* item = out.arguments.find("item");
+    const bool has_item = item != nullptr && item->value.type != JsonValue::Type::null;
+    if (out.kind != CommandKind::order_insert && !has_item) {
+      fail(object_, "\"item\", the business key of this command, is missing");
+    }
+  }
+
+  void unknown_member(TextCommand& out) {
+    for (const JsonMember& member : out.arguments.members) {
+      bool known = member.name == "id";
+      each_argument(out.command,
+                    [&](std::string_view name, auto&&) { known = known || member.name == name; });
+      if (!known) fail(member.at, "\"" + member.name + "\" is no argument of this command");
+    }
+  }
+
+  void outcome(RecordType type, TextCommand& out) {
+    const JsonMember* errnum = out.arguments.find("errno");
+    if (type == RecordType::fail && errnum != nullptr) assign(*errnum, out.errnum);
+    if (type != RecordType::optm) return;
+    const JsonMember* by = out.arguments.find("superseded_by");
+    if (by == nullptr || by->value.type != JsonValue::Type::text) {
+      fail(object_, "an OPTM names the id it was left out for: \"superseded_by\", a text");
+      return;
+    }
+    out.superseded_by = by->value.text;
+  }
+
+  void rejection(Rejection& out) {
+    FlatObject members;
+    object_ = at_;
+    object(members);
+    for (const JsonMember& member : members.members) {
+      if (member.name == "request_id_hash") {
+        request_hash(member, out.request_hash);
+      } else if (member.name == "content_hash") {
+        assign(member, AsHex<std::uint64_t>{out.content_hash});
+      } else if (member.name == "item") {
+        assign(member, out.item);
+      } else if (member.name == "qty") {
+        assign(member, out.qty);
+      } else if (member.name == "reason") {
+        reason(member, out.reason);
+      } else {
+        fail(member.at, "\"" + member.name + "\" is no member of a rejection");
+      }
+    }
+    if (out.reason == RejectReason::invalid) fail(object_, "a rejection needs its \"reason\"");
+  }
+
+  void request_hash(const JsonMember& member, RequestHash& out) {
+    const std::string_view text = member.value.text;
+    const auto first = parse_hex(text.substr(0, 16));
+    const auto second = text.size() == 32 ? parse_hex(text.substr(16)) : std::nullopt;
+    if (!first || !second) return fail(member.at, "\"request_id_hash\" is 32 hex digits");
+    out = {*first, *second};
+  }
+
+  void reason(const JsonMember& member, RejectReason& out) {
+    for (const auto known : {RejectReason::sold_out, RejectReason::limit_reached}) {
+      if (member.value.text == to_text(known)) out = known;
+    }
+    if (out == RejectReason::invalid) {
+      fail(member.at, "\"reason\" is sold_out or limit_reached");
+    }
+  }
+
+  // --- a member's value into an argument ---
+  void assign(const JsonMember& member, std::string_view& out) {
+    if (member.value.type != JsonValue::Type::text) {
+      return fail(member.at, "\"" + member.name + "\" is a text");
+    }
+    out = member.value.text;
+  }
+  void assign(const JsonMember& member, std::uint64_t& out) {
+    unsigned_up_to(kSignedMax, member, out);
+  }
+  void assign(const JsonMember& member, std::uint32_t& out) {
+    std::uint64_t wide = 0;
+    unsigned_up_to(std::numeric_limits<std::uint32_t>::max(), member, wide);
+    out = static_cast<std::uint32_t>(wide);
+  }
+  void assign(const JsonMember& member, std::int64_t& out) {
+    const auto& value = member.value;
+    const bool fits = value.type == JsonValue::Type::negative_int ||
+                      (value.type == JsonValue::Type::unsigned_int && value.number <= kSignedMax);
+    if (!fits) return fail(member.at, "\"" + member.name + "\" is an integer of 64 bits");
+    out = static_cast<std::int64_t>(value.number);
+  }
+  void assign(const JsonMember& member, AsHex<std::uint64_t> out) {
+    const auto value = parse_hex(member.value.text);
+    if (!value) return fail(member.at, "\"" + member.name + "\" is a text of 16 hex digits");
+    out.value = *value;
+  }
+  void unsigned_up_to(std::uint64_t max, const JsonMember& member, std::uint64_t& out) {
+    if (member.value.type != JsonValue::Type::unsigned_int || member.value.number > max) {
+      return fail(member.at,
+                  "\"" + member.name + "\" is an integer from 0 to " + std::to_string(max));
+    }
+    out = member.value.number;
+  }
+
+  // --- pieces of the line ---
+  std::string_view until(char c) {
+    if (error_) return {};
+    const std::size_t end = std::min(line_.find(c, at_), line_.size());
+    const std::string_view word = line_.substr(at_, end - at_);
+    at_ = end;
+    return word;
+  }
+  bool skip(std::string_view word) {
+    if (error_ || !line_.substr(at_).starts_with(word)) return false;
+    at_ += word.size();
+    return true;
+  }
+  void literal(std::string_view word, std::string_view message) {
+    if (!skip(word)) fail(at_, message);
+  }
+  void fail(std::size_t at, std::string_view message) {
+    if (!error_) error_ = at_column(at, message);
+  }
+
+  std::string_view line_;
+  std::size_t at_ = 0;
+  std::size_t object_ = 0;  // where the object being read begins
+  std::optional<Error> error_;
+};
+
+}  // namespace
+
+Result<TextLine> parse_line(std::string_view line) {
+  return LineParser(line).parse();
+}
+
+}  // namespace stampede::storage

@@ -1,0 +1,194 @@
+#include "storage/log/log_segment.h"
+
+#include <cstdio>
+#include <cstring>
+
+#include "config/faults/failpoint.h"
+#include "config/faults/mutation.h"
+#include "config/process/invariant.h"
+#include "storage/log/crc32c.h"
+
+namespace stampede::storage {
+namespace {
+
+constexpr std::string_view kMagic = "FSORDLOG";
+constexpr std::string_view kSegmentSuffix = ".seg";
+constexpr std::size_t kNameDigits = 16;
+constexpr std::size_t kNameBytes = 2 * kNameDigits + 1 + kSegmentSuffix.size();
+
+// Offsets in a segment header; log_format.md.
+enum : std::size_t {
+  kAtMajor = 8,
+  kAtMinor = 10,
+  kAtHeaderLen = 12,
+  kAtUuid = 16,
+  kAtNodeUuid = 32,
+  kAtEpoch = 48,
+  kAtSegNo = 56,
+  kAtFirstBatch = 64,
+  kAtFirstLsn = 72,
+  kAtLastCrc = 80,
+  kAtPrevEnd = 88,
+  kAtCreated = 96,
+  kAtCrc = kSegmentHeaderBytes - 4,
+};
+
+template <class T>
+void put(std::string& bytes, std::size_t at, const T& value) {
+  std::memcpy(bytes.data() + at, &value, sizeof value);
+}
+
+template <class T>
+T get(std::string_view bytes, std::size_t at) {
+  T value;
+  std::memcpy(&value, bytes.data() + at, sizeof value);
+  return value;
+}
+
+void put_hex16(char* digits, std::uint64_t number) {
+  for (int i = 15; i >= 0; --i, number >>= 4) digits[i] = "0123456789abcdef"[number & 0xF];
+}
+
+}  // namespace
+
+std::string to_text(const LogUuid& uuid) {
+  std::string text;
+  for (const auto byte : uuid) {
+    char digits[3];
+    std::snprintf(digits, sizeof digits, "%02x", byte);
+    text += digits;
+  }
+  return text;
+}
+
+std::string encode_header(const SegmentHeader& header) {
+  std::string bytes(kSegmentHeaderBytes, '\0');
+  std::memcpy(bytes.data(), kMagic.data(), kMagic.size());
+  put(bytes, kAtMajor, kFormatMajor);
+  put(bytes, kAtMinor, kFormatMinor);
+  put(bytes, kAtHeaderLen, kSegmentHeaderBytes);
+  put(bytes, kAtUuid, header.uuid);
+  put(bytes, kAtNodeUuid, header.node_uuid);
+  put(bytes, kAtEpoch, header.chain.epoch);
+  put(bytes, kAtSegNo, header.seg_no);
+  put(bytes, kAtFirstBatch, header.chain.next_batch);
+  put(bytes, kAtFirstLsn, header.chain.next_lsn);
+  put(bytes, kAtLastCrc, header.chain.last_crc);
+  put(bytes, kAtPrevEnd, header.prev_end);
+  put(bytes, kAtCreated, header.created_ns);
+  put(bytes, kAtCrc, crc32c(std::string_view(bytes).substr(0, kAtCrc)));
+  return bytes;
+}
+
+Result<SegmentHeader> decode_header(std::string_view bytes) {
+  if (bytes.size() < kSegmentHeaderBytes) return Error{Errc::corrupt, "segment header cut short"};
+  // The CRC comes first: a damaged version number must not look like a newer program's log. Every
+  // version keeps the CRC in this place.
+  if (crc32c(bytes.substr(0, kAtCrc)) != get<std::uint32_t>(bytes, kAtCrc) &&
+      !config::mutation("header_unchecked")) {
+    return Error{Errc::corrupt, "segment header checksum does not match"};
+  }
+  if (bytes.substr(0, kMagic.size()) != kMagic) return Error{Errc::corrupt, "no log segment"};
+  const auto major = get<std::uint16_t>(bytes, kAtMajor);
+  if (major != kFormatMajor) {
+    return Error{Errc::version, "log format " + std::to_string(major) + ", this program reads " +
+                                    std::to_string(kFormatMajor)};
+  }
+  if (get<std::uint32_t>(bytes, kAtHeaderLen) != kSegmentHeaderBytes) {
+    return Error{Errc::corrupt, "segment header length is wrong"};
+  }
+  return SegmentHeader{.uuid = get<LogUuid>(bytes, kAtUuid),
+                       .node_uuid = get<LogUuid>(bytes, kAtNodeUuid),
+                       .seg_no = get<std::uint64_t>(bytes, kAtSegNo),
+                       .chain = {.next_batch = get<std::uint64_t>(bytes, kAtFirstBatch),
+                                 .last_crc = get<std::uint32_t>(bytes, kAtLastCrc),
+                                 .epoch = get<std::uint64_t>(bytes, kAtEpoch),
+                                 .next_lsn = get<Lsn>(bytes, kAtFirstLsn)},
+                       .prev_end = get<std::uint64_t>(bytes, kAtPrevEnd),
+                       .created_ns = get<std::int64_t>(bytes, kAtCreated)};
+}
+
+std::string segment_name(std::uint64_t seg_no, std::uint64_t first_batch) {
+  std::string name(kNameBytes, '-');
+  put_hex16(name.data(), seg_no);
+  put_hex16(name.data() + kNameDigits + 1, first_batch);
+  kSegmentSuffix.copy(name.data() + 2 * kNameDigits + 1, kSegmentSuffix.size());
+  return name;
+}
+
+bool looks_like_segment(std::string_view name) {
+  return name.ends_with(kSegmentSuffix);
+}
+
+std::optional<std::uint64_t> parse_hex16(std::string_view digits) {
+  if (digits.size() != kNameDigits) return std::nullopt;
+  std::uint64_t value = 0;
+  for (const char c : digits) {
+    const bool letter = c >= 'a' && c <= 'f';
+    if (!letter && (c < '0' || c > '9')) return std::nullopt;
+    value = value << 4 | static_cast<std::uint64_t>(letter ? c - 'a' + 10 : c - '0');
+  }
+  return value;
+}
+
+std::optional<SegmentName> parse_segment_name(std::string_view name) {
+  if (name.size() != kNameBytes || !looks_like_segment(name) || name[kNameDigits] != '-') {
+    return std::nullopt;
+  }
+  const auto seg_no = parse_hex16(name.substr(0, kNameDigits));
+  const auto first_batch = parse_hex16(name.substr(kNameDigits + 1, kNameDigits));
+  if (!seg_no || !first_batch) return std::nullopt;
+  return SegmentName{*seg_no, *first_batch};
+}
+
+std::string path_in(const std::string& dir, std::string_view name) {
+  return dir + "/" + std::string(name);
+}
+
+Result<LogLock> LogLock::take(Disk& disk, const std::string& dir) {
+  if (auto made = disk.make_dir(dir); !made) return made.error();
+  auto held = disk.lock(path_in(dir, kLockName));
+  if (!held) return held.error();
+  return LogLock(std::move(*held));
+}
+
+Result<SpareSegment> SegmentMaker::make() const {
+  // Two names, so that a spare that a crash left half-filled is never taken for a full one.
+  const std::string tmp = path_in(dir_, kSpareTmpName);
+  const std::string ready = path_in(dir_, kSpareName);
+  for (const auto& leftover : {tmp, ready}) {
+    if (auto removed = disk_->remove(leftover); !removed) return removed.error();
+  }
+  config::failpoint("spare_create");
+  auto file = disk_->create_zeroed(tmp, segment_bytes_);
+  if (!file) return file.error();
+  config::failpoint("spare_zeroed");
+  if (auto synced = (*file)->sync(); !synced) return synced.error();
+  config::failpoint("spare_synced");
+  if (auto renamed = disk_->rename(tmp, ready); !renamed) return renamed.error();
+  config::failpoint("spare_renamed");
+  return SpareSegment{std::move(*file), std::string(kSpareName), segment_bytes_};
+}
+
+Status install_segment(Disk& disk, const std::string& dir, SpareSegment& made,
+                       std::string_view start, const std::string& name) {
+  STAMPEDE_ASSERT(start.size() >= kSegmentHeaderBytes, "a segment starts with its header");
+  STAMPEDE_ASSERT(start.size() <= made.bytes, "a segment's start fits the segment");
+  config::failpoint("rotate_header");
+  if (auto written = made.file->write_at(0, start); !written) return written;
+  config::failpoint("rotate_sync");
+  if (!config::mutation("name_before_sync"))
+    if (auto synced = made.file->sync(); !synced) return synced;
+  config::failpoint("rotate_rename");
+  if (auto renamed = disk.rename(path_in(dir, made.name), path_in(dir, name)); !renamed) {
+    return renamed;
+  }
+  made.name = name;
+  if (config::failpoint("in_rotate")) return Error{Errc::io, "failpoint in_rotate in " + dir};
+  if (config::mutation("no_dir_sync")) return Done{};
+  if (auto synced = disk.sync_dir(dir); !synced) return synced;
+  config::failpoint("rotate_done");
+  return Done{};
+}
+
+}  // namespace stampede::storage

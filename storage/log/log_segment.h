@@ -1,0 +1,99 @@
+#pragma once
+
+// Segment files: their names, their header, and how one comes into being. A segment is made under
+// a .tmp name, zero-filled, given its header, synced, renamed, and the directory synced: whatever
+// carries a segment's name is complete. Once it has a successor a segment is never written again,
+// and it may be removed when snapshots stand for it (snapshot_format.md).
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "storage/disk/disk.h"
+#include "storage/log/log_format.h"
+#include "storage/result.h"
+
+namespace stampede::storage {
+
+using LogUuid = std::array<std::uint8_t, 16>;
+std::string to_text(const LogUuid& uuid);  // 32 hex digits
+
+inline constexpr std::uint16_t kFormatMajor = 1;  // a reader must know it
+inline constexpr std::uint16_t kFormatMinor = 0;  // a reader may ignore it
+inline constexpr std::uint32_t kSegmentHeaderBytes = 4096;
+inline constexpr std::uint64_t kSegmentBytesMin = 2 * std::uint64_t{kSegmentHeaderBytes};
+static_assert(kSegmentHeaderBytes % kFrameAlign == 0);
+
+inline constexpr std::string_view kSpareName = "spare.zero";        // full of zeros, ready for use
+inline constexpr std::string_view kSpareTmpName = "spare.tmp";      // a spare being made
+inline constexpr std::string_view kSegmentTmpName = "segment.tmp";  // a segment being made
+inline constexpr std::string_view kLockName = "LOCK";
+
+struct SegmentHeader {
+  LogUuid uuid{};
+  LogUuid node_uuid{};          // may be zero
+  std::uint64_t seg_no = 1;     // from 1, contiguous
+  LogChain chain;               // before the segment's first batch
+  std::uint64_t prev_end = 0;   // logical end of the segment before, 0 in the first
+  std::int64_t created_ns = 0;  // for people only
+};
+
+std::string encode_header(const SegmentHeader& header);  // kSegmentHeaderBytes
+// Errc::corrupt or Errc::version; the message says what is wrong but not in which file.
+Result<SegmentHeader> decode_header(std::string_view bytes);
+
+std::string segment_name(std::uint64_t seg_no, std::uint64_t first_batch);
+struct SegmentName {
+  std::uint64_t seg_no{};
+  std::uint64_t first_batch{};
+  auto operator<=>(const SegmentName&) const = default;  // the order of the log
+};
+std::optional<SegmentName> parse_segment_name(std::string_view name);
+// 16 digits, the letters small, as names have them.
+std::optional<std::uint64_t> parse_hex16(std::string_view digits);
+bool looks_like_segment(std::string_view name);  // ends in .seg, well formed or not
+std::string path_in(const std::string& dir, std::string_view name);
+
+// The writer's exclusive right to a log directory; taken before the log is read.
+class LogLock {
+ public:
+  // Creates the directory if missing. Errc::locked when another process holds it.
+  static Result<LogLock> take(Disk& disk, const std::string& dir);
+
+ private:
+  explicit LogLock(std::unique_ptr<HeldLock> held) : held_(std::move(held)) {}
+  std::unique_ptr<HeldLock> held_;
+};
+
+// A zero-filled file waiting to become a segment. It stays on disk for the next start when unused.
+struct SpareSegment {
+  std::unique_ptr<AppendFile> file;
+  std::string name;  // in the log's directory
+  std::uint64_t bytes{};
+};
+
+// Makes spare segments ahead, on any thread, beside a working writer: zero-filling takes long, so
+// it is kept off the log's path. At most one call at a time per directory, and only while the
+// writer says wants_spare(). A failure (disk full) harms nothing: try again later.
+class SegmentMaker {
+ public:
+  SegmentMaker(Disk& disk, std::string dir, std::uint64_t segment_bytes)
+      : disk_(&disk), dir_(std::move(dir)), segment_bytes_(segment_bytes) {}
+  // Blocks for as long as writing and syncing segment_bytes takes.
+  [[nodiscard]] Result<SpareSegment> make() const;
+
+ private:
+  Disk* disk_;
+  std::string dir_;
+  std::uint64_t segment_bytes_;
+};
+
+// Writes `start` (header and perhaps a batch) into the zeroed file `made` and gives it its name.
+// Durable on return, name and all.
+Status install_segment(Disk& disk, const std::string& dir, SpareSegment& made,
+                       std::string_view start, const std::string& name);
+
+}  // namespace stampede::storage

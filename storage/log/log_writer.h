@@ -1,0 +1,105 @@
+#pragma once
+
+// Appends batches to the command log. Owner: the log keeper, which holds the LogLock longer than
+// the writer lives. One thread. No clock, no randomness, no thread of its own.
+//
+//   append(…)   one frame, one write; nothing is durable yet
+//   sync()      one fdatasync; durable on return: that batch and all before it
+//
+// Exactly one batch is in flight: append asserts that the one before was synced. After the first
+// error the writer is latched: every later call returns that error and touches the disk no more
+// (a second fsync would lie). The batch in flight is then unknown until the log is read again.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "storage/disk/disk.h"
+#include "storage/log/log_format.h"
+#include "storage/log/log_reader.h"
+#include "storage/log/log_segment.h"
+#include "storage/result.h"
+
+namespace stampede::storage {
+
+struct LogOptions {
+  // Size of a segment; multiple of 4096, at least kSegmentBytesMin. A batch that would not fit
+  // even an empty segment gets a larger one.
+  std::uint64_t segment_bytes = std::uint64_t{64} << 20;
+  // Size of the one segment that every start makes; small, so that starting is quick and a node
+  // that restarts again and again does not fill the disk. Bounded by segment_bytes.
+  std::uint64_t start_segment_bytes = std::uint64_t{4} << 20;
+  std::int64_t created_ns = 0;  // for people: stands in the header of the segment made at start
+  LogUuid node_uuid{};          // for people; may stay zero
+};
+
+class LogWriter {
+ public:
+  // A new log in `dir`, which must hold no segment. Durable on return. Blocks.
+  static Result<LogWriter> create(Disk& disk, const std::string& dir, const LogUuid& uuid,
+                                  const LogOptions& options);
+  // Goes on where read_log ended. Copies the last batch into a new segment and syncs it before it
+  // is trusted: after a failed sync the old copy may exist in memory only. Old segments keep their
+  // bytes. Durable on return; a crash inside leaves a log that can be resumed again. Blocks.
+  static Result<LogWriter> resume(Disk& disk, const std::string& dir, const LogEnd& end,
+                                  const LogOptions& options);
+
+  // Writes the framed records of all `parts`, in order, as one batch. Rotates first when it does
+  // not fit. Count, sizes, epoch and lsn that do not fit the log are broken invariants.
+  // Failpoints: before_log, in_rotate.
+  Status append(std::span<const std::string_view> parts, const BatchHead& head);
+  // Failpoints: after_write (before the sync), after_log (behind it).
+  Status sync();
+
+  // True while no spare segment waits: have segment_maker().make() called, on any thread, and give
+  // the result back here. Without a spare the writer makes its next segment itself, slowly.
+  [[nodiscard]] bool wants_spare() const { return !spare_ && !first_error_; }
+  // True when no spare waits and a quarter of this segment is left: the disk is probably full. What
+  // has to be written whatever happens (outcomes, SEALs) still fits; new decisions should wait.
+  [[nodiscard]] bool nearly_full() const { return !spare_ && segment_room() < seg_bytes_ / 4; }
+  [[nodiscard]] SegmentMaker segment_maker() const;
+  void give_spare(SpareSegment spare);
+
+  [[nodiscard]] bool latched() const { return first_error_.has_value(); }
+  [[nodiscard]] const LogChain& chain() const { return chain_; }  // next_batch, next_lsn, epoch
+  [[nodiscard]] std::uint64_t written_pos() const { return base_ + offset_; }
+  [[nodiscard]] std::uint64_t durable_pos() const { return durable_pos_; }
+  [[nodiscard]] std::uint64_t segment_no() const { return seg_no_; }
+  [[nodiscard]] std::uint64_t segment_room() const { return seg_bytes_ - offset_; }  // bytes
+  [[nodiscard]] const LogUuid& uuid() const { return uuid_; }
+
+ private:
+  LogWriter(Disk& disk, std::string dir, const LogUuid& uuid, const LogOptions& options);
+
+  Status start_segment(const LogChain& chain, std::uint64_t prev_end, std::string_view batch);
+  Status rotate(std::uint64_t frame_bytes, std::int64_t now_ns);
+  Result<SpareSegment> next_file(std::uint64_t bytes);
+  Status adopt_spare(const std::optional<FileEntry>& found);
+  std::uint32_t build_frame(std::span<const std::string_view> parts, const BatchHead& head);
+  SegmentHeader header_for(const LogChain& chain, std::uint64_t prev_end,
+                           std::int64_t now_ns) const;
+  void enter(SpareSegment made, std::uint64_t prev_end, std::uint64_t used);
+  Error latch(Error error);
+
+  Disk* disk_;
+  std::string dir_;
+  LogUuid uuid_;
+  LogOptions options_;
+  std::optional<SpareSegment> spare_;
+  std::optional<Error> first_error_;
+
+  std::unique_ptr<AppendFile> file_;
+  std::uint64_t seg_no_ = 0;     // of the open segment
+  std::uint64_t seg_bytes_ = 0;  // its size
+  std::uint64_t base_ = 0;       // global position of its first byte
+  std::uint64_t offset_ = 0;     // where the next batch goes in it
+  std::uint64_t durable_pos_ = 0;
+  LogChain chain_;
+  bool in_flight_ = false;
+  std::string frame_;  // the batch being written; kept for its memory
+};
+
+}  // namespace stampede::storage

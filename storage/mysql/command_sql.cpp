@@ -1,0 +1,264 @@
+#include "storage/mysql/command_sql.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "config/faults/failpoint.h"
+#include "config/faults/mutation.h"
+#include "config/process/invariant.h"
+#include "storage/mysql/mysql_session.h"
+#include "storage/mysql/row_check.h"
+#include "storage/mysql/sql_text.h"
+
+namespace stampede::storage {
+namespace {
+
+struct Range {
+  std::size_t first = 0;
+  std::size_t last = 0;
+  [[nodiscard]] std::size_t size() const { return last - first; }
+};
+
+using AppendRows = std::size_t (*)(std::string&, const LaneBatch&, std::size_t, std::size_t);
+using CheckRows = SqlOutcome (*)(MysqlSession&, const LaneBatch&, std::size_t, std::size_t,
+                                 std::vector<RowFailure>&);
+
+struct RowWriting {
+  RowKind kind;
+  AppendRows append;
+  CheckRows check;
+  std::uint64_t affected_per_row;  // by a row that is applied for the first time
+};
+
+// Puts before amounts: the row of a new item is there when its amount comes.
+constexpr RowWriting kWritings[] = {
+    {RowKind::order, append_order_insert, check_orders, 1},
+    {RowKind::put, append_put_upsert, check_puts, 2},
+    {RowKind::amount, append_amount_upsert, check_amounts, 2},
+};
+
+std::string advice(unsigned errnum) {
+  switch (errnum) {
+    case 1021:
+    case 1114:
+      return "; make room on the database's disk";
+    case 1142:
+    case 1143:
+      return "; grant SELECT, INSERT, UPDATE to the user in db.url";
+    case 1054:
+    case 1136:
+    case 1146:
+      return "; run `stampede migrate up`";
+    case 1290:
+      return "; the server is read-only: point db.url at the primary";
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
+SqlErrorClass classify_sql_error(unsigned errnum) {
+  switch (errnum) {
+    case 1048:  // column cannot be null
+    case 1062:  // duplicate key
+    case 1264:  // out of range
+    case 1265:  // data truncated
+    case 1292:  // wrong datetime
+    case 1300:  // invalid character string
+    case 1366:  // wrong value for a column
+    case 1406:  // too long
+    case 1452:  // foreign key
+    case 1644:  // a trigger's SIGNAL
+    case 1690:  // out of range in an expression
+    case 3819:  // CHECK, MySQL
+    case 4025:  // CHECK, MariaDB
+      return SqlErrorClass::row;
+    case 1021:  // disk full
+    case 1114:  // table full
+    case 1205:  // lock wait
+    case 1213:  // deadlock
+      return SqlErrorClass::transient;
+    default:
+      return SqlErrorClass::lost;
+  }
+}
+
+struct LaneWriter::Slice {
+  Range rows[3];  // as in kWritings
+
+  [[nodiscard]] std::size_t size() const {
+    return rows[0].size() + rows[1].size() + rows[2].size();
+  }
+  // Two smaller parts, the rows of the kind in which the fault lies halved.
+  [[nodiscard]] std::pair<Slice, Slice> split(std::size_t kind) const {
+    const Range fault = rows[kind];
+    Slice rest = *this;
+    Slice part;
+    // One row of the kind beside rows of other kinds: it goes alone.
+    const std::size_t middle = fault.first + fault.size() / 2;
+    rest.rows[kind].last = middle;
+    part.rows[kind] = {middle, fault.last};
+    return {rest, part};
+  }
+};
+
+struct LaneWriter::Attempt {
+  std::vector<RowFailure> conflicts;  // found by comparing; the rest of the slice is written
+  std::optional<std::size_t> fault;   // a row error in this kind: split
+  unsigned errnum = 0;
+  std::string message;
+  std::optional<Error> error;  // the batch cannot go on
+  bool lost = false;           // the session is in doubt
+
+  [[nodiscard]] bool ok() const { return !fault && !error; }
+  void fail(const MysqlSession& session, const SqlOutcome& outcome) {
+    lost = classify_sql_error(outcome.errnum) != SqlErrorClass::transient;
+    error =
+        Error{Errc::unavailable, session.place() + ": " + outcome.message + " (" +
+                                     std::to_string(outcome.errnum) + ")" + advice(outcome.errnum)};
+  }
+};
+
+LaneWriter::LaneWriter(DbOptions options, int lane, std::uint64_t epoch)
+    : options_(std::move(options)), lane_(lane), epoch_(epoch) {}
+LaneWriter::~LaneWriter() = default;
+LaneWriter::LaneWriter(LaneWriter&&) noexcept = default;
+LaneWriter& LaneWriter::operator=(LaneWriter&&) noexcept = default;
+
+void LaneWriter::disconnect() {
+  session_.reset();
+}
+
+Status LaneWriter::ensure_session() {
+  if (session_) return Done{};
+  if (auto address = parse_db_url(options_.url); !address) return address.error();
+  auto session = MysqlSession::connect(options_, MysqlSession::Commit::explicitly);
+  // Whatever keeps a lane out (a changed password, a dropped database) may be put right while it
+  // waits: only the url is final.
+  if (!session) return Error{Errc::unavailable, session.error().message};
+  session_ = std::move(*session);
+  return Done{};
+}
+
+Result<LaneOutcome> LaneWriter::apply(const LaneBatch& batch) {
+  if (auto ready = ensure_session(); !ready) return ready.error();
+  LaneOutcome outcome;
+  std::vector<Slice> todo(1);
+  todo[0].rows[0] = {0, batch.orders.size()};
+  todo[0].rows[1] = {0, batch.puts.size()};
+  todo[0].rows[2] = {0, batch.amounts.size()};
+  while (!todo.empty()) {
+    const Slice slice = todo.back();
+    todo.pop_back();
+    Attempt attempt = try_slice(batch, slice);
+    if (attempt.error) return *attempt.error;
+    if (!attempt.fault) {
+      std::move(attempt.conflicts.begin(), attempt.conflicts.end(),
+                std::back_inserter(outcome.failures));
+      continue;
+    }
+    const std::size_t kind = *attempt.fault;
+    if (slice.size() > 1) {
+      const auto parts = slice.split(kind);
+      todo.push_back(parts.second);
+      todo.push_back(parts.first);
+      continue;
+    }
+    const std::size_t index = slice.rows[kind].first;
+    outcome.failures.push_back({kWritings[kind].kind, index, attempt.errnum,
+                                "ALARM: " + row_name(batch, kWritings[kind].kind, index) +
+                                    " is refused by the database: " + attempt.message + " (" +
+                                    std::to_string(attempt.errnum) + ")"});
+  }
+  return outcome;
+}
+
+LaneWriter::Attempt LaneWriter::try_slice(const LaneBatch& batch, const Slice& slice) {
+  Attempt attempt;
+  config::failpoint("db_begin");
+  session_->statement().clear();
+  append_lane_update(session_->statement(), batch.witness, lane_, epoch_);
+  const SqlOutcome claimed = session_->execute();
+  if (claimed.failed) {
+    attempt.fail(*session_, claimed);
+  } else if (claimed.affected != 1) {
+    attempt.error = fenced();
+  } else {
+    config::failpoint("db_exec");
+    write_slice(batch, slice, attempt);
+  }
+  if (attempt.ok()) commit(attempt);
+  if (!attempt.ok()) take_back(attempt);
+  return attempt;
+}
+
+void LaneWriter::write_slice(const LaneBatch& batch, const Slice& slice, Attempt& attempt) {
+  for (std::size_t kind = 0; kind < std::size(kWritings); ++kind) {
+    const RowWriting& writing = kWritings[kind];
+    const Range rows = slice.rows[kind];
+    for (std::size_t first = rows.first; first < rows.last;) {
+      session_->statement().clear();
+      const std::size_t next = writing.append(session_->statement(), batch, first, rows.last);
+      const SqlOutcome written = session_->execute();
+      if (written.failed) {
+        if (classify_sql_error(written.errnum) != SqlErrorClass::row) {
+          return attempt.fail(*session_, written);
+        }
+        attempt.fault = kind;
+        attempt.errnum = written.errnum;
+        attempt.message = written.message;
+        return;
+      }
+      if (written.affected != writing.affected_per_row * (next - first)) {
+        const auto read = writing.check(*session_, batch, first, next, attempt.conflicts);
+        if (read.failed) return attempt.fail(*session_, read);
+      }
+      first = next;
+    }
+  }
+}
+
+void LaneWriter::commit(Attempt& attempt) {
+  if (config::failpoint("in_db")) {
+    attempt.lost = true;
+    attempt.error = Error{Errc::unavailable, "failpoint in_db: the transaction is taken back"};
+    return;
+  }
+  if (config::mutation("exec_before_commit")) return;
+  const SqlOutcome committed = session_->execute("COMMIT");
+  if (committed.failed && config::mutation("guess_commit")) return;
+  if (committed.failed) {
+    attempt.fail(*session_, committed);
+    attempt.lost = true;  // stored or not, nobody knows: the same batch again will tell
+    return;
+  }
+  if (config::failpoint("after_db")) {
+    attempt.lost = true;
+    attempt.error = Error{Errc::unavailable, "failpoint after_db: the commit's answer is lost"};
+  }
+}
+
+void LaneWriter::take_back(Attempt& attempt) {
+  // A statement that ran into a lock wait or a row error is undone alone: the transaction is still
+  // open, and must not be committed by accident later.
+  if (!attempt.lost && !session_->execute("ROLLBACK").failed) return;
+  disconnect();  // the server rolls back what a lost session left open
+  if (attempt.fault) {
+    attempt.error = Error{Errc::unavailable, "the session was lost while a batch was taken back"};
+  }
+}
+
+Error LaneWriter::fenced() {
+  std::string text = "lane " + std::to_string(lane_) + " of " + session_->place();
+  std::optional<std::uint64_t> owner;
+  (void)session_->query("SELECT epoch FROM lane WHERE lane=" + std::to_string(lane_),
+                        [&](const SqlRow& row) { owner = row.u64(0); });
+  text += owner ? " belongs to epoch " + std::to_string(*owner) : " has no row";
+  text += "; this writer has epoch " + std::to_string(epoch_) +
+          " and stops. If no other backend runs on this database, restart this one";
+  return {Errc::fenced, text};
+}
+
+}  // namespace stampede::storage

@@ -1,0 +1,249 @@
+#include "storage/mysql/database.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "storage/mysql/migrations.h"
+#include "storage/mysql/mysql_session.h"
+#include "storage/mysql/row_check.h"
+#include "storage/mysql/sql_text.h"
+
+namespace stampede::storage {
+namespace {
+
+constexpr std::size_t kOrdersPerPage = 20000;
+constexpr unsigned kErrnumNoSuchTable = 1146;
+
+Error failed(const MysqlSession& session, const std::string& doing, const SqlOutcome& outcome) {
+  return {Errc::unavailable, session.place() + ": " + doing + ": " + outcome.message + " (" +
+                                 std::to_string(outcome.errnum) + ")"};
+}
+
+std::string to_hex(const LogUuid& uuid) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string text;
+  for (const auto byte : uuid) {
+    text += digits[byte >> 4];
+    text += digits[byte & 15];
+  }
+  return text;
+}
+
+// A few statements as one transaction: taken back unless commit() was reached.
+class Transaction {
+ public:
+  Transaction(MysqlSession& session, std::string doing)
+      : session_(session), doing_(std::move(doing)) {
+    run("START TRANSACTION");
+  }
+  ~Transaction() {
+    if (!done_) (void)session_.execute("ROLLBACK");
+  }
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+  // After the first failure the rest is left out.
+  Transaction& run(const std::string& sql) {
+    if (!error_.failed) error_ = session_.execute(sql);
+    return *this;
+  }
+  Transaction& read(const std::string& sql, const std::function<void(const SqlRow&)>& on_row) {
+    if (!error_.failed) error_ = session_.query(sql, on_row);
+    return *this;
+  }
+  [[nodiscard]] bool ok() const { return !error_.failed; }
+  [[nodiscard]] Error error() const { return failed(session_, doing_, error_); }
+  Status commit() {
+    run("COMMIT");
+    if (error_.failed) return error();
+    done_ = true;
+    return Done{};
+  }
+
+ private:
+  MysqlSession& session_;
+  std::string doing_;
+  SqlOutcome error_;
+  bool done_ = false;
+};
+
+Status check_schema(MysqlSession& session) {
+  int version = 0;
+  const auto read =
+      session.query("SELECT COALESCE(MAX(version),0) FROM schema_version",
+                    [&](const SqlRow& row) { version = static_cast<int>(row.i64(0)); });
+  if (read.failed && read.errnum != kErrnumNoSuchTable) {
+    return failed(session, "reading schema_version", read);
+  }
+  if (version == latest_schema_version()) return Done{};
+  const std::string numbers = session.place() + ": the schema is at version " +
+                              std::to_string(version) + ", this program needs " +
+                              std::to_string(latest_schema_version());
+  if (version > latest_schema_version()) {
+    return Error{Errc::version, numbers + "; use the newer program"};
+  }
+  return Error{Errc::version, numbers + "; run `stampede migrate up`"};
+}
+
+std::optional<LogUuid> to_uuid(const std::string& bytes) {
+  LogUuid uuid{};
+  if (bytes.size() != uuid.size()) return std::nullopt;
+  std::copy(bytes.begin(), bytes.end(), uuid.begin());
+  return uuid;
+}
+
+}  // namespace
+
+Database::Database(std::unique_ptr<MysqlSession> session) : session_(std::move(session)) {}
+Database::~Database() = default;
+Database::Database(Database&&) noexcept = default;
+Database& Database::operator=(Database&&) noexcept = default;
+
+Result<Database> Database::open(const DbOptions& options) {
+  auto session = MysqlSession::connect(options, MysqlSession::Commit::each_statement);
+  if (!session) return session.error();
+  if (auto fits = check_schema(**session); !fits) return fits.error();
+  return Database(std::move(*session));
+}
+
+Result<std::optional<LogUuid>> Database::log_uuid() {
+  std::optional<LogUuid> uuid;
+  const auto read = session_->query("SELECT log_uuid FROM meta",
+                                    [&](const SqlRow& row) { uuid = to_uuid(row.text(0)); });
+  if (read.failed) return failed(*session_, "reading meta", read);
+  return uuid;
+}
+
+Status Database::adopt(const LogUuid& uuid, std::int64_t now_us) {
+  Transaction transaction(*session_, "writing meta");
+  // This row is always there: its lock lets one backend at a time look for a meta row.
+  transaction.read("SELECT version FROM schema_version WHERE version=1 FOR UPDATE",
+                   [](const SqlRow&) {});
+  std::optional<LogUuid> owner;
+  transaction.read("SELECT log_uuid FROM meta FOR UPDATE",
+                   [&](const SqlRow& row) { owner = to_uuid(row.text(0)); });
+  if (!transaction.ok()) return transaction.error();
+  if (owner && *owner != uuid) {
+    return Error{Errc::corrupt, session_->place() + " belongs to the log " + to_hex(*owner) +
+                                    ", not to this one (" + to_hex(uuid) +
+                                    "); point log.dir or db.url at the pair that fits"};
+  }
+  if (owner) return transaction.commit();
+  std::string created;
+  append_datetime(created, now_us);
+  return transaction.run("UPDATE item SET lsn=0,put_lsn=0")
+      .run("UPDATE lane SET epoch=0,applied_lsn=0")
+      .run("INSERT INTO meta(log_uuid,created_at) VALUES(x'" + to_hex(uuid) + "','" + created +
+           "')")
+      .commit();
+}
+
+Result<Lsn> Database::witness() {
+  Lsn highest = 0;
+  const auto read = session_->query("SELECT COALESCE(MAX(applied_lsn),0) FROM lane",
+                                    [&](const SqlRow& row) { highest = row.u64(0); });
+  if (read.failed) return failed(*session_, "reading lane", read);
+  return highest;
+}
+
+Status Database::claim(std::uint64_t epoch, int lanes) {
+  Transaction transaction(*session_, "claiming the lanes");
+  for (int lane = kFirstLane; lane < kFirstLane + lanes; ++lane) {
+    transaction.run("INSERT INTO lane(lane,epoch,applied_lsn,batches) VALUES(" +
+                    std::to_string(lane) + ",0,0,0) ON DUPLICATE KEY UPDATE lane=lane");
+  }
+  transaction.run("UPDATE lane SET epoch=" + std::to_string(epoch) + " WHERE epoch<" +
+                  std::to_string(epoch));
+  std::uint64_t highest = 0;
+  transaction.read("SELECT MAX(epoch) FROM lane", [&](const SqlRow& row) { highest = row.u64(0); });
+  if (!transaction.ok()) return transaction.error();
+  if (highest > epoch) {
+    return Error{Errc::fenced, session_->place() + " is owned by epoch " + std::to_string(highest) +
+                                   ", above this backend's " + std::to_string(epoch) +
+                                   ": another backend writes to it, or this log is an old copy"};
+  }
+  return transaction.commit();
+}
+
+Result<std::vector<LaneRow>> Database::lanes() {
+  std::vector<LaneRow> rows;
+  const auto read = session_->query(
+      "SELECT lane,epoch,applied_lsn,batches FROM lane ORDER BY lane", [&](const SqlRow& row) {
+        rows.push_back({static_cast<int>(row.i64(0)), row.u64(1), row.u64(2), row.u64(3)});
+      });
+  if (read.failed) return failed(*session_, "reading lane", read);
+  return rows;
+}
+
+Result<std::vector<ItemRow>> Database::items() {
+  std::vector<ItemRow> rows;
+  const auto read = session_->query(
+      "SELECT id,name,price_cents,total,amount,limit_per_user,max_qty,put_lsn,lsn FROM item "
+      "ORDER BY id",
+      [&](const SqlRow& row) {
+        rows.push_back({row.u64(0), row.text(1), row.i64(2), row.i64(3), row.i64(4),
+                        static_cast<std::uint32_t>(row.i64(5)),
+                        static_cast<std::uint32_t>(row.i64(6)), row.u64(7), row.u64(8)});
+      });
+  if (read.failed) return failed(*session_, "reading item", read);
+  return rows;
+}
+
+Result<std::uint64_t> Database::order_count() {
+  std::uint64_t count = 0;
+  const auto read = session_->query("SELECT COUNT(*) FROM orders",
+                                    [&](const SqlRow& row) { count = row.u64(0); });
+  if (read.failed) return failed(*session_, "counting orders", read);
+  return count;
+}
+
+Status Database::each_order(Lsn after, Lsn up_to,
+                            const std::function<void(const StoredOrder&)>& on_order) {
+  StoredOrder order;
+  std::size_t rows = kOrdersPerPage;
+  while (rows == kOrdersPerPage) {
+    rows = 0;
+    const std::string sql =
+        "SELECT order_id,request_id,item_id,qty,user_id,unit_price_cents FROM orders "
+        "WHERE order_id>" +
+        std::to_string(after) + " AND order_id<=" + std::to_string(up_to) +
+        " ORDER BY order_id LIMIT " + std::to_string(kOrdersPerPage);
+    const auto read = session_->query(sql, [&](const SqlRow& row) {
+      order = {row.u64(0),  row.text(1), row.u64(2), static_cast<std::uint32_t>(row.i64(3)),
+               row.text(4), row.i64(5)};
+      after = order.order_id;
+      ++rows;
+      on_order(order);
+    });
+    if (read.failed) return failed(*session_, "reading orders", read);
+  }
+  return Done{};
+}
+
+Result<std::vector<std::string>> Database::differing_orders(const LaneBatch& orders) {
+  std::vector<RowFailure> failures;
+  const auto read = compare_orders(*session_, orders, failures);
+  if (read.failed) return failed(*session_, "comparing orders", read);
+  std::vector<std::string> messages;
+  for (auto& failure : failures) messages.push_back(std::move(failure.message));
+  return messages;
+}
+
+Status Database::begin_snapshot() {
+  for (const char* sql : {"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+                          "START TRANSACTION WITH CONSISTENT SNAPSHOT"}) {
+    if (const auto outcome = session_->execute(sql); outcome.failed) {
+      return failed(*session_, "starting a snapshot", outcome);
+    }
+  }
+  return Done{};
+}
+
+Status Database::end_snapshot() {
+  if (const auto outcome = session_->execute("COMMIT"); outcome.failed) {
+    return failed(*session_, "ending a snapshot", outcome);
+  }
+  return Done{};
+}
+
+}  // namespace stampede::storage

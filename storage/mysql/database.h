@@ -1,0 +1,103 @@
+#pragma once
+
+// What a node and the tools ask the database outside the lanes: whose it is, how far it is, who may
+// write, what it holds. SQL stays inside.
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "storage/lsn.h"
+#include "storage/mysql/db_options.h"
+#include "storage/result.h"
+
+namespace stampede::storage {
+
+class MysqlSession;
+struct LaneBatch;
+
+using LogUuid = std::array<std::uint8_t, 16>;
+
+struct ItemRow {
+  std::uint64_t id = 0;
+  std::string name;
+  std::int64_t price_cents = 0;
+  std::int64_t total = 0;
+  std::int64_t amount = 0;
+  std::uint32_t limit_per_user = 0;
+  std::uint32_t max_qty = 0;
+  Lsn put_lsn = 0;
+  Lsn lsn = 0;
+};
+
+struct StoredOrder {
+  Lsn order_id = 0;
+  std::string request_id;
+  std::uint64_t item = 0;
+  std::uint32_t qty = 0;
+  std::string user;
+  std::int64_t unit_price_cents = 0;
+};
+
+struct LaneRow {
+  int lane = 0;
+  std::uint64_t epoch = 0;
+  Lsn applied_lsn = 0;
+  std::uint64_t batches = 0;
+};
+
+// One session. Thread-compatible: one thread. Every call blocks for a round trip, at most about
+// read_timeout. Errors of every call: unavailable (the server is away or said something transient;
+// open a new Database and try again). Writes are durable on return.
+class Database {
+ public:
+  // Connects and checks. unavailable: cannot connect; invalid: url unreadable, access denied, no
+  // such database, or sql_mode without STRICT_ALL_TABLES; version: the schema is not this
+  // program's (says `stampede migrate up` or names the newer version).
+  static Result<Database> open(const DbOptions& options);
+  ~Database();
+  Database(Database&&) noexcept;
+  Database& operator=(Database&&) noexcept;
+
+  // Which log this database belongs to; nullopt: none yet.
+  Result<std::optional<LogUuid>> log_uuid();
+
+  // Makes the database this log's, once. The same uuid again changes nothing; another one ->
+  // corrupt (log and database do not fit: 65). Guards left by an earlier log (item lsns, lane
+  // epochs) start from zero in the same transaction: they name positions of no log any more.
+  Status adopt(const LogUuid& uuid, std::int64_t now_us);
+
+  // The highest lsn any lane has ever committed, 0 for none. A log that ends before it is lost.
+  Result<Lsn> witness();
+
+  // Makes `epoch` the owner of every lane row, after adding the missing rows kFirstLane … lanes.
+  // A row with a higher epoch -> fenced, nothing changed. An older writer's open transaction is
+  // waited for; its next one finds itself fenced.
+  Status claim(std::uint64_t epoch, int lanes);
+
+  Result<std::vector<LaneRow>> lanes();  // by lane
+  Result<std::vector<ItemRow>> items();  // by id
+  Result<std::uint64_t> order_count();
+
+  // Calls on_order for every order with after < order_id <= up_to, by order_id. Reads in pages:
+  // memory stays small however many there are.
+  Status each_order(Lsn after, Lsn up_to, const std::function<void(const StoredOrder&)>& on_order);
+
+  // What is wrong with each of these orders that has no row, or one of other content; empty: all
+  // are there as given. One round trip.
+  Result<std::vector<std::string>> differing_orders(const LaneBatch& orders);
+
+  // Between the two, all reads see the database as it was at begin_snapshot.
+  Status begin_snapshot();
+  Status end_snapshot();
+
+ private:
+  explicit Database(std::unique_ptr<MysqlSession> session);
+  std::unique_ptr<MysqlSession> session_;
+};
+
+}  // namespace stampede::storage

@@ -1,0 +1,205 @@
+#include "storage/mysql/mysql_session.h"
+
+#include <cppconn/exception.h>
+#include <cppconn/resultset.h>
+#include <cppconn/statement.h>
+#include <mysql_connection.h>
+#include <mysql_driver.h>
+
+#include <mutex>
+#include <utility>
+
+namespace stampede::storage {
+namespace {
+
+// The driver is a singleton whose making is not thread-safe.
+sql::Driver& driver() {
+  static sql::Driver* const instance = get_driver_instance();
+  return *instance;
+}
+
+// The client library wants to know each thread that uses it, until the thread's end.
+void register_thread() {
+  struct Registration {
+    Registration() { driver().threadInit(); }
+    ~Registration() { driver().threadEnd(); }
+  };
+  thread_local const Registration registration;
+}
+
+// Runs a call of the client library and turns what it throws into a value.
+template <class Call>
+SqlOutcome guarded(Call call) {
+  SqlOutcome outcome;
+  try {
+    call(outcome);
+  } catch (const sql::SQLException& error) {
+    outcome.failed = true;
+    outcome.errnum = error.getErrorCode() > 0 ? static_cast<unsigned>(error.getErrorCode()) : 0;
+    outcome.message = error.what();
+  } catch (const std::exception& error) {
+    outcome.failed = true;
+    outcome.message = error.what();
+  }
+  return outcome;
+}
+
+class ResultRow final : public SqlRow {
+ public:
+  explicit ResultRow(const sql::ResultSet& result) : result_(result) {}
+  [[nodiscard]] std::string text(unsigned column) const override {
+    return result_.getString(column + 1).asStdString();
+  }
+  [[nodiscard]] std::uint64_t u64(unsigned column) const override {
+    return result_.getUInt64(column + 1);
+  }
+  [[nodiscard]] std::int64_t i64(unsigned column) const override {
+    return result_.getInt64(column + 1);
+  }
+
+ private:
+  const sql::ResultSet& result_;
+};
+
+sql::ConnectOptionsMap connect_options(const DbOptions& options, const DbAddress& address) {
+  const auto text = [](const std::string& value) { return sql::SQLString(value); };
+  const auto seconds = [](std::chrono::seconds value) { return static_cast<int>(value.count()); };
+  sql::ConnectOptionsMap map;
+  // Without unix:// or tcp:// the library guesses, and takes "localhost" for tcp.
+  if (address.socket.empty()) {
+    const bool v6 = address.host.find(':') != std::string::npos;
+    map["hostName"] = text("tcp://" + (v6 ? "[" + address.host + "]" : address.host));
+    map["port"] = int{address.port};
+  } else {
+    map["hostName"] = text("unix://" + address.socket);
+  }
+  map["userName"] = text(address.user);
+  map["password"] = text(options.password);
+  map["OPT_CONNECT_TIMEOUT"] = seconds(options.connect_timeout);
+  map["OPT_READ_TIMEOUT"] = seconds(options.read_timeout);
+  map["OPT_WRITE_TIMEOUT"] = seconds(options.write_timeout);
+  map["OPT_CHARSET_NAME"] = text("utf8mb4");
+  map["OPT_RECONNECT"] = false;
+  map["OPT_LOCAL_INFILE"] = 0;
+  return map;
+}
+
+Error connect_error(const SqlOutcome& outcome, const DbAddress& address) {
+  std::string text = "cannot connect to the database at " + address.to_text() + " as user '" +
+                     address.user + "': " + outcome.message + " (" +
+                     std::to_string(outcome.errnum) + "); ";
+  switch (outcome.errnum) {
+    case 1044:  // no right to this database
+    case 1045:  // wrong user or password
+    case 1698:  // the user may not log in this way
+      return {Errc::invalid, text +
+                                 "check the user in db.url and the password in "
+                                 "db.password_file, and the user's grants"};
+    case 1049:
+      return {Errc::invalid, text +
+                                 "check the database name in db.url, or create it with "
+                                 "`stampede migrate up` as a user who may"};
+    default:
+      return {Errc::unavailable,
+              text + "is the server running, and does db.url name its socket or host and port?"};
+  }
+}
+
+}  // namespace
+
+struct MysqlSession::Handles {
+  std::string place;
+  sql::SQLString text;
+  std::unique_ptr<sql::Connection> connection;
+  std::unique_ptr<sql::Statement> statement;  // last: goes before its connection
+};
+
+MysqlSession::MysqlSession(std::unique_ptr<Handles> handles) : handles_(std::move(handles)) {}
+
+MysqlSession::~MysqlSession() {
+  // Closing a connection that the server has already left may throw.
+  (void)guarded([this](SqlOutcome&) { handles_->statement.reset(); });
+  (void)guarded([this](SqlOutcome&) { handles_->connection.reset(); });
+}
+
+Result<std::unique_ptr<MysqlSession>> MysqlSession::connect(const DbOptions& options, Commit commit,
+                                                            Schema schema) {
+  auto address = parse_db_url(options.url);
+  if (!address) return address.error();
+  auto handles = std::make_unique<Handles>();
+  handles->place = address->to_text() + ", database " + address->database;
+  const SqlOutcome connected = guarded([&](SqlOutcome&) {
+    register_thread();
+    auto map = connect_options(options, *address);
+    if (schema == Schema::use) map["schema"] = sql::SQLString(address->database);
+    handles->connection.reset(driver().connect(map));
+    handles->statement.reset(handles->connection->createStatement());
+  });
+  if (connected.failed) return connect_error(connected, *address);
+  std::unique_ptr<MysqlSession> session(new MysqlSession(std::move(handles)));
+  if (auto ready = session->prepare(options, commit); !ready) return ready.error();
+  return session;
+}
+
+Status MysqlSession::prepare(const DbOptions& options, Commit commit) {
+  const std::string settings[] = {
+      "SET SESSION sql_mode='STRICT_ALL_TABLES,STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,"
+      "NO_ENGINE_SUBSTITUTION'",
+      "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+      "SET SESSION time_zone='+00:00',innodb_lock_wait_timeout=" +
+          std::to_string(options.lock_wait_timeout.count()),
+      commit == Commit::explicitly ? "SET autocommit=0" : "SET autocommit=1",
+  };
+  for (const auto& setting : settings) {
+    if (const auto outcome = execute(setting); outcome.failed) {
+      return Error{Errc::unavailable, place() + ": " + setting + ": " + outcome.message};
+    }
+  }
+  std::string mode;
+  const auto read =
+      query("SELECT @@SESSION.sql_mode", [&](const SqlRow& row) { mode = row.text(0); });
+  if (read.failed) return Error{Errc::unavailable, place() + ": " + read.message};
+  if (mode.find("STRICT_ALL_TABLES") == std::string::npos) {
+    return Error{Errc::invalid, place() + ": sql_mode is '" + mode +
+                                    "' and cannot be made to include STRICT_ALL_TABLES; without "
+                                    "it the server stores altered values"};
+  }
+  return Done{};
+}
+
+std::string& MysqlSession::statement() {
+  return *handles_->text.operator->();
+}
+
+SqlOutcome MysqlSession::execute() {
+  return guarded([this](SqlOutcome& outcome) {
+    outcome.affected =
+        static_cast<std::uint64_t>(handles_->statement->executeUpdate(handles_->text));
+  });
+}
+
+SqlOutcome MysqlSession::execute(const std::string& sql) {
+  statement() = sql;
+  return execute();
+}
+
+SqlOutcome MysqlSession::query(const std::function<void(const SqlRow&)>& on_row) {
+  return guarded([&](SqlOutcome&) {
+    // The result set is taken and read to its end: one left unread spoils the connection (2014).
+    const std::unique_ptr<sql::ResultSet> result(handles_->statement->executeQuery(handles_->text));
+    const ResultRow row(*result);
+    while (result->next()) on_row(row);
+  });
+}
+
+SqlOutcome MysqlSession::query(const std::string& sql,
+                               const std::function<void(const SqlRow&)>& on_row) {
+  statement() = sql;
+  return query(on_row);
+}
+
+const std::string& MysqlSession::place() const {
+  return handles_->place;
+}
+
+}  // namespace stampede::storage

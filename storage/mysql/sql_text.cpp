@@ -1,0 +1,232 @@
+#include "storage/mysql/sql_text.h"
+
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+
+#include "config/faults/mutation.h"
+namespace stampede::storage {
+namespace {
+
+// Below every server's default max_allowed_packet (4 MiB was the smallest).
+constexpr std::size_t kStatementBytesMax = std::size_t{2} << 20;
+
+constexpr std::string_view kOrderHead = "INSERT INTO orders VALUES";
+// Changes nothing; only keeps a repeated row from being an error. INSERT IGNORE would hide others.
+constexpr std::string_view kOrderTail = " ON DUPLICATE KEY UPDATE order_id=order_id";
+
+constexpr std::string_view kPutHead =
+    "INSERT INTO item(id,name,price_cents,total,limit_per_user,max_qty,put_lsn) VALUES";
+// Assignments are made from left to right: the guard column comes last, or the later ones would
+// compare with the new value.
+constexpr std::string_view kPutTail =
+    " ON DUPLICATE KEY UPDATE name=IF(VALUES(put_lsn)>put_lsn,VALUES(name),name),"
+    "price_cents=IF(VALUES(put_lsn)>put_lsn,VALUES(price_cents),price_cents),"
+    "total=IF(VALUES(put_lsn)>put_lsn,VALUES(total),total),"
+    "limit_per_user=IF(VALUES(put_lsn)>put_lsn,VALUES(limit_per_user),limit_per_user),"
+    "max_qty=IF(VALUES(put_lsn)>put_lsn,VALUES(max_qty),max_qty),"
+    "put_lsn=GREATEST(put_lsn,VALUES(put_lsn))";
+
+constexpr std::string_view kAmountHead = "INSERT INTO item(id,amount,lsn) VALUES";
+constexpr std::string_view kAmountTail =
+    " ON DUPLICATE KEY UPDATE amount=IF(VALUES(lsn)>lsn,VALUES(amount),amount),"
+    "lsn=GREATEST(lsn,VALUES(lsn))";
+
+// Planted faults.
+constexpr std::string_view kAmountTailUnguarded =
+    " ON DUPLICATE KEY UPDATE amount=VALUES(amount),lsn=GREATEST(lsn,VALUES(lsn))";
+constexpr std::string_view kAmountTailGuardFirst =
+    " ON DUPLICATE KEY UPDATE lsn=GREATEST(lsn,VALUES(lsn)),"
+    "amount=IF(VALUES(lsn)>lsn,VALUES(amount),amount)";
+
+constexpr std::array<bool, 256> make_harmless() {
+  std::array<bool, 256> table{};
+  for (const char c : std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                       "0123456789-_ .:@+/,()#&!?*=")) {
+    table[static_cast<unsigned char>(c)] = true;
+  }
+  return table;
+}
+constexpr auto kHarmless = make_harmless();
+
+template <class Integer>
+void append_integer(std::string& out, Integer value) {
+  std::array<char, 24> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value);
+  out.append(digits.data(), end.ptr);
+}
+
+void put_digits(char* to, int width, std::int64_t value) {
+  for (int i = width - 1; i >= 0; --i, value /= 10) to[i] = static_cast<char>('0' + value % 10);
+}
+
+void append_row(std::string& out, const OrderRow& row) {
+  out += '(';
+  append_number(out, row.order_id);
+  out += ',';
+  append_literal(out, row.request_id);
+  out += ',';
+  append_number(out, row.item);
+  out += ',';
+  append_literal(out, row.user);
+  out += ',';
+  append_number(out, std::uint64_t{row.qty});
+  out += ',';
+  append_number(out, row.unit_price_cents);
+  out += ",'";
+  append_datetime(out, row.decided_at_us);
+  out += "')";
+}
+
+void append_row(std::string& out, const ItemPutRow& row) {
+  out += '(';
+  append_number(out, row.item);
+  out += ',';
+  append_literal(out, row.name);
+  for (const std::int64_t value :
+       {row.price_cents, row.total, std::int64_t{row.limit_per_user}, std::int64_t{row.max_qty}}) {
+    out += ',';
+    append_number(out, value);
+  }
+  out += ',';
+  append_number(out, row.put_lsn);
+  out += ')';
+}
+
+void append_row(std::string& out, const AmountRow& row) {
+  out += '(';
+  append_number(out, row.item);
+  out += ',';
+  append_number(out, row.amount);
+  out += ',';
+  append_number(out, row.lsn);
+  out += ')';
+}
+
+template <class Row>
+std::size_t append_statement(std::string& out, std::string_view head, const std::vector<Row>& rows,
+                             std::size_t first, std::size_t last, std::string_view tail) {
+  out += head;
+  std::size_t next = first;
+  while (next < last && (next == first || out.size() < kStatementBytesMax)) {
+    if (next != first) out += ',';
+    append_row(out, rows[next]);
+    ++next;
+  }
+  out += tail;
+  return next;
+}
+
+// `head` (1,2,3), from a member of each row.
+template <class Row, class Key>
+void append_select(std::string& out, std::string_view head, const std::vector<Row>& rows,
+                   std::size_t first, std::size_t last, Key key) {
+  out += head;
+  for (std::size_t i = first; i < last; ++i) {
+    out += i == first ? '(' : ',';
+    append_number(out, rows[i].*key);
+  }
+  out += ')';
+}
+
+}  // namespace
+
+void append_number(std::string& out, std::uint64_t value) {
+  append_integer(out, value);
+}
+void append_number(std::string& out, std::int64_t value) {
+  append_integer(out, value);
+}
+
+void append_literal(std::string& out, std::string_view bytes) {
+  bool harmless = true;
+  for (const char c : bytes) harmless = harmless && kHarmless[static_cast<unsigned char>(c)];
+  if (harmless) {
+    out += '\'';
+    out += bytes;
+    out += '\'';
+    return;
+  }
+  constexpr std::string_view digits = "0123456789abcdef";
+  out += "x'";
+  for (const char c : bytes) {
+    out += digits[static_cast<unsigned char>(c) >> 4];
+    out += digits[static_cast<unsigned char>(c) & 15];
+  }
+  out += '\'';
+}
+
+void append_datetime(std::string& out, std::int64_t us_since_1970) {
+  namespace chr = std::chrono;
+  const chr::sys_time<chr::microseconds> time{chr::microseconds(us_since_1970)};
+  const auto day = chr::floor<chr::days>(time);
+  const chr::year_month_day date{day};
+  const int year = static_cast<int>(date.year());
+  if (year < 1 || year > 9999) {
+    out += "out of range";
+    return;
+  }
+  const chr::hh_mm_ss clock{time - day};
+  char text[] = "0000-00-00 00:00:00.000000";
+  put_digits(text, 4, year);
+  put_digits(text + 5, 2, static_cast<unsigned>(date.month()));
+  put_digits(text + 8, 2, static_cast<unsigned>(date.day()));
+  put_digits(text + 11, 2, clock.hours().count());
+  put_digits(text + 14, 2, clock.minutes().count());
+  put_digits(text + 17, 2, clock.seconds().count());
+  put_digits(text + 20, 6, clock.subseconds().count());
+  out.append(text, sizeof text - 1);
+}
+
+void append_lane_update(std::string& out, Lsn witness, int lane, std::uint64_t epoch) {
+  out += "UPDATE lane SET batches=batches+1,applied_lsn=GREATEST(applied_lsn,";
+  append_number(out, witness);
+  out += ") WHERE lane=";
+  append_number(out, std::int64_t{lane});
+  if (config::mutation("no_fence")) return;
+  out += " AND epoch=";
+  append_number(out, epoch);
+}
+
+std::size_t append_order_insert(std::string& out, const LaneBatch& batch, std::size_t first,
+                                std::size_t last) {
+  return append_statement(out, kOrderHead, batch.orders, first, last, kOrderTail);
+}
+
+std::size_t append_put_upsert(std::string& out, const LaneBatch& batch, std::size_t first,
+                              std::size_t last) {
+  return append_statement(out, kPutHead, batch.puts, first, last, kPutTail);
+}
+
+std::size_t append_amount_upsert(std::string& out, const LaneBatch& batch, std::size_t first,
+                                 std::size_t last) {
+  auto tail = kAmountTail;
+  if (config::mutation("no_lsn_guard")) tail = kAmountTailUnguarded;
+  if (config::mutation("guard_first")) tail = kAmountTailGuardFirst;
+  return append_statement(out, kAmountHead, batch.amounts, first, last, tail);
+}
+
+void append_order_select(std::string& out, const LaneBatch& batch, std::size_t first,
+                         std::size_t last) {
+  append_select(out,
+                "SELECT order_id,request_id,item_id,user_id,qty,unit_price_cents,decided_at "
+                "FROM orders WHERE order_id IN ",
+                batch.orders, first, last, &OrderRow::order_id);
+}
+
+void append_put_select(std::string& out, const LaneBatch& batch, std::size_t first,
+                       std::size_t last) {
+  append_select(out,
+                "SELECT id,put_lsn,name,price_cents,total,limit_per_user,max_qty "
+                "FROM item WHERE id IN ",
+                batch.puts, first, last, &ItemPutRow::item);
+}
+
+void append_amount_select(std::string& out, const LaneBatch& batch, std::size_t first,
+                          std::size_t last) {
+  append_select(out, "SELECT id,lsn,amount FROM item WHERE id IN ", batch.amounts, first, last,
+                &AmountRow::item);
+}
+
+}  // namespace stampede::storage

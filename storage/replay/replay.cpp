@@ -1,0 +1,179 @@
+#include "storage/replay/replay.h"
+
+#include <algorithm>
+
+#include "config/faults/mutation.h"
+
+namespace stampede::storage {
+
+Status ReplayFold::record(const RecordView& record) {
+  switch (record.type) {
+    case RecordType::emit:
+      return emit(record);
+    case RecordType::exec:
+      ++counts_.records;
+      return exec(record.payload);
+    case RecordType::fail:
+      ++counts_.records;
+      return fail(record.payload);
+    case RecordType::reject:
+      ++counts_.records;
+      ++counts_.decisions;
+      return Done{};
+    case RecordType::optm:
+      if (config::mutation("optm_is_terminal") && decoder_.outcome(record.payload, outcome_))
+        for (std::size_t i = 0; i + 2 < outcome_.numbers.size(); i += 3)
+          amounts_.executed(outcome_.position, outcome_.numbers[i + 1], outcome_.numbers[i + 2]);
+      [[fallthrough]];
+    case RecordType::seal:
+    case RecordType::epoch:
+      ++counts_.records;
+      return Done{};
+    case RecordType::invalid:
+    case RecordType::checkpoint:
+      break;
+  }
+  return unread_record_type(record.type);
+}
+
+Status ReplayFold::emit(const RecordView& record) {
+  if (!decoder_.command_set(record.payload, set_))
+    return unreadable_record("a command set", record.lsn);
+  return emit(record.lsn, record.payload, set_);
+}
+
+Status ReplayFold::emit(Lsn lsn, std::string_view payload, const std::vector<Command>& set) {
+  if (lsn <= last_lsn_) return unreadable_record("a decision out of order", lsn);
+  last_lsn_ = lsn;
+  ++counts_.records;
+  ++counts_.decisions;
+  counts_.commands += set.size();
+  take(lsn, payload, set);
+  return Done{};
+}
+
+void ReplayFold::take(Lsn lsn, std::string_view payload, const std::vector<Command>& set) {
+  for (std::uint32_t position = 0; position < set.size(); ++position) {
+    const Command& command = set[position];
+    switch (command.kind) {
+      case CommandKind::order_insert:
+        orders_.add(lsn, position, payload);
+        break;
+      case CommandKind::item_put:
+        puts_.emitted(command.put.item, lsn, position, std::string(payload));
+        break;
+      case CommandKind::item_amount_update:
+        amounts_.emitted(command.amount.item, lsn, position, command.amount.amount);
+        break;
+      case CommandKind::invalid:
+        STAMPEDE_ASSERT(false, "a decoded command has a kind");
+    }
+  }
+}
+
+Status ReplayFold::exec(std::string_view payload) {
+  if (!decoder_.outcome(payload, outcome_) || !valid_exec(outcome_)) {
+    return unreadable_record("an EXEC record", last_lsn_);
+  }
+  for (std::size_t i = 0; i < outcome_.numbers.size(); i += 2) {
+    const Lsn from = outcome_.numbers[i];
+    const Lsn to = outcome_.numbers[i + 1];
+    switch (outcome_.kind) {
+      case CommandKind::order_insert:
+        counts_.done += orders_.executed(outcome_.position, from, to);
+        break;
+      case CommandKind::item_put:
+        puts_.executed(outcome_.position, from, to);
+        ++counts_.done;
+        break;
+      case CommandKind::item_amount_update:
+        amounts_.executed(outcome_.position, from, to);
+        ++counts_.done;
+        break;
+      case CommandKind::invalid:
+        break;
+    }
+  }
+  return Done{};
+}
+
+Status ReplayFold::fail(std::string_view payload) {
+  if (!decoder_.outcome(payload, outcome_) || !valid_fail(outcome_)) {
+    return unreadable_record("a FAIL record", last_lsn_);
+  }
+  for (std::size_t i = 0; i < outcome_.numbers.size(); i += 2) {
+    const Lsn lsn = outcome_.numbers[i];
+    switch (outcome_.kind) {
+      case CommandKind::order_insert:
+        orders_.failed(outcome_.position, lsn);
+        break;
+      case CommandKind::item_put:
+        puts_.failed(outcome_.position, lsn);
+        break;
+      case CommandKind::item_amount_update:
+        amounts_.failed(outcome_.position, lsn);
+        break;
+      case CommandKind::invalid:
+        break;
+    }
+  }
+  return Done{};
+}
+
+ReplayCounts ReplayFold::counts() const {
+  ReplayCounts counts = counts_;
+  counts.owed_orders = orders_.size();
+  counts.owed_puts = puts_.owed_count();
+  counts.owed_amounts = amounts_.owed_count();
+  counts.owed = counts.owed_orders + counts.owed_puts + counts.owed_amounts;
+  counts.failed = orders_.failed_count() + puts_.failed_count() + amounts_.failed_count();
+  counts.settled = counts.commands - counts.owed;
+  counts.done = std::min(counts.done, counts.settled);
+  return counts;
+}
+
+Owed ReplayFold::owed() const {
+  Owed owed;
+  owed.orders = orders_.list();
+  puts_.each_owed([&](std::uint64_t item, const auto& newest) {
+    owed.puts.push_back({item, newest.lsn, newest.position, newest.failed, newest.value});
+  });
+  amounts_.each_owed([&](std::uint64_t item, const auto& newest) {
+    owed.amounts.push_back({item, newest.lsn, newest.position, newest.failed, newest.value});
+  });
+  return owed;
+}
+
+bool valid_exec(const Outcome& outcome) {
+  if (outcome.numbers.size() % 2 != 0) return false;
+  for (std::size_t i = 0; i < outcome.numbers.size(); i += 2) {
+    if (outcome.numbers[i] > outcome.numbers[i + 1]) return false;
+  }
+  return true;
+}
+
+bool valid_fail(const Outcome& outcome) {
+  return outcome.numbers.size() % 2 == 0;
+}
+
+bool valid_optm(const Outcome& outcome) {
+  if (outcome.numbers.size() % 3 != 0) return false;
+  for (std::size_t i = 0; i < outcome.numbers.size(); i += 3) {
+    if (outcome.numbers[i + 1] >= outcome.numbers[i + 2]) return false;
+  }
+  return true;
+}
+
+Error unreadable_record(std::string_view what, Lsn near) {
+  return {Errc::corrupt, "the log holds " + std::string(what) + " that cannot be read, at lsn " +
+                             to_text(near) + " or soon behind it; its checksum is right, so a " +
+                             "faulty or newer program wrote it"};
+}
+
+Error unread_record_type(RecordType type) {
+  return {Errc::version, "the log holds a record of type " +
+                             std::to_string(static_cast<int>(type)) +
+                             " that this program does not read; use the newer program"};
+}
+
+}  // namespace stampede::storage

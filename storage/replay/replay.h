@@ -1,0 +1,115 @@
+#pragma once
+
+// Folds the log's records into what is still owed to the database. The fate of a command:
+//
+//   executed    an EXEC names it
+//   superseded  a later command of its type and business key is executed (item commands only:
+//               an OrderInsert's key is the order itself, so nothing ever stands in for it)
+//   failed      a FAIL names it, no EXEC does: stays owed
+//   pending     none of these; an OPTM changes nothing
+//
+// Owed are therefore: every OrderInsert without EXEC, and of each item the newest ItemPut and the
+// newest ItemAmountUpdate unless executed; applying those settles all that is older on the item.
+//
+// Owner: the backend at its start (and tools that need no listing; storage/replay/fate_table has
+// one). Thread-compatible: one thread. No I/O. Memory follows what is owed plus one state per item.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "storage/commands/command.h"
+#include "storage/log/log_format.h"
+#include "storage/replay/newest_per_item.h"
+#include "storage/replay/owed_orders.h"
+#include "storage/result.h"
+#include "storage/snapshot/snapshot_entries.h"
+
+namespace stampede::storage {
+
+struct OwedPut {
+  std::uint64_t item = 0;
+  Lsn lsn = 0;
+  std::uint32_t position = 0;  // in its command set
+  bool failed = false;
+  std::string_view payload;  // of its EMIT record
+};
+
+struct OwedAmount {
+  std::uint64_t item = 0;
+  Lsn lsn = 0;
+  std::uint32_t position = 0;
+  bool failed = false;
+  std::int64_t amount = 0;
+};
+
+struct Owed {
+  std::vector<OwedOrder> orders;    // each in lsn order
+  std::vector<OwedPut> puts;        // at most one per item
+  std::vector<OwedAmount> amounts;  // at most one per item
+};
+
+struct ReplayCounts {
+  std::uint64_t records = 0;
+  std::uint64_t decisions = 0;  // EMIT and REJECT records
+  std::uint64_t commands = 0;   // in EMIT records
+  std::uint64_t owed = 0;       // to be applied: the sum of the next three
+  std::uint64_t owed_orders = 0;
+  std::uint64_t owed_puts = 0;
+  std::uint64_t owed_amounts = 0;
+  std::uint64_t failed = 0;   // of those, how many the database has refused before
+  std::uint64_t done = 0;     // named by an EXEC (an item's range counts once)
+  std::uint64_t settled = 0;  // commands - owed: done, or a newer one stands in for them
+};
+
+class ReplayFold {
+ public:
+  // Takes the next record, of any type. Errc::corrupt when the payload is not what its type says,
+  // naming the lsn; the fold is then useless.
+  Status record(const RecordView& record);
+  // The same for an EMIT whose payload the caller has decoded already.
+  Status emit(Lsn lsn, std::string_view payload, const std::vector<Command>& set);
+
+  [[nodiscard]] ReplayCounts counts() const;
+  // --- snapshots: what is owed, and the numbers of the log so far (its own fields of a summary)
+  // ---
+  void count(SnapshotSummary& summary) const;
+  void save(SnapshotSink& sink) const;
+  // Into a new fold: the summary first, then the blocks of its three sections, copying payloads.
+  // False: they make no sense.
+  void load(const SnapshotSummary& summary);
+  [[nodiscard]] bool load(const SnapshotBlock& block);
+
+  // Payloads stay valid until the fold is fed again or destroyed; moving it keeps those of orders.
+  [[nodiscard]] Owed owed() const;
+
+ private:
+  Status emit(const RecordView& record);
+  [[nodiscard]] bool load(SnapshotSection section, const SnapshotOwed& owed);
+  Status exec(std::string_view payload);
+  Status fail(std::string_view payload);
+  void take(Lsn lsn, std::string_view payload, const std::vector<Command>& set);
+
+  OwedOrders orders_;
+  NewestPerItem<std::string> puts_;  // the value is the payload
+  NewestPerItem<std::int64_t> amounts_;
+  ReplayCounts counts_;  // records, decisions, commands, and done of the item commands
+  Lsn last_lsn_ = 0;
+  std::pair<SnapshotSection, Lsn> last_loaded_{};
+  CommandDecoder decoder_;
+  std::vector<Command> set_;  // kept for their memory
+  Outcome outcome_;
+};
+
+// What every reader of outcome payloads must refuse: numbers that are no pairs (triples), ranges
+// that run backwards.
+[[nodiscard]] bool valid_exec(const Outcome& outcome);
+[[nodiscard]] bool valid_fail(const Outcome& outcome);
+[[nodiscard]] bool valid_optm(const Outcome& outcome);
+// And what they say about it.
+Error unreadable_record(std::string_view what, Lsn near);
+Error unread_record_type(RecordType type);
+
+}  // namespace stampede::storage

@@ -1,0 +1,74 @@
+// Saving and loading of a ReplayFold; the entries are storage/snapshot/snapshot_entries.h's.
+
+#include "storage/replay/replay.h"
+
+namespace stampede::storage {
+
+void ReplayFold::count(SnapshotSummary& summary) const {
+  const auto now = counts();
+  summary.owed_orders = now.owed_orders;
+  summary.owed_puts = now.owed_puts;
+  summary.owed_amounts = now.owed_amounts;
+  summary.records = now.records;
+  summary.decisions = now.decisions;
+  summary.commands = now.commands;
+  summary.done = now.done;
+  summary.last_emit = last_lsn_;
+}
+
+void ReplayFold::save(SnapshotSink& sink) const {
+  EntryWriter out;
+  const auto owed_now = owed();
+  for (const auto& o : owed_now.orders) {
+    sink.add(SnapshotSection::owed_orders,
+             encode(out, SnapshotOwed{0, o.lsn, o.position, o.failed, 0, o.payload}));
+  }
+  for (const auto& p : owed_now.puts) {
+    sink.add(SnapshotSection::owed_puts,
+             encode(out, SnapshotOwed{p.item, p.lsn, p.position, p.failed, 0, p.payload}));
+  }
+  for (const auto& a : owed_now.amounts) {
+    sink.add(SnapshotSection::owed_amounts,
+             encode(out, SnapshotOwed{a.item, a.lsn, a.position, a.failed, a.amount, {}}));
+  }
+}
+
+void ReplayFold::load(const SnapshotSummary& summary) {
+  counts_.records = summary.records;
+  counts_.decisions = summary.decisions;
+  counts_.commands = summary.commands;
+  counts_.done = summary.done;
+  last_lsn_ = summary.last_emit;
+}
+
+bool ReplayFold::load(const SnapshotBlock& block) {
+  EntryReader in(block.entries);
+  for (std::uint32_t i = 0; i < block.count; ++i) {
+    SnapshotOwed owed;
+    if (!decode(in, owed) || !load(block.section, owed)) return false;
+  }
+  return in.at_end();
+}
+
+bool ReplayFold::load(SnapshotSection section, const SnapshotOwed& owed) {
+  const std::pair place{section, owed.lsn};
+  if (place < last_loaded_ || owed.lsn > last_lsn_) return false;
+  last_loaded_ = place;
+  if (section == SnapshotSection::owed_amounts) {
+    amounts_.emitted(owed.item, owed.lsn, owed.position, owed.amount);
+    if (owed.failed) amounts_.failed(owed.position, owed.lsn);
+    return true;
+  }
+  if (!decoder_.command_set(owed.payload, set_) || owed.position >= set_.size()) return false;
+  const auto kind = set_[owed.position].kind;
+  if (section == SnapshotSection::owed_orders) {
+    orders_.add(owed.lsn, owed.position, owed.payload);
+    if (owed.failed) orders_.failed(owed.position, owed.lsn);
+    return kind == CommandKind::order_insert;
+  }
+  puts_.emitted(owed.item, owed.lsn, owed.position, std::string(owed.payload));
+  if (owed.failed) puts_.failed(owed.position, owed.lsn);
+  return kind == CommandKind::item_put;
+}
+
+}  // namespace stampede::storage

@@ -1,0 +1,90 @@
+#pragma once
+
+// The entries of a snapshot's sections as values; documented byte by byte in snapshot_format.md.
+// encode() hands out one entry, valid until the writer is used again. decode() takes the next entry
+// of a block; false: the bytes make no sense, the block is then not to be trusted.
+// Pure functions; texts of decoded entries point into the block.
+
+#include <cstdint>
+#include <string_view>
+
+#include "storage/commands/command.h"
+#include "storage/snapshot/snapshot_format.h"
+
+namespace stampede::storage {
+
+struct SnapshotSummary {
+  // Entries in each of the other sections.
+  std::uint64_t items = 0;
+  std::uint64_t users = 0;
+  std::uint64_t known = 0;
+  std::uint64_t rejections = 0;
+  std::uint64_t owed_orders = 0;
+  std::uint64_t owed_puts = 0;
+  std::uint64_t owed_amounts = 0;
+  // Of the log up to here.
+  std::uint64_t records = 0;
+  std::uint64_t decisions = 0;  // EMIT and REJECT records
+  std::uint64_t commands = 0;   // in EMIT records
+  std::uint64_t done = 0;       // of those, named by an EXEC
+  Lsn last_emit = 0;
+  Lsn max_executed = 0;  // the highest lsn that an EXEC names
+  // How many rejections were to be remembered when this was made.
+  std::uint64_t rejections_max = 0;
+
+  friend bool operator==(const SnapshotSummary&, const SnapshotSummary&) = default;
+};
+
+struct SnapshotItem {
+  std::uint64_t id = 0;
+  std::int64_t price_cents = 0;
+  std::int64_t total = 0;
+  std::int64_t amount = 0;  // left; total - amount are sold
+  Lsn put_lsn = 0;          // of the last ItemPut
+  Lsn lsn = 0;              // of the last change of any kind
+  std::uint32_t limit_per_user = 0;
+  std::uint16_t max_qty = 0;
+  std::string_view name;
+};
+
+struct SnapshotUser {
+  std::uint64_t key = 0;  // keyed hash of (item, user)
+  std::uint64_t qty = 0;
+};
+
+// What a decided request id is remembered by.
+enum class KnownKind : std::uint8_t { confirmed = 1, rejected = 2, item_change = 3 };
+struct KnownDecision {
+  RequestHash hash{};
+  std::uint64_t content = 0;  // keyed hash of what a repeat must have in common with it
+  Lsn lsn = 0;
+  std::uint32_t item_position = 0;  // of the item, in the items section
+  std::uint16_t qty = 0;
+  KnownKind kind = KnownKind::confirmed;
+  RejectReason reason = RejectReason::invalid;
+};
+inline constexpr std::size_t kKnownDecisionBytes = 40;
+
+// A command that is still owed; which fields count is said by its section.
+struct SnapshotOwed {
+  std::uint64_t item = 0;  // puts and amounts
+  Lsn lsn = 0;
+  std::uint32_t position = 0;  // in its command set
+  bool failed = false;         // the database refused it once
+  std::int64_t amount = 0;     // amounts
+  std::string_view payload;    // orders and puts: of the EMIT record
+};
+
+std::string_view encode(EntryWriter& out, const SnapshotSummary& entry);
+std::string_view encode(EntryWriter& out, const SnapshotItem& entry);
+std::string_view encode(EntryWriter& out, const SnapshotUser& entry);
+std::string_view encode(EntryWriter& out, const KnownDecision& entry);
+std::string_view encode(EntryWriter& out, const SnapshotOwed& entry);
+
+[[nodiscard]] bool decode(EntryReader& in, SnapshotSummary& entry);
+[[nodiscard]] bool decode(EntryReader& in, SnapshotItem& entry);
+[[nodiscard]] bool decode(EntryReader& in, SnapshotUser& entry);
+[[nodiscard]] bool decode(EntryReader& in, KnownDecision& entry);
+[[nodiscard]] bool decode(EntryReader& in, SnapshotOwed& entry);
+
+}  // namespace stampede::storage

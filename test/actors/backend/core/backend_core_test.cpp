@@ -1,0 +1,391 @@
+#include "actors/backend/core/backend_core.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <set>
+
+#include "test/support/random_run.h"
+
+using namespace stampede;
+using namespace stampede::actors;
+using storage::CommandKind;
+using storage::RecordType;
+
+namespace {
+
+constexpr LogUuid kUuid{9};
+
+// A backend without a disk and a database: the test decides when appends become durable and when a
+// lane is done.
+struct CoreTest {
+  CoreTest() : core(kUuid, limits()) {
+    core.set_phase(Phase::replaying);
+    core.take_over(1, 0);
+    core.set_phase(Phase::serving);
+  }
+  static BackendLimits limits() {
+    BackendLimits limits;
+    limits.projection = {2, 10, 10, 3};
+    limits.backlog_commands_max = 100;
+    return limits;
+  }
+
+  void put(std::uint64_t item, std::int64_t stock) {
+    const auto id = "put-" + std::to_string(item);
+    core.on_control(1, {RequestKind::item_put, id, item, {}, 0, "Phone", 5, stock, 0, 5}, effects);
+    sync();
+    effects.clear();
+  }
+  void order(const std::string& id, std::uint64_t item, std::uint64_t number = 1) {
+    std::string body;
+    append_request(body, {RequestKind::order, id, item, "ann", 1, {}, 0, 0, 0, 0});
+    work(body, 1, number);
+  }
+  void work(const std::string& body, std::uint32_t count, std::uint64_t number) {
+    core.on_work({.kind = transport::EnvelopeKind::work,
+                  .count = count,
+                  .origin = 1,
+                  .sender = 5,
+                  .number = number,
+                  .broker = broker},
+                 body, 1000, effects);
+  }
+  void flush() {
+    core.flush(effects);
+    for (auto& append : effects.appends) log.push_back(append);
+    in_log += effects.appends.size();
+    effects.appends.clear();
+  }
+  void sync() {
+    flush();
+    core.on_durable(in_log, effects);
+    in_log = 0;
+  }
+  std::vector<Result> results() {
+    std::vector<Result> all;
+    BodyReader reader;
+    for (const auto& message : effects.results) {
+      reader.open(message.body);
+      for (Result result; reader.next(result);) all.push_back(result);
+    }
+    return all;
+  }
+  std::multiset<std::string> logged(RecordType type) const {
+    std::multiset<std::string> out;
+    storage::CommandDecoder decoder;
+    for (const auto& append : log) {
+      storage::RecordCursor cursor(append->records, append->first_lsn);
+      for (storage::RecordView record; cursor.next(record);) {
+        storage::Outcome outcome;
+        if (record.type != type || !decoder.outcome(record.payload, outcome)) continue;
+        std::string text(to_text(outcome.kind));
+        for (const auto number : outcome.numbers)
+          text += " " + (number > 1000 ? storage::to_text(number) : std::to_string(number));
+        out.insert(text);
+      }
+    }
+    return out;
+  }
+
+  std::uint64_t broker = 11;
+  BackendCore core;
+  Effects effects;
+  std::vector<AppendPtr> log;
+  std::size_t in_log = 0;
+};
+
+}  // namespace
+
+TEST_CASE("an item that cannot be taken over is told what stands in its way") {
+  auto limits = CoreTest::limits();
+  limits.book.orders_max = 1;
+  BackendCore core(kUuid, limits);
+  core.set_phase(Phase::replaying);
+  core.take_over(1, 0);
+  Effects effects;
+  const auto import_item = [&](const std::string& id, std::uint64_t item, std::uint32_t max_qty) {
+    return core.import_item({RequestKind::item_put, id, item, {}, 0, "Phone", 5, 9, 0, max_qty},
+                            effects);
+  };
+  CHECK(import_item("import-1", 1, 0).find("its max_qty is out of bounds") != std::string::npos);
+  CHECK(import_item("import-1", 1, 5).empty());
+  CHECK(import_item("import-2", 2, 5).find("backend.orders_max") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(CoreTest, "no answer leaves before its decision is durable") {
+  put(1, 1);
+  order("a", 1);
+  order("b", 1);  // sold out: waits as well
+  flush();
+  CHECK(effects.results.empty());
+  sync();
+  const auto answers = results();
+  REQUIRE(answers.size() == 2);
+  CHECK(answers[0].answer.state == State::confirmed);
+  CHECK(answers[1].answer.reason == RejectReason::sold_out);
+  CHECK(effects.results[0].envelope.counter == 1);
+  CHECK(effects.results[1].envelope.counter == 2);
+}
+
+TEST_CASE_FIXTURE(CoreTest, "a repeat of an undurable order is answered with it, not before it") {
+  put(1, 5);
+  order("a", 1, 1);
+  flush();
+  order("a", 1, 2);
+  flush();
+  CHECK(effects.results.empty());
+  core.on_durable(1, effects);
+  const auto answers = results();
+  REQUIRE(answers.size() == 2);
+  CHECK(answers[0].answer.lsn == answers[1].answer.lsn);
+  CHECK(answers[1].answer.replayed);
+}
+
+TEST_CASE_FIXTURE(CoreTest, "an item list waits for the changes it shows") {
+  put(1, 5);
+  order("a", 1);
+  std::string body;
+  append_request(body, {RequestKind::items, {}, 0, {}, 10, {}, 0, 0, 0, 0});
+  work(body, 1, 2);
+  flush();
+  CHECK(effects.results.empty());
+  sync();
+  CHECK(results()[1].items[0].left == 4);
+}
+
+TEST_CASE_FIXTURE(CoreTest,
+                  "the database gets only what is durable, and nothing before it is claimed") {
+  put(1, 5);
+  order("a", 1);
+  flush();
+  CHECK(effects.work.empty());
+  sync();
+  CHECK(effects.work.empty());
+  core.start_lanes(effects);
+  REQUIRE(effects.work.size() >= 1);
+  CHECK(effects.work[0].insert_count == 1);
+}
+
+TEST_CASE_FIXTURE(CoreTest,
+                  "a burst on one item writes one amount and logs the others as left out") {
+  put(1, 50);
+  core.start_lanes(effects);
+  for (const auto& work : effects.work) core.on_lane_done(work.lane, {}, effects);
+  effects.clear();
+  for (int i = 0; i < 20; ++i) order("o" + std::to_string(i), 1, 1);
+  sync();
+  for (int rounds = 0; rounds < 50 && !core.projection().idle(); ++rounds) {
+    auto work = std::move(effects.work);
+    effects.work.clear();
+    for (const auto& one : work) core.on_lane_done(one.lane, {}, effects);
+  }
+  sync();
+  CHECK(core.projection().idle());
+  const auto optm = logged(RecordType::optm);
+  CHECK(optm.count("ItemAmountUpdate 1 1.2 1.21") == 1);
+  CHECK(logged(RecordType::exec).count("ItemAmountUpdate 1.21 1.21") == 1);
+}
+
+TEST_CASE_FIXTURE(CoreTest, "a failed row is FAIL, its neighbours are EXEC, and it is not stored") {
+  put(1, 50);
+  core.start_lanes(effects);
+  for (const auto& work : effects.work) core.on_lane_done(work.lane, {}, effects);
+  effects.clear();
+  for (int i = 0; i < 5; ++i) order("o" + std::to_string(i), 1, 1);
+  sync();
+  const auto inserts = std::find_if(effects.work.begin(), effects.work.end(),
+                                    [](const LaneWork& work) { return work.insert_count == 5; });
+  REQUIRE(inserts != effects.work.end());
+  const auto bad = storage::make_lsn(1, 4);
+  core.on_lane_done(inserts->lane, {{CommandKind::order_insert, bad, 1, 406}}, effects);
+  sync();
+  CHECK(logged(RecordType::exec).count("OrderInsert 1.2 1.3 1.5 1.6") == 1);
+  CHECK(logged(RecordType::fail).count("OrderInsert 1.4 406") == 1);
+  CHECK_FALSE(core.projection().stored(bad));
+  CHECK(core.projection().stored(bad + 1));
+  CHECK(core.projection().failed() == 1);
+}
+
+TEST_CASE_FIXTURE(CoreTest,
+                  "above the backlog bound orders are overloaded, repeats still answered") {
+  put(1, 500);
+  for (int i = 0; i < 120; ++i) {
+    order("o" + std::to_string(i), 1, 1);
+    sync();
+  }
+  order("o3", 1, 2);
+  sync();
+  const auto answers = results();
+  CHECK(std::count_if(answers.begin(), answers.end(), [](const Result& r) {
+          return r.kind == ResultKind::error && r.code == Code::overloaded;
+        }) >= 20);
+  CHECK(answers.back().answer.state == State::confirmed);
+}
+
+TEST_CASE_FIXTURE(CoreTest, "with a full log nothing new is decided, repeats are answered") {
+  put(1, 1);
+  order("bought", 1);
+  order("late", 1);
+  sync();
+  core.set_log_full(true);
+  order("bought", 1);
+  order("late", 1);
+  order("new", 1);  // a rejection would have to be logged, too
+  sync();
+  auto answers = results();
+  REQUIRE(answers.size() == 5);
+  CHECK(answers[2].answer.state == State::confirmed);
+  CHECK(answers[3].answer.state == State::rejected);
+  CHECK(answers[4].code == Code::overloaded);
+  core.set_log_full(false);
+  order("new", 1);
+  sync();
+  CHECK(results().back().answer.state == State::rejected);
+}
+
+TEST_CASE_FIXTURE(CoreTest, "outside serving every batch is refused with its reason") {
+  put(1, 5);
+  core.set_phase(Phase::draining);
+  order("a", 1);
+  REQUIRE(effects.results.size() == 1);
+  CHECK(effects.results[0].envelope.kind == transport::EnvelopeKind::refusal);
+  CHECK(static_cast<Code>(effects.results[0].envelope.code) == Code::draining);
+}
+
+TEST_CASE_FIXTURE(CoreTest, "a new broker's credit starts from zero") {
+  put(1, 50);
+  order("a", 1);
+  sync();
+  broker = 12;
+  order("b", 1);
+  sync();
+  CHECK(effects.results[0].envelope.counter == 1);
+  CHECK(effects.results[1].envelope.counter == 1);
+  CHECK(effects.results[1].envelope.broker == 12);
+}
+
+TEST_CASE_FIXTURE(CoreTest, "a broken body is answered entry by entry and decides no more") {
+  put(1, 5);
+  std::string body;
+  append_request(body, {RequestKind::order, "a", 1, "ann", 1, {}, 0, 0, 0, 0});
+  work(body + "\xc1\xc1", 3, 1);
+  sync();
+  CHECK(effects.results[0].envelope.count == 3);
+  BodyReader reader;
+  reader.open(effects.results[0].body);
+  Result result;
+  REQUIRE(reader.next(result));
+  CHECK(result.answer.state == State::confirmed);
+  REQUIRE(reader.next(result));
+  CHECK(result.code == Code::internal);
+}
+
+TEST_CASE_FIXTURE(CoreTest, "news speak only of durable amounts") {
+  put(1, 5);
+  std::string body;
+  core.take_news(body, 10);
+  body.clear();
+  order("a", 1);
+  flush();
+  CHECK(core.take_news(body, 10) == 0);
+  sync();
+  order("b", 1);
+  flush();
+  CHECK(core.take_news(body, 10) == 1);
+  BodyReader reader;
+  ItemRow row;
+  reader.open(body);
+  REQUIRE(reader.next(row));
+  CHECK(row.left == 4);
+}
+
+TEST_CASE_FIXTURE(CoreTest, "books are those of a durable decision") {
+  put(1, 5);
+  order("a", 1);
+  core.on_books(9, effects);
+  flush();
+  CHECK(effects.books.empty());
+  sync();
+  REQUIRE(effects.books.size() == 1);
+  CHECK(effects.books[0].books.confirmed == 1);
+  CHECK(effects.books[0].books.sold == 1);
+  CHECK(effects.books[0].lsn == core.durable_lsn());
+}
+
+// Random sales with lanes that finish in any order and fail at random: what the outcome records and
+// the projection say must agree with what was really written.
+TEST_CASE("random sales: every order is written once and the newest amount wins") {
+  const auto seed = test::seed_of_run();
+  CAPTURE(seed);
+  MESSAGE("seed " << seed);
+  std::mt19937_64 random(seed);
+  for (int run = 0; run < 50; ++run) {
+    CoreTest test;
+    for (std::uint64_t item = 1; item <= 4; ++item) test.put(item, 30);
+    test.core.start_lanes(test.effects);
+    std::set<Lsn> rows;
+    std::map<std::uint64_t, ItemChange> items;
+    std::vector<LaneWork> busy;
+    const auto finish_one = [&] {
+      const auto at = random() % busy.size();
+      const auto work = std::move(busy[at]);
+      busy.erase(busy.begin() + static_cast<std::ptrdiff_t>(at));
+      for (const auto& append : work.inserts) {
+        storage::RecordCursor cursor(append->records, append->first_lsn);
+        for (storage::RecordView record; cursor.next(record);)
+          if (record.type == RecordType::emit) CHECK(rows.insert(record.lsn).second);
+      }
+      for (const auto& change : work.items)
+        if (items[change.item].last < change.last) items[change.item] = change;
+      test.core.on_lane_done(work.lane, {}, test.effects);
+    };
+    for (int step = 0; step < 200; ++step) {
+      test.order("r" + std::to_string(random() % 150), 1 + random() % 4, 1);
+      if (random() % 3 == 0) test.sync();
+      for (auto& work : test.effects.work) busy.push_back(std::move(work));
+      test.effects.work.clear();
+      if (!busy.empty() && random() % 2 == 0) finish_one();
+    }
+    test.sync();
+    for (auto& work : test.effects.work) busy.push_back(std::move(work));
+    test.effects.work.clear();
+    while (!busy.empty()) {
+      finish_one();
+      for (auto& work : test.effects.work) busy.push_back(std::move(work));
+      test.effects.work.clear();
+    }
+    CHECK(test.core.projection().idle());
+    std::size_t confirmed_rows = rows.size();
+    for (std::uint64_t item = 1; item <= 4; ++item) {
+      CHECK(items[item].amount == test.core.book().item(item)->left);
+      confirmed_rows -= rows.contains(storage::make_lsn(1, item)) ? 1 : 0;  // the ItemPuts
+    }
+    CHECK(confirmed_rows == test.core.book().confirmed());
+  }
+}
+
+TEST_CASE_FIXTURE(CoreTest, "memory is made ahead only while nothing is open or owed") {
+  put(1, 5);
+  core.start_lanes(effects);
+  REQUIRE(effects.work.size() == 1);
+  CHECK_FALSE(core.make_room(1000));  // the item is on its way to the database
+  core.on_lane_done(effects.work[0].lane, {}, effects);
+  sync();
+  effects.clear();
+  CHECK(core.make_room(1000));
+  order("a", 1);
+  CHECK_FALSE(core.make_room(1000));  // waits for the log
+  sync();
+  CHECK_FALSE(core.make_room(1000));  // and now for the database
+  for (auto lane = effects.work[0].lane; !core.projection().idle();) {
+    core.on_lane_done(lane, {}, effects);
+    sync();
+    if (!effects.work.empty()) lane = effects.work.back().lane;
+  }
+  int pieces = 0;
+  while (core.make_room(100'000)) REQUIRE(++pieces < 1000);
+  CHECK(pieces > 0);
+}

@@ -1,0 +1,273 @@
+// The HTTP server against raw sockets: what it takes, what it refuses, and how it bounds strangers.
+
+#include "actors/http/http_server.h"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "test/actors/http/http_client.h"
+#include "transport/zmq/sockets.h"
+
+using namespace stampede::actors;
+using std::chrono::milliseconds;
+
+namespace {
+
+// Answers "<method> <target>?<query> <body>"; /later is answered from another thread.
+class EchoServer {
+ public:
+  explicit EchoServer(HttpLimits limits = {}) {
+    HttpServerOptions options;
+    options.limits = limits;
+    options.handler = [this](HttpRequest request, HttpRespond respond) {
+      ++requests;
+      HttpReply reply;
+      reply.body = request.method + " " + request.target + "?" + request.query + " " +
+                   std::string(request.header("x-test")) + request.body;
+      if (request.target == "/never") return keep(std::move(respond));
+      if (request.target != "/later") return respond(std::move(reply));
+      threads_.emplace_back([respond, reply] { respond(reply), respond(reply); });
+    };
+    options.end_of_round = [this] { ++rounds; };
+    options.on_listening = [this](int bound) { port = bound; };
+    actor_ = spawn_http_server(system_, std::move(options));
+  }
+  ~EchoServer() {
+    for (auto& thread : threads_) thread.join();
+    caf::anon_send_exit(actor_, caf::exit_reason::user_shutdown);
+    actor_ = nullptr;
+    system_.await_all_actors_done();
+  }
+  HttpRespond kept() {
+    const std::lock_guard lock(mutex_);
+    return kept_;
+  }
+
+  int port = 0;
+  std::atomic<int> requests{0};
+  std::atomic<int> rounds{0};
+
+ private:
+  void keep(HttpRespond respond) {
+    const std::lock_guard lock(mutex_);
+    kept_ = std::move(respond);
+  }
+  std::mutex mutex_;
+  HttpRespond kept_;
+  std::vector<std::thread> threads_;
+  caf::actor_system_config config_;
+  caf::actor_system system_{config_};
+  caf::actor actor_;
+};
+
+std::string get(std::string_view target, std::string_view headers = "") {
+  return "GET " + std::string(target) + " HTTP/1.1\r\nHost: x\r\n" + std::string(headers) + "\r\n";
+}
+
+std::string post(std::string_view body) {
+  return "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) +
+         "\r\n\r\n" + std::string(body);
+}
+
+struct Bad {
+  const char* what;
+  std::string request;
+  int status;
+};
+
+}  // namespace
+
+TEST_CASE("requests are taken one after the other on one connection") {
+  EchoServer server;
+  RawHttp client(server.port);
+  CHECK(client.ask(get("/a?b=c", "X-Test:  hey \r\n")).body == "GET /a?b=c hey");
+  CHECK(client.ask(post("body")).body == "POST /p? body");
+  CHECK(client.ask(get("/later")).body == "GET /later? ");
+  CHECK(server.rounds >= 1);
+}
+
+TEST_CASE("pipelined requests are answered in order") {
+  EchoServer server;
+  RawHttp client(server.port);
+  std::string all;
+  for (int i = 0; i < 100; ++i) all += get(i % 3 == 0 ? "/later" : "/" + std::to_string(i));
+  client.send(all + post("end"));
+  for (int i = 0; i < 100; ++i) {
+    const auto seen = client.read();
+    REQUIRE(seen.status == 200);
+    if (i % 3 != 0) CHECK(seen.body == "GET /" + std::to_string(i) + "? ");
+  }
+  CHECK(client.read().body == "POST /p? end");
+}
+
+TEST_CASE("HEAD is answered without the body, which would be taken for the next answer") {
+  EchoServer server;
+  RawHttp client(server.port);
+  client.send("HEAD /a HTTP/1.1\r\nHost: x\r\n\r\n" + get("/b", "Connection: close\r\n"));
+  const std::string all = client.rest();
+  CHECK(all.find("Content-Length: 9\r\n\r\nHTTP/1.1 200 OK\r\n") != std::string::npos);
+  CHECK(all.ends_with("\r\n\r\nGET /b? "));
+}
+
+TEST_CASE("a request may arrive byte by byte and in chunks") {
+  EchoServer server;
+  RawHttp client(server.port);
+  for (const char c : post("drip")) client.send(std::string_view(&c, 1));
+  CHECK(client.read().body == "POST /p? drip");
+  client.send("POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+  client.send("2\r\nde\r\n0\r\n\r\n");
+  CHECK(client.read().body == "POST /c? abcde");
+}
+
+TEST_CASE("Connection: close and HTTP/1.0 end the connection after the answer") {
+  EchoServer server;
+  RawHttp polite(server.port);
+  const auto seen = polite.ask(get("/a", "Connection: close\r\n"));
+  CHECK(seen.status == 200);
+  CHECK(seen.head.find("Connection: close\r\n") != std::string::npos);
+  CHECK(polite.closed());
+  RawHttp old(server.port);
+  CHECK(old.ask("GET /old HTTP/1.0\r\n\r\n").body == "GET /old? ");
+  CHECK(old.closed());
+  RawHttp kept(server.port);
+  const auto first = kept.ask("GET /old HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  CHECK(first.head.find("Connection: keep-alive\r\n") != std::string::npos);
+  CHECK(kept.ask(get("/again")).status == 200);
+}
+
+TEST_CASE("malformed requests are refused with a problem and the connection ends") {
+  const std::string host = "Host: x\r\n";
+  const std::string line = "POST /p HTTP/1.1\r\n" + host;
+  const std::string length = "Content-Length: 1\r\n";
+  const std::vector<Bad> all{
+      {"garbage", "\x16\x03\x01\x02\r\n\r\n", 400},
+      {"no version", "GET /\r\n" + host + "\r\n", 400},
+      {"wrong version", "GET / HTTP/7.1\r\n" + host + "\r\n", 400},
+      {"no host", "GET / HTTP/1.1\r\n\r\n", 400},
+      {"two hosts", "GET / HTTP/1.1\r\n" + host + host + "\r\n", 400},
+      {"target no path", "GET x HTTP/1.1\r\n" + host + "\r\n", 400},
+      {"absolute target", "GET http://x/ HTTP/1.1\r\n" + host + "\r\n", 400},
+      {"CL with TE", line + length + "Transfer-Encoding: chunked\r\n\r\n1", 400},
+      {"two CL", line + length + length + "\r\n1", 400},
+      {"two CL that differ", line + length + "Content-Length: 2\r\n\r\n12", 400},
+      {"CL list", line + "Content-Length: 1, 1\r\n\r\n1", 400},
+      {"CL no number", line + "Content-Length: one\r\n\r\n1", 400},
+      {"CL negative", line + "Content-Length: -1\r\n\r\n1", 400},
+      {"CL with plus", line + "Content-Length: +1\r\n\r\n1", 400},
+      {"CL overflows", line + "Content-Length: 99999999999999999999999\r\n\r\n1", 400},
+      {"two TE", line + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
+      {"folded header", line + "X-A: b\r\n c\r\n" + length + "\r\n1", 400},
+      {"first line folded", "GET / HTTP/1.1\r\n Host: x\r\n\r\n", 400},
+      {"bare LF", "GET / HTTP/1.1\nHost: x\r\n\r\n", 400},
+      {"bare CR", "GET / HTTP/1.1\r\nHost: x\rX: y\r\n\r\n", 400},
+      {"NUL", line + std::string("X-A: b\0c\r\n\r\n", 12), 400},
+      {"blank before colon", line + "X-A : b\r\n\r\n", 400},
+      {"no colon", line + "XA\r\n\r\n", 400},
+      {"empty name", line + ": b\r\n\r\n", 400},
+      {"chunk size no number", line + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400},
+      {"body too large", line + "Content-Length: 4097\r\n\r\n", 413},
+      {"chunks too large",
+       line + "Transfer-Encoding: chunked\r\n\r\n1001\r\n" + std::string(4097, 'x') + "\r\n", 413},
+      {"request line too long", "GET /" + std::string(2100, 'a') + " HTTP/1.1\r\n", 414},
+      {"request line without end", "GET /" + std::string(3000, 'a'), 414},
+      {"headers too long",
+       "GET / HTTP/1.1\r\n" + host + "X: " + std::string(8300, 'a') + "\r\n\r\n", 431},
+      {"headers without end", "GET / HTTP/1.1\r\n" + host + "X: " + std::string(12000, 'a'), 431},
+  };
+  EchoServer server;
+  for (const auto& bad : all) {
+    INFO(std::string(bad.what));
+    RawHttp client(server.port);
+    const auto seen = client.ask(bad.request);
+    CHECK(seen.status == bad.status);
+    CHECK(seen.head.find("application/problem+json") != std::string::npos);
+    CHECK(client.closed());
+  }
+  CHECK(server.requests == 0);
+}
+
+TEST_CASE("a request at the limits is taken") {
+  EchoServer server;
+  RawHttp client(server.port);
+  CHECK(client.ask(post(std::string(4096, 'x'))).status == 200);
+  const std::string target = "/" + std::string(2048 - 14, 'a');  // GET, blank, HTTP/1.1 beside it
+  CHECK(client.ask(get(target)).status == 200);
+  CHECK(client.ask(get("/", "X: " + std::string(8000, 'a') + "\r\n")).status == 200);
+}
+
+TEST_CASE("a slow header or body gets 408, an idle connection is closed") {
+  HttpLimits limits;
+  limits.header_time = limits.body_time = milliseconds(300);
+  limits.idle_time = milliseconds(300);
+  EchoServer server(limits);
+  RawHttp header(server.port), body(server.port), idle(server.port), kept(server.port);
+  header.send("GET / HTTP/1.1\r\nX: ");
+  body.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab");
+  CHECK(kept.ask(get("/")).status == 200);
+  CHECK(header.read().status == 408);
+  CHECK(header.closed());
+  CHECK(body.read().status == 408);
+  CHECK(idle.closed());
+  CHECK(kept.closed());
+}
+
+TEST_CASE("a request that is being answered has no time limit") {
+  HttpLimits limits;
+  limits.header_time = limits.body_time = limits.idle_time = milliseconds(100);
+  EchoServer server(limits);
+  RawHttp slow(server.port), other(server.port);
+  slow.send(get("/never"));
+  while (!server.kept()) std::this_thread::yield();
+  CHECK(other.closed());  // time has passed for those who were idle
+  RawHttp late(server.port);
+  CHECK(late.closed());
+  server.kept()(HttpReply{});
+  CHECK(slow.read().status == 200);
+}
+
+TEST_CASE("an answer for a connection that is gone is dropped") {
+  EchoServer server;
+  {
+    RawHttp client(server.port);
+    client.send(get("/never"));
+    while (!server.kept()) std::this_thread::yield();
+  }
+  server.kept()(HttpReply{});
+  RawHttp client(server.port);
+  CHECK(client.ask(get("/")).status == 200);
+}
+
+TEST_CASE("connections beyond the limit are turned away and room is given back") {
+  HttpLimits limits;
+  limits.connections_max = 2;
+  EchoServer server(limits);
+  auto first = std::make_unique<RawHttp>(server.port);
+  RawHttp second(server.port);
+  CHECK(first->ask(get("/")).status == 200);
+  CHECK(second.ask(get("/")).status == 200);
+  RawHttp third(server.port);
+  CHECK(third.read().status == 503);
+  CHECK(third.closed());
+  first.reset();
+  int status = 503;
+  for (int i = 0; i < 1000 && status != 200; ++i)
+    status = RawHttp(server.port).ask(get("/")).status;
+  CHECK(status == 200);
+}
+
+TEST_CASE("a taken port is the caller's exception") {
+  EchoServer server;
+  caf::actor_system_config config;
+  caf::actor_system system{config};
+  try {
+    spawn_http_server(system, "127.0.0.1", server.port, [](HttpRequest, HttpRespond) {});
+    FAIL("no exception");
+  } catch (const stampede::transport::SocketError& error) {
+    CHECK(error.address_taken);
+  }
+}

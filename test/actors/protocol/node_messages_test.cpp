@@ -1,0 +1,277 @@
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <random>
+
+#include "actors/protocol/node_messages.h"
+#include "test/support/random_run.h"
+
+using namespace stampede::actors;
+
+TEST_CASE("a request is the same in a string and in a buffer") {
+  std::string text;
+  stampede::storage::ByteBuffer buffer;
+  for (const auto kind : {RequestKind::order, RequestKind::get, RequestKind::items,
+                          RequestKind::item_put, RequestKind::stock_change}) {
+    const Request request{kind, "r-1", 70'000, "ann", 3, "Phone", 1, 2, 3, 4};
+    append_request(text, request), append_request(buffer, request);
+    CHECK(buffer.view() == text);
+  }
+}
+
+TEST_CASE("requests come back as they were sent") {
+  std::string body;
+  append_request(body, {RequestKind::order, "r-1", 7, "ann", 3, {}, 0, 0, 0, 0});
+  append_request(body, {RequestKind::get, "r-2", 0, {}, 0, {}, 0, 0, 0, 0});
+  append_request(body, {RequestKind::items, {}, 5, {}, 10, {}, 0, 0, 0, 0});
+  append_request(body, {RequestKind::item_put, "p", kItemIdMax, {}, 0, "名", 1, 2, 3, 4});
+  append_request(body, {RequestKind::stock_change, "s", 1, {}, 0, {}, 0, -5, 0, 0});
+  BodyReader reader;
+  reader.open(body);
+  Request request;
+  REQUIRE(reader.next(request));
+  CHECK(request.id == "r-1");
+  CHECK(request.user == "ann");
+  CHECK(request.qty == 3);
+  REQUIRE(reader.next(request));
+  CHECK(request.kind == RequestKind::get);
+  REQUIRE(reader.next(request));
+  CHECK(request.item == 5);
+  REQUIRE(reader.next(request));
+  CHECK(request.item == kItemIdMax);
+  CHECK(request.name == "名");
+  REQUIRE(reader.next(request));
+  CHECK(request.total == -5);
+  CHECK_FALSE(reader.next(request));
+  CHECK_FALSE(reader.bad());
+}
+
+TEST_CASE("results come back as they were sent") {
+  std::string body;
+  Answer answer{State::confirmed, RejectReason::invalid, 1ULL << 41, 7, 2, -0, true, false};
+  append_answer(body, answer);
+  append_error(body, Code::bad_request, "qty");
+  append_items(body, {{1, "Phone", 2, 3, 4, 5, 6, 7}}, 9);
+  append_item_changed(body, true, {1, "Phone", 2, 3, 4, 5, 6, 7});
+  BodyReader reader;
+  reader.open(body);
+  Result result;
+  REQUIRE(reader.next(result));
+  CHECK(result.answer.lsn == 1ULL << 41);
+  CHECK(result.answer.left == 0);
+  CHECK(result.answer.stored);
+  CHECK_FALSE(result.answer.replayed);
+  REQUIRE(reader.next(result));
+  CHECK(result.code == Code::bad_request);
+  CHECK(result.field == "qty");
+  REQUIRE(reader.next(result));
+  CHECK(result.next == 9);
+  REQUIRE(result.items.size() == 1);
+  CHECK(result.items[0].max_qty == 7);
+  REQUIRE(reader.next(result));
+  CHECK(result.changed);
+}
+
+TEST_CASE("answers to a run of orders take the bytes of one, and come back one by one") {
+  std::string body;
+  ResultWriter results(body);
+  Answer answer{State::confirmed, RejectReason::invalid, 1ULL << 41, 7, 2, 600, false, false};
+  for (int i = 0; i < 300; ++i, make_next(answer)) results.answer(answer);
+  CHECK((answer.left == 0 && answer.lsn == (1ULL << 41) + 300));
+  answer.state = State::rejected;
+  answer.reason = RejectReason::sold_out;
+  for (int i = 0; i < 300; ++i, make_next(answer)) results.answer(answer);
+  CHECK((answer.left == 0 && answer.lsn == (1ULL << 41) + 600));
+  results.finish();
+  CHECK(body.size() < 100);
+  BodyReader reader;
+  reader.open(body);
+  Result result;
+  for (int i = 0; i < 600; ++i) {
+    REQUIRE(reader.next(result));
+    CHECK(result.answer.state == (i < 300 ? State::confirmed : State::rejected));
+    CHECK(result.answer.lsn == (1ULL << 41) + static_cast<std::uint64_t>(i));
+    CHECK(result.answer.left == (i < 300 ? 598 + 2 - 2 * i : 0));
+  }
+  CHECK_FALSE(reader.next(result));
+  CHECK_FALSE(reader.bad());
+}
+
+TEST_CASE("any results come back in their order, however many are the next of one another") {
+  const auto seed = stampede::test::seed_of_run();
+  MESSAGE("seed " << seed);
+  std::mt19937_64 random(seed);
+  for (int round = 0; round < 300; ++round) {
+    std::string body;
+    ResultWriter results(body);
+    std::vector<std::optional<Answer>> written;  // none: an error
+    Answer answer{State::rejected, RejectReason::sold_out, 1, 7, 1, 0, false, false};
+    for (auto count = random() % 60; count > 0; --count) {
+      make_next(answer);
+      if (random() % 4 == 0) answer.state = random() % 2 ? State::confirmed : State::rejected;
+      if (random() % 8 == 0) answer.left = static_cast<std::int64_t>(random() % 5) - 2;
+      if (random() % 8 == 0) answer.left = std::nullopt;
+      if (random() % 8 == 0) answer.lsn = random() % 3 == 0 ? ~Lsn{0} : random();
+      if (random() % 8 == 0) answer.item = random() % 3;
+      if (random() % 8 == 0) answer.replayed = random() % 2 == 0;
+      if (random() % 9 == 0) {
+        results.error(Code::overloaded);
+        written.push_back(std::nullopt);
+      } else {
+        results.answer(answer);
+        written.push_back(answer);
+      }
+    }
+    results.finish();
+    BodyReader reader;
+    reader.open(body);
+    Result result;
+    for (const auto& expected : written) {
+      REQUIRE(reader.next(result));
+      REQUIRE((result.kind == ResultKind::answer) == expected.has_value());
+      if (expected) CHECK(result.answer == *expected);
+    }
+    CHECK_FALSE(reader.next(result));
+    CHECK_FALSE(reader.bad());
+  }
+}
+
+TEST_CASE("further answers without a first one, none, or more than there can be are refused") {
+  std::string first;
+  append_answer(first, {State::rejected, RejectReason::sold_out, 9, 7, 1, 0, false, false});
+  std::string error;
+  append_error(error, Code::overloaded);
+  const std::string one("\x92\x05\x01", 3);
+  Result result;
+  const auto reads = [&](const std::string& body, int entries) {
+    BodyReader reader;
+    reader.open(first);  // what another body ended with does not count
+    while (reader.next(result)) continue;
+    reader.open(body);
+    for (; entries > 0; --entries)
+      if (!reader.next(result)) return false;
+    return !reader.next(result) && !reader.bad();
+  };
+  CHECK(reads(first + one, 2));
+  CHECK(reads(first + "\x92\x05\xcd\x10" + std::string(1, '\0'), 1 + kBatchOrdersMax));
+  CHECK_FALSE(reads(one, 1));
+  CHECK_FALSE(reads(first + error + one, 3));
+  CHECK_FALSE(reads(first + std::string("\x92\x05\x00", 3), 1));
+  CHECK_FALSE(reads(first + "\x92\x05\xcd\x10\x01", 1 + kBatchOrdersMax));
+  CHECK_FALSE(reads(first + "\x91\x05", 1));
+  CHECK_FALSE(reads(first + "\x93\x05\x01\x01", 2));
+}
+
+TEST_CASE("orders and answers with the largest and the smallest values come back") {
+  std::string body;
+  const std::string longest(64, 'x');
+  append_request(body, {RequestKind::order, longest, kItemIdMax, longest, kQtyMax, {}, 0, 0, 0, 0});
+  append_request(body, {RequestKind::order, "a", 0, "b", 1, {}, 0, 0, 0, 0});
+  BodyReader reader;
+  reader.open(body);
+  Request request;
+  REQUIRE(reader.next(request));
+  CHECK((request.id == longest && request.user == longest));
+  CHECK((request.item == kItemIdMax && request.qty == kQtyMax));
+  REQUIRE(reader.next(request));
+  CHECK((request.id == "a" && request.item == 0));
+  CHECK_FALSE(reader.next(request));
+
+  body.clear();
+  Answer answer{State::rejected, RejectReason::sold_out, ~Lsn{0}, kItemIdMax, ~0U, {}, false, true};
+  append_answer(body, answer);
+  answer.left = -1;
+  append_answer(body, answer);
+  answer.left = INT64_MAX;
+  append_answer(body, answer);
+  reader.open(body);
+  Result result;
+  REQUIRE(reader.next(result));
+  CHECK_FALSE(result.answer.left);
+  CHECK((result.answer.lsn == ~Lsn{0} && result.answer.qty == ~0U && result.answer.replayed));
+  REQUIRE(reader.next(result));
+  CHECK(result.answer.left == -1);
+  REQUIRE(reader.next(result));
+  CHECK(result.answer.left == INT64_MAX);
+  CHECK_FALSE(reader.next(result));
+  CHECK_FALSE(reader.bad());
+}
+
+TEST_CASE("every truncation of a body is noticed and mutations do no harm") {
+  const auto seed = stampede::test::seed_of_run();
+  CAPTURE(seed);
+  MESSAGE("seed " << seed);
+  std::string body;
+  SUBCASE("of an item") {
+    append_request(body, {RequestKind::item_put, "put-1", 7, {}, 0, "Phone", 99, 100, 2, 5});
+  }
+  SUBCASE("of an order") {
+    append_request(body, {RequestKind::order, "r-1", 70'000, "ann", 300, {}, 0, 0, 0, 0});
+  }
+  BodyReader reader;
+  Request request;
+  for (std::size_t size = 1; size < body.size(); ++size) {
+    reader.open(std::string_view(body).substr(0, size));
+    CHECK_FALSE(reader.next(request));
+    CHECK(reader.bad());
+  }
+  std::mt19937_64 random(seed);
+  for (int i = 0; i < 20'000; ++i) {
+    auto bad = body;
+    for (auto flips = 1 + random() % 4; flips > 0; --flips)
+      bad[random() % bad.size()] = static_cast<char>(random());
+    reader.open(bad);
+    while (reader.next(request)) CHECK(request.id.size() <= bad.size());
+  }
+}
+
+TEST_CASE("every truncation of an answer is noticed and mutations stay within the bounds") {
+  const auto seed = stampede::test::seed_of_run();
+  MESSAGE("seed " << seed);
+  std::string body;
+  append_answer(body, {State::confirmed, RejectReason::invalid, 1ULL << 41, 7, 300, -5, true, {}});
+  BodyReader reader;
+  Result result;
+  for (std::size_t size = 1; size < body.size(); ++size) {
+    reader.open(std::string_view(body).substr(0, size));
+    CHECK_FALSE(reader.next(result));
+    CHECK(reader.bad());
+  }
+  std::mt19937_64 random(seed);
+  for (int i = 0; i < 20'000; ++i) {
+    auto bad = body;
+    for (auto flips = 1 + random() % 4; flips > 0; --flips)
+      bad[random() % bad.size()] = static_cast<char>(random());
+    reader.open(bad);
+    while (reader.next(result))
+      if (result.kind == ResultKind::answer) CHECK(result.answer.state <= State::rejected);
+  }
+}
+
+TEST_CASE("users are UTF-8 without control characters, ids plain") {
+  CHECK(valid_user("安娜 O'Hara \\ 😀"));
+  for (const std::string bad : {"", "a\nb", "\x7f", "\xc2\x85", "\xc0\xaf", "\xed\xa0\x80",
+                                "\xf5\x80\x80\x80", "\xe4\xbd", "\x80"})
+    CHECK_FALSE(valid_user(bad));
+  CHECK_FALSE(valid_user(std::string(65, 'a')));
+  CHECK(valid_request_id("aZ09_-"));
+  for (const std::string bad : {"", "a b", "a/b", "ä"}) CHECK_FALSE(valid_request_id(bad));
+  CHECK_FALSE(valid_request_id(std::string(65, 'a')));
+}
+
+TEST_CASE("a character that is not allowed is found wherever it stands") {
+  const auto plain = [](unsigned char c) {
+    return std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+               .find(static_cast<char>(c)) != std::string_view::npos;
+  };
+  for (std::size_t size = 1; size <= 64; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      for (unsigned c = 0; c < 256; ++c) {
+        std::string text(size, 'a');
+        text[at] = static_cast<char>(c);
+        REQUIRE(valid_request_id(text) == plain(static_cast<unsigned char>(c)));
+        REQUIRE(valid_user(text) == (c >= 0x20 && c < 0x7F));
+      }
+    }
+  }
+}

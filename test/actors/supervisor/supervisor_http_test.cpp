@@ -1,0 +1,96 @@
+#include "actors/supervisor/supervisor_http.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "actors/supervisor/supervisor.h"
+
+using namespace stampede::actors;
+using nlohmann::json;
+
+namespace {
+
+json node(const std::string& name, const std::string& state) {
+  return {{"node", name}, {"state", state}, {"last_exit", nullptr}};
+}
+
+HttpReply get(const std::string& target, const std::string& query, const json& status,
+              const std::string& method = "GET") {
+  HttpRequest request;
+  request.method = method;
+  request.target = target;
+  request.query = query;
+  return answer_http(request, status);
+}
+
+json replaying_system() {
+  json backend = node("backend-1", "replaying");
+  backend["replay"] = {{"done_bytes", 68}, {"total_bytes", 100}};
+  return system_status({node("supervisor-1", "ready"), node("webapp-1", "ready"), backend},
+                       json::object());
+}
+
+}  // namespace
+
+TEST_CASE("replaying is alive and not ready, with progress") {
+  const json status = replaying_system();
+  CHECK(get("/healthz", "node=backend-1", status).status == 200);
+  const HttpReply reply = get("/readyz", "node=backend-1", status);
+  CHECK(reply.status == 503);
+  CHECK(json::parse(reply.body)["nodes"][0]["replay"]["done_bytes"] == 68);
+  CHECK(get("/readyz", "", status).status == 503);
+  CHECK(get("/readyz", "node=webapp-1", status).status == 200);
+  CHECK(not_ready(status) == "backend-1 replaying (68%)");
+}
+
+TEST_CASE("a node without a process is neither alive nor ready") {
+  for (const char* state : {"backing_off", "waiting_operator", "stopped"}) {
+    const json status = system_status({node("broker-1", state)}, json::object());
+    CHECK(get("/healthz", "", status).status == 503);
+    CHECK(get("/readyz", "", status).status == 503);
+  }
+}
+
+TEST_CASE("the system is ready when every node is") {
+  const json status =
+      system_status({node("broker-1", "ready"), node("backend-1", "ready")}, json::object());
+  CHECK(get("/readyz", "", status).status == 200);
+  CHECK(not_ready(status).empty());
+}
+
+TEST_CASE("the rest of the paths") {
+  const json status = replaying_system();
+  CHECK(json::parse(get("/status", "", status).body) == status);
+  CHECK(json::parse(get("/version", "node=backend-1", status).body)["version"].is_string());
+  CHECK(get("/version", "node=backend-9", status).status == 404);
+  CHECK(get("/healthz", "a=b&node=nobody", status).status == 404);
+  CHECK(get("/other", "", status).status == 404);
+  CHECK(get("/status", "", status, "POST").status == 405);
+}
+
+TEST_CASE("status has the members of the contract before a backend was heard") {
+  const json status = system_status({}, json::object());
+  CHECK(status["items"] == json::array());
+  for (const char* member : {"durable_lsn", "pending_commands", "bytes", "segments"}) {
+    CHECK(status["log"].contains(member));
+  }
+  for (const char* member : {"state", "lag_s", "failed"}) {
+    CHECK(status["database"].contains(member));
+  }
+}
+
+TEST_CASE("--nodes is a list of roles and numbers") {
+  const auto good = parse_nodes("webapp=2,backend=1");
+  REQUIRE(std::holds_alternative<std::vector<NodeCount>>(good));
+  const auto& nodes = std::get<std::vector<NodeCount>>(good);
+  REQUIRE(nodes.size() == 3);
+  CHECK(nodes[0].count == 2);
+  CHECK(nodes[1].count == 0);
+  CHECK(nodes[2].count == 1);
+  for (const char* bad : {"", "webapp", "webapp=", "webapp=x", "webapp=-1", "webapp=17", "broker=2",
+                          "other=1", "webapp=1,", "webapp=1 "}) {
+    CHECK(std::holds_alternative<std::string>(parse_nodes(bad)));
+  }
+}

@@ -1,0 +1,362 @@
+// The webapp's routes: what each request asks of the port, and how each answer looks.
+
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "actors/webapp/http/http_form.h"
+#include "actors/webapp/http/http_gateway.h"
+#include "actors/webapp/http/http_json.h"
+
+using namespace stampede::actors;
+using nlohmann::json;
+
+namespace {
+
+// A gateway whose port is this very object.
+class Routes {
+ public:
+  struct Outcome {
+    std::optional<HttpReply> reply;  // given without asking the port
+    std::optional<HttpAsk> ask;
+  };
+
+  Outcome request(const std::string& method, const std::string& target,
+                  const std::string& body = "", const std::string& head = "") {
+    HttpRequest made;
+    made.method = method;
+    const auto mark = target.find('?');
+    made.target = target.substr(0, mark);
+    if (mark != std::string::npos) made.query = target.substr(mark + 1);
+    made.head = head;
+    made.body = body;
+    reply_.reset();
+    gateway_.handle(made, [this](HttpReply reply) { reply_ = std::move(reply); });
+    gateway_.flush();
+    Outcome outcome{reply_, std::nullopt};
+    if (!reply_) {
+      port_->receive([&](const HttpAsksPtr& asks) {
+        REQUIRE(asks->asks.size() == 1);
+        outcome.ask = asks->asks.front();
+      });
+    }
+    return outcome;
+  }
+
+  HttpReply answer(const HttpAsk& to, HttpAnswer answer) {
+    answer.token = to.token;
+    if (answer.id.empty()) answer.id = to.id;
+    reply_.reset();
+    gateway_.on_answers(std::make_shared<std::vector<HttpAnswer>>(1, answer));
+    REQUIRE(reply_);
+    return *reply_;
+  }
+  bool answered(std::uint64_t token) {
+    HttpAnswer answer;
+    answer.token = token;
+    answer.kind = ReplyKind::queued;
+    reply_.reset();
+    gateway_.on_answers(std::make_shared<std::vector<HttpAnswer>>(1, answer));
+    return reply_.has_value();
+  }
+
+ private:
+  caf::actor_system_config config_;
+  caf::actor_system system_{config_};
+  caf::scoped_actor port_{system_};
+  HttpGateway gateway_{caf::actor_cast<caf::actor>(port_)};
+  std::optional<HttpReply> reply_;
+};
+
+HttpAnswer decided(State state, RejectReason reason = RejectReason::invalid) {
+  HttpAnswer answer;
+  answer.kind = ReplyKind::answer;
+  answer.answer.state = state;
+  answer.answer.reason = reason;
+  answer.answer.lsn = stampede::storage::make_lsn(1, 5);
+  answer.answer.item = 1;
+  answer.answer.qty = 2;
+  return answer;
+}
+
+HttpAnswer refused(Code code) {
+  HttpAnswer answer;
+  answer.kind = ReplyKind::refused;
+  answer.code = code;
+  return answer;
+}
+
+HttpAnswer queued() {
+  HttpAnswer answer;
+  answer.kind = ReplyKind::queued;
+  return answer;
+}
+
+std::string header(const HttpReply& reply, const std::string& name) {
+  for (const auto& [key, value] : reply.headers)
+    if (key == name) return value;
+  return {};
+}
+
+const std::string kOrder = R"({"item":1,"user":"ann","qty":2,"id":"r-1"})";
+
+}  // namespace
+
+TEST_CASE("an order without a wait is queued at once and says where to look") {
+  Routes routes;
+  const auto asked = routes.request("POST", "/v1/orders", kOrder).ask.value();
+  CHECK(asked.ask.mode == WaitMode::detach_now);
+  CHECK(asked.ask.request.op == ClientOp::order);
+  CHECK(asked.id == "r-1");
+  CHECK(asked.user == "ann");
+  CHECK(asked.ask.request.item == 1);
+  CHECK(asked.ask.request.qty == 2);
+  const auto reply = routes.answer(asked, queued());
+  CHECK(reply.status == 202);
+  CHECK(header(reply, "Location") == "/v1/orders/r-1");
+  CHECK(json::parse(reply.body) == json{{"id", "r-1"}, {"state", "queued"}});
+}
+
+TEST_CASE("an order with a wait is answered with the decision") {
+  Routes routes;
+  const auto ask = [&] {
+    const auto asked =
+        routes.request("POST", "/v1/orders", kOrder, "Prefer: wait=2\r\n").ask.value();
+    CHECK(asked.ask.mode == WaitMode::detach_at_deadline);
+    CHECK(asked.ask.request.deadline_ms == 2000);
+    return asked;
+  };
+  auto confirmed = decided(State::confirmed);
+  auto reply = routes.answer(ask(), confirmed);
+  CHECK(reply.status == 201);
+  CHECK(json::parse(reply.body).at("order_id") == "1099511627781");
+  CHECK(json::parse(reply.body).at("stored") == false);
+  confirmed.answer.replayed = true;
+  CHECK(routes.answer(ask(), confirmed).status == 200);
+  reply = routes.answer(ask(), decided(State::rejected, RejectReason::limit_reached));
+  CHECK(reply.status == 409);
+  CHECK(reply.content_type == "application/problem+json");
+  CHECK(json::parse(reply.body).at("code") == "limit_reached");
+  CHECK(json::parse(reply.body).at("id") == "r-1");
+  CHECK(routes.answer(ask(), queued()).status == 202);
+}
+
+TEST_CASE("every refusal has the status, code and advice of the contract") {
+  Routes routes;
+  const std::vector<std::pair<Code, int>> all{
+      {Code::unknown_item, 404}, {Code::bad_request, 400},     {Code::key_reused, 422},
+      {Code::overloaded, 503},   {Code::replaying, 503},       {Code::draining, 503},
+      {Code::no_backend, 503},   {Code::log_unavailable, 503}, {Code::deadline_passed, 504},
+      {Code::internal, 500}};
+  for (const auto& [code, status] : all) {
+    const auto asked = routes.request("POST", "/v1/orders", kOrder).ask.value();
+    const auto reply = routes.answer(asked, refused(code));
+    INFO(info(code).text);
+    CHECK(reply.status == status);
+    const auto body = json::parse(reply.body);
+    CHECK(body.at("code") == std::string(info(code).text));
+    CHECK(body.at("status") == status);
+    CHECK((header(reply, "Retry-After").empty()) == (info(code).retry_after_ms == 0));
+    if (info(code).retry_after_ms > 0)
+      CHECK(body.at("retry_after_ms") == info(code).retry_after_ms);
+  }
+}
+
+TEST_CASE("the request id comes from the header or the body, and both must agree") {
+  Routes routes;
+  const std::string plain = R"({"item":1,"user":"ann"})";
+  const auto id_of = [&](const std::string& body, const std::string& head) {
+    return routes.request("POST", "/v1/orders", body, head).ask.value().id;
+  };
+  CHECK(id_of(plain, "") == "");
+  CHECK(id_of(plain, "Idempotency-Key: k1\r\n") == "k1");
+  CHECK(id_of(plain, "idempotency-key: \"k1\"\r\n") == "k1");
+  CHECK(id_of(kOrder, "Idempotency-Key: r-1\r\n") == "r-1");
+  CHECK(routes.request("POST", "/v1/orders", kOrder, "Idempotency-Key: r-2\r\n").reply->status ==
+        400);
+  CHECK(routes.request("POST", "/v1/orders", plain, "Idempotency-Key: a b\r\n").reply->status ==
+        400);
+  // An empty id is a client's mistake: with a minted one each retry would buy once more.
+  for (const char* head : {"Idempotency-Key: \"\"\r\n", "Idempotency-Key:\r\n",
+                           "Idempotency-Key: a1\r\nidempotency-key: a2\r\n"}) {
+    const auto refused = routes.request("POST", "/v1/orders", plain, head);
+    REQUIRE(refused.reply);
+    CHECK(refused.reply->status == 400);
+    CHECK(refused.reply->body.find("\"field\":\"Idempotency-Key\"") != std::string::npos);
+  }
+}
+
+TEST_CASE("a body that is not one order is refused naming the member") {
+  Routes routes;
+  const std::vector<std::pair<std::string, std::string>> all{
+      {R"({"item":1,"user":"ann","colour":"red"})", "colour"},
+      {R"({"item":1,"item":2,"user":"ann"})", "item"},
+      {R"({"user":"ann"})", "item"},
+      {R"({"item":1})", "user"},
+      {R"({"item":"1","user":"ann"})", "item"},
+      {R"({"item":-1,"user":"ann"})", "item"},
+      {R"({"item":1.0,"user":"ann"})", "item"},
+      {R"({"item":9223372036854775808,"user":"ann"})", "item"},
+      {R"({"item":1,"user":""})", "user"},
+      {R"({"item":1,"user":"a\nb"})", "user"},
+      {R"({"item":1,"user":["ann"]})", "user"},
+      {R"({"item":1,"user":{"a":1}})", "user"},
+      {R"({"item":1,"user":"ann","qty":0})", "qty"},
+      {R"({"item":1,"user":"ann","qty":1001})", "qty"},
+      {R"({"item":1,"user":"ann","qty":null})", "qty"},
+      {R"({"item":1,"user":"ann","id":"a b"})", "id"},
+      {R"({"item":1,"user":"ann","\u0022":1})", "\""},
+      {"", ""},
+      {"[]", ""},
+      {"1", ""},
+      {"{", ""},
+      {R"({"item":1,"user":"ann"} x)", ""},
+      {"{\"item\":1,\"user\":\"\xff\"}", ""},
+  };
+  for (const auto& [body, field] : all) {
+    INFO(body);
+    const auto outcome = routes.request("POST", "/v1/orders", body);
+    REQUIRE(outcome.reply);
+    CHECK(outcome.reply->status == 400);
+    const auto problem = json::parse(outcome.reply->body);
+    CHECK(problem.at("code") == "bad_request");
+    CHECK(problem.value("field", "") == field);
+  }
+}
+
+TEST_CASE("JSON is taken whatever the type says, unless it is a known other one") {
+  Routes routes;
+  for (const char* type : {"application/x-www-form-urlencoded", "text/plain", "application/json"})
+    CHECK(
+        routes.request("POST", "/v1/orders", kOrder, "Content-Type: " + std::string(type) + "\r\n")
+            .ask);
+  for (const char* type : {"multipart/form-data; boundary=x", "Text/XML", "application/msgpack"})
+    CHECK(
+        routes.request("POST", "/v1/orders", kOrder, "Content-Type: " + std::string(type) + "\r\n")
+            .reply->status == 415);
+}
+
+TEST_CASE("an order can be looked up by its id") {
+  Routes routes;
+  const auto asked = routes.request("GET", "/v1/orders/r-1").ask.value();
+  CHECK(asked.id == "r-1");
+  CHECK(asked.ask.request.op == ClientOp::get);
+  CHECK_FALSE(asked.ask.cached);
+  CHECK(routes.answer(asked, decided(State::confirmed)).status == 200);
+  const auto again = [&] { return routes.request("GET", "/v1/orders/r-1").ask.value(); };
+  CHECK(json::parse(routes.answer(again(), queued()).body).at("state") == "queued");
+  CHECK(routes.answer(again(), refused(Code::unknown_request)).status == 404);
+  const auto rejected = routes.answer(again(), decided(State::rejected, RejectReason::sold_out));
+  CHECK(rejected.status == 200);
+  CHECK(json::parse(rejected.body).at("reason") == "sold_out");
+  CHECK(routes.request("GET", "/v1/orders/a%20b").reply->status == 400);
+}
+
+TEST_CASE("items are listed in pages and shown one by one") {
+  Routes routes;
+  const auto asked = routes.request("GET", "/v1/items?from=7&limit=2").ask.value();
+  CHECK(asked.ask.request.item == 7);
+  CHECK(asked.ask.request.limit == 2);
+  HttpAnswer answer;
+  answer.kind = ReplyKind::items;
+  const ItemRow row{7, "lamp \"x\"\n", 1999, 100, 98, 5, 0, 5};
+  answer.text = items_members({row, row}, 9);
+  const auto body = json::parse(routes.answer(asked, answer).body);
+  CHECK(body.at("items").size() == 2);
+  CHECK(body.at("items")[0].at("name") == "lamp \"x\"\n");
+  CHECK(body.at("items")[0].at("seq") == "5");
+  CHECK(body.at("next") == 9);
+  CHECK(body.contains("server_time"));
+
+  const auto one = routes.request("GET", "/v1/items/7").ask.value();
+  CHECK(one.ask.request.one_item);
+  answer.text = items_members({row}, std::nullopt);
+  CHECK(json::parse(routes.answer(one, answer).body).at("left") == 98);
+  CHECK(routes.answer(routes.request("GET", "/v1/items/8").ask.value(), refused(Code::unknown_item))
+            .status == 404);
+  for (const char* wrong : {"/v1/items?limit=0", "/v1/items?limit=501", "/v1/items?from=x",
+                            "/v1/items?from=1&from=2", "/v1/items/x", "/v1/items/-1"})
+    CHECK(routes.request("GET", wrong).reply->status == 400);
+}
+
+TEST_CASE("the shape of artemis-disruptor-miaosha: order at once, result when there is one") {
+  Routes routes;
+  const std::string form = "Content-Type: application/x-www-form-urlencoded\r\n";
+  const auto asked = routes.request("POST", "/miaosha/order", "itemId=1", form).ask.value();
+  CHECK(asked.id.empty());
+  CHECK(asked.ask.user_is_id);
+  CHECK(asked.ask.mode == WaitMode::detach_now);
+  auto taken = queued();
+  taken.id = "m1";
+  CHECK(json::parse(routes.answer(asked, taken).body) ==
+        json{{"id", "m1"}, {"itemId", 1}, {"userId", "m1"}});
+  const auto full = routes.request("POST", "/miaosha/order", "itemId=1", form).ask.value();
+  CHECK(routes.answer(full, refused(Code::overloaded)).status == 503);
+
+  const auto look = [&] {
+    return routes.request("GET", "/miaosha/order-result?requestId=m1").ask.value();
+  };
+  CHECK(look().ask.cached);
+  CHECK(routes.answer(look(), queued()).body.empty());
+  CHECK(routes.answer(look(), refused(Code::unknown_request)).body.empty());
+  CHECK(json::parse(routes.answer(look(), decided(State::confirmed)).body) ==
+        json{{"requestId", "m1"}, {"success", true}, {"errorMessage", nullptr}});
+  CHECK(json::parse(routes.answer(look(), decided(State::rejected, RejectReason::sold_out)).body) ==
+        json{{"requestId", "m1"}, {"success", false}, {"errorMessage", "sold_out"}});
+}
+
+TEST_CASE("the original's load generator sends its form as multipart") {
+  Routes routes;
+  const std::string head = "Content-Type: multipart/form-data; boundary=----x7\r\n";
+  const std::string body =
+      "------x7\r\nContent-Disposition: form-data; name=\"itemId\"\r\n"
+      "Content-Type: text/plain; charset=US-ASCII\r\n\r\n42\r\n------x7--\r\n";
+  CHECK(routes.request("POST", "/miaosha/order", body, head).ask.value().ask.request.item == 42);
+  CHECK(routes.request("POST", "/miaosha/order", "------x7\r\n", head).reply->status == 400);
+  CHECK(routes.request("POST", "/miaosha/order", "itemId=x").reply->status == 400);
+}
+
+TEST_CASE("alive is always said, ready only when a backend serves") {
+  Routes routes;
+  CHECK(routes.request("GET", "/healthz").reply->status == 200);
+  CHECK(json::parse(routes.request("GET", "/version").reply->body).contains("version"));
+  HttpAnswer pong;
+  pong.kind = ReplyKind::pong;
+  pong.text = "ready";
+  CHECK(routes.answer(routes.request("GET", "/readyz").ask.value(), pong).status == 200);
+  pong.text = "replaying";
+  const auto reply = routes.answer(routes.request("GET", "/readyz").ask.value(), pong);
+  CHECK(reply.status == 503);
+  CHECK(json::parse(reply.body).at("state") == "replaying");
+}
+
+TEST_CASE("unknown paths read 404 and wrong methods 405 with what is allowed") {
+  Routes routes;
+  for (const char* path : {"/", "/v1", "/v1/orders/", "/v1/ordersx", "/metrics", "/miaosha"})
+    CHECK(routes.request("GET", path).reply->status == 404);
+  const auto wrong = routes.request("DELETE", "/v1/orders").reply;
+  CHECK(wrong->status == 405);
+  CHECK(header(*wrong, "Allow") == "POST");
+  for (const char* path : {"/v1/orders/a", "/v1/items", "/v1/items/1", "/healthz"})
+    CHECK(routes.request("POST", path).reply->status == 405);
+}
+
+TEST_CASE("an answer for an earlier user of a slot goes nowhere") {
+  Routes routes;
+  const auto first = routes.request("GET", "/v1/orders/a").ask.value();
+  routes.answer(first, queued());
+  const auto second = routes.request("GET", "/v1/orders/b").ask.value();
+  CHECK_FALSE(routes.answered(first.token));
+  CHECK(routes.answered(second.token));
+  CHECK_FALSE(routes.answered(second.token));
+}
+
+TEST_CASE("query values are decoded strictly") {
+  CHECK(query_value("a=1&b=x%20y+z", "b") == "x y z");
+  CHECK_FALSE(query_value("a=1&a=2", "a"));
+  CHECK_FALSE(query_value("a=%2", "a"));
+  CHECK_FALSE(query_value("a=%zz", "a"));
+  CHECK_FALSE(query_value("ab=1", "a"));
+  CHECK(query_value("a=", "a") == "");
+}

@@ -1,0 +1,201 @@
+#include "storage/line_form/command_text.h"
+
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <random>
+
+#include "test/storage/commands/command_fixture.h"
+#include "storage/replay/fate_table.h"
+#include "test/support/random_run.h"
+
+using namespace stampede::storage;
+using namespace stampede::test;
+
+namespace {
+
+const std::string kHeader = "2026-11-21T10:42:01.203118Z pid=2210 tid=1 lsn=1.187402 : ";
+
+std::string printed(const Command& command, std::string_view id) {
+  std::string out;
+  append_command(out, command, id);
+  return out;
+}
+
+TextLine parsed(const std::string& line) {
+  auto result = parse_line(line);
+  INFO("line: ", line);
+  INFO("error: ", result ? std::string() : result.error().message);
+  REQUIRE(result);
+  return std::move(*result);
+}
+
+std::string error_of(const std::string& line) {
+  const auto result = parse_line(line);
+  REQUIRE_FALSE(result);
+  CHECK(result.error().code == Errc::invalid);
+  return result.error().message;
+}
+
+}  // namespace
+
+TEST_CASE("text: the contract's own lines are printed and read back") {
+  Command order = order_of(1, "r-1", "ann");
+  std::string line;
+  append_header(line, {1'795'257'721'203'118'000, 2210, 1, make_lsn(1, 187402)});
+  line += "[EMIT]" + printed(order, "1.187402.0") + std::string(kDelimiter) +
+          printed(amount_of(1, 112597), "1.187402.1") + std::string(kEndOfLine);
+  CHECK(line == kHeader + R"([EMIT]OrderInsert={"id":"1.187402.0","request_id":"r-1","item":1,)"
+                          R"("user":"ann","qty":1,"unit_price_cents":19900,)"
+                          R"("decided_at_us":1790000000000000}/DELIMITER/)"
+                          R"(ItemAmountUpdate={"id":"1.187402.1","item":1,"amount":112597}/EOL/)");
+  const TextLine back = parsed(line);
+  CHECK(back.type == RecordType::emit);
+  CHECK(back.header.wall_ns == 1'795'257'721'203'118'000);
+  CHECK(back.header.pid == 2210);
+  CHECK(back.header.tid == 1);
+  CHECK(back.header.lsn == make_lsn(1, 187402));
+  REQUIRE(back.commands.size() == 2);
+  CHECK(back.commands[0].command.order.user == "ann");
+  CHECK(back.commands[0].command.missing == 0);
+  CHECK(back.commands[1].command.amount.amount == 112597);
+}
+
+TEST_CASE("text: outcomes name their command, and what belongs to them") {
+  const auto exec = parsed(kHeader + R"([EXEC]OrderInsert={"id":"1.187402.0"}/EOL/)");
+  CHECK(exec.type == RecordType::exec);
+  CHECK(exec.commands.at(0).id == "1.187402.0");
+  const auto fail = parsed(kHeader + R"([FAIL]OrderInsert={"id":"x","errno":1406}/EOL/)");
+  CHECK(fail.commands.at(0).errnum == 1406);
+  const auto optm = parsed(
+      kHeader + R"([OPTM]ItemAmountUpdate={"id":"1.187402.1","superseded_by":"1.187409.1"}/EOL/)");
+  CHECK(optm.commands.at(0).superseded_by == "1.187409.1");
+}
+
+TEST_CASE("text: a rejection keeps every digit") {
+  const Rejection rejection{
+      {0x00ffULL, 0xfedcba9876543210ULL}, 0xabcULL, 7, 2, RejectReason::limit_reached};
+  std::string text;
+  append_rejection(text, rejection);
+  CHECK(text == R"({"request_id_hash":"00000000000000fffedcba9876543210",)"
+                R"("content_hash":"0000000000000abc","item":7,"qty":2,"reason":"limit_reached"})");
+  const auto line = parsed(kHeader + "[REJECT]" + text + "/EOL/");
+  CHECK(line.rejection.request_hash == rejection.request_hash);
+  CHECK(line.rejection.content_hash == rejection.content_hash);
+  CHECK(line.rejection.item == 7);
+  CHECK(line.rejection.qty == 2);
+  CHECK(line.rejection.reason == RejectReason::limit_reached);
+}
+
+TEST_CASE("text: arguments may be missing or null, and stay so") {
+  const auto line =
+      parsed(kHeader + R"([EMIT]OrderInsert={"id":"x","user":"bob","qty":null}/EOL/)");
+  const Command& command = line.commands.at(0).command;
+  CHECK(command.missing == (1U << 1 | 1U << 2 | 1U << 4 | 1U << 5 | 1U << 6));
+  CHECK(printed(command, "x") == R"(OrderInsert={"id":"x","user":"bob"})");
+}
+
+TEST_CASE("text: every text survives, and none looks like the end of a command") {
+  const std::vector<std::string> texts = {"",
+                                          "a\"b\\c",
+                                          "line\nfeed\ttab",
+                                          std::string("\x01\x1f\x7f"),
+                                          "/EOL/",
+                                          "a/DELIMITER/b",
+                                          "/",
+                                          "//EOL//",
+                                          "zo\xc3\xab \xe4\xb8\xad \xf0\x9f\x98\x80"};
+  for (const auto& text : texts) {
+    CAPTURE(text);
+    Command order = order_of(1, text, text);
+    const std::string printed_form = printed(order, "i");
+    CHECK(printed_form.find("/EOL/") == std::string::npos);
+    CHECK(printed_form.find("/DELIMITER/") == std::string::npos);
+    CHECK(printed_form.find('\n') == std::string::npos);
+    const auto line = parsed(kHeader + "[EMIT]" + printed_form + "/EOL/");
+    CHECK(line.commands.at(0).command.order.request_id == text);
+    CHECK(line.commands.at(0).command.order.user == text);
+  }
+}
+
+TEST_CASE("text: bytes that are no UTF-8 are replaced, the line stays JSON") {
+  for (const std::string bad : {"\xff", "\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80"}) {
+    const std::string form = printed(order_of(1, "r", bad + "x"), "i");
+    CHECK(form.find("\\ufffd") != std::string::npos);
+    CHECK(form.find("x\"") != std::string::npos);
+    parsed(kHeader + "[EMIT]" + form + "/EOL/");
+  }
+}
+
+TEST_CASE("text: JSON escapes are understood, surrogate pairs too") {
+  const auto line = parsed(
+      kHeader + R"([EMIT]OrderInsert={"id":"\u0041\/\ud83d\ude00\b\f\r" , "item" : 3 }/EOL/)");
+  CHECK(line.commands.at(0).id == "A/\xf0\x9f\x98\x80\b\f\r");
+  CHECK(line.commands.at(0).command.order.item == 3);
+}
+
+TEST_CASE("text: what is wrong is named with its column") {
+  const auto at = [](const std::string& message) {
+    return std::stoul(message.substr(std::string("column ").size()));
+  };
+  CHECK(at(error_of("")) == 1);
+  CHECK(at(error_of("yesterday")) == 1);
+  CHECK(at(error_of("2026-13-21T10:42:01Z pid=1 tid=1 lsn=1.1 : ")) == 1);
+  CHECK(at(error_of("2026-11-21T10:42:01Z tid=1")) == 21);
+  CHECK(at(error_of("2026-11-21T10:42:01Z pid=x")) == 26);
+  CHECK(at(error_of("2026-11-21T10:42:01Z pid=1 tid=1 lsn=0.1 : [")) == 38);
+  const std::size_t word = kHeader.size() + 1;
+  CHECK(at(error_of(kHeader + "[DONE]X={}/EOL/")) == word);
+  CHECK(at(error_of(kHeader + "[EMIT]Order={}/EOL/")) == word + 6);
+  CHECK(at(error_of(kHeader + R"([EMIT]ItemPut={"id":"x"}/EOL/)")) == word + 14);      // no item
+  CHECK(at(error_of(kHeader + R"([EMIT]OrderInsert={"item":1}/EOL/)")) == word + 18);  // no id
+  CHECK(at(error_of(kHeader + R"([EMIT]OrderInsert={"id":"x","color":1}/EOL/)")) == word + 28);
+  CHECK(at(error_of(kHeader + R"([EMIT]OrderInsert={"id":"x","qty":-1}/EOL/)")) == word + 28);
+  CHECK(at(error_of(kHeader + R"([EMIT]OrderInsert={"id":"x","qty":1.5}/EOL/)")) == word + 34);
+  CHECK(at(error_of(kHeader + R"([EMIT]OrderInsert={"id":"x","id":"y"}/EOL/)")) == word + 28);
+  CHECK(at(error_of(kHeader + R"([EXEC]OrderInsert={"id":"x"})")) == word + 28);
+  CHECK(at(error_of(kHeader + R"([EXEC]OrderInsert={"id":"x"}/EOL/ )")) == word + 33);
+  CHECK(at(error_of(kHeader + R"([OPTM]ItemPut={"id":"x"}/EOL/)")) == word + 14);
+  CHECK(at(error_of(kHeader + R"([REJECT]{"reason":"why"}/EOL/)")) == word + 9);
+  CHECK(at(error_of(kHeader + R"([EMIT]OrderInsert={"id":"x)")) == word + 26);
+}
+
+TEST_CASE("text: times are exact to the microsecond, before 1970 too") {
+  for (const std::int64_t micros : {0LL, 1LL, -1LL, 1'795'257'721'203'118LL, -86'400'000'001LL}) {
+    std::string text;
+    append_time(text, micros * 1000);
+    CAPTURE(text);
+    const auto line = parsed(text + R"( pid=0 tid=0 lsn=1.1 : [EXEC]ItemPut={"id":"x"}/EOL/)");
+    CHECK(line.header.wall_ns == micros * 1000);
+  }
+}
+
+TEST_CASE("text: mutated lines are read or refused with a column, never worse") {
+  const std::uint64_t seed = seed_of_run();
+  INFO("STAMPEDE_TEST_SEED=", seed);
+  std::mt19937_64 random(seed);
+  const std::string original = kHeader + "[EMIT]" + printed(order_of(1, "r/1", "a\nb"), "i") +
+                               "/DELIMITER/" + printed(put_of(2), "j") + "/EOL/";
+  for (int round = 0; round < 50'000; ++round) {
+    std::string line = original;
+    for (std::uint64_t changes = 1 + random() % 3; changes > 0; --changes) {
+      line[random() % line.size()] = static_cast<char>(random());
+    }
+    if (random() % 8 == 0) line.resize(random() % line.size());
+    const auto result = parse_line(line);
+    if (!result) REQUIRE(result.error().message.starts_with("column "));
+  }
+}
+
+TEST_CASE("text: the shipped example is the seed's: abcdef is superseded by xyzabc") {
+  std::ifstream in(STAMPEDE_TEST_DATA "/seed_example.txt");
+  std::vector<TextLine> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(parsed(line));
+  REQUIRE(lines.size() == 4);
+  CHECK(lines[0].type == RecordType::emit);
+  CHECK(lines[0].commands.at(0).id == "abcdef");
+  CHECK(lines[0].commands.at(0).command.amount.amount == 100);
+  CHECK(lines[1].type == RecordType::fail);
+  CHECK(lines[2].commands.at(0).id == "xyzabc");
+  CHECK(lines[3].type == RecordType::exec);
+}

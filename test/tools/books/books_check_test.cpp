@@ -1,0 +1,211 @@
+// The judge is judged: a database that fits the log, and then every way in which it may not.
+
+#include "tools/books/books_check.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "test/tools/books/ledger_script.h"
+#include "storage/mysql/database.h"
+#include "storage/mysql/migrations.h"
+#include "test/support/private_mariadb.h"
+
+using namespace stampede;
+using storage::CommandKind;
+using tools::at;
+using tools::BooksDifference;
+using tools::LedgerScript;
+
+namespace {
+
+test::PrivateMariaDb& server() {
+  static test::PrivateMariaDb mariadb;
+  return mariadb;
+}
+
+std::string number(storage::Lsn lsn) {
+  return std::to_string(lsn);
+}
+
+// Item 1 with 10 units, orders a (lsn 2), b (3, two units) and c (4): all of it in the database.
+struct Fixture {
+  Fixture() : log(at(4)) {
+    server().run("DROP DATABASE IF EXISTS stampede; CREATE DATABASE stampede");
+    REQUIRE(storage::apply_migrations(server().admin()));
+    log.put(1, 10, 10);
+    log.order("a", 9);
+    log.order("b", 7, "bob", 2);
+    log.order("c", 6);
+    log.order("later", 5);
+    sql("INSERT INTO item(id,name,price_cents,total,amount,limit_per_user,max_qty,put_lsn,lsn) "
+        "VALUES(1,'Phone',0,10,6,0,5," +
+        number(at(1)) + "," + number(at(4)) + ")");
+    row(2, "a", "ann", 1);
+    row(3, "b", "bob", 2);
+    row(4, "c", "ann", 1);
+  }
+
+  static void sql(const std::string& text) { server().run("USE stampede; " + text); }
+  static void row(std::uint64_t counter, const std::string& id, const std::string& user, int qty) {
+    sql("INSERT INTO orders(order_id,request_id,item_id,user_id,qty,unit_price_cents,decided_at) "
+        "VALUES(" +
+        number(at(counter)) + ",'" + id + "',1,'" + user + "'," + std::to_string(qty) +
+        ",0,NOW())");
+  }
+  void all_executed() {
+    log.executed(CommandKind::item_put, 0, at(1), at(1));
+    log.executed(CommandKind::order_insert, 0, at(2), at(4));
+    log.executed(CommandKind::item_amount_update, 1, at(1), at(5));
+  }
+  BooksDifference compare() {
+    log.ledger.close();
+    auto database = storage::Database::open(server().admin());
+    REQUIRE(bool(database));
+    auto difference = tools::compare_books(*database, log.ledger, at(4));
+    REQUIRE(bool(difference));
+    return *difference;
+  }
+  bool stored(storage::Lsn from = 1) {
+    auto database = storage::Database::open(server().admin());
+    REQUIRE(bool(database));
+    const auto all = tools::all_stored(*database, log.ledger, from, at(4));
+    REQUIRE(bool(all));
+    first_missing = from;
+    return *all;
+  }
+
+  LedgerScript log;
+  storage::Lsn first_missing = 0;
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Fixture, "a database that fits the log has no findings") {
+  all_executed();
+  const auto difference = compare();
+  CHECK(difference.findings.count() == 0);
+  CHECK(difference.rows == 3);
+  CHECK(difference.pending == 0);
+  CHECK(stored());
+}
+
+TEST_CASE_FIXTURE(Fixture, "rows that came after the position do not matter") {
+  all_executed();
+  row(5, "later", "ann", 1);
+  sql("UPDATE item SET amount=5, lsn=" + number(at(5)));
+  sql("INSERT INTO item VALUES(2,'New',1,1,1,0,1," + number(at(9)) + "," + number(at(9)) + ")");
+  const auto difference = compare();
+  CHECK(difference.findings.count() == 0);
+  CHECK(difference.rows == 3);
+}
+
+TEST_CASE_FIXTURE(Fixture, "an executed order without a row is lost") {
+  all_executed();
+  sql("DELETE FROM orders WHERE request_id='b'");
+  const auto difference = compare();
+  CHECK(difference.lost == 1);
+  CHECK(difference.findings.count() == 1);
+  CHECK_FALSE(stored());
+  CHECK(first_missing == at(3));
+}
+
+TEST_CASE_FIXTURE(Fixture, "an owed order without a row is pending, and not wrong") {
+  sql("DELETE FROM orders WHERE request_id='c'");
+  sql("UPDATE item SET amount=7, lsn=" + number(at(3)));
+  log.executed(CommandKind::item_put, 0, at(1), at(1));
+  log.executed(CommandKind::order_insert, 0, at(2), at(3));
+  log.executed(CommandKind::item_amount_update, 1, at(1), at(3));
+  const auto difference = compare();
+  CHECK(difference.findings.count() == 0);
+  CHECK(difference.lost == 0);
+  CHECK(difference.pending == 2);  // the order and the amount
+  CHECK(difference.first_missing == at(4));
+  CHECK_FALSE(stored());
+}
+
+TEST_CASE_FIXTURE(Fixture, "an order that the database refused is named") {
+  all_executed();
+  log.order("bad", 4);
+  LedgerScript refused(at(3));
+  refused.put(1, 10, 10);
+  refused.order("a", 9);
+  refused.order("b", 7, "bob", 2);
+  refused.failed(CommandKind::order_insert, 0, at(3));
+  refused.ledger.close();
+  sql("DELETE FROM orders WHERE order_id>=" + number(at(3)));
+  auto database = storage::Database::open(server().admin());
+  REQUIRE(bool(database));
+  const auto difference = tools::compare_books(*database, refused.ledger, at(3));
+  REQUIRE(bool(difference));
+  CHECK(difference->findings.count() >= 1);
+  CHECK(difference->lost == 0);
+  CHECK(refused.ledger.failed() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a row that the log does not know is found") {
+  all_executed();
+  row(1, "stranger", "ann", 1);
+  const auto difference = compare();
+  CHECK(difference.strangers == 1);
+  CHECK(difference.findings.count() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a row with any other content is found") {
+  all_executed();
+  const char* change = nullptr;
+  SUBCASE("request id") {
+    change = "request_id='x'";
+  }
+  SUBCASE("item") {
+    change = "item_id=2";
+  }
+  SUBCASE("user") {
+    change = "user_id='eve'";
+  }
+  SUBCASE("qty") {
+    change = "qty=3";
+  }
+  SUBCASE("price") {
+    change = "unit_price_cents=1";
+  }
+  sql(std::string("UPDATE orders SET ") + change + " WHERE request_id='b'");
+  const auto difference = compare();
+  CHECK(difference.findings.count() == 1);
+  CHECK(difference.lost == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "an item with any other content is found") {
+  all_executed();
+  const char* change = nullptr;
+  SUBCASE("amount") {
+    change = "amount=7";
+  }
+  SUBCASE("older amount, said to be newer") {
+    change = "amount=9, lsn=lsn-1";
+  }
+  SUBCASE("name") {
+    change = "name='Fone'";
+  }
+  SUBCASE("price") {
+    change = "price_cents=1";
+  }
+  SUBCASE("total") {
+    change = "total=11";
+  }
+  SUBCASE("limit") {
+    change = "limit_per_user=1";
+  }
+  SUBCASE("most in one order") {
+    change = "max_qty=9";
+  }
+  sql(std::string("UPDATE item SET ") + change);
+  CHECK(compare().findings.count() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "an item that is gone or a stranger is found") {
+  all_executed();
+  sql("UPDATE item SET id=2");
+  CHECK(compare().findings.count() == 2);
+  CHECK_FALSE(stored());
+}

@@ -1,0 +1,77 @@
+#pragma once
+
+// A log that a test dictates record by record, read by a ledger.
+
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <string>
+
+#include "storage/commands/command.h"
+#include "tools/books/ledger.h"
+
+namespace stampede::tools {
+
+using storage::Lsn;
+
+// Feeds a ledger as the log's reader does.
+class LedgerScript {
+ public:
+  explicit LedgerScript(Lsn up_to) : ledger(up_to) {}
+
+  void put(std::uint64_t item, std::int64_t total, std::int64_t amount, std::uint32_t limit = 0) {
+    storage::ItemPut put;
+    put.request_id = "put";
+    put.item = item;
+    put.name = "Phone";
+    put.total = total;
+    put.limit_per_user = limit;
+    put.max_qty = 5;
+    payload_.clear();
+    storage::encode_item_set(payload_, put, {item, amount});
+    record(storage::RecordType::emit, ++lsn);
+  }
+  void order(const std::string& id, std::int64_t left, const std::string& user = "ann",
+             std::uint32_t qty = 1, std::uint64_t item = 1) {
+    storage::OrderInsert order;
+    order.request_id = id;
+    order.item = item;
+    order.user = user;
+    order.qty = qty;
+    payload_.clear();
+    storage::encode_order_set(payload_, order, {item, left});
+    record(storage::RecordType::emit, ++lsn);
+  }
+  void executed(storage::CommandKind kind, std::uint32_t position, Lsn from, Lsn to) {
+    outcome(storage::RecordType::exec, {1, kind, position, {from, to}});
+  }
+  void failed(storage::CommandKind kind, std::uint32_t position, Lsn of) {
+    outcome(storage::RecordType::fail, {1, kind, position, {of, 1406}});
+  }
+
+  Ledger ledger;
+  Lsn lsn = storage::make_lsn(1, 0);
+
+ private:
+  void outcome(storage::RecordType type, const storage::Outcome& what) {
+    payload_.clear();
+    storage::encode_outcome(payload_, what);
+    record(type, 0);
+  }
+  void record(storage::RecordType type, Lsn at) {
+    storage::RecordView view;
+    view.type = type;
+    view.lsn = at;
+    view.payload = payload_;
+    const auto taken = ledger.on_record({}, view);
+    REQUIRE(bool(taken));
+  }
+  std::string payload_;
+};
+
+// Position n of epoch 1.
+constexpr Lsn at(std::uint64_t counter) {
+  return storage::make_lsn(1, counter);
+}
+
+}  // namespace stampede::tools

@@ -1,0 +1,82 @@
+#include "tools/ask/migrate.h"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "storage/mysql/migrations.h"
+
+namespace stampede::tools {
+namespace {
+
+enum ExitCode {
+  kDone = 0,
+  kFailure = 1,
+  kWrongConfiguration = 2,
+  kNotReady = 3,
+  kNoConnection = 7
+};
+
+int report(const storage::Error& error, bool json) {
+  std::fprintf(stderr, "migrate: %s\n", error.message.c_str());
+  if (json) {
+    std::printf("%s\n", nlohmann::json{{"ok", false}, {"error", error.message}}.dump().c_str());
+  }
+  switch (error.code) {
+    case storage::Errc::invalid:
+      return kWrongConfiguration;
+    case storage::Errc::unavailable:
+      return kNoConnection;
+    default:
+      return kFailure;
+  }
+}
+
+nlohmann::json to_json(const storage::MigrationState& state) {
+  nlohmann::json entry{{"version", state.version}, {"name", state.name}};
+  entry["applied_at"] =
+      state.applied_at.empty() ? nlohmann::json() : nlohmann::json(state.applied_at);
+  return entry;
+}
+
+}  // namespace
+
+int migrate_up(const storage::DbOptions& options, bool json) {
+  const auto applied = storage::apply_migrations(options);
+  if (!applied) return report(applied.error(), json);
+  if (json) {
+    nlohmann::json result{{"ok", true}, {"version", storage::latest_schema_version()}};
+    result["applied"] = nlohmann::json::array();
+    for (const auto& state : *applied) result["applied"].push_back(to_json(state));
+    std::printf("%s\n", result.dump().c_str());
+    return kDone;
+  }
+  for (const auto& state : *applied) {
+    std::printf("applied %03d %s\n", state.version, state.name.c_str());
+  }
+  std::printf("the schema is at version %d%s\n", storage::latest_schema_version(),
+              applied->empty() ? ", nothing to do" : "");
+  return kDone;
+}
+
+int migrate_status(const storage::DbOptions& options, bool json) {
+  const auto states = storage::migration_states(options);
+  if (!states) return report(states.error(), json);
+  bool missing = false;
+  nlohmann::json result{{"migrations", nlohmann::json::array()}};
+  for (const auto& state : *states) {
+    missing = missing || state.applied_at.empty();
+    result["migrations"].push_back(to_json(state));
+    if (json) continue;
+    const bool pending = state.applied_at.empty();
+    std::printf("%03d %-30s %s\n", state.version, state.name.c_str(),
+                pending ? "missing: run `stampede migrate up`" : state.applied_at.c_str());
+  }
+  if (json) {
+    result["ok"] = !missing;
+    std::printf("%s\n", result.dump().c_str());
+  }
+  return missing ? kNotReady : kDone;
+}
+
+}  // namespace stampede::tools

@@ -1,0 +1,14 @@
+#pragma once
+
+// `stampede migrate up|status`. Results on stdout, everything else on stderr. Block; one thread.
+// Return the process's exit code: 0 done, 1 failure, 2 wrong configuration, 3 (status) steps are
+// missing, 7 could not connect.
+
+#include "storage/mysql/db_options.h"
+
+namespace stampede::tools {
+
+int migrate_up(const storage::DbOptions& options, bool json);
+int migrate_status(const storage::DbOptions& options, bool json);
+
+}  // namespace stampede::tools

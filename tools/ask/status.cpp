@@ -1,0 +1,195 @@
+#include "tools/ask/status.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tools/ask/admin_client.h"
+
+namespace stampede::tools {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kAnswerMs = 5'000;
+constexpr std::chrono::milliseconds kAskAgain{100};
+constexpr std::size_t kItemsShown = 20;
+
+std::string text_of(const json& value) {
+  if (value.is_null()) return "-";
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+std::string member(const json& map, const char* name) {
+  return map.contains(name) ? text_of(map.at(name)) : "-";
+}
+
+// 300000 -> "300,000"
+std::string grouped(const json& value) {
+  std::string digits = text_of(value);
+  const bool number = value.is_number_integer();
+  if (!number) return digits;
+  const std::size_t first = digits.starts_with('-') ? 1 : 0;
+  for (std::size_t at = digits.size(); at > first + 3; at -= 3) digits.insert(at - 3, ",");
+  return digits;
+}
+
+std::string grouped(const json& map, const char* name) {
+  return map.contains(name) ? grouped(map.at(name)) : "-";
+}
+
+std::string clock_text(const json& seconds) {
+  if (!seconds.is_number()) return "-";
+  const auto all = static_cast<long>(seconds.get<double>());
+  char text[32];
+  std::snprintf(text, sizeof text, "%02ld:%02ld:%02ld", all / 3600, all / 60 % 60, all % 60);
+  return text;
+}
+
+std::string mega_bytes(const json& bytes) {
+  if (!bytes.is_number()) return "-";
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f MB", bytes.get<double>() / 1e6);
+  return text;
+}
+
+std::string replay_text(const json& node) {
+  if (node.value("state", std::string{}) != "replaying" || !node.contains("replay")) return {};
+  const json& replay = node.at("replay");
+  const double total = replay.value("total_bytes", 0.0);
+  if (total <= 0) return {};
+  char text[64];
+  std::snprintf(text, sizeof text, "  %.0f%% of %.1f MB",
+                100 * replay.value("done_bytes", 0.0) / total, total / 1e6);
+  return text;
+}
+
+std::string heartbeat_text(const json& node) {
+  if (!node.contains("heartbeat_age_ms") || !node.at("heartbeat_age_ms").is_number()) return "-";
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f s", node.at("heartbeat_age_ms").get<double>() / 1000);
+  return text;
+}
+
+void print_sale(const json& status) {
+  const json& items = status.at("items");
+  const std::size_t shown = std::min(items.size(), kItemsShown);
+  for (std::size_t i = 0; i < shown; ++i) {
+    const json& item = items[i];
+    std::printf("sale      item %s \"%s\"   sold %s / %s   left %s\n", member(item, "item").c_str(),
+                member(item, "name").c_str(), grouped(item, "sold").c_str(),
+                grouped(item, "total").c_str(), grouped(item, "left").c_str());
+  }
+  if (items.empty()) std::printf("sale      no items; add one with: stampede item add\n");
+  if (items.size() > shown) {
+    std::printf("          and %zu more; see: stampede item list\n", items.size() - shown);
+  }
+  const json& log = status.at("log");
+  std::printf("log       %s in %s segments   durable %s   pending %s\n",
+              log.contains("bytes") ? mega_bytes(log.at("bytes")).c_str() : "-",
+              member(log, "segments").c_str(), member(log, "durable_lsn").c_str(),
+              grouped(log, "pending_commands").c_str());
+  const json snapshot = log.value("snapshot", json());
+  if (snapshot.is_object()) {
+    std::printf("snapshot  up to lsn %s   %s   %s ago\n", member(snapshot, "lsn").c_str(),
+                mega_bytes(snapshot.value("bytes", json())).c_str(),
+                clock_text(snapshot.value("age_s", json())).c_str());
+  }
+  for (const json& parked : log.value("parked", json::array())) {
+    std::printf("parked    lsn %s   item %s is closed   %s   (stampede log retry)\n",
+                member(parked, "lsn").c_str(), member(parked, "item").c_str(),
+                member(parked, "why").c_str());
+  }
+  const json& database = status.at("database");
+  std::printf("database  %s   lag %s s   %s failed\n\n", member(database, "state").c_str(),
+              member(database, "lag_s").c_str(), member(database, "failed").c_str());
+}
+
+void print_nodes(const json& status) {
+  std::printf("%-12s %-16s %-9s %8s %8s  %-9s %s\n", "NODE", "STATE", "UP", "RESTARTS", "PID",
+              "HEARTBEAT", "LAST EXIT");
+  for (const json& node : status.at("nodes")) {
+    std::printf("%-12s %-16s %-9s %8s %8s  %-9s %s%s\n", member(node, "node").c_str(),
+                member(node, "state").c_str(), clock_text(node.value("uptime_s", json())).c_str(),
+                member(node, "restarts").c_str(), member(node, "pid").c_str(),
+                heartbeat_text(node).c_str(), member(node, "last_exit").c_str(),
+                replay_text(node).c_str());
+  }
+}
+
+// What the reader should do now; empty when nothing.
+std::string next_step(const json& status) {
+  for (const json& node : status.at("nodes")) {
+    const auto state = node.value("state", std::string{});
+    const auto name = node.value("node", std::string{});
+    if (state == "waiting_operator") {
+      return name + " waits for you: repair what its last exit says, then run: stampede start " +
+             name;
+    }
+    if (state == "replaying") return "orders wait until " + name + " is ready; nothing to do";
+    if (state == "backing_off")
+      return name + " is started again by itself; see log/" + name + ".log";
+  }
+  return {};
+}
+
+std::string not_ready(const json& status) {
+  std::string text;
+  for (const json& node : status.at("nodes")) {
+    const auto state = node.value("state", std::string{});
+    if (state == "ready") continue;
+    if (!text.empty()) text += ", ";
+    text += node.value("node", std::string{}) + " " + state + replay_text(node);
+    if (node.contains("last_exit") && node.at("last_exit").is_string()) {
+      text += " (last exit: " + node.at("last_exit").get<std::string>() + ")";
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+int run_status(const ToolOptions& options) {
+  const auto answer = ask_admin_or_fail(options.config, {{"do", "status"}}, kAnswerMs);
+  if (const auto* failure = std::get_if<AdminFailure>(&answer)) {
+    std::fprintf(stderr, "stampede status: %s\n", failure->message.c_str());
+    return failure->exit;
+  }
+  const json& status = std::get<json>(answer);
+  if (options.json) {
+    std::printf("%s\n", status.dump(2).c_str());
+    return kExitDone;
+  }
+  print_sale(status);
+  print_nodes(status);
+  if (const auto next = next_step(status); !next.empty()) std::printf("next: %s\n", next.c_str());
+  return kExitDone;
+}
+
+int run_health(const ToolOptions& options, std::int64_t wait_ms) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait_ms);
+  for (;;) {
+    const auto answer = ask_admin_or_fail(options.config, {{"do", "status"}}, kAnswerMs);
+    const auto* failure = std::get_if<AdminFailure>(&answer);
+    const std::string problem =
+        failure != nullptr ? failure->message : not_ready(std::get<json>(answer));
+    const bool last = std::chrono::steady_clock::now() + kAskAgain > deadline;
+    if (problem.empty() || last) {
+      if (options.json) {
+        json report = {{"ready", problem.empty()}};
+        if (!problem.empty()) report["reason"] = problem;
+        std::printf("%s\n", report.dump().c_str());
+      } else {
+        std::printf("%s\n", problem.empty() ? "ready" : ("not ready: " + problem).c_str());
+      }
+      return problem.empty() ? kExitDone : kExitNotReady;
+    }
+    std::this_thread::sleep_for(kAskAgain);
+  }
+}
+
+}  // namespace stampede::tools

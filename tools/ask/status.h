@@ -1,0 +1,15 @@
+#pragma once
+
+// `stampede status` and `stampede health`: what the supervisor knows. Block; one thread. Return the
+// process's exit code.
+
+#include <cstdint>
+
+#include "tools/ask/tool_options.h"
+
+namespace stampede::tools {
+
+int run_status(const ToolOptions& options);                        // 0 reported, 7 not running
+int run_health(const ToolOptions& options, std::int64_t wait_ms);  // 0 ready, 3 not within wait_ms
+
+}  // namespace stampede::tools

@@ -1,0 +1,160 @@
+#include "tools/books/books_check.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "storage/lsn.h"
+
+namespace stampede::tools {
+namespace {
+
+using storage::ItemRow;
+using storage::Lsn;
+using storage::StoredOrder;
+
+std::string order_name(Lsn lsn) {
+  return "order " + storage::to_text(lsn) + " (" + std::to_string(lsn) + ")";
+}
+
+class Comparison {
+ public:
+  Comparison(const Ledger& ledger, Lsn up_to) : ledger_(ledger), up_to_(up_to) {}
+
+  void row(const StoredOrder& order) {
+    ++out.rows;
+    const auto& expected = ledger_.orders();
+    while (next_ < expected.size() && expected[next_].lsn < order.order_id) missing(next_++);
+    if (next_ == expected.size() || expected[next_].lsn != order.order_id) {
+      ++out.strangers;
+      out.findings.add(order_name(order.order_id) + ", request " + order.request_id +
+                       ": in the database, not in the log");
+      return;
+    }
+    if (ledger_.content_of(order) != expected[next_].content) {
+      out.findings.add(order_name(order.order_id) + ", request " + order.request_id +
+                       ": the row in the database differs from the log");
+    }
+    ++next_;
+  }
+
+  void end_of_rows() {
+    while (next_ < ledger_.orders().size()) missing(next_++);
+  }
+
+  void items(const std::vector<ItemRow>& rows) {
+    auto row = rows.begin();
+    for (const auto& [id, item] : ledger_.items()) {
+      while (row != rows.end() && row->id < id) stranger(*row++);
+      if (row != rows.end() && row->id == id) {
+        compare(id, item, *row++);
+      } else {
+        item_behind(id, ledger_.owed_put(id), "is missing");
+      }
+    }
+    while (row != rows.end()) stranger(*row++);
+  }
+
+  BooksDifference out;
+
+ private:
+  void missing(std::size_t index) {
+    const Lsn lsn = ledger_.orders()[index].lsn;
+    const auto owed = ledger_.owed_order(lsn);
+    if (owed == Ledger::Owed::no) {
+      ++out.lost;
+      out.findings.add(order_name(lsn) + ": executed according to the log, not in the database");
+    } else if (owed == Ledger::Owed::failed) {
+      out.findings.add(order_name(lsn) + ": the database refused it");
+    } else {
+      ++out.pending;
+      if (out.first_missing == 0) out.first_missing = lsn;
+    }
+  }
+
+  void stranger(const ItemRow& row) {
+    if (row.put_lsn > up_to_) return;  // added since
+    out.findings.add("item " + std::to_string(row.id) + ": in the database, not in the log");
+  }
+
+  void item_behind(std::uint64_t id, Ledger::Owed owed, const char* what) {
+    if (owed == Ledger::Owed::pending) {
+      ++out.pending;
+      return;
+    }
+    out.findings.add("item " + std::to_string(id) + ": its row " + what + " in the database" +
+                     (owed == Ledger::Owed::failed ? ", which refused it" : ""));
+  }
+
+  void compare(std::uint64_t id, const LedgerItem& item, const ItemRow& row) {
+    const std::string name = "item " + std::to_string(id);
+    if (row.amount < 0) {
+      out.oversold += -row.amount;
+      out.findings.add(name + ": " + std::to_string(row.amount) + " left in the database");
+    }
+    if (row.put_lsn < item.put_lsn) {
+      item_behind(id, ledger_.owed_put(id), "is older than the log's last change");
+    } else if (row.put_lsn <= up_to_) {
+      const bool same = row.put_lsn == item.put_lsn && row.name == item.name &&
+                        row.price_cents == item.price_cents && row.total == item.total &&
+                        row.limit_per_user == item.limit_per_user && row.max_qty == item.max_qty;
+      if (!same) out.findings.add(name + ": name, price, total or limits differ from the log");
+    }
+    if (row.lsn < item.lsn) {
+      item_behind(id, ledger_.owed_amount(id), "has an old amount");
+    } else if (row.lsn <= up_to_ && (row.lsn != item.lsn || row.amount != item.amount)) {
+      out.findings.add(name + ": " + std::to_string(row.amount) + " left in the database, " +
+                       std::to_string(item.amount) + " in the log");
+    }
+  }
+
+  const Ledger& ledger_;
+  Lsn up_to_;
+  std::size_t next_ = 0;  // into the ledger's orders
+};
+
+bool items_stored(const std::vector<ItemRow>& rows, const Ledger& ledger) {
+  auto row = rows.begin();
+  for (const auto& [id, item] : ledger.items()) {
+    while (row != rows.end() && row->id < id) ++row;
+    if (row == rows.end() || row->id != id) return false;
+    if (row->put_lsn < item.put_lsn || row->lsn < item.lsn) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+storage::Result<BooksDifference> compare_books(storage::Database& database, const Ledger& ledger,
+                                               Lsn up_to) {
+  Comparison comparison(ledger, up_to);
+  // Items first: rows that come between the two reads are orders, which are compared up to L only.
+  const auto rows = database.items();
+  if (!rows) return rows.error();
+  comparison.items(*rows);
+  const auto read =
+      database.each_order(0, up_to, [&](const StoredOrder& order) { comparison.row(order); });
+  if (!read) return read.error();
+  comparison.end_of_rows();
+  return std::move(comparison.out);
+}
+
+storage::Result<bool> all_stored(storage::Database& database, const Ledger& ledger, Lsn& from,
+                                 Lsn up_to) {
+  const auto& orders = ledger.orders();
+  const auto before = [](const LedgerOrder& order, Lsn lsn) { return order.lsn < lsn; };
+  auto next = std::lower_bound(orders.begin(), orders.end(), from, before);
+  if (next != orders.end()) {
+    const auto read = database.each_order(next->lsn - 1, up_to, [&](const StoredOrder& order) {
+      if (next != orders.end() && next->lsn == order.order_id) ++next;
+    });
+    if (!read) return read.error();
+  }
+  from = next != orders.end() ? next->lsn : up_to + 1;
+  if (next != orders.end()) return false;
+  const auto rows = database.items();
+  if (!rows) return rows.error();
+  return items_stored(*rows, ledger);
+}
+
+}  // namespace stampede::tools

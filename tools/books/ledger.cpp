@@ -1,0 +1,200 @@
+#include "tools/books/ledger.h"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "storage/lsn.h"
+
+namespace stampede::tools {
+namespace {
+
+using storage::CommandKind;
+using storage::Done;
+using storage::Lsn;
+using storage::RecordType;
+using storage::Status;
+
+std::uint64_t mix(std::uint64_t x) {
+  x = (x ^ (x >> 30)) * 0xbf58'476d'1ce4'e5b9;
+  x = (x ^ (x >> 27)) * 0x94d0'49bb'1331'11eb;
+  return x ^ (x >> 31);
+}
+
+std::uint64_t hash_of(std::string_view text) {
+  return std::hash<std::string_view>{}(text);
+}
+
+std::string at(Lsn lsn) {
+  return "lsn " + storage::to_text(lsn) + ": ";
+}
+
+}  // namespace
+
+void Findings::add(std::string text) {
+  ++count_;
+  if (texts_.size() < kTextsMax) texts_.push_back(std::move(text));
+}
+
+std::uint64_t order_content(std::string_view request_id, std::uint64_t item, std::string_view user,
+                            std::uint32_t qty, std::int64_t unit_price_cents) {
+  std::uint64_t hash = mix(hash_of(request_id) + 1);
+  hash = mix(hash ^ item);
+  hash = mix(hash ^ hash_of(user));
+  hash = mix(hash ^ qty);
+  return mix(hash ^ static_cast<std::uint64_t>(unit_price_cents));
+}
+
+Status Ledger::on_log(const storage::LogUuid& uuid) {
+  uuid_ = uuid;
+  hasher_ = actors::RequestHasher(uuid);
+  return Done{};
+}
+
+void Ledger::begin_with(SnapshotContents&& before) {
+  remembered_to_ = last_lsn_ = before.header.position.last_lsn;
+  for (const auto& order : before.orders) {
+    orders_.push_back({order.lsn, order.content});
+    ids_.push_back(order.id);
+  }
+  for (const auto& user : before.users) bought_[user.key] = static_cast<std::int64_t>(user.qty);
+  for (auto& row : before.items) {
+    LedgerItem& item = items_[row.id];
+    item.name = std::move(row.name);
+    item.price_cents = row.price_cents;
+    item.total = row.total;
+    item.amount = row.amount;
+    item.sold_before = row.total - row.amount;
+    item.limit_per_user = row.limit_per_user;
+    item.max_qty = row.max_qty;
+    item.put_lsn = row.put_lsn;
+    item.lsn = row.lsn;
+  }
+  fold_ = std::move(before.owed);
+}
+
+std::uint64_t Ledger::content_of(const storage::StoredOrder& row) const {
+  if (row.order_id <= remembered_to_) return remembered_content(hasher_, row);
+  return order_content(row.request_id, row.item, row.user, row.qty, row.unit_price_cents);
+}
+
+Status Ledger::on_record(const storage::BatchInfo&, const storage::RecordView& record) {
+  if (storage::is_decision(record.type)) last_lsn_ = record.lsn;
+  if (record.type == RecordType::emit) return emit(record);
+  return fold_.record(record);
+}
+
+Status Ledger::emit(const storage::RecordView& record) {
+  if (!decoder_.command_set(record.payload, set_)) {
+    return storage::unreadable_record("EMIT", record.lsn);
+  }
+  if (auto taken = fold_.emit(record.lsn, record.payload, set_); !taken) return taken;
+  if (record.lsn > up_to_) return Done{};
+  const bool pair = set_.size() == 2 && set_[1].kind == CommandKind::item_amount_update &&
+                    set_[0].item() == set_[1].item();
+  if (pair && set_[0].kind == CommandKind::item_put) {
+    take_put(set_[0].put, set_[1].amount.amount, record.lsn);
+  } else if (pair && set_[0].kind == CommandKind::order_insert) {
+    take_order(set_[0].order, set_[1].amount.amount, record.lsn);
+  } else {
+    findings_.add(at(record.lsn) + "a command set that is neither an order nor an item change");
+  }
+  return Done{};
+}
+
+void Ledger::take_put(const storage::ItemPut& put, std::int64_t amount, Lsn lsn) {
+  auto [entry, added] = items_.try_emplace(put.item);
+  LedgerItem& item = entry->second;
+  if (added) item.sold_before = put.total - amount;
+  item.name = put.name;
+  item.price_cents = put.price_cents;
+  item.total = put.total;
+  item.amount = amount;
+  item.limit_per_user = put.limit_per_user;
+  item.max_qty = put.max_qty;
+  item.put_lsn = item.lsn = lsn;
+  if (item.total - amount != item.sold_before + item.sold) {
+    findings_.add(at(lsn) + "item " + std::to_string(put.item) + " is set to total " +
+                  std::to_string(put.total) + " and left " + std::to_string(amount) + ", but " +
+                  std::to_string(item.sold_before + item.sold) + " were sold");
+  }
+  note_oversold(put.item, item, lsn);
+}
+
+void Ledger::take_order(const storage::OrderInsert& order, std::int64_t amount, Lsn lsn) {
+  orders_.push_back({lsn, order_content(order.request_id, order.item, order.user, order.qty,
+                                        order.unit_price_cents)});
+  ids_.push_back(hasher_.id(order.request_id)[0]);
+  const auto entry = items_.find(order.item);
+  if (entry == items_.end()) {
+    findings_.add(at(lsn) + "an order of item " + std::to_string(order.item) +
+                  ", which was never put for sale");
+    return;
+  }
+  LedgerItem& item = entry->second;
+  if (amount != item.amount - order.qty) {
+    findings_.add(at(lsn) + "item " + std::to_string(order.item) + " had " +
+                  std::to_string(item.amount) + " left, " + std::to_string(order.qty) +
+                  " were sold, and " + std::to_string(amount) + " are said to be left");
+  }
+  item.amount = amount;
+  item.sold += order.qty;
+  item.lsn = lsn;
+  check_limit(item, order, lsn);
+  note_oversold(order.item, item, lsn);
+}
+
+void Ledger::check_limit(const LedgerItem& item, const storage::OrderInsert& order, Lsn lsn) {
+  if (item.limit_per_user == 0) return;
+  std::int64_t& bought = bought_[hasher_.user_on_item(order.item, order.user)];
+  bought += order.qty;
+  if (bought <= item.limit_per_user) return;
+  ++over_limit_;
+  findings_.add(at(lsn) + "a user has now " + std::to_string(bought) + " of item " +
+                std::to_string(order.item) + ", over the limit of " +
+                std::to_string(item.limit_per_user));
+}
+
+void Ledger::note_oversold(std::uint64_t id, const LedgerItem& item, Lsn lsn) {
+  const auto units =
+      std::max({std::int64_t{0}, -item.amount, item.sold_before + item.sold - item.total});
+  if (units > oversold_) {
+    findings_.add(at(lsn) + "item " + std::to_string(id) + " is oversold by " +
+                  std::to_string(units));
+  }
+  oversold_ = std::max(oversold_, units);
+}
+
+void Ledger::close() {
+  std::sort(ids_.begin(), ids_.end());
+  for (std::size_t i = 1; i < ids_.size(); ++i) doubled_ += ids_[i] == ids_[i - 1] ? 1 : 0;
+  if (doubled_ > 0) {
+    findings_.add(std::to_string(doubled_) + " request ids have more than one order in the log");
+  }
+  ids_ = {};
+  const auto owed = fold_.owed();
+  for (const auto& order : owed.orders) owed_orders_.emplace_back(order.lsn, order.failed);
+  for (const auto& put : owed.puts) owed_puts_[put.item] = put.failed;
+  for (const auto& amount : owed.amounts) owed_amounts_[amount.item] = amount.failed;
+}
+
+Ledger::Owed Ledger::owed_order(Lsn lsn) const {
+  const auto found =
+      std::lower_bound(owed_orders_.begin(), owed_orders_.end(), std::pair<Lsn, bool>{lsn, false});
+  if (found == owed_orders_.end() || found->first != lsn) return Owed::no;
+  return found->second ? Owed::failed : Owed::pending;
+}
+
+Ledger::Owed Ledger::owed_put(std::uint64_t item) const {
+  const auto found = owed_puts_.find(item);
+  if (found == owed_puts_.end()) return Owed::no;
+  return found->second ? Owed::failed : Owed::pending;
+}
+
+Ledger::Owed Ledger::owed_amount(std::uint64_t item) const {
+  const auto found = owed_amounts_.find(item);
+  if (found == owed_amounts_.end()) return Owed::no;
+  return found->second ? Owed::failed : Owed::pending;
+}
+
+}  // namespace stampede::tools

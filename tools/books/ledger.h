@@ -1,0 +1,121 @@
+#pragma once
+
+// What the command log says at one position: every confirmed order and every item's stock, added up
+// anew from the commands alone (and, when the oldest segments are gone, from the snapshot that
+// stands for them), and the violations that the log shows by itself. `stampede verify` holds memory
+// and database against it. Also: what the log's end says is not in the database yet.
+//
+// Owner: verify; one thread. Memory: 24 bytes per confirmed order, plus the items, the users of
+// items that have a limit, and what is owed to the database.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "storage/log/log_reader.h"
+#include "storage/mysql/database.h"
+#include "storage/replay/replay.h"
+#include "tools/log/log_beginning.h"
+
+namespace stampede::tools {
+
+// Violations counted, and the first of them in words.
+class Findings {
+ public:
+  void add(std::string text);
+  [[nodiscard]] std::uint64_t count() const { return count_; }
+  [[nodiscard]] const std::vector<std::string>& texts() const { return texts_; }
+
+ private:
+  static constexpr std::size_t kTextsMax = 20;
+  std::uint64_t count_ = 0;
+  std::vector<std::string> texts_;
+};
+
+struct LedgerOrder {
+  storage::Lsn lsn = 0;
+  std::uint64_t content = 0;  // order_content(); remembered_content() of one from a snapshot
+};
+
+struct LedgerItem {
+  std::string name;
+  std::int64_t price_cents = 0;
+  std::int64_t total = 0;
+  std::int64_t amount = 0;
+  std::int64_t sold = 0;         // sum of the orders in this log
+  std::int64_t sold_before = 0;  // before this log: total - amount where it begins
+  std::uint32_t limit_per_user = 0;
+  std::uint32_t max_qty = 0;
+  storage::Lsn put_lsn = 0;  // of the last ItemPut
+  storage::Lsn lsn = 0;      // of the last ItemAmountUpdate
+};
+
+// The same for a command of the log and for a row of the database.
+std::uint64_t order_content(std::string_view request_id, std::uint64_t item, std::string_view user,
+                            std::uint32_t qty, std::int64_t unit_price_cents);
+
+class Ledger : public storage::LogVisitor {
+ public:
+  // Orders and items are taken up to `up_to`; outcomes to the end of the log.
+  explicit Ledger(storage::Lsn up_to) : up_to_(up_to) {}
+
+  // What was before the log that will be read, when its start is gone. Call first.
+  void begin_with(SnapshotContents&& before);
+
+  storage::Status on_log(const storage::LogUuid& uuid) override;
+  storage::Status on_record(const storage::BatchInfo& batch,
+                            const storage::RecordView& record) override;
+  // Call once, after the whole log was read: looks for request ids that were confirmed twice.
+  void close();
+
+  // The content of a row, to be compared with that of the ledger's order of the same lsn.
+  [[nodiscard]] std::uint64_t content_of(const storage::StoredOrder& row) const;
+
+  [[nodiscard]] const storage::LogUuid& uuid() const { return uuid_; }
+  [[nodiscard]] storage::Lsn last_lsn() const { return last_lsn_; }
+  [[nodiscard]] const std::vector<LedgerOrder>& orders() const { return orders_; }
+  [[nodiscard]] const std::map<std::uint64_t, LedgerItem>& items() const { return items_; }
+  [[nodiscard]] std::uint64_t doubled() const { return doubled_; }
+  [[nodiscard]] std::int64_t oversold() const { return oversold_; }  // units, at the worst moment
+  [[nodiscard]] std::uint64_t over_limit() const { return over_limit_; }  // orders
+  [[nodiscard]] const Findings& findings() const { return findings_; }
+
+  enum class Owed { no, pending, failed };
+  [[nodiscard]] Owed owed_order(storage::Lsn lsn) const;
+  [[nodiscard]] Owed owed_put(std::uint64_t item) const;
+  [[nodiscard]] Owed owed_amount(std::uint64_t item) const;
+  [[nodiscard]] std::uint64_t failed() const { return fold_.counts().failed; }
+
+ private:
+  storage::Status emit(const storage::RecordView& record);
+  void take_put(const storage::ItemPut& put, std::int64_t amount, storage::Lsn lsn);
+  void take_order(const storage::OrderInsert& order, std::int64_t amount, storage::Lsn lsn);
+  void check_limit(const LedgerItem& item, const storage::OrderInsert& order, storage::Lsn lsn);
+  void note_oversold(std::uint64_t id, const LedgerItem& item, storage::Lsn lsn);
+
+  storage::Lsn up_to_;
+  storage::LogUuid uuid_{};
+  actors::RequestHasher hasher_{uuid_};
+  storage::Lsn remembered_to_ = 0;  // up to here orders are from a snapshot
+  storage::Lsn last_lsn_ = 0;
+  std::vector<LedgerOrder> orders_;  // ascending by lsn
+  std::vector<std::uint64_t> ids_;   // keyed hashes of the request ids
+  std::map<std::uint64_t, LedgerItem> items_;
+  std::unordered_map<std::uint64_t, std::int64_t> bought_;  // by user on item, where limits hold
+  std::uint64_t doubled_ = 0;
+  std::int64_t oversold_ = 0;
+  std::uint64_t over_limit_ = 0;
+  Findings findings_;
+
+  storage::ReplayFold fold_;
+  std::vector<std::pair<storage::Lsn, bool>> owed_orders_;  // lsn, failed
+  std::map<std::uint64_t, bool> owed_puts_;                 // item, failed
+  std::map<std::uint64_t, bool> owed_amounts_;
+  storage::CommandDecoder decoder_;
+  std::vector<storage::Command> set_;  // kept for their memory
+};
+
+}  // namespace stampede::tools

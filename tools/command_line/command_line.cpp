@@ -1,0 +1,132 @@
+#include "tools/command_line/command_line.h"
+
+#include <cstdio>
+#include <string>
+#include <variant>
+
+#include "actors/protocol/node_messages.h"
+#include "storage/mysql/db_options.h"
+#include "tools/ask/curve_keys.h"
+#include "tools/ask/migrate.h"
+#include "tools/ask/status.h"
+#include "tools/command_line/command_line_arguments.h"
+
+namespace stampede::tools {
+namespace {
+
+// "+5", "-5" or "5".
+std::string check_delta(const std::string& text) {
+  const std::string digits = text.substr(text.find_first_of("+-") == 0 ? 1 : 0);
+  const bool number = !digits.empty() && digits.size() <= 13 &&
+                      digits.find_first_not_of("0123456789") == std::string::npos;
+  return number ? std::string{} : text + " is no amount; give one like +100 or -5";
+}
+
+// A line break or an escape sequence would spoil every list that shows the name.
+std::string check_name(const std::string& text) {
+  if (actors::valid_text(text, actors::kItemNameBytesMax)) return {};
+  return "a name is 1 to 500 bytes of UTF-8 without control characters";
+}
+
+// The database's options, or a message and the exit code 2.
+int with_database(const ToolOptions& options, int (*run)(const storage::DbOptions&, bool)) {
+  const auto password = config::read_password(options.config);
+  if (const auto* error = std::get_if<config::ConfigError>(&password)) {
+    std::fprintf(stderr, "stampede: %s\n", config::describe(*error).c_str());
+    return kExitWrongUse;
+  }
+  storage::DbOptions database;
+  database.url = options.config.db.url;
+  database.password = std::get<std::string>(password);
+  database.lanes = options.config.db.lanes;
+  return run(database, options.json);
+}
+
+}  // namespace
+
+CommandLine::CommandLine(CLI::App& app, Command& chosen)
+    : arguments_(std::make_unique<Arguments>()) {
+  on_chosen(app.add_subcommand("status", "Show nodes, sale, log and database"), chosen, run_status);
+  add_health(app, chosen);
+  add_items(app, chosen);
+  add_order(app, chosen);
+  add_migrate(app, chosen);
+  add_log(app, chosen);
+  add_snapshot(app, chosen);
+  add_verify(app, chosen);
+  add_bench(app, chosen);
+  add_keys(app, chosen);
+  add_chaos(app, chosen);
+}
+
+CommandLine::~CommandLine() = default;
+
+void CommandLine::add_health(CLI::App& app, Command& chosen) {
+  auto* health = app.add_subcommand("health", "Exit 0 when every node is ready, else 3");
+  health->add_option("--wait", arguments_->health_wait, "Wait so long for it")
+      ->capture_default_str()
+      ->check(check_duration);
+  on_chosen(health, chosen, [this](const ToolOptions& options) {
+    return run_health(options, parse_duration_ms(arguments_->health_wait).value_or(0));
+  });
+}
+
+void CommandLine::add_items(CLI::App& app, Command& chosen) {
+  auto* item = app.add_subcommand("item", "Add items, list them, change their stock");
+  item->require_subcommand(1);
+  auto* add = item->add_subcommand("add", "Add an item (the same item again changes nothing)");
+  ItemAdd& args = arguments_->item;
+  add->add_option("ID", args.item, "Number of the item")->required()->check(item_range());
+  add->add_option("--name", args.name, "Name, 1 to 500 bytes of UTF-8")
+      ->required()
+      ->check(check_name);
+  add->add_option("--stock", args.stock, "Units for sale")
+      ->required()
+      ->check(CLI::Range(std::int64_t{0}, actors::kStockMax));
+  add->add_option("--price-cents", args.price_cents, "Price of one unit")
+      ->capture_default_str()
+      ->check(CLI::Range(std::int64_t{0}, actors::kStockMax));
+  add->add_option("--limit-per-user", args.limit_per_user, "Units one user may buy; 0: no limit")
+      ->capture_default_str()
+      ->check(CLI::Range(0u, 1'000'000u));
+  add->add_option("--max-qty", args.max_qty, "Units in one order")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, actors::kQtyMax));
+  add->add_option("--request-id", args.request_id, "The same id again does nothing twice")
+      ->check(check_request_id);
+  on_chosen(add, chosen,
+            [&args](const ToolOptions& options) { return run_item_add(options, args); });
+
+  on_chosen(item->add_subcommand("list", "List all items"), chosen, run_item_list);
+
+  auto* stock = item->add_subcommand("stock", "Change an item's stock: item stock 1 +100");
+  stock->add_option("ID", args.item, "Number of the item")->required()->check(item_range());
+  stock->add_option("DELTA", arguments_->delta, "+N or -N units")->required()->check(check_delta);
+  stock->add_option("--request-id", args.request_id, "The same id again does nothing twice")
+      ->check(check_request_id);
+  on_chosen(stock, chosen, [this](const ToolOptions& options) {
+    return run_item_stock(options, arguments_->item.item, std::stoll(arguments_->delta),
+                          arguments_->item.request_id);
+  });
+}
+
+void CommandLine::add_keys(CLI::App& app, Command& chosen) {
+  auto* keys = app.add_subcommand("keys", "Make key pairs for CURVE (config/README.md)");
+  keys->require_subcommand(1);
+  auto* made = keys->add_subcommand("new", "Make a key pair, print its public key");
+  made->add_option("FILE", arguments_->key_file, "A new file for both keys, mode 0600")->required();
+  on_chosen(made, chosen, [this](const ToolOptions& options) {
+    return run_keys_new(options, arguments_->key_file);
+  });
+}
+
+void CommandLine::add_migrate(CLI::App& app, Command& chosen) {
+  auto* migrate = app.add_subcommand("migrate", "Bring the database's tables up to date");
+  migrate->require_subcommand(1);
+  on_chosen(migrate->add_subcommand("up", "Apply the steps that are missing"), chosen,
+            [](const ToolOptions& options) { return with_database(options, migrate_up); });
+  on_chosen(migrate->add_subcommand("status", "Show the steps"), chosen,
+            [](const ToolOptions& options) { return with_database(options, migrate_status); });
+}
+
+}  // namespace stampede::tools

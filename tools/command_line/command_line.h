@@ -1,0 +1,51 @@
+#pragma once
+
+// The tools' part of the command line: subcommands, flags with their defaults, checks of what was
+// typed. Owner: main; lives until the chosen command has run. One thread.
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "tools/ask/tool_options.h"
+
+namespace stampede::tools {
+
+// The subcommand that was typed.
+struct Command {
+  std::string node;  // "webapp-1"; empty: a tool. A wrong configuration ends a node with 78, a tool
+                     // with 2
+  std::function<int(const ToolOptions&)> run;
+};
+
+class CommandLine {
+ public:
+  // `chosen` is set while `app` parses; both outlive this object's use.
+  CommandLine(CLI::App& app, Command& chosen);
+  ~CommandLine();
+  CommandLine(const CommandLine&) = delete;
+  CommandLine& operator=(const CommandLine&) = delete;
+
+ private:
+  struct Arguments;  // what the flags are parsed into
+  void add_health(CLI::App& app, Command& chosen);
+  void add_items(CLI::App& app, Command& chosen);
+  void add_chaos(CLI::App& app, Command& chosen);
+  void add_chaos_crash(CLI::App& chaos, Command& chosen);
+  void add_chaos_faults(CLI::App& chaos, Command& chosen);
+  void add_migrate(CLI::App& app, Command& chosen);
+  void add_order(CLI::App& app, Command& chosen);
+  void add_log(CLI::App& app, Command& chosen);
+  void add_log_parking(CLI::App& log, Command& chosen);
+  void add_log_replay(CLI::App& log, Command& chosen);
+  void add_snapshot(CLI::App& app, Command& chosen);
+  void add_verify(CLI::App& app, Command& chosen);
+  void add_bench(CLI::App& app, Command& chosen);
+  void add_bench_ways(CLI::App* bench);
+  void add_keys(CLI::App& app, Command& chosen);
+
+  std::unique_ptr<Arguments> arguments_;
+};
+
+}  // namespace stampede::tools

@@ -1,0 +1,74 @@
+#pragma once
+
+// What the tools' flags are parsed into, and the checks that several of them share. For
+// command_line*.cpp only.
+
+#include <string>
+
+#include "actors/protocol/node_messages.h"
+#include "tools/ask/duration.h"
+#include "tools/ask/item.h"
+#include "tools/ask/order.h"
+#include "tools/bench/bench.h"
+#include "tools/chaos/chaos.h"
+#include "tools/command_line/command_line.h"
+#include "tools/log/log_tool.h"
+
+namespace stampede::tools {
+
+struct CommandLine::Arguments {
+  std::string health_wait = "0s";
+  std::string verify_wait = "30s";
+  ItemAdd item;
+  std::string delta;
+  std::string node;
+  std::string actor;
+  Order order;
+  std::string order_timeout = "10s";
+  std::string shown_id;
+  std::string directory;  // of a log; empty: the configured one
+  std::string lsn;
+  std::string from;
+  std::string to;
+  bool pending = false;
+  bool dry_run = false;
+  bool all = false;
+  std::string key_file;
+  bool snapshot_verify = false;
+  std::string import_file;
+  std::string import_to;
+  ChaosCrash crash;
+  ChaosMonkey monkey;
+  std::string chaos_for;
+  std::string chaos_every;
+  bool disk_full = false;
+  bool disk_eio = false;
+  Bench bench;
+  std::string via = "zmq";
+  std::string duration = "10s";
+  std::string bench_timeout = "30s";
+  bool no_drain = false;
+};
+
+inline void on_chosen(CLI::App* command, Command& chosen,
+                      std::function<int(const ToolOptions&)> run) {
+  command->callback([&chosen, run = std::move(run)] { chosen = {{}, run}; });
+}
+
+// The checks return an empty text, or what is wrong, as CLI11 wants it.
+
+inline std::string check_duration(const std::string& text) {
+  if (parse_duration_ms(text)) return {};
+  return text + " is no duration; give one like 500ms, 30s or 2m";
+}
+
+inline std::string check_request_id(const std::string& text) {
+  if (actors::valid_request_id(text)) return {};
+  return "a request id is 1 to 64 characters of A-Z a-z 0-9 _ -";
+}
+
+inline CLI::Range item_range() {
+  return {std::uint64_t{0}, actors::kItemIdMax};
+}
+
+}  // namespace stampede::tools

@@ -1,0 +1,245 @@
+#include "storage/disk/posix_disk.h"
+#include "storage/line_form/command_text.h"
+#include "storage/replay/fate_table.h"
+#include "storage/replay/replay.h"
+#include "tools/log/log_files.h"
+#include "tools/log/log_tool.h"
+
+namespace stampede::tools {
+namespace {
+
+using storage::BatchInfo;
+using storage::Command;
+using storage::FateTable;
+using storage::JsonObjectWriter;
+using storage::LineHeader;
+using storage::Lsn;
+using storage::RecordType;
+using storage::RecordView;
+using storage::Status;
+
+// Prints record after record, in either form.
+class Dumper final : public storage::LogVisitor {
+ public:
+  // `fates`: of the whole log, only when pending commands alone are wanted.
+  Dumper(const LogDumpOptions& options, bool json, const FateTable* fates, std::ostream& out)
+      : options_(options), json_(json), fates_(fates), out_(out) {}
+
+  Status on_record(const BatchInfo& batch, const RecordView& record) override {
+    began_ = true;
+    if (auto folded = in_file(batch, table_.record(record)); !folded) return folded;
+    switch (record.type) {
+      case RecordType::emit:
+        return wanted(record.lsn) ? emit(batch, record) : Status(storage::Done{});
+      case RecordType::reject:
+        return wanted(record.lsn) && !options_.pending ? reject(batch, record)
+                                                       : Status(storage::Done{});
+      case RecordType::exec:
+      case RecordType::fail:
+      case RecordType::optm:
+        return options_.pending ? Status(storage::Done{}) : outcome(batch, record);
+      default:
+        mark(batch, record);
+        return storage::Done{};
+    }
+  }
+
+  [[nodiscard]] bool began() const { return began_; }  // a record was shown to it
+
+ private:
+  [[nodiscard]] bool wanted(Lsn lsn) const {
+    return (!options_.from || lsn >= *options_.from) && (!options_.to || lsn <= *options_.to);
+  }
+
+  // Whether a command of an EMIT is to be printed.
+  [[nodiscard]] bool shown(Lsn lsn, std::uint32_t position) const {
+    if (fates_ == nullptr) return true;
+    const auto command = fates_->find(lsn, position);
+    if (!command) return false;  // logged after the fates were read
+    const auto fate = fates_->fate(*command);
+    return fate == storage::Fate::pending || fate == storage::Fate::failed;
+  }
+
+  Status emit(const BatchInfo& batch, const RecordView& record) {
+    if (!decoder_.command_set(record.payload, set_)) return storage::Done{};  // folded: cannot be
+    std::vector<std::uint32_t> positions;
+    for (std::uint32_t i = 0; i < set_.size(); ++i) {
+      if (shown(record.lsn, i)) positions.push_back(i);
+    }
+    if (positions.empty()) return storage::Done{};
+    const LineHeader header{batch.wall_ns, batch.pid, storage::kLogTid, record.lsn};
+    json_ ? emit_json(header, positions) : emit_line(header, positions);
+    return storage::Done{};
+  }
+
+  void emit_line(const LineHeader& header, const std::vector<std::uint32_t>& positions) {
+    begin_line(RecordType::emit, header);
+    bool first = true;
+    for (const auto position : positions) {
+      if (!std::exchange(first, false)) text() += storage::kDelimiter;
+      storage::append_command(text(), set_[position], id_of(header.lsn, position));
+    }
+    end_line();
+  }
+
+  void emit_json(const LineHeader& header, const std::vector<std::uint32_t>& positions) {
+    JsonObjectWriter object(text());
+    json_header(object, RecordType::emit, header);
+    object.name("commands");
+    text() += '[';
+    bool first = true;
+    for (const auto position : positions) {
+      if (!std::exchange(first, false)) text() += ',';
+      JsonObjectWriter command(text());
+      command.text("command", to_text(set_[position].kind));
+      storage::append_members(command, set_[position], id_of(header.lsn, position));
+      command.end();
+    }
+    text() += ']';
+    end_object(object);
+  }
+
+  std::string id_of(Lsn lsn, std::uint32_t position) const {
+    if (!set_[position].id_text.empty()) return std::string(set_[position].id_text);
+    return storage::command_id(lsn, position);
+  }
+
+  Status reject(const BatchInfo& batch, const RecordView& record) {
+    storage::Rejection rejection;
+    if (!decoder_.rejection(record.payload, rejection)) {
+      return in_file(batch, Status(storage::unreadable_record("a rejection", record.lsn)));
+    }
+    const LineHeader header{batch.wall_ns, batch.pid, storage::kLogTid, record.lsn};
+    if (json_) {
+      JsonObjectWriter object(text());
+      json_header(object, RecordType::reject, header);
+      storage::append_members(object, rejection);
+      end_object(object);
+    } else {
+      begin_line(RecordType::reject, header);
+      storage::append_rejection(text(), rejection);
+      end_line();
+    }
+    return storage::Done{};
+  }
+
+  Status outcome(const BatchInfo& batch, const RecordView& record) {
+    if (!decoder_.outcome(record.payload, outcome_)) return storage::Done{};  // folded: cannot be
+    table_.each_named(record.type, outcome_, [&](FateTable::Index command, std::uint64_t number) {
+      const Lsn lsn = table_.lsn(command);
+      if (!wanted(lsn)) return;
+      const LineHeader header{batch.wall_ns, batch.pid, storage::tid_of_lane(outcome_.lane), lsn};
+      outcome_of(record.type, header, command, number);
+    });
+    return storage::Done{};
+  }
+
+  void outcome_of(RecordType type, const LineHeader& header, FateTable::Index command,
+                  std::uint64_t number) {
+    const std::string_view name = to_text(table_.kind(command));
+    if (!json_) {
+      begin_line(type, header);
+      text() += name;
+      text() += '=';
+    }
+    JsonObjectWriter object(text());
+    if (json_) {
+      json_header(object, type, header);
+      object.text("command", name);
+    }
+    object.text("id", table_.id(command));
+    if (type == RecordType::fail) object.number("errno", number);
+    if (type == RecordType::optm) object.text("superseded_by", superseder(command, number));
+    object.end();
+    json_ ? out_.end_line() : end_line();
+  }
+
+  // The command of the same type and item in the set `by`.
+  std::string superseder(FateTable::Index command, Lsn by) const {
+    std::uint32_t position = table_.position(command);
+    for (std::uint32_t i = 0; table_.find(by, i); ++i) {
+      const auto other = *table_.find(by, i);
+      if (table_.kind(other) == table_.kind(command) &&
+          table_.item(other) == table_.item(command)) {
+        return table_.id(other);
+      }
+    }
+    return storage::command_id(by, position);
+  }
+
+  // EPOCH and SEAL speak of no decision: they have no line, and no place in a selection.
+  void mark(const BatchInfo& batch, const RecordView& record) {
+    if (!json_ || options_.pending || options_.from || options_.to) return;
+    JsonObjectWriter object(text());
+    object.text("type", storage::record_word(record.type));
+    object.name("time");
+    time_text(batch.wall_ns);
+    object.number("pid", batch.pid);
+    if (record.type == RecordType::epoch) {
+      object.number("epoch", decoder_.epoch(record.payload).value_or(0));
+    }
+    end_object(object);
+  }
+
+  void json_header(JsonObjectWriter& object, RecordType type, const LineHeader& header) {
+    object.text("type", storage::record_word(type));
+    object.name("time");
+    time_text(header.wall_ns);
+    object.number("pid", header.pid);
+    object.number("tid", header.tid);
+    object.text("lsn", storage::to_text(header.lsn));
+  }
+
+  void time_text(std::int64_t wall_ns) {
+    text() += '"';
+    storage::append_time(text(), wall_ns);
+    text() += '"';
+  }
+
+  void begin_line(RecordType type, const LineHeader& header) {
+    storage::append_header(text(), header);
+    text() += '[';
+    text() += storage::record_word(type);
+    text() += ']';
+  }
+  void end_line() {
+    text() += storage::kEndOfLine;
+    out_.end_line();
+  }
+  void end_object(JsonObjectWriter& object) {
+    object.end();
+    out_.end_line();
+  }
+  std::string& text() { return out_.text(); }
+
+  const LogDumpOptions& options_;
+  bool json_;
+  const FateTable* fates_;
+  OutBuffer out_;
+  bool began_ = false;
+  FateTable table_;  // of what was read so far: outcomes speak of commands before them
+  storage::CommandDecoder decoder_;
+  std::vector<Command> set_;
+  storage::Outcome outcome_;
+};
+
+}  // namespace
+
+int run_log_dump(const ToolOptions& options, const std::string& given, const LogDumpOptions& dump,
+                 std::ostream& out, std::ostream& err) {
+  const auto dir = existing_log_dir(options, given);
+  if (!dir) return report_error(err, dir.error());
+  storage::PosixDisk disk;
+  FateReader fates;
+  auto beginning = dump.pending ? read_fates(disk, *dir, fates) : log_beginning(disk, *dir);
+  if (!beginning) return report_error(err, beginning.error());
+  Dumper dumper(dump, options.json, dump.pending ? &fates.table : nullptr, out);
+  auto end = storage::read_log(disk, *dir, dumper, beginning->position);
+  while (!end && !dumper.began() && begins_later_now(disk, *dir, *beginning)) {
+    end = storage::read_log(disk, *dir, dumper, beginning->position);
+  }
+  say_beginning(err, *beginning);
+  return end ? kExitDone : report_error(err, end.error());
+}
+
+}  // namespace stampede::tools

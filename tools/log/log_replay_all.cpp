@@ -1,0 +1,309 @@
+#include <algorithm>
+#include <chrono>
+#include <deque>
+#include <nlohmann/json.hpp>
+#include <thread>
+#include <vector>
+
+#include "storage/disk/posix_disk.h"
+#include "storage/log/log_segment.h"
+#include "storage/mysql/command_sql.h"
+#include "storage/mysql/database.h"
+#include "storage/replay/newest_per_item.h"
+#include "storage/replay/replay.h"
+#include "tools/log/log_files.h"
+#include "tools/log/log_tool.h"
+#include "tools/log/remembered_orders.h"
+
+namespace stampede::tools {
+namespace {
+
+using storage::BatchInfo;
+using storage::Command;
+using storage::CommandKind;
+using storage::Errc;
+using storage::Error;
+using storage::LaneBatch;
+using storage::Lsn;
+using storage::RecordType;
+using storage::RecordView;
+using storage::Status;
+
+constexpr std::size_t kNamedMax = 100;  // refused rows listed one by one
+constexpr std::chrono::milliseconds kFirstPause{5};
+constexpr std::chrono::milliseconds kLongestPause{500};
+constexpr std::chrono::seconds kPatience{30};  // with a database that is away
+
+storage::Result<storage::DbOptions> database_options(const config::Config& config) {
+  auto password = config::read_password(config);
+  if (const auto* error = std::get_if<config::ConfigError>(&password)) {
+    return Error{Errc::invalid, config::describe(*error)};
+  }
+  storage::DbOptions options;
+  options.url = config.db.url;
+  options.password = std::get<std::string>(password);
+  options.lanes = config.db.lanes;
+  return options;
+}
+
+// Writes batches, patiently; collects what the database refuses.
+class PatientWriter {
+ public:
+  PatientWriter(const storage::DbOptions& options, std::uint64_t epoch)
+      : writer_(options, storage::kFirstLane, epoch) {}
+
+  Status apply(const LaneBatch& batch) {
+    const auto give_up = std::chrono::steady_clock::now() + kPatience;
+    for (auto pause = kFirstPause;; pause = std::min(2 * pause, kLongestPause)) {
+      const auto outcome = writer_.apply(batch);
+      if (outcome) {
+        rows += batch.orders.size() + batch.puts.size() + batch.amounts.size();
+        for (const auto& failure : outcome->failures) {
+          if (++refused_count <= kNamedMax) refused.push_back(failure.message);
+        }
+        return storage::Done{};
+      }
+      const bool again = outcome.error().code == Errc::unavailable;
+      if (!again || std::chrono::steady_clock::now() > give_up) return outcome.error();
+      std::this_thread::sleep_for(pause);
+    }
+  }
+
+  std::uint64_t rows = 0;
+  std::uint64_t refused_count = 0;
+  std::vector<std::string> refused;
+
+ private:
+  storage::LaneWriter writer_;
+};
+
+// Orders are written as they are read; of the item commands the newest of each item at the end:
+// they are absolute, so writing the older ones first would change nothing. `before`: what a
+// snapshot knows of items whose commands may be gone from the log.
+class Applier final : public storage::LogVisitor {
+ public:
+  Applier(PatientWriter& writer, std::uint64_t rows_max,
+          const std::vector<storage::ItemRow>& before)
+      : writer_(writer), rows_max_(rows_max), before_(before) {}
+
+  Status on_record(const BatchInfo& batch, const RecordView& record) override {
+    if (record.type != RecordType::emit) return storage::Done{};
+    payloads_.emplace_back(record.payload);  // the batch's views outlive the record
+    if (!decoder_.command_set(payloads_.back(), set_)) {
+      return in_file(batch, Status(storage::unreadable_record("a command set", record.lsn)));
+    }
+    for (std::uint32_t position = 0; position < set_.size(); ++position) {
+      take(record.lsn, position, payloads_.back());
+    }
+    return payloads_.size() < rows_max_ ? Status(storage::Done{}) : flush();
+  }
+
+  Status finish() {
+    if (auto flushed = flush(); !flushed) return flushed;
+    Status status = apply_items_before();
+    puts_.each_owed([&](std::uint64_t, const auto& newest) {
+      if (!status) return;
+      std::vector<Command> set;
+      payloads_.push_back(newest.value);
+      if (!decoder_.command_set(payloads_.back(), set)) return;  // was read once: cannot be
+      add_put(set[newest.position].put, newest.lsn);
+      status = flush_if_full();
+    });
+    amounts_.each_owed([&](std::uint64_t item, const auto& newest) {
+      if (!status) return;
+      batch_.amounts.push_back({item, newest.value, newest.lsn});
+      batch_.witness = std::max(batch_.witness, newest.lsn);
+      ++amounts;
+      status = flush_if_full();
+    });
+    return status ? flush() : status;
+  }
+
+  std::uint64_t orders = 0;
+  std::uint64_t puts = 0;
+  std::uint64_t amounts = 0;
+  std::uint64_t incomplete = 0;  // imported commands that lack arguments
+
+ private:
+  void take(Lsn lsn, std::uint32_t position, const std::string& payload) {
+    const Command& command = set_[position];
+    if (command.missing != 0) {
+      ++incomplete;
+    } else if (command.kind == CommandKind::item_put) {
+      puts_.emitted(command.put.item, lsn, position, payload);
+    } else if (command.kind == CommandKind::item_amount_update) {
+      amounts_.emitted(command.amount.item, lsn, position, command.amount.amount);
+    } else {
+      const auto& o = command.order;
+      batch_.orders.push_back(
+          {lsn, o.request_id, o.item, o.user, o.qty, o.unit_price_cents, o.decided_at_us});
+      batch_.witness = lsn;
+      ++orders;
+    }
+  }
+
+  // Where the log has a newer command it follows; so each guard sees its lsns ascend.
+  Status apply_items_before() {
+    for (const auto& row : before_) {
+      if (puts_.newest_lsn(row.id) < row.put_lsn) {
+        batch_.puts.push_back({row.id, row.name, row.price_cents, row.total, row.limit_per_user,
+                               row.max_qty, row.put_lsn});
+        ++puts;
+      }
+      if (amounts_.newest_lsn(row.id) < row.lsn) {
+        batch_.amounts.push_back({row.id, row.amount, row.lsn});
+        ++amounts;
+      }
+      batch_.witness = std::max(batch_.witness, row.lsn);
+      if (auto flushed = flush_if_full(); !flushed) return flushed;
+    }
+    return flush();
+  }
+
+  void add_put(const storage::ItemPut& put, Lsn lsn) {
+    batch_.puts.push_back(
+        {put.item, put.name, put.price_cents, put.total, put.limit_per_user, put.max_qty, lsn});
+    batch_.witness = std::max(batch_.witness, lsn);
+    ++puts;
+  }
+
+  Status flush_if_full() {
+    const bool full = batch_.puts.size() + batch_.amounts.size() >= rows_max_;
+    return full ? flush() : Status(storage::Done{});
+  }
+
+  Status flush() {
+    const bool empty = batch_.orders.empty() && batch_.puts.empty() && batch_.amounts.empty();
+    Status status = empty ? Status(storage::Done{}) : writer_.apply(batch_);
+    batch_ = {};
+    payloads_.clear();
+    return status;
+  }
+
+  PatientWriter& writer_;
+  std::uint64_t rows_max_;
+  const std::vector<storage::ItemRow>& before_;
+  std::deque<std::string> payloads_;  // of the commands in batch_; a deque never moves them
+  LaneBatch batch_;
+  storage::NewestPerItem<std::string> puts_;
+  storage::NewestPerItem<std::int64_t> amounts_;
+  storage::CommandDecoder decoder_;
+  std::vector<Command> set_;
+};
+
+// Makes sure that the database is this log's, or nobody's yet, and is not ahead of it.
+Status adopt_or_refuse(storage::Database& database, const storage::LogEnd& log) {
+  const auto owner = database.log_uuid();
+  if (!owner) return owner.error();
+  if (!*owner) {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return database.adopt(log.uuid,
+                          std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+  }
+  if (**owner != log.uuid) {
+    return Error{Errc::corrupt, "the database belongs to log " + storage::to_text(**owner) +
+                                    ", this is log " + storage::to_text(log.uuid) +
+                                    "; nothing was written: check db.url and log.dir"};
+  }
+  const auto witness = database.witness();
+  if (!witness) return witness.error();
+  if (*witness <= log.last_lsn) return storage::Done{};
+  return Error{Errc::corrupt, "the database has seen lsn " + storage::to_text(*witness) +
+                                  ", the log ends at " + storage::to_text(log.last_lsn) +
+                                  ": it has lost its end; nothing was written"};
+}
+
+Status apply_log(storage::Disk& disk, const ToolOptions& options, const std::string& dir,
+                 const storage::LogEnd& log, RememberedOrders& before, Applier& applier,
+                 const storage::DbOptions& database_options) {
+  auto database = storage::Database::open(database_options);
+  if (!database) return database.error();
+  if (auto fits = adopt_or_refuse(*database, log); !fits) return fits;
+  // The epoch that the next backend would take, and will: the log's lock keeps it away until we are
+  // done, and whoever wrote before us is fenced.
+  if (auto claimed = database->claim(log.chain.epoch + 1, options.config.db.lanes); !claimed) {
+    return claimed;
+  }
+  const auto read = storage::read_log(disk, dir, applier, before.beginning.position);
+  if (!read) return read.error();
+  if (auto finished = applier.finish(); !finished) return finished;
+  // Reading the log may have taken longer than a session may idle.
+  database = storage::Database::open(database_options);
+  if (!database) return database.error();
+  return look_for_remembered(*database, before);
+}
+
+std::vector<std::string> violations_of(const PatientWriter& writer, const Applier& applier,
+                                       const RememberedOrders& before) {
+  std::vector<std::string> out = writer.refused;
+  if (applier.incomplete > 0) {
+    out.push_back(std::to_string(applier.incomplete) +
+                  " imported commands lack arguments and were not applied");
+  }
+  for (auto& text : before.violations()) out.push_back(std::move(text));
+  return out;
+}
+
+int report(const ToolOptions& options, const PatientWriter& writer, const Applier& applier,
+           const RememberedOrders& before, std::ostream& out) {
+  const auto violations = violations_of(writer, applier, before);
+  const bool ok = violations.empty() && writer.refused_count == 0;
+  if (options.json) {
+    using nlohmann::ordered_json;
+    const ordered_json json = {{"ok", ok},
+                               {"orders", applier.orders},
+                               {"item_puts", applier.puts},
+                               {"item_amounts", applier.amounts},
+                               {"incomplete", applier.incomplete},
+                               {"refused", writer.refused_count},
+                               {"remembered", before.count},
+                               {"missing", before.missing},
+                               {"violations", violations}};
+    out << json.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << '\n';
+    return ok ? kExitDone : kExitViolation;
+  }
+  out << "applied " << applier.orders << " orders, " << applier.puts << " items, "
+      << applier.amounts << " amounts; " << writer.refused_count << " rows refused\n";
+  if (!before.beginning.is_start()) {
+    out << "before lsn " << storage::to_text(before.beginning.speaks_from()) << ": " << before.count
+        << " orders, looked for in the database; " << before.missing << " missing\n";
+  }
+  for (const auto& message : violations) out << "VIOLATION " << message << '\n';
+  return ok ? kExitDone : kExitViolation;
+}
+
+}  // namespace
+
+int run_log_replay_all(const ToolOptions& options, std::ostream& out, std::ostream& err) {
+  const auto dir = existing_log_dir(options, {});
+  if (!dir) return report_error(err, dir.error());
+  const auto database = database_options(options.config);
+  if (!database) return report_error(err, database.error());
+  storage::PosixDisk disk;
+  auto lock = storage::LogLock::take(disk, *dir);
+  if (!lock && lock.error().code == Errc::locked) {
+    err << "stampede: stop the nodes first: " << lock.error().message << '\n';
+    return kExitRefused;
+  }
+  if (!lock) return report_error(err, lock.error());
+
+  auto before = read_remembered(disk, *dir);
+  if (!before) return report_error(err, before.error());
+  say_beginning(err, before->beginning);
+  storage::LogVisitor nothing;  // the whole log is verified before a row is written
+  auto log = storage::read_log(disk, *dir, nothing, before->beginning.position);
+  if (!log) return report_error(err, log.error());
+  if (log->tail == storage::LogTail::empty) {
+    out << (options.json ? "{\"ok\":true,\"orders\":0}\n" : "the log is empty: nothing to apply\n");
+    return kExitDone;
+  }
+  log->last_lsn = std::max(log->last_lsn, before->contents.header.position.last_lsn);
+  PatientWriter writer(*database, log->chain.epoch + 1);
+  Applier applier(writer, options.config.db.batch_rows_max, before->contents.items);
+  if (auto applied = apply_log(disk, options, *dir, *log, *before, applier, *database); !applied) {
+    return report_error(err, applied.error());
+  }
+  return report(options, writer, applier, *before, out);
+}
+
+}  // namespace stampede::tools

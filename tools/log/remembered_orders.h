@@ -1,0 +1,34 @@
+#pragma once
+
+// The orders whose segments are gone: a snapshot knows that they were confirmed, but not their
+// texts, so they can only be looked for in the database.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "storage/mysql/database.h"
+#include "tools/log/log_beginning.h"
+
+namespace stampede::tools {
+
+struct RememberedOrders {
+  LogBeginning beginning;
+  SnapshotContents contents;  // of its snapshot; empty when the log has its start
+  // After look_for_remembered():
+  std::uint64_t count = 0;
+  std::uint64_t missing = 0;    // of those, without a row
+  std::uint64_t differing = 0;  // of those, with a row of other content
+  storage::Lsn first_missing = 0;
+  storage::Lsn last_missing = 0;
+
+  // What is wrong, in words; empty: nothing.
+  [[nodiscard]] std::vector<std::string> violations() const;
+};
+
+storage::Result<RememberedOrders> read_remembered(storage::Disk& disk, const std::string& dir);
+
+// Walks the remembered orders beside the database's rows. Blocks; errors of the database.
+storage::Status look_for_remembered(storage::Database& database, RememberedOrders& orders);
+
+}  // namespace stampede::tools

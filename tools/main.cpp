@@ -1,0 +1,157 @@
+// The one binary: nodes and tools are its subcommands (contract §8). Only this file and
+// tools/command_line/command_line.cpp know CLI11.
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "actors/backend/backend.h"
+#include "actors/broker/broker.h"
+#include "actors/node/exit_note.h"
+#include "actors/node/node.h"
+#include "actors/supervisor/supervisor.h"
+#include "actors/supervisor/supervisor_guard.h"
+#include "actors/webapp/webapp.h"
+#include "config/process/throughput.h"
+#include "config/process/version.h"
+#include "config/settings/config.h"
+#include "tools/ask/tool_options.h"
+#include "tools/command_line/command_line.h"
+
+namespace {
+
+using stampede::actors::NodeOptions;
+using stampede::tools::Command;
+using stampede::tools::ToolOptions;
+
+struct NodeFlags {
+  int index = 1;
+  std::string wanted = "serve";
+  bool guard = false;
+  std::string nodes = stampede::actors::kNodesDefault;
+};
+
+// What the supervisor behind a guard is started with: the same words without --guard.
+std::vector<std::string> without_guard(int argc, char** argv) {
+  std::vector<std::string> arguments;
+  for (int i = 1; i < argc; ++i) {
+    if (std::string(argv[i]) != "--guard") arguments.emplace_back(argv[i]);
+  }
+  return arguments;
+}
+
+int supervise(const NodeFlags& flags, const ToolOptions& options,
+              const std::vector<std::string>& arguments) {
+  const auto nodes = stampede::actors::parse_nodes(flags.nodes);
+  if (const auto* problem = std::get_if<std::string>(&nodes)) {
+    std::fprintf(stderr, "stampede supervisor: %s\n", problem->c_str());
+    return stampede::kExitWrongUse;
+  }
+  if (flags.guard) return stampede::actors::run_guard(arguments);
+  return stampede::actors::run_supervisor(
+      options.config, std::get<std::vector<stampede::actors::NodeCount>>(nodes));
+}
+
+void add_supervisor(CLI::App& app, NodeFlags& flags, Command& chosen,
+                    const std::vector<std::string>& arguments) {
+  auto* supervisor = app.add_subcommand("supervisor", "Start the nodes and keep them running");
+  supervisor->add_flag("--guard", flags.guard, "Be a parent that starts the supervisor again");
+  supervisor->add_option("--nodes", flags.nodes, "How many nodes of each role")
+      ->capture_default_str();
+  supervisor->callback([&flags, &chosen, &arguments] {
+    chosen = {"supervisor-1",
+              [&](const ToolOptions& options) { return supervise(flags, options, arguments); }};
+  });
+}
+
+void add_node(CLI::App& app, const std::string& role, const std::string& description,
+              NodeFlags& flags, Command& chosen, int (*run)(NodeOptions)) {
+  auto* node = app.add_subcommand(role, description);
+  node->add_option("--index", flags.index, "k of " + role + "-k")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 16));
+  node->add_option("--wanted", flags.wanted, "Until the supervisor says otherwise")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"replay", "serve", "drain"}));
+  node->callback([&flags, &chosen, role, run] {
+    chosen = {role + "-" + std::to_string(flags.index),
+              [&flags, role, run](const ToolOptions& options) {
+                NodeOptions node_options;
+                node_options.role = role;
+                node_options.index = flags.index;
+                using stampede::actors::Phase;
+                node_options.wanted = flags.wanted == "serve"    ? Phase::serving
+                                      : flags.wanted == "replay" ? Phase::replaying
+                                                                 : Phase::draining;
+                node_options.config = options.config;
+                stampede::config::prefer_throughput();
+                return run(std::move(node_options));
+              }};
+  });
+}
+
+// A node's supervisor learns from the note why it ended.
+int refuse(const Command& command, const std::filesystem::path& run_dir,
+           const std::string& reason) {
+  std::fprintf(stderr, "stampede: %s\n", reason.c_str());
+  if (command.node.empty()) return stampede::kExitWrongUse;
+  const int code = stampede::kExitConfig;
+  stampede::actors::write_exit_note(run_dir, command.node, {code, reason, ::getpid()});
+  return code;
+}
+
+int run_command(const Command& command, const stampede::config::LoadOptions& load, bool json) {
+  auto config = stampede::config::load(load);
+  if (const auto* error = std::get_if<stampede::config::ConfigError>(&config)) {
+    return refuse(command, stampede::config::run_directory(load),
+                  stampede::config::describe(*error));
+  }
+  return command.run({std::get<stampede::config::Config>(std::move(config)), json});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> arguments = without_guard(argc, argv);
+  CLI::App app{"Stampede sells limited stock to many buyers at once.", "stampede"};
+  std::string file;
+  std::string run_dir;
+  bool json = false;
+  NodeFlags flags;
+  Command chosen;
+  app.add_option("--config", file,
+                 "Configuration file (default: $STAMPEDE_CONFIG, else "
+                 "stampede.toml in the run directory)");
+  app.add_option("--run-dir", run_dir, "Run directory (default: $STAMPEDE_RUN_DIR, else ./run)");
+  app.add_flag("--json", json, "Reports as one JSON document");
+  app.set_version_flag("--version", std::string(stampede::kVersion));
+  app.require_subcommand(1);
+  app.fallthrough();
+  add_supervisor(app, flags, chosen, arguments);
+  add_node(app, "webapp", "Serve clients", flags, chosen, stampede::actors::run_webapp);
+  add_node(app, "broker", "Pass batches on", flags, chosen, stampede::actors::run_broker);
+  add_node(app, "backend", "Decide orders and log them", flags, chosen,
+           stampede::actors::run_backend);
+  stampede::tools::CommandLine tools(app, chosen);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    // "A subcommand is required" alone would not tell which word was none.
+    if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
+      for (const auto& word : app.remaining(true))
+        std::fprintf(stderr, "stampede: there is no %s here\n", word.c_str());
+    }
+    return app.exit(error) == 0 ? 0 : stampede::kExitWrongUse;
+  }
+  stampede::config::LoadOptions load;
+  if (!file.empty()) load.file = file;
+  load.run_dir = run_dir;
+  load.env = stampede::config::environment();
+  return run_command(chosen, load, json);
+}

@@ -1,0 +1,46 @@
+#include "transport/zmq/epoll_guard.h"
+
+#include <dlfcn.h>
+#include <sys/epoll.h>
+
+#include <chrono>
+#include <cstdint>
+#include <thread>
+
+namespace {
+
+using EpollWait = int (*)(int, epoll_event*, int, int);
+
+// A hang-up stays, and epoll would return at once again and again.
+constexpr std::chrono::milliseconds kAllHiddenPause{1};
+
+// Moves those that stay to the front and returns their number.
+int hide_hang_ups(epoll_event* events, int count) {
+  int kept = 0;
+  for (int i = 0; i < count; ++i) {
+    epoll_event event = events[i];
+    event.events &= ~static_cast<std::uint32_t>(EPOLLERR | EPOLLHUP);
+    if (event.events != 0) events[kept++] = event;
+  }
+  return kept;
+}
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) int epoll_wait(int epfd, epoll_event* events,
+                                                                 int maxevents, int timeout) {
+  static const auto next = reinterpret_cast<EpollWait>(::dlsym(RTLD_NEXT, "epoll_wait"));
+  const int count = next(epfd, events, maxevents, timeout);
+  if (count <= 0) return count;
+  const int kept = hide_hang_ups(events, count);
+  if (kept == 0) std::this_thread::sleep_for(kAllHiddenPause);
+  return kept;
+}
+
+namespace stampede::transport {
+
+bool epoll_is_guarded() {
+  return ::dlsym(RTLD_DEFAULT, "epoll_wait") == reinterpret_cast<void*>(&::epoll_wait);
+}
+
+}  // namespace stampede::transport

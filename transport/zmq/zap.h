@@ -1,0 +1,60 @@
+#pragma once
+
+// The ZAP handler (ZeroMQ RFC 27): says for every CURVE handshake of this process whether the
+// peer's key may come in. For sockets.cpp alone: a Context with keys owns one, from before its
+// first socket to its end. While there is none, ZMQ_ZAP_ENFORCE_DOMAIN lets nobody in.
+//
+// One thread, which blocks on its own socket; judging a key touches no file and no lock.
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <unordered_set>
+
+#include "transport/zmq/curve.h"
+
+namespace stampede::transport {
+
+// The two sides of a system, as ZAP domains.
+inline constexpr const char* kNodesDomain = "stampede.nodes";
+inline constexpr const char* kClientsDomain = "stampede.clients";
+
+// Who may come in. Immutable, so any thread may ask.
+class AllowList {
+ public:
+  explicit AllowList(const CurveOptions& curve);
+  // `key` are the 32 bytes that the peer has proved to own. An unknown domain admits nobody.
+  [[nodiscard]] bool admits(std::string_view domain, std::string_view key) const;
+
+ private:
+  std::string own_;                          // may use every door
+  std::unordered_set<std::string> clients_;  // may use the clients' doors
+};
+
+class ZapHandler {
+ public:
+  // `context` is a ZeroMQ context without sockets. The handler answers from the moment this
+  // returns. Throws std::runtime_error when the process has another one.
+  ZapHandler(void* context, const CurveOptions& curve);
+  ~ZapHandler();  // ends the thread; before the context is terminated
+  ZapHandler(const ZapHandler&) = delete;
+  ZapHandler& operator=(const ZapHandler&) = delete;
+
+  [[nodiscard]] std::uint64_t admitted() const { return admitted_.load(); }  // any thread
+  [[nodiscard]] std::uint64_t refused() const { return refused_.load(); }    // any thread
+
+ private:
+  void run();
+  void answer_one();
+
+  AllowList allowed_;
+  void* socket_ = nullptr;  // REP; after the constructor the thread's
+  int stop_event_;
+  std::atomic<std::uint64_t> admitted_{0};
+  std::atomic<std::uint64_t> refused_{0};
+  std::thread thread_;
+};
+
+}  // namespace stampede::transport
