@@ -14,6 +14,7 @@
 #include "actors/backend/log_keeper.h"
 #include "actors/backend/snapshot_keeper.h"
 #include "config/faults/failpoint.h"
+#include "config/process/wall_clock.h"
 
 namespace stampede::actors {
 
@@ -25,12 +26,6 @@ constexpr auto kTick = milliseconds(50);          // news and status, when no ma
 constexpr auto kItemsEvery = milliseconds(1000);  // the item list of the status
 constexpr std::size_t kStatusItemsMax = 1000;
 constexpr std::size_t kNewsPerTick = 500;
-
-std::int64_t wall_us() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 // The backend's port actor: one thread that owns the sockets and BackendCore. A round feeds the
 // core all that has arrived (of much, what is worth a round: the log syncs meanwhile, and what is
@@ -151,7 +146,7 @@ class Backend : public transport::PortRole {
   void take(const transport::Envelope& envelope, std::string_view body) {
     if (round_began_us_ == 0) {
       config::failpoint("received");
-      round_began_us_ = wall_us();
+      round_began_us_ = config::wall_us();
     }
     round_entries_ += envelope.count;
     core().set_log_full(status_.log_full.load(std::memory_order_relaxed));
@@ -239,7 +234,7 @@ class Backend : public transport::PortRole {
   std::uint64_t lag_us() {
     const auto oldest = core().projection().oldest_owed();
     if (oldest == 0) return decided_.clear(), 0;
-    const auto now = static_cast<std::uint64_t>(wall_us());
+    const auto now = static_cast<std::uint64_t>(config::wall_us());
     if (decided_.empty() || decided_.back().first < core().last_lsn())
       decided_.emplace_back(core().last_lsn(), now);
     while (decided_.size() > 1 && decided_.front().first < oldest) decided_.pop_front();

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "config/process/wall_clock.h"
+
 namespace stampede::actors {
 
 using nlohmann::json;
@@ -12,10 +14,9 @@ namespace {
 // Null as long as there is none.
 json snapshot_report(const BackendStatus& status) {
   if (status.snapshot_bytes.load() == 0) return nullptr;
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const auto made = std::chrono::nanoseconds(status.snapshot_made_ns.load());
+  const std::chrono::nanoseconds age(config::wall_ns() - status.snapshot_made_ns.load());
   return {{"lsn", storage::to_text(status.snapshot_lsn.load())},
-          {"age_s", std::chrono::duration_cast<std::chrono::seconds>(now - made).count()},
+          {"age_s", std::chrono::duration_cast<std::chrono::seconds>(age).count()},
           {"bytes", status.snapshot_bytes.load()}};
 }
 

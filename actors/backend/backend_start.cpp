@@ -13,6 +13,7 @@
 #include "actors/backend/recovery/recovery.h"
 #include "actors/backend/replay_trace_file.h"
 #include "config/faults/failpoint.h"
+#include "config/process/wall_clock.h"
 #include "storage/disk/posix_disk.h"
 
 namespace stampede::actors {
@@ -27,12 +28,6 @@ constexpr auto kLockRetry = milliseconds(1000);
 // From the start of the replay; a database that is alive has answered long before.
 constexpr auto kDatabaseAnswers = milliseconds(500);
 constexpr std::string_view kFirstWait = "first start waits for the database";
-
-std::int64_t wall_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 BackendLimits limits_of(const config::Config& config) {
   BackendLimits limits;
@@ -218,7 +213,7 @@ class Starter {
   void open_writer(const storage::LogEnd& end) {
     storage::LogOptions options;
     options.segment_bytes = node_.config().log.segment_bytes;
-    options.created_ns = wall_ns();
+    options.created_ns = config::wall_ns();
     auto writer = end.tail == storage::LogTail::empty
                       ? storage::LogWriter::create(*disk_, dir_, claim_.log_uuid, options)
                       : storage::LogWriter::resume(*disk_, dir_, end, options);
@@ -227,7 +222,7 @@ class Starter {
   }
 
   void take_over(BackendCore& core, const storage::LogEnd& end) {
-    const auto epoch = take_over_epoch(*writer_, core, end, wall_ns(), pid_);
+    const auto epoch = take_over_epoch(*writer_, core, end, config::wall_ns(), pid_);
     if (!epoch) fail(epoch.error());
     claim_.epoch = *epoch;
     config::failpoint("epoch_minted");
@@ -238,7 +233,7 @@ class Starter {
     // A million items take longer than a node may stand still.
     const auto moved = [this] { status_.progress.fetch_add(1, std::memory_order_relaxed); };
     const auto taken =
-        import_items(*writer_, core, items, {claim_.epoch, 0, 0, wall_ns(), pid_}, moved);
+        import_items(*writer_, core, items, {claim_.epoch, 0, 0, config::wall_ns(), pid_}, moved);
     if (!taken) fail(taken.error());
     spdlog::info("took over {} items from the database", items.size());
   }

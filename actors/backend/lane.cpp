@@ -8,6 +8,7 @@
 #include "actors/backend/core/lane_batch.h"
 #include "actors/node/steady_actor.h"
 #include "config/faults/failpoint.h"
+#include "config/process/wall_clock.h"
 #include "storage/mysql/command_sql.h"
 
 namespace stampede::actors {
@@ -118,12 +119,6 @@ class Lane : public SteadyActor {
   bool running_ = true;
 };
 
-std::int64_t wall_us() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 // Ends by itself, hence not watched; runs for as long as the database is away.
 class Claimer : public SteadyActor {
  public:
@@ -135,7 +130,7 @@ class Claimer : public SteadyActor {
     std::string last_error;
     for (bool running = true; running && !node_.stopping();) {
       config::failpoint("claim");
-      const auto claimed = claim_database(start_, wall_us());
+      const auto claimed = claim_database(start_, config::wall_us());
       if (claimed) {
         config::failpoint("claimed");
         spdlog::info("database claimed for epoch {}", start_.epoch);

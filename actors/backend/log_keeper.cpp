@@ -8,6 +8,7 @@
 #include "actors/backend/core/log_plan.h"
 #include "actors/node/steady_actor.h"
 #include "config/faults/failpoint.h"
+#include "config/process/wall_clock.h"
 
 namespace stampede::actors::detail {
 
@@ -84,7 +85,7 @@ class LogKeeper : public SteadyActor {
   // Writes all that waits, in batches of at most the log's size, and reports each.
   void write_waiting() {
     while (!plan_.empty()) {
-      storage::BatchHead head{start_.epoch, 0, 0, wall_ns(), pid_};
+      storage::BatchHead head{start_.epoch, 0, 0, config::wall_ns(), pid_};
       const auto appends = plan_.next_frame(parts_, head);
       write_batch(head);
       plan_.written();
@@ -96,7 +97,7 @@ class LogKeeper : public SteadyActor {
     config::failpoint("before_seal");
     const auto records = LogPlan::seal_records();
     parts_.assign(1, records);
-    write_batch({start_.epoch, writer().chain().next_lsn, 1, wall_ns(), pid_});
+    write_batch({start_.epoch, writer().chain().next_lsn, 1, config::wall_ns(), pid_});
     plan_.sealed();
   }
 
@@ -152,12 +153,6 @@ class LogKeeper : public SteadyActor {
     if (status_.log_full.exchange(full) == full) return;
     spdlog::warn(full ? "the log's disk is full: new orders are overloaded until there is room"
                       : "the log has room again");
-  }
-
-  static std::int64_t wall_ns() {
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(
-               std::chrono::system_clock::now().time_since_epoch())
-        .count();
   }
 
   static constexpr std::size_t kTakeBytes = 4u << 20;

@@ -12,6 +12,7 @@
 #include "actors/backend/recovery/snapshot_builder.h"
 #include "actors/node/steady_actor.h"
 #include "config/process/throughput.h"
+#include "config/process/wall_clock.h"
 #include "storage/mysql/database.h"
 
 namespace stampede::actors {
@@ -29,12 +30,6 @@ constexpr auto kAfterKept = seconds(60);         // it reads snapshots and a seg
 constexpr auto kAfterFailure = seconds(30);      // the disk may be full
 constexpr auto kAfterDifference = seconds(600);  // comparing reads a segment and its rows
 constexpr std::size_t kDifferencesLogged = 5;
-
-std::int64_t wall_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 // Opens a session when it is first asked. Rests after each question for as long as it took, so that
 // the lanes have the database to themselves at least half of the time.
@@ -109,8 +104,8 @@ class SnapshotKeeper : public SteadyActor {
     const auto lock = lock_snapshots(*start_.disk, dir_);
     if (!lock) return;  // somebody else makes one; look again soon
     const auto began = steady_clock::now();
-    const auto made = make_snapshot(*start_.disk, dir_,
-                                    {start_.limits, wall_ns(), [this] { return stopping(); }});
+    const auto made = make_snapshot(
+        *start_.disk, dir_, {start_.limits, config::wall_ns(), [this] { return stopping(); }});
     ::malloc_trim(0);  // the second book's memory
     if (!made) return failed("making a snapshot", made.error());
     if (!*made) {
@@ -131,7 +126,7 @@ class SnapshotKeeper : public SteadyActor {
     if (!lock) return;
     RetentionRules rules;
     rules.retain_s = node_.config().log.retain_s;
-    rules.now_ns = wall_ns();
+    rules.now_ns = config::wall_ns();
     rules.stop = [this] { return stopping(); };
     DatabaseRows rows(start_.database);
     const auto report = remove_old_segments(*start_.disk, dir_, rules, rows);

@@ -10,6 +10,7 @@
 #include "actors/protocol/control_message.h"
 #include "actors/protocol/envelope.h"
 #include "config/faults/failpoint.h"
+#include "config/process/wall_clock.h"
 
 namespace stampede::actors {
 namespace {
@@ -20,12 +21,6 @@ using transport::Frame;
 // An absent supervisor must not leave minutes of old heartbeats in the queue.
 constexpr int kReportsQueued = 4;
 constexpr int kWantedQueued = 64;
-
-std::int64_t wall_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 }  // namespace
 
@@ -157,7 +152,7 @@ void ControlLink::beat(transport::PortControl& port) {
                  {"pid", ::getpid()},
                  {"instance", node_.instance()},
                  {"phase", static_cast<std::uint16_t>(phase_)},
-                 {"ts", wall_ms()}};
+                 {"ts", config::wall_ms()}};
   report["peers_refused"] = node_.context().peers_refused();  // keys that CURVE does not know
   if (handlers_.report) handlers_.report(report);
   json replies = json::array();

@@ -5,8 +5,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr Ms kCommandTimeout = 30'000;
-
 }  // namespace
 
 void SupervisorAdmin::take(Ms now, const json& request, const Respond& respond) try {

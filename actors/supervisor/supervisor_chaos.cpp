@@ -11,7 +11,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr Ms kCommandTimeout = 30'000;
 constexpr Ms kPauseMax = 600'000;
 constexpr std::array<std::string_view, 4> kRequests{"kill", "pause", "failpoints", "undo"};
 

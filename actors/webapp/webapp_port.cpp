@@ -6,6 +6,7 @@
 
 #include "actors/webapp/http/http_json.h"
 #include "config/process/invariant.h"
+#include "config/process/wall_clock.h"
 
 namespace stampede::actors {
 
@@ -35,12 +36,6 @@ WebappSettings settings_of(const NodeRuntime& node) {
   settings.resend_us = std::int64_t{config.resend_ms} * 1000;
   settings.result_ttl_us = std::int64_t{config.result_cache_ttl_s} * 1'000'000;
   return settings;
-}
-
-std::int64_t wall_ms() {
-  return std::chrono::duration_cast<milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
 }
 
 }  // namespace
@@ -318,7 +313,7 @@ void WebappPort::reply_internal(const ClientToken& client, const Reply& reply) {
 
 void WebappPort::publish(const ItemRow& row) {
   buffer_.clear();
-  append_sf1_news(buffer_, row, wall_ms());
+  append_sf1_news(buffer_, row, config::wall_ms());
   out_.clear();
   out_.emplace_back(std::string_view(stock_topic(row.item)));
   out_.emplace_back(std::string_view(buffer_));

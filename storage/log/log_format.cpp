@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "config/process/invariant.h"
+#include "storage/log/byte_fields.h"
 #include "storage/log/crc32c.h"
 
 namespace stampede::storage {
@@ -26,19 +27,6 @@ enum : std::size_t {
   kAtPid = 64,
 };
 static_assert(kAtPid + 8 == kBatchHeaderBytes);
-
-template <class T>
-void put(std::string& bytes, std::size_t at, T value) {
-  static_assert(std::is_trivially_copyable_v<T>);
-  std::memcpy(bytes.data() + at, &value, sizeof value);
-}
-
-template <class T>
-T get(std::string_view bytes, std::size_t at) {
-  T value;
-  std::memcpy(&value, bytes.data() + at, sizeof value);
-  return value;
-}
 
 bool all_zero(std::string_view bytes) {
   return bytes.find_first_not_of('\0') == std::string_view::npos;

@@ -6,6 +6,7 @@
 #include "config/faults/failpoint.h"
 #include "config/faults/mutation.h"
 #include "config/process/invariant.h"
+#include "storage/log/byte_fields.h"
 #include "storage/log/crc32c.h"
 
 namespace stampede::storage {
@@ -32,18 +33,6 @@ enum : std::size_t {
   kAtCreated = 96,
   kAtCrc = kSegmentHeaderBytes - 4,
 };
-
-template <class T>
-void put(std::string& bytes, std::size_t at, const T& value) {
-  std::memcpy(bytes.data() + at, &value, sizeof value);
-}
-
-template <class T>
-T get(std::string_view bytes, std::size_t at) {
-  T value;
-  std::memcpy(&value, bytes.data() + at, sizeof value);
-  return value;
-}
 
 void put_hex16(char* digits, std::uint64_t number) {
   for (int i = 15; i >= 0; --i, number >>= 4) digits[i] = "0123456789abcdef"[number & 0xF];

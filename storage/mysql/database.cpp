@@ -12,7 +12,6 @@ namespace stampede::storage {
 namespace {
 
 constexpr std::size_t kOrdersPerPage = 20000;
-constexpr unsigned kErrnumNoSuchTable = 1146;
 
 Error failed(const MysqlSession& session, const std::string& doing, const SqlOutcome& outcome) {
   return {Errc::unavailable, session.place() + ": " + doing + ": " + outcome.message + " (" +

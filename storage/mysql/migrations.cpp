@@ -1,17 +1,16 @@
 #include "storage/mysql/migrations.h"
 
-#include <chrono>
 #include <map>
 #include <memory>
 #include <utility>
 
+#include "config/process/wall_clock.h"
 #include "storage/mysql/mysql_session.h"
 #include "storage/mysql/sql_text.h"
 
 namespace stampede::storage {
 namespace {
 
-constexpr unsigned kErrnumNoSuchTable = 1146;
 constexpr unsigned kErrnumUnknownDatabase = 1049;
 constexpr const char* kLockName = "'stampede.migrate'";
 constexpr int kLockWaitSeconds = 20;
@@ -21,7 +20,8 @@ constexpr const char* kVersionTable =
     "version INT NOT NULL PRIMARY KEY, name VARCHAR(100) NOT NULL, applied_at DATETIME(6) NOT NULL"
     ") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4";
 
-Error failed(const MysqlSession& session, const std::string& doing, const SqlOutcome& outcome) {
+Error not_migrated(const MysqlSession& session, const std::string& doing,
+                   const SqlOutcome& outcome) {
   const bool refused = outcome.errnum == 1142 || outcome.errnum == 1044;
   return {refused ? Errc::invalid : Errc::unavailable,
           session.place() + ": " + doing + ": " + outcome.message + " (" +
@@ -45,7 +45,7 @@ Status create_database(const DbOptions& options) {
   const auto made =
       (*session)->execute("CREATE DATABASE IF NOT EXISTS " + quoted_identifier(address->database) +
                           " DEFAULT CHARACTER SET utf8mb4");
-  if (made.failed) return failed(**session, "creating the database", made);
+  if (made.failed) return not_migrated(**session, "creating the database", made);
   return Done{};
 }
 
@@ -77,7 +77,7 @@ Result<Applied> read_applied(MysqlSession& session) {
       "SELECT version,applied_at FROM schema_version",
       [&](const SqlRow& row) { applied[static_cast<int>(row.i64(0))] = row.text(1); });
   if (read.failed && read.errnum != kErrnumNoSuchTable) {
-    return failed(session, "reading schema_version", read);
+    return not_migrated(session, "reading schema_version", read);
   }
   if (!applied.empty() && applied.rbegin()->first > latest_schema_version()) {
     return Error{Errc::version,
@@ -93,17 +93,16 @@ Result<MigrationState> apply_one(MysqlSession& session, const Migration& migrati
       "migration " + std::to_string(migration.version) + " (" + std::string(migration.name) + ")";
   for (const auto& statement : statements_of(migration.sql)) {
     if (const auto outcome = session.execute(statement); outcome.failed) {
-      return failed(session, doing, outcome);
+      return not_migrated(session, doing, outcome);
     }
   }
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
   std::string applied_at;
-  append_datetime(applied_at, std::chrono::floor<std::chrono::microseconds>(now).count());
+  append_datetime(applied_at, config::wall_us());
   std::string sql = "INSERT INTO schema_version VALUES(" + std::to_string(migration.version) + ",";
   append_literal(sql, migration.name);
   sql += ",'" + applied_at + "')";
   if (const auto outcome = session.execute(sql); outcome.failed) {
-    return failed(session, doing, outcome);
+    return not_migrated(session, doing, outcome);
   }
   return MigrationState{migration.version, std::string(migration.name), applied_at};
 }
@@ -114,7 +113,7 @@ Status take_lock(MysqlSession& session) {
   const auto read = session.query("SELECT COALESCE(GET_LOCK(" + std::string(kLockName) + "," +
                                       std::to_string(kLockWaitSeconds) + "),0)",
                                   [&](const SqlRow& row) { taken = row.i64(0); });
-  if (read.failed) return failed(session, "taking the migration lock", read);
+  if (read.failed) return not_migrated(session, "taking the migration lock", read);
   if (taken != 1) {
     return Error{Errc::unavailable, session.place() +
                                         ": another migration has been running for more than " +
@@ -148,7 +147,7 @@ Result<std::vector<MigrationState>> apply_migrations(const DbOptions& options) {
   // Nothing to do needs no rights: also the nodes' user may ask.
   if (applied->size() == migrations().size()) return done;
   if (const auto made = session.execute(kVersionTable); made.failed) {
-    return failed(session, "creating schema_version", made);
+    return not_migrated(session, "creating schema_version", made);
   }
   for (const auto& migration : migrations()) {
     if (applied->contains(migration.version)) continue;

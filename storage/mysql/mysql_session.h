@@ -13,6 +13,9 @@
 
 namespace stampede::storage {
 
+// Of the server (SqlOutcome::errnum).
+inline constexpr unsigned kErrnumNoSuchTable = 1146;
+
 // What a statement came to. `failed` with errnum 0 is an error of the client library itself.
 struct SqlOutcome {
   bool failed = false;

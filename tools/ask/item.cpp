@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/ask/admin_client.h"
+#include "tools/ask/json_text.h"
 
 namespace stampede::tools {
 namespace {
@@ -23,12 +24,6 @@ int report_failure(const ToolOptions& options, const AdminFailure& failure,
                  request_id.c_str());
   }
   return failure.exit;
-}
-
-std::string text_of(const json& map, const char* name) {
-  if (!map.contains(name) || map.at(name).is_null()) return "-";
-  const json& value = map.at(name);
-  return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
 void print_item(const json& item) {

@@ -6,6 +6,7 @@
 
 #include "storage/lsn.h"
 #include "tools/ask/admin_client.h"
+#include "tools/ask/json_text.h"
 #include "tools/ask/sf1_client.h"
 
 namespace stampede::tools {
@@ -14,12 +15,6 @@ namespace {
 using nlohmann::json;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
-
-std::string text_of(const json& map, const char* name) {
-  const auto value = map.find(name);
-  if (value == map.end() || value->is_null()) return "-";
-  return value->is_string() ? value->get<std::string>() : value->dump();
-}
 
 // "order 1.187402": an order id as people read positions of the log.
 std::string order_of(const json& answer) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tools/ask/admin_client.h"
+#include "tools/ask/json_text.h"
 
 namespace stampede::tools {
 namespace {
@@ -18,15 +19,6 @@ using nlohmann::json;
 constexpr int kAnswerMs = 5'000;
 constexpr std::chrono::milliseconds kAskAgain{100};
 constexpr std::size_t kItemsShown = 20;
-
-std::string text_of(const json& value) {
-  if (value.is_null()) return "-";
-  return value.is_string() ? value.get<std::string>() : value.dump();
-}
-
-std::string member(const json& map, const char* name) {
-  return map.contains(name) ? text_of(map.at(name)) : "-";
-}
 
 // 300000 -> "300,000"
 std::string grouped(const json& value) {
@@ -80,9 +72,10 @@ void print_sale(const json& status) {
   const std::size_t shown = std::min(items.size(), kItemsShown);
   for (std::size_t i = 0; i < shown; ++i) {
     const json& item = items[i];
-    std::printf("sale      item %s \"%s\"   sold %s / %s   left %s\n", member(item, "item").c_str(),
-                member(item, "name").c_str(), grouped(item, "sold").c_str(),
-                grouped(item, "total").c_str(), grouped(item, "left").c_str());
+    std::printf("sale      item %s \"%s\"   sold %s / %s   left %s\n",
+                text_of(item, "item").c_str(), text_of(item, "name").c_str(),
+                grouped(item, "sold").c_str(), grouped(item, "total").c_str(),
+                grouped(item, "left").c_str());
   }
   if (items.empty()) std::printf("sale      no items; add one with: stampede item add\n");
   if (items.size() > shown) {
@@ -91,32 +84,32 @@ void print_sale(const json& status) {
   const json& log = status.at("log");
   std::printf("log       %s in %s segments   durable %s   pending %s\n",
               log.contains("bytes") ? mega_bytes(log.at("bytes")).c_str() : "-",
-              member(log, "segments").c_str(), member(log, "durable_lsn").c_str(),
+              text_of(log, "segments").c_str(), text_of(log, "durable_lsn").c_str(),
               grouped(log, "pending_commands").c_str());
   const json snapshot = log.value("snapshot", json());
   if (snapshot.is_object()) {
-    std::printf("snapshot  up to lsn %s   %s   %s ago\n", member(snapshot, "lsn").c_str(),
+    std::printf("snapshot  up to lsn %s   %s   %s ago\n", text_of(snapshot, "lsn").c_str(),
                 mega_bytes(snapshot.value("bytes", json())).c_str(),
                 clock_text(snapshot.value("age_s", json())).c_str());
   }
   for (const json& parked : log.value("parked", json::array())) {
     std::printf("parked    lsn %s   item %s is closed   %s   (stampede log retry)\n",
-                member(parked, "lsn").c_str(), member(parked, "item").c_str(),
-                member(parked, "why").c_str());
+                text_of(parked, "lsn").c_str(), text_of(parked, "item").c_str(),
+                text_of(parked, "why").c_str());
   }
   const json& database = status.at("database");
-  std::printf("database  %s   lag %s s   %s failed\n\n", member(database, "state").c_str(),
-              member(database, "lag_s").c_str(), member(database, "failed").c_str());
+  std::printf("database  %s   lag %s s   %s failed\n\n", text_of(database, "state").c_str(),
+              text_of(database, "lag_s").c_str(), text_of(database, "failed").c_str());
 }
 
 void print_nodes(const json& status) {
   std::printf("%-12s %-16s %-9s %8s %8s  %-9s %s\n", "NODE", "STATE", "UP", "RESTARTS", "PID",
               "HEARTBEAT", "LAST EXIT");
   for (const json& node : status.at("nodes")) {
-    std::printf("%-12s %-16s %-9s %8s %8s  %-9s %s%s\n", member(node, "node").c_str(),
-                member(node, "state").c_str(), clock_text(node.value("uptime_s", json())).c_str(),
-                member(node, "restarts").c_str(), member(node, "pid").c_str(),
-                heartbeat_text(node).c_str(), member(node, "last_exit").c_str(),
+    std::printf("%-12s %-16s %-9s %8s %8s  %-9s %s%s\n", text_of(node, "node").c_str(),
+                text_of(node, "state").c_str(), clock_text(node.value("uptime_s", json())).c_str(),
+                text_of(node, "restarts").c_str(), text_of(node, "pid").c_str(),
+                heartbeat_text(node).c_str(), text_of(node, "last_exit").c_str(),
                 replay_text(node).c_str());
   }
 }

@@ -14,7 +14,7 @@
 namespace stampede::tools {
 namespace {
 
-constexpr int kAskMs = 5000;
+constexpr int kStatusMs = 5000;
 
 double seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
@@ -46,7 +46,7 @@ std::map<std::string, double> system_cpu_seconds(const config::Config& config) {
   const auto note = [&](const std::string& name, long pid) {
     if (const auto cpu = pid > 0 ? cpu_seconds_of(pid) : std::nullopt) used[name] = *cpu;
   };
-  const auto answer = ask_admin_or_fail(config, {{"do", "status"}}, kAskMs);
+  const auto answer = ask_admin_or_fail(config, {{"do", "status"}}, kStatusMs);
   if (const auto* status = std::get_if<nlohmann::json>(&answer);
       status && status->contains("nodes"))
     for (const auto& node : status->at("nodes"))

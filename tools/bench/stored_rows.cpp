@@ -13,7 +13,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr int kAskMs = 5000;
+constexpr int kBooksMs = 5000;
 constexpr auto kLookEvery = milliseconds(20);
 constexpr auto kNothingNewFor = std::chrono::seconds(1);  // then the run's rows are counted
 constexpr auto kGiveUpAfter = std::chrono::seconds(60);   // without a new row
@@ -42,7 +42,7 @@ bool StoredRowsWatch::connect(std::string& problem) {
 
 // The backend counts orders that are confirmed and not stored yet, too.
 std::optional<std::uint64_t> StoredRowsWatch::orders_so_far() {
-  const auto answer = ask_admin_or_fail(config_, {{"do", "books"}}, kAskMs);
+  const auto answer = ask_admin_or_fail(config_, {{"do", "books"}}, kBooksMs);
   const auto* books = std::get_if<nlohmann::json>(&answer);
   if (books != nullptr && books->contains("confirmed")) {
     return books->value("confirmed", std::uint64_t{0});

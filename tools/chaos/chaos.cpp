@@ -12,8 +12,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::int64_t kBackMs = 60'000;
-
 void expect(const ToolOptions& options, const std::string& text) {
   std::fprintf(options.json ? stderr : stdout, "expected: %s\n", text.c_str());
   std::fflush(stdout);

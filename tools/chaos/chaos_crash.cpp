@@ -19,7 +19,6 @@ using nlohmann::json;
 
 constexpr std::int64_t kQuietMs = 500;     // so long without a crash: nudge
 constexpr std::int64_t kCrashMs = 60'000;  // then it is said that nothing passes the point
-constexpr std::int64_t kBackMs = 60'000;
 constexpr unsigned kNthMax = 5;
 
 class Crash {

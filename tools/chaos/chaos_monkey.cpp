@@ -20,7 +20,6 @@ using nlohmann::json;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr std::int64_t kBackMs = 60'000;
 constexpr std::array<const char*, 3> kBackendActors{"core", "log", "lane-1"};
 
 class Monkey {

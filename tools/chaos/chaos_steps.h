@@ -29,6 +29,8 @@ void require_dev(const config::Config& config);
 nlohmann::json chaos_node(const config::Config& config, const std::string& node);
 // Its process id; throws (exit 2 or 3) when there is no such node or it has no process.
 std::int64_t chaos_pid(const config::Config& config, const std::string& node);
+inline constexpr std::int64_t kBackMs = 60'000;  // for a node that was ended, replay included
+
 // Waits until it is ready in another process than `old_pid` (0: in any). False: not in time.
 bool await_ready(const config::Config& config, const std::string& node, std::int64_t old_pid,
                  std::int64_t wait_ms);

@@ -1,11 +1,11 @@
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <random>
 #include <unordered_map>
 #include <vector>
 
+#include "config/process/wall_clock.h"
 #include "storage/disk/posix_disk.h"
 #include "storage/line_form/command_text.h"
 #include "storage/log/log_segment.h"
@@ -237,8 +237,7 @@ Status write_log(const std::vector<ImportedBatch>& batches, const std::string& d
   std::random_device random;
   for (auto& byte : uuid) byte = static_cast<std::uint8_t>(random());
   storage::LogOptions options;
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  options.created_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+  options.created_ns = config::wall_ns();
   auto writer = storage::LogWriter::create(disk, dir, uuid, options);
   if (!writer) return writer.error();
   for (const ImportedBatch& batch : batches) {

@@ -14,7 +14,7 @@ using storage::CommandKind;
 using storage::Fate;
 using storage::FateTable;
 
-constexpr std::size_t kNamedMax = 20;  // of each sort, for people
+constexpr std::size_t kCommandsNamedMax = 20;  // of each sort, for people
 
 // What recovery does with a command: applies it, or skips it because it is done, or because a newer
 // command on the same item stands in for it.
@@ -79,20 +79,21 @@ void print_kinds(const Plan& plan, std::ostream& out) {
 }
 
 void print_more(std::size_t all, std::ostream& out) {
-  if (all > kNamedMax) out << "… and " << all - kNamedMax << " more (--json lists all)\n";
+  if (all > kCommandsNamedMax)
+    out << "… and " << all - kCommandsNamedMax << " more (--json lists all)\n";
 }
 
 void print_text(const FateTable& table, const Plan& plan, std::ostream& out) {
   out << "would apply " << plan.applied.size();
   print_kinds(plan, out);
   out << ", skip " << plan.skip_done << " done, skip " << plan.superseded.size() << " superseded\n";
-  for (std::size_t i = 0; i < plan.applied.size() && i < kNamedMax; ++i) {
+  for (std::size_t i = 0; i < plan.applied.size() && i < kCommandsNamedMax; ++i) {
     const bool failed = table.fate(plan.applied[i]) == Fate::failed;
     out << "apply " << name_and_id(table, plan.applied[i]) << (failed ? " (failed before)" : "")
         << '\n';
   }
   print_more(plan.applied.size(), out);
-  for (std::size_t i = 0; i < plan.superseded.size() && i < kNamedMax; ++i) {
+  for (std::size_t i = 0; i < plan.superseded.size() && i < kCommandsNamedMax; ++i) {
     const auto command = plan.superseded[i];
     const auto by = *table.skipped_for(command);
     out << "skip " << name_and_id(table, command) << ": superseded by " << table.id(by)

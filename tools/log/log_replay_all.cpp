@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "config/process/wall_clock.h"
 #include "storage/disk/posix_disk.h"
 #include "storage/log/log_segment.h"
 #include "storage/mysql/command_sql.h"
@@ -29,7 +30,7 @@ using storage::RecordType;
 using storage::RecordView;
 using storage::Status;
 
-constexpr std::size_t kNamedMax = 100;  // refused rows listed one by one
+constexpr std::size_t kRefusedNamedMax = 100;  // refused rows listed one by one
 constexpr std::chrono::milliseconds kFirstPause{5};
 constexpr std::chrono::milliseconds kLongestPause{500};
 constexpr std::chrono::seconds kPatience{30};  // with a database that is away
@@ -59,7 +60,7 @@ class PatientWriter {
       if (outcome) {
         rows += batch.orders.size() + batch.puts.size() + batch.amounts.size();
         for (const auto& failure : outcome->failures) {
-          if (++refused_count <= kNamedMax) refused.push_back(failure.message);
+          if (++refused_count <= kRefusedNamedMax) refused.push_back(failure.message);
         }
         return storage::Done{};
       }
@@ -195,11 +196,7 @@ class Applier final : public storage::LogVisitor {
 Status adopt_or_refuse(storage::Database& database, const storage::LogEnd& log) {
   const auto owner = database.log_uuid();
   if (!owner) return owner.error();
-  if (!*owner) {
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    return database.adopt(log.uuid,
-                          std::chrono::duration_cast<std::chrono::microseconds>(now).count());
-  }
+  if (!*owner) return database.adopt(log.uuid, config::wall_us());
   if (**owner != log.uuid) {
     return Error{Errc::corrupt, "the database belongs to log " + storage::to_text(**owner) +
                                     ", this is log " + storage::to_text(log.uuid) +

@@ -1,7 +1,7 @@
-#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "actors/backend/recovery/snapshot_builder.h"
+#include "config/process/wall_clock.h"
 #include "storage/disk/posix_disk.h"
 #include "storage/log/log_segment.h"
 #include "tools/log/log_files.h"
@@ -55,9 +55,7 @@ int run_log_snapshot(const ToolOptions& options, const std::string& given, std::
   const auto& backend = options.config.backend;
   actors::SnapshotOrder order;
   order.limits = {backend.orders_max, backend.rejections_max};
-  order.created_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                         std::chrono::system_clock::now().time_since_epoch())
-                         .count();
+  order.created_ns = config::wall_ns();
   const auto made = actors::make_snapshot(disk, *dir, order);
   if (!made) return report_error(err, made.error());
   return print_made(options, *made, out);

@@ -23,7 +23,7 @@ using storage::RecordView;
 using storage::Status;
 using storage::to_text;
 
-constexpr std::size_t kNamedMax = 100;  // violations listed one by one
+constexpr std::size_t kViolationsNamedMax = 100;  // violations listed one by one
 
 // Reads everything, and keeps what a report needs even when the reading ends at damage.
 class Checker final : public storage::LogVisitor {
@@ -63,7 +63,7 @@ class Checker final : public storage::LogVisitor {
   void decision(Lsn lsn) {
     if (first_ == 0) first_ = lsn;
     const bool same_epoch = storage::lsn_epoch(lsn) == storage::lsn_epoch(last_);
-    if (last_ != 0 && same_epoch && lsn != last_ + 1 && gaps_.size() < kNamedMax) {
+    if (last_ != 0 && same_epoch && lsn != last_ + 1 && gaps_.size() < kViolationsNamedMax) {
       gaps_.push_back("gap between lsn " + to_text(last_) + " and " + to_text(lsn));
     }
     last_ = lsn;
@@ -121,7 +121,7 @@ Report judge(const Checker& checker, const storage::Result<storage::LogEnd>& end
   for (FateTable::Index i = 0; i < table.size(); ++i) {
     const storage::Fate fate = table.fate(i);
     ++report.fates[static_cast<std::size_t>(fate)];
-    if (fate == storage::Fate::failed && report.count(fate) <= kNamedMax) {
+    if (fate == storage::Fate::failed && report.count(fate) <= kViolationsNamedMax) {
       report.violations.push_back(failed_text(checker, i));
     }
   }

@@ -16,7 +16,7 @@ namespace {
 // one.
 constexpr std::size_t kAdoptBytesMin = 4096;
 
-zmq_msg_t* raw(unsigned char* storage) {
+zmq_msg_t* message_at(unsigned char* storage) {
   return std::launder(reinterpret_cast<zmq_msg_t*>(storage));
 }
 
@@ -38,28 +38,28 @@ Frame::Frame() {
 
 Frame::Frame(std::string_view bytes) {
   if (zmq_msg_init_size(::new (storage_) zmq_msg_t, bytes.size()) != 0) throw std::bad_alloc();
-  if (!bytes.empty()) std::memcpy(zmq_msg_data(raw(storage_)), bytes.data(), bytes.size());
+  if (!bytes.empty()) std::memcpy(zmq_msg_data(message_at(storage_)), bytes.data(), bytes.size());
 }
 
 Frame::Frame(Frame&& other) noexcept {
   init_empty(storage_);
-  zmq_msg_move(raw(storage_), raw(other.storage_));
+  zmq_msg_move(message_at(storage_), message_at(other.storage_));
 }
 
 Frame& Frame::operator=(Frame&& other) noexcept {
-  if (this != &other) zmq_msg_move(raw(storage_), raw(other.storage_));
+  if (this != &other) zmq_msg_move(message_at(storage_), message_at(other.storage_));
   return *this;
 }
 
 Frame::~Frame() {
-  zmq_msg_close(raw(storage_));
+  zmq_msg_close(message_at(storage_));
 }
 
 Frame Frame::adopt(std::string&& bytes) {
   if (bytes.size() < kAdoptBytesMin) return Frame(std::string_view(bytes));
   auto owner = std::make_unique<std::string>(std::move(bytes));
   Frame frame;  // an empty zmq_msg_t holds nothing, so it may be initialised again
-  if (zmq_msg_init_data(raw(frame.storage_), owner->data(), owner->size(), &free_string,
+  if (zmq_msg_init_data(message_at(frame.storage_), owner->data(), owner->size(), &free_string,
                         owner.get()) != 0)
     throw std::bad_alloc();
   static_cast<void>(owner.release());
@@ -68,13 +68,13 @@ Frame Frame::adopt(std::string&& bytes) {
 
 Frame Frame::share() {
   Frame copy;
-  if (zmq_msg_copy(raw(copy.storage_), raw(storage_)) != 0)
+  if (zmq_msg_copy(message_at(copy.storage_), message_at(storage_)) != 0)
     throw std::runtime_error("a ZeroMQ message cannot be shared");
   return copy;
 }
 
 std::string_view Frame::bytes() const {
-  zmq_msg_t* message = raw(storage_);
+  zmq_msg_t* message = message_at(storage_);
   return {static_cast<const char*>(zmq_msg_data(message)), zmq_msg_size(message)};
 }
 

@@ -17,6 +17,8 @@
 
 namespace stampede::actors {
 
+inline constexpr Ms kCommandTimeout = 30'000;  // for an answer to an operator's command
+
 class CommandDesk {
  public:
   using Respond = std::function<void(const nlohmann::json& answer)>;

@@ -2,25 +2,19 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 
 #include "actors/http/http_head.h"
 #include "actors/webapp/http/http_form.h"
 #include "actors/webapp/http/http_json.h"
 #include "actors/webapp/http/http_replies.h"
 #include "config/process/version.h"
+#include "config/process/wall_clock.h"
 
 namespace stampede::actors {
 
 namespace {
 
 constexpr std::uint64_t kWaitMaxSeconds = 30;
-
-std::int64_t wall_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 HttpReply not_found() {
   return problem(404, "unknown_op", "there is nothing at this path");
@@ -272,9 +266,9 @@ HttpReply HttpGateway::reply_for(const Pending& pending, const HttpAnswer& answe
     case Route::show:
       return show_reply(answer);
     case Route::items:
-      return items_reply(answer, wall_ms());
+      return items_reply(answer, config::wall_ms());
     case Route::item:
-      return item_reply(answer, wall_ms());
+      return item_reply(answer, config::wall_ms());
     case Route::miaosha_order:
       return miaosha_order_reply(answer, pending.item);
     case Route::miaosha_result:
