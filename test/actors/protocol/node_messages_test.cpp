@@ -1,9 +1,10 @@
+#include "actors/protocol/node_messages.h"
+
 #include <doctest/doctest.h>
 
 #include <cstdint>
 #include <random>
 
-#include "actors/protocol/node_messages.h"
 #include "test/support/random_run.h"
 
 using namespace stampede::actors;

@@ -5,8 +5,8 @@
 #include <fstream>
 #include <random>
 
-#include "test/storage/commands/command_fixture.h"
 #include "storage/replay/fate_table.h"
+#include "test/storage/commands/command_fixture.h"
 #include "test/support/random_run.h"
 
 using namespace stampede::storage;

@@ -6,9 +6,9 @@
 #include <set>
 #include <tuple>
 
-#include "test/storage/commands/command_fixture.h"
 #include "storage/replay/fate_table.h"
 #include "storage/replay/replay.h"
+#include "test/storage/commands/command_fixture.h"
 #include "test/support/random_run.h"
 
 using namespace stampede::storage;

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <functional>
 
-#include "test/storage/commands/command_fixture.h"
 #include "storage/replay/fate_table.h"
+#include "test/storage/commands/command_fixture.h"
 
 using namespace stampede::storage;
 using namespace stampede::test;

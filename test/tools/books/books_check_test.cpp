@@ -6,10 +6,10 @@
 
 #include <string>
 
-#include "test/tools/books/ledger_script.h"
 #include "storage/mysql/database.h"
 #include "storage/mysql/migrations.h"
 #include "test/support/private_mariadb.h"
+#include "test/tools/books/ledger_script.h"
 
 using namespace stampede;
 using storage::CommandKind;

@@ -4,13 +4,13 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "test/tools/log/log_sample.h"
 #include "storage/disk/posix_disk.h"
 #include "storage/log/log_segment.h"
 #include "storage/mysql/database.h"
 #include "storage/mysql/migrations.h"
 #include "test/support/private_mariadb.h"
 #include "test/support/random_run.h"
+#include "test/tools/log/log_sample.h"
 #include "tools/log/log_tool.h"
 
 using namespace stampede;

@@ -8,10 +8,10 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "test/tools/log/log_sample.h"
 #include "storage/disk/posix_disk.h"
 #include "storage/log/log_segment.h"
 #include "test/support/random_run.h"
+#include "test/tools/log/log_sample.h"
 
 using namespace stampede;
 using namespace stampede::test;

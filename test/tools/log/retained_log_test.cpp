@@ -6,10 +6,10 @@
 #include <sstream>
 
 #include "actors/backend/recovery/snapshot_builder.h"
-#include "test/tools/log/log_sample.h"
 #include "storage/disk/posix_disk.h"
 #include "test/actors/backend/recovery/memory_rows.h"
 #include "test/actors/backend/recovery/random_backend.h"
+#include "test/tools/log/log_sample.h"
 #include "tools/books/ledger.h"
 #include "tools/log/log_beginning.h"
 #include "tools/log/log_tool.h"
