@@ -1,5 +1,5 @@
 // The one binary: nodes and tools are its subcommands (contract §8). Only this file and
-// tools/command_line/command_line.cpp know CLI11.
+// tools/command_line know CLI11.
 
 #include <unistd.h>
 

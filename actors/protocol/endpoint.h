@@ -12,7 +12,7 @@ namespace stampede::transport {
 // Offsets from net.port_base; also the order in which they are documented.
 enum class Channel : int {
   webapp_clients = 1,  // ROUTER, tcp; on this host also local_clients_endpoint()
-  webapp_news = 2,     // XPUB, always tcp
+  webapp_news = 2,     // XPUB, tcp
   requests_in = 11,    // broker PULL <- webapps
   requests_out = 12,   // broker PUSH -> backend
   results_in = 13,     // broker PULL <- backend

@@ -7,8 +7,10 @@
 // Checks of an order, in this order, so that a refused one changes nothing: known request id ->
 // closed item -> item -> qty -> limit -> stock.
 //
-// Memory: an item about 90 bytes and its name, a confirmed order at most 64 (a 40-byte entry and 12
-// to 24 bytes of index), a remembered rejection the same.
+// Memory: an item 80 to 92 bytes and its name (a 64-byte entry, 12 to 24 bytes of index, its place
+// among the ids; a whole backend measures 130, for the projection keeps its newest change, too), a
+// confirmed order at most 64 (a 40-byte entry and 12 to 24 of index), a remembered rejection the
+// same.
 
 #include <cstdint>
 #include <optional>

@@ -129,7 +129,7 @@ std::vector<Key> net_keys() {
       text<&Config::net, &Net::mode>(
           "net.mode", "word", is_mode, "\"ipc\" or \"tcp\"",
           "How the nodes talk to each other: unix sockets under `<run>/sock`, or tcp on "
-          "`net.bind`. Clients always use tcp."),
+          "`net.bind`. Clients use tcp, and on this host also `<run>/sock/clients-<k>`."),
       text<&Config::net, &Net::bind>(
           "net.bind", "IPv4 address", is_host_address,
           "127.x.y.z, or, with curve.key_file and curve.allow_file, another IPv4 address of this "
@@ -198,7 +198,7 @@ std::vector<Key> backend_keys() {
           "The newest rejections remembered; an older request id may be decided anew."),
       number<&Config::backend, &Backend::orders_ahead_max>(
           "backend.orders_ahead_max", "orders", 0, 1000 * kMillion,
-          "Memory for so many orders more, about 250 bytes each, is made while nothing else is to "
+          "Memory for so many orders more, about 210 bytes each, is made while nothing else is to "
           "be done: as many as a sale's first rush, which then waits for none. 0: none is."),
   };
 }
@@ -249,7 +249,8 @@ std::vector<Key> db_keys() {
           "Parallel connections that write orders; more helps while the database waits for disks."),
       number<&Config::db, &Db::batch_rows_max>(
           "db.batch_rows_max", "rows", 1, 9000,
-          "Order rows in one transaction. Bounded by MySQL's 65,535 placeholders in a statement."),
+          "Order rows in one transaction. More cost the database less; a statement that grows too "
+          "large for a server is cut in two by itself."),
   };
 }
 

@@ -49,7 +49,7 @@ struct LaneBatch {
 
 enum class RowKind : std::uint8_t { order = 1, put = 2, amount = 3 };
 
-// A row that the database refuses for good. The command stays owed (contract.md §7) and is an
+// A row that the database refuses for good. The command stays owed (contract §7) and is an
 // alarm: `message` names the row, what differs or what the server said.
 struct RowFailure {
   RowKind kind = RowKind::order;

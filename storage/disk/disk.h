@@ -8,7 +8,7 @@
 // file system paths; all files of one log lie in one directory.
 // Threads: a Disk may be called from several threads as long as they name different files; an
 // AppendFile belongs to one thread at a time. All calls block, write_at() too: PosixDisk hands
-// whole segments to the disk past the page cache where it can (append_file_posix.h), so a write
+// whole segments to the disk past the page cache where it can (posix_file.h), so a write
 // returns when the disk has taken the bytes, and what was written is read from the disk, not from
 // memory.
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// The line form of the log (contract.md §7): what `stampede log dump` prints and
+// The line form of the log (contract §7): what `stampede log dump` prints and
 // `stampede log import-text` reads.
 //
 //   TIME pid=N tid=N lsn=E.C : [EMIT]Name={…}/DELIMITER/Name={…}/EOL/

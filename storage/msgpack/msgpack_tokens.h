@@ -1,9 +1,9 @@
 #pragma once
 
 // A msgpack value from a stranger, flattened into a list of tokens: no allocation from declared
-// lengths, bounded depth and count, only nil, bool, int, str, bin, array and map. The codecs of
-// commands (storage/commands/command), node messages (actors/protocol/node_messages) and clients
-// (actors/protocol/sf1) read these tokens by position. Built on msgpack-c's visitor.
+// lengths, bounded depth and count, only nil, bool, int, str, bin, array and map. For the messages
+// between the nodes that are neither orders nor answers (actors/protocol/node_messages_reader);
+// msgpack_cursor reads those, commands and SF1. Built on msgpack-c's visitor.
 
 #include <cstddef>
 #include <cstdint>

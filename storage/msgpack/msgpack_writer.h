@@ -1,7 +1,7 @@
 #pragma once
 
-// Writes msgpack to the end of a string, in the shortest form of every value, through room that is
-// made once: for what is encoded for every order. Thread-compatible.
+// Writes msgpack to the end of a string or a ByteBuffer, in the shortest form of every value,
+// through room that is made once: for what is encoded for every order. Thread-compatible.
 
 #include <bit>
 #include <cstddef>

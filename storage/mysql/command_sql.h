@@ -1,6 +1,6 @@
 #pragma once
 
-// Applies commands to MySQL: one lane batch, one transaction (contract.md §6), and decides which
+// Applies commands to MySQL: one lane batch, one transaction (contract §6), and decides which
 // command is executed, which has failed, and what has to be tried again.
 
 #include <cstdint>

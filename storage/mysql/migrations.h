@@ -1,7 +1,8 @@
 #pragma once
 
-// The schema, step by step. The steps are the files storage/migrations/NNN_name.up.sql, embedded
-// into the program when it is built; `stampede migrate up` applies what is missing.
+// The schema, step by step. The steps are the files storage/migrations/*.up.sql, by the number that
+// begins their names, embedded into the program when it is built; `stampede migrate up` applies
+// what is missing.
 
 #include <span>
 #include <string>

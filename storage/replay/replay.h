@@ -73,8 +73,8 @@ class ReplayFold {
   Status emit(Lsn lsn, std::string_view payload, const std::vector<Command>& set);
 
   [[nodiscard]] ReplayCounts counts() const;
-  // --- snapshots: what is owed, and the numbers of the log so far (its own fields of a summary)
-  // ---
+
+  // Snapshots: what is owed, and the numbers of the log so far (its own fields of a summary).
   void count(SnapshotSummary& summary) const;
   void save(SnapshotSink& sink) const;
   // Into a new fold: the summary first, then the blocks of its three sections, copying payloads.

@@ -114,8 +114,7 @@ bool parse(const std::vector<std::string>& words, Arguments& arguments) {
   return true;
 }
 
-// --- shared between the processes
-// -----------------------------------------------------------------
+// --- shared between the processes ----------------------------------------------------------------
 
 struct Failure {
   std::uint64_t seed;
@@ -225,8 +224,7 @@ void run_workers(Shared& shared, const Arguments& arguments) {
   }
 }
 
-// --- reports
-// --------------------------------------------------------------------------------------
+// --- reports -------------------------------------------------------------------------------------
 
 // In a process of its own: 0 when the seed runs through.
 bool fails_within(std::uint64_t seed, RunOptions options, std::uint64_t steps) {

@@ -93,8 +93,7 @@ std::int64_t World::wall_us() {
   return kWallStart + queue.now() + clock_offset_;
 }
 
-// --- what the backend tells
-// -----------------------------------------------------------------------
+// --- what the backend tells ----------------------------------------------------------------------
 
 void World::on_recovered(const actors::RecoveredLog& recovered) {
   ++result_.recoveries;
@@ -151,8 +150,7 @@ void World::on_control_answer(std::uint64_t serial, Lsn lsn, const std::string& 
   deliver([this, serial, lsn, body] { operator_.on_answer(serial, lsn, body); });
 }
 
-// --- the network
-// ----------------------------------------------------------------------------------
+// --- the network ---------------------------------------------------------------------------------
 
 // Dropped, delayed, delivered twice.
 template <class F>

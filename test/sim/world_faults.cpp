@@ -16,8 +16,7 @@ constexpr std::int64_t kYears12 = 12 * 8766 * kHour;
 
 }  // namespace
 
-// --- beginning
-// ------------------------------------------------------------------------------------
+// --- beginning -----------------------------------------------------------------------------------
 
 void World::start_broker() {
   broker_ = std::make_shared<BrokerProcess>(*this, 1000 + next_instance_++);
@@ -83,8 +82,7 @@ void World::backend_exit(int code, const std::string& why) {
   start_backend(kWaitForDatabase);
 }
 
-// --- ending
-// ---------------------------------------------------------------------------------------
+// --- ending --------------------------------------------------------------------------------------
 
 void World::end_backend(End how, const char* why) {
   trace.note(how == End::kill ? "backend killed" : "power cut");
@@ -133,8 +131,7 @@ void World::run_zombie(std::shared_ptr<LaneThread> zombie, int times) {
   });
 }
 
-// --- when
-// -----------------------------------------------------------------------------------------
+// --- when ----------------------------------------------------------------------------------------
 
 template <class F>
 void World::again(Time Plan::*every, F&& action) {

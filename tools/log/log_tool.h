@@ -1,6 +1,6 @@
 #pragma once
 
-// `stampede log …` (contract.md §7): reading, judging, applying and importing a command log. Block;
+// `stampede log …` (contract §7): reading, judging, applying and importing a command log. Block;
 // one thread. Results go to `out`, everything else to `err`. Return the process's exit code.
 //
 // dump, verify and replay --dry-run change nothing, take no lock and need no database; they may

@@ -28,7 +28,7 @@ struct ResultMessage {
   std::string body;
 };
 
-// The answer to a control request, in the body form of messages.h (one entry).
+// The answer to a control request, in the body form of node_messages.h (one entry).
 struct ControlAnswer {
   std::uint64_t number = 0;
   Lsn lsn = 0;  // of the decision, 0 when nothing was decided

@@ -4,8 +4,8 @@
 //
 // OrderInserts go to any free lane as whole log appends, in lsn order. Item commands are absolute,
 // so only an item's newest one is written (the ones left out are OPTM); one item's commands always
-// go to lane(item). A lane writes item commands when no inserts wait, or after kBatchesBetweenItems
-// insert batches.
+// go to lane(item). A lane writes item commands when no inserts wait, or after
+// ProjectionLimits::batches_between_items insert batches.
 
 #include <cstdint>
 #include <deque>

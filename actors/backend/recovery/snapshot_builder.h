@@ -5,8 +5,8 @@
 // the core that is at work, so the sale is not stopped, and the same code serves recovery, the
 // tools and a simulator: no clock, thread or randomness in here.
 //
-// All of it blocks on the disk; one thread. Memory: a second OrderBook (56 bytes for each confirmed
-// order and more for the rest, see order_book.h), what is owed, and one segment.
+// All of it blocks on the disk; one thread. Memory: a second OrderBook (at most 64 bytes for each
+// confirmed order, and more for the rest: order_book.h), what is owed, and one segment.
 
 #include <cstdint>
 #include <functional>

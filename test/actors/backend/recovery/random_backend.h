@@ -22,7 +22,7 @@ namespace stampede::test {
 inline const std::string kLogDir = "/log";
 inline constexpr actors::LogUuid kLogUuid = {9, 8, 7, 6, 5, 4, 3, 2, 1};
 
-// What the database has, as contract.md §6 writes it.
+// What the database has, as contract §6 writes it.
 struct MemoryTables {
   struct Order {
     std::string request_id;
