@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <random>
 
+#include "test/support/hex_text.h"
 #include "test/support/random_run.h"
 
 using namespace stampede::actors;
+using stampede::test::hex_of;
 
 TEST_CASE("a request is the same in a string and in a buffer") {
   std::string text;
@@ -71,6 +73,40 @@ TEST_CASE("results come back as they were sent") {
   CHECK(result.items[0].max_qty == 7);
   REQUIRE(reader.next(result));
   CHECK(result.changed);
+}
+
+TEST_CASE("the bytes of what speaks of an item") {
+  const ItemRow row{7, "Phone 名", 1999, 300'000, 299'998, (Lsn{1} << 40) + 7, 2, 5};
+  const std::string row_bytes =
+      "98"
+      "07a950686f6e6520e5908d"
+      "cd07cf"
+      "ce000493e0"
+      "ce000493de"
+      "cf0000010000000007"
+      "0205";
+  std::string body;
+  SUBCASE("a request to put it for sale") {
+    append_request(body,
+                   {RequestKind::item_put, "put-1", 7, {}, 0, "Phone 名", 1999, 300'000, 2, 5});
+    CHECK(hex_of(body) == "9804a57075742d3107a950686f6e6520e5908dcd07cfce000493e00205");
+  }
+  SUBCASE("a request for less stock") {
+    append_request(body, {RequestKind::stock_change, "s-1", 7, {}, 0, {}, 0, -300, 0, 0});
+    CHECK(hex_of(body) == "9405a3732d3107d1fed4");
+  }
+  SUBCASE("its row") {
+    append_item_row(body, row);
+    CHECK(hex_of(body) == row_bytes);
+  }
+  SUBCASE("a page") {
+    append_items(body, {row}, 9);
+    CHECK(hex_of(body) == "93030991" + row_bytes);
+  }
+  SUBCASE("the answer to a change") {
+    append_item_changed(body, true, row);
+    CHECK(hex_of(body) == "930401" + row_bytes);
+  }
 }
 
 TEST_CASE("answers to a run of orders take the bytes of one, and come back one by one") {

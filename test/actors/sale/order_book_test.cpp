@@ -216,6 +216,39 @@ TEST_CASE_FIXTURE(BookTest, "an item that only a parked record speaks of is ther
   CHECK(order("b", 1, "ann").error == Code::internal);
 }
 
+TEST_CASE_FIXTURE(BookTest, "what a repeat of an item's change must have in common with it") {
+  const auto put_of = [&](std::string_view name, std::uint32_t limit) {
+    return book.decide_item_put({RequestKind::item_put, "p", 1, {}, 0, name, 999, 10, limit, 5})
+        .put.content_hash;
+  };
+  CHECK(put_of("Phone", 0) == 375866502795202825U);
+  CHECK(put_of("Phone", 2) == 5495138295165144740U);
+  CHECK(put_of("名", 0) == 3462904315407142315U);
+  const Request change{RequestKind::stock_change, "s", 1, {}, 0, {}, 0, -5, 0, 0};
+  put(1, 10);
+  CHECK(book.decide_stock_change(change).put.content_hash == 17954789997077658817U);
+}
+
+TEST_CASE_FIXTURE(BookTest, "a term out of its bounds is named") {
+  const auto wrong = [&](std::string_view name, std::int64_t price, std::int64_t total,
+                         std::uint32_t limit, std::uint32_t max) {
+    const auto decision = book.decide_item_put(
+        {RequestKind::item_put, "p", 1, {}, 0, name, price, total, limit, max});
+    return decision.error == Code::bad_request ? std::string(decision.field) : std::string();
+  };
+  const std::string longest(kItemNameBytesMax, 'n');
+  CHECK(wrong(longest, INT64_MAX, kStockMax, 1'000'000'000, kQtyMax).empty());
+  CHECK(wrong("n", 0, 0, 0, 1).empty());
+  CHECK(wrong("", -1, -1, 0, 0) == "name");
+  CHECK(wrong(longest + "n", 0, 0, 0, 1) == "name");
+  CHECK(wrong("n", -1, -1, 0, 0) == "price_cents");
+  CHECK(wrong("n", 0, -1, 0, 0) == "total");
+  CHECK(wrong("n", 0, kStockMax + 1, 0, 1) == "total");
+  CHECK(wrong("n", 0, 0, 1'000'000'001, 1) == "limit_per_user");
+  CHECK(wrong("n", 0, 0, 0, 0) == "max_qty");
+  CHECK(wrong("n", 0, 0, 0, kQtyMax + 1) == "max_qty");
+}
+
 TEST_CASE_FIXTURE(BookTest, "pages list the items in order of their ids") {
   for (const std::uint64_t id : {7, 3, 9, 1}) put(id, 1);
   std::vector<ItemRow> rows;

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "test/storage/commands/command_fixture.h"
+#include "test/support/hex_text.h"
 #include "test/support/random_run.h"
 
 using namespace stampede::storage;
@@ -100,6 +101,22 @@ TEST_CASE("command: an item's set keeps extreme values and the empty name") {
   CHECK(put.max_qty == 0);
   CHECK(put.content_hash == kU64);
   CHECK(set[1].amount.amount == kHigh);
+}
+
+TEST_CASE("command: the bytes of an item's set") {
+  std::string payload;
+  encode_item_set(payload, {"put-1", 7, "Phone 名", 1999, 300'000, 2, 5, 0xfeedfacecafebeefULL},
+                  {7, 299'998});
+  CHECK(hex_of(payload) ==
+        "92"
+        "9903a57075742d3107a950686f6e6520e5908dcd07cfce000493e00205cffeedfacecafebeef"
+        "930207ce000493de");
+  Command imported = put_of(7);
+  imported.id_text = "own-id";
+  imported.missing = (1U << 3) | (1U << 5);  // name, total
+  payload.clear();
+  encode_command_set(payload, {imported});
+  CHECK(hex_of(payload) == "919a03a17007c0cd4dbcc00005cdfeeda66f776e2d6964");
 }
 
 TEST_CASE("command: any shape of set is encoded as the fixed shapes are") {

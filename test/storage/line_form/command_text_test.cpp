@@ -61,6 +61,22 @@ TEST_CASE("text: the contract's own lines are printed and read back") {
   CHECK(back.commands[1].command.amount.amount == 112597);
 }
 
+TEST_CASE("text: an item's command is printed and read back") {
+  const std::string text =
+      R"(ItemPut={"id":"1.1.0","request_id":"p","item":7,"name":"Phone","price_cents":19900,)"
+      R"("total":100,"limit_per_user":0,"max_qty":5,"content_hash":"000000000000feed"})";
+  CHECK(printed(put_of(7), "1.1.0") == text);
+  const TextLine back = parsed(kHeader + "[EMIT]" + text + "/EOL/");
+  CHECK(back.commands.at(0).command.missing == 0);
+  CHECK(printed(back.commands.at(0).command, "1.1.0") == text);
+  const auto lacking = parsed(kHeader + R"([EMIT]ItemPut={"id":"x","item":7,"max_qty":5}/EOL/)");
+  CHECK(lacking.commands.at(0).command.missing == 0b1'0111'1010);
+  CHECK(error_of(kHeader + R"([EMIT]ItemPut={"id":"x","item":7,"max_qty":-1}/EOL/)") ==
+        R"(column 92: "max_qty" is an integer from 0 to 4294967295)");
+  CHECK(error_of(kHeader + R"([EMIT]ItemPut={"id":"x","item":7,"price":1}/EOL/)") ==
+        R"(column 92: "price" is no argument of this command)");
+}
+
 TEST_CASE("text: outcomes name their command, and what belongs to them") {
   const auto exec = parsed(kHeader + R"([EXEC]OrderInsert={"id":"1.187402.0"}/EOL/)");
   CHECK(exec.type == RecordType::exec);

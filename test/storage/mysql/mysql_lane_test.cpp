@@ -110,7 +110,11 @@ TEST_CASE_FIXTURE(MysqlFixture, "the same lsn with another amount or put is a fa
   const auto failures = applied(lane, Batch().put(1, "b", lsn(4)).amount(1, 11, lsn(4)));
   REQUIRE(failures.size() == 2);
   CHECK(failures[0].kind == RowKind::put);
-  CHECK(failures[0].message.find("ItemPut 1.4 (item 1)") != std::string::npos);
+  CHECK(failures[0].message ==
+        "ALARM: ItemPut 1.4 (item 1): the row holds other content under lsn 1.4: "
+        "name='a' price_cents=1250 total=100 limit_per_user=2 max_qty=5; "
+        "sent name='b' price_cents=1250 total=100 limit_per_user=2 max_qty=5. "
+        "Nothing was changed; find out who else writes to this database");
   CHECK(failures[1].kind == RowKind::amount);
   CHECK(failures[1].message.find("amount=10") != std::string::npos);
   CHECK(sql("SELECT name,amount FROM item") == "a\t10");

@@ -67,6 +67,28 @@ TEST_CASE("a large batch becomes several statements below the packet limit") {
   CHECK(statements == 4);
 }
 
+TEST_CASE("the statements of an item") {
+  LaneBatch batch;
+  batch.puts.push_back({7, "Phone", 1999, 300'000, 2, 5, 70});
+  batch.puts.push_back({8, "名", 0, 1, 0, 1, 71});
+  std::string sql;
+  CHECK(append_put_upsert(sql, batch, 0, 2) == 2);
+  CHECK(sql ==
+        "INSERT INTO item(id,name,price_cents,total,limit_per_user,max_qty,put_lsn) VALUES"
+        "(7,'Phone',1999,300000,2,5,70),(8,x'e5908d',0,1,0,1,71)"
+        " ON DUPLICATE KEY UPDATE name=IF(VALUES(put_lsn)>put_lsn,VALUES(name),name),"
+        "price_cents=IF(VALUES(put_lsn)>put_lsn,VALUES(price_cents),price_cents),"
+        "total=IF(VALUES(put_lsn)>put_lsn,VALUES(total),total),"
+        "limit_per_user=IF(VALUES(put_lsn)>put_lsn,VALUES(limit_per_user),limit_per_user),"
+        "max_qty=IF(VALUES(put_lsn)>put_lsn,VALUES(max_qty),max_qty),"
+        "put_lsn=GREATEST(put_lsn,VALUES(put_lsn))");
+  sql.clear();
+  append_put_select(sql, batch, 0, 2);
+  CHECK(sql ==
+        "SELECT id,put_lsn,name,price_cents,total,limit_per_user,max_qty FROM item "
+        "WHERE id IN (7,8)");
+}
+
 TEST_CASE("the lane's statement holds the fence") {
   std::string sql;
   append_lane_update(sql, 77, 2, 9);

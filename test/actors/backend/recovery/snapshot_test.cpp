@@ -4,6 +4,7 @@
 #include "storage/snapshot/snapshot_entries.h"
 #include "test/actors/backend/recovery/random_backend.h"
 #include "test/support/forgetful_disk.h"
+#include "test/support/hex_text.h"
 #include "test/support/random_run.h"
 
 using namespace stampede;
@@ -339,4 +340,34 @@ TEST_CASE(
     ++known;
   }
   CHECK(known > 50);
+}
+
+TEST_CASE("the bytes of an item in a snapshot") {
+  storage::SnapshotItem item;
+  item.id = 7;
+  item.name = "Phone 名";
+  item.price_cents = 1999;
+  item.total = 300'000;
+  item.amount = 299'998;
+  item.put_lsn = storage::make_lsn(1, 7);
+  item.lsn = storage::make_lsn(1, 9);
+  item.limit_per_user = 2;
+  item.max_qty = 5;
+  storage::EntryWriter writer;
+  const std::string bytes(encode(writer, item));
+  CHECK(hex_of(bytes) ==
+        "0700000000000000"
+        "cf07000000000000"
+        "e093040000000000"
+        "de93040000000000"
+        "0700000000010000"
+        "0900000000010000"
+        "02000000"
+        "0500"
+        "0900"
+        "50686f6e6520e5908d");
+  storage::EntryReader reader(bytes);
+  storage::SnapshotItem back;
+  REQUIRE(decode(reader, back));
+  CHECK(std::string(encode(writer, back)) == bytes);
 }

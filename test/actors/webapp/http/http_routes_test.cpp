@@ -262,6 +262,9 @@ TEST_CASE("items are listed in pages and shown one by one") {
   answer.kind = ReplyKind::items;
   const ItemRow row{7, "lamp \"x\"\n", 1999, 100, 98, 5, 0, 5};
   answer.text = items_members({row, row}, 9);
+  CHECK(items_members({row}, std::nullopt) ==
+        R"("items":[{"item":7,"name":"lamp \"x\"\u000a","price_cents":1999,"total":100,)"
+        R"("left":98,"seq":"5","state":"open"}])");
   const auto body = json::parse(routes.answer(asked, answer).body);
   CHECK(body.at("items").size() == 2);
   CHECK(body.at("items")[0].at("name") == "lamp \"x\"\n");

@@ -1,0 +1,75 @@
+// The flags of `stampede item add`, as they are shown and checked.
+
+#include <doctest/doctest.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "tools/command_line/command_line.h"
+
+using namespace stampede::tools;
+
+namespace {
+
+constexpr auto kWrongName = "--name: a name is 1 to 500 bytes of UTF-8 without control characters";
+
+std::string error_of(std::vector<std::string> flags) {
+  CLI::App app;
+  Command chosen;
+  CommandLine line(app, chosen);
+  flags.insert(flags.begin(), {"item", "add", "7"});
+  std::reverse(flags.begin(), flags.end());
+  try {
+    app.parse(flags);
+  } catch (const CLI::Error& error) {
+    return error.what();
+  }
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("the flags of an item are shown with bounds and defaults") {
+  CLI::App app("", "stampede");
+  Command chosen;
+  CommandLine line(app, chosen);
+  const std::string help = app.get_subcommand("item")->get_subcommand("add")->help();
+  CHECK(help.substr(help.find("  --name")) ==
+        "  --name TEXT REQUIRED        Name, 1 to 500 bytes of UTF-8\n"
+        "  --stock INT:INT in [0 - 1000000000000] REQUIRED\n"
+        "                              Units for sale\n"
+        "  --price-cents INT:INT in [0 - 1000000000000]=0\n"
+        "                              Price of one unit\n"
+        "  --limit-per-user UINT:UINT in [0 - 1000000]=0\n"
+        "                              Units one user may buy; 0: no limit\n"
+        "  --max-qty UINT:UINT in [1 - 1000]=5\n"
+        "                              Units in one order\n"
+        "  --request-id TEXT           The same id again does nothing twice\n\n");
+}
+
+TEST_CASE("flags out of bounds are refused") {
+  const std::vector<std::string> least{"--name", "Phone", "--stock", "0"};
+  CHECK(error_of(least).empty());
+  CHECK(error_of({"--stock", "1"}) == "--name is required");
+  CHECK(error_of({"--name", "Phone"}) == "--stock is required");
+  const auto with = [&](const std::string& flag, const std::string& value) {
+    auto flags = least;
+    flags.insert(flags.end(), {flag, value});
+    return error_of(flags);
+  };
+  CHECK(with("--price-cents", "1000000000000").empty());
+  CHECK(with("--price-cents", "1000000000001") ==
+        "--price-cents: Value 1000000000001 not in range 0 to 1000000000000");
+  CHECK(with("--limit-per-user", "1000000").empty());
+  CHECK(with("--limit-per-user", "1000001") ==
+        "--limit-per-user: Value 1000001 not in range 0 to 1000000");
+  CHECK(with("--max-qty", "1000").empty());
+  CHECK(with("--max-qty", "0") == "--max-qty: Value 0 not in range 1 to 1000");
+  CHECK(with("--max-qty", "x") == "--max-qty: Value x not in range 1 to 1000");
+  CHECK(error_of({"--name", "line\nbreak", "--stock", "1"}) == kWrongName);
+  CHECK(error_of({"--name", "", "--stock", "1"}) == kWrongName);
+  CHECK(error_of({"--name", "n", "--stock", "1000000000001"}) ==
+        "--stock: Value 1000000000001 not in range 0 to 1000000000000");
+}
