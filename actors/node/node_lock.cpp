@@ -20,15 +20,16 @@ using std::chrono::steady_clock;
 
 std::optional<LockHolder> read_holder(const std::filesystem::path& file) {
   std::ifstream in(file);
-  const auto json = nlohmann::json::parse(in, nullptr, false);
-  if (!json.is_object()) return std::nullopt;
+  const auto holder_json = nlohmann::json::parse(in, nullptr, false);
+  if (!holder_json.is_object()) return std::nullopt;
   for (const char* member : {"pid", "start", "instance"}) {
-    if (!json.contains(member) || !json.at(member).is_number_unsigned()) return std::nullopt;
+    if (!holder_json.contains(member) || !holder_json.at(member).is_number_unsigned())
+      return std::nullopt;
   }
   LockHolder holder;
-  holder.process.pid = json.at("pid").get<pid_t>();
-  holder.process.start_time = json.at("start").get<std::uint64_t>();
-  holder.instance = json.at("instance").get<std::uint64_t>();
+  holder.process.pid = holder_json.at("pid").get<pid_t>();
+  holder.process.start_time = holder_json.at("start").get<std::uint64_t>();
+  holder.instance = holder_json.at("instance").get<std::uint64_t>();
   const auto start = start_time_of(holder.process.pid);
   if (!start || *start != holder.process.start_time) return std::nullopt;
   return holder;
@@ -76,10 +77,10 @@ std::variant<NodeLock, std::string> NodeLock::take(const std::filesystem::path& 
     }
     std::this_thread::sleep_for(milliseconds(10));
   }
-  const nlohmann::json json = {{"pid", ::getpid()},
-                               {"start", start_time_of(::getpid()).value_or(0)},
-                               {"instance", instance}};
-  const std::string text = json.dump() + "\n";
+  const nlohmann::json holder_json = {{"pid", ::getpid()},
+                                      {"start", start_time_of(::getpid()).value_or(0)},
+                                      {"instance", instance}};
+  const std::string text = holder_json.dump() + "\n";
   if (::ftruncate(fd, 0) != 0 ||
       ::pwrite(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
     ::close(fd);

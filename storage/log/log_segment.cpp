@@ -19,19 +19,19 @@ constexpr std::size_t kNameBytes = 2 * kNameDigits + 1 + kSegmentSuffix.size();
 
 // Offsets in a segment header; log_format.md.
 enum : std::size_t {
-  kAtMajor = 8,
-  kAtMinor = 10,
-  kAtHeaderLen = 12,
-  kAtUuid = 16,
-  kAtNodeUuid = 32,
-  kAtEpoch = 48,
-  kAtSegNo = 56,
-  kAtFirstBatch = 64,
-  kAtFirstLsn = 72,
-  kAtLastCrc = 80,
-  kAtPrevEnd = 88,
-  kAtCreated = 96,
-  kAtCrc = kSegmentHeaderBytes - 4,
+  kHeadAtMajor = 8,
+  kHeadAtMinor = 10,
+  kHeadAtHeaderLen = 12,
+  kHeadAtUuid = 16,
+  kHeadAtNodeUuid = 32,
+  kHeadAtEpoch = 48,
+  kHeadAtSegNo = 56,
+  kHeadAtFirstBatch = 64,
+  kHeadAtFirstLsn = 72,
+  kHeadAtLastCrc = 80,
+  kHeadAtPrevEnd = 88,
+  kHeadAtCreated = 96,
+  kHeadAtCrc = kSegmentHeaderBytes - 4,
 };
 
 void put_hex16(char* digits, std::uint64_t number) {
@@ -53,19 +53,19 @@ std::string to_text(const LogUuid& uuid) {
 std::string encode_header(const SegmentHeader& header) {
   std::string bytes(kSegmentHeaderBytes, '\0');
   std::memcpy(bytes.data(), kMagic.data(), kMagic.size());
-  put(bytes, kAtMajor, kFormatMajor);
-  put(bytes, kAtMinor, kFormatMinor);
-  put(bytes, kAtHeaderLen, kSegmentHeaderBytes);
-  put(bytes, kAtUuid, header.uuid);
-  put(bytes, kAtNodeUuid, header.node_uuid);
-  put(bytes, kAtEpoch, header.chain.epoch);
-  put(bytes, kAtSegNo, header.seg_no);
-  put(bytes, kAtFirstBatch, header.chain.next_batch);
-  put(bytes, kAtFirstLsn, header.chain.next_lsn);
-  put(bytes, kAtLastCrc, header.chain.last_crc);
-  put(bytes, kAtPrevEnd, header.prev_end);
-  put(bytes, kAtCreated, header.created_ns);
-  put(bytes, kAtCrc, crc32c(std::string_view(bytes).substr(0, kAtCrc)));
+  put(bytes, kHeadAtMajor, kFormatMajor);
+  put(bytes, kHeadAtMinor, kFormatMinor);
+  put(bytes, kHeadAtHeaderLen, kSegmentHeaderBytes);
+  put(bytes, kHeadAtUuid, header.uuid);
+  put(bytes, kHeadAtNodeUuid, header.node_uuid);
+  put(bytes, kHeadAtEpoch, header.chain.epoch);
+  put(bytes, kHeadAtSegNo, header.seg_no);
+  put(bytes, kHeadAtFirstBatch, header.chain.next_batch);
+  put(bytes, kHeadAtFirstLsn, header.chain.next_lsn);
+  put(bytes, kHeadAtLastCrc, header.chain.last_crc);
+  put(bytes, kHeadAtPrevEnd, header.prev_end);
+  put(bytes, kHeadAtCreated, header.created_ns);
+  put(bytes, kHeadAtCrc, crc32c(std::string_view(bytes).substr(0, kHeadAtCrc)));
   return bytes;
 }
 
@@ -73,28 +73,28 @@ Result<SegmentHeader> decode_header(std::string_view bytes) {
   if (bytes.size() < kSegmentHeaderBytes) return Error{Errc::corrupt, "segment header cut short"};
   // The CRC comes first: a damaged version number must not look like a newer program's log. Every
   // version keeps the CRC in this place.
-  if (crc32c(bytes.substr(0, kAtCrc)) != get<std::uint32_t>(bytes, kAtCrc) &&
+  if (crc32c(bytes.substr(0, kHeadAtCrc)) != get<std::uint32_t>(bytes, kHeadAtCrc) &&
       !config::mutation("header_unchecked")) {
     return Error{Errc::corrupt, "segment header checksum does not match"};
   }
   if (bytes.substr(0, kMagic.size()) != kMagic) return Error{Errc::corrupt, "no log segment"};
-  const auto major = get<std::uint16_t>(bytes, kAtMajor);
+  const auto major = get<std::uint16_t>(bytes, kHeadAtMajor);
   if (major != kFormatMajor) {
     return Error{Errc::version, "log format " + std::to_string(major) + ", this program reads " +
                                     std::to_string(kFormatMajor)};
   }
-  if (get<std::uint32_t>(bytes, kAtHeaderLen) != kSegmentHeaderBytes) {
+  if (get<std::uint32_t>(bytes, kHeadAtHeaderLen) != kSegmentHeaderBytes) {
     return Error{Errc::corrupt, "segment header length is wrong"};
   }
-  return SegmentHeader{.uuid = get<LogUuid>(bytes, kAtUuid),
-                       .node_uuid = get<LogUuid>(bytes, kAtNodeUuid),
-                       .seg_no = get<std::uint64_t>(bytes, kAtSegNo),
-                       .chain = {.next_batch = get<std::uint64_t>(bytes, kAtFirstBatch),
-                                 .last_crc = get<std::uint32_t>(bytes, kAtLastCrc),
-                                 .epoch = get<std::uint64_t>(bytes, kAtEpoch),
-                                 .next_lsn = get<Lsn>(bytes, kAtFirstLsn)},
-                       .prev_end = get<std::uint64_t>(bytes, kAtPrevEnd),
-                       .created_ns = get<std::int64_t>(bytes, kAtCreated)};
+  return SegmentHeader{.uuid = get<LogUuid>(bytes, kHeadAtUuid),
+                       .node_uuid = get<LogUuid>(bytes, kHeadAtNodeUuid),
+                       .seg_no = get<std::uint64_t>(bytes, kHeadAtSegNo),
+                       .chain = {.next_batch = get<std::uint64_t>(bytes, kHeadAtFirstBatch),
+                                 .last_crc = get<std::uint32_t>(bytes, kHeadAtLastCrc),
+                                 .epoch = get<std::uint64_t>(bytes, kHeadAtEpoch),
+                                 .next_lsn = get<Lsn>(bytes, kHeadAtFirstLsn)},
+                       .prev_end = get<std::uint64_t>(bytes, kHeadAtPrevEnd),
+                       .created_ns = get<std::int64_t>(bytes, kHeadAtCreated)};
 }
 
 std::string segment_name(std::uint64_t seg_no, std::uint64_t first_batch) {

@@ -14,12 +14,6 @@
 namespace stampede::storage {
 namespace {
 
-struct Range {
-  std::size_t first = 0;
-  std::size_t last = 0;
-  [[nodiscard]] std::size_t size() const { return last - first; }
-};
-
 using AppendRows = std::size_t (*)(std::string&, const LaneBatch&, std::size_t, std::size_t);
 using CheckRows = SqlOutcome (*)(MysqlSession&, const LaneBatch&, std::size_t, std::size_t,
                                  std::vector<RowFailure>&);
@@ -86,6 +80,11 @@ SqlErrorClass classify_sql_error(unsigned errnum) {
 }
 
 struct LaneWriter::Slice {
+  struct Range {
+    std::size_t first = 0;
+    std::size_t last = 0;
+    [[nodiscard]] std::size_t size() const { return last - first; }
+  };
   Range rows[3];  // as in kWritings
 
   [[nodiscard]] std::size_t size() const {
@@ -197,7 +196,7 @@ LaneWriter::Attempt LaneWriter::try_slice(const LaneBatch& batch, const Slice& s
 void LaneWriter::write_slice(const LaneBatch& batch, const Slice& slice, Attempt& attempt) {
   for (std::size_t kind = 0; kind < std::size(kWritings); ++kind) {
     const RowWriting& writing = kWritings[kind];
-    const Range rows = slice.rows[kind];
+    const auto rows = slice.rows[kind];
     for (std::size_t first = rows.first; first < rows.last;) {
       session_->statement().clear();
       const std::size_t next = writing.append(session_->statement(), batch, first, rows.last);

@@ -17,9 +17,9 @@ enum ExitCode {
   kNoConnection = 7
 };
 
-int report(const storage::Error& error, bool json) {
+int report(const storage::Error& error, bool as_json) {
   std::fprintf(stderr, "migrate: %s\n", error.message.c_str());
-  if (json) {
+  if (as_json) {
     std::printf("%s\n", nlohmann::json{{"ok", false}, {"error", error.message}}.dump().c_str());
   }
   switch (error.code) {
@@ -41,10 +41,10 @@ nlohmann::json to_json(const storage::MigrationState& state) {
 
 }  // namespace
 
-int migrate_up(const storage::DbOptions& options, bool json) {
+int migrate_up(const storage::DbOptions& options, bool as_json) {
   const auto applied = storage::apply_migrations(options);
-  if (!applied) return report(applied.error(), json);
-  if (json) {
+  if (!applied) return report(applied.error(), as_json);
+  if (as_json) {
     nlohmann::json result{{"ok", true}, {"version", storage::latest_schema_version()}};
     result["applied"] = nlohmann::json::array();
     for (const auto& state : *applied) result["applied"].push_back(to_json(state));
@@ -59,20 +59,20 @@ int migrate_up(const storage::DbOptions& options, bool json) {
   return kDone;
 }
 
-int migrate_status(const storage::DbOptions& options, bool json) {
+int migrate_status(const storage::DbOptions& options, bool as_json) {
   const auto states = storage::migration_states(options);
-  if (!states) return report(states.error(), json);
+  if (!states) return report(states.error(), as_json);
   bool missing = false;
   nlohmann::json result{{"migrations", nlohmann::json::array()}};
   for (const auto& state : *states) {
     missing = missing || state.applied_at.empty();
     result["migrations"].push_back(to_json(state));
-    if (json) continue;
+    if (as_json) continue;
     const bool pending = state.applied_at.empty();
     std::printf("%03d %-30s %s\n", state.version, state.name.c_str(),
                 pending ? "missing: run `stampede migrate up`" : state.applied_at.c_str());
   }
-  if (json) {
+  if (as_json) {
     result["ok"] = !missing;
     std::printf("%s\n", result.dump().c_str());
   }

@@ -38,31 +38,31 @@ void each_header(std::string_view head, F&& take) {
 
 // Calls take(key, value) for the members of a flat object; a string without its quotes.
 template <class F>
-void each_member(std::string_view json, F&& take) {
+void each_member(std::string_view body, F&& take) {
   std::size_t at = 0;
   const auto string = [&] {
     const auto begin = ++at;
-    while (at < json.size() && json[at] != '"') at += json[at] == '\\' ? 2 : 1;
-    const auto end = std::min(at++, json.size());
-    return json.substr(begin, end - begin);
+    while (at < body.size() && body[at] != '"') at += body[at] == '\\' ? 2 : 1;
+    const auto end = std::min(at++, body.size());
+    return body.substr(begin, end - begin);
   };
   const auto next = [&](char wanted) {
-    at = json.find(wanted, at);
+    at = body.find(wanted, at);
     return at != std::string_view::npos;
   };
   while (next('"')) {
     const auto key = string();
     if (!next(':')) return;
     ++at;
-    while (at < json.size() && json[at] == ' ') ++at;
-    if (at >= json.size()) return;
-    if (json[at] == '"') {
+    while (at < body.size() && body[at] == ' ') ++at;
+    if (at >= body.size()) return;
+    if (body[at] == '"') {
       take(key, string());
       continue;
     }
     const auto begin = at;
-    at = std::min(json.find_first_of(",}", at), json.size());
-    take(key, json.substr(begin, at - begin));
+    at = std::min(body.find_first_of(",}", at), body.size());
+    take(key, body.substr(begin, at - begin));
   }
 }
 

@@ -247,16 +247,16 @@ int report(const ToolOptions& options, const PatientWriter& writer, const Applie
   const bool ok = violations.empty() && writer.refused_count == 0;
   if (options.json) {
     using nlohmann::ordered_json;
-    const ordered_json json = {{"ok", ok},
-                               {"orders", applier.orders},
-                               {"item_puts", applier.puts},
-                               {"item_amounts", applier.amounts},
-                               {"incomplete", applier.incomplete},
-                               {"refused", writer.refused_count},
-                               {"remembered", before.count},
-                               {"missing", before.missing},
-                               {"violations", violations}};
-    out << json.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << '\n';
+    const ordered_json result = {{"ok", ok},
+                                 {"orders", applier.orders},
+                                 {"item_puts", applier.puts},
+                                 {"item_amounts", applier.amounts},
+                                 {"incomplete", applier.incomplete},
+                                 {"refused", writer.refused_count},
+                                 {"remembered", before.count},
+                                 {"missing", before.missing},
+                                 {"violations", violations}};
+    out << result.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << '\n';
     return ok ? kExitDone : kExitViolation;
   }
   out << "applied " << applier.orders << " orders, " << applier.puts << " items, "

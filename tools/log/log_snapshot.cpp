@@ -16,15 +16,15 @@ using storage::Errc;
 int print_made(const ToolOptions& options, const std::optional<actors::SnapshotMade>& made,
                std::ostream& out) {
   if (options.json) {
-    ordered_json json = {{"ok", true}, {"made", made.has_value()}};
+    ordered_json result = {{"ok", true}, {"made", made.has_value()}};
     if (made) {
-      json["name"] = made->name;
-      json["lsn"] = storage::to_text(made->header.position.last_lsn);
-      json["bytes"] = made->bytes;
-      json["hash"] = storage::to_text(made->hash);
-      json["from"] = made->base;
+      result["name"] = made->name;
+      result["lsn"] = storage::to_text(made->header.position.last_lsn);
+      result["bytes"] = made->bytes;
+      result["hash"] = storage::to_text(made->hash);
+      result["from"] = made->base;
     }
-    out << json.dump() << '\n';
+    out << result.dump() << '\n';
     return kExitDone;
   }
   if (!made) {

@@ -176,19 +176,19 @@ void print_json(const Report& report, std::ostream& out) {
   }
   ordered_json torn;  // null
   if (report.torn) torn = {{"file", report.torn->file}, {"offset", report.torn->offset}};
-  const ordered_json json = {{"ok", report.violations.empty()},
-                             {"segments", report.segments},
-                             {"records", report.records},
-                             {"executed", report.count(storage::Fate::executed)},
-                             {"superseded", report.count(storage::Fate::superseded)},
-                             {"failed", report.count(storage::Fate::failed)},
-                             {"pending", report.count(storage::Fate::pending)},
-                             {"torn", torn},
-                             {"speaks_from", speaks_from},
-                             {"snapshots", snapshots},
-                             {"parked", report.parked},
-                             {"violations", report.violations}};
-  out << json.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << '\n';
+  const ordered_json result = {{"ok", report.violations.empty()},
+                               {"segments", report.segments},
+                               {"records", report.records},
+                               {"executed", report.count(storage::Fate::executed)},
+                               {"superseded", report.count(storage::Fate::superseded)},
+                               {"failed", report.count(storage::Fate::failed)},
+                               {"pending", report.count(storage::Fate::pending)},
+                               {"torn", torn},
+                               {"speaks_from", speaks_from},
+                               {"snapshots", snapshots},
+                               {"parked", report.parked},
+                               {"violations", report.violations}};
+  out << result.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << '\n';
 }
 
 void print_text(const Report& report, const Checker& checker, bool whole, std::ostream& out) {
