@@ -1,7 +1,7 @@
 #pragma once
 
 // The backend node: its port (sockets, heartbeats, decisions), the log actor, the lanes. See
-// actors/README.md for the way of one order and of one recovery.
+// docs/architecture.md for the way of one order and of one recovery.
 
 #include "actors/node/node.h"
 

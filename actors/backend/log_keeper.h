@@ -4,7 +4,7 @@
 // batch: one write, one fdatasync. Detached, because it blocks on the disk. Answers the core with
 // the number of appends that became durable.
 //
-// Appends without a decision (outcomes only) wait for the next batch, at most kIdleMs; the same
+// Appends without a decision (outcomes only) wait for the next batch, at most kLogIdleMs; the same
 // pause after a batch with decisions writes a SEAL, so that the last answered batch gets a
 // successor that vouches for it. A disk error ends the node with exit code 74.
 

@@ -56,8 +56,7 @@ void BackendProcess::later(Time delay_max, F&& action) {
   exactly(world_.schedule.between(0, delay_max), std::forward<F>(action));
 }
 
-// --- start: the steps of actors/backend/backend_start.cpp, which only adds CAF, clock and messages
-// --------
+// --- start: the steps of actors/backend/backend_start.cpp, which adds CAF, clock and messages ----
 
 std::optional<Error> BackendProcess::start() {
   std::vector<storage::ItemRow> imported;
@@ -288,8 +287,7 @@ bool BackendProcess::settled() const {
          !log_busy_ && core_->projection().idle() && lanes_idle;
 }
 
-// --- log: actors/backend/log_keeper.cpp
-// -----------------------------------------------------------------
+// --- log: actors/backend/log_keeper.cpp ----------------------------------------------------------
 
 bool BackendProcess::log_idle() const {
   return world_.queue.now() - last_append_ >= kLogIdle;
@@ -376,8 +374,7 @@ void BackendProcess::tell_room() {
   if (!writer_->wants_spare()) next_spare_ = 0;
 }
 
-// --- snapshots and retention
-// ----------------------------------------------------------------------
+// --- snapshots and retention ---------------------------------------------------------------------
 
 namespace {
 
@@ -449,8 +446,7 @@ void BackendProcess::remove_segments() {
   if (report) world_.on_retention(*report);
 }
 
-// --- lanes: actors/backend/lane.cpp
-// ---------------------------------------------------------------------
+// --- lanes: actors/backend/lane.cpp --------------------------------------------------------------
 
 void BackendProcess::claim(Time backoff) {
   later(world_.plan.server_delay_max, [this, backoff] {

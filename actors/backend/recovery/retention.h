@@ -1,7 +1,8 @@
 #pragma once
 
-// Removes closed segments that nobody needs any more: storage/snapshot_format.md says when. Every
-// doubt keeps a segment, and with it all that are newer. No clock, thread or database of its own.
+// Removes closed segments that nobody needs any more; storage/snapshot/snapshot_format.md says
+// when. Every doubt keeps a segment, and with it all newer ones. No clock, thread or database of
+// its own.
 
 #include <cstdint>
 #include <functional>
