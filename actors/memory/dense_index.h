@@ -16,92 +16,11 @@
 #include <utility>
 #include <vector>
 
+#include "actors/memory/dense_table.h"
 #include "actors/memory/page_memory.h"
 #include "config/process/invariant.h"
 
 namespace stampede::actors {
-
-// Asks for the line of memory at `address`. The empty statement is for GCC, which takes a function
-// that does nothing but prefetch for one without effect, and drops its calls.
-[[gnu::always_inline]] inline void prefetch_line(const void* address) {
-  __builtin_prefetch(address);
-  asm volatile("");
-}
-
-// Open addressing over slots that its owner keeps; zeroed ones are empty. Hash: as much of the hash
-// as is kept.
-template <class Hash>
-class DenseTable {
- public:
-  static constexpr std::uint32_t kNone = 0xFFFFFFFF;  // no position; all others may be stored
-  struct Slot {
-    Hash hash = 0;
-    std::uint32_t inverted = 0;  // ~position
-    [[nodiscard]] std::uint32_t position() const { return ~inverted; }
-  };
-
-  DenseTable() = default;
-  // `slots` is a power of two, all empty; two thirds of them are used.
-  DenseTable(Slot* slots, std::size_t size)
-      : slots_(slots),
-        mask_(static_cast<std::uint32_t>(size - 1)),
-        room_(static_cast<std::uint32_t>(size * 2 / 3)) {}
-
-  template <class Matches>
-  std::uint32_t find(Hash hash, Matches&& matches) const {
-    if (slots_ == nullptr) return kNone;
-    for (auto at = hash & mask_;; at = (at + 1) & mask_) {
-      const auto& slot = slots_[at];
-      if (slot.position() == kNone) return kNone;
-      if (slot.hash == hash && matches(slot.position())) return slot.position();
-    }
-  }
-
-  void prefetch(Hash hash) const {
-    if (slots_ != nullptr) prefetch_line(&slots_[hash & mask_]);
-  }
-
-  void insert(Hash hash, std::uint32_t position) {  // not into a full one
-    auto at = hash & mask_;
-    while (slots_[at].position() != kNone) at = (at + 1) & mask_;
-    slots_[at] = {hash, ~position};
-    --room_;
-  }
-
-  void erase(Hash hash, std::uint32_t position) {
-    STAMPEDE_ASSERT(slots_ != nullptr, "an index entry that is erased exists");
-    auto hole = hash & mask_;
-    while (slots_[hole].position() != position || slots_[hole].hash != hash) {
-      STAMPEDE_ASSERT(slots_[hole].position() != kNone, "an index entry that is erased exists");
-      hole = (hole + 1) & mask_;
-    }
-    // Backward shift (Knuth, TAOCP 6.4, algorithm R): no tombstones.
-    for (auto at = (hole + 1) & mask_; slots_[at].position() != kNone; at = (at + 1) & mask_) {
-      const auto home = slots_[at].hash & mask_;
-      if (((at - home) & mask_) < ((at - hole) & mask_)) continue;
-      slots_[hole] = slots_[at];
-      hole = at;
-    }
-    slots_[hole] = Slot{};
-    ++room_;
-  }
-
-  template <class Visit>
-  void each(Visit&& visit) const {
-    for (std::size_t i = 0; i < size(); ++i)
-      if (slots_[i].position() != kNone) visit(slots_[i].hash, slots_[i].position());
-  }
-
-  [[nodiscard]] bool full() const { return room_ == 0; }
-  [[nodiscard]] std::size_t size() const {  // slots
-    return slots_ == nullptr ? 0 : std::size_t{mask_} + 1;
-  }
-
- private:
-  Slot* slots_ = nullptr;
-  std::uint32_t mask_ = 0;  // their number less one
-  std::uint32_t room_ = 0;  // entries that it takes until it is full
-};
 
 // Memory for tables that double one by one: one piece for each size, with a place for every table.
 class TablePieces {
@@ -265,32 +184,6 @@ class DenseIndex {
   std::unique_ptr<Small::Slot[]> small_slots_;
   std::unique_ptr<Shard[]> shards_;  // of a large one
   TablePieces pieces_;               // their slots
-};
-
-// Append-only storage in blocks: growing never moves what is there and never doubles the memory.
-template <class T, std::size_t kBlock = 4096>
-class BlockVector {
- public:
-  T& operator[](std::size_t i) { return blocks_[i / kBlock][i % kBlock]; }
-  const T& operator[](std::size_t i) const { return blocks_[i / kBlock][i % kBlock]; }
-  [[nodiscard]] std::size_t size() const { return size_; }
-  T& push_back(const T& value) {
-    if (size_ == room()) blocks_.emplace_back().reserve(kBlock);
-    return blocks_[size_++ / kBlock].emplace_back(value);
-  }
-  // Elements that it holds before it needs another block.
-  [[nodiscard]] std::size_t room() const { return blocks_.size() * kBlock; }
-  // Room for kBlock elements more; the kernel has given all its pages then.
-  void make_room() {
-    auto& block = blocks_.emplace_back();
-    block.resize(kBlock);
-    block.clear();
-  }
-  [[nodiscard]] std::size_t memory_bytes() const { return room() * sizeof(T); }
-
- private:
-  std::vector<std::vector<T>> blocks_;
-  std::size_t size_ = 0;
 };
 
 }  // namespace stampede::actors

@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "actors/memory/block_vector.h"
 #include "actors/memory/dense_index.h"
 #include "actors/sale/codes.h"
 #include "actors/sale/request.h"

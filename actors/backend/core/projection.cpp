@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "actors/memory/prefetch.h"
 #include "config/faults/mutation.h"
 #include "config/process/invariant.h"
 

@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-#include "actors/memory/dense_index.h"
+#include "actors/memory/block_vector.h"
 #include "actors/memory/record_memory.h"
 #include "storage/commands/command.h"
 #include "storage/log/log_format.h"

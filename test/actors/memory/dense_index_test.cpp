@@ -6,6 +6,7 @@
 #include <map>
 #include <random>
 
+#include "actors/memory/block_vector.h"
 #include "test/support/random_run.h"
 
 using stampede::actors::BlockVector;
