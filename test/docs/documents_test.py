@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Tables of documents whose other side is Python or JSON: the fault matrix, the Python client's
-calls, the benchmark's figures. (Those whose other side is C++: tables_test.cpp.)"""
+calls, SF1 and HTTP, the benchmark's figures. (Those whose other side is C++: tables_test.cpp.)"""
 
 import inspect
 import json
@@ -64,6 +64,34 @@ class PythonClient(unittest.TestCase):
                 taken = str(inspect.signature(getattr(client, name)))
                 begin = "(self" + (", " + arguments if arguments else "")
                 self.assertTrue(taken.startswith(begin), f"{name}{taken}, not {begin}")
+
+
+class Protocol(unittest.TestCase):
+    """docs/protocol.md against the decoder, the vectors and the routes."""
+
+    def test_the_requests_have_the_keys_that_are_read(self):
+        table = "".join(cells[0] + cells[1] for cells in
+                        rows_of("docs/protocol.md", r"`(order|get|items|ping)`"))
+        source = text_of("actors/protocol/sf1.cpp")
+        keys = re.search(r"kKeyTexts\{([^}]*)\}", source)[1]
+        read = set(re.findall(r'"(\w+)"', keys)) | {"order", "get", "items", "ping"}
+        self.assertEqual(set(re.findall(r"`(\w+)`", table)), read - {"op"})
+
+    def test_the_answers_have_the_keys_of_the_vectors(self):
+        protocol = text_of("docs/protocol.md")
+        for vector in json.loads(text_of("test/vectors/sf1.json"))["vectors"]:
+            if vector["kind"] != "answer":
+                continue
+            maps = vector["decoded"] if isinstance(vector["decoded"], list) else [vector["decoded"]]
+            for key in {key for one in maps for key in one}:
+                self.assertIn(f"`{key}`", protocol, vector["name"])
+
+    def test_the_routes_are_those_of_the_webapp(self):
+        routes = text_of("actors/webapp/http/http_gateway.cpp")
+        served = {path.rstrip("/") for path in re.findall(r'"(/[\w/-]+)"', routes)}
+        documented = {re.sub(r"/\{.*", "", path) for path in
+                      re.findall(r"^\| `[A-Z]+ (\S+)`", text_of("docs/protocol.md"), re.M)}
+        self.assertEqual(documented, served)
 
 
 class Benchmark(unittest.TestCase):

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -105,12 +106,24 @@ TEST_CASE("the reference has every exit code") {
   CHECK(documented == expected);
 }
 
-TEST_CASE("the README names the bounds of the client protocol") {
-  const auto readme = text_of("README.md");
-  for (const auto& text : {"up to " + std::to_string(actors::kSf1BatchOrdersMax) + " order maps",
-                           "may have " + std::to_string(actors::kSf1OpenMax) + " messages open"}) {
-    INFO(text);
-    CHECK(readme.find(text) != std::string::npos);
+TEST_CASE("the bounds of the client protocol are those that are kept") {
+  using namespace actors;
+  const auto most = [](auto number) { return std::to_string(number); };
+  const std::vector<std::pair<std::string, std::string>> promises{
+      {"README.md", "up to " + most(kSf1BatchOrdersMax) + " order maps"},
+      {"README.md", "may have " + most(kSf1OpenMax) + " messages open"},
+      {"docs/protocol.md", "may have " + most(kSf1OpenMax) + " messages open"},
+      {"docs/protocol.md",
+       "at most " + most(kSf1BatchOrdersMax) + " and " + most(kSf1BatchBytesMax / 1024) + " KiB"},
+      {"docs/protocol.md", "`limit` (at most " + most(kItemsPageMax) + ")"},
+      {"docs/protocol.md", "`deadline_ms` (" + most(kDeadlineDefaultMs)},
+      {"docs/protocol.md", "1 to " + most(kRequestIdBytesMax) + " of"},
+      {"docs/protocol.md",
+       "At most " + most(kSf1MapBytesMax / 1024) + " KiB a map, depth " + most(kSf1DepthMax)},
+  };
+  for (const auto& [file, promise] : promises) {
+    INFO(file << ": " << promise);
+    CHECK(text_of(file).find(promise) != std::string::npos);
   }
 }
 
