@@ -1,34 +1,22 @@
 #include "actors/webapp/core/webapp_core.h"
 
-#include <algorithm>
-#include <cstring>
-
-#include "actors/webapp/core/webapp_batch.h"
-#include "config/faults/mutation.h"
-#include "config/process/invariant.h"
+#include <utility>
 
 namespace stampede::actors {
 
 namespace {
 
-constexpr std::size_t kRowBytes = kItemNameBytesMax + 80;
-constexpr std::size_t kBatchAnswerBytesMax = 1'400'000;  // a result must fit a 2 MiB message
-constexpr std::uint64_t kOpenRowsMax = 64 * kItemsPageMax;
 constexpr std::int64_t kRetryDetachedUs = 200'000;
-constexpr std::size_t kSpareBatchesMax = 32;
 
-static_assert(kItemsPageMax * kRowBytes < kBatchAnswerBytesMax, "a full page must fit a batch");
-static_assert(kBatchEntries * kAnswerBytes < kBatchAnswerBytesMax, "a batch of answers must fit");
+using MintedId = std::array<char, 32>;
 
-RequestKind kind_of(ClientOp op) {
-  switch (op) {
-    case ClientOp::order:
-      return RequestKind::order;
-    case ClientOp::get:
-      return RequestKind::get;
-    default:
-      return RequestKind::items;
+MintedId minted_id(const std::array<std::uint64_t, 2>& bits) {
+  MintedId text;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto nibble = (bits[i / 16] >> (4 * (i % 16))) & 15U;
+    text[i] = "0123456789abcdef"[nibble];
   }
+  return text;
 }
 
 // The batch was not looked at: it may be tried again as it is.
@@ -41,57 +29,41 @@ bool passing(Code code) {
   return backend_absent(code) || code == Code::overloaded || code == Code::log_unavailable;
 }
 
+bool is_answer(const Result& result) {
+  return result.kind == ResultKind::answer && result.answer.state != State::invalid;
+}
+
 }  // namespace
 
-MintedId minted_id(const std::array<std::uint64_t, 2>& bits) {
-  MintedId text;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto nibble = (bits[i / 16] >> (4 * (i % 16))) & 15U;
-    text[i] = "0123456789abcdef"[nibble];
-  }
-  return text;
-}
-
-ClientToken ClientToken::router(Kind kind, std::string_view identity) {
-  STAMPEDE_ASSERT(identity.size() <= kIdentityBytesMax, "an identity must fit a token");
-  ClientToken token;
-  token.kind = kind;
-  token.size = static_cast<std::uint8_t>(identity.size());
-  std::copy(identity.begin(), identity.end(), token.bytes.begin());
-  return token;
-}
-
-ClientToken ClientToken::numbered(Kind kind, std::uint64_t number) {
-  ClientToken token;
-  token.kind = kind;
-  token.size = sizeof number;
-  std::memcpy(token.bytes.data(), &number, sizeof number);
-  return token;
-}
-
-std::uint64_t ClientToken::number() const {
-  std::uint64_t value = 0;
-  std::memcpy(&value, bytes.data(), sizeof value);
-  return value;
-}
-
 WebappCore::WebappCore(const WebappSettings& settings, WebappOutput& output, Mint mint)
-    : settings_(settings),
-      output_(output),
-      mint_(std::move(mint)),
+    : mint_(std::move(mint)),
       results_(settings.result_ttl_us, settings.results_max),
-      next_deadline_us_(kNever) {}
+      table_(settings.waiting_max),
+      sender_(output, settings.instance, settings.resend_us),
+      replies_(output) {}
 
-WebappCore::~WebappCore() = default;
+Code WebappCore::unavailable() const {
+  return sender_.connected() ? refusal_for(sender_.phase()) : Code::no_backend;
+}
+
+std::string_view WebappCore::state() const {
+  if (draining_) return "draining";
+  const auto code = unavailable();
+  return code == Code::none ? to_text(Phase::serving) : info(code).text;
+}
+
+WebappCounters WebappCore::counters() const {
+  return {replies_.counters(), sender_.counters(), requests_, results_malformed_, answers_late_};
+}
 
 // --- taking requests ----------------------------------------------------------------------------
 
 void WebappCore::on_request(const ClientAsk& ask, std::int64_t now_us) {
-  if (ask.client.kind != ClientToken::Kind::internal) ++counters_.requests;
+  if (ask.client.kind != ClientToken::Kind::internal) ++requests_;
   if (reply_from_memory(ask)) return;
   const auto& request = ask.request;
   if (const auto code = admission(request); code != Code::none)
-    return refuse(ask.client, request.id, code);
+    return replies_.refuse(ask.client, request.id, code);
   if (request.op == ClientOp::order && request.id.empty()) {
     const auto minted = minted_id(mint_());
     return enqueue(ask, {minted.data(), minted.size()}, now_us);
@@ -100,160 +72,116 @@ void WebappCore::on_request(const ClientAsk& ask, std::int64_t now_us) {
 }
 
 void WebappCore::on_malformed(const ClientToken& client, const Refusal& refusal) {
-  ++counters_.requests;
-  refuse(client, refusal.id, refusal.code, refusal.field);
+  ++requests_;
+  replies_.refuse(client, refusal.id, refusal.code, refusal.field);
 }
 
-// `more`: entries that are taken already and not yet counted in held_.
+// `more`: entries that are taken already and not yet counted in the table.
 Code WebappCore::admission(const ClientRequest& request, std::uint64_t more) const {
   if (draining_) return Code::draining;
-  if (held_ + more >= settings_.waiting_max) return Code::overloaded;
-  if (request.op == ClientOp::items && item_rows_open_ >= kOpenRowsMax) return Code::overloaded;
+  if (table_.full(more)) return Code::overloaded;
+  if (request.op == ClientOp::items && table_.pages_full()) return Code::overloaded;
   return Code::none;
 }
 
 bool WebappCore::reply_from_memory(const ClientAsk& ask) {
-  Reply reply;
-  reply.id = ask.request.id;
   if (ask.request.op == ClientOp::ping) {
-    reply.kind = ReplyKind::pong;
-    reply.state = state();
-    output_.reply(ask.client, reply);
+    replies_.pong(ask.client, ask.request.id, state());
     return true;
   }
   if (ask.request.op != ClientOp::get || ask.client.kind != ClientToken::Kind::http) return false;
   const auto* known = results_.find(ask.request.id);
   if (known == nullptr || (!known->queued && !ask.cached)) return false;
-  if (known->code != Code::none) {
-    refuse(ask.client, ask.request.id, known->code);
-    return true;
-  }
-  reply.kind = known->queued ? ReplyKind::queued : ReplyKind::answer;
-  reply.answer = &known->answer;
-  output_.reply(ask.client, reply);
+  if (known->code != Code::none)
+    replies_.refuse(ask.client, ask.request.id, known->code);
+  else if (known->queued)
+    replies_.queued(ask.client, ask.request.id);
+  else
+    replies_.answer(ask.client, ask.request.id, known->answer);
   return true;
 }
 
-WebappCore::BatchPtr WebappCore::new_batch() {
-  if (spare_.empty()) return std::make_unique<Batch>();
-  auto batch = std::move(spare_.back());
-  spare_.pop_back();
-  return batch;
-}
-
-void WebappCore::close_building() {
-  unsent_.push_back(std::move(building_));
-}
-
-// The batch that takes `entries` more, which are not torn apart.
-WebappCore::Batch& WebappCore::building_for(std::size_t entries, std::size_t answer_bytes) {
-  constexpr std::size_t kLargestEntry = kRequestIdBytesMax + kUserBytesMax + 32;
-  static_assert(kSf1BatchOrdersMax * kLargestEntry < kBatchBytesMax, "an array must fit a batch");
-  const auto room =
-      hello_.window == 0 ? kBatchEntries : std::min<std::uint64_t>(kBatchEntries, hello_.window);
-  if (building_ && !building_->waiters.empty() &&
-      (building_->count() + entries > room ||
-       building_->body.size() + entries * kLargestEntry > kBatchBytesMax ||
-       building_->answer_bytes + answer_bytes > kBatchAnswerBytesMax))
-    close_building();
-  if (!building_) building_ = new_batch();
-  return *building_;
-}
-
 void WebappCore::enqueue(const ClientAsk& ask, std::string_view id, std::int64_t now_us) {
-  const auto& request = ask.request;
-  Waiter waiter;
-  waiter.client = ask.client;
-  waiter.kind = kind_of(request.op);
-  waiter.mode = ask.mode;
-  waiter.deadline_us = now_us + request.deadline_ms * 1000;
-  if (waiter.kind == RequestKind::items) waiter.rows = request.one_item ? 1 : request.limit;
-  const auto answer_bytes = kAnswerBytes + waiter.rows * kRowBytes;
-
-  Batch& batch = building_for(1, answer_bytes);
-  batch.answer_bytes += answer_bytes;
-  waiter.first = batch.count();
-  append_entry(batch, waiter, ask, id);
-  item_rows_open_ += waiter.rows;
-  admit(batch, waiter);
-  say_queued(batch, batch.waiters.back(), request.ack);
+  const auto rows = WaitingTable::rows(ask.request);
+  auto& batch = sender_.open_batch(1, answer_bytes_max(rows)).content;
+  auto& waiter = table_.add(batch, ask, id, now_us);
+  say_queued(batch, waiter, ask.request.ack);
 }
 
-// Takes a waiter whose entries are in the batch.
-void WebappCore::admit(Batch& batch, const Waiter& waiter) {
-  held_ += waiter.count;
-  ++batch.open;
-  batch.waiters.push_back(waiter);
-  if (waiter.mode == WaitMode::detach_now) return;
-  batch.earliest_us = std::min(batch.earliest_us, waiter.deadline_us);
-  next_deadline_us_ = std::min(next_deadline_us_, waiter.deadline_us);
-}
-
-void WebappCore::append_entry(Batch& batch, Waiter& waiter, const ClientAsk& ask,
-                              std::string_view id) {
-  const auto& request = ask.request;
-  Request entry;
-  entry.kind = waiter.kind;
-  entry.id = id;
-  entry.item = request.item;
-  entry.user = ask.user_is_id ? id : request.user;
-  entry.qty =
-      waiter.kind == RequestKind::items ? (request.one_item ? 0 : request.limit) : request.qty;
-  batch.begin_entry();
-  append_request(batch.body, entry);
-  if (waiter.kind != RequestKind::items) return;
-  waiter.items_id_at = static_cast<std::uint32_t>(batch.texts.size());
-  waiter.items_id_size = static_cast<std::uint8_t>(id.size());
-  batch.texts.append(id);
-}
-
-void WebappCore::say_queued(Batch& batch, Waiter& waiter, bool ack) {
+void WebappCore::say_queued(WaitingBatch& batch, Waiter& waiter, bool ack) {
   if (waiter.mode != WaitMode::deadline) results_.queued(batch.id(waiter));
   const bool detach = waiter.mode == WaitMode::detach_now;
   if (!detach && !(ack && waiter.client.kind == ClientToken::Kind::dealer)) return;
-  Reply reply;
-  reply.kind = ReplyKind::queued;
-  reply.id = batch.id(waiter);
-  output_.reply(waiter.client, reply);
-  if (!detach) return;
-  waiter.detached = true;
-  ++batch.detached;
+  replies_.queued(waiter.client, batch.id(waiter));
+  if (detach) WaitingTable::detach(batch, waiter);
+}
+
+void WebappCore::on_orders(const ClientToken& client, Sf1Decoder& orders, std::int64_t now_us) {
+  const auto entries = orders.unread();
+  auto& batch = sender_.open_batch(entries, entries * kAnswerBytes).content;
+  const auto end = batch.end();
+  auto waiter = batch.begin_array(client);
+  if (!read_array(batch, waiter, orders, now_us)) {
+    batch.cut_back(end);
+    return on_malformed(client, orders.refusal());
+  }
+  requests_ += entries;
+  if (waiter.count > 0) return table_.add(batch, waiter);
+  replies_.array(batch, waiter, [](std::size_t) { return false; });
+  batch.cut_back(end);
+}
+
+// Reads the orders straight into the batch. False: the frame is damaged, and what was read of it is
+// to be taken out again.
+bool WebappCore::read_array(WaitingBatch& batch, Waiter& waiter, Sf1Decoder& orders,
+                            std::int64_t now_us) {
+  Request order;
+  order.kind = RequestKind::order;
+  const auto entries = orders.unread();
+  for (std::uint32_t index = 0; index < entries; ++index) {
+    const auto found = orders.next_entry();
+    if (found == Sf1Decoder::Entry::damaged) return false;
+    const auto& request = orders.request();
+    const bool good = found == Sf1Decoder::Entry::order;
+    const auto code = good ? admission(request, waiter.count) : orders.refusal().code;
+    if (code != Code::none) {
+      const auto field = good ? std::string_view{} : orders.refusal().field;
+      batch.append_fault(waiter, index, Refusal{code, request.id, field});
+      continue;
+    }
+    MintedId minted;
+    order.id = request.id;
+    if (order.id.empty()) minted = minted_id(mint_()), order.id = {minted.data(), minted.size()};
+    order.item = request.item;
+    order.user = request.user;
+    order.qty = request.qty;
+    batch.append_order(waiter, order, now_us + request.deadline_ms * 1000);
+  }
+  return true;
 }
 
 // --- answers ------------------------------------------------------------------------------------
 
-WebappCore::Batch* WebappCore::find(const BatchHead& head) {
-  const auto found = head.sender == settings_.instance ? sent_.find(head.number) : sent_.end();
-  if (found != sent_.end()) return found->second.get();
-  ++counters_.results_ignored;
-  return nullptr;
-}
-
 void WebappCore::on_result(const BatchHead& head, std::string_view body, std::int64_t now_us) {
-  if (head.epoch < epoch_ && !config::mutation("webapp_takes_stale_epoch")) {
-    ++counters_.results_ignored;
-    return;
-  }
-  Batch* batch = find(head);
+  auto* batch = sender_.find_result(head);
   if (batch == nullptr) return;
-  epoch_ = head.epoch;
   reader_.open(body);
-  if (take_all(*batch, now_us))
-    retire(head.number, now_us);
+  if (answer_all(batch->content, now_us))
+    retire(sender_.remove(head.number), now_us + kRetryDetachedUs);
   else
-    ++counters_.results_malformed;  // what was not answered is asked again
+    ++results_malformed_;  // what was not answered is asked again
 }
 
 // Answers the waiters from the result that reader_ has opened. False: it breaks off.
-bool WebappCore::take_all(Batch& batch, std::int64_t now_us) {
-  for (auto& waiter : batch.waiters) {
+bool WebappCore::answer_all(WaitingBatch& batch, std::int64_t now_us) {
+  for (auto& waiter : batch.waiters()) {
     if (waiter.done) {
       if (!skip_late(waiter)) return false;
     } else if (waiter.array) {
-      if (!take_array(batch, waiter)) return false;
+      if (!answer_array(batch, waiter)) return false;
     } else {
       if (!reader_.next(result_)) return false;
-      take(batch, waiter, result_, now_us);
+      answer(batch, waiter, now_us);
     }
   }
   return true;
@@ -262,138 +190,158 @@ bool WebappCore::take_all(Batch& batch, std::int64_t now_us) {
 bool WebappCore::skip_late(const Waiter& waiter) {
   for (auto left = waiter.count; left > 0; --left)
     if (!reader_.next(result_)) return false;
-  counters_.answers_late += waiter.count;
+  answers_late_ += waiter.count;
   return true;
 }
 
-void WebappCore::take(Batch& batch, Waiter& waiter, const Result& result, std::int64_t now_us) {
+void WebappCore::answer(WaitingBatch& batch, Waiter& waiter, std::int64_t now_us) {
   const bool wants_items = waiter.kind == RequestKind::items;
-  const bool fits =
-      wants_items ? result.kind == ResultKind::items
-                  : result.kind == ResultKind::answer && result.answer.state != State::invalid;
-  if (!fits) {
-    if (result.kind != ResultKind::error) ++counters_.results_malformed;
-    const auto code = result.kind == ResultKind::error ? result.code : Code::internal;
-    return take_error(batch, waiter, code, result.field, now_us);
+  if (!(wants_items ? result_.kind == ResultKind::items : is_answer(result_))) {
+    const bool error = result_.kind == ResultKind::error;
+    if (!error) ++results_malformed_;
+    const auto code = error ? result_.code : Code::internal;
+    return answer_error(batch, waiter, code, result_.field, now_us);
   }
-  if (wants_items && waiter.rows == 1 && result.items.empty())
-    return take_error(batch, waiter, Code::unknown_item, {}, now_us);
-  count_decision(waiter.kind, result.answer);
-  Reply reply;
-  reply.kind = wants_items ? ReplyKind::items : ReplyKind::answer;
-  reply.id = batch.id(waiter);
-  reply.answer = &result.answer;
-  reply.items = &result.items;
-  reply.next = result.next;
-  if (!waiter.detached) output_.reply(waiter.client, reply);
-  if (waiter.mode != WaitMode::deadline)
-    results_.settle(reply.id, CachedResult{false, result.answer, Code::none}, now_us);
-  finish(batch, waiter);
-}
-
-void WebappCore::count_decision(RequestKind kind, const Answer& answer) {
+  if (wants_items && waiter.rows == 1 && result_.items.empty())
+    return answer_error(batch, waiter, Code::unknown_item, {}, now_us);
   ++answered_;
-  if (kind != RequestKind::order) return;
-  if (answer.state == State::confirmed)
-    ++counters_.confirmed;
-  else if (answer.reason == RejectReason::sold_out)
-    ++counters_.sold_out;
-  else if (answer.reason == RejectReason::limit_reached)
-    ++counters_.limit_reached;
+  if (waiter.kind == RequestKind::order) replies_.count(result_.answer);
+  const auto id = batch.id(waiter);
+  if (!waiter.detached && wants_items) {
+    replies_.items(waiter.client, id, result_.items, result_.next);
+  } else if (!waiter.detached) {
+    replies_.answer(waiter.client, id, result_.answer);
+  }
+  if (waiter.mode != WaitMode::deadline)
+    results_.settle(id, CachedResult{false, result_.answer, Code::none}, now_us);
+  table_.finish(batch, waiter);
 }
 
-void WebappCore::take_error(Batch& batch, Waiter& waiter, Code code, std::string_view field,
-                            std::int64_t now_us) {
+void WebappCore::answer_error(WaitingBatch& batch, Waiter& waiter, Code code,
+                              std::string_view field, std::int64_t now_us) {
   ++answered_;
   if (waiter.detached && passing(code)) return;  // stays open: retire() keeps it
   const auto id = batch.id(waiter);
-  if (!waiter.detached) refuse(waiter.client, id, code, field);
+  if (!waiter.detached) replies_.refuse(waiter.client, id, code, field);
   if (waiter.mode != WaitMode::deadline) {
     if (passing(code))
       results_.forget(id);
     else
       results_.settle(id, CachedResult{false, {}, code}, now_us);
   }
-  finish(batch, waiter);
+  table_.finish(batch, waiter);
 }
 
-void WebappCore::finish(Batch& batch, Waiter& waiter) {
-  waiter.done = true;
-  --batch.open;
-  if (waiter.detached) --batch.detached;
-  item_rows_open_ -= waiter.rows;
+// Answers an array from the result at hand. False: the result breaks off.
+bool WebappCore::answer_array(WaitingBatch& batch, Waiter& waiter) {
+  const bool whole = replies_.array(batch, waiter, [&](std::size_t position) {
+    if (!reader_.next(result_)) return false;
+    answer_entry(waiter.client, batch.requests().id_at(position));
+    return true;
+  });
+  if (whole) table_.finish(batch, waiter);
+  return whole;
 }
 
-void WebappCore::refuse(const ClientToken& client, std::string_view id, Code code,
-                        std::string_view field) {
-  const auto number = static_cast<std::size_t>(code);
-  if (client.kind != ClientToken::Kind::internal && number < counters_.refused.size())
-    ++counters_.refused[number];
-  Reply reply;
-  reply.kind = ReplyKind::refused;
-  reply.id = id;
-  reply.code = info(code).code;  // a number nobody knows reads `internal`
-  reply.field = field;
-  output_.reply(client, reply);
+void WebappCore::answer_entry(const ClientToken& client, std::string_view id) {
+  ++answered_;
+  if (is_answer(result_)) {
+    replies_.count(result_.answer);
+    return replies_.answer(client, id, result_.answer);
+  }
+  if (result_.kind == ResultKind::error)
+    return replies_.refuse(client, id, result_.code, result_.field);
+  ++results_malformed_;
+  replies_.refuse(client, id, Code::internal);
+}
+
+void WebappCore::refuse_array(WaitingBatch& batch, Waiter& waiter, Code code) {
+  replies_.array(batch, waiter, [&](std::size_t position) {
+    replies_.refuse(waiter.client, batch.requests().id_at(position), code);
+    return true;
+  });
+  answered_ += waiter.count;
+  table_.finish(batch, waiter);
 }
 
 void WebappCore::on_refusal(const BatchHead& head, Code code, std::int64_t now_us) {
-  Batch* batch = find(head);
+  auto* batch = sender_.find(head);
   if (batch == nullptr) return;
   // Its clients wait on, until their deadlines. `overloaded` for a repeat may mean no more than
   // that its first copy still takes the room.
-  if (backend_absent(code) || (code == Code::overloaded && batch->attempts > 1)) {
-    land(*batch);
-    batch->refused = code;
-    batch->sent_us = now_us;
-    return;
-  }
-  for (auto& waiter : batch->waiters) {
+  if (backend_absent(code) || (code == Code::overloaded && batch->attempts > 1))
+    return sender_.hold(*batch, code, now_us);
+  for (auto& waiter : batch->content.waiters()) {
     if (waiter.done) continue;
     if (waiter.array)
-      refuse_array(*batch, waiter, code);
+      refuse_array(batch->content, waiter, code);
     else
-      take_error(*batch, waiter, code, {}, now_us);
+      answer_error(batch->content, waiter, code, {}, now_us);
   }
-  retire(head.number, now_us);
+  retire(sender_.remove(head.number), now_us + kRetryDetachedUs);
 }
 
-// Takes an answered batch out of the table; detached orders that were refused are tried again.
-void WebappCore::retire(std::uint64_t number, std::int64_t now_us) {
-  auto node = sent_.extract(number);
-  if (node.mapped()->open > 0) keep_detached(*node.mapped(), now_us + kRetryDetachedUs);
-  release(std::move(node.mapped()));
-}
-
-// Copies the open detached orders of a batch that goes away into one of their own.
-void WebappCore::keep_detached(const Batch& from, std::int64_t not_before_us) {
-  auto batch = new_batch();
-  batch->not_before_us = not_before_us;
-  for (auto waiter : from.waiters) {
-    if (waiter.done) continue;
-    STAMPEDE_ASSERT(waiter.detached, "only a detached order outlives its batch");
-    const auto entry = from.entry(waiter.first);
-    waiter.first = batch->count();
-    batch->begin_entry();
-    batch->body.append(entry);
-    batch->waiters.push_back(waiter);
-    batch->answer_bytes += kAnswerBytes;
+// A batch leaves; its detached orders that are still open are tried again, in one of their own.
+void WebappCore::retire(OutgoingBatchPtr batch, std::int64_t retry_us) {
+  if (batch->content.open() > 0) {
+    auto kept = sender_.new_batch();
+    table_.move_detached(batch->content, kept->content);
+    sender_.send_later(std::move(kept), retry_us);
   }
-  batch->open = batch->detached = batch->count();
-  held_ += batch->count();
-  delayed_.push_back(std::move(batch));
+  table_.remove(batch->content);
+  sender_.release(std::move(batch));
 }
 
-void WebappCore::release(BatchPtr batch) {
-  land(*batch);
-  if (batch->repeat) --repeats_;
-  STAMPEDE_ASSERT(held_ >= batch->count(), "more entries leave the waiting table than came in");
-  held_ -= batch->count();
-  for (const auto& waiter : batch->waiters)
-    if (!waiter.done) item_rows_open_ -= waiter.rows;
-  if (spare_.size() >= kSpareBatchesMax || batch->body.capacity() > 2 * kBatchBytesMax) return;
-  batch->clear();
-  spare_.push_back(std::move(batch));
+// --- time ---------------------------------------------------------------------------------------
+
+void WebappCore::on_tick(std::int64_t now_us) {
+  results_.expire(now_us);
+  sender_.check_silence(now_us);
+  if (!busy()) return;
+  if (now_us >= table_.next_deadline_us()) pass_deadlines(now_us);
+  sender_.on_tick(now_us);
+}
+
+void WebappCore::drain() {
+  draining_ = true;  // from now on detached orders have deadlines too
+  sender_.for_each([this](OutgoingBatch& batch) { table_.look_again(batch.content); });
+}
+
+void WebappCore::pass_deadlines(std::int64_t now_us) {
+  table_.begin_pass();
+  sender_.for_each([&](OutgoingBatch& batch) {
+    table_.pass(batch.content, now_us, draining_,
+                [&](Waiter& waiter) { pass_deadline(batch, waiter); });
+  });
+  drop_abandoned(now_us);
+}
+
+void WebappCore::pass_deadline(OutgoingBatch& batch, Waiter& waiter) {
+  auto& content = batch.content;
+  const auto id = content.id(waiter);
+  if (waiter.mode == WaitMode::detach_at_deadline && !waiter.detached && !draining_) {
+    replies_.queued(waiter.client, id);
+    return WaitingTable::detach(content, waiter);
+  }
+  auto code = unavailable();
+  if (code == Code::none) code = batch.refused;
+  if (code == Code::none) code = Code::deadline_passed;
+  if (waiter.array) return refuse_array(content, waiter, code);
+  if (!waiter.detached) replies_.refuse(waiter.client, id, code);
+  if (waiter.mode != WaitMode::deadline) results_.forget(id);
+  table_.finish(content, waiter);
+}
+
+// Batches nobody waits for any more leave the table; of those that are not under way and hold only
+// detached orders beside finished ones, the orders are kept in a batch of their own.
+void WebappCore::drop_abandoned(std::int64_t now_us) {
+  const auto abandoned = [](const OutgoingBatch& batch) {
+    const auto& content = batch.content;
+    if (content.open() == 0) return true;
+    return !batch.in_flight && !batch.delayed && content.open() == content.detached() &&
+           content.open() * std::size_t{2} <= content.waiters().size();
+  };
+  sender_.remove_if(abandoned, [&](OutgoingBatchPtr batch) { retire(std::move(batch), now_us); });
 }
 
 }  // namespace stampede::actors

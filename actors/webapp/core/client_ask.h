@@ -1,0 +1,47 @@
+#pragma once
+
+// A client and what it asks of a webapp. Values: whoever holds one owns it, any thread; the texts
+// of a request are views into what was received.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "actors/protocol/sf1.h"
+
+namespace stampede::actors {
+
+// Who asked: a ROUTER identity, or a number the shell understands. Small, so that waiting costs no
+// allocation: clients set no fixed identity, and ZeroMQ's own have 5 bytes.
+struct ClientToken {
+  enum class Kind : std::uint8_t { none = 0, dealer = 1, req = 2, http = 3, internal = 4 };
+  static constexpr std::size_t kIdentityBytesMax = 22;
+
+  Kind kind = Kind::none;
+  std::uint8_t size = 0;
+  std::array<char, kIdentityBytesMax> bytes{};
+
+  static ClientToken router(Kind kind, std::string_view identity);  // ≤ kIdentityBytesMax bytes
+  static ClientToken numbered(Kind kind, std::uint64_t number);
+  [[nodiscard]] std::string_view identity() const { return {bytes.data(), size}; }
+  [[nodiscard]] std::uint64_t number() const;
+  bool operator==(const ClientToken&) const = default;
+};
+
+// How an order's client waits.
+enum class WaitMode : std::uint8_t {
+  deadline = 0,            // until the answer or its deadline
+  detach_now = 1,          // told `queued` at once; asks again later
+  detach_at_deadline = 2,  // told `queued` when the wait ran out
+};
+
+struct ClientAsk {
+  ClientToken client;
+  ClientRequest request;
+  WaitMode mode = WaitMode::deadline;
+  bool user_is_id = false;  // order: the user is called like the request
+  bool cached = false;      // get: what the webapp remembers is good enough
+};
+
+}  // namespace stampede::actors

@@ -1,0 +1,43 @@
+#include "actors/webapp/core/client_replies.h"
+
+namespace stampede::actors {
+
+void ClientReplies::items(const ClientToken& client, std::string_view id,
+                          const std::vector<ItemRow>& rows, std::optional<std::uint64_t> next) {
+  Reply reply;
+  reply.kind = ReplyKind::items;
+  reply.id = id;
+  reply.items = &rows;
+  reply.next = next;
+  output_.reply(client, reply);
+}
+
+void ClientReplies::refuse(const ClientToken& client, std::string_view id, Code code,
+                           std::string_view field) {
+  const auto number = static_cast<std::size_t>(code);
+  if (client.kind != ClientToken::Kind::internal && number < counters_.refused.size())
+    ++counters_.refused[number];
+  Reply reply;
+  reply.kind = ReplyKind::refused;
+  reply.id = id;
+  reply.code = info(code).code;  // a number nobody knows reads `internal`
+  reply.field = field;
+  output_.reply(client, reply);
+}
+
+void ClientReplies::queued(const ClientToken& client, std::string_view id) {
+  Reply reply;
+  reply.kind = ReplyKind::queued;
+  reply.id = id;
+  output_.reply(client, reply);
+}
+
+void ClientReplies::pong(const ClientToken& client, std::string_view id, std::string_view state) {
+  Reply reply;
+  reply.kind = ReplyKind::pong;
+  reply.id = id;
+  reply.state = state;
+  output_.reply(client, reply);
+}
+
+}  // namespace stampede::actors

@@ -1,0 +1,283 @@
+// Who waits: counts, bounds, deadlines, arrays and what outlives its batch.
+
+#include "actors/webapp/core/waiting_table.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+using namespace stampede::actors;
+using Ids = std::vector<std::string>;
+
+namespace {
+
+constexpr std::int64_t kMs = 1000;
+
+ClientAsk ask(ClientOp op, std::string_view id, std::int64_t deadline_ms = 5000) {
+  ClientAsk asked;
+  asked.client = ClientToken::router(ClientToken::Kind::dealer, "c");
+  asked.request.op = op;
+  asked.request.id = id;
+  asked.request.user = "ann";
+  asked.request.item = 1;
+  asked.request.deadline_ms = deadline_ms;
+  return asked;
+}
+
+Request order(std::string_view id) {
+  Request request;
+  request.kind = RequestKind::order;
+  request.id = id;
+  request.user = "ann";
+  request.item = request.qty = 1;
+  return request;
+}
+
+struct Table {
+  WaitingTable table{100};
+  WaitingBatch batch;
+
+  Waiter& add(const ClientAsk& asked, std::int64_t now_us = 0) {
+    return table.add(batch, asked, asked.request.id, now_us);
+  }
+  Waiter& order(std::string_view id, std::int64_t deadline_ms = 5000) {
+    return add(ask(ClientOp::order, id, deadline_ms));
+  }
+  Waiter& detached(std::string_view id) {
+    auto asked = ask(ClientOp::order, id);
+    asked.mode = WaitMode::detach_now;
+    auto& waiter = add(asked);
+    WaitingTable::detach(batch, waiter);
+    return waiter;
+  }
+  Ids due(std::int64_t now_us, bool detached_too = false) {
+    Ids ids;
+    table.begin_pass();
+    table.pass(batch, now_us, detached_too, [&](Waiter& waiter) {
+      ids.emplace_back(batch.id(waiter));
+      table.finish(batch, waiter);
+    });
+    return ids;
+  }
+};
+
+std::vector<Request> requests(const WaitingBatch& batch) {
+  std::vector<Request> all;
+  BodyReader reader;
+  reader.open(batch.requests().body());
+  for (Request request; reader.next(request);) all.push_back(request);
+  CHECK_FALSE(reader.bad());
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("a waiter stands at the position of its request, under its id") {
+  Table t;
+  t.order("a");
+  t.add(ask(ClientOp::get, "b"));
+  auto page = ask(ClientOp::items, "");
+  page.request.item = 9;
+  page.request.limit = 20;
+  t.table.add(t.batch, page, "page-1", 0);
+  const auto asked = requests(t.batch);
+  REQUIRE(asked.size() == 3);
+  CHECK(asked[0].kind == RequestKind::order);
+  CHECK(asked[1].kind == RequestKind::get);
+  CHECK(asked[2].kind == RequestKind::items);
+  CHECK(asked[2].item == 9);
+  CHECK(asked[2].qty == 20);
+  Ids ids;
+  for (const auto& waiter : t.batch.waiters()) {
+    CHECK(waiter.first == ids.size());
+    ids.emplace_back(t.batch.id(waiter));
+  }
+  CHECK(ids == Ids{"a", "b", "page-1"});
+  CHECK(t.table.entries() == 3);
+}
+
+TEST_CASE("one item is asked as a page without limit that brings one row") {
+  Table t;
+  auto asked = ask(ClientOp::items, "q");
+  asked.request.one_item = true;
+  CHECK(t.add(asked).rows == 1);
+  CHECK(requests(t.batch).at(0).qty == 0);
+}
+
+TEST_CASE("a user who is called like the request is asked so") {
+  Table t;
+  auto asked = ask(ClientOp::order, "");
+  asked.user_is_id = true;
+  t.table.add(t.batch, asked, "minted", 0);
+  CHECK(requests(t.batch).at(0).user == "minted");
+}
+
+TEST_CASE("entries count until their batch leaves, answered or not") {
+  Table t;
+  for (int i = 0; i < 60; ++i) t.order("x");
+  CHECK_FALSE(t.table.full());
+  CHECK_FALSE(t.table.full(39));
+  CHECK(t.table.full(40));
+  for (auto& waiter : t.batch.waiters()) t.table.finish(t.batch, waiter);
+  CHECK(t.batch.open() == 0);
+  CHECK(t.table.entries() == 60);
+  t.table.remove(t.batch);
+  CHECK(t.table.entries() == 0);
+}
+
+TEST_CASE("pages are refused room while too many rows are open, and find it again") {
+  Table t;
+  const auto page = ask(ClientOp::items, "p");
+  for (int i = 0; i < 64; ++i) {
+    CHECK_FALSE(t.table.pages_full());
+    t.add(page);
+  }
+  CHECK(t.table.pages_full());
+  SUBCASE("one is answered") {
+    t.table.finish(t.batch, t.batch.waiters().front());
+  }
+  SUBCASE("all leave unanswered") {
+    t.table.remove(t.batch);
+  }
+  CHECK_FALSE(t.table.pages_full());
+}
+
+TEST_CASE("who is due is found at the deadline, once, and the next deadline is known") {
+  Table t;
+  t.order("later", 300);
+  t.order("soon", 100);
+  t.order("answered", 50);
+  t.table.finish(t.batch, t.batch.waiters()[2]);
+  CHECK(t.table.next_deadline_us() == 50 * kMs);
+  CHECK(t.due(50 * kMs).empty());
+  CHECK(t.table.next_deadline_us() == 100 * kMs);
+  CHECK(t.due(99 * kMs).empty());
+  CHECK(t.due(100 * kMs) == Ids{"soon"});
+  CHECK(t.table.next_deadline_us() == 300 * kMs);
+  CHECK(t.due(400 * kMs) == Ids{"later"});
+  CHECK(t.table.next_deadline_us() == kNever);
+}
+
+TEST_CASE("the next deadline is that of all batches") {
+  Table t;
+  WaitingBatch other;
+  t.order("here", 200);
+  t.table.add(other, ask(ClientOp::order, "there", 100), "there", 0);
+  Ids ids;
+  const auto due = [&](Waiter&) { ids.emplace_back("due"); };
+  t.table.begin_pass();
+  t.table.pass(t.batch, 10 * kMs, false, due);
+  t.table.pass(other, 10 * kMs, false, due);
+  CHECK(ids.empty());
+  CHECK(t.table.next_deadline_us() == 100 * kMs);
+}
+
+TEST_CASE("a detached order has no deadline, until it is looked at again") {
+  Table t;
+  t.detached("kept");
+  CHECK(t.table.next_deadline_us() == kNever);
+  CHECK(t.due(60'000 * kMs).empty());
+  t.table.look_again(t.batch);
+  CHECK(t.table.next_deadline_us() == 0);
+  CHECK(t.due(4'000 * kMs, true).empty());
+  CHECK(t.table.next_deadline_us() == 5'000 * kMs);
+  CHECK(t.due(5'000 * kMs, true) == Ids{"kept"});
+  CHECK(t.batch.open() == 0);
+  CHECK(t.batch.detached() == 0);
+}
+
+TEST_CASE("an array is one waiter with all its entries and the latest of their deadlines") {
+  Table t;
+  t.order("before");
+  auto array = t.batch.begin_array(ClientToken::router(ClientToken::Kind::req, "shop"));
+  for (const auto& [id, ms] : {std::pair{"a", 100}, {"b", 900}, {"c", 500}})
+    t.batch.append_order(array, order(id), ms * kMs);
+  t.table.add(t.batch, array);
+  const auto& waiter = t.batch.waiters().back();
+  CHECK(waiter.first == 1);
+  CHECK(waiter.count == 3);
+  CHECK(t.table.entries() == 4);
+  CHECK(t.batch.open() == 2);
+  CHECK(t.batch.requests().id_at(waiter.first + 2) == "c");
+  CHECK(t.due(899 * kMs).empty());
+  CHECK(t.due(900 * kMs) == Ids{"a"});  // an array is called like its first entry
+}
+
+TEST_CASE("faults keep their place, their id and their reason") {
+  Table t;
+  auto first = t.batch.begin_array({});
+  t.batch.append_fault(first, 0, {Code::bad_request, "w", "qty"});
+  t.batch.append_order(first, order("a"), 5000 * kMs);
+  t.table.add(t.batch, first);
+  auto second = t.batch.begin_array({});
+  t.batch.append_order(second, order("b"), 5000 * kMs);
+  t.batch.append_fault(second, 1, {Code::overloaded, "xyz", {}});
+  t.table.add(t.batch, second);
+  CHECK(t.batch.faults(first).size() == 1);
+  const auto faults = t.batch.faults(second);
+  REQUIRE(faults.size() == 1);
+  CHECK(faults[0].index == 1);
+  CHECK(faults[0].code == Code::overloaded);
+  CHECK(t.batch.id(faults[0]) == "xyz");
+  CHECK(t.batch.id(t.batch.faults(first)[0]) == "w");
+}
+
+TEST_CASE("an array that is cut back was never there") {
+  Table t;
+  t.order("kept");
+  const auto end = t.batch.end();
+  auto array = t.batch.begin_array({});
+  t.batch.append_fault(array, 0, {Code::bad_request, "w", "qty"});
+  t.batch.append_order(array, order("a"), 5000 * kMs);
+  t.batch.cut_back(end);
+  CHECK(requests(t.batch).size() == 1);
+  CHECK(t.table.entries() == 1);
+  auto next = t.batch.begin_array({});
+  CHECK(next.first == 1);
+  CHECK(next.faults_at == 0);
+  t.batch.append_fault(next, 0, {Code::bad_request, "n", {}});
+  CHECK(t.batch.id(t.batch.faults(next)[0]) == "n");
+}
+
+TEST_CASE("open detached orders move into a batch of their own, and nobody else") {
+  Table t;
+  t.order("gone");
+  t.detached("kept-1");
+  t.detached("decided");
+  t.detached("kept-2");
+  t.table.finish(t.batch, t.batch.waiters()[0]);
+  t.table.finish(t.batch, t.batch.waiters()[2]);
+  WaitingBatch kept;
+  t.table.move_detached(t.batch, kept);
+  t.table.remove(t.batch);
+  CHECK(t.table.entries() == 2);
+  CHECK(kept.open() == 2);
+  CHECK(kept.detached() == 2);
+  Ids ids;
+  for (const auto& waiter : kept.waiters()) ids.emplace_back(kept.id(waiter));
+  CHECK(ids == Ids{"kept-1", "kept-2"});
+  CHECK(requests(kept).size() == 2);
+  t.table.remove(kept);
+  CHECK(t.table.entries() == 0);
+}
+
+TEST_CASE("a cleared batch takes new waiters as a new one would") {
+  Table t;
+  t.detached("old");
+  t.table.remove(t.batch);
+  t.batch.clear();
+  CHECK(t.batch.waiters().empty());
+  CHECK(t.batch.open() == 0);
+  CHECK(t.batch.detached() == 0);
+  CHECK(t.order("new").first == 0);
+  CHECK(t.due(5'000 * kMs) == Ids{"new"});
+}
+
+TEST_CASE("a token gives back the identity or the number that it was made of") {
+  const auto router = ClientToken::router(ClientToken::Kind::req, std::string(22, 'i'));
+  CHECK(router.identity() == std::string(22, 'i'));
+  const auto http = ClientToken::numbered(ClientToken::Kind::http, 0xfedc'ba98'7654'3210);
+  CHECK(http.number() == 0xfedc'ba98'7654'3210);
+  CHECK_FALSE(http == router);
+}
