@@ -153,7 +153,8 @@ void ControlLink::beat(transport::PortControl& port) {
                  {"instance", node_.instance()},
                  {"phase", static_cast<std::uint16_t>(phase_)},
                  {"ts", config::wall_ms()}};
-  report["peers_refused"] = node_.context().peers_refused();  // keys that CURVE does not know
+  report["messages_dropped"] = node_.context().messages_dropped();  // without their end
+  report["peers_refused"] = node_.context().peers_refused();        // keys that CURVE does not know
   if (handlers_.report) handlers_.report(report);
   json replies = json::array();
   for (const auto number : unsent_) {

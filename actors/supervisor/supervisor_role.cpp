@@ -260,6 +260,7 @@ json SupervisorRole::own_view() const {
           {"restarts", 0},
           {"uptime_s", static_cast<double>((now() - started) / 100) / 10},
           {"last_exit", nullptr},
+          {"messages_dropped", runtime_.context().messages_dropped()},
           {"peers_refused", runtime_.context().peers_refused()},
           {"reports_refused", reports_refused_},
           {"wanted_lost", wanted_lost_}};

@@ -1,8 +1,12 @@
 #include "transport/zmq/sockets.h"
 
+#include <sys/random.h>
 #include <zmq.h>
 
+#include <atomic>
 #include <cerrno>
+#include <cstdlib>
+#include <system_error>
 #include <tuple>
 #include <utility>
 
@@ -58,12 +62,30 @@ bool receive_part(void* socket, zmq_msg_t* part) {
   return true;
 }
 
+// A ROUTER numbers its peers from rand() on, which starts at the same number in each process; a
+// peer that claims the next number beforehand ends the process in an assertion of libzmq 4.3.4.
+void unforeseen_ids() {
+  unsigned seed = 0;
+  if (::getrandom(&seed, sizeof seed, 0) != sizeof seed)
+    throw std::system_error(errno, std::generic_category(), "getrandom");
+  std::srand(seed);
+}
+
+// What subscribers send is of one part each: joined or left. An XPUB's own "more" cannot be
+// believed (libzmq 4.3.4): with a repeated subscription at its end a message never ends, and takes
+// the next peer's subscription for its last part.
+bool is_topic(const Frame& part) {
+  const auto bytes = part.bytes();
+  return !bytes.empty() && (bytes[0] == 0 || bytes[0] == 1);
+}
+
 }  // namespace
 
 // --- Context ---------------------------------------------------------------------------------
 
 struct Context::Impl {
   void* handle = nullptr;
+  std::atomic<std::uint64_t> dropped{0};
   CurveOptions curve;
   std::unique_ptr<ZapHandler> zap;
 };
@@ -75,6 +97,7 @@ Context::Context(CurveOptions curve) : impl_(std::make_unique<Impl>()) {
   if (std::tuple(major, minor, patch) < std::tuple(4, 3, 3))
     throw std::runtime_error("libzmq 4.3.3 or newer is needed");
   STAMPEDE_ASSERT(epoll_is_guarded(), "a peer could end this process: see epoll_guard.h");
+  unforeseen_ids();
   impl_->handle = zmq_ctx_new();
   if (impl_->handle == nullptr) fail_zmq("zmq_ctx_new");
   impl_->curve = std::move(curve);
@@ -95,6 +118,10 @@ const CurveOptions& Context::curve() const {
   return impl_->curve;
 }
 
+std::uint64_t Context::messages_dropped() const {
+  return impl_->dropped.load(std::memory_order_relaxed);
+}
+
 std::uint64_t Context::peers_refused() const {
   return impl_->zap ? impl_->zap->refused() : 0;
 }
@@ -105,6 +132,7 @@ struct Socket::Impl {
   void* handle = nullptr;
   SocketKind kind{};
   bool pass_over_slow = true;
+  std::atomic<std::uint64_t>* dropped = nullptr;  // the context's
 
   ~Impl() {
     if (handle != nullptr) zmq_close(handle);
@@ -114,12 +142,14 @@ struct Socket::Impl {
   bool send(Frame* parts, std::size_t count);
   bool send_in_turn(Frame* parts, std::size_t count);
   bool send_copies(Frame* parts, std::size_t count);
+  bool receive_rest(Message& parts) const;
 };
 
 Socket::Socket(Context& context, const SocketOptions& options, bool retry_bind)
     : impl_(std::make_unique<Impl>()) {
   impl_->kind = options.kind;
   impl_->pass_over_slow = options.pass_over_slow;
+  impl_->dropped = &context.impl_->dropped;
   impl_->handle = zmq_socket(context.native(), zmq_type(options.kind));
   if (impl_->handle == nullptr) fail_zmq("zmq_socket");
   set_up(impl_->handle, options, context.curve(), retry_bind);
@@ -193,17 +223,24 @@ bool Socket::send(Frame& part) {
 bool Socket::receive(Message& parts) {
   parts.clear();
   parts.emplace_back();
-  if (!receive_part(impl_->handle, raw(parts.back()))) {
-    parts.clear();
-    return false;
+  while (receive_part(impl_->handle, raw(parts.back()))) {
+    if (impl_->publishes() ? is_topic(parts.back()) : impl_->receive_rest(parts)) return true;
+    impl_->dropped->fetch_add(1, std::memory_order_relaxed);
+    parts.resize(1);
   }
+  parts.clear();
+  return false;
+}
+
+// False: parts were announced that there are not.
+bool Socket::Impl::receive_rest(Message& parts) const {
   while (zmq_msg_more(raw(parts.back())) != 0 && parts.size() < kPartsMax) {
     parts.emplace_back();
-    if (!receive_part(impl_->handle, raw(parts.back()))) fail_zmq("zmq_msg_recv of a later part");
+    if (!receive_part(handle, raw(parts.back()))) return false;
   }
   for (bool more = zmq_msg_more(raw(parts.back())) != 0; more;) {
     Frame beyond;
-    if (!receive_part(impl_->handle, raw(beyond))) fail_zmq("zmq_msg_recv of a later part");
+    if (!receive_part(handle, raw(beyond))) return false;
     more = zmq_msg_more(raw(beyond)) != 0;
   }
   return true;

@@ -54,10 +54,14 @@ class Context {  // one per process; thread-safe; outlives all sockets
   Context& operator=(const Context&) = delete;
   void* native() const;
   [[nodiscard]] const CurveOptions& curve() const;
+  // Messages that no Socket::receive() gave: without their end, or to an XPUB and no topic. Any
+  // thread.
+  [[nodiscard]] std::uint64_t messages_dropped() const;
   // Handshakes refused because the key is not allowed; 0 without CURVE. Any thread.
   [[nodiscard]] std::uint64_t peers_refused() const;
 
  private:
+  friend class Socket;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
@@ -79,7 +83,8 @@ class Socket {
   [[nodiscard]] bool send(Message& parts);
   [[nodiscard]] bool send(Frame& part);
 
-  // Takes one whole message into `parts` (cleared first). False: nothing is waiting.
+  // Takes one whole message into `parts` (cleared first). False: nothing is waiting. XPUB: always
+  // one part, a topic that was joined (1) or left (0); what else its peers say is dropped.
   [[nodiscard]] bool receive(Message& parts);
 
   [[nodiscard]] bool readable() const;

@@ -2,53 +2,17 @@
 
 #include <doctest/doctest.h>
 
-#include <array>
-#include <cstddef>
 #include <string>
 
+#include "test/transport/zmq/raw_peer.h"
 #include "test/transport/zmq/zmq_fixture.h"
 
 namespace stampede::transport {
 
 namespace {
 
-template <std::size_t N>
-std::string bytes(const char (&literal)[N]) {  // zeros and all
-  return {literal, N - 1};
-}
-
-const std::string kGreeting =
-    bytes("\xff\0\0\0\0\0\0\0\0\x7f\3\0NULL") + std::string(16 + 32, '\0');
-const std::string kReady = bytes("\x04\x1a\5READY\x0bSocket-Type\0\0\0\4PUSH");
 const std::string kMessage = bytes("\0\1x");
 const std::string kPing = bytes("\x04\7\4PING\0\0");
-
-// A PUSH without a library: says what it is told and then resets its connection.
-class RudePusher {
- public:
-  explicit RudePusher(int port) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<std::uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    REQUIRE(::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-    say(kGreeting + kReady);
-    std::array<char, 64> greeting{};
-    REQUIRE(::recv(fd_, greeting.data(), greeting.size(), MSG_WAITALL) == 64);
-  }
-  void say(const std::string& bytes) const {
-    REQUIRE(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
-            static_cast<ssize_t>(bytes.size()));
-  }
-  ~RudePusher() {
-    const linger reset{1, 0};
-    ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-    ::close(fd_);
-  }
-
- private:
-  int fd_;
-};
 
 // Fills the queue of a PULL with more than it takes, resets, and lets `pause_ms` go by before the
 // PULL is read again. Without the guard libzmq aborts here.
@@ -62,7 +26,7 @@ void fill_and_reset(const std::string& frames, int pause_ms) {
   // Nothing tells from outside what libzmq's own thread has done; a PUSH is never readable.
   const auto let_pass = [&](int ms) { REQUIRE_FALSE(wait_for(honest, ZMQ_POLLIN, ms)); };
   {
-    const RudePusher rude(port);
+    const RawPeer rude(port, "PUSH");
     std::string flood;
     for (int i = 0; i < 200; ++i) flood += frames;
     rude.say(flood);
