@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "actors/memory/prefetch.h"
-#include "config/faults/mutation.h"
 namespace stampede::actors {
 
 namespace {
@@ -96,8 +95,7 @@ void OrderBook::prefetch_item(std::uint64_t id) const {
 OrderDecision OrderBook::decide_order(const Request& order, const OrderKeys& keys) const {
   OrderDecision decision;
   if (const auto* known = find_known(keys.request)) {
-    decision.known = (known->kind != KnownKind::item_change && known->content == keys.content) ||
-                     config::mutation("key_reuse_ignored");
+    decision.known = known->kind != KnownKind::item_change && known->content == keys.content;
     if (decision.known)
       decision.answer = answer_of(*known);
     else
@@ -122,7 +120,7 @@ OrderDecision OrderBook::decide_order(const Request& order, const OrderKeys& key
   if (item.limit_per_user != 0 &&
       bought(hasher_.user_on_item(order.item, order.user)) + order.qty > item.limit_per_user) {
     decision.answer.reason = RejectReason::limit_reached;
-  } else if (item.amount + (config::mutation("oversell") ? 1 : 0) < order.qty) {
+  } else if (item.amount < order.qty) {
     decision.answer.reason = RejectReason::sold_out;
   } else {
     decision.answer.state = State::confirmed;

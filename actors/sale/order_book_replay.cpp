@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "actors/sale/order_book.h"
-#include "config/faults/mutation.h"
 
 namespace stampede::actors {
 
@@ -53,9 +52,7 @@ bool OrderBook::replay_set(const std::vector<storage::Command>& set, Lsn lsn) {
     return false;
   if (is_closed(order.item)) items_[position].amount = amount + order.qty;
   if (items_[position].amount - order.qty != amount) return false;
-  const auto user = config::mutation("limit_lost_at_recovery") ? std::string_view{} : order.user;
-  confirm(position, user, order.qty, lsn);
-  if (config::mutation("dedupe_lost_at_recovery")) return true;
+  confirm(position, order.user, order.qty, lsn);
   remember(confirmed_order(order, position, lsn));
   return true;
 }
@@ -63,7 +60,6 @@ bool OrderBook::replay_set(const std::vector<storage::Command>& set, Lsn lsn) {
 bool OrderBook::replay_rejection(const storage::Rejection& rejection, Lsn lsn) {
   const auto position = find_item(rejection.item);
   if (position == DenseIndex::kNone || rejection.qty > kQtyMax) return false;
-  if (config::mutation("rejections_lost_at_recovery")) return true;
   remember_rejection(rejected_order(rejection, position, lsn));
   return true;
 }

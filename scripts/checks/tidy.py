@@ -34,6 +34,8 @@ BANNED = [
     (r"\busing namespace std\b", r"\.(h|cpp)$", r"^$", "write std::"),
     (r"\bmsgpack::unpack\((?!.*unpack_limit)[^;]*\);", r"\.(h|cpp)$", r"^test/",
      "pass an unpack_limit: foreign data must not choose the depth"),
+    (r"\b(mutation|planted)\(", r"^(actors|config|storage|tools|transport)/.*\.(h|cpp)$", r"^$",
+     "a patch in test/mutations"),
 ]
 
 SCOPE = re.compile(r"^(template\s*<.*>\s*)?(inline\s+)?"
@@ -188,6 +190,9 @@ def self_test():
         ("transport/b.cpp", "zmq_ctx_new();\n", 0),
         ("actors/b.cpp", "#include <zmq.hpp>\n", 1),
         ("test/storage/a_test.cpp", "std::this_thread::sleep_for(1s);\n", 1),
+        ("storage/b.cpp", "if (config::mutation(\"no_fence\")) return;\n", 1),
+        ("actors/b.h", "#pragma once\nif (planted(\"no_fence\")) return;\n", 1),
+        ("test/mutations/planted.h", "#pragma once\ninline bool planted(int);\n", 0),
         ("storage/string_util.h", "#pragma once\n", 1),
         ("storage/mysql/database.h", "#pragma once\n", 0),
         ("storage/a.h", "int a;\n", 1),

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "config/faults/mutation.h"
 #include "config/process/invariant.h"
 #include "storage/log/log_tail.h"
 
@@ -334,7 +333,7 @@ BatchInfo Reading::info_of(const BatchHeader& batch) const {
 }
 
 Status Reading::end_torn_or_corrupt(const TailVerdict& verdict) {
-  if (verdict.witness && !config::mutation("cut_at_bad_crc")) {
+  if (verdict.witness) {
     const BatchHeader& witness = *verdict.witness;
     return corrupt_here("no valid batch, but batch " + std::to_string(witness.link.batch_no) +
                         " at offset " + std::to_string(verdict.witness_offset) + " (lsn " +

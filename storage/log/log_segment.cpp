@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "config/faults/failpoint.h"
-#include "config/faults/mutation.h"
 #include "config/process/invariant.h"
 #include "storage/log/byte_fields.h"
 #include "storage/log/crc32c.h"
@@ -73,8 +72,7 @@ Result<SegmentHeader> decode_header(std::string_view bytes) {
   if (bytes.size() < kSegmentHeaderBytes) return Error{Errc::corrupt, "segment header cut short"};
   // The CRC comes first: a damaged version number must not look like a newer program's log. Every
   // version keeps the CRC in this place.
-  if (crc32c(bytes.substr(0, kHeadAtCrc)) != get<std::uint32_t>(bytes, kHeadAtCrc) &&
-      !config::mutation("header_unchecked")) {
+  if (crc32c(bytes.substr(0, kHeadAtCrc)) != get<std::uint32_t>(bytes, kHeadAtCrc)) {
     return Error{Errc::corrupt, "segment header checksum does not match"};
   }
   if (bytes.substr(0, kMagic.size()) != kMagic) return Error{Errc::corrupt, "no log segment"};
@@ -166,15 +164,13 @@ Status install_segment(Disk& disk, const std::string& dir, SpareSegment& made,
   config::failpoint("rotate_header");
   if (auto written = made.file->write_at(0, start); !written) return written;
   config::failpoint("rotate_sync");
-  if (!config::mutation("name_before_sync"))
-    if (auto synced = made.file->sync(); !synced) return synced;
+  if (auto synced = made.file->sync(); !synced) return synced;
   config::failpoint("rotate_rename");
   if (auto renamed = disk.rename(path_in(dir, made.name), path_in(dir, name)); !renamed) {
     return renamed;
   }
   made.name = name;
   if (config::failpoint("in_rotate")) return Error{Errc::io, "failpoint in_rotate in " + dir};
-  if (config::mutation("no_dir_sync")) return Done{};
   if (auto synced = disk.sync_dir(dir); !synced) return synced;
   config::failpoint("rotate_done");
   return Done{};

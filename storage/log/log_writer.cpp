@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "config/faults/failpoint.h"
-#include "config/faults/mutation.h"
 #include "config/process/invariant.h"
 
 namespace stampede::storage {
@@ -71,7 +70,7 @@ Result<LogWriter> LogWriter::resume(Disk& disk, const std::string& dir, const Lo
   LogWriter writer(disk, dir, end.uuid, options);
   writer.seg_no_ = end.seg_no;
   writer.base_ = end.seg_base;
-  const bool has_batch = !end.last_batch.empty() && !config::mutation("trust_tail");
+  const bool has_batch = !end.last_batch.empty();
   const LogChain& chain = has_batch ? end.chain_before_last : end.chain;
   const std::uint64_t prev_end = has_batch ? end.last_batch_offset : end.seg_end;
   if (auto started = writer.start_segment(chain, prev_end, end.last_batch); !started) {
@@ -213,10 +212,7 @@ Status LogWriter::sync() {
   if (first_error_) return *first_error_;
   STAMPEDE_ASSERT(in_flight_, "nothing to sync");
   if (config::failpoint("after_write")) return latch(pretended("after_write"));
-  if (config::mutation("ack_before_sync")) return in_flight_ = false, Done{};
-  auto synced = file_->datasync();
-  if (!synced && config::mutation("retry_sync")) synced = file_->datasync();
-  if (!synced && !config::mutation("ignore_sync_error")) return latch(synced.error());
+  if (auto synced = file_->datasync(); !synced) return latch(synced.error());
   in_flight_ = false;
   durable_pos_ = written_pos();
   if (config::failpoint("after_log")) return latch(pretended("after_log"));

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "config/faults/failpoint.h"
-#include "config/faults/mutation.h"
 #include "config/process/invariant.h"
 #include "storage/mysql/mysql_session.h"
 #include "storage/mysql/row_check.h"
@@ -225,9 +224,7 @@ void LaneWriter::commit(Attempt& attempt) {
     attempt.error = Error{Errc::unavailable, "failpoint in_db: the transaction is taken back"};
     return;
   }
-  if (config::mutation("exec_before_commit")) return;
   const SqlOutcome committed = session_->execute("COMMIT");
-  if (committed.failed && config::mutation("guess_commit")) return;
   if (committed.failed) {
     attempt.fail(*session_, committed);
     attempt.lost = true;  // stored or not, nobody knows: the same batch again will tell

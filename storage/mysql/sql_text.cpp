@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstdio>
 
-#include "config/faults/mutation.h"
 namespace stampede::storage {
 namespace {
 
@@ -32,13 +31,6 @@ constexpr std::string_view kAmountHead = "INSERT INTO item(id,amount,lsn) VALUES
 constexpr std::string_view kAmountTail =
     " ON DUPLICATE KEY UPDATE amount=IF(VALUES(lsn)>lsn,VALUES(amount),amount),"
     "lsn=GREATEST(lsn,VALUES(lsn))";
-
-// Planted faults.
-constexpr std::string_view kAmountTailUnguarded =
-    " ON DUPLICATE KEY UPDATE amount=VALUES(amount),lsn=GREATEST(lsn,VALUES(lsn))";
-constexpr std::string_view kAmountTailGuardFirst =
-    " ON DUPLICATE KEY UPDATE lsn=GREATEST(lsn,VALUES(lsn)),"
-    "amount=IF(VALUES(lsn)>lsn,VALUES(amount),amount)";
 
 constexpr std::array<bool, 256> make_harmless() {
   std::array<bool, 256> table{};
@@ -184,7 +176,6 @@ void append_lane_update(std::string& out, Lsn witness, int lane, std::uint64_t e
   append_number(out, witness);
   out += ") WHERE lane=";
   append_number(out, std::int64_t{lane});
-  if (config::mutation("no_fence")) return;
   out += " AND epoch=";
   append_number(out, epoch);
 }
@@ -201,10 +192,7 @@ std::size_t append_put_upsert(std::string& out, const LaneBatch& batch, std::siz
 
 std::size_t append_amount_upsert(std::string& out, const LaneBatch& batch, std::size_t first,
                                  std::size_t last) {
-  auto tail = kAmountTail;
-  if (config::mutation("no_lsn_guard")) tail = kAmountTailUnguarded;
-  if (config::mutation("guard_first")) tail = kAmountTailGuardFirst;
-  return append_statement(out, kAmountHead, batch.amounts, first, last, tail);
+  return append_statement(out, kAmountHead, batch.amounts, first, last, kAmountTail);
 }
 
 void append_order_select(std::string& out, const LaneBatch& batch, std::size_t first,

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "config/faults/mutation.h"
-
 namespace stampede::storage {
 
 Status ReplayFold::record(const RecordView& record) {
@@ -21,10 +19,6 @@ Status ReplayFold::record(const RecordView& record) {
       ++counts_.decisions;
       return Done{};
     case RecordType::optm:
-      if (config::mutation("optm_is_terminal") && decoder_.outcome(record.payload, outcome_))
-        for (std::size_t i = 0; i + 2 < outcome_.numbers.size(); i += 3)
-          amounts_.executed(outcome_.position, outcome_.numbers[i + 1], outcome_.numbers[i + 2]);
-      [[fallthrough]];
     case RecordType::seal:
     case RecordType::epoch:
       ++counts_.records;

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "config/faults/failpoint.h"
-#include "config/faults/mutation.h"
 #include "config/process/invariant.h"
 #include "storage/log/crc32c.h"
 
@@ -256,8 +255,7 @@ Result<SnapshotHash> SnapshotWriter::install() {
 Status SnapshotWriter::sync_and_rename() {
   const std::string path = path_in(dir_, name_);
   if (config::failpoint("in_snapshot")) return pretended(path);
-  if (!config::mutation("snapshot_named_before_sync"))
-    if (auto synced = file_->sync(); !synced) return synced;
+  if (auto synced = file_->sync(); !synced) return synced;
   if (config::failpoint("in_snapshot")) return pretended(path);
   if (auto renamed = disk_.rename(path + std::string(kTmpSuffix), path); !renamed) return renamed;
   if (config::failpoint("in_snapshot")) return pretended(path);

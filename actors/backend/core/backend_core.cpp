@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "config/faults/mutation.h"
 namespace stampede::actors {
 
 using transport::Envelope;
@@ -155,9 +154,8 @@ void BackendCore::decide_order(const Prepared& prepared, std::int64_t now_us, Re
                              projection_.stored(decision.answer.lsn);
     return results.answer(decision.answer);
   }
-  const bool backlog_full =
-      projection_.owed() >= limits_.backlog_commands_max && !config::mutation("backlog_unlimited");
-  const bool full = log_full_ || (backlog_full && decision.answer.state == State::confirmed);
+  const bool owes = decision.answer.state == State::confirmed;
+  const bool full = log_full_ || (owes && projection_.owed() >= limits_.backlog_commands_max);
   if (decision.error == Code::none && full) decision.error = Code::overloaded;
   if (decision.error != Code::none) {
     ++counters_.refused;
@@ -286,9 +284,7 @@ void BackendCore::on_durable(std::size_t appends, Effects& effects) {
 }
 
 void BackendCore::release(Effects& effects) {
-  for (; !open_.empty() &&
-         (open_.front().need <= durable_lsn_ || config::mutation("answer_before_durable"));
-       open_.pop_front()) {
+  for (; !open_.empty() && open_.front().need <= durable_lsn_; open_.pop_front()) {
     auto& open = open_.front();
     if (open.kind == Open::Kind::control) {
       effects.controls.push_back(std::move(open.control));

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "config/faults/mutation.h"
 #include "config/process/invariant.h"
 
 namespace stampede::actors {
@@ -50,8 +49,7 @@ void LaneBatchBuilder::fill_orders(const Append& append, storage::LaneBatch& bat
     }
   }
   // EXEC will name the whole append, rejections at its end included.
-  if (!config::mutation("witness_too_low"))
-    batch.witness = std::max(batch.witness, append.last_lsn);
+  batch.witness = std::max(batch.witness, append.last_lsn);
   STAMPEDE_ASSERT(cursor.fault() == storage::RecordFault::none, "appends are whole records");
 }
 

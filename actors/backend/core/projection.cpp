@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "actors/memory/prefetch.h"
-#include "config/faults/mutation.h"
 #include "config/process/invariant.h"
 
 namespace stampede::actors {
@@ -40,10 +39,6 @@ void emit(std::vector<OutcomeRecord>& out, RecordType type, const Outcome& outco
 void merge(ItemChange& older, const ItemChange& newer) {
   older.item = newer.item;
   older.position = newer.position;
-  if (config::mutation("older_amount_wins") && older.first != 0) {
-    older.last = std::max(older.last, newer.last);
-    return;
-  }
   if (newer.last != 0) {
     STAMPEDE_ASSERT(newer.last >= older.last, "item changes are merged in lsn order");
     if (older.first == 0) older.first = newer.first;
@@ -148,7 +143,7 @@ void insert_outcomes(const LaneWork& work, const std::vector<FailedCommand>& fai
   Outcome exec{work.lane, CommandKind::order_insert, kInsertPosition, {}};
   Outcome fail = exec;
   auto from = work.inserts.front()->first_lsn;
-  const auto to = work.inserts.back()->last_lsn + (config::mutation("exec_one_too_far") ? 1 : 0);
+  const auto to = work.inserts.back()->last_lsn;
   for (const auto& one : failed) {
     if (one.kind != CommandKind::order_insert) continue;
     if (from < one.lsn) exec.numbers.insert(exec.numbers.end(), {from, one.lsn - 1});
@@ -183,10 +178,6 @@ void item_outcomes(std::uint32_t lane, CommandKind kind, std::uint32_t position,
   for (const auto& command : commands) {
     if (const auto* one = find_failed(failed, kind, command.last)) {
       fail.numbers.insert(fail.numbers.end(), {command.last, one->error});
-      continue;
-    }
-    if (config::mutation("exec_names_the_range")) {
-      exec.numbers.insert(exec.numbers.end(), {command.first, command.last});
       continue;
     }
     if (command.first < command.last)
@@ -228,7 +219,6 @@ void Projection::done(std::uint32_t lane_number, const std::vector<FailedCommand
 }
 
 bool Projection::stored(Lsn lsn) const {
-  if (config::mutation("stored_too_early")) return true;
   if (!queue_.empty() && lsn >= queue_.front()->first_lsn) return false;
   for (const auto& lane : lanes_) {
     const auto& inserts = lane.work.inserts;

@@ -1,6 +1,5 @@
 #include "actors/backend/recovery/database_check.h"
 
-#include "config/faults/mutation.h"
 #include "storage/log/log_segment.h"
 
 namespace stampede::actors {
@@ -31,7 +30,7 @@ int exit_code_of(Errc code) {
 Status refuse_wiped_log(storage::Database& database, const std::string& log_dir) {
   const auto uuid = database.log_uuid();
   if (!uuid) return uuid.error();
-  if (!*uuid || config::mutation("wiped_log_accepted")) return storage::Done{};
+  if (!*uuid) return storage::Done{};
   return Error{Errc::corrupt, "the log directory " + log_dir +
                                   " is empty but the database belongs to log " +
                                   storage::to_text(**uuid) +
@@ -49,12 +48,12 @@ Status check_database(storage::Database& database, const ClaimStart& start) {
                                     " that belongs together"};
   const auto witness = database.witness();
   if (!witness) return witness.error();
-  if (*witness > start.last_lsn && !config::mutation("old_log_accepted"))
+  if (*witness > start.last_lsn)
     return Error{Errc::corrupt, "the database holds lsn " + storage::to_text(*witness) +
                                     " but the log ends at " + storage::to_text(start.last_lsn) +
                                     ": the log has lost decisions; nothing was changed. Restore"
                                     " the log directory"};
-  if (*witness < start.max_executed && !config::mutation("old_database_accepted"))
+  if (*witness < start.max_executed)
     return Error{Errc::corrupt,
                  "the log calls lsn " + storage::to_text(start.max_executed) +
                      " executed but the database ends at " + storage::to_text(*witness) +

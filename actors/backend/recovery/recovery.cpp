@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "config/faults/mutation.h"
 #include "config/process/invariant.h"
 
 namespace stampede::actors {
@@ -64,8 +63,7 @@ storage::Result<RecoveredLog> recover_log(
   recovered.core->book() = log->fold->take_book();
   recovered.fold = log->fold->take_replay();
   recovered.max_executed = log->fold->max_executed();
-  recovered.served = recovered.max_executed > 0 || recovered.core->book().confirmed() > 0 ||
-                     config::mutation("serve_before_import");
+  recovered.served = recovered.max_executed > 0 || recovered.core->book().confirmed() > 0;
   return recovered;
 }
 
@@ -110,7 +108,6 @@ void hand_over_owed(BackendCore& core, const storage::ReplayFold& fold, std::uin
   std::vector<ItemChange> changes;
   for (const auto& put : owed.puts) changes.push_back(owed_put(decoder, core.book(), put));
   for (const auto& amount : owed.amounts) {
-    if (config::mutation("amounts_not_handed_over")) continue;
     auto& change = changes.emplace_back();
     change.item = amount.item;
     change.position = core.book().position_of(amount.item);

@@ -6,7 +6,6 @@
 #include <optional>
 
 #include "config/faults/failpoint.h"
-#include "config/faults/mutation.h"
 #include "storage/log/parked_records.h"
 #include "storage/replay/replay.h"
 #include "storage/snapshot/snapshot_entries.h"
@@ -202,7 +201,7 @@ Status Retention::prepare() {
   if (!parked->empty()) return keep("records are parked: lsn " + storage::to_text(*parked));
   if (rules_.retain_s < 0) return keep("log.retain_s keeps all for ever");
   if (snapshots_.size() < 2) return keep("there is only one snapshot");
-  limit_ = snapshots_[config::mutation("one_snapshot_is_enough") ? 0 : 1].seg_no;
+  limit_ = snapshots_[1].seg_no;
   const auto numbers = storage::segment_numbers(disk_, dir_);
   if (!numbers) return numbers.error();
   if (numbers->front() != oldest->seg_no) return keep("segments are missing among the oldest");

@@ -5,7 +5,6 @@
 #include <optional>
 
 #include "actors/protocol/node_messages.h"
-#include "config/faults/mutation.h"
 #include "config/process/invariant.h"
 
 namespace stampede::actors {
@@ -84,8 +83,7 @@ void BrokerCore::on_work(const Envelope& work, std::size_t body_bytes, std::int6
     return refuse(work, Code::internal, effects);
   }
   if (phase() != Phase::serving) return refuse(work, refusal_for(phase()), effects);
-  if (work.count > credit() && !may_probe(work.count, now_ms) &&
-      !config::mutation("credit_unlimited"))
+  if (work.count > credit() && !may_probe(work.count, now_ms))
     return refuse(work, Code::overloaded, effects);
   if (in_flight() == 0) moved_ms_ = now_ms;  // the backend's silence counts from here
   forwarded_ += work.count;
@@ -190,7 +188,7 @@ void BrokerCore::begin_session(const Envelope& hello, Effects& effects) {
 
 void BrokerCore::on_result(const Envelope& result, std::int64_t now_ms, Effects& effects) {
   if (!known(result.origin)) return malformed();
-  if (result.epoch < epoch_ && !config::mutation("reply_on_stale_epoch")) {
+  if (result.epoch < epoch_) {
     ++counters_.stale;
     return;
   }

@@ -1,7 +1,5 @@
 #include "actors/webapp/core/batch_sender.h"
 
-#include "config/faults/mutation.h"
-
 namespace stampede::actors {
 
 namespace {
@@ -129,7 +127,6 @@ void BatchSender::on_tick(std::int64_t now_us) {
 void BatchSender::mark_overdue(std::int64_t now_us) {
   for (auto& [number, batch] : sent_) {
     if (batch->repeat) continue;
-    if (config::mutation("never_sent_again")) continue;
     const auto shift = batch->in_flight ? std::min(batch->attempts - 1, kBackoffMax) : 0U;
     if (now_us - batch->sent_us >= resend_us_ << shift) ask_again(*batch);
   }
@@ -154,7 +151,7 @@ OutgoingBatch* BatchSender::find(const BatchHead& head) {
 }
 
 OutgoingBatch* BatchSender::find_result(const BatchHead& head) {
-  if (head.epoch < epoch_ && !config::mutation("webapp_takes_stale_epoch")) {
+  if (head.epoch < epoch_) {
     ++counters_.results_ignored;
     return nullptr;
   }
