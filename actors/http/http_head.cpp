@@ -26,7 +26,8 @@ bool clean_lines(std::string_view head) {
 struct Seen {
   int length = 0, transfer = 0, host = 0;
   bool blank_before_colon = false;
-  bool odd_length = false;  // not digits alone
+  bool odd_length = false;    // not digits alone
+  bool odd_transfer = false;  // not chunked alone
 };
 
 Seen look_at(std::string_view lines) {
@@ -34,9 +35,13 @@ Seen look_at(std::string_view lines) {
   for_each_header(lines, [&](std::string_view name, std::string_view value) {
     if (same_name(name, "content-length")) {
       ++seen.length;
-      seen.odd_length |= value.find_first_not_of("0123456789") != std::string_view::npos;
+      seen.odd_length |=
+          value.empty() || value.find_first_not_of("0123456789") != std::string_view::npos;
     }
-    if (same_name(name, "transfer-encoding")) ++seen.transfer;
+    if (same_name(name, "transfer-encoding")) {
+      ++seen.transfer;
+      seen.odd_transfer |= !same_name(value, "chunked");
+    }
     if (same_name(name, "host")) ++seen.host;
     seen.blank_before_colon |= !name.empty() && (name.back() == ' ' || name.back() == '\t');
     return true;
@@ -60,9 +65,11 @@ HeadFault check_head(std::string_view head) {
   if (target == std::string_view::npos || target + 1 >= line.size() || line[target + 1] != '/')
     return HeadFault::malformed;
   const auto seen = look_at(head.substr(line_end + 2));
-  if (seen.blank_before_colon || seen.odd_length || seen.length + seen.transfer > 1 ||
-      seen.host > 1)
+  if (seen.blank_before_colon || seen.odd_length || seen.odd_transfer ||
+      seen.length + seen.transfer > 1 || seen.host > 1)
     return HeadFault::malformed;
+  // RFC 9112 6.1: an older client, or a proxy that passed it on, cannot have meant it.
+  if (seen.transfer > 0 && !line.ends_with("HTTP/1.1")) return HeadFault::malformed;
   return seen.host == 0 && line.ends_with("HTTP/1.1") ? HeadFault::no_host : HeadFault::none;
 }
 

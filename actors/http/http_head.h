@@ -10,8 +10,10 @@ namespace stampede::actors {
 enum class HeadFault { none, malformed, no_host };
 
 // Refused: a bare CR or LF, NUL, a folded header line, blanks before a header's colon,
-// Content-Length beside Transfer-Encoding, either of them or Host twice, HTTP/1.1 without Host, a
-// target that is no path.
+// Content-Length beside Transfer-Encoding, either of them or Host twice, a length that is not
+// digits alone, a coding that is not `chunked` alone or of HTTP/1.0 (RFC 9112 6.1, 6.3: whoever
+// reads them otherwise finds another end of the body), HTTP/1.1 without Host, a target that is no
+// path.
 HeadFault check_head(std::string_view head);
 
 // Calls visit(name, value) for each header line (ended by CRLF) until it returns false.

@@ -161,6 +161,21 @@ TEST_CASE("malformed requests are refused with a problem and the connection ends
       {"CL with plus", line + "Content-Length: +1\r\n\r\n1", 400},
       {"CL overflows", line + "Content-Length: 99999999999999999999999\r\n\r\n1", 400},
       {"two TE", line + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
+      {"TE gzip", line + "Transfer-Encoding: gzip\r\n\r\n", 400},
+      {"TE identity", line + "Transfer-Encoding: identity\r\n\r\n", 400},
+      {"TE that ends in chunked", line + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 400},
+      {"TE gzip, chunked", line + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400},
+      {"TE chunked twice", line + "Transfer-Encoding: chunked, chunked\r\n\r\n", 400},
+      {"TE chunked with a parameter", line + "Transfer-Encoding: chunked;a=b\r\n\r\n", 400},
+      {"TE in quotes", line + "Transfer-Encoding: \"chunked\"\r\n\r\n", 400},
+      {"TE empty", line + "Transfer-Encoding:\r\n\r\n", 400},
+      {"TE with a control character",
+       line + "Transfer-Encoding: \x0b"
+              "chunked\r\n\r\n",
+       400},
+      {"TE of HTTP/1.0", "POST /p HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+      {"TE of GET", "GET /p HTTP/1.1\r\n" + host + "Transfer-Encoding: gzip\r\n\r\n", 400},
+      {"CL empty", line + "Content-Length:\r\n\r\n", 400},
       {"folded header", line + "X-A: b\r\n c\r\n" + length + "\r\n1", 400},
       {"first line folded", "GET / HTTP/1.1\r\n Host: x\r\n\r\n", 400},
       {"bare LF", "GET / HTTP/1.1\nHost: x\r\n\r\n", 400},
@@ -189,6 +204,24 @@ TEST_CASE("malformed requests are refused with a problem and the connection ends
     CHECK(client.closed());
   }
   CHECK(server.requests == 0);
+}
+
+TEST_CASE("what follows a head that is refused is never taken for a request") {
+  EchoServer server;
+  for (const char* coding : {"gzip", "identity", "xchunked", "chunked, gzip", "deflate"}) {
+    INFO(std::string(coding));
+    RawHttp client(server.port);
+    const auto seen =
+        client.ask("POST /p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: " + std::string(coding) +
+                   "\r\n\r\n" + post("hidden"));
+    CHECK(seen.status == 400);
+    CHECK(client.closed());
+  }
+  CHECK(server.requests == 0);
+  RawHttp client(server.port);
+  client.send("POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\t CHUNKED \r\n\r\n");
+  client.send("1\r\na\r\n0\r\n\r\n");
+  CHECK(client.read().body == "POST /c? a");
 }
 
 TEST_CASE("a request at the limits is taken") {
