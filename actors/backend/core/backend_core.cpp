@@ -9,10 +9,6 @@ using transport::EnvelopeKind;
 
 namespace {
 
-// An append is closed at these bounds; a log batch is made of one or more whole appends.
-constexpr std::size_t kAppendBytesMax = 256 * 1024;
-constexpr std::size_t kRecordBytes = 100;  // of a confirmed order with a short id
-
 bool legal_move(Phase from, Phase to) {
   switch (to) {
     case Phase::replaying:
@@ -30,16 +26,11 @@ bool legal_move(Phase from, Phase to) {
 
 }  // namespace
 
-void Effects::clear() {
-  appends.clear();
-  results.clear();
-  controls.clear();
-  books.clear();
-  work.clear();
-}
-
 BackendCore::BackendCore(const LogUuid& uuid, BackendLimits limits)
-    : book_(uuid, limits.book), projection_(limits.projection), limits_(limits) {}
+    : book_(uuid, limits.book),
+      projection_(limits.projection),
+      limits_(limits),
+      builder_(limits.projection.rows_max) {}
 
 void BackendCore::set_phase(Phase phase) {
   STAMPEDE_ASSERT(legal_move(phase_, phase), "a backend changes its phase only in order");
@@ -63,21 +54,18 @@ void BackendCore::start_lanes(Effects& effects) {
 
 void BackendCore::on_work(const Envelope& envelope, std::string_view body, std::int64_t now_us,
                           Effects& effects) {
-  if (envelope.broker != broker_) {  // a new broker counts from zero
-    broker_ = envelope.broker;
-    answered_ = 0;
-  }
+  open_.on_broker(envelope.broker);
   if (const auto code = refusal_for(phase_); code != Code::none)
     return refuse(envelope, code, effects);
-  Open open{.kind = Open::Kind::result, .result = {}, .control = {}, .books = {}};
-  open.result.envelope = envelope;
-  open.result.envelope.kind = EnvelopeKind::result;
-  open.result.body.reserve(envelope.count * 24 + 16);
-  ResultWriter results(open.result.body);
+  ResultMessage result{envelope, {}};
+  result.envelope.kind = EnvelopeKind::result;
+  result.body.reserve(envelope.count * 24 + 16);
+  ResultWriter results(result.body);
+  Lsn need = 0;
   std::uint32_t count = 0;
   reader_.open(body);
   while (prepare(envelope.count - count)) {
-    for (const auto& one : prepared_) decide_one(one, now_us, results, open.need);
+    for (const auto& one : prepared_) decide_one(one, now_us, results, need);
     count += static_cast<std::uint32_t>(prepared_.size());
   }
   counters_.requests += count;
@@ -87,16 +75,15 @@ void BackendCore::on_work(const Envelope& envelope, std::string_view body, std::
     for (; count < envelope.count; ++count) results.error(Code::internal);
   }
   results.finish();
-  wait_for(std::move(open), effects);
+  wait_for(need, std::move(result), effects);
 }
 
 void BackendCore::refuse(const Envelope& envelope, Code code, Effects& effects) {
-  Open open{.kind = Open::Kind::result, .result = {}, .control = {}, .books = {}};
-  open.result.envelope = envelope;
-  open.result.envelope.kind = EnvelopeKind::refusal;
-  open.result.envelope.code = static_cast<std::uint16_t>(code);
+  ResultMessage result{envelope, {}};
+  result.envelope.kind = EnvelopeKind::refusal;
+  result.envelope.code = static_cast<std::uint16_t>(code);
   counters_.refused += envelope.count;
-  wait_for(std::move(open), effects);
+  wait_for(0, std::move(result), effects);
 }
 
 // Decodes the next requests of the batch, `left` at most, and hashes their ids before the first of
@@ -166,11 +153,11 @@ void BackendCore::decide_order(const Prepared& prepared, std::int64_t now_us, Re
   need = lsn;
   if (decision.answer.state == State::confirmed) {
     ++counters_.confirmed;
-    log_confirmed(request, decision, now_us, lsn);
+    builder_.add_confirmed(request, decision, now_us, lsn);
   } else {
     ++(decision.answer.reason == RejectReason::sold_out ? counters_.sold_out
                                                         : counters_.limit_reached);
-    log_rejected(decision, lsn);
+    builder_.add_rejected(decision, lsn);
   }
   book_.apply_order(decision, request.user, lsn);
   results.answer(decision.answer);
@@ -204,11 +191,10 @@ void BackendCore::list_items(const Request& request, ResultWriter& results, Lsn&
 // --- item changes -----------------------------------------------------------------------------
 
 void BackendCore::on_control(std::uint64_t number, const Request& request, Effects& effects) {
-  Open open{.kind = Open::Kind::control, .result = {}, .control = {}, .books = {}};
-  open.control.number = number;
+  ControlAnswer answer{number, 0, {}};
   if (const auto code = refusal_for(phase_); code != Code::none) {
-    append_error(open.control.body, code);
-    return wait_for(std::move(open), effects);
+    append_error(answer.body, code);
+    return wait_for(0, std::move(answer), effects);
   }
   auto decision = request.kind == RequestKind::item_put ? book_.decide_item_put(request)
                                                         : book_.decide_stock_change(request);
@@ -219,21 +205,20 @@ void BackendCore::on_control(std::uint64_t number, const Request& request, Effec
   if (decision.error == Code::none && decision.changed && log_full_)
     decision.error = Code::overloaded;
   if (decision.error != Code::none) {
-    append_error(open.control.body, decision.error, decision.field);
-    return wait_for(std::move(open), effects);
+    append_error(answer.body, decision.error, decision.field);
+    return wait_for(0, std::move(answer), effects);
   }
-  if (decision.changed) {
-    open.control.lsn = next_lsn();
-    log_item(decision, open.control.lsn);
-    book_.apply_item(decision, open.control.lsn);
-  } else {
-    open.control.lsn = decision.lsn;
-  }
+  answer.lsn = decision.lsn;
+  if (decision.changed) change_item(decision, answer.lsn = next_lsn());
   const auto row = book_.item(request.item);
   STAMPEDE_ASSERT(row.has_value(), "an item that was changed exists");
-  open.need = std::max(open.control.lsn, row->seq);
-  append_item_changed(open.control.body, decision.changed || decision.known, *row);
-  wait_for(std::move(open), effects);
+  append_item_changed(answer.body, decision.changed || decision.known, *row);
+  wait_for(std::max(answer.lsn, row->seq), std::move(answer), effects);
+}
+
+void BackendCore::change_item(const ItemDecision& decision, Lsn lsn) {
+  builder_.add_item(decision, lsn);
+  book_.apply_item(decision, lsn);
 }
 
 std::string BackendCore::import_item(const Request& request, Effects& effects) {
@@ -244,28 +229,32 @@ std::string BackendCore::import_item(const Request& request, Effects& effects) {
     return "its " + std::string(decision.field.empty() ? "id" : decision.field) +
            " is out of bounds; correct the row";
   if (!decision.changed) return {};
-  const auto lsn = next_lsn();
-  log_item(decision, lsn);
-  book_.apply_item(decision, lsn);
-  if (records_.size() >= kAppendBytesMax) close_append(effects);
+  change_item(decision, next_lsn());
+  if (builder_.full()) close_append(effects);
   return {};
 }
 
 void BackendCore::on_books(std::uint64_t number, Effects& effects) {
-  Open open{.kind = Open::Kind::books, .result = {}, .control = {}, .books = {}};
-  open.need = last_lsn_;
-  open.books = BooksAnswer{number, last_lsn_, book_.books()};
-  wait_for(std::move(open), effects);
+  wait_for(last_lsn_, BooksAnswer{number, last_lsn_, book_.books()}, effects);
 }
 
 // --- what waits for the log ----------------------------------------------------------------------
 
-void BackendCore::wait_for(Open&& open, Effects& effects) {
-  open_.push_back(std::move(open));
-  if (current_ &&
-      (records_.size() >= kAppendBytesMax || current_->inserts >= limits_.projection.rows_max))
-    close_append(effects);
+void BackendCore::wait_for(Lsn need, OpenAnswers::Answer&& answer, Effects& effects) {
+  open_.push(need, std::move(answer));
+  if (builder_.full()) close_append(effects);
   release(effects);
+}
+
+void BackendCore::close_append(Effects& effects) {
+  in_log_.push_back(builder_.close(last_lsn_ + 1));
+  effects.appends.push_back(in_log_.back().append);
+}
+
+void BackendCore::flush(Effects& effects) {
+  for (const auto& record : outcomes_) builder_.add_outcome(record);
+  outcomes_.clear();
+  if (!builder_.empty()) close_append(effects);
 }
 
 void BackendCore::on_durable(std::size_t appends, Effects& effects) {
@@ -273,38 +262,18 @@ void BackendCore::on_durable(std::size_t appends, Effects& effects) {
   for (; appends > 0; --appends) {
     auto& [append, changes] = in_log_.front();
     if (append->last_lsn != 0) durable_lsn_ = append->last_lsn;
-    note_news(changes);
+    for (const auto& change : changes) news_.push(change.position);
     projection_.add(append, changes);
-    changes.clear();
-    spare_changes_.push_back(std::move(changes));
+    builder_.reuse(std::move(changes));
     in_log_.pop_front();
   }
   release(effects);
   if (lanes_started_) projection_.dispatch(effects.work);
 }
 
-void BackendCore::release(Effects& effects) {
-  for (; !open_.empty() && open_.front().need <= durable_lsn_; open_.pop_front()) {
-    auto& open = open_.front();
-    if (open.kind == Open::Kind::control) {
-      effects.controls.push_back(std::move(open.control));
-    } else if (open.kind == Open::Kind::books) {
-      effects.books.push_back(open.books);
-    } else {
-      auto& envelope = open.result.envelope;
-      // The broker stamped its total after this batch: work lost on the way gives its credit back.
-      if (envelope.broker == broker_)
-        answered_ = std::max(answered_ + envelope.count, envelope.counter);
-      envelope.epoch = epoch_;
-      envelope.counter = envelope.broker == broker_ ? answered_ : 0;
-      effects.results.push_back(std::move(open.result));
-    }
-  }
-}
-
 bool BackendCore::make_room(std::uint64_t orders) {
   if (work_open() || !projection_.idle()) return false;
-  return book_.make_room(orders) || owed_records_.make_room(orders * kRecordBytes);
+  return book_.make_room(orders) || builder_.make_room(orders);
 }
 
 void BackendCore::on_lane_done(std::uint32_t lane, const std::vector<FailedCommand>& failed,
@@ -313,21 +282,10 @@ void BackendCore::on_lane_done(std::uint32_t lane, const std::vector<FailedComma
   projection_.dispatch(effects.work);
 }
 
-void BackendCore::note_news(const std::vector<ItemChange>& changes) {
-  for (const auto& change : changes) {
-    if (in_news_.size() <= change.position) in_news_.resize(change.position + 1);
-    if (in_news_[change.position]) continue;
-    in_news_[change.position] = true;
-    news_.push_back(change.position);
-  }
-}
-
 std::uint32_t BackendCore::take_news(std::string& body, std::size_t max) {
   std::uint32_t count = 0;
   for (; !news_.empty() && count < max; ++count) {
-    const auto position = news_.front();
-    news_.pop_front();
-    in_news_[position] = false;
+    const auto position = news_.pop();
     auto row = book_.item_at(position);
     const auto& durable = projection_.newest(position);
     row.left = durable.amount;

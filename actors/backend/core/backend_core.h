@@ -15,40 +15,16 @@
 #include <string_view>
 #include <vector>
 
+#include "actors/backend/core/append_builder.h"
+#include "actors/backend/core/effects.h"
+#include "actors/backend/core/news_queue.h"
+#include "actors/backend/core/open_answers.h"
 #include "actors/backend/core/projection.h"
 #include "actors/protocol/envelope.h"
 #include "actors/protocol/node_messages.h"
 #include "actors/sale/order_book.h"
 
 namespace stampede::actors {
-
-// One answered or refused batch on its way to a webapp.
-struct ResultMessage {
-  transport::Envelope envelope;
-  std::string body;
-};
-
-// The answer to a control request, in the body form of node_messages.h (one entry).
-struct ControlAnswer {
-  std::uint64_t number = 0;
-  Lsn lsn = 0;  // of the decision, 0 when nothing was decided
-  std::string body;
-};
-
-struct BooksAnswer {
-  std::uint64_t number = 0;
-  Lsn lsn = 0;  // the books are as of this decision, which is durable
-  Books books;
-};
-
-struct Effects {
-  std::vector<AppendPtr> appends;       // to the log, in this order
-  std::vector<ResultMessage> results;   // to the broker
-  std::vector<ControlAnswer> controls;  // to the supervisor
-  std::vector<BooksAnswer> books;
-  std::vector<LaneWork> work;  // to the lanes
-  void clear();
-};
 
 struct BackendLimits {
   OrderBookLimits book;
@@ -110,25 +86,11 @@ class BackendCore {
   [[nodiscard]] Lsn last_lsn() const { return last_lsn_; }
   [[nodiscard]] Lsn durable_lsn() const { return durable_lsn_; }
   [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
-  [[nodiscard]] std::uint64_t answered() const { return answered_; }
-  [[nodiscard]] std::uint64_t broker() const { return broker_; }
+  [[nodiscard]] std::uint64_t answered() const { return open_.answered(); }
+  [[nodiscard]] std::uint64_t broker() const { return open_.broker(); }
   [[nodiscard]] bool work_open() const { return !open_.empty() || !in_log_.empty(); }
 
  private:
-  // What waits until `need` is durable: a batch's results, a control answer or the books.
-  struct Open {
-    enum class Kind : std::uint8_t { result, control, books } kind;
-    Lsn need = 0;
-    ResultMessage result;
-    ControlAnswer control;
-    BooksAnswer books;
-  };
-
-  struct InLog {  // sent, not durable
-    AppendPtr append;
-    std::vector<ItemChange> changes;
-  };
-
   struct Prepared {  // a decoded request, and what it is looked up by if it is an order
     Request request;
     OrderKeys keys;
@@ -142,20 +104,11 @@ class BackendCore {
   void look_up(const Request& request, ResultWriter& results, Lsn& need) const;
   void list_items(const Request& request, ResultWriter& results, Lsn& need) const;
   Lsn next_lsn() { return ++last_lsn_; }
-  void log_confirmed(const Request& request, const OrderDecision& decision, std::int64_t now_us,
-                     Lsn lsn);
-  void log_rejected(const OrderDecision& decision, Lsn lsn);
-  void log_item(const ItemDecision& decision, Lsn lsn);
-  void log_outcomes();
+  void change_item(const ItemDecision& decision, Lsn lsn);
   void close_append(Effects& effects);
-  // Around what writes a record's payload to the end of records_.
-  void begin_record(storage::RecordType type);
-  void end_record();
-  void note_amount(const OrderDecision& decision, Lsn lsn);
-  void note_news(const std::vector<ItemChange>& changes);
-  void release(Effects& effects);
   void refuse(const transport::Envelope& envelope, Code code, Effects& effects);
-  void wait_for(Open&& open, Effects& effects);
+  void wait_for(Lsn need, OpenAnswers::Answer&& answer, Effects& effects);
+  void release(Effects& effects) { open_.release(durable_lsn_, epoch_, effects); }
 
   OrderBook book_;
   Projection projection_;
@@ -166,22 +119,13 @@ class BackendCore {
   Lsn durable_lsn_ = 0;
   bool lanes_started_ = false;
   bool log_full_ = false;
-  std::shared_ptr<Append> current_;  // being filled; null when empty
-  std::string records_;              // its records
-  std::size_t record_begin_ = 0;     // of the one that is being written
-  std::vector<ItemChange> changes_;  // its item changes, neighbours of one item merged
-  std::deque<InLog> in_log_;
-  std::vector<std::vector<ItemChange>> spare_changes_;  // empty; kept for their memory
-  std::deque<Open> open_;
+  AppendBuilder builder_;
+  std::deque<AppendBuilder::Built> in_log_;  // sent, not durable
+  OpenAnswers open_;
   std::vector<OutcomeRecord> outcomes_;  // to be logged with the next append
-  std::uint64_t broker_ = 0;             // the broker instance that `answered_` is for
-  std::uint64_t answered_ = 0;
   BodyReader reader_;
   std::vector<Prepared> prepared_;  // of the batch being decided
-  RecordMemory owed_records_;       // of appends that the database is owed
-  RecordMemory passing_records_;    // of the others, which are gone once they are durable
-  std::deque<std::uint32_t> news_;  // positions of items whose durable state changed
-  std::vector<bool> in_news_;       // by position
+  NewsQueue news_;
   BackendCounters counters_;
 };
 

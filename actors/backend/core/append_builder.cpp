@@ -1,0 +1,94 @@
+#include "actors/backend/core/append_builder.h"
+
+namespace stampede::actors {
+
+using storage::RecordType;
+
+void AppendBuilder::begin_record(RecordType type) {
+  if (!append_) append_ = std::make_shared<Append>();
+  record_begin_ = storage::begin_record(records_, type);
+}
+
+void AppendBuilder::end_record() {
+  storage::end_record(records_, record_begin_);
+  ++append_->count;
+}
+
+void AppendBuilder::count_decision(Lsn lsn) {
+  if (append_->decisions++ == 0) append_->first_lsn = lsn;
+  append_->last_lsn = lsn;
+}
+
+void AppendBuilder::note_amount(const OrderDecision& decision, Lsn lsn) {
+  const auto item = decision.answer.item;
+  const auto amount = *decision.answer.left;
+  if (!changes_.empty() && changes_.back().item == item) {
+    changes_.back().last = lsn;
+    changes_.back().amount = amount;
+  } else {
+    auto& change = changes_.emplace_back();
+    change.item = item;
+    change.position = decision.item_position;
+    change.first = change.last = lsn;
+    change.amount = amount;
+  }
+}
+
+void AppendBuilder::add_confirmed(const Request& request, const OrderDecision& decision,
+                                  std::int64_t now_us, Lsn lsn) {
+  begin_record(RecordType::emit);
+  storage::encode_order_set(
+      records_,
+      {request.id, request.item, request.user, request.qty, decision.unit_price_cents, now_us},
+      {request.item, *decision.answer.left});
+  end_record();
+  count_decision(lsn);
+  ++append_->inserts;
+  note_amount(decision, lsn);
+}
+
+void AppendBuilder::add_rejected(const OrderDecision& decision, Lsn lsn) {
+  begin_record(RecordType::reject);
+  storage::encode_rejection(records_,
+                            {decision.request_hash, decision.content_hash, decision.answer.item,
+                             decision.answer.qty, decision.answer.reason});
+  end_record();
+  count_decision(lsn);
+}
+
+void AppendBuilder::add_item(const ItemDecision& decision, Lsn lsn) {
+  begin_record(RecordType::emit);
+  const auto& put = decision.put;
+  storage::encode_item_set(records_, put, {put.item, decision.amount});
+  end_record();
+  count_decision(lsn);
+  auto& change = changes_.emplace_back();
+  change.item = put.item;
+  change.position = decision.item_position;
+  change.first = change.last = lsn;
+  change.amount = decision.amount;
+  change.put = item_details(put, lsn);
+}
+
+void AppendBuilder::add_outcome(const OutcomeRecord& record) {
+  begin_record(record.type);
+  storage::encode_outcome(records_, record.outcome);
+  end_record();
+}
+
+AppendBuilder::Built AppendBuilder::close(Lsn next) {
+  if (append_->decisions == 0) append_->first_lsn = next;
+  append_->keep((append_->inserts > 0 ? owed_records_ : passing_records_).keep(records_));
+  records_.clear();
+  if (spare_changes_.empty()) spare_changes_.emplace_back();
+  Built built{std::move(append_), std::exchange(changes_, std::move(spare_changes_.back()))};
+  spare_changes_.pop_back();
+  return built;
+}
+
+void AppendBuilder::reuse(std::vector<ItemChange>&& changes) {
+  changes.clear();
+  spare_changes_.push_back(std::move(changes));
+}
+
+}  // namespace stampede::actors
