@@ -98,18 +98,13 @@ class Backend : public transport::PortRole {
   [[nodiscard]] bool started() const { return start_ != nullptr; }
   BackendCore& core() { return *start_->core; }
 
-  // Reads the log on a thread of its own; whatever it throws ends the node.
+  // Reads the log on a thread of its own.
   void spawn_start(transport::PortControl& port) {
-    node_.system().spawn<caf::detached>(
-        [this, self = caf::actor_cast<caf::actor>(&port.self())](caf::blocking_actor*) {
-          try {
-            auto start = std::make_shared<BackendStart>(start_backend(node_, status_));
-            caf::anon_send(self, StartedMail{std::move(start)});
-            ::malloc_trim(0);  // what reading the log took
-          } catch (const std::exception& error) {
-            node_.fail(kExitInvariant, std::string("start: ") + error.what());
-          }
-        });
+    node_.spawn_work("start", [this, self = caf::actor_cast<caf::actor>(&port.self())] {
+      auto start = std::make_shared<BackendStart>(start_backend(node_, status_));
+      caf::anon_send(self, StartedMail{std::move(start)});
+      ::malloc_trim(0);  // what reading the log took
+    });
   }
 
   void serve(transport::PortControl& port, BackendStart&& start) {
@@ -125,17 +120,13 @@ class Backend : public transport::PortRole {
   void spawn_others(const caf::actor& self) {
     const auto epoch = start_->claim.epoch;
     log_ = spawn_log_keeper(node_, status_, {start_->disk, start_->writer, epoch}, self);
-    node_.watch("log", log_);
-    for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(start_->claim.database.lanes); ++i) {
+    for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(start_->claim.database.lanes); ++i)
       lanes_.push_back(spawn_lane(node_, status_, {start_->claim.database, i, epoch}, self));
-      node_.watch("lane-" + std::to_string(i + storage::kFirstLane), lanes_.back());
-    }
     spawn_claim(node_, start_->claim, self);
     const auto& book = node_.config().backend;
-    node_.watch("snapshot", spawn_snapshot_keeper(node_, status_,
-                                                  {start_->disk,
-                                                   start_->claim.database,
-                                                   {book.orders_max, book.rejections_max}}));
+    spawn_snapshot_keeper(
+        node_, status_,
+        {start_->disk, start_->claim.database, {book.orders_max, book.rejections_max}});
   }
 
   [[nodiscard]] bool decided_something() const {
@@ -281,10 +272,9 @@ int run_backend(NodeOptions options) {
   BackendStatus status;
   caf::actor port;
   const auto start = [&](NodeRuntime& node) {
-    port = transport::spawn_port(node.system(), node.context(),
-                                 std::make_unique<Backend>(node, status));
-    node.watch("port", port);
-    node.watch("core", port);  // the core lives in the port's thread
+    // The core lives in the port's thread.
+    port = node.spawn_actor<transport::PortActor>({"port", "core"}, &node.context(),
+                                                  std::make_unique<Backend>(node, status));
   };
   const auto drain = [&](NodeRuntime&) { caf::anon_send(port, WantedMail{Phase::draining}); };
   return run_node(std::move(options), start, drain);

@@ -9,6 +9,7 @@
 #include <thread>
 #include <variant>
 
+#include "actors/backend/database_opening.h"
 #include "actors/backend/recovery/database_check.h"
 #include "actors/backend/recovery/recovery.h"
 #include "actors/backend/replay_trace_file.h"
@@ -55,7 +56,7 @@ class Starter {
     config::failpoint("log_locked");
     const auto began = std::chrono::steady_clock::now();
     count_bytes();
-    auto opening = std::make_unique<DatabaseOpening>(claim_.database);
+    DatabaseOpening opening(node_, claim_.database);
     auto trace = ReplayTraceFile::open(dir_);
     if (!trace) fail(trace.error());
     const auto parked = take_parked(*disk_, dir_, trace->trace());
@@ -75,14 +76,14 @@ class Starter {
     if (log->end.tail == storage::LogTail::empty)
       imported = first_start(*log);
     else
-      compare_with_database(*log, opening->wait_until(began + kDatabaseAnswers), imported);
+      compare_with_database(*log, opening.wait_until(began + kDatabaseAnswers), imported);
     config::failpoint("replayed");
     open_writer(log->end);
     take_over(*log->core, log->end);
     hand_over_owed(*log->core, log->fold, node_.config().db.batch_rows_max);
     take_items(*log->core, imported);
     say_done(*log, began);
-    return {std::move(lock_), disk_, writer_, std::move(log->core), claim_, std::move(opening)};
+    return {std::move(lock_), disk_, writer_, std::move(log->core), claim_};
   }
 
  private:

@@ -10,7 +10,6 @@
 
 #include "actors/backend/backend_status.h"
 #include "actors/backend/core/backend_core.h"
-#include "actors/backend/database_opening.h"
 #include "actors/backend/lane.h"
 #include "actors/node/node.h"
 #include "storage/log/log_writer.h"
@@ -23,7 +22,6 @@ struct BackendStart {
   std::shared_ptr<storage::LogWriter> writer;
   std::unique_ptr<BackendCore> core;  // phase replaying, epoch taken over
   ClaimStart claim;
-  std::unique_ptr<DatabaseOpening> opening;  // may still wait for a database that hangs
 };
 
 // Ends the process (65, 74, 75, 78) when the log cannot be used; the reason says what to do.

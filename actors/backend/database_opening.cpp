@@ -1,8 +1,7 @@
 #include "actors/backend/database_opening.h"
 
-#include <exception>
+#include <memory>
 #include <string>
-#include <utility>
 
 namespace stampede::actors {
 
@@ -11,17 +10,11 @@ using storage::Errc;
 using storage::Error;
 using storage::Result;
 
-DatabaseOpening::DatabaseOpening(const storage::DbOptions& options)
+DatabaseOpening::DatabaseOpening(NodeRuntime& node, const storage::DbOptions& options)
     : began_(std::chrono::steady_clock::now()) {
-  std::promise<Result<Database>> answer;
-  session_ = answer.get_future();
-  thread_ = std::jthread([options, answer = std::move(answer)]() mutable {
-    try {
-      answer.set_value(Database::open(options));
-    } catch (...) {
-      answer.set_exception(std::current_exception());
-    }
-  });
+  const auto answer = std::make_shared<std::promise<Result<Database>>>();
+  session_ = answer->get_future();
+  node.spawn_work("opening", [options, answer] { answer->set_value(Database::open(options)); });
 }
 
 Result<Database> DatabaseOpening::wait_until(std::chrono::steady_clock::time_point until) {

@@ -5,17 +5,18 @@
 
 #include <chrono>
 #include <future>
-#include <thread>
 
+#include "actors/node/node.h"
 #include "storage/mysql/database.h"
 
 namespace stampede::actors {
 
 class DatabaseOpening {
  public:
-  // Begins at once, on a thread of its own. The destructor waits for its end: until the database
-  // has answered or `options.connect_timeout` is over.
-  explicit DatabaseOpening(const storage::DbOptions& options);
+  // Begins at once, in an actor of its own, which lives until the database has answered or
+  // `options.connect_timeout` is over. Nothing waits for that: a session that comes too late is
+  // closed.
+  DatabaseOpening(NodeRuntime& node, const storage::DbOptions& options);
 
   // Once. Blocks until the session is there or `until`; then: unavailable.
   storage::Result<storage::Database> wait_until(std::chrono::steady_clock::time_point until);
@@ -23,7 +24,6 @@ class DatabaseOpening {
  private:
   std::chrono::steady_clock::time_point began_;
   std::future<storage::Result<storage::Database>> session_;
-  std::jthread thread_;
 };
 
 }  // namespace stampede::actors

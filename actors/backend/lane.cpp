@@ -119,7 +119,7 @@ class Lane : public SteadyActor {
   bool running_ = true;
 };
 
-// Ends by itself, hence not watched; runs for as long as the database is away.
+// Runs for as long as the database is away, then ends.
 class Claimer : public SteadyActor {
  public:
   Claimer(caf::actor_config& config, NodeRuntime& node, ClaimStart start, caf::actor core)
@@ -154,12 +154,13 @@ class Claimer : public SteadyActor {
 }  // namespace
 
 caf::actor spawn_lane(NodeRuntime& node, BackendStatus& status, LaneStart start, caf::actor core) {
-  return node.system().spawn<Lane, caf::detached>(std::ref(node), std::ref(status),
-                                                  std::move(start), std::move(core));
+  const auto number = std::to_string(start.lane + storage::kFirstLane);
+  return node.spawn_actor<Lane>({"lane-" + number}, std::ref(node), std::ref(status),
+                                std::move(start), std::move(core));
 }
 
 void spawn_claim(NodeRuntime& node, ClaimStart start, caf::actor core) {
-  node.system().spawn<Claimer, caf::detached>(std::ref(node), std::move(start), std::move(core));
+  node.spawn_task<Claimer>("claim", std::ref(node), std::move(start), std::move(core));
 }
 
 }  // namespace stampede::actors

@@ -127,8 +127,8 @@ class LogKeeper : public SteadyActor {
     if (making_spare_ || !running_ || !writer().wants_spare()) return;
     if (steady_clock::now() < next_spare_) return;
     making_spare_ = true;
-    home_system().spawn<caf::detached>([maker = writer().segment_maker(), disk = start_.disk,
-                                        keeper = caf::actor_cast<caf::actor>(this)] {
+    node_.spawn_work("spare", [maker = writer().segment_maker(), disk = start_.disk,
+                               keeper = caf::actor_cast<caf::actor>(this)] {
       auto made = std::make_shared<storage::Result<storage::SpareSegment>>(maker.make());
       caf::anon_send(keeper, SpareMail{std::move(made)});
     });
@@ -175,8 +175,8 @@ class LogKeeper : public SteadyActor {
 
 caf::actor spawn_log_keeper(NodeRuntime& node, BackendStatus& status, LogKeeperStart start,
                             caf::actor core) {
-  return node.system().spawn<LogKeeper, caf::detached>(std::ref(node), std::ref(status),
-                                                       std::move(start), std::move(core));
+  return node.spawn_actor<LogKeeper>({"log"}, std::ref(node), std::ref(status), std::move(start),
+                                     std::move(core));
 }
 
 }  // namespace stampede::actors

@@ -187,8 +187,8 @@ class SnapshotKeeper : public SteadyActor {
 
 caf::actor spawn_snapshot_keeper(NodeRuntime& node, BackendStatus& status,
                                  SnapshotKeeperStart start) {
-  return node.system().spawn<SnapshotKeeper, caf::detached>(std::ref(node), std::ref(status),
-                                                            std::move(start));
+  return node.spawn_actor<SnapshotKeeper>({"snapshot"}, std::ref(node), std::ref(status),
+                                          std::move(start));
 }
 
 }  // namespace stampede::actors

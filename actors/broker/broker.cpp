@@ -11,8 +11,8 @@ int run_broker(NodeOptions options) {
   return run_node(
       std::move(options),
       [](NodeRuntime& node) {
-        node.watch("port", transport::spawn_port(node.system(), node.context(),
-                                                 std::make_unique<BrokerPort>(node)));
+        node.spawn_actor<transport::PortActor>({"port"}, &node.context(),
+                                               std::make_unique<BrokerPort>(node));
       },
       [](NodeRuntime& node) { node.request_stop(); });  // nothing to drain
 }

@@ -1,6 +1,5 @@
 #include "actors/http/http_server.h"
 
-#include <atomic>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
@@ -20,20 +19,13 @@ namespace {
 constexpr milliseconds kTimeCheck{200};
 constexpr milliseconds kAcceptPause{100};  // when the process has no descriptors left
 
-struct Listener {
-  std::shared_ptr<asio::io_context> io = std::make_shared<asio::io_context>(1);
-  tcp::acceptor acceptor{*io};
-};
-
-// Throws transport::SocketError.
-std::shared_ptr<Listener> listen(const std::string& host, int port) {
-  auto listener = std::make_shared<Listener>();
-  const std::string where = host + ":" + std::to_string(port);
+tcp::acceptor listen(asio::io_context& io, const HttpServerOptions& options) {
+  tcp::acceptor acceptor(io);
+  const std::string where = options.host + ":" + std::to_string(options.port);
   error_code error;
-  const auto address = asio::ip::make_address(host, error);
+  const auto address = asio::ip::make_address(options.host, error);
   if (error) throw transport::SocketError("http address " + where + " is no IP address", false);
-  const tcp::endpoint endpoint(address, static_cast<std::uint16_t>(port));
-  auto& acceptor = listener->acceptor;
+  const tcp::endpoint endpoint(address, static_cast<std::uint16_t>(options.port));
   acceptor.open(endpoint.protocol(), error);
   if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
   if (!error) acceptor.bind(endpoint, error);
@@ -43,67 +35,44 @@ std::shared_ptr<Listener> listen(const std::string& host, int port) {
         "http address " + where + " is taken; stop its owner or configure another port", true);
   if (error)
     throw transport::SocketError("cannot listen on " + where + ": " + error.message(), false);
-  return listener;
+  return acceptor;
 }
 
-class HttpServer final : public caf::blocking_actor, private HttpHost {
+}  // namespace
+
+// The server's poll loop and its connections; one thread, but for post().
+class HttpServer::Loop final : private HttpHost {
  public:
-  HttpServer(caf::actor_config& config, std::shared_ptr<Listener> listener,
-             HttpServerOptions options)
-      : blocking_actor(config),
-        options_(std::move(options)),
-        listener_(std::move(listener)),
-        desk_(std::make_shared<HttpReplyDesk>(listener_->io)),
-        time_check_(*listener_->io),
-        accept_pause_(*listener_->io) {}
-
-  const char* name() const override { return "http"; }
-
-  // Called by any thread.
-  void enqueue(caf::mailbox_element_ptr mail, caf::execution_unit* unit) override {
-    blocking_actor::enqueue(std::move(mail), unit);
-    if (!armed_.exchange(true)) asio::post(*listener_->io, [this] { take_mail(); });
+  explicit Loop(HttpServerOptions options)
+      : options_(std::move(options)),
+        acceptor_(listen(*io_, options_)),
+        desk_(std::make_shared<HttpReplyDesk>(io_)),
+        time_check_(*io_),
+        accept_pause_(*io_) {
+    if (options_.on_listening) options_.on_listening(acceptor_.local_endpoint().port());
   }
 
-  void act() override {
-    try {
-      run();
-    } catch (const std::exception& error) {
-      fail_state(caf::make_error(caf::sec::runtime_error, std::string(error.what())));
-    }
-    options_ = {};  // the handler may hold this very actor
+  template <class Work>
+  void post(Work work) {  // any thread: has the loop do it
+    asio::post(*io_, std::move(work));
   }
 
- private:
-  void run() {
+  void run(const caf::actor& self) {
     desk_->set_home();
-    if (options_.on_start) options_.on_start(caf::actor_cast<caf::actor>(this));
+    if (options_.on_start) options_.on_start(self);
     accept();
     check_times();
-    listener_->io->run();
-    listener_->acceptor.close();
+    io_->run();
+    acceptor_.close();
     while (!connections_.empty()) connections_.back()->close();
-    fail_state(exit_reason_);
   }
+  void stop() { io_->stop(); }
+  void drop_handlers() { options_ = {}; }  // they may hold this very actor
 
-  // --- mail ---
-  void take_mail() {
-    armed_ = false;  // before the mailbox is looked at, or a wake-up could be lost
-    while (has_next_message()) {
-      const caf::mailbox_element_ptr mail = dequeue();
-      auto& content = mail->content();
-      if (content.match_elements<caf::exit_msg>()) {
-        exit_reason_ = content.get_as<caf::exit_msg>(0).reason;
-        listener_->io->stop();
-        return;
-      }
-      options_.on_mail(content);
-    }
-  }
-
+ private:
   // --- connections ---
   void accept() {
-    listener_->acceptor.async_accept([this](const error_code& error, tcp::socket socket) {
+    acceptor_.async_accept([this](const error_code& error, tcp::socket socket) {
       if (error == asio::error::operation_aborted) return;
       if (error) return pause_accepting();
       take(std::move(socket));
@@ -150,7 +119,7 @@ class HttpServer final : public caf::blocking_actor, private HttpHost {
   void serve(HttpRequest&& request, HttpRespond&& respond) override {
     if (options_.end_of_round && !round_open_) {
       round_open_ = true;  // runs behind all that is ready now
-      asio::post(*listener_->io, [this] {
+      asio::post(*io_, [this] {
         round_open_ = false;
         options_.end_of_round();
       });
@@ -169,17 +138,54 @@ class HttpServer final : public caf::blocking_actor, private HttpHost {
   const std::shared_ptr<HttpReplyDesk>& desk() const override { return desk_; }
 
   HttpServerOptions options_;
-  std::shared_ptr<Listener> listener_;
+  std::shared_ptr<asio::io_context> io_ = std::make_shared<asio::io_context>(1);
+  tcp::acceptor acceptor_;
   std::shared_ptr<HttpReplyDesk> desk_;
   asio::steady_timer time_check_;
   asio::steady_timer accept_pause_;
   std::vector<std::shared_ptr<HttpConnection>> connections_;
-  std::atomic<bool> armed_{false};
   bool round_open_ = false;
-  caf::error exit_reason_;
 };
 
-}  // namespace
+// --- the actor ----------------------------------------------------------------------------------
+
+HttpServer::HttpServer(caf::actor_config& config, HttpServerOptions options)
+    : blocking_actor(config), on_mail_(options.on_mail) {
+  loop_ = std::make_unique<Loop>(std::move(options));
+}
+
+HttpServer::~HttpServer() = default;
+
+void HttpServer::enqueue(caf::mailbox_element_ptr mail, caf::execution_unit* unit) {
+  blocking_actor::enqueue(std::move(mail), unit);
+  if (!armed_.exchange(true)) loop_->post([this] { take_mail(); });
+}
+
+void HttpServer::act() {
+  try {
+    loop_->run(caf::actor_cast<caf::actor>(this));
+    fail_state(exit_reason_);
+  } catch (const std::exception& error) {
+    fail_state(caf::make_error(caf::sec::runtime_error, std::string(error.what())));
+  }
+  on_mail_ = {};
+  loop_->drop_handlers();
+}
+
+void HttpServer::take_mail() {
+  armed_ = false;  // before the mailbox is looked at, or a wake-up could be lost
+  while (has_next_message()) {
+    const caf::mailbox_element_ptr mail = dequeue();
+    auto& content = mail->content();
+    if (content.match_elements<caf::exit_msg>()) {
+      exit_reason_ = content.get_as<caf::exit_msg>(0).reason;
+      return loop_->stop();
+    }
+    on_mail_(content);
+  }
+}
+
+// --- requests and replies -----------------------------------------------------------------------
 
 std::string_view HttpRequest::header(std::string_view name) const {
   std::string_view found;
@@ -208,21 +214,6 @@ HttpReply problem(int status, std::string_view code, std::string_view title) {
   reply.body.append(R"(","status":)").append(std::to_string(status));
   reply.body.append(R"(,"code":")").append(code).append("\"}");
   return reply;
-}
-
-caf::actor spawn_http_server(caf::actor_system& system, HttpServerOptions options) {
-  auto listener = listen(options.host, options.port);
-  if (options.on_listening) options.on_listening(listener->acceptor.local_endpoint().port());
-  return system.spawn<HttpServer, caf::detached>(std::move(listener), std::move(options));
-}
-
-caf::actor spawn_http_server(caf::actor_system& system, const std::string& host, int port,
-                             HttpHandler handler) {
-  HttpServerOptions options;
-  options.host = host;
-  options.port = port;
-  options.handler = std::move(handler);
-  return spawn_http_server(system, std::move(options));
 }
 
 }  // namespace stampede::actors

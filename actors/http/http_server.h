@@ -12,10 +12,12 @@
 // 431 headers over 8 KiB. Idle connections close after 10 s; over 10,000 connections a newcomer
 // gets 503.
 
+#include <atomic>
 #include <caf/all.hpp>
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -70,12 +72,27 @@ struct HttpServerOptions {
   std::function<void(const caf::actor& self)> on_start;  // in the server's thread, before requests
 };
 
-// Spawns the server (detached). The address is bound before this returns: a taken port throws
+// To be spawned detached. The constructor binds the address: a taken port throws
 // transport::SocketError (address_taken) in the caller's thread. An exception in the handler ends
 // the actor, and with it the process (fail-stop). An exit_msg ends the actor; open connections are
 // cut.
-caf::actor spawn_http_server(caf::actor_system& system, HttpServerOptions options);
-caf::actor spawn_http_server(caf::actor_system& system, const std::string& host, int port,
-                             HttpHandler handler);
+class HttpServer : public caf::blocking_actor {
+ public:
+  HttpServer(caf::actor_config& config, HttpServerOptions options);
+  ~HttpServer() override;
+
+  const char* name() const override { return "http"; }
+  void enqueue(caf::mailbox_element_ptr mail, caf::execution_unit* unit) override;  // any thread
+  void act() override;
+
+ private:
+  class Loop;
+  void take_mail();
+
+  std::unique_ptr<Loop> loop_;
+  caf::message_handler on_mail_;
+  std::atomic<bool> armed_{false};
+  caf::error exit_reason_;
+};
 
 }  // namespace stampede::actors

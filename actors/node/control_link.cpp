@@ -114,7 +114,10 @@ void ControlLink::take_kill(std::uint64_t number, const std::string& actor) {
 void ControlLink::take_failpoints(std::uint64_t number, const json& command) {
   if (command.value("disarm", false)) config::disarm_failpoints();
   const auto wrong = config::arm_failpoints(command.value("arm", std::string{}));
-  if (wrong.empty()) return reply(number, {{"ok", true}});
+  if (wrong.empty()) {
+    wake_after_beat_ = true;
+    return reply(number, {{"ok", true}});
+  }
   reply(number, {{"error", "bad_request"}, {"message", wrong}, {"exit", 2}});
 }
 
@@ -145,6 +148,7 @@ void ControlLink::on_timer(transport::PortControl& port) {
 
 void ControlLink::beat(transport::PortControl& port) {
   config::failpoint("heartbeat");
+  node_.check_actors();
   beat_now_ = false;
   next_beat_ = port.now() + std::chrono::milliseconds(node_.config().supervisor.heartbeat_ms);
   json report = {{"node", node_.id()},
@@ -153,6 +157,7 @@ void ControlLink::beat(transport::PortControl& port) {
                  {"instance", node_.instance()},
                  {"phase", static_cast<std::uint16_t>(phase_)},
                  {"ts", config::wall_ms()}};
+  report["actors"] = node_.actor_names();
   report["messages_dropped"] = node_.context().messages_dropped();  // without their end
   report["peers_refused"] = node_.context().peers_refused();        // keys that CURVE does not know
   if (handlers_.report) handlers_.report(report);
@@ -178,6 +183,7 @@ void ControlLink::beat(transport::PortControl& port) {
     ++beats_lost_;  // nobody listens; answers stay until they are asked for again
   }
   if (!kill_after_beat_.empty()) node_.kill_actor(std::exchange(kill_after_beat_, {}));
+  if (std::exchange(wake_after_beat_, false)) node_.wake_armed_actors();
 }
 
 }  // namespace stampede::actors

@@ -11,7 +11,8 @@
 //
 // Wire: an envelope frame (kind report or wanted; `sender` the node's instance) and one msgpack
 // map.
-//   report  {node, role, pid, instance, phase, ts, …what `report` adds…, replies:[{number, reply}]}
+//   report  {node, role, pid, instance, phase, ts, actors:[name], messages_dropped, peers_refused,
+//            …what `report` adds…, replies:[{number, reply}]}
 //   wanted  topic frame "<node id>/" first, then {instance, phase, commands:[{number, command}]};
 //           its envelope's `sender` is the supervisor's instance; instance 0 in the map addresses
 //           whoever runs under that node id
@@ -84,6 +85,7 @@ class ControlLink {
   std::map<std::uint64_t, nlohmann::json> answers_;  // null while the command is being carried out
   std::vector<std::uint64_t> unsent_;                // answers for the next heartbeat
   std::string kill_after_beat_;
+  bool wake_after_beat_ = false;
   std::uint64_t beats_ = 0;
   std::uint64_t beats_lost_ = 0;
 };

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <system_error>
@@ -62,14 +63,34 @@ void leave_no_core() {
   std::ofstream("/proc/self/coredump_filter") << "0";
 }
 
-// The code for an error with which an actor ended. A port reports an address that is taken as
-// sec::cannot_open_port.
-int exit_code_of(const caf::error& reason) {
-  // An error without a code has no category to ask for: CAF 0.17 would follow a null pointer.
-  const bool taken = reason && reason.category() == caf::atom("system") &&
-                     reason.code() == static_cast<std::uint8_t>(caf::sec::cannot_open_port);
-  return taken ? kExitPortTaken : kExitInvariant;
+// What a thread that nobody watches threw: libzmq's, CAF's own, a destructor's.
+std::atomic<NodeRuntime*> node_of_process{nullptr};
+
+[[noreturn]] void fail_on_terminate() noexcept {
+  std::string what = "std::terminate";
+  if (const auto thrown = std::current_exception())
+    what = message_of(caught_error([&] { std::rethrow_exception(thrown); }));
+  NodeRuntime* node = node_of_process.load();
+  if (node == nullptr) std::abort();
+  node->fail(kExitInvariant, "thread " + thread_name() + " threw: " + what);
 }
+
+class TerminateHandler {
+ public:
+  explicit TerminateHandler(NodeRuntime& node) {
+    node_of_process.store(&node);
+    before_ = std::set_terminate(fail_on_terminate);
+  }
+  ~TerminateHandler() {
+    std::set_terminate(before_);
+    node_of_process.store(nullptr);
+  }
+  TerminateHandler(const TerminateHandler&) = delete;
+  TerminateHandler& operator=(const TerminateHandler&) = delete;
+
+ private:
+  std::terminate_handler before_;
+};
 
 }  // namespace
 
@@ -80,7 +101,8 @@ NodeRuntime::NodeRuntime(NodeOptions options, std::uint64_t instance, caf::actor
       instance_(instance),
       system_(system),
       context_(context),
-      stop_event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+      stop_event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      actors_(system, [this](int code, const std::string& reason) { fail(code, reason); }) {
   STAMPEDE_ASSERT(stop_event_ >= 0, "no eventfd to be had");
 }
 
@@ -107,69 +129,21 @@ std::string NodeRuntime::local_clients_endpoint() {
                 *this);
 }
 
-void NodeRuntime::watch(const std::string& name, const caf::actor& actor) {
-  {
-    const std::lock_guard lock(mutex_);
-    actors_.emplace_back(name, actor);
-  }
-  // Runs in the thread of the actor that ends, so nothing can go on after a broken actor.
-  caf::actor_cast<caf::abstract_actor*>(actor)->attach_functor(
-      [this, name](const caf::error& reason) { actor_ended(name, reason); });
-}
-
-void NodeRuntime::actor_ended(const std::string& name, const caf::error& reason) {
-  if (stopping()) return;
-  fail(exit_code_of(reason),
-       "actor " + name + " ended: " + (reason ? system_.render(reason) : "unasked"));
-}
-
-std::vector<std::string> NodeRuntime::actor_names() const {
-  const std::lock_guard lock(mutex_);
-  std::vector<std::string> names;
-  for (const auto& [name, actor] : actors_) names.push_back(name);
-  return names;
-}
-
-bool NodeRuntime::kill_actor(const std::string& name) {
-  caf::actor victim;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [known, actor] : actors_) {
-      if (known == name) victim = actor;
-    }
-  }
-  if (!victim) return false;
-  // Ordinary exit messages queue behind the work; a kill must not wait for it.
-  caf::anon_send<caf::message_priority::high>(
-      victim, caf::exit_msg{caf::actor_addr{}, caf::make_error(caf::exit_reason::kill)});
-  return true;
-}
-
-void NodeRuntime::fail(int code, const std::string& reason) {
+void NodeRuntime::fail(int code, const std::string& reason) noexcept {
   if (failed_.exchange(true)) {
     for (;;) ::pause();  // another thread is ending the process
   }
-  log_critical("exit " + std::to_string(code) + ": " + reason);
-  write_exit_note(options_.config.run_dir, id_, {code, reason, ::getpid()});
+  try {
+    log_critical("exit " + std::to_string(code) + ": " + reason);
+    write_exit_note(options_.config.run_dir, id_, {code, reason, ::getpid()});
+  } catch (...) {  // no memory for a last word: the code says enough
+  }
   ::_exit(code);
 }
 
 void NodeRuntime::request_stop() {
-  stopping_.store(true);
+  actors_.expect_ends();
   ::eventfd_write(stop_event_, 1);
-}
-
-void NodeRuntime::stop_all() {
-  std::vector<std::pair<std::string, caf::actor>> actors;
-  {
-    const std::lock_guard lock(mutex_);
-    actors.swap(actors_);
-  }
-  for (auto it = actors.rbegin(); it != actors.rend(); ++it) {
-    caf::anon_send<caf::message_priority::high>(
-        it->second,
-        caf::exit_msg{caf::actor_addr{}, caf::make_error(caf::exit_reason::user_shutdown)});
-  }
 }
 
 // The steps of run_node around one NodeRuntime.
@@ -191,7 +165,7 @@ class NodeProcess {
 
   // Actors get five seconds; one that is stuck in a database call must not hold the process.
   void end_actors() {
-    node_.stop_all();
+    node_.actors_.ask_all_to_end();
     std::atomic<bool> done{false};
     std::thread limit([this, &done] {
       const auto deadline = steady_clock::now() + kActorsEndMax;
@@ -200,7 +174,7 @@ class NodeProcess {
       }
       if (!done.load()) node_.fail(0, "stopped; an actor was still busy");
     });
-    node_.system().await_all_actors_done();
+    node_.await_actors();
     done.store(true);
     limit.join();
   }
@@ -277,17 +251,15 @@ int run_locked(NodeOptions options, std::uint64_t instance, int signals,
   caf_config.set("scheduler.policy", caf::atom("sharing"));
   caf::actor_system system{caf_config};
   NodeRuntime node(std::move(options), instance, system, context);
-  try {
+  const TerminateHandler terminate_handler(node);
+  const auto thrown = caught_error([&] {
     start(node);
     log_info("started, pid " + std::to_string(::getpid()));
     NodeProcess process(node, signals);
     process.wait(drain);
     process.end_actors();
-  } catch (const transport::SocketError& error) {
-    node.fail(error.address_taken ? kExitPortTaken : kExitInvariant, error.what());
-  } catch (const std::exception& error) {
-    node.fail(kExitInvariant, error.what());
-  }
+  });
+  if (thrown) node.fail(exit_code_of(thrown), message_of(thrown));
   write_exit_note(node.config().run_dir, node.id(), {0, "stopped", ::getpid()});
   log_info("stopped");
   return 0;

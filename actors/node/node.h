@@ -1,16 +1,18 @@
 #pragma once
 
 // What every node's process has in common: its lock, its log file lines, its actor system, its
-// ZeroMQ context, signals, and fail-stop: whatever actor ends unasked takes the process with it.
+// ZeroMQ context, signals, and fail-stop: NodeRuntime is the one door through which actors come to
+// life, and whatever actor ends unasked takes the process with it (docs/decisions/fail-stop.md).
 
 #include <atomic>
 #include <caf/all.hpp>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "actors/node/actor_list.h"
 #include "actors/protocol/endpoint.h"
 #include "actors/sale/codes.h"
 #include "config/process/exit_codes.h"
@@ -40,44 +42,67 @@ class NodeRuntime {
   const NodeOptions& options() const { return options_; }
   const std::string& id() const { return id_; }         // "backend-1"
   std::uint64_t instance() const { return instance_; }  // random, new at every start, never 0
-  caf::actor_system& system() { return system_; }
   transport::Context& context() { return context_; }
   // The endpoint of a channel; ends the process with 78 when its path is too long.
   std::string endpoint(transport::Channel channel, int index = 1);
   // The same, of this webapp for clients of this host.
   std::string local_clients_endpoint();
 
-  // Watches an actor under a name that `chaos kill NODE --actor NAME` knows. When it ends for any
-  // reason other than run_node's stop, the process exits 70 with the reason on stderr. Thread-safe.
-  void watch(const std::string& name, const caf::actor& actor);
-  std::vector<std::string> actor_names() const;  // thread-safe
+  // The door: every actor of the node is spawned here, detached, under a name that `status` shows
+  // and `chaos kill NODE --actor NAME` knows. When it ends in another way than allowed the process
+  // exits 70 and the exit note names it and what it threw. The constructor runs in the caller's
+  // thread; what it throws, the caller gets. Thread-safe.
+  //
+  // Ends only when the node stops:
+  template <class Actor, class... Args>
+  caf::actor spawn_actor(ActorNames names, Args&&... args) {
+    return enter<Actor>(std::move(names), ActorKind::lasting, std::forward<Args>(args)...);
+  }
+  // Ends when its work is done, without an error:
+  template <class Actor, class... Args>
+  caf::actor spawn_task(std::string name, Args&&... args) {
+    return enter<Actor>({std::move(name)}, ActorKind::task, std::forward<Args>(args)...);
+  }
+  // The same, around one piece of work that reads no mail:
+  void spawn_work(std::string name, std::function<void()> work) {
+    enter<WorkActor>({std::move(name)}, ActorKind::deaf_task, std::move(work));
+  }
+
+  std::vector<std::string> actor_names() const { return actors_.names(); }
   // Ends the named actor by a high-priority kill; false when there is none. Thread-safe.
-  bool kill_actor(const std::string& name);
+  bool kill_actor(const std::string& name) { return actors_.kill(name); }
+  // The actors whose failpoint `actor:NAME` is armed pass it now. Thread-safe.
+  void wake_armed_actors() { actors_.wake_armed(); }
+  void await_actors() { actors_.await_none(); }  // blocks until all have ended
+  // Ends the process when an actor runs that did not come in through the door. Thread-safe.
+  void check_actors() const { actors_.check(); }
 
   // Ends the process now: writes <run>/<node>.exit (code, reason), flushes the log, _exit(code).
-  // Thread-safe; the first caller wins.
-  [[noreturn]] void fail(int code, const std::string& reason);
+  // Thread-safe; the first caller wins. Whatever fails on the way, the process ends.
+  [[noreturn]] void fail(int code, const std::string& reason) noexcept;
 
   // Ends run_node's wait: called by the role when it has drained, or by run_node itself. From here
   // on actors may end without taking the process with them. Thread-safe, idempotent.
   void request_stop();
-  [[nodiscard]] bool stopping() const { return stopping_.load(); }
+  [[nodiscard]] bool stopping() const { return actors_.ends_expected(); }
 
  private:
   friend class NodeProcess;
-  void actor_ended(const std::string& name, const caf::error& reason);
-  void stop_all();  // asks every watched actor to end, the newest first
+  template <class Actor, class... Args>
+  caf::actor enter(ActorNames names, ActorKind kind, Args&&... args) {
+    return actors_.enter(names, kind, [&]() -> caf::actor {
+      return system_.spawn<WatchedActor<Actor>, caf::detached>(names, std::forward<Args>(args)...);
+    });
+  }
 
   NodeOptions options_;
   std::string id_;
   std::uint64_t instance_;
   caf::actor_system& system_;
   transport::Context& context_;
-  std::atomic<bool> stopping_{false};
   std::atomic<bool> failed_{false};
   int stop_event_;  // eventfd, readable once a stop is requested
-  mutable std::mutex mutex_;
-  std::vector<std::pair<std::string, caf::actor>> actors_;  // guarded by mutex_
+  ActorList actors_;
 };
 
 // Runs one node in this process until it is told to stop: takes flock(<run>/<node id>.lock)

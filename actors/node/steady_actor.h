@@ -11,6 +11,7 @@ namespace stampede::actors {
 
 class SteadyActor : public caf::blocking_actor {
  public:
+  using caf::blocking_actor::await_data;
   using caf::blocking_actor::blocking_actor;
 
   // CAF has just made `timeout` from a duration; what is left of it is that duration.

@@ -75,7 +75,7 @@ std::string to_text(const ProcessEnd& end) {
   return name == nullptr ? "signal " + std::to_string(*end.signal) : std::string("SIG") + name;
 }
 
-std::variant<WatchedProcess, std::string> WatchedProcess::spawn(const SpawnRequest& request) {
+std::variant<WatchedProcess, std::string> WatchedProcess::start(const SpawnRequest& request) {
   std::string program = "stampede";
   std::vector<std::string> arguments = request.arguments;
   std::vector<char*> argv{program.data()};

@@ -37,7 +37,7 @@ std::string to_text(const ProcessEnd& end);  // "exit 70", "SIGKILL", "killed or
 class WatchedProcess {
  public:
   // The child gets its own session, an empty signal mask and default signal actions.
-  static std::variant<WatchedProcess, std::string> spawn(const SpawnRequest& request);
+  static std::variant<WatchedProcess, std::string> start(const SpawnRequest& request);
   // Empty when that process is gone.
   static std::optional<WatchedProcess> adopt(const ProcessId& process);
 

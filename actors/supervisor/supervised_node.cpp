@@ -87,7 +87,7 @@ std::string SupervisedNode::bring_up(Ms now) {
     policy_.started(now);
     return id_ + ": runs already, adopted pid " + std::to_string(process_->pid());
   }
-  auto spawned = WatchedProcess::spawn(spawn_request());
+  auto spawned = WatchedProcess::start(spawn_request());
   if (auto* reason = std::get_if<std::string>(&spawned)) {
     policy_.start_failed(now);
     return id_ + ": " + *reason;

@@ -65,20 +65,18 @@ int run_supervisor(const config::Config& config, const std::vector<NodeCount>& n
   const auto start = [&](NodeRuntime& node) {
     // The HTTP port first: when it is taken this process ends, and no node may have been started.
     std::promise<caf::actor> made;
-    auto handler = [ready = made.get_future().share(), handle = HttpHandler{}](
+    HttpServerOptions http;
+    http.handler = [ready = made.get_future().share(), handle = HttpHandler{}](
                        HttpRequest request, HttpRespond respond) mutable {
       if (!handle) handle = supervisor_http_handler(ready.get());
       handle(std::move(request), std::move(respond));
     };
     // Status has no key of its own to ask for, so it stays on this host.
-    const bool loopback = config.net.bind.starts_with("127.");
-    const caf::actor http =
-        spawn_http_server(node.system(), loopback ? config.net.bind : "127.0.0.1",
-                          config.net.port_base, std::move(handler));
+    if (config.net.bind.starts_with("127.")) http.host = config.net.bind;
+    http.port = config.net.port_base;
+    node.spawn_actor<HttpServer>({"http"}, std::move(http));
     port = spawn_supervisor_port(node, nodes, running);
     made.set_value(port);
-    node.watch("port", port);
-    node.watch("http", http);
   };
   return run_node(std::move(options), start, [&](NodeRuntime&) { stop_supervisor_port(port); });
 }

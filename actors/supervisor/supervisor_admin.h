@@ -38,12 +38,13 @@ class SupervisorAdmin {
  public:
   using Respond = AdminSocket::Respond;
 
-  // `nodes` and `desk` outlive this object. `dev`: chaos is allowed.
-  SupervisorAdmin(const SupervisedNodes& nodes, CommandDesk& desk, bool dev, SupervisorActs acts)
+  // `own`, `nodes` and `desk` outlive this object.
+  SupervisorAdmin(NodeRuntime& own, const SupervisedNodes& nodes, CommandDesk& desk,
+                  SupervisorActs acts)
       : nodes_(nodes),
         desk_(desk),
         acts_(std::move(acts)),
-        chaos_(nodes, desk, dev, acts_.send_wanted) {}
+        chaos_(own, nodes, desk, acts_.send_wanted) {}
 
   // Answers now or later, exactly once.
   void take(Ms now, const nlohmann::json& request, const Respond& respond);

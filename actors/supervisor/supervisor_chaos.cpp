@@ -5,6 +5,7 @@
 #include <csignal>
 
 #include "actors/node/node_log.h"
+#include "config/faults/failpoint.h"
 
 namespace stampede::actors {
 namespace {
@@ -40,7 +41,7 @@ bool SupervisorChaos::knows(std::string_view what) {
 }
 
 void SupervisorChaos::take(Ms now, const json& request, const Respond& respond) {
-  if (!dev_) {
+  if (!own_.config().dev) {
     return respond(refusal("not_allowed",
                            "chaos is refused because dev is false; set dev = true in the "
                            "configuration of a system that you may break",
@@ -52,11 +53,32 @@ void SupervisorChaos::take(Ms now, const json& request, const Respond& respond) 
     return respond({{"ok", true}});
   }
   const auto name = request.value("node", std::string{});
+  if (name == own_.id() || name == own_.options().role) return take_own(request, respond);
   SupervisedNode* node = find_node(nodes_, name);
   if (node == nullptr) return respond(unknown_node(nodes_, name));
   if (what == "kill") return kill(now, *node, request, respond);
   if (what == "pause") return pause(now, *node, request, respond);
   arm(now, *node, request, respond);
+}
+
+// The answer first: a dead supervisor cannot give it.
+void SupervisorChaos::take_own(const json& request, const Respond& respond) {
+  const auto what = request.at("do").get<std::string>();
+  if (what == "kill" && request.contains("actor")) {
+    const auto actor = request.at("actor").get<std::string>();
+    const auto names = own_.actor_names();
+    if (std::find(names.begin(), names.end(), actor) == names.end())
+      return respond({{"error", "unknown actor"}, {"actors", names}, {"exit", 2}});
+    respond({{"ok", true}});
+    own_.kill_actor(actor);
+  } else if (what == "failpoints" && !request.value("next_start", false)) {
+    const auto wrong = config::arm_failpoints(request.value("arm", std::string{}));
+    if (!wrong.empty()) return respond(refusal("bad_request", wrong, 2));
+    respond({{"ok", true}});
+    own_.wake_armed_actors();
+  } else {
+    respond(unknown_node(nodes_, request.at("node").get<std::string>()));
+  }
 }
 
 void SupervisorChaos::kill(Ms now, SupervisedNode& node, const json& request,
@@ -119,6 +141,7 @@ void SupervisorChaos::go_on(const Pause& pause) const {
 void SupervisorChaos::undo(Ms now) {
   for (const auto& pause : pauses_) go_on(pause);
   pauses_.clear();
+  config::disarm_failpoints();
   for (const auto& node : nodes_) {
     node->disarm_next_starts();
     if (!node->process() || node->instance() == 0) continue;

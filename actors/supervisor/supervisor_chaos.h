@@ -10,7 +10,8 @@
 //                                               repeated: for the one after that, and so on
 //   {"do":"undo"}                               every pause and failpoint ends
 //
-// Pauses and failpoints are bound to one process: they never reach its successor.
+// Pauses and failpoints are bound to one process: they never reach its successor. Of the supervisor
+// itself single actors are killed and failpoints armed; then its guard starts it again.
 
 #include <functional>
 #include <memory>
@@ -19,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "actors/node/node.h"
 #include "actors/supervisor/admin_socket.h"
 #include "actors/supervisor/core/command_desk.h"
 #include "actors/supervisor/supervised_node.h"
@@ -39,9 +41,10 @@ class SupervisorChaos {
   using Respond = AdminSocket::Respond;
   using SendWanted = std::function<void(const SupervisedNode&)>;
 
-  // `nodes` and `desk` outlive this object.
-  SupervisorChaos(const SupervisedNodes& nodes, CommandDesk& desk, bool dev, SendWanted send_wanted)
-      : nodes_(nodes), desk_(desk), dev_(dev), send_wanted_(std::move(send_wanted)) {}
+  // `own`, `nodes` and `desk` outlive this object.
+  SupervisorChaos(NodeRuntime& own, const SupervisedNodes& nodes, CommandDesk& desk,
+                  SendWanted send_wanted)
+      : own_(own), nodes_(nodes), desk_(desk), send_wanted_(std::move(send_wanted)) {}
 
   static bool knows(std::string_view what);
   void take(Ms now, const nlohmann::json& request, const Respond& respond);
@@ -55,6 +58,7 @@ class SupervisorChaos {
     pid_t pid;
     Ms until;
   };
+  void take_own(const nlohmann::json& request, const Respond& respond);
   void kill(Ms now, SupervisedNode& node, const nlohmann::json& request, const Respond& respond);
   void pause(Ms now, SupervisedNode& node, const nlohmann::json& request, const Respond& respond);
   void arm(Ms now, SupervisedNode& node, const nlohmann::json& request, const Respond& respond);
@@ -62,9 +66,9 @@ class SupervisorChaos {
                const Respond& respond);
   void go_on(const Pause& pause) const;
 
+  NodeRuntime& own_;
   const SupervisedNodes& nodes_;
   CommandDesk& desk_;
-  bool dev_;
   SendWanted send_wanted_;
   std::vector<Pause> pauses_;
 };

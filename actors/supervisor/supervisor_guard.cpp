@@ -65,7 +65,7 @@ int run_guard(const std::vector<std::string>& arguments) {
   milliseconds wait = kBackoffMin;
   for (;;) {
     const auto began = steady_clock::now();
-    auto spawned = WatchedProcess::spawn(request);
+    auto spawned = WatchedProcess::start(request);
     request.with_failpoints = false;  // they are for the first start alone
     if (auto* reason = std::get_if<std::string>(&spawned)) {
       log_critical(*reason);

@@ -90,7 +90,7 @@ SupervisorRole::SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount
     : runtime_(runtime),
       running_(std::move(running)),
       requests_(
-          nodes_, desk_, runtime.config().dev,
+          runtime, nodes_, desk_,
           {[this] { return status(); }, [this](const SupervisedNode& node) { send_wanted(node); },
            [this] { stopping_ = true; }, [this] { return stopping_; }}),
       admin_(runtime.config().run_dir / "admin.sock",
@@ -136,6 +136,7 @@ caf::message_handler SupervisorRole::mail(PortControl&) {
 // --- nodes ---------------------------------------------------------------------------------------
 
 void SupervisorRole::on_timer(PortControl& port) {
+  runtime_.check_actors();
   const Ms gap = now() - last_tick_;
   last_tick_ = now();
   for (auto& node : nodes_) {
@@ -260,6 +261,7 @@ json SupervisorRole::own_view() const {
           {"restarts", 0},
           {"uptime_s", static_cast<double>((now() - started) / 100) / 10},
           {"last_exit", nullptr},
+          {"actors", runtime_.actor_names()},
           {"messages_dropped", runtime_.context().messages_dropped()},
           {"peers_refused", runtime_.context().peers_refused()},
           {"reports_refused", reports_refused_},
@@ -301,8 +303,8 @@ void RunningProcesses::kill_all() const {
 
 caf::actor spawn_supervisor_port(NodeRuntime& node, const std::vector<NodeCount>& nodes,
                                  std::shared_ptr<RunningProcesses> running) {
-  return transport::spawn_port(node.system(), node.context(),
-                               std::make_unique<SupervisorRole>(node, nodes, std::move(running)));
+  return node.spawn_actor<transport::PortActor>(
+      {"port"}, &node.context(), std::make_unique<SupervisorRole>(node, nodes, std::move(running)));
 }
 
 void stop_supervisor_port(const caf::actor& port) {

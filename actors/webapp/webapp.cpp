@@ -23,13 +23,12 @@ HttpServerOptions http_options(const NodeRuntime& node) {
 class Webapp {
  public:
   void start(NodeRuntime& node) {
-    const auto port =
-        transport::spawn_port(node.system(), node.context(), std::make_unique<WebappPort>(node));
+    const auto port = node.spawn_actor<transport::PortActor>({"port"}, &node.context(),
+                                                             std::make_unique<WebappPort>(node));
     port_ = port.address();
-    node.watch("port", port);
     auto options = http_options(node);
     log_info("http on " + options.host + ":" + std::to_string(options.port));
-    node.watch("http", spawn_http_gateway(node.system(), std::move(options), port));
+    node.spawn_actor<HttpServer>({"http"}, with_gateway(std::move(options), port));
   }
 
   void drain() {

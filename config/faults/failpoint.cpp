@@ -113,6 +113,12 @@ bool detail::pass_failpoint(std::string_view name) {
   return fire(action, name);
 }
 
+bool failpoint_armed(std::string_view name) {
+  const std::lock_guard lock(points_mutex);
+  const auto it = points.find(name);
+  return it != points.end() && it->second.left > 0;
+}
+
 void disarm_failpoints() {
   const std::lock_guard lock(points_mutex);
   points.clear();

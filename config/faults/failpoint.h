@@ -28,6 +28,7 @@ bool pass_failpoint(std::string_view name);
 // with the text.
 std::string arm_failpoints(std::string_view text);
 void disarm_failpoints();
+bool failpoint_armed(std::string_view name);  // and its turn may still come
 
 // True when the point is armed with action eio or on and its turn has come.
 inline bool failpoint(std::string_view name) {

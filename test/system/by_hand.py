@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -90,6 +91,26 @@ def waits_for_operator(system, name, seconds=30):
         node = system.node(name)
         return node.get("last_exit") if node.get("state") == "waiting_operator" else ""
     return eventually(reason, seconds) or ""
+
+
+# --- the operator's socket ------------------------------------------------------------------------
+
+def admin(system, request):
+    """One request on admin.sock."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(35)
+        connection.connect(str(system.run / "admin.sock"))
+        connection.sendall(json.dumps(request).encode() + b"\n")
+        return json.loads(connection.makefile().readline())
+
+
+def arm_next_starts(system, *points, node="backend-1"):
+    """Each for one of the next processes, in this order."""
+    for point in points:
+        answer = admin(system, {"do": "failpoints", "node": node, "arm": point,
+                                "next_start": True})
+        if answer != {"ok": True}:
+            raise AssertionError(answer)
 
 
 # --- database ------------------------------------------------------------------------------------

@@ -7,32 +7,14 @@ A record is made poisonous by the failpoint `replay_record:LSN`, given to single
 
 import json
 import re
-import socket
 import unittest
 
-from by_hand import log_text, must, replays, waits_for_operator
+from by_hand import admin, arm_next_starts, log_text, must, replays, waits_for_operator
 from system import SystemTest, eventually
 
 from stampede import Client, StampedeError
 
 STOCK = 100
-
-
-def admin(system, request):
-    """One request on admin.sock."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(35)
-        connection.connect(str(system.run / "admin.sock"))
-        connection.sendall(json.dumps(request).encode() + b"\n")
-        return json.loads(connection.makefile().readline())
-
-
-def arm_next_starts(system, *points):
-    for point in points:
-        answer = admin(system, {"do": "failpoints", "node": "backend-1", "arm": point,
-                                "next_start": True})
-        if answer != {"ok": True}:
-            raise AssertionError(answer)
 
 
 def lsn_text(order_id):

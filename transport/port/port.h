@@ -13,11 +13,12 @@
 // than SocketOptions::topics_max is shut for kFloodPause: the role is told that every topic is
 // gone, what it sends meanwhile is refused; honest subscribers come back by themselves.
 //
-// The actor ends when the role calls stop(), when an exit_msg arrives (its reason becomes the
+// PortActor ends when the role calls stop(), when an exit_msg arrives (its reason becomes the
 // actor's; a high-priority one overtakes all mail that waits), or when a role's call throws: the
 // reason then carries the exception's text (sec::runtime_error, or sec::cannot_open_port when an
 // address was taken). Mail that nobody handles is named on stderr and dropped.
 
+#include <atomic>
 #include <caf/all.hpp>
 #include <chrono>
 #include <cstddef>
@@ -75,8 +76,35 @@ class PortRole {
   virtual void finish(PortControl&) {}  // before sockets close; not after a throw or a kill
 };
 
-// Spawns the port (detached). The role is made here and destroyed in the port's thread.
+class PortLoop;
+
+// To be spawned detached. The role is made by the caller and destroyed in the port's thread.
 // `context` must outlive the actor system.
-caf::actor spawn_port(caf::actor_system& system, Context& context, std::unique_ptr<PortRole> role);
+class PortActor : public caf::blocking_actor {
+ public:
+  PortActor(caf::actor_config& config, Context* context, std::unique_ptr<PortRole> role);
+  ~PortActor() override;
+
+  const char* name() const override { return "port"; }
+  void enqueue(caf::mailbox_element_ptr mail, caf::execution_unit* unit) override;  // any thread
+  caf::mailbox_element_ptr dequeue() override;  // urgent mail first; null: there is none
+  void act() override;
+
+ private:
+  void run();
+  void round(PortLoop& loop);
+  void take_mail();
+  void deliver(caf::mailbox_element& mail);
+  void respond(caf::mailbox_element& mail, const caf::optional<caf::message>& result);
+
+  Context& context_;
+  std::unique_ptr<PortRole> role_;
+  int mail_fd_;
+  std::atomic<bool> armed_{false};
+  caf::message_handler handler_;
+  caf::error exit_reason_;
+  bool killed_ = false;
+  bool mail_left_ = false;
+};
 
 }  // namespace stampede::transport

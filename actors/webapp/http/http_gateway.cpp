@@ -279,8 +279,7 @@ HttpReply HttpGateway::reply_for(const Pending& pending, const HttpAnswer& answe
   return code_problem(Code::internal);
 }
 
-caf::actor spawn_http_gateway(caf::actor_system& system, HttpServerOptions options,
-                              const caf::actor& port) {
+HttpServerOptions with_gateway(HttpServerOptions options, const caf::actor& port) {
   auto gateway = std::make_shared<HttpGateway>(port);
   options.on_start = [gateway](const caf::actor& self) { gateway->set_self(self); };
   options.handler = [gateway](HttpRequest request, HttpRespond respond) {
@@ -288,7 +287,7 @@ caf::actor spawn_http_gateway(caf::actor_system& system, HttpServerOptions optio
   };
   options.end_of_round = [gateway] { gateway->flush(); };
   options.on_mail = {[gateway](const HttpAnswersPtr& answers) { gateway->on_answers(answers); }};
-  return spawn_http_server(system, std::move(options));
+  return options;
 }
 
 }  // namespace stampede::actors

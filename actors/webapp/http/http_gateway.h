@@ -61,8 +61,7 @@ class HttpGateway {
   std::vector<std::uint32_t> free_;
 };
 
-// The server for one webapp: gateway and server wired together. Throws as spawn_http_server.
-caf::actor spawn_http_gateway(caf::actor_system& system, HttpServerOptions options,
-                              const caf::actor& port);
+// Options of a server that serves one webapp's routes: `options` wired to a gateway of its own.
+HttpServerOptions with_gateway(HttpServerOptions options, const caf::actor& port);
 
 }  // namespace stampede::actors

@@ -62,7 +62,8 @@ struct BrokerPortFixture {
     options.config.broker.inflight_max = inflight_max;
     node = std::make_unique<NodeRuntime>(std::move(options), 4711, system, context);
     REQUIRE(make_socket_directory(transport::net_options(node->config())).empty());
-    port = transport::spawn_port(system, context, std::make_unique<BrokerPort>(*node));
+    port = node->spawn_actor<transport::PortActor>({"port"}, &context,
+                                                   std::make_unique<BrokerPort>(*node));
     requests.emplace(context, connect(SocketKind::push, Channel::requests_in));
     auto listen = connect(SocketKind::sub, Channel::results_out);
     listen.subscriptions = {"result/webapp-1/", "news/"};
@@ -70,13 +71,15 @@ struct BrokerPortFixture {
   }
 
   ~BrokerPortFixture() {
-    caf::scoped_actor self(system);
+    node->request_stop();
+    caf::scoped_actor self(system, true);  // hidden: the node counts its actors
     self->monitor(port);
     caf::anon_send(
         port, caf::exit_msg{caf::actor_addr{}, caf::make_error(caf::exit_reason::user_shutdown)});
     self->receive([&](const caf::down_msg& down) {
       CHECK(system.render(down.reason) == "exit_reason(user_shutdown)");
     });
+    node->await_actors();
   }
 
   transport::SocketOptions connect(SocketKind kind, Channel channel) {

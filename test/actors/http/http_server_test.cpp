@@ -35,7 +35,7 @@ class EchoServer {
     };
     options.end_of_round = [this] { ++rounds; };
     options.on_listening = [this](int bound) { port = bound; };
-    actor_ = spawn_http_server(system_, std::move(options));
+    actor_ = system_.spawn<HttpServer, caf::detached>(std::move(options));
   }
   ~EchoServer() {
     for (auto& thread : threads_) thread.join();
@@ -298,7 +298,9 @@ TEST_CASE("a taken port is the caller's exception") {
   caf::actor_system_config config;
   caf::actor_system system{config};
   try {
-    spawn_http_server(system, "127.0.0.1", server.port, [](HttpRequest, HttpRespond) {});
+    HttpServerOptions options;
+    options.port = server.port;
+    system.spawn<HttpServer, caf::detached>(std::move(options));
     FAIL("no exception");
   } catch (const stampede::transport::SocketError& error) {
     CHECK(error.address_taken);

@@ -85,11 +85,13 @@ class LinkFixture {
     reports_ = open(transport::SocketKind::pull, transport::Channel::reports);
     wanted_ = open(transport::SocketKind::pub, transport::Channel::wanted);
     seen = std::make_shared<Seen>();
-    port_ = transport::spawn_port(system_, context_, std::make_unique<LinkedRole>(*node_, seen));
+    port_ = node_->spawn_actor<transport::PortActor>({"port"}, &context_,
+                                                     std::make_unique<LinkedRole>(*node_, seen));
   }
   ~LinkFixture() {
+    node_->request_stop();
     caf::anon_send_exit(port_, caf::exit_reason::user_shutdown);
-    system_.await_all_actors_done();
+    node_->await_actors();
     reports_.reset();
     wanted_.reset();
     std::error_code ignored;
@@ -176,6 +178,7 @@ TEST_CASE("heartbeats say who reports, in which phase, with the role's own membe
   CHECK(beat->at("pid") == ::getpid());
   CHECK(beat->at("instance") == 77);
   CHECK(beat->at("progress") == 42);
+  CHECK(beat->at("actors") == json{"port"});
   REQUIRE(eventually([&] { return link.report().has_value(); }));  // and again
 }
 

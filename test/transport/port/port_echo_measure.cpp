@@ -70,7 +70,8 @@ int main(int argc, char** argv) {
   long received = 0;
   {
     caf::actor_system system(config);
-    const auto port = spawn_port(system, context, std::make_unique<EchoRole>(endpoint));
+    const auto port = system.spawn<PortActor, caf::detached>(
+        &context, std::unique_ptr<PortRole>(std::make_unique<EchoRole>(endpoint)));
     SocketOptions options = connect_to(SocketKind::dealer, endpoint);
     options.send_high_water = options.receive_high_water = 2 * kWindow;
     Socket dealer(context, options);

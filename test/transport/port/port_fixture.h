@@ -62,7 +62,9 @@ struct PortFixture {
     if (running) end_now(running, caf::exit_reason::kill);
   }
 
-  caf::actor spawn() { return running = spawn_port(system, context, std::move(role)); }
+  caf::actor spawn() {
+    return running = system.spawn<PortActor, caf::detached>(&context, std::move(role));
+  }
 
   // Waits for the end of the actor and tells its reason.
   std::string end_of(const caf::actor& port) {
