@@ -61,7 +61,10 @@ class Patch:
             raise Unfit("it does not begin with `Fault: …` and `Caught by: …`, a line each")
         self.fault = found["fault"]
         self.read_catcher(found["catcher"])
-        self.blocks = dict(read_file(part, project) for part in parts)
+        self.blocks = collections.defaultdict(list)
+        for part in parts:
+            name, blocks = read_file(part, project)
+            self.blocks[name] += blocks
         self.check_switch()
 
     def read_catcher(self, text):
@@ -173,6 +176,9 @@ def read_all(project):
         except Unfit as why:
             wrong += 1
             print(f"{FAULTS}: {why}")
+    if not patches and not wrong:
+        wrong += 1
+        print(f"{FAULTS}: there is no patch")
     return (None, None) if wrong else (patches, sources)
 
 
@@ -261,7 +267,10 @@ def judge(programs, patches):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(usage=__doc__.split("Usage: ")[1])
+    if sys.argv[1:] in (["--help"], ["-h"]):
+        print(__doc__.strip())
+        sys.exit(0)
+    parser = argparse.ArgumentParser(usage=re.search("Usage: (.*)", __doc__)[1], add_help=False)
     parser.add_argument("--only", action="append", metavar="NAME")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--check", action="store_true")

@@ -121,6 +121,25 @@ class Patches(Gate):
         self.assertEqual(code, 0)
         self.assertRegex(out, "gives_away +stampede_sim +a fault\ntoo_strict +sale_test +a fault")
 
+    def test_is_what_git_writes(self):
+        source = self.project / "actors/sale.cpp"
+        subprocess.run(["git", "add", "-A"], cwd=self.project, check=True)
+        source.write_text(PRODUCT.replace(PRICE, '  return qty * (planted("dear") ? 101 : 100);')
+                          .replace(LEFT, '  if (planted("dear")) --amount;\n' + LEFT))
+        written = subprocess.run(["git", "diff", "-U1"], cwd=self.project, stdout=subprocess.PIPE,
+                                 text=True, check=True).stdout
+        source.write_text(PRODUCT)
+        (self.project / "test/mutations/gives_away.patch").unlink()
+        self.plant("dear", f"Fault: a fault\n{BY_SEEDS}\n{written}")
+        self.assertEqual(self.gate("--check"), (0, "2 faults\n"))
+        code, out = self.gate("--only", "dear")
+        self.assertEqual(code, 0, out)
+
+    def test_there_is_at_least_one(self):
+        for path in (self.project / "test/mutations").glob("*.patch"):
+            path.unlink()
+        self.refused("there is no patch")
+
     def test_applies_although_lines_were_put_above(self):
         (self.project / "actors/sale.cpp").write_text("// Sells.\n" + PRODUCT)
         self.assertEqual(self.gate("--check")[0], 0)
