@@ -242,10 +242,19 @@ std::variant<transport::CurveOptions, std::string> keys_of(const config::Config&
   return curve;
 }
 
+// Before the first socket, whose peers it judges.
+void spawn_judge(NodeRuntime& node) {
+  auto& context = node.context();
+  if (!context.curve().on()) return;
+  node.spawn_loop(
+      "zap", [&](const LoopActor::GoOn& go_on) { context.judge_keys(go_on); },
+      [&] { context.wake_judge(); });
+}
+
 int run_locked(NodeOptions options, std::uint64_t instance, int signals,
                transport::CurveOptions keys, const std::function<void(NodeRuntime&)>& start,
                const std::function<void(NodeRuntime&)>& drain) {
-  transport::Context context(std::move(keys));
+  transport::Context context(std::move(keys), transport::ZapThread::callers);
   caf::actor_system_config caf_config;
   caf_config.set("scheduler.max-threads", 2);
   caf_config.set("scheduler.policy", caf::atom("sharing"));
@@ -253,6 +262,7 @@ int run_locked(NodeOptions options, std::uint64_t instance, int signals,
   NodeRuntime node(std::move(options), instance, system, context);
   const TerminateHandler terminate_handler(node);
   const auto thrown = caught_error([&] {
+    spawn_judge(node);
     start(node);
     log_info("started, pid " + std::to_string(::getpid()));
     NodeProcess process(node, signals);

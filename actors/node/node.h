@@ -68,6 +68,12 @@ class NodeRuntime {
     enter<WorkActor>({std::move(name)}, ActorKind::deaf_task, std::move(work));
   }
 
+  // Ends only when the node stops, around a loop that waits for something else than mail:
+  void spawn_loop(std::string name, std::function<void(const LoopActor::GoOn&)> loop,
+                  std::function<void()> wake) {
+    enter<LoopActor>({std::move(name)}, ActorKind::lasting, std::move(loop), std::move(wake));
+  }
+
   std::vector<std::string> actor_names() const { return actors_.names(); }
   // Ends the named actor by a high-priority kill; false when there is none. Thread-safe.
   bool kill_actor(const std::string& name) { return actors_.kill(name); }

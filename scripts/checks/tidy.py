@@ -32,7 +32,7 @@ BANNED = [
     (r"\bspawn(_functor|_class|_impl|_in_groups?)?\s*[<(]|\bmake_actor\b"
      r"|\bstd::(jthread|async)\b|\bstd::thread\b(?!::id)|\bpthread_create\b",
      r"^(actors|transport/port)/.*\.(h|cpp)$", r"^actors/node/",
-     "NodeRuntime::spawn_actor, spawn_task, spawn_work: its end must be seen"),
+     "NodeRuntime::spawn_actor, _loop, _task or _work: its end must be seen"),
     (r"\b(strcpy|strcat|sprintf|gets)\(", r"\.(h|cpp)$", r"^$", "std::string or snprintf"),
     (r"#\s*if\s+0\b", r"\.(h|cpp)$", r"^$", "delete the code; git keeps it"),
     (r"\busing namespace std\b", r"\.(h|cpp)$", r"^$", "write std::"),

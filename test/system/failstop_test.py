@@ -35,6 +35,20 @@ class FailStop(SystemTest):
         return [(node["node"], actor) for node in system.status()["nodes"]
                 for actor in node["actors"]]
 
+    def settled(self, system):
+        """The same, once those have left that live for a moment."""
+        looks = [None]
+
+        def as_before():
+            looks.append(self.all_actors(system))
+            return looks[-1] == looks[-2] and system.status()["database"]["state"] == "ok"
+        self.assertTrue(eventually(as_before, pause=0.5), looks)
+        return looks[-1]
+
+    def lasting(self, system):
+        """The backend's, once settled."""
+        return {actor for node, actor in self.settled(system) if node == "backend-1"}
+
     def wait_for(self, system, node, wanted):
         """The names, once `wanted` of them is true."""
         if not eventually(lambda: wanted(self.actors(system, node))):
@@ -55,6 +69,7 @@ class FailStop(SystemTest):
 
     def throw_in(self, system, node, actor):
         """In the process that runs."""
+        system.wait_ready()
         before, guard = system.node(node), self.guard_said(system)
         answer = admin(system, {"do": "failpoints", "node": node, "arm": f"actor:{actor}=throw"})
         self.assertEqual(answer, {"ok": True})
@@ -84,22 +99,20 @@ class FailStop(SystemTest):
 
     def test_an_exception_in_any_actor_that_lives_ends_its_process(self):
         system = self.start_system("1:Phone:1000", **QUICK)
-        every = self.all_actors(system)
+        every = self.settled(system)
         self.assertEqual({node for node, _ in every},
                          {"supervisor-1", "backend-1", "broker-1", "webapp-1"})
         with Client(system.zmq) as client:
             for number, (node, actor) in enumerate(every):
                 self.throw_in(system, node, actor)
-                system.wait_ready()
                 self.assertEqual(client.order(1, f"u{number}", 1).state, "confirmed")
-        eventually(lambda: len(self.all_actors(system)) == len(every))
-        self.assertEqual(sorted(self.all_actors(system)), sorted(every))
+        self.assertEqual(sorted(self.settled(system)), sorted(every))
         system.verify()
         print(f"  thrown in {every}")
 
     def test_an_exception_in_any_actor_as_it_begins_ends_its_process(self):
         system = self.start_system("1:Phone:1000", **QUICK)
-        lasting = self.actors(system)
+        lasting = self.lasting(system)
         short = self.short_lived(system) - lasting
         self.assertGreaterEqual(len(short), 4, short)  # those that this test knows how to meet
         with Client(system.zmq) as client:
@@ -141,7 +154,7 @@ class FailStop(SystemTest):
 
     def test_an_exception_in_a_claim_that_waits_for_the_database_ends_the_backend(self):
         system = self.start_system("1:Phone:1000", **QUICK)
-        lasting = self.actors(system)
+        lasting = self.lasting(system)
         end_database(system)
         with Client(system.zmq) as client:
             system.wait_back("backend-1", system.kill9("backend-1"))
@@ -176,6 +189,21 @@ class FailStop(SystemTest):
         system.wait_ready()
         self.assertEqual({name: pid for name, pid in system.pids().items()
                           if name != "supervisor-1"}, nodes)
+
+    def test_an_exception_in_what_guards_a_system_with_keys_ends_its_process(self):
+        plain = self.start_system(**QUICK)
+        usual = set(self.settled(plain))
+        system = self.new_system(**QUICK)
+        key = system.home / "system.key"
+        self.assertEqual(system.stampede("keys", "new", key).returncode, 0)
+        system.environment |= {"STAMPEDE_NET__MODE": "tcp", "STAMPEDE_CURVE__KEY_FILE": str(key)}
+        system.start()
+        guards = set(self.settled(system)) - usual
+        self.assertEqual({node for node, _ in guards}, {node for node, _ in usual})
+        for node, actor in sorted(guards):
+            self.throw_in(system, node, actor)
+        self.assertEqual(set(self.settled(system)) - usual, guards)
+        print(f"  thrown in {sorted(guards)}")
 
 
 if __name__ == "__main__":

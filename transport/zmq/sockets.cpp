@@ -90,7 +90,7 @@ struct Context::Impl {
   std::unique_ptr<ZapHandler> zap;
 };
 
-Context::Context(CurveOptions curve) : impl_(std::make_unique<Impl>()) {
+Context::Context(CurveOptions curve, ZapThread zap) : impl_(std::make_unique<Impl>()) {
   int major = 0, minor = 0, patch = 0;
   zmq_version(&major, &minor, &patch);
   // Older ones have known holes that a peer can use without a key.
@@ -101,13 +101,23 @@ Context::Context(CurveOptions curve) : impl_(std::make_unique<Impl>()) {
   impl_->handle = zmq_ctx_new();
   if (impl_->handle == nullptr) fail_zmq("zmq_ctx_new");
   impl_->curve = std::move(curve);
-  if (impl_->curve.on()) impl_->zap = std::make_unique<ZapHandler>(impl_->handle, impl_->curve);
+  if (!impl_->curve.on()) return;
+  impl_->zap = std::make_unique<ZapHandler>(impl_->handle, impl_->curve);
+  if (zap == ZapThread::own) impl_->zap->start_thread();
 }
 
 Context::~Context() {
   impl_->zap.reset();
   while (zmq_ctx_term(impl_->handle) != 0 && zmq_errno() == EINTR) {
   }
+}
+
+void Context::judge_keys(const std::function<bool()>& go_on) {
+  impl_->zap->run(go_on);
+}
+
+void Context::wake_judge() {
+  impl_->zap->wake();
 }
 
 void* Context::native() const {

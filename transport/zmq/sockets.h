@@ -4,6 +4,7 @@
 // nothing here blocks, but for a bind with `retry_bind`.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -43,17 +44,27 @@ struct SocketOptions {
   std::size_t topics_max = 12'000;  // about 6 MiB
 };
 
+// Whose thread judges the keys of peers (zap.h).
+enum class ZapThread {
+  own,      // the context's, for as long as it lives
+  callers,  // which runs judge_keys()
+};
+
 class Context {  // one per process; thread-safe; outlives all sockets
  public:
   // With keys every tcp socket of the context is CURVE: those that connect prove their key and
-  // insist on the server's, those that bind admit known keys only (zap.h; its thread lives as long
-  // as the context, so it is there before any bind). Throws std::runtime_error.
-  explicit Context(CurveOptions curve = {});
+  // insist on the server's, those that bind admit known keys only; until a key is judged its peer
+  // waits. Throws std::runtime_error.
+  explicit Context(CurveOptions curve = {}, ZapThread zap = ZapThread::own);
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
   void* native() const;
   [[nodiscard]] const CurveOptions& curve() const;
+  // With keys and ZapThread::callers, once. Blocks until `go_on`, asked whenever wake_judge() was
+  // called, is false; from then on nobody is let in.
+  void judge_keys(const std::function<bool()>& go_on);
+  void wake_judge();  // any thread
   // Messages that no Socket::receive() gave: without their end, or to an XPUB and no topic. Any
   // thread.
   [[nodiscard]] std::uint64_t messages_dropped() const;

@@ -62,35 +62,47 @@ bool AllowList::admits(std::string_view domain, std::string_view key) const {
 // --- the thread --------------------------------------------------------------------------------
 
 ZapHandler::ZapHandler(void* context, const CurveOptions& curve)
-    : allowed_(curve), stop_event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  STAMPEDE_ASSERT(stop_event_ >= 0, "no eventfd to be had");
+    : allowed_(curve), wake_event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  STAMPEDE_ASSERT(wake_event_ >= 0, "no eventfd to be had");
   socket_ = zmq_socket(context, ZMQ_REP);
   if (socket_ == nullptr) fail_zmq("zmq_socket");
   set_option(socket_, ZMQ_LINGER, 0);
   if (zmq_bind(socket_, kEndpoint) != 0) {
     const std::string why = zmq_strerror(zmq_errno());
     zmq_close(socket_);
-    ::close(stop_event_);
+    ::close(wake_event_);
     throw std::runtime_error(std::string("cannot bind ") + kEndpoint + ": " + why);
   }
-  thread_ = std::thread([this] { run(); });
 }
 
 ZapHandler::~ZapHandler() {
-  ::eventfd_write(stop_event_, 1);
-  thread_.join();
+  ended_.store(true);
+  wake();
+  if (thread_.joinable()) thread_.join();
   zmq_close(socket_);
-  ::close(stop_event_);
+  ::close(wake_event_);
 }
 
-void ZapHandler::run() {
-  zmq_pollitem_t items[] = {{nullptr, stop_event_, ZMQ_POLLIN, 0}, {socket_, 0, ZMQ_POLLIN, 0}};
+void ZapHandler::start_thread() {
+  thread_ = std::thread([this] { run([this] { return !ended_.load(); }); });
+}
+
+void ZapHandler::wake() {
+  ::eventfd_write(wake_event_, 1);
+}
+
+void ZapHandler::run(const std::function<bool()>& go_on) {
+  zmq_pollitem_t items[] = {{nullptr, wake_event_, ZMQ_POLLIN, 0}, {socket_, 0, ZMQ_POLLIN, 0}};
   for (;;) {
     if (zmq_poll(items, 2, -1) < 0) {
       if (zmq_errno() == EINTR) continue;
       return;  // the context ends; from here on nobody is let in
     }
-    if (items[0].revents != 0) return;
+    if (items[0].revents != 0) {
+      eventfd_t ignored = 0;
+      static_cast<void>(::eventfd_read(wake_event_, &ignored));
+      if (!go_on()) return;
+    }
     if (items[1].revents != 0) answer_one();
   }
 }

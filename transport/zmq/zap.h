@@ -4,10 +4,12 @@
 // peer's key may come in. For sockets.cpp alone: a Context with keys owns one, from before its
 // first socket to its end. While there is none, ZMQ_ZAP_ENFORCE_DOMAIN lets nobody in.
 //
-// One thread, which blocks on its own socket; judging a key touches no file and no lock.
+// One thread, the handler's own or a caller's, which blocks on its own socket; judging a key
+// touches no file and no lock.
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -35,23 +37,28 @@ class AllowList {
 
 class ZapHandler {
  public:
-  // `context` is a ZeroMQ context without sockets. The handler answers from the moment this
-  // returns. Throws std::runtime_error when the process has another one.
+  // `context` is a ZeroMQ context without sockets. From the moment this returns handshakes wait for
+  // the handler. Throws std::runtime_error when the process has another one.
   ZapHandler(void* context, const CurveOptions& curve);
-  ~ZapHandler();  // ends the thread; before the context is terminated
+  ~ZapHandler();  // ends its own thread; before the context is terminated
   ZapHandler(const ZapHandler&) = delete;
   ZapHandler& operator=(const ZapHandler&) = delete;
+
+  void start_thread();  // of its own, which judges until the destructor
+  // Judges in the calling thread until `go_on`, asked whenever wake() was called, is false.
+  void run(const std::function<bool()>& go_on);
+  void wake();  // any thread
 
   [[nodiscard]] std::uint64_t admitted() const { return admitted_.load(); }  // any thread
   [[nodiscard]] std::uint64_t refused() const { return refused_.load(); }    // any thread
 
  private:
-  void run();
   void answer_one();
 
   AllowList allowed_;
   void* socket_ = nullptr;  // REP; after the constructor the thread's
-  int stop_event_;
+  int wake_event_;
+  std::atomic<bool> ended_{false};
   std::atomic<std::uint64_t> admitted_{0};
   std::atomic<std::uint64_t> refused_{0};
   std::thread thread_;
