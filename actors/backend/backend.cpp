@@ -238,12 +238,7 @@ class Backend : public transport::PortRole {
     std::vector<ItemRow> rows;
     core().book().page(0, kStatusItemsMax, rows);
     auto items = nlohmann::json::array();
-    for (const auto& row : rows)
-      items.push_back({{"item", row.item},
-                       {"name", row.name},
-                       {"total", row.total},
-                       {"left", row.left},
-                       {"sold", row.total - row.left}});
+    for (const auto& row : rows) items.push_back(item_status(row));
     const std::lock_guard lock(status_.items_mutex);
     status_.items = std::move(items);
   }

@@ -8,6 +8,7 @@
 namespace stampede::actors {
 
 using nlohmann::json;
+using storage::Term;
 
 namespace {
 
@@ -65,30 +66,41 @@ class Members {
  public:
   Members(const json& command, std::string& error) : command_(command), error_(error) {}
 
-  std::string_view text(const char* name) {
+  std::string_view text(std::string_view name, bool required = true) {
     const auto* value = find(name);
+    if (value == nullptr && !required) return {};
     if (value == nullptr || !value->is_string()) return fail(name, "a text"), std::string_view{};
     return value->get_ref<const std::string&>();
   }
-  std::int64_t number(const char* name, std::optional<std::int64_t> otherwise = std::nullopt) {
+  std::int64_t number(std::string_view name, std::optional<std::int64_t> otherwise = {}) {
     const auto* value = find(name);
     if (value == nullptr && otherwise) return *otherwise;
     if (value == nullptr || !value->is_number_integer()) return fail(name, "a whole number"), 0;
     return value->get<std::int64_t>();
   }
-  std::uint64_t unsigned_number(const char* name, std::optional<std::int64_t> otherwise = {},
+  std::uint64_t unsigned_number(std::string_view name, std::optional<std::int64_t> otherwise = {},
                                 std::int64_t max = INT64_MAX) {
     const auto value = number(name, otherwise);
     if (value < 0 || value > max) fail(name, "a whole number in range");
     return static_cast<std::uint64_t>(value);
   }
 
+  // One overload for each type a term can have.
+  void read(const Term& term, std::string_view& value) { value = text(term.name, term.required); }
+  void read(const Term& term, std::int64_t& value) { value = number(term.name, otherwise(term)); }
+  void read(const Term& term, std::uint32_t& value) {
+    value = static_cast<std::uint32_t>(unsigned_number(term.name, otherwise(term), UINT32_MAX));
+  }
+
  private:
-  const json* find(const char* name) const {
+  static std::optional<std::int64_t> otherwise(const Term& term) {
+    return term.required ? std::nullopt : std::optional(term.otherwise);
+  }
+  const json* find(std::string_view name) const {
     const auto it = command_.find(name);
     return it == command_.end() || it->is_null() ? nullptr : &*it;
   }
-  void fail(const char* name, const char* what) {
+  void fail(std::string_view name, const char* what) {
     if (error_.empty()) error_ = std::string(name) + " must be " + what;
   }
   const json& command_;
@@ -105,30 +117,32 @@ ControlRequest read_control(const json& command) {
   request.item = members.unsigned_number("item");
   if (command.value("do", "") == "stock_change") {
     request.kind = RequestKind::stock_change;
-    request.total = members.number("delta");
+    request.delta = members.number("delta");
     return out;
   }
   request.kind = RequestKind::item_put;
-  request.name = members.text("name");
-  request.price_cents = members.number("price_cents", 0);
-  request.total = members.number("total");
-  request.limit_per_user =
-      static_cast<std::uint32_t>(members.unsigned_number("limit_per_user", 0, UINT32_MAX));
-  request.max_qty =
-      static_cast<std::uint32_t>(members.unsigned_number("max_qty", kQtyMaxDefault, UINT32_MAX));
+  each_term([&](const Term& term, auto& value) { members.read(term, value); }, request.terms);
+  return out;
+}
+
+json item_status(const ItemRow& row) {
+  json out{{"item", row.item}, {"left", row.left}, {"sold", row.terms.total - row.left}};
+  each_term(
+      [&](const Term& term, const auto& value) {
+        if (term.in_status) out[std::string(term.name)] = value;
+      },
+      row.terms);
   return out;
 }
 
 json item_json(const ItemRow& row) {
-  return {{"item", row.item},
-          {"name", row.name},
-          {"price_cents", row.price_cents},
-          {"total", row.total},
-          {"left", row.left},
-          {"sold", row.total - row.left},
-          {"limit_per_user", row.limit_per_user},
-          {"max_qty", row.max_qty},
-          {"seq", std::to_string(row.seq)}};
+  json out{{"item", row.item},
+           {"left", row.left},
+           {"sold", row.terms.total - row.left},
+           {"seq", std::to_string(row.seq)}};
+  each_term([&](const Term& term, const auto& value) { out[std::string(term.name)] = value; },
+            row.terms);
+  return out;
 }
 
 json error_reply(Code code, std::string_view field, std::string_view message) {

@@ -27,6 +27,7 @@ nlohmann::json control_reply(const ControlAnswer& answer);
 nlohmann::json books_reply(const BooksAnswer& answer);
 nlohmann::json error_reply(Code code, std::string_view field, std::string_view message);
 nlohmann::json items_reply(const OrderBook& book, std::uint64_t from, std::size_t limit);
-nlohmann::json item_json(const ItemRow& row);
+nlohmann::json item_json(const ItemRow& row);    // all that is known of it
+nlohmann::json item_status(const ItemRow& row);  // what the status shows
 
 }  // namespace stampede::actors

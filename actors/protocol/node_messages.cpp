@@ -15,34 +15,46 @@ struct StringSink {  // the stream msgpack::packer writes to
 };
 
 using Packer = msgpack::packer<StringSink>;
+using storage::Term;
 
 void pack_text(Packer& packer, std::string_view text) {
   packer.pack_str(static_cast<std::uint32_t>(text.size()));
   packer.pack_str_body(text.data(), static_cast<std::uint32_t>(text.size()));
 }
 
+// One overload for each type a term can have.
+struct TermPacker {
+  Packer& packer;
+  void operator()(const Term&, std::string_view value) { pack_text(packer, value); }
+  void operator()(const Term&, std::int64_t value) { packer.pack_int64(value); }
+  void operator()(const Term&, std::uint32_t value) { packer.pack_uint32(value); }
+};
+
+// Left and seq stand behind the total.
 void pack_row(Packer& packer, const ItemRow& row) {
-  packer.pack_array(8);
+  const auto added = added_terms(row.terms);
+  packer.pack_array(8 + added);
   packer.pack_uint64(row.item);
-  pack_text(packer, row.name);
-  packer.pack_int64(row.price_cents);
-  packer.pack_int64(row.total);
-  packer.pack_int64(row.left);
-  packer.pack_uint64(row.seq);
-  packer.pack_uint32(row.limit_per_user);
-  packer.pack_uint32(row.max_qty);
+  TermPacker pack{packer};
+  const auto pack_first = [&](const Term& term, const auto& value) {
+    pack(term, value);
+    if (&term != &storage::kTotalTerm) return;
+    packer.pack_int64(row.left);
+    packer.pack_uint64(row.seq);
+  };
+  each_first_term(pack_first, row.terms);
+  each_added_term(added, pack, row.terms);
 }
 
 void append_item_put(Packer& packer, const Request& request) {
-  packer.pack_array(8);
+  const auto added = added_terms(request.terms);
+  packer.pack_array(8 + added);
   packer.pack_uint8(static_cast<std::uint8_t>(RequestKind::item_put));
   pack_text(packer, request.id);
   packer.pack_uint64(request.item);
-  pack_text(packer, request.name);
-  packer.pack_int64(request.price_cents);
-  packer.pack_int64(request.total);
-  packer.pack_uint32(request.limit_per_user);
-  packer.pack_uint32(request.max_qty);
+  TermPacker pack{packer};
+  each_first_term(pack, request.terms);
+  each_added_term(added, pack, request.terms);
 }
 
 // Orders and their answers are what most messages consist of.
@@ -95,7 +107,7 @@ void append_request(std::string& body, const Request& request) {
       packer.pack_uint8(static_cast<std::uint8_t>(RequestKind::stock_change));
       pack_text(packer, request.id);
       packer.pack_uint64(request.item);
-      packer.pack_int64(request.total);
+      packer.pack_int64(request.delta);
       return;
     case RequestKind::invalid:
       break;

@@ -7,7 +7,7 @@
 //   work     order         [1, id, item, user, qty]
 //            get           [2, id]
 //            items         [3, from, limit]         limit 0: exactly the item `from`
-//            item_put      [4, id, item, name, price_cents, total, limit_per_user, max_qty]
+//            item_put      [4, id, item, terms…]
 //            stock_change  [5, id, item, delta]
 //   result   answer        [1, state, reason, lsn, item, qty, left | nil, flags]
 //            error         [2, code, field | nil]
@@ -15,7 +15,10 @@
 //            item_changed  [4, changed, item row]
 //            more          [5, count]            as many further orders have the answer before it,
 //                                                each as the decision after it
-//   news     item row      [item, name, price_cents, total, left, seq, limit_per_user, max_qty]
+//   news     item row      [item, terms up to the total…, left, seq, further terms…]
+//
+// Terms of an item as storage/commands/item_terms.h lists them; behind the last of those that were
+// added that is not 0 or empty they are left out.
 
 #include <cstdint>
 #include <optional>

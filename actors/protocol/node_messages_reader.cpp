@@ -8,6 +8,7 @@
 namespace stampede::actors {
 
 using storage::ParseOutcome;
+using storage::Term;
 using storage::Token;
 using Type = Token::Type;
 
@@ -69,16 +70,33 @@ class Elements {
   bool ok_ = false;
 };
 
+// One overload for each type a term can have. Terms that were added are there or not.
+struct TermReader {
+  Elements& elements;
+  void operator()(const Term& term, std::string_view& value) {
+    value = absent(term) ? std::string_view{} : elements.text();
+  }
+  void operator()(const Term& term, std::int64_t& value) {
+    value = absent(term) ? 0 : elements.signed_number();
+  }
+  void operator()(const Term& term, std::uint32_t& value) {
+    value = absent(term) ? 0 : elements.small<std::uint32_t>();
+  }
+  [[nodiscard]] bool absent(const Term& term) const { return term.added && elements.done(); }
+};
+
 bool read_row(const std::vector<Token>& tokens, std::size_t array, ItemRow& row) {
   Elements elements(tokens, array);
   row.item = elements.number();
-  row.name = elements.text();
-  row.price_cents = elements.signed_number();
-  row.total = elements.signed_number();
-  row.left = elements.signed_number();
-  row.seq = elements.number();
-  row.limit_per_user = elements.small<std::uint32_t>();
-  row.max_qty = elements.small<std::uint32_t>();
+  TermReader read{elements};
+  each_term(
+      [&](const Term& term, auto& value) {
+        read(term, value);
+        if (&term != &storage::kTotalTerm) return;
+        row.left = elements.signed_number();
+        row.seq = elements.number();
+      },
+      row.terms);
   return elements.done();
 }
 
@@ -225,16 +243,12 @@ bool BodyReader::next(Request& request) {
     case RequestKind::item_put:
       request.id = elements.text();
       request.item = elements.number();
-      request.name = elements.text();
-      request.price_cents = elements.signed_number();
-      request.total = elements.signed_number();
-      request.limit_per_user = elements.small<std::uint32_t>();
-      request.max_qty = elements.small<std::uint32_t>();
+      each_term(TermReader{elements}, request.terms);
       break;
     case RequestKind::stock_change:
       request.id = elements.text();
       request.item = elements.number();
-      request.total = elements.signed_number();
+      request.delta = elements.signed_number();
       break;
     default:
       return fail();

@@ -11,6 +11,7 @@ namespace stampede::actors {
 namespace {
 
 using Writer = storage::MsgpackWriter;
+using storage::Term;
 
 // More than all keys, heads, numbers and words of one map take; texts of variable length count
 // beside it.
@@ -48,13 +49,48 @@ void write_id(Writer& map, std::string_view id) {
   map.text(id);
 }
 
+// Members of an item that clients are shown, one overload for each type a term can have.
+struct ShownTerms {
+  Writer& map;
+  void operator()(const Term& term, std::string_view value) {
+    if (!term.shown) return;
+    map.text(term.name);
+    map.text(value);
+  }
+  void operator()(const Term& term, std::int64_t value) {
+    if (!term.shown) return;
+    map.text(term.name);
+    map.signed_number(value);
+  }
+};
+
+constexpr std::uint32_t kShownTerms = [] {
+  std::uint32_t count = 0;
+  storage::each_term([&](const Term& term) { count += one_if(term.shown); });
+  return count;
+}();
+
+std::size_t text_bytes(std::string_view value) {
+  return value.size();
+}
+std::size_t text_bytes(std::int64_t) {
+  return 0;
+}
+
+// At least what they take: a key and its value have heads of 9 bytes at the most.
+std::size_t bytes_of(const ItemTerms& terms) {
+  std::size_t bytes = 0;
+  each_term([&](const Term& term,
+                const auto& value) { bytes += 18 + term.name.size() + text_bytes(value); },
+            terms);
+  return bytes;
+}
+
 void append_row(std::string& out, const ItemRow& row) {
-  Writer map(out, kMapBytes + row.name.size());
-  map.map(7);
+  Writer map(out, kMapBytes + bytes_of(row.terms));
+  map.map(4 + kShownTerms);
   map.literal("item"), map.number(row.item);
-  map.literal("name"), map.text(row.name);
-  map.literal("price_cents"), map.signed_number(row.price_cents);
-  map.literal("total"), map.signed_number(row.total);
+  each_term(ShownTerms{map}, row.terms);
   map.literal("left"), map.signed_number(row.left);
   map.literal("seq"), map.text(decimal(row.seq).text());
   map.literal("state"), map.text(item_state(row));
@@ -155,7 +191,7 @@ void append_sf1_news(std::string& out, const ItemRow& row, std::int64_t ts_ms) {
   map.map(6);
   map.literal("item"), map.number(row.item);
   map.literal("left"), map.signed_number(row.left);
-  map.literal("total"), map.signed_number(row.total);
+  map.literal("total"), map.signed_number(row.terms.total);
   map.literal("seq"), map.text(decimal(row.seq).text());
   map.literal("ts"), map.signed_number(ts_ms);
   map.literal("state"), map.text(item_state(row));

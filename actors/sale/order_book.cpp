@@ -112,13 +112,13 @@ OrderDecision OrderBook::decide_order(const Request& order, const OrderKeys& key
   decision.request_hash = keys.request;
   decision.content_hash = keys.content;
   decision.item_position = position;
-  decision.unit_price_cents = item.price_cents;
+  decision.unit_price_cents = item.terms.price_cents;
   decision.answer.item = order.item;
   decision.answer.qty = order.qty;
   decision.answer.left = item.amount;
   decision.answer.state = State::rejected;
-  if (item.limit_per_user != 0 &&
-      bought(hasher_.user_on_item(order.item, order.user)) + order.qty > item.limit_per_user) {
+  const auto limit = item.terms.limit_per_user;
+  if (limit != 0 && bought(hasher_.user_on_item(order.item, order.user)) + order.qty > limit) {
     decision.answer.reason = RejectReason::limit_reached;
   } else if (item.amount < order.qty) {
     decision.answer.reason = RejectReason::sold_out;
@@ -133,7 +133,7 @@ OrderDecision OrderBook::decide_order(const Request& order, const OrderKeys& key
 Code OrderBook::refusal(const Request& order, std::uint32_t position) const {
   if (is_closed(order.item)) return Code::internal;
   if (position == DenseIndex::kNone) return Code::unknown_item;
-  if (order.qty == 0 || order.qty > items_[position].max_qty) return Code::bad_request;
+  if (order.qty == 0 || order.qty > items_[position].terms.max_qty) return Code::bad_request;
   return known_.size() >= limits_.orders_max ? Code::overloaded : Code::none;
 }
 
@@ -164,27 +164,36 @@ ItemDecision OrderBook::decide_change(const Request& request, std::uint64_t cont
   return is_closed(request.item) ? item_error(Code::internal) : decision;
 }
 
+namespace {
+
+struct BoundsCheck {
+  std::string_view& wrong;
+  void operator()(const storage::Term& term, std::string_view value) const {
+    (*this)(term, static_cast<std::int64_t>(value.size()));
+  }
+  void operator()(const storage::Term& term, std::int64_t value) const {
+    if (wrong.empty() && (value < term.min || value > term.max)) wrong = term.name;
+  }
+};
+
+// The first term that no item can have; empty: all are good.
+std::string_view wrong_term(const ItemTerms& terms) {
+  std::string_view wrong;
+  each_term(BoundsCheck{wrong}, terms);
+  return wrong;
+}
+
+}  // namespace
+
 ItemDecision OrderBook::decide_item_put(const Request& request) const {
   if (request.item > kItemIdMax) return item_error(Code::bad_request, "item");
-  if (request.name.empty() || request.name.size() > kItemNameBytesMax)
-    return item_error(Code::bad_request, "name");
-  if (request.price_cents < 0) return item_error(Code::bad_request, "price_cents");
-  if (request.total < 0 || request.total > kStockMax) return item_error(Code::bad_request, "total");
-  if (request.max_qty == 0 || request.max_qty > kQtyMax)
-    return item_error(Code::bad_request, "max_qty");
-  if (request.limit_per_user > 1'000'000'000)
-    return item_error(Code::bad_request, "limit_per_user");
+  if (const auto wrong = wrong_term(request.terms); !wrong.empty())
+    return item_error(Code::bad_request, wrong);
 
-  auto decision = decide_change(
-      request, hasher_.change_content(1, request.item, request.name, request.price_cents,
-                                      request.total, request.limit_per_user, request.max_qty));
+  auto decision = decide_change(request, hasher_.put_content(request.item, request.terms));
   if (decision.error != Code::none || decision.known) return decision;
-  decision.put.name = request.name;
-  decision.put.price_cents = request.price_cents;
-  decision.put.total = request.total;
-  decision.put.limit_per_user = request.limit_per_user;
-  decision.put.max_qty = request.max_qty;
-  decision.amount = request.total;
+  decision.put.terms = request.terms;
+  decision.amount = request.terms.total;
   const auto position = find_item(request.item);
   decision.changed = position == DenseIndex::kNone;
   decision.item_position = static_cast<std::uint32_t>(items_.size());
@@ -192,32 +201,25 @@ ItemDecision OrderBook::decide_item_put(const Request& request) const {
     return known_.size() < limits_.orders_max && items_.size() + 1 < kEntriesMax
                ? decision
                : item_error(Code::overloaded);
-  const auto& item = items_[position];
-  const bool same = name_of(item) == request.name && item.price_cents == request.price_cents &&
-                    item.total == request.total && item.limit_per_user == request.limit_per_user &&
-                    item.max_qty == request.max_qty;
+  const bool same = terms_of(items_[position]) == request.terms;
   return same ? decision : item_error(Code::bad_request, "item");
 }
 
 ItemDecision OrderBook::decide_stock_change(const Request& request) const {
-  if (request.total < -kStockMax || request.total > kStockMax)
-    return item_error(Code::bad_request, "delta");
-  auto decision =
-      decide_change(request, hasher_.change_content(2, request.item, {}, request.total, 0, 0, 0));
+  const auto delta = request.delta;
+  if (delta < -kStockMax || delta > kStockMax) return item_error(Code::bad_request, "delta");
+  auto decision = decide_change(request, hasher_.stock_content(request.item, delta));
   if (decision.error != Code::none || decision.known) return decision;
   const auto position = find_item(request.item);
   if (position == DenseIndex::kNone) return item_error(Code::unknown_item, "item");
   if (known_.size() >= limits_.orders_max) return item_error(Code::overloaded);
   const auto& item = items_[position];
-  if (item.amount + request.total < 0) return item_error(Code::sold_out, "delta");
-  if (item.total + request.total > kStockMax) return item_error(Code::bad_request, "delta");
-  decision.put.name = name_of(item);
-  decision.put.price_cents = item.price_cents;
-  decision.put.total = item.total + request.total;
-  decision.put.limit_per_user = item.limit_per_user;
-  decision.put.max_qty = item.max_qty;
-  decision.amount = item.amount + request.total;
-  decision.changed = request.total != 0;
+  if (item.amount + delta < 0) return item_error(Code::sold_out, "delta");
+  if (item.terms.total + delta > kStockMax) return item_error(Code::bad_request, "delta");
+  decision.put.terms = terms_of(item);
+  decision.put.terms.total += delta;
+  decision.amount = item.amount + delta;
+  decision.changed = delta != 0;
   decision.item_position = position;
   return decision;
 }
@@ -270,7 +272,7 @@ void OrderBook::confirm(std::uint32_t item_position, std::string_view user, std:
   item.amount -= qty;
   item.seq = lsn;
   ++confirmed_;
-  if (item.limit_per_user != 0) count_user(hasher_.user_on_item(item.id, user), qty);
+  if (item.terms.limit_per_user != 0) count_user(hasher_.user_on_item(item.id, user), qty);
 }
 
 void OrderBook::apply_order(const OrderDecision& decision, std::string_view user, Lsn lsn) {
@@ -292,7 +294,7 @@ void OrderBook::apply_order(const OrderDecision& decision, std::string_view user
 
 std::uint32_t OrderBook::add_item(std::uint64_t id) {
   const auto position = static_cast<std::uint32_t>(items_.size());
-  items_.push_back(Item{id, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+  items_.push_back(Item{.id = id});
   item_index_.insert(mix(id), position);
   const auto place = std::lower_bound(
       items_by_id_.begin(), items_by_id_.end(), id,
@@ -301,23 +303,28 @@ std::uint32_t OrderBook::add_item(std::uint64_t id) {
   return position;
 }
 
-void OrderBook::set_name(Item& item, std::string_view name) {
-  STAMPEDE_ASSERT(names_.size() + name.size() <= UINT32_MAX, "all item names fit 4 GiB");
-  const std::string copy(name);  // the view may point into names_
-  item.name_offset = static_cast<std::uint32_t>(names_.size());
-  item.name_size = static_cast<std::uint16_t>(copy.size());
-  names_ += copy;
+void OrderBook::keep(Name& kept, std::string_view text) {
+  if (text_at(kept) == text) return;
+  STAMPEDE_ASSERT(names_.size() + text.size() <= UINT32_MAX, "all item names fit 4 GiB");
+  kept = {static_cast<std::uint32_t>(names_.size()), static_cast<std::uint32_t>(text.size())};
+  names_ += std::string(text);  // the view may point into names_
+}
+
+void OrderBook::set_terms(Item& item, const ItemTerms& terms) {
+  each_term(
+      [&](const storage::Term&, auto& kept, const auto& value) {
+        if constexpr (std::is_same_v<decltype(kept), Name&>)
+          keep(kept, value);
+        else
+          kept = value;
+      },
+      item.terms, terms);
 }
 
 std::uint32_t OrderBook::put_item(const storage::ItemPut& put) {
   auto position = find_item(put.item);
   if (position == DenseIndex::kNone) position = add_item(put.item);
-  auto& item = items_[position];
-  if (name_of(item) != put.name) set_name(item, put.name);
-  item.price_cents = put.price_cents;
-  item.total = put.total;
-  item.limit_per_user = put.limit_per_user;
-  item.max_qty = static_cast<std::uint16_t>(put.max_qty);
+  set_terms(items_[position], put.terms);
   return position;
 }
 
@@ -342,13 +349,17 @@ bool OrderBook::make_room(std::uint64_t orders) {
 
 // --- reporting ------------------------------------------------------------------------------
 
-std::string_view OrderBook::name_of(const Item& item) const {
-  return std::string_view(names_).substr(item.name_offset, item.name_size);
+std::string_view OrderBook::text_at(Name name) const {
+  return std::string_view(names_).substr(name.offset, name.size);
+}
+
+ItemTerms OrderBook::terms_of(const Item& item) const {
+  return storage::with_texts<std::string_view>(item.terms,
+                                               [&](Name name) { return text_at(name); });
 }
 
 ItemRow OrderBook::row(const Item& item) const {
-  return ItemRow{item.id,     name_of(item), item.price_cents,    item.total,
-                 item.amount, item.seq,      item.limit_per_user, item.max_qty};
+  return ItemRow{item.id, terms_of(item), item.amount, item.seq};
 }
 
 std::optional<ItemRow> OrderBook::item(std::uint64_t id) const {
@@ -377,8 +388,9 @@ Books OrderBook::books() const {
   books.items = items_.size();
   for (std::size_t i = 0; i < items_.size(); ++i) {
     const auto& item = items_[i];
-    books.sold += static_cast<std::uint64_t>(item.total - item.amount);
-    books.hash += books_hash(item.id, item.amount, item.total - item.amount);
+    const auto sold = item.terms.total - item.amount;
+    books.sold += static_cast<std::uint64_t>(sold);
+    books.hash += books_hash(item.id, item.amount, sold);
   }
   return books;
 }

@@ -136,17 +136,16 @@ class OrderBook {
   [[nodiscard]] std::size_t memory_bytes() const;
 
  private:
-  struct alignas(64) Item {  // one line of memory
-    std::uint64_t id;
-    std::int64_t price_cents;
-    std::int64_t total;
-    std::int64_t amount;
-    Lsn seq;
-    Lsn put_lsn;
-    std::uint32_t name_offset;  // into names_
-    std::uint32_t limit_per_user;
-    std::uint16_t name_size;
-    std::uint16_t max_qty;
+  struct Name {
+    std::uint32_t offset = 0;  // into names_
+    std::uint32_t size = 0;
+  };
+  struct alignas(64) Item {  // what an order needs of it is one line of memory
+    std::uint64_t id = 0;
+    std::int64_t amount = 0;
+    Lsn seq = 0;
+    Lsn put_lsn = 0;
+    storage::BasicItemTerms<Name> terms{};
   };
   using KnownKind = storage::KnownKind;
   using Known = storage::KnownDecision;
@@ -167,7 +166,8 @@ class OrderBook {
   [[nodiscard]] std::uint32_t find_item(std::uint64_t id) const;
   [[nodiscard]] std::uint64_t bought(std::uint64_t user_key) const;
   [[nodiscard]] ItemRow row(const Item& item) const;
-  [[nodiscard]] std::string_view name_of(const Item& item) const;
+  [[nodiscard]] ItemTerms terms_of(const Item& item) const;
+  [[nodiscard]] std::string_view text_at(Name name) const;
   // A decision of the log as it is remembered.
   [[nodiscard]] Known confirmed_order(const storage::OrderInsert& order,
                                       std::uint32_t item_position, Lsn lsn) const;
@@ -180,7 +180,12 @@ class OrderBook {
   void confirm(std::uint32_t item_position, std::string_view user, std::uint32_t qty, Lsn lsn);
   std::uint32_t put_item(const storage::ItemPut& put);
   std::uint32_t add_item(std::uint64_t id);
-  void set_name(Item& item, std::string_view name);
+  // What an item of the log may be: an order could not be decided on another.
+  [[nodiscard]] static bool can_keep(const ItemTerms& terms) {
+    return terms.max_qty > 0 && terms.max_qty <= kQtyMax && terms.name.size() <= kItemNameBytesMax;
+  }
+  void set_terms(Item& item, const ItemTerms& terms);
+  void keep(Name& kept, std::string_view text);
   void prefetch_known(std::string_view rest) const;
   bool load_item(storage::EntryReader& in);
   bool load_user(storage::EntryReader& in);

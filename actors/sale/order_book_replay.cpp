@@ -33,9 +33,7 @@ bool OrderBook::replay_set(const std::vector<storage::Command>& set, Lsn lsn) {
   const auto amount = set[1].amount.amount;
   if (set[0].kind == storage::CommandKind::item_put) {
     const auto& put = set[0].put;
-    if (put.max_qty == 0 || put.max_qty > kQtyMax || put.name.size() > kItemNameBytesMax ||
-        amount < 0 || set[1].amount.item != put.item)
-      return false;
+    if (!can_keep(put.terms) || amount < 0 || set[1].amount.item != put.item) return false;
     ItemDecision decision;
     decision.changed = true;
     decision.put = put;

@@ -23,9 +23,8 @@ void OrderBook::save(storage::SnapshotSink& sink) const {
   for (std::size_t i = 0; i < items_.size(); ++i) {
     const auto& item = items_[i];
     sink.add(SnapshotSection::items,
-             encode(out, storage::SnapshotItem{item.id, item.price_cents, item.total, item.amount,
-                                               item.put_lsn, item.seq, item.limit_per_user,
-                                               item.max_qty, name_of(item)}));
+             encode(out, storage::SnapshotItem{item.id, terms_of(item), item.amount, item.put_lsn,
+                                               item.seq}));
   }
   for (std::size_t i = 0; i < users_.size(); ++i)
     sink.add(SnapshotSection::users,
@@ -46,19 +45,14 @@ void OrderBook::reserve(const storage::SnapshotSummary& summary) {
 
 bool OrderBook::load_item(EntryReader& in) {
   storage::SnapshotItem entry;
-  if (!decode(in, entry) || entry.id > kItemIdMax || entry.max_qty == 0 ||
-      entry.max_qty > kQtyMax || entry.name.size() > kItemNameBytesMax ||
+  if (!decode(in, entry) || entry.id > kItemIdMax || !can_keep(entry.terms) ||
       find_item(entry.id) != DenseIndex::kNone)
     return false;
   auto& item = items_[add_item(entry.id)];
-  set_name(item, entry.name);
-  item.price_cents = entry.price_cents;
-  item.total = entry.total;
+  set_terms(item, entry.terms);
   item.amount = entry.amount;
   item.seq = entry.lsn;
   item.put_lsn = entry.put_lsn;
-  item.limit_per_user = entry.limit_per_user;
-  item.max_qty = entry.max_qty;
   return true;
 }
 

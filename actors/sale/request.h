@@ -12,17 +12,18 @@
 
 namespace stampede::actors {
 
+using storage::ItemTerms;
 using storage::Lsn;
 using storage::RejectReason;
 
-// Bounds (contract §1, §3), checked at the edge and asserted inside.
+// Bounds (contract §1, §3), checked at the edge and asserted inside; those of an item's terms stand
+// in their list.
+using storage::kItemNameBytesMax;
+using storage::kQtyMax;
+using storage::kStockMax;
 inline constexpr std::size_t kRequestIdBytesMax = 64;  // [A-Za-z0-9_-]
 inline constexpr std::size_t kUserBytesMax = 64;       // UTF-8 without control characters
-inline constexpr std::size_t kItemNameBytesMax = 500;
 inline constexpr std::uint64_t kItemIdMax = (std::uint64_t{1} << 63) - 1;
-inline constexpr std::uint32_t kQtyMax = 1000;
-inline constexpr std::uint32_t kQtyMaxDefault = 5;
-inline constexpr std::int64_t kStockMax = 1'000'000'000'000;
 inline constexpr std::size_t kItemsPageMax = 500;
 
 bool valid_request_id(std::string_view id);
@@ -44,12 +45,9 @@ struct Request {
   std::string_view id;
   std::uint64_t item = 0;  // items: from
   std::string_view user;
-  std::uint32_t qty = 0;  // items: limit
-  std::string_view name;
-  std::int64_t price_cents = 0;
-  std::int64_t total = 0;  // stock_change: delta
-  std::uint32_t limit_per_user = 0;
-  std::uint32_t max_qty = 0;
+  std::uint32_t qty = 0;   // items: limit
+  ItemTerms terms{};       // item_put
+  std::int64_t delta = 0;  // stock_change
 };
 
 enum class State : std::uint8_t { invalid = 0, queued = 1, confirmed = 2, rejected = 3 };
@@ -76,13 +74,9 @@ inline void make_next(Answer& answer) {
 
 struct ItemRow {
   std::uint64_t item = 0;
-  std::string_view name;
-  std::int64_t price_cents = 0;
-  std::int64_t total = 0;
+  ItemTerms terms;
   std::int64_t left = 0;
   Lsn seq = 0;  // of the item's last change
-  std::uint32_t limit_per_user = 0;
-  std::uint32_t max_qty = 0;
 };
 
 }  // namespace stampede::actors

@@ -56,13 +56,47 @@ std::uint64_t RequestHasher::user_on_item(std::uint64_t item, std::string_view u
   return hash_keyed(key_, 2, item, 0, user);
 }
 
-std::uint64_t RequestHasher::change_content(std::uint8_t what, std::uint64_t item,
-                                            std::string_view name, std::int64_t a, std::int64_t b,
-                                            std::int64_t c, std::int64_t d) const {
-  const std::int64_t numbers[] = {100 + what, static_cast<std::int64_t>(item), a, b, c, d};
-  std::string buffer(reinterpret_cast<const char*>(numbers), sizeof numbers);
-  buffer += name;
-  return short_hash(key_, buffer.data(), buffer.size());
+namespace {
+
+// What a change of an item is hashed from: numbers, and its texts behind them.
+struct ChangeBytes {
+  std::string numbers;
+  std::string texts;
+
+  ChangeBytes& number(std::int64_t value) {
+    numbers.append(reinterpret_cast<const char*>(&value), sizeof value);
+    return *this;
+  }
+  void operator()(const storage::Term&, std::string_view value) { texts += value; }
+  void operator()(const storage::Term&, std::int64_t value) { number(value); }
+};
+
+constexpr std::int64_t kPutTag = 101;
+constexpr std::int64_t kStockTag = 102;
+
+std::uint64_t hash_change(const LogUuid& key, const ChangeBytes& change) {
+  const std::string all = change.numbers + change.texts;
+  return short_hash(key, all.data(), all.size());
+}
+
+}  // namespace
+
+// Terms that were added and say nothing leave the hash of an older program as it was.
+std::uint64_t RequestHasher::put_content(std::uint64_t item,
+                                         const storage::ItemTerms& terms) const {
+  ChangeBytes change;
+  change.number(kPutTag).number(static_cast<std::int64_t>(item));
+  each_first_term(change, terms);
+  each_added_term(added_terms(terms), change, terms);
+  return hash_change(key_, change);
+}
+
+// With as many numbers as a put has: logs hold hashes that were made so.
+std::uint64_t RequestHasher::stock_content(std::uint64_t item, std::int64_t delta) const {
+  ChangeBytes change;
+  change.number(kStockTag).number(static_cast<std::int64_t>(item)).number(delta);
+  for (int unused = 0; unused < 3; ++unused) change.number(0);
+  return hash_change(key_, change);
 }
 
 }  // namespace stampede::actors

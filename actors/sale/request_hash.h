@@ -21,10 +21,10 @@ class RequestHasher {
   // What a repeat of an order must have in common with the first: item, user, qty.
   [[nodiscard]] std::uint64_t order_content(std::uint64_t item, std::string_view user,
                                             std::uint32_t qty) const;
-  // The same for an item change; `what` distinguishes kinds of change.
-  [[nodiscard]] std::uint64_t change_content(std::uint8_t what, std::uint64_t item,
-                                             std::string_view name, std::int64_t a, std::int64_t b,
-                                             std::int64_t c, std::int64_t d) const;
+  // The same for the two changes of an item.
+  [[nodiscard]] std::uint64_t put_content(std::uint64_t item,
+                                          const storage::ItemTerms& terms) const;
+  [[nodiscard]] std::uint64_t stock_content(std::uint64_t item, std::int64_t delta) const;
   [[nodiscard]] std::uint64_t user_on_item(std::uint64_t item, std::string_view user) const;
 
  private:

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "storage/commands/item_terms.h"
 #include "storage/lsn.h"
 
 namespace stampede::storage {
@@ -26,11 +27,7 @@ struct OrderRow {
 
 struct ItemPutRow {
   std::uint64_t item = 0;
-  std::string_view name;
-  std::int64_t price_cents = 0;
-  std::int64_t total = 0;
-  std::uint32_t limit_per_user = 0;
-  std::uint32_t max_qty = 0;
+  ItemTerms terms;
   Lsn put_lsn = 0;
 };
 

@@ -4,6 +4,7 @@
 #include <msgpack.hpp>
 
 #include "config/process/invariant.h"
+#include "storage/commands/command_arguments.h"
 #include "storage/commands/command_layout.h"
 #include "storage/msgpack/msgpack_writer.h"
 
@@ -38,32 +39,26 @@ class PayloadWriter {
   msgpack::packer<StringSink> packer_;
 };
 
+// One overload for each type an argument can have.
 template <class Writer>
-void write_arguments(Writer& writer, const OrderInsert& order) {
-  writer.text(order.request_id);
-  writer.number(order.item);
-  writer.text(order.user);
-  writer.number(order.qty);
-  writer.signed_number(order.unit_price_cents);
-  writer.signed_number(order.decided_at_us);
-}
+class ArgumentWriter {
+ public:
+  explicit ArgumentWriter(Writer& writer) : writer_(writer) {}
+  void operator()(std::string_view, std::string_view value) { writer_.text(value); }
+  void operator()(std::string_view, std::uint64_t value) { writer_.number(value); }
+  void operator()(std::string_view, std::uint32_t value) { writer_.number(value); }
+  void operator()(std::string_view, std::int64_t value) { writer_.signed_number(value); }
+  void operator()(std::string_view, AsHex<const std::uint64_t> value) {
+    writer_.number(value.value);
+  }
 
-template <class Writer>
-void write_arguments(Writer& writer, const ItemAmountUpdate& amount) {
-  writer.number(amount.item);
-  writer.signed_number(amount.amount);
-}
+ private:
+  Writer& writer_;
+};
 
-template <class Writer>
-void write_arguments(Writer& writer, const ItemPut& put) {
-  writer.text(put.request_id);
-  writer.number(put.item);
-  writer.text(put.name);
-  writer.signed_number(put.price_cents);
-  writer.signed_number(put.total);
-  writer.number(put.limit_per_user);
-  writer.number(put.max_qty);
-  writer.number(put.content_hash);
+template <class Writer, class Some>
+void write_arguments(Writer& writer, const Some& command) {
+  each_argument(command, ArgumentWriter<Writer>(writer));
 }
 
 // Writes nil for the arguments that an imported command lacks.
@@ -84,24 +79,28 @@ class ImportedWriter {
   unsigned argument_ = 0;
 };
 
-void write_imported(PayloadWriter& writer, const Command& command) {
-  ImportedWriter out(writer, command.missing);
-  switch (command.kind) {
-    case CommandKind::order_insert:
-      return write_arguments(out, command.order);
-    case CommandKind::item_amount_update:
-      return write_arguments(out, command.amount);
-    case CommandKind::item_put:
-      return write_arguments(out, command.put);
-    case CommandKind::invalid:
-      break;
-  }
-  STAMPEDE_ASSERT(false, "a command without a kind was to be logged");
+void write_command(PayloadWriter& writer, const Command& command) {
+  STAMPEDE_ASSERT(command.kind != CommandKind::invalid, "a command that is logged has a kind");
+  const bool put = command.kind == CommandKind::item_put;
+  const std::uint32_t added = put ? added_terms(command.put.terms) : 0;
+  const bool named = !command.id_text.empty();
+  writer.array(1 + count_arguments(command) + (named || added > 0 ? 1 : 0) + added);
+  writer.number(static_cast<std::uint64_t>(command.kind));
+  ImportedWriter imported(writer, command.missing);
+  write_arguments(imported, command);
+  if (named)
+    writer.text(command.id_text);
+  else if (added > 0)
+    writer.nil();
+  ArgumentWriter<PayloadWriter> out(writer);
+  each_added_term(
+      added, [&](const Term& term, const auto& value) { out(term.name, value); },
+      command.put.terms);
 }
 
 }  // namespace
 
-// These two are written for every order; the others may take the general way.
+// Written for every order, as rejections are; the others may take the general way.
 void encode_order_set(std::string& out, const OrderInsert& order, const ItemAmountUpdate& amount) {
   constexpr std::size_t kNumbers = 96;  // all but the texts, each at its longest
   MsgpackWriter writer(out, kNumbers + order.request_id.size() + order.user.size());
@@ -117,24 +116,19 @@ void encode_order_set(std::string& out, const OrderInsert& order, const ItemAmou
 void encode_item_set(std::string& out, const ItemPut& put, const ItemAmountUpdate& amount) {
   PayloadWriter writer(out);
   writer.array(2);
-  writer.array(1 + kPutArguments);
-  writer.number(static_cast<std::uint64_t>(CommandKind::item_put));
-  write_arguments(writer, put);
-  writer.array(1 + kAmountArguments);
-  writer.number(static_cast<std::uint64_t>(CommandKind::item_amount_update));
-  write_arguments(writer, amount);
+  Command command;
+  command.kind = CommandKind::item_put;
+  command.put = put;
+  write_command(writer, command);
+  command.kind = CommandKind::item_amount_update;
+  command.amount = amount;
+  write_command(writer, command);
 }
 
 void encode_command_set(std::string& out, const std::vector<Command>& set) {
   PayloadWriter writer(out);
   writer.array(set.size());
-  for (const Command& command : set) {
-    const bool named = !command.id_text.empty();
-    writer.array(std::size_t{1} + argument_count(command.kind) + (named ? 1 : 0));
-    writer.number(static_cast<std::uint64_t>(command.kind));
-    write_imported(writer, command);
-    if (named) writer.text(command.id_text);
-  }
+  for (const Command& command : set) write_command(writer, command);
 }
 
 void encode_rejection(std::string& out, const Rejection& rejection) {

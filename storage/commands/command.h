@@ -6,9 +6,10 @@
 //   EMIT    [command, …]                the command set of one decision; ids are <lsn>.<position>
 //     OrderInsert       [1, request_id, item, user, qty, unit_price_cents, decided_at_us]
 //     ItemAmountUpdate  [2, item, amount]
-//     ItemPut           [3, request_id, item, name, price_cents, total, limit_per_user, max_qty,
-//                        content_hash]
-//     any command may end in one more element: its id as text, when it was imported with one
+//     ItemPut           [3, request_id, item, terms…, content_hash]
+//     any command may end in one more element: its id as text, when it was imported with one. Terms
+//     (item_terms.h) that were added stand behind it, nil in its place if there is none; behind the
+//     last that is not 0 or empty they are left out
 //   REJECT  [request_hash bin16, content_hash, item, qty, reason]    hash bytes: first word first,
 //           each big-endian, so that their hex is the hash as printed
 //   EXEC    [lane, kind, position, [from_lsn, to_lsn, …]]           every command of that kind at
@@ -29,6 +30,7 @@
 #include <string_view>
 #include <vector>
 
+#include "storage/commands/item_terms.h"
 #include "storage/lsn.h"
 
 namespace stampede::storage {
@@ -61,11 +63,7 @@ struct ItemAmountUpdate {
 struct ItemPut {
   std::string_view request_id;
   std::uint64_t item = 0;
-  std::string_view name;
-  std::int64_t price_cents = 0;
-  std::int64_t total = 0;
-  std::uint32_t limit_per_user = 0;
-  std::uint32_t max_qty = 0;
+  ItemTerms terms;
   std::uint64_t content_hash = 0;  // of the request that caused it: tells a repeat from key re-use
 };
 

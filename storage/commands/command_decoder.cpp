@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "storage/commands/command.h"
+#include "storage/commands/command_arguments.h"
 #include "storage/commands/command_layout.h"
 #include "storage/msgpack/msgpack_cursor.h"
 
@@ -29,13 +30,16 @@ class ValueCursor {
     ok_ = ok_ && cursor_.next(value) && value.type == Type::array;
     return ok_ ? value.size : 0;
   }
-  // From here on arguments may be nil; missing() tells which, from 1.
+  // Between these two arguments may be nil; the second tells which, from 1.
   void begin_arguments() {
     nil_allowed_ = true;
     argument_ = 0;
     missing_ = 0;
   }
-  [[nodiscard]] std::uint16_t missing() const { return missing_; }
+  std::uint16_t end_arguments() {
+    nil_allowed_ = false;
+    return missing_;
+  }
 
   std::uint64_t number(std::uint64_t max = std::numeric_limits<std::uint64_t>::max()) {
     Value value;
@@ -53,6 +57,11 @@ class ValueCursor {
     return checked(fits) ? static_cast<std::int64_t>(value.number) : 0;
   }
   std::string_view text() { return view(Type::str); }
+  std::string_view text_or_nil() {
+    Value value;
+    ok_ = ok_ && cursor_.next(value) && (value.type == Type::str || value.type == Type::nil);
+    return ok_ ? value.text : std::string_view{};
+  }
   std::string_view bytes() { return view(Type::bin); }
 
  private:
@@ -83,33 +92,31 @@ class ValueCursor {
   bool ok_ = true;
 };
 
-void read_arguments(ValueCursor& in, Command& out) {
-  switch (out.kind) {
-    case CommandKind::order_insert:
-      out.order.request_id = in.text();
-      out.order.item = in.number(kSignedMax);
-      out.order.user = in.text();
-      out.order.qty = in.number32();
-      out.order.unit_price_cents = in.signed_number();
-      out.order.decided_at_us = in.signed_number();
-      break;
-    case CommandKind::item_amount_update:
-      out.amount.item = in.number(kSignedMax);
-      out.amount.amount = in.signed_number();
-      break;
-    case CommandKind::item_put:
-      out.put.request_id = in.text();
-      out.put.item = in.number(kSignedMax);
-      out.put.name = in.text();
-      out.put.price_cents = in.signed_number();
-      out.put.total = in.signed_number();
-      out.put.limit_per_user = in.number32();
-      out.put.max_qty = in.number32();
-      out.put.content_hash = in.number();
-      break;
-    case CommandKind::invalid:
-      break;
-  }
+// One overload for each type an argument can have.
+struct ArgumentReader {
+  ValueCursor& in;
+  void operator()(std::string_view, std::string_view& value) { value = in.text(); }
+  void operator()(std::string_view, std::uint64_t& value) { value = in.number(kSignedMax); }
+  void operator()(std::string_view, std::uint32_t& value) { value = in.number32(); }
+  void operator()(std::string_view, std::int64_t& value) { value = in.signed_number(); }
+  void operator()(std::string_view, AsHex<std::uint64_t> value) { value.value = in.number(); }
+};
+
+// Behind the arguments: the id text, and the terms that were added.
+bool read_rest(ValueCursor& in, std::uint32_t values, Command& out) {
+  if (values == 0) return true;
+  out.id_text = in.text_or_nil();
+  if (values == 1) return !out.id_text.empty();
+  if (out.kind != CommandKind::item_put) return false;
+  std::uint32_t read = 1;
+  each_added_term(
+      values - 1,
+      [&](const Term& term, auto& value) {
+        ArgumentReader{in}(term.name, value);
+        ++read;
+      },
+      out.put.terms);
+  return read == values;
 }
 
 // The business key of an item command is its item: it cannot be missing.
@@ -127,16 +134,12 @@ bool decode_command(ValueCursor& in, Command& out) {
   const std::uint64_t kind = in.number(static_cast<unsigned>(CommandKind::item_put));
   if (!in.ok() || kind == 0) return false;
   out.kind = static_cast<CommandKind>(kind);
-  const std::uint32_t plain = 1 + argument_count(out.kind);
-  if (size != plain && size != plain + 1) return false;
+  const std::uint32_t plain = 1 + count_arguments(out);
+  if (size < plain) return false;
   in.begin_arguments();
-  read_arguments(in, out);
-  out.missing = in.missing();
-  if (size > plain) {
-    out.id_text = in.text();
-    if (out.id_text.empty()) return false;
-  }
-  return in.ok() && has_key(out);
+  each_argument(out, ArgumentReader{in});
+  out.missing = in.end_arguments();
+  return read_rest(in, size - plain, out) && in.ok() && has_key(out);
 }
 
 }  // namespace

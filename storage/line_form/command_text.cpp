@@ -3,7 +3,7 @@
 #include <array>
 #include <ctime>
 
-#include "storage/line_form/command_arguments.h"
+#include "storage/commands/command_arguments.h"
 
 namespace stampede::storage {
 
@@ -88,6 +88,10 @@ void append_members(JsonObjectWriter& out, const Command& command, std::string_v
   each_argument(command, [&](std::string_view name, const auto& value) {
     if (((command.missing >> ++argument) & 1) == 0) MemberPrinter{out}(name, value);
   });
+  const auto& terms = command.put.terms;
+  each_added_term(
+      added_terms(terms),
+      [&](const Term& term, const auto& value) { MemberPrinter{out}(term.name, value); }, terms);
 }
 
 void append_members(JsonObjectWriter& out, const Rejection& rejection) {

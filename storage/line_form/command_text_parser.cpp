@@ -4,7 +4,7 @@
 #include <limits>
 #include <optional>
 
-#include "storage/line_form/command_arguments.h"
+#include "storage/commands/command_arguments.h"
 #include "storage/line_form/command_text.h"
 
 namespace stampede::storage {
@@ -175,14 +175,15 @@ class LineParser {
     std::size_t known = 1;  // the id
     each_argument(out.command, [&](std::string_view name, auto&& value) {
       ++argument;
-      const JsonMember* member = out.arguments.find(name);
-      if (member != nullptr) ++known;
-      if (member == nullptr || member->value.type == JsonValue::Type::null) {
+      if (!assign_if_there(out, name, value, known))
         out.command.missing = static_cast<std::uint16_t>(out.command.missing | 1U << argument);
-      } else {
-        assign(*member, value);
-      }
     });
+    if (out.kind == CommandKind::item_put) {
+      const auto assign_added = [&](const Term& term, auto& value) {
+        (void)assign_if_there(out, term.name, value, known);
+      };
+      each_added_term(kAddedTerms, assign_added, out.command.put.terms);
+    }
     if (known != out.arguments.members.size()) unknown_member(out);
     const JsonMember* item = out.arguments.find("item");
     const bool has_item = item != nullptr && item->value.type != JsonValue::Type::null;
@@ -191,11 +192,24 @@ class LineParser {
     }
   }
 
-  void unknown_member(TextCommand& out) {
+  template <class Value>
+  bool assign_if_there(const TextCommand& out, std::string_view name, Value&& value,
+                       std::size_t& known) {
+    const JsonMember* member = out.arguments.find(name);
+    if (member == nullptr) return false;
+    ++known;
+    if (member->value.type == JsonValue::Type::null) return false;
+    assign(*member, value);
+    return true;
+  }
+
+  void unknown_member(const TextCommand& out) {
     for (const JsonMember& member : out.arguments.members) {
       bool known = member.name == "id";
-      each_argument(out.command,
-                    [&](std::string_view name, auto&&) { known = known || member.name == name; });
+      const auto compare = [&](std::string_view name) { known = known || member.name == name; };
+      each_argument(out.command, [&](std::string_view name, const auto&) { compare(name); });
+      if (out.kind == CommandKind::item_put)
+        each_added_term(kAddedTerms, [&](const Term& term) { compare(term.name); });
       if (!known) fail(member.at, "\"" + member.name + "\" is no argument of this command");
     }
   }

@@ -91,6 +91,40 @@ std::optional<LogUuid> to_uuid(const std::string& bytes) {
   return uuid;
 }
 
+// The amount stands behind the total, as in the table.
+std::string item_columns() {
+  std::string out = "id";
+  each_term([&](const Term& term) {
+    (out += ',').append(term.name);
+    if (&term == &kTotalTerm) out += ",amount";
+  });
+  return out += ",put_lsn,lsn";
+}
+
+struct ColumnReader {
+  const SqlRow& row;
+  unsigned column = 0;
+  void read(std::string& value) { value = row.text(column++); }
+  void read(std::int64_t& value) { value = row.i64(column++); }
+  void read(std::uint32_t& value) { value = static_cast<std::uint32_t>(row.i64(column++)); }
+  void read(std::uint64_t& value) { value = row.u64(column++); }
+};
+
+ItemRow item_of(const SqlRow& row) {
+  ItemRow item;
+  ColumnReader columns{row};
+  columns.read(item.id);
+  each_term(
+      [&](const Term& term, auto& value) {
+        columns.read(value);
+        if (&term == &kTotalTerm) columns.read(item.amount);
+      },
+      item.terms);
+  columns.read(item.put_lsn);
+  columns.read(item.lsn);
+  return item;
+}
+
 }  // namespace
 
 Database::Database(std::unique_ptr<MysqlSession> session) : session_(std::move(session)) {}
@@ -176,14 +210,8 @@ Result<std::vector<LaneRow>> Database::lanes() {
 
 Result<std::vector<ItemRow>> Database::items() {
   std::vector<ItemRow> rows;
-  const auto read = session_->query(
-      "SELECT id,name,price_cents,total,amount,limit_per_user,max_qty,put_lsn,lsn FROM item "
-      "ORDER BY id",
-      [&](const SqlRow& row) {
-        rows.push_back({row.u64(0), row.text(1), row.i64(2), row.i64(3), row.i64(4),
-                        static_cast<std::uint32_t>(row.i64(5)),
-                        static_cast<std::uint32_t>(row.i64(6)), row.u64(7), row.u64(8)});
-      });
+  const auto read = session_->query("SELECT " + item_columns() + " FROM item ORDER BY id",
+                                    [&](const SqlRow& row) { rows.push_back(item_of(row)); });
   if (read.failed) return failed(*session_, "reading item", read);
   return rows;
 }

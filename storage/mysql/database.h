@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "storage/commands/item_terms.h"
 #include "storage/lsn.h"
 #include "storage/mysql/db_options.h"
 #include "storage/result.h"
@@ -24,12 +25,8 @@ using LogUuid = std::array<std::uint8_t, 16>;
 
 struct ItemRow {
   std::uint64_t id = 0;
-  std::string name;
-  std::int64_t price_cents = 0;
-  std::int64_t total = 0;
+  OwnedItemTerms terms;
   std::int64_t amount = 0;
-  std::uint32_t limit_per_user = 0;
-  std::uint32_t max_qty = 0;
   Lsn put_lsn = 0;
   Lsn lsn = 0;
 };

@@ -52,14 +52,37 @@ std::string content(const OrderRow& row) {
       .take();
 }
 
+void add_term(Content& content, const Term& term, std::string_view value) {
+  content.bytes(term.name, value);
+}
+void add_term(Content& content, const Term& term, std::int64_t value) {
+  content.number(term.name, value);
+}
+
 std::string content(const ItemPutRow& row) {
-  return Content()
-      .bytes("name", row.name)
-      .number("price_cents", row.price_cents)
-      .number("total", row.total)
-      .number("limit_per_user", std::int64_t{row.limit_per_user})
-      .number("max_qty", std::int64_t{row.max_qty})
-      .take();
+  Content content;
+  each_term([&](const Term& term, const auto& value) { add_term(content, term, value); },
+            row.terms);
+  return content.take();
+}
+
+// Of a stored row, whose terms begin at `column`. Numbers as they are there: somebody else may have
+// written some that no item can have.
+struct StoredTerms {
+  const SqlRow& row;
+  unsigned column;
+  Content content;
+  void operator()(const Term& term, std::string_view) {
+    content.bytes(term.name, row.text(column++));
+  }
+  void operator()(const Term& term, std::int64_t) { content.number(term.name, row.i64(column++)); }
+};
+
+std::string content_of_stored(const SqlRow& row, unsigned column) {
+  StoredTerms stored{row, column, {}};
+  const ItemTerms types;
+  each_term(stored, types);
+  return stored.content.take();
 }
 
 std::string content(const AmountRow& row) {
@@ -170,13 +193,7 @@ SqlOutcome check_puts(MysqlSession& session, const LaneBatch& batch, std::size_t
   session.statement().clear();
   append_put_select(session.statement(), batch, first, last);
   auto read = session.query([&](const SqlRow& row) {
-    stored[row.u64(0)] = {row.u64(1), Content()
-                                          .bytes("name", row.text(2))
-                                          .number("price_cents", row.i64(3))
-                                          .number("total", row.i64(4))
-                                          .number("limit_per_user", row.i64(5))
-                                          .number("max_qty", row.i64(6))
-                                          .take()};
+    stored[row.u64(0)] = {row.u64(1), content_of_stored(row, 2)};
   });
   if (read.failed) return read;
   for (std::size_t i = first; i < last; ++i) {

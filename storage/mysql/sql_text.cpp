@@ -15,17 +15,29 @@ constexpr std::string_view kOrderHead = "INSERT INTO orders VALUES";
 // Changes nothing; only keeps a repeated row from being an error. INSERT IGNORE would hide others.
 constexpr std::string_view kOrderTail = " ON DUPLICATE KEY UPDATE order_id=order_id";
 
-constexpr std::string_view kPutHead =
-    "INSERT INTO item(id,name,price_cents,total,limit_per_user,max_qty,put_lsn) VALUES";
+// INSERT INTO item(id,name,…,put_lsn) VALUES
+std::string make_put_head() {
+  std::string out = "INSERT INTO item(id,";
+  each_term([&](const Term& term) { out.append(term.name) += ','; });
+  return out += "put_lsn) VALUES";
+}
+
 // Assignments are made from left to right: the guard column comes last, or the later ones would
 // compare with the new value.
-constexpr std::string_view kPutTail =
-    " ON DUPLICATE KEY UPDATE name=IF(VALUES(put_lsn)>put_lsn,VALUES(name),name),"
-    "price_cents=IF(VALUES(put_lsn)>put_lsn,VALUES(price_cents),price_cents),"
-    "total=IF(VALUES(put_lsn)>put_lsn,VALUES(total),total),"
-    "limit_per_user=IF(VALUES(put_lsn)>put_lsn,VALUES(limit_per_user),limit_per_user),"
-    "max_qty=IF(VALUES(put_lsn)>put_lsn,VALUES(max_qty),max_qty),"
-    "put_lsn=GREATEST(put_lsn,VALUES(put_lsn))";
+std::string make_put_tail() {
+  std::string out = " ON DUPLICATE KEY UPDATE ";
+  each_term([&](const Term& term) {
+    const std::string name(term.name);
+    out += name + "=IF(VALUES(put_lsn)>put_lsn,VALUES(" + name + ")," + name + "),";
+  });
+  return out += "put_lsn=GREATEST(put_lsn,VALUES(put_lsn))";
+}
+
+std::string make_put_select() {
+  std::string out = "SELECT id,put_lsn";
+  each_term([&](const Term& term) { (out += ',').append(term.name); });
+  return out += " FROM item WHERE id IN ";
+}
 
 constexpr std::string_view kAmountHead = "INSERT INTO item(id,amount,lsn) VALUES";
 constexpr std::string_view kAmountTail =
@@ -71,16 +83,17 @@ void append_row(std::string& out, const OrderRow& row) {
   out += "')";
 }
 
+void append_value(std::string& out, std::string_view value) {
+  append_literal(out, value);
+}
+void append_value(std::string& out, std::int64_t value) {
+  append_number(out, value);
+}
+
 void append_row(std::string& out, const ItemPutRow& row) {
   out += '(';
   append_number(out, row.item);
-  out += ',';
-  append_literal(out, row.name);
-  for (const std::int64_t value :
-       {row.price_cents, row.total, std::int64_t{row.limit_per_user}, std::int64_t{row.max_qty}}) {
-    out += ',';
-    append_number(out, value);
-  }
+  each_term([&](const Term&, const auto& value) { append_value(out += ',', value); }, row.terms);
   out += ',';
   append_number(out, row.put_lsn);
   out += ')';
@@ -187,7 +200,9 @@ std::size_t append_order_insert(std::string& out, const LaneBatch& batch, std::s
 
 std::size_t append_put_upsert(std::string& out, const LaneBatch& batch, std::size_t first,
                               std::size_t last) {
-  return append_statement(out, kPutHead, batch.puts, first, last, kPutTail);
+  static const std::string head = make_put_head();
+  static const std::string tail = make_put_tail();
+  return append_statement(out, head, batch.puts, first, last, tail);
 }
 
 std::size_t append_amount_upsert(std::string& out, const LaneBatch& batch, std::size_t first,
@@ -205,10 +220,8 @@ void append_order_select(std::string& out, const LaneBatch& batch, std::size_t f
 
 void append_put_select(std::string& out, const LaneBatch& batch, std::size_t first,
                        std::size_t last) {
-  append_select(out,
-                "SELECT id,put_lsn,name,price_cents,total,limit_per_user,max_qty "
-                "FROM item WHERE id IN ",
-                batch.puts, first, last, &ItemPutRow::item);
+  static const std::string head = make_put_select();
+  append_select(out, head, batch.puts, first, last, &ItemPutRow::item);
 }
 
 void append_amount_select(std::string& out, const LaneBatch& batch, std::size_t first,

@@ -20,32 +20,69 @@ bool decode(EntryReader& in, SnapshotSummary& e) {
   return !in.failed() && in.at_end();
 }
 
+namespace {
+
+// In the length of an item's name, which is far shorter: the terms that were added follow it.
+constexpr std::uint16_t kWithAddedTerms = 0x8000;
+static_assert(kItemNameBytesMax < kWithAddedTerms);
+
+void write_text(EntryWriter& out, std::string_view text, std::uint16_t flags = 0) {
+  out.number(static_cast<std::uint16_t>(text.size() | flags)).text(text);
+}
+
+struct TermWriter {
+  EntryWriter& out;
+  void operator()(const Term&, std::string_view value) { write_text(out, value); }
+  template <class Number>
+  void operator()(const Term&, const Number& value) {
+    out.number(value);
+  }
+};
+
+struct TermReader {
+  EntryReader& in;
+  void operator()(const Term&, std::string_view& value) {
+    value = in.text(in.number<std::uint16_t>());
+  }
+  template <class Number>
+  void operator()(const Term&, Number& value) {
+    value = in.number<Number>();
+  }
+};
+
+}  // namespace
+
 std::string_view encode(EntryWriter& out, const SnapshotItem& e) {
-  return out.number(e.id)
-      .number(e.price_cents)
-      .number(e.total)
+  const std::uint32_t added = added_terms(e.terms);
+  out.number(e.id)
+      .number(e.terms.price_cents)
+      .number(e.terms.total)
       .number(e.amount)
       .number(e.put_lsn)
       .number(e.lsn)
-      .number(e.limit_per_user)
-      .number(e.max_qty)
-      .number(static_cast<std::uint16_t>(e.name.size()))
-      .text(e.name)
-      .take();
+      .number(e.terms.limit_per_user)
+      .number(static_cast<std::uint16_t>(e.terms.max_qty));
+  write_text(out, e.terms.name, added > 0 ? kWithAddedTerms : 0);
+  if (added > 0) out.number(static_cast<std::uint8_t>(added));
+  each_added_term(added, TermWriter{out}, e.terms);
+  return out.take();
 }
 
 bool decode(EntryReader& in, SnapshotItem& e) {
   e.id = in.number<std::uint64_t>();
-  e.price_cents = in.number<std::int64_t>();
-  e.total = in.number<std::int64_t>();
+  e.terms = {};
+  e.terms.price_cents = in.number<std::int64_t>();
+  e.terms.total = in.number<std::int64_t>();
   e.amount = in.number<std::int64_t>();
   e.put_lsn = in.number<Lsn>();
   e.lsn = in.number<Lsn>();
-  e.limit_per_user = in.number<std::uint32_t>();
-  e.max_qty = in.number<std::uint16_t>();
+  e.terms.limit_per_user = in.number<std::uint32_t>();
+  e.terms.max_qty = in.number<std::uint16_t>();
   const auto size = in.number<std::uint16_t>();
-  e.name = in.text(size);
-  return !in.failed() && e.amount >= 0 && e.put_lsn <= e.lsn;
+  e.terms.name = in.text(static_cast<std::uint16_t>(size & ~kWithAddedTerms));
+  const std::uint32_t added = (size & kWithAddedTerms) != 0 ? in.number<std::uint8_t>() : 0;
+  each_added_term(added, TermReader{in}, e.terms);
+  return !in.failed() && added <= kAddedTerms && e.amount >= 0 && e.put_lsn <= e.lsn;
 }
 
 std::string_view encode(EntryWriter& out, const SnapshotUser& e) {

@@ -37,14 +37,10 @@ struct SnapshotSummary {
 
 struct SnapshotItem {
   std::uint64_t id = 0;
-  std::int64_t price_cents = 0;
-  std::int64_t total = 0;
+  ItemTerms terms;
   std::int64_t amount = 0;  // left; total - amount are sold
   Lsn put_lsn = 0;          // of the last ItemPut
   Lsn lsn = 0;              // of the last change of any kind
-  std::uint32_t limit_per_user = 0;
-  std::uint16_t max_qty = 0;
-  std::string_view name;
 };
 
 struct SnapshotUser {

@@ -71,7 +71,7 @@ void generate(storage::Disk& disk, const std::string& dir, std::uint64_t orders,
   Lsn lsn = storage::make_lsn(1, 1);
   const auto total = static_cast<std::int64_t>(orders) + 7;
   storage::LogAppend records;
-  storage::encode_item_set(payload, {"put-1", 1, "Phone", 100, total, 0, 5, 1}, {1, total});
+  storage::encode_item_set(payload, {"put-1", 1, {"Phone", 100, total, 0, 5}, 1}, {1, total});
   records.add(storage::RecordType::emit, payload);
   append(writer, records, lsn++);
   for (std::uint64_t i = 0; i < orders;) {

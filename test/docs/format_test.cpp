@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "storage/commands/command_layout.h"
+#include "storage/commands/command_arguments.h"
 #include "storage/log/log_format.h"
 #include "storage/log/log_segment.h"
 #include "storage/snapshot/snapshot_format.h"
@@ -125,7 +125,7 @@ TEST_CASE("records are as documented: header, types, and who takes an lsn") {
   CHECK(rows.back()[0] == std::to_string(kRecordTypeIgnorable) + " … 255");
 }
 
-TEST_CASE("commands have as many arguments as documented") {
+TEST_CASE("commands have the arguments that are documented") {
   const std::vector<std::pair<CommandKind, std::string>> kinds{
       {CommandKind::order_insert, "OrderInsert"},
       {CommandKind::item_amount_update, "ItemAmountUpdate"},
@@ -135,10 +135,12 @@ TEST_CASE("commands have as many arguments as documented") {
   for (std::size_t i = 0; i < kinds.size(); ++i) {
     const auto& [kind, name] = kinds[i];
     CHECK(rows[i][0] == std::to_string(static_cast<int>(kind)));
-    CHECK(rows[i][1].find("] " + name) != std::string::npos);
-    const auto commas = std::count(
-        rows[i][1].begin(), rows[i][1].begin() + static_cast<long>(rows[i][1].find(']')), ',');
-    CHECK(static_cast<std::uint32_t>(commas) == argument_count(kind));
+    Command command;
+    command.kind = kind;
+    std::string written = "[" + rows[i][0];
+    each_argument(command,
+                  [&](std::string_view argument, const auto&) { (written += ", ") += argument; });
+    CHECK(rows[i][1].starts_with(written + "] " + name));
   }
 }
 

@@ -194,7 +194,7 @@ void BackendProcess::take(Mail& mail) {
   } else if (const auto* control = std::get_if<ControlPtr>(&mail)) {
     auto& request = (*control)->request;
     request.id = (*control)->id;
-    request.name = (*control)->name;
+    request.terms.name = (*control)->name;
     core_->on_control((*control)->number, request, effects_);
   } else if (const auto* durable = std::get_if<Durable>(&mail)) {
     core_->on_durable(durable->appends, effects_);

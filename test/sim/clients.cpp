@@ -224,10 +224,10 @@ void Operator::send(std::uint32_t number) {
   actors::Request request;
   request.kind = change.kind;
   request.item = change.item;
-  request.total = change.number;
-  request.price_cents = 100 + static_cast<std::int64_t>(change.item);
-  request.limit_per_user = world_.plan.limit_per_user;
-  request.max_qty = world_.plan.max_qty;
+  request.terms.total = request.delta = change.number;
+  request.terms.price_cents = 100 + static_cast<std::int64_t>(change.item);
+  request.terms.limit_per_user = world_.plan.limit_per_user;
+  request.terms.max_qty = world_.plan.max_qty;
   sent_.push_back({number, change.lsn != 0});
   world_.trace.note("item change", {number, sent_.size() - 1});
   world_.to_backend_from_operator(sent_.size() - 1, request, change.id, change.name);

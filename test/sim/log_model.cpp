@@ -45,8 +45,8 @@ void LogModel::add_emit(std::string_view payload, Lsn lsn) {
     decision.kind = Kind::item_change;
     decision.id = put.request_id;
     decision.item = put.item;
-    decision.price = put.price_cents;
-    decision.total = put.total;
+    decision.price = put.terms.price_cents;
+    decision.total = put.terms.total;
     decision.content_hash = put.content_hash;
     const auto before = items_.find(put.item);
     if (before != items_.end())
@@ -81,7 +81,7 @@ void LogModel::import(const std::vector<storage::ItemRow>& items, std::uint64_t 
     decision.id = "import-" + std::to_string(item.id);
     decision.hash = hasher_.id(decision.id);
     decision.item = item.id;
-    decision.price = item.price_cents;
+    decision.price = item.terms.price_cents;
     decision.total = decision.amount = item.amount;
     add(std::move(decision));
   }

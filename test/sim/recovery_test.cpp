@@ -33,9 +33,9 @@ storage::LogWriter open_writer(SimDisk& disk, const storage::LogEnd& end) {
 std::vector<storage::ItemRow> one_item() {
   storage::ItemRow item;
   item.id = 7;
-  item.name = "seven";
-  item.amount = item.total = 10;
-  item.max_qty = 5;
+  item.terms.name = "seven";
+  item.amount = item.terms.total = 10;
+  item.terms.max_qty = 5;
   return {item};
 }
 

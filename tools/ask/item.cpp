@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "tools/ask/admin_client.h"
 #include "tools/ask/json_text.h"
@@ -57,15 +58,11 @@ int change(const ToolOptions& options, json request, const std::string& given_id
 }  // namespace
 
 int run_item_add(const ToolOptions& options, const ItemAdd& add) {
-  return change(options,
-                {{"do", "item_put"},
-                 {"item", add.item},
-                 {"name", add.name},
-                 {"price_cents", add.price_cents},
-                 {"total", add.stock},
-                 {"limit_per_user", add.limit_per_user},
-                 {"max_qty", add.max_qty}},
-                add.request_id);
+  json request{{"do", "item_put"}, {"item", add.item}};
+  each_term([&](const storage::Term& term,
+                const auto& value) { request[std::string(term.name)] = value; },
+            add.terms);
+  return change(options, std::move(request), add.request_id);
 }
 
 int run_item_stock(const ToolOptions& options, std::uint64_t item, std::int64_t delta,

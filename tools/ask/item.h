@@ -8,17 +8,14 @@
 #include <cstdint>
 #include <string>
 
+#include "storage/commands/item_terms.h"
 #include "tools/ask/tool_options.h"
 
 namespace stampede::tools {
 
 struct ItemAdd {
   std::uint64_t item = 0;
-  std::string name;
-  std::int64_t stock = 0;
-  std::int64_t price_cents = 0;
-  std::uint32_t limit_per_user = 0;  // 0: none
-  std::uint32_t max_qty = 5;
+  storage::OwnedItemTerms terms;
   std::string request_id;  // empty: minted
 };
 

@@ -95,9 +95,7 @@ class Comparison {
     if (row.put_lsn < item.put_lsn) {
       item_behind(id, ledger_.owed_put(id), "is older than the log's last change");
     } else if (row.put_lsn <= up_to_) {
-      const bool same = row.put_lsn == item.put_lsn && row.name == item.name &&
-                        row.price_cents == item.price_cents && row.total == item.total &&
-                        row.limit_per_user == item.limit_per_user && row.max_qty == item.max_qty;
+      const bool same = row.put_lsn == item.put_lsn && row.terms == item.terms;
       if (!same) out.findings.add(name + ": name, price, total or limits differ from the log");
     }
     if (row.lsn < item.lsn) {

@@ -60,13 +60,9 @@ void Ledger::begin_with(SnapshotContents&& before) {
   for (const auto& user : before.users) bought_[user.key] = static_cast<std::int64_t>(user.qty);
   for (auto& row : before.items) {
     LedgerItem& item = items_[row.id];
-    item.name = std::move(row.name);
-    item.price_cents = row.price_cents;
-    item.total = row.total;
+    item.terms = std::move(row.terms);
     item.amount = row.amount;
-    item.sold_before = row.total - row.amount;
-    item.limit_per_user = row.limit_per_user;
-    item.max_qty = row.max_qty;
+    item.sold_before = item.terms.total - row.amount;
     item.put_lsn = row.put_lsn;
     item.lsn = row.lsn;
   }
@@ -105,17 +101,14 @@ Status Ledger::emit(const storage::RecordView& record) {
 void Ledger::take_put(const storage::ItemPut& put, std::int64_t amount, Lsn lsn) {
   auto [entry, added] = items_.try_emplace(put.item);
   LedgerItem& item = entry->second;
-  if (added) item.sold_before = put.total - amount;
-  item.name = put.name;
-  item.price_cents = put.price_cents;
-  item.total = put.total;
+  item.terms = copy_of(put.terms);
   item.amount = amount;
-  item.limit_per_user = put.limit_per_user;
-  item.max_qty = put.max_qty;
+  const auto total = item.terms.total;
+  if (added) item.sold_before = total - amount;
   item.put_lsn = item.lsn = lsn;
-  if (item.total - amount != item.sold_before + item.sold) {
+  if (total - amount != item.sold_before + item.sold) {
     findings_.add(at(lsn) + "item " + std::to_string(put.item) + " is set to total " +
-                  std::to_string(put.total) + " and left " + std::to_string(amount) + ", but " +
+                  std::to_string(total) + " and left " + std::to_string(amount) + ", but " +
                   std::to_string(item.sold_before + item.sold) + " were sold");
   }
   note_oversold(put.item, item, lsn);
@@ -145,19 +138,19 @@ void Ledger::take_order(const storage::OrderInsert& order, std::int64_t amount, 
 }
 
 void Ledger::check_limit(const LedgerItem& item, const storage::OrderInsert& order, Lsn lsn) {
-  if (item.limit_per_user == 0) return;
+  const std::int64_t limit = item.terms.limit_per_user;
+  if (limit == 0) return;
   std::int64_t& bought = bought_[hasher_.user_on_item(order.item, order.user)];
   bought += order.qty;
-  if (bought <= item.limit_per_user) return;
+  if (bought <= limit) return;
   ++over_limit_;
   findings_.add(at(lsn) + "a user has now " + std::to_string(bought) + " of item " +
-                std::to_string(order.item) + ", over the limit of " +
-                std::to_string(item.limit_per_user));
+                std::to_string(order.item) + ", over the limit of " + std::to_string(limit));
 }
 
 void Ledger::note_oversold(std::uint64_t id, const LedgerItem& item, Lsn lsn) {
   const auto units =
-      std::max({std::int64_t{0}, -item.amount, item.sold_before + item.sold - item.total});
+      std::max({std::int64_t{0}, -item.amount, item.sold_before + item.sold - item.terms.total});
   if (units > oversold_) {
     findings_.add(at(lsn) + "item " + std::to_string(id) + " is oversold by " +
                   std::to_string(units));

@@ -41,16 +41,12 @@ struct LedgerOrder {
 };
 
 struct LedgerItem {
-  std::string name;
-  std::int64_t price_cents = 0;
-  std::int64_t total = 0;
+  storage::OwnedItemTerms terms;
   std::int64_t amount = 0;
   std::int64_t sold = 0;         // sum of the orders in this log
   std::int64_t sold_before = 0;  // before this log: total - amount where it begins
-  std::uint32_t limit_per_user = 0;
-  std::uint32_t max_qty = 0;
-  storage::Lsn put_lsn = 0;  // of the last ItemPut
-  storage::Lsn lsn = 0;      // of the last ItemAmountUpdate
+  storage::Lsn put_lsn = 0;      // of the last ItemPut
+  storage::Lsn lsn = 0;          // of the last ItemAmountUpdate
 };
 
 // The same for a command of the log and for a row of the database.

@@ -208,9 +208,10 @@ bool Verification::wait_until_stored(Lsn from) {
 void Verification::compare_memory() {
   std::uint64_t hash = 0;
   for (const auto& [id, item] : ledger_->items()) {
-    hash += actors::books_hash(id, item.amount, item.total - item.amount);
-    report_.start += item.total;
-    report_.sold += item.total - item.amount;
+    const auto sold = item.terms.total - item.amount;
+    hash += actors::books_hash(id, item.amount, sold);
+    report_.start += item.terms.total;
+    report_.sold += sold;
     report_.left += item.amount;
   }
   report_.items = ledger_->items().size();

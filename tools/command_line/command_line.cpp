@@ -22,10 +22,12 @@ std::string check_delta(const std::string& text) {
   return number ? std::string{} : text + " is no amount; give one like +100 or -5";
 }
 
-// A line break or an escape sequence would spoil every list that shows the name.
-std::string check_name(const std::string& text) {
-  if (actors::valid_text(text, actors::kItemNameBytesMax)) return {};
-  return "a name is 1 to 500 bytes of UTF-8 without control characters";
+// A line break or an escape sequence would spoil every list that shows the text.
+std::string check_text(const std::string& text, const storage::Term& term) {
+  if (text.empty() && term.min == 0) return {};
+  if (actors::valid_text(text, static_cast<std::size_t>(term.max))) return {};
+  return "a " + std::string(term.name) + " is " + std::to_string(term.min) + " to " +
+         std::to_string(term.max) + " bytes of UTF-8 without control characters";
 }
 
 // The database's options, or a message and the exit code 2.
@@ -71,27 +73,47 @@ void CommandLine::add_health(CLI::App& app, Command& chosen) {
   });
 }
 
+namespace {
+
+std::string flag_of(const storage::Term& term) {
+  if (!term.flag.empty()) return std::string(term.flag);
+  std::string flag = "--" + std::string(term.name);
+  std::replace(flag.begin(), flag.end(), '_', '-');
+  return flag;
+}
+
+// The flag of `item add` for a term; one overload for each type it can have.
+void add_term(CLI::App& add, const storage::Term& term, std::string& value) {
+  add.add_option(flag_of(term), value, std::string(term.help))
+      ->required(term.required)
+      ->check([&term](const std::string& text) { return check_text(text, term); });
+}
+
+template <class Number>
+void add_term(CLI::App& add, const storage::Term& term, Number& value) {
+  value = static_cast<Number>(term.otherwise);
+  auto* option =
+      add.add_option(flag_of(term), value, std::string(term.help))
+          ->required(term.required)
+          ->check(CLI::Range(static_cast<Number>(term.min), static_cast<Number>(term.flag_max)));
+  if (!term.required) option->capture_default_str();
+}
+
+}  // namespace
+
 void CommandLine::add_items(CLI::App& app, Command& chosen) {
   auto* item = app.add_subcommand("item", "Add items, list them, change their stock");
   item->require_subcommand(1);
   auto* add = item->add_subcommand("add", "Add an item (the same item again changes nothing)");
   ItemAdd& args = arguments_->item;
   add->add_option("ID", args.item, "Number of the item")->required()->check(item_range());
-  add->add_option("--name", args.name, "Name, 1 to 500 bytes of UTF-8")
-      ->required()
-      ->check(check_name);
-  add->add_option("--stock", args.stock, "Units for sale")
-      ->required()
-      ->check(CLI::Range(std::int64_t{0}, actors::kStockMax));
-  add->add_option("--price-cents", args.price_cents, "Price of one unit")
-      ->capture_default_str()
-      ->check(CLI::Range(std::int64_t{0}, actors::kStockMax));
-  add->add_option("--limit-per-user", args.limit_per_user, "Units one user may buy; 0: no limit")
-      ->capture_default_str()
-      ->check(CLI::Range(0u, 1'000'000u));
-  add->add_option("--max-qty", args.max_qty, "Units in one order")
-      ->capture_default_str()
-      ->check(CLI::Range(1u, actors::kQtyMax));
+  for (const bool required : {true, false}) {
+    each_term(
+        [&](const storage::Term& term, auto& value) {
+          if (term.required == required) add_term(*add, term, value);
+        },
+        args.terms);
+  }
   add->add_option("--request-id", args.request_id, "The same id again does nothing twice")
       ->check(check_request_id);
   on_chosen(add, chosen,

@@ -28,8 +28,7 @@ bool take(const storage::SnapshotBlock& block, SnapshotContents& out) {
     storage::KnownDecision known;
     if (block.section == SnapshotSection::items) {
       if (!decode(in, item)) return false;
-      out.items.push_back({item.id, std::string(item.name), item.price_cents, item.total,
-                           item.amount, item.limit_per_user, item.max_qty, item.put_lsn, item.lsn});
+      out.items.push_back({item.id, copy_of(item.terms), item.amount, item.put_lsn, item.lsn});
     } else if (block.section == SnapshotSection::users) {
       if (!decode(in, user)) return false;
       out.users.push_back(user);

@@ -147,8 +147,7 @@ class Applier final : public storage::LogVisitor {
   Status apply_items_before() {
     for (const auto& row : before_) {
       if (puts_.newest_lsn(row.id) < row.put_lsn) {
-        batch_.puts.push_back({row.id, row.name, row.price_cents, row.total, row.limit_per_user,
-                               row.max_qty, row.put_lsn});
+        batch_.puts.push_back({row.id, view_of(row.terms), row.put_lsn});
         ++puts;
       }
       if (amounts_.newest_lsn(row.id) < row.lsn) {
@@ -162,8 +161,7 @@ class Applier final : public storage::LogVisitor {
   }
 
   void add_put(const storage::ItemPut& put, Lsn lsn) {
-    batch_.puts.push_back(
-        {put.item, put.name, put.price_cents, put.total, put.limit_per_user, put.max_qty, lsn});
+    batch_.puts.push_back({put.item, put.terms, lsn});
     batch_.witness = std::max(batch_.witness, lsn);
     ++puts;
   }

@@ -13,8 +13,7 @@ using storage::CommandKind;
 void fill_item(const ItemChange& change, storage::LaneBatch& batch) {
   if (change.put) {
     const auto& put = *change.put;
-    batch.puts.push_back({change.item, put.name, put.price_cents, put.total, put.limit_per_user,
-                          put.max_qty, put.last});
+    batch.puts.push_back({change.item, view_of(put.terms), put.last});
     batch.witness = std::max(batch.witness, put.last);
   }
   if (change.last != 0) batch.amounts.push_back({change.item, change.amount, change.last});

@@ -58,9 +58,7 @@ void merge(ItemChange& older, const ItemChange& newer) {
 }  // namespace
 
 std::shared_ptr<const ItemDetails> item_details(const storage::ItemPut& put, Lsn lsn) {
-  return std::make_shared<const ItemDetails>(ItemDetails{lsn, lsn, std::string(put.name),
-                                                         put.price_cents, put.total,
-                                                         put.limit_per_user, put.max_qty});
+  return std::make_shared<const ItemDetails>(ItemDetails{lsn, lsn, copy_of(put.terms)});
 }
 
 Projection::Projection(ProjectionLimits limits) : limits_(limits), lanes_(limits.lanes) {

@@ -26,15 +26,11 @@ namespace stampede::actors {
 
 using storage::Lsn;
 
-// The arguments of an item's newest ItemPut. They change seldom.
+// What an item's newest ItemPut says. It changes seldom.
 struct ItemDetails {
   Lsn first = 0;  // lsn of the oldest ItemPut this one stands for
   Lsn last = 0;   // its own
-  std::string name;
-  std::int64_t price_cents = 0;
-  std::int64_t total = 0;
-  std::uint32_t limit_per_user = 0;
-  std::uint32_t max_qty = 0;
+  storage::OwnedItemTerms terms;
 };
 
 // What a log append did to an item: the newest state that it left behind.

@@ -124,10 +124,14 @@ Status import_items(storage::LogWriter& writer, BackendCore& core,
   for (const auto& item : items) {
     if (on_item) on_item();
     const auto id = "import-" + std::to_string(item.id);
-    const auto name = item.name.empty() ? "item-" + std::to_string(item.id) : item.name;
-    const Request request{
-        RequestKind::item_put, id,          item.id, {}, 0, name, item.price_cents, item.amount,
-        item.limit_per_user,   item.max_qty};
+    const auto name = "item-" + std::to_string(item.id);
+    Request request;
+    request.kind = RequestKind::item_put;
+    request.id = id;
+    request.item = item.id;
+    request.terms = view_of(item.terms);
+    request.terms.total = item.amount;
+    if (request.terms.name.empty()) request.terms.name = name;
     if (const auto wrong = core.import_item(request, effects); !wrong.empty())
       return Error{Errc::corrupt,
                    "item " + id.substr(7) + " of the database cannot be taken over: " + wrong};

@@ -71,7 +71,9 @@ void StockNews::on_row(const ItemRow& row) {
   topic->asked_us = refilled_us_;
   if (topic->known && row.seq <= topic->row.seq) return;
   topic->row = row;
-  topic->row.name = {};  // a view into a message that will be gone
+  // Texts are views into a message that will be gone.
+  topic->row.terms = storage::with_texts<std::string_view>(
+      row.terms, [](std::string_view) { return std::string_view{}; });
   topic->known = true;
   if (!topic->changed) changed_.push_back(row.item);
   topic->changed = true;

@@ -25,7 +25,7 @@ inline constexpr std::size_t kNewsTopicsMax = 10'000;
 class NewsOutput {
  public:
   virtual ~NewsOutput() = default;
-  virtual void publish(const ItemRow& row) = 0;   // row.name is empty
+  virtual void publish(const ItemRow& row) = 0;   // without its name
   virtual void ask_item(std::uint64_t item) = 0;  // ends in on_row() or on_unknown()
 };
 

@@ -108,11 +108,22 @@ void append_word(std::string& out, std::string_view key, std::string_view word) 
   out.append(",\"").append(key).append("\":\"").append(word).append("\"");
 }
 
+// One overload for each type a term can have.
+void append_member(std::string& out, std::string_view key, std::string_view value) {
+  out.append(",\"").append(key).append("\":");
+  append_json_text(out, value);
+}
+void append_member(std::string& out, std::string_view key, std::int64_t value) {
+  append_number(out, key, value);
+}
+
 void append_row(std::string& out, const ItemRow& row) {
-  out.append("{\"item\":").append(std::to_string(row.item)).append(",\"name\":");
-  append_json_text(out, row.name);
-  append_number(out, "price_cents", row.price_cents);
-  append_number(out, "total", row.total);
+  out.append("{\"item\":").append(std::to_string(row.item));
+  each_term(
+      [&](const storage::Term& term, const auto& value) {
+        if (term.shown) append_member(out, term.name, value);
+      },
+      row.terms);
   append_number(out, "left", row.left);
   append_decimal(out, "seq", row.seq);
   append_word(out, "state", item_state(row));

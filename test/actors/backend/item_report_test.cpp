@@ -23,10 +23,12 @@ std::string error_with(json command, const char* member, json value) {
 }  // namespace
 
 TEST_CASE("an item as the admin socket shows it") {
-  const ItemRow row{7, "Phone 名", 1999, 100, 98, 1'099'511'627'781, 2, 5};
+  const ItemRow row{7, {"Phone 名", 1999, 100, 2, 5}, 98, 1'099'511'627'781};
   CHECK(item_json(row).dump() ==
         R"({"item":7,"left":98,"limit_per_user":2,"max_qty":5,"name":"Phone 名",)"
         R"("price_cents":1999,"seq":"1099511627781","sold":2,"total":100})");
+  CHECK(item_status(row).dump() ==
+        R"({"item":7,"left":98,"name":"Phone 名","sold":2,"total":100})");
 }
 
 TEST_CASE("a change of an item is read, with what it leaves out") {
@@ -36,21 +38,21 @@ TEST_CASE("a change of an item is read, with what it leaves out") {
   CHECK(least.request.kind == RequestKind::item_put);
   CHECK(least.request.id == "p");
   CHECK(least.request.item == 7);
-  CHECK(least.request.name == "Phone");
-  CHECK(least.request.price_cents == 0);
-  CHECK(least.request.total == 100);
-  CHECK(least.request.limit_per_user == 0);
-  CHECK(least.request.max_qty == 5);
+  CHECK(least.request.terms.name == "Phone");
+  CHECK(least.request.terms.price_cents == 0);
+  CHECK(least.request.terms.total == 100);
+  CHECK(least.request.terms.limit_per_user == 0);
+  CHECK(least.request.terms.max_qty == 5);
   command["price_cents"] = -1;
   command["limit_per_user"] = UINT32_MAX;
   command["max_qty"] = nullptr;
   const auto more = read_control(command);
   CHECK(more.error.empty());
-  CHECK(more.request.price_cents == -1);
-  CHECK(more.request.limit_per_user == UINT32_MAX);
-  CHECK(more.request.max_qty == 5);
+  CHECK(more.request.terms.price_cents == -1);
+  CHECK(more.request.terms.limit_per_user == UINT32_MAX);
+  CHECK(more.request.terms.max_qty == 5);
   const json stock{{"do", "stock_change"}, {"request_id", "s"}, {"item", 7}, {"delta", -5}};
-  CHECK(read_control(stock).request.total == -5);
+  CHECK(read_control(stock).request.delta == -5);
 }
 
 TEST_CASE("a change that cannot be read names the first member at fault") {

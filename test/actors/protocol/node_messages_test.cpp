@@ -16,7 +16,7 @@ TEST_CASE("a request is the same in a string and in a buffer") {
   stampede::storage::ByteBuffer buffer;
   for (const auto kind : {RequestKind::order, RequestKind::get, RequestKind::items,
                           RequestKind::item_put, RequestKind::stock_change}) {
-    const Request request{kind, "r-1", 70'000, "ann", 3, "Phone", 1, 2, 3, 4};
+    const Request request{kind, "r-1", 70'000, "ann", 3, {"Phone", 1, 2, 3, 4}, 5};
     append_request(text, request), append_request(buffer, request);
     CHECK(buffer.view() == text);
   }
@@ -24,11 +24,11 @@ TEST_CASE("a request is the same in a string and in a buffer") {
 
 TEST_CASE("requests come back as they were sent") {
   std::string body;
-  append_request(body, {RequestKind::order, "r-1", 7, "ann", 3, {}, 0, 0, 0, 0});
-  append_request(body, {RequestKind::get, "r-2", 0, {}, 0, {}, 0, 0, 0, 0});
-  append_request(body, {RequestKind::items, {}, 5, {}, 10, {}, 0, 0, 0, 0});
-  append_request(body, {RequestKind::item_put, "p", kItemIdMax, {}, 0, "名", 1, 2, 3, 4});
-  append_request(body, {RequestKind::stock_change, "s", 1, {}, 0, {}, 0, -5, 0, 0});
+  append_request(body, {RequestKind::order, "r-1", 7, "ann", 3, {}, 0});
+  append_request(body, {RequestKind::get, "r-2", 0, {}, 0, {}, 0});
+  append_request(body, {RequestKind::items, {}, 5, {}, 10, {}, 0});
+  append_request(body, {RequestKind::item_put, "p", kItemIdMax, {}, 0, {"名", 1, 2, 3, 4}, 0});
+  append_request(body, {RequestKind::stock_change, "s", 1, {}, 0, {}, -5});
   BodyReader reader;
   reader.open(body);
   Request request;
@@ -42,9 +42,9 @@ TEST_CASE("requests come back as they were sent") {
   CHECK(request.item == 5);
   REQUIRE(reader.next(request));
   CHECK(request.item == kItemIdMax);
-  CHECK(request.name == "名");
+  CHECK(request.terms.name == "名");
   REQUIRE(reader.next(request));
-  CHECK(request.total == -5);
+  CHECK(request.delta == -5);
   CHECK_FALSE(reader.next(request));
   CHECK_FALSE(reader.bad());
 }
@@ -54,8 +54,8 @@ TEST_CASE("results come back as they were sent") {
   Answer answer{State::confirmed, RejectReason::invalid, 1ULL << 41, 7, 2, -0, true, false};
   append_answer(body, answer);
   append_error(body, Code::bad_request, "qty");
-  append_items(body, {{1, "Phone", 2, 3, 4, 5, 6, 7}}, 9);
-  append_item_changed(body, true, {1, "Phone", 2, 3, 4, 5, 6, 7});
+  append_items(body, {{1, {"Phone", 2, 3, 6, 7}, 4, 5}}, 9);
+  append_item_changed(body, true, {1, {"Phone", 2, 3, 6, 7}, 4, 5});
   BodyReader reader;
   reader.open(body);
   Result result;
@@ -70,13 +70,13 @@ TEST_CASE("results come back as they were sent") {
   REQUIRE(reader.next(result));
   CHECK(result.next == 9);
   REQUIRE(result.items.size() == 1);
-  CHECK(result.items[0].max_qty == 7);
+  CHECK(result.items[0].terms.max_qty == 7);
   REQUIRE(reader.next(result));
   CHECK(result.changed);
 }
 
 TEST_CASE("the bytes of what speaks of an item") {
-  const ItemRow row{7, "Phone 名", 1999, 300'000, 299'998, (Lsn{1} << 40) + 7, 2, 5};
+  const ItemRow row{7, {"Phone 名", 1999, 300'000, 2, 5}, 299'998, (Lsn{1} << 40) + 7};
   const std::string row_bytes =
       "98"
       "07a950686f6e6520e5908d"
@@ -87,12 +87,12 @@ TEST_CASE("the bytes of what speaks of an item") {
       "0205";
   std::string body;
   SUBCASE("a request to put it for sale") {
-    append_request(body,
-                   {RequestKind::item_put, "put-1", 7, {}, 0, "Phone 名", 1999, 300'000, 2, 5});
+    append_request(
+        body, {RequestKind::item_put, "put-1", 7, {}, 0, {"Phone 名", 1999, 300'000, 2, 5}, 0});
     CHECK(hex_of(body) == "9804a57075742d3107a950686f6e6520e5908dcd07cfce000493e00205");
   }
   SUBCASE("a request for less stock") {
-    append_request(body, {RequestKind::stock_change, "s-1", 7, {}, 0, {}, 0, -300, 0, 0});
+    append_request(body, {RequestKind::stock_change, "s-1", 7, {}, 0, {}, -300});
     CHECK(hex_of(body) == "9405a3732d3107d1fed4");
   }
   SUBCASE("its row") {
@@ -202,8 +202,8 @@ TEST_CASE("further answers without a first one, none, or more than there can be 
 TEST_CASE("orders and answers with the largest and the smallest values come back") {
   std::string body;
   const std::string longest(64, 'x');
-  append_request(body, {RequestKind::order, longest, kItemIdMax, longest, kQtyMax, {}, 0, 0, 0, 0});
-  append_request(body, {RequestKind::order, "a", 0, "b", 1, {}, 0, 0, 0, 0});
+  append_request(body, {RequestKind::order, longest, kItemIdMax, longest, kQtyMax, {}, 0});
+  append_request(body, {RequestKind::order, "a", 0, "b", 1, {}, 0});
   BodyReader reader;
   reader.open(body);
   Request request;
@@ -240,10 +240,10 @@ TEST_CASE("every truncation of a body is noticed and mutations do no harm") {
   MESSAGE("seed " << seed);
   std::string body;
   SUBCASE("of an item") {
-    append_request(body, {RequestKind::item_put, "put-1", 7, {}, 0, "Phone", 99, 100, 2, 5});
+    append_request(body, {RequestKind::item_put, "put-1", 7, {}, 0, {"Phone", 99, 100, 2, 5}, 0});
   }
   SUBCASE("of an order") {
-    append_request(body, {RequestKind::order, "r-1", 70'000, "ann", 300, {}, 0, 0, 0, 0});
+    append_request(body, {RequestKind::order, "r-1", 70'000, "ann", 300, {}, 0});
   }
   BodyReader reader;
   Request request;

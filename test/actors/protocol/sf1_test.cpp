@@ -281,7 +281,7 @@ TEST_CASE("answers are encoded as their vectors say") {
                   append_sf1_answer(out, "r-1", answer);
                 }),
                 "batch of answers");
-  const ItemRow row{1, "lamp", 1999, 100, 98, confirmed().lsn, 0, 5};
+  const ItemRow row{1, {"lamp", 1999, 100, 0, 5}, 98, confirmed().lsn};
   check_encoded(encoded([&] { append_sf1_items(out, "", {row}, 2); }), "items");
   check_encoded(encoded([&] { append_sf1_pong(out, "p", "ready"); }), "pong");
   auto gone = row;

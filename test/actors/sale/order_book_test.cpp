@@ -18,14 +18,13 @@ struct BookTest {
   void put(std::uint64_t item, std::int64_t total, std::uint32_t limit = 0, std::uint32_t max = 5) {
     const auto id = "put-" + std::to_string(item);
     const auto decision = book.decide_item_put(
-        {RequestKind::item_put, id, item, {}, 0, "Phone", 999, total, limit, max});
+        {RequestKind::item_put, id, item, {}, 0, {"Phone", 999, total, limit, max}, 0});
     REQUIRE(decision.error == Code::none);
     if (decision.changed) book.apply_item(decision, ++lsn);
   }
   OrderDecision order(std::string_view id, std::uint64_t item, std::string_view user,
                       std::uint32_t qty = 1) {
-    const auto decision =
-        book.decide_order({RequestKind::order, id, item, user, qty, {}, 0, 0, 0, 0});
+    const auto decision = book.decide_order({RequestKind::order, id, item, user, qty, {}, 0});
     if (decision.error == Code::none && !decision.known) book.apply_order(decision, user, ++lsn);
     return decision;
   }
@@ -89,8 +88,7 @@ TEST_CASE_FIXTURE(BookTest, "the oldest rejections are forgotten, confirmed orde
   CHECK(order("won", 1, "ann").known);
   CHECK(order("lost-249", 1, "bob").known);
   CHECK(order("lost-150", 1, "bob").known);
-  CHECK_FALSE(
-      book.decide_order({RequestKind::order, "lost-149", 1, "bob", 1, {}, 0, 0, 0, 0}).known);
+  CHECK_FALSE(book.decide_order({RequestKind::order, "lost-149", 1, "bob", 1, {}, 0}).known);
 }
 
 TEST_CASE("orders that room was made for take no memory, and it ends at the limits") {
@@ -101,12 +99,12 @@ TEST_CASE("orders that room was made for take no memory, and it ends at the limi
     return book.memory_bytes();
   };
   const auto put =
-      book.decide_item_put({RequestKind::item_put, "put", 1, {}, 0, "Phone", 999, 9000, 0, 5});
+      book.decide_item_put({RequestKind::item_put, "put", 1, {}, 0, {"Phone", 999, 9000, 0, 5}, 0});
   book.apply_item(put, storage::make_lsn(1, 1));
   const auto bytes = fill(9000);
   for (std::uint64_t i = 2; i < 11'500; ++i) {
     const auto id = "order-" + std::to_string(i);
-    const auto decision = book.decide_order({RequestKind::order, id, 1, "ann", 1, {}, 0, 0, 0, 0});
+    const auto decision = book.decide_order({RequestKind::order, id, 1, "ann", 1, {}, 0});
     REQUIRE(decision.error == Code::none);
     book.apply_order(decision, "ann", storage::make_lsn(1, i));
   }
@@ -131,7 +129,7 @@ TEST_CASE_FIXTURE(BookTest, "stock changes are deduplicated and never go below z
   order("a", 1, "ann", 3);
   const auto change = [&](std::string_view id, std::int64_t delta) {
     const auto decision =
-        book.decide_stock_change({RequestKind::stock_change, id, 1, {}, 0, {}, 0, delta, 0, 0});
+        book.decide_stock_change({RequestKind::stock_change, id, 1, {}, 0, {}, delta});
     if (decision.error == Code::none && decision.changed && !decision.known)
       book.apply_item(decision, ++lsn);
     return decision;
@@ -139,23 +137,23 @@ TEST_CASE_FIXTURE(BookTest, "stock changes are deduplicated and never go below z
   CHECK(change("s1", -3).error == Code::sold_out);
   CHECK(change("s1", 4).changed);
   CHECK(left(1) == 6);
-  CHECK(book.item(1)->total == 9);
+  CHECK(book.item(1)->terms.total == 9);
   CHECK(change("s1", 4).known);
   CHECK(left(1) == 6);
   CHECK(change("s1", 5).error == Code::key_reused);
   CHECK(change("s2", -6).changed);
   CHECK(left(1) == 0);
-  CHECK(book.item(1)->name == "Phone");
+  CHECK(book.item(1)->terms.name == "Phone");
 }
 
 TEST_CASE_FIXTURE(BookTest,
                   "adding an identical item changes nothing, a different one is refused") {
   put(1, 5);
-  const Request same{RequestKind::item_put, "other", 1, {}, 0, "Phone", 999, 5, 0, 5};
+  const Request same{RequestKind::item_put, "other", 1, {}, 0, {"Phone", 999, 5, 0, 5}, 0};
   CHECK(book.decide_item_put(same).error == Code::none);
   CHECK_FALSE(book.decide_item_put(same).changed);
   auto other = same;
-  other.total = 6;
+  other.terms.total = 6;
   CHECK(book.decide_item_put(other).error == Code::bad_request);
 }
 
@@ -180,9 +178,9 @@ TEST_CASE_FIXTURE(BookTest, "a parked order keeps its answer and closes its item
   CHECK(order("poison", 1, "ann", 2).error == Code::key_reused);
   CHECK(order("new", 1, "bob").error == Code::internal);
   CHECK(order("other", 2, "bob").answer.state == State::confirmed);
-  const Request change{RequestKind::stock_change, "s", 1, {}, 0, {}, 0, 5, 0, 0};
+  const Request change{RequestKind::stock_change, "s", 1, {}, 0, {}, 5};
   CHECK(book.decide_stock_change(change).error == Code::internal);
-  const Request same{RequestKind::item_put, "again", 1, {}, 0, "Phone", 999, 10, 0, 5};
+  const Request same{RequestKind::item_put, "again", 1, {}, 0, {"Phone", 999, 10, 0, 5}, 0};
   CHECK(book.decide_item_put(same).error == Code::internal);
 
   // What the log says of the item later is taken as it stands.
@@ -208,8 +206,7 @@ TEST_CASE_FIXTURE(BookTest, "an item that only a parked record speaks of is ther
   CHECK(book.item(7)->left == 0);
   storage::Rejection rejection;
   rejection.item = 1;
-  rejection.request_hash =
-      book.keys({RequestKind::order, "no", 1, "ann", 1, {}, 0, 0, 0, 0}).request;
+  rejection.request_hash = book.keys({RequestKind::order, "no", 1, "ann", 1, {}, 0}).request;
   rejection.reason = RejectReason::sold_out;
   book.park_rejection(rejection, ++lsn);
   CHECK(book.look_up("no").answer.reason == RejectReason::sold_out);
@@ -218,13 +215,14 @@ TEST_CASE_FIXTURE(BookTest, "an item that only a parked record speaks of is ther
 
 TEST_CASE_FIXTURE(BookTest, "what a repeat of an item's change must have in common with it") {
   const auto put_of = [&](std::string_view name, std::uint32_t limit) {
-    return book.decide_item_put({RequestKind::item_put, "p", 1, {}, 0, name, 999, 10, limit, 5})
+    return book
+        .decide_item_put({RequestKind::item_put, "p", 1, {}, 0, {name, 999, 10, limit, 5}, 0})
         .put.content_hash;
   };
   CHECK(put_of("Phone", 0) == 375866502795202825U);
   CHECK(put_of("Phone", 2) == 5495138295165144740U);
   CHECK(put_of("名", 0) == 3462904315407142315U);
-  const Request change{RequestKind::stock_change, "s", 1, {}, 0, {}, 0, -5, 0, 0};
+  const Request change{RequestKind::stock_change, "s", 1, {}, 0, {}, -5};
   put(1, 10);
   CHECK(book.decide_stock_change(change).put.content_hash == 17954789997077658817U);
 }
@@ -233,7 +231,7 @@ TEST_CASE_FIXTURE(BookTest, "a term out of its bounds is named") {
   const auto wrong = [&](std::string_view name, std::int64_t price, std::int64_t total,
                          std::uint32_t limit, std::uint32_t max) {
     const auto decision = book.decide_item_put(
-        {RequestKind::item_put, "p", 1, {}, 0, name, price, total, limit, max});
+        {RequestKind::item_put, "p", 1, {}, 0, {name, price, total, limit, max}, 0});
     return decision.error == Code::bad_request ? std::string(decision.field) : std::string();
   };
   const std::string longest(kItemNameBytesMax, 'n');
@@ -262,7 +260,7 @@ TEST_CASE_FIXTURE(BookTest,
                   "a book rebuilt from its records answers like the one that wrote them") {
   OrderBook copy{kKey, {1000, 100}};
   const std::vector<storage::Command> items{
-      {storage::CommandKind::item_put, {}, {}, {"put-1", 1, "Phone", 999, 4, 2, 5, 77}, {}},
+      {storage::CommandKind::item_put, {}, {}, {"put-1", 1, {"Phone", 999, 4, 2, 5}, 77}, {}},
       {storage::CommandKind::item_amount_update, {}, {1, 4}, {}, {}}};
   const std::vector<storage::Command> sale{
       {storage::CommandKind::order_insert, {"a", 1, "ann", 2, 999, 0}, {}, {}, {}},
@@ -271,11 +269,11 @@ TEST_CASE_FIXTURE(BookTest,
   REQUIRE(copy.replay_set(sale, storage::make_lsn(1, 2)));
   put(1, 4, 2);
   order("a", 1, "ann", 2);
-  const auto again = copy.decide_order({RequestKind::order, "a", 1, "ann", 2, {}, 0, 0, 0, 0});
+  const auto again = copy.decide_order({RequestKind::order, "a", 1, "ann", 2, {}, 0});
   CHECK(again.known);
   CHECK(copy.item(1)->left == left(1));
   CHECK(copy.books().hash == book.books().hash);
-  const auto limited = copy.decide_order({RequestKind::order, "b", 1, "ann", 1, {}, 0, 0, 0, 0});
+  const auto limited = copy.decide_order({RequestKind::order, "b", 1, "ann", 1, {}, 0});
   CHECK(limited.answer.reason == RejectReason::limit_reached);
   CHECK_FALSE(copy.replay_set(sale, storage::make_lsn(1, 3)));  // 2 - 2 is not 2
 }
@@ -287,7 +285,7 @@ TEST_CASE_FIXTURE(BookTest, "an order counts before an older rejection of the sa
   REQUIRE(refused.answer.reason == RejectReason::sold_out);
   // In the log: the rejection was forgotten, the stock refilled, the same request confirmed.
   const std::vector<storage::Command> refill{
-      {storage::CommandKind::item_put, {}, {}, {"more", 1, "Phone", 999, 5, 0, 5, 78}, {}},
+      {storage::CommandKind::item_put, {}, {}, {"more", 1, {"Phone", 999, 5, 0, 5}, 78}, {}},
       {storage::CommandKind::item_amount_update, {}, {1, 4}, {}, {}}};
   const std::vector<storage::Command> sale{
       {storage::CommandKind::order_insert, {"a", 1, "ann", 1, 999, 0}, {}, {}, {}},
@@ -307,7 +305,7 @@ TEST_CASE("a million items fit in 100 MB and a confirmed order in 64 bytes") {
   OrderBook book{kKey, {2'000'000, 10}};
   Lsn lsn = storage::make_lsn(1, 0);
   for (std::uint64_t i = 1; i <= 1'000'000; ++i) {
-    storage::ItemPut put{"", i, "Phone", 999, 1'000'000, 0, 5, i};
+    storage::ItemPut put{"", i, {"Phone", 999, 1'000'000, 0, 5}, i};
     const auto id = "i" + std::to_string(i);
     put.request_id = id;
     REQUIRE(
@@ -321,8 +319,7 @@ TEST_CASE("a million items fit in 100 MB and a confirmed order in 64 bytes") {
   const std::uint64_t orders = 900'000;
   for (std::uint64_t i = 0; i < orders; ++i) {
     const auto id = "order-" + std::to_string(i);
-    const auto decision =
-        book.decide_order({RequestKind::order, id, 1 + i % 7, "ann", 1, {}, 0, 0, 0, 0});
+    const auto decision = book.decide_order({RequestKind::order, id, 1 + i % 7, "ann", 1, {}, 0});
     REQUIRE(decision.answer.state == State::confirmed);
     book.apply_order(decision, "ann", ++lsn);
   }

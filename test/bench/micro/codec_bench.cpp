@@ -76,8 +76,7 @@ BENCHMARK(message_write_order);
 void message_read_orders(benchmark::State& state) {
   std::string body;
   for (int i = 0; i < 256; ++i)
-    append_request(
-        body, {RequestKind::order, "b1-4f81a2c0-0000000001", 1, "u000012345", 1, {}, 0, 0, 0, 0});
+    append_request(body, {RequestKind::order, "b1-4f81a2c0-0000000001", 1, "u000012345", 1, {}, 0});
   BodyReader reader;
   Request request;
   for (auto _ : state) {

@@ -39,8 +39,8 @@ HotPath::HotPath(std::uint32_t items, std::int64_t stock)
   backend_.set_phase(Phase::serving);
   for (std::uint64_t item = 1; item <= items; ++item) {
     const auto id = "put-" + std::to_string(item);
-    backend_.on_control(item, {RequestKind::item_put, id, item, {}, 0, "Phone", 5, stock, 0, 5},
-                        effects_);
+    backend_.on_control(
+        item, {RequestKind::item_put, id, item, {}, 0, {"Phone", 5, stock, 0, 5}, 0}, effects_);
     if (item % 1000 == 0 || item == items) log_and_answer();
   }
   webapp_.on_hello({kBroker, kEpoch, 0, Phase::serving}, now_us_);

@@ -22,8 +22,8 @@ class Sale {
   Sale(std::uint64_t items, std::uint64_t orders) : items_(items), book_(kUuid, limits()) {
     for (std::uint64_t item = 1; item <= items; ++item) {
       const auto id = "put-" + std::to_string(item);
-      const auto put =
-          book_.decide_item_put({RequestKind::item_put, id, item, {}, 0, "Phone", 5, kStock, 0, 5});
+      const auto put = book_.decide_item_put(
+          {RequestKind::item_put, id, item, {}, 0, {"Phone", 5, kStock, 0, 5}, 0});
       book_.apply_item(put, ++lsn_);
     }
     while (orders_ < orders) buy();

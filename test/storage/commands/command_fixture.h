@@ -64,7 +64,7 @@ inline storage::Command amount_of(std::uint64_t item, std::int64_t amount) {
 inline storage::Command put_of(std::uint64_t item, std::string_view name = "Phone") {
   storage::Command command;
   command.kind = storage::CommandKind::item_put;
-  command.put = {"p", item, name, 19900, 100, 0, 5, 0xfeedULL};
+  command.put = {"p", item, {name, 19900, 100, 0, 5}, 0xfeedULL};
   return command;
 }
 

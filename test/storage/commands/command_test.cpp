@@ -37,10 +37,10 @@ bool refused(std::string_view payload) {
 std::vector<std::string> samples() {
   std::vector<std::string> out(6);
   const std::string id(64, 'i');
+  const std::string name(500, 'n');
   encode_order_set(out[0], {id, kItemMax, "zo\xc3\xab", 1000, 19900, 1'790'000'000'000'000},
                    {kItemMax, 299'999});
-  encode_item_set(out[1], {"p-1", 7, std::string(500, 'n'), kHigh, 300'000, kU32, 1000, kU64},
-                  {7, 300'000});
+  encode_item_set(out[1], {"p-1", 7, {name, kHigh, 300'000, kU32, 1000}, kU64}, {7, 300'000});
   Command named = amount_of(1, 100);
   named.id_text = "abcdef";
   encode_command_set(out[2], {named, order_of(3), put_of(4)});
@@ -87,25 +87,25 @@ TEST_CASE("command: an order's set keeps extreme values") {
 
 TEST_CASE("command: an item's set keeps extreme values and the empty name") {
   std::string payload;
-  encode_item_set(payload, {"", kItemMax, "", kHigh, kLow, kU32, 0, kU64}, {kItemMax, kHigh});
+  encode_item_set(payload, {"", kItemMax, {"", kHigh, kLow, kU32, 0}, kU64}, {kItemMax, kHigh});
   const auto set = decode(payload);
   REQUIRE(set.size() == 2);
   const ItemPut& put = set[0].put;
   CHECK(set[0].kind == CommandKind::item_put);
   CHECK(put.request_id.empty());
   CHECK(put.item == kItemMax);
-  CHECK(put.name.empty());
-  CHECK(put.price_cents == kHigh);
-  CHECK(put.total == kLow);
-  CHECK(put.limit_per_user == kU32);
-  CHECK(put.max_qty == 0);
+  CHECK(put.terms.name.empty());
+  CHECK(put.terms.price_cents == kHigh);
+  CHECK(put.terms.total == kLow);
+  CHECK(put.terms.limit_per_user == kU32);
+  CHECK(put.terms.max_qty == 0);
   CHECK(put.content_hash == kU64);
   CHECK(set[1].amount.amount == kHigh);
 }
 
 TEST_CASE("command: the bytes of an item's set") {
   std::string payload;
-  encode_item_set(payload, {"put-1", 7, "Phone 名", 1999, 300'000, 2, 5, 0xfeedfacecafebeefULL},
+  encode_item_set(payload, {"put-1", 7, {"Phone 名", 1999, 300'000, 2, 5}, 0xfeedfacecafebeefULL},
                   {7, 299'998});
   CHECK(hex_of(payload) ==
         "92"

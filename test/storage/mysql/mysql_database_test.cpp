@@ -84,12 +84,12 @@ TEST_CASE_FIXTURE(MysqlFixture, "items are read with all their fields") {
   REQUIRE(items->size() == 2);
   const auto& item = items->at(1);
   CHECK(item.id == 2);
-  CHECK(item.name == "\xf0\x9f\x90\x8e horse");
-  CHECK(item.price_cents == 99);
-  CHECK(item.total == 10);
+  CHECK(item.terms.name == "\xf0\x9f\x90\x8e horse");
+  CHECK(item.terms.price_cents == 99);
+  CHECK(item.terms.total == 10);
   CHECK(item.amount == 7);
-  CHECK(item.limit_per_user == 1);
-  CHECK(item.max_qty == 3);
+  CHECK(item.terms.limit_per_user == 1);
+  CHECK(item.terms.max_qty == 3);
 }
 
 TEST_CASE_FIXTURE(MysqlFixture, "orders are read in order, over any number of pages") {

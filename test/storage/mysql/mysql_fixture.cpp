@@ -56,7 +56,7 @@ Batch& Batch::orders(storage::Lsn first, std::size_t count) {
 
 Batch& Batch::put(std::uint64_t item, const std::string& name, storage::Lsn put_lsn,
                   std::int64_t total) {
-  rows.puts.push_back({item, keep(name), 1250, total, 2, 5, put_lsn});
+  rows.puts.push_back({item, {keep(name), 1250, total, 2, 5}, put_lsn});
   saw(put_lsn);
   return *this;
 }

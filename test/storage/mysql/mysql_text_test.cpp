@@ -53,7 +53,7 @@ TEST_CASE("times come out as the server writes them") {
 TEST_CASE("a large batch becomes several statements below the packet limit") {
   const std::string name(2000, '\xc3');
   LaneBatch batch;
-  for (Lsn i = 1; i <= 2000; ++i) batch.puts.push_back({i, name, 1, 1, 0, 5, i});
+  for (Lsn i = 1; i <= 2000; ++i) batch.puts.push_back({i, {name, 1, 1, 0, 5}, i});
   std::size_t first = 0;
   int statements = 0;
   while (first < batch.puts.size()) {
@@ -69,8 +69,8 @@ TEST_CASE("a large batch becomes several statements below the packet limit") {
 
 TEST_CASE("the statements of an item") {
   LaneBatch batch;
-  batch.puts.push_back({7, "Phone", 1999, 300'000, 2, 5, 70});
-  batch.puts.push_back({8, "名", 0, 1, 0, 1, 71});
+  batch.puts.push_back({7, {"Phone", 1999, 300'000, 2, 5}, 70});
+  batch.puts.push_back({8, {"名", 0, 1, 0, 1}, 71});
   std::string sql;
   CHECK(append_put_upsert(sql, batch, 0, 2) == 2);
   CHECK(sql ==

@@ -249,7 +249,7 @@ TEST_CASE("replay: of an item's owed commands only the newest is applied") {
   CommandDecoder decoder;
   std::vector<Command> set;
   REQUIRE(decoder.command_set(owed.puts[0].payload, set));
-  CHECK(set[owed.puts[0].position].put.name == "new");
+  CHECK(set[owed.puts[0].position].put.terms.name == "new");
   CHECK(fold.counts().commands == 22);
   CHECK(fold.counts().owed == 11);
   CHECK(fold.counts().settled == 11);

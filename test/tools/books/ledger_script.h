@@ -23,10 +23,10 @@ class LedgerScript {
     storage::ItemPut put;
     put.request_id = "put";
     put.item = item;
-    put.name = "Phone";
-    put.total = total;
-    put.limit_per_user = limit;
-    put.max_qty = 5;
+    put.terms.name = "Phone";
+    put.terms.total = total;
+    put.terms.limit_per_user = limit;
+    put.terms.max_qty = 5;
     payload_.clear();
     storage::encode_item_set(payload_, put, {item, amount});
     record(storage::RecordType::emit, ++lsn);

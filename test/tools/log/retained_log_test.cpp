@@ -166,7 +166,7 @@ TEST_CASE_FIXTURE(RetainedLog,
   CHECK(ledger.orders().size() == books.confirmed);
   std::uint64_t hash = 0;
   for (const auto& [id, item] : ledger.items())
-    hash += actors::books_hash(id, item.amount, item.total - item.amount);
+    hash += actors::books_hash(id, item.amount, item.terms.total - item.amount);
   CHECK(hash == books.hash);
 
   REQUIRE(ledger.orders().size() == backend.tables.orders.size());

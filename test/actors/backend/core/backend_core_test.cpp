@@ -35,13 +35,14 @@ struct CoreTest {
 
   void put(std::uint64_t item, std::int64_t stock) {
     const auto id = "put-" + std::to_string(item);
-    core.on_control(1, {RequestKind::item_put, id, item, {}, 0, "Phone", 5, stock, 0, 5}, effects);
+    core.on_control(1, {RequestKind::item_put, id, item, {}, 0, {"Phone", 5, stock, 0, 5}, 0},
+                    effects);
     sync();
     effects.clear();
   }
   void order(const std::string& id, std::uint64_t item, std::uint64_t number = 1) {
     std::string body;
-    append_request(body, {RequestKind::order, id, item, "ann", 1, {}, 0, 0, 0, 0});
+    append_request(body, {RequestKind::order, id, item, "ann", 1, {}, 0});
     work(body, 1, number);
   }
   void work(const std::string& body, std::uint32_t count, std::uint64_t number) {
@@ -107,8 +108,8 @@ TEST_CASE("an item that cannot be taken over is told what stands in its way") {
   core.take_over(1, 0);
   Effects effects;
   const auto import_item = [&](const std::string& id, std::uint64_t item, std::uint32_t max_qty) {
-    return core.import_item({RequestKind::item_put, id, item, {}, 0, "Phone", 5, 9, 0, max_qty},
-                            effects);
+    return core.import_item(
+        {RequestKind::item_put, id, item, {}, 0, {"Phone", 5, 9, 0, max_qty}, 0}, effects);
   };
   CHECK(import_item("import-1", 1, 0).find("its max_qty is out of bounds") != std::string::npos);
   CHECK(import_item("import-1", 1, 5).empty());
@@ -148,7 +149,7 @@ TEST_CASE_FIXTURE(CoreTest, "an item list waits for the changes it shows") {
   put(1, 5);
   order("a", 1);
   std::string body;
-  append_request(body, {RequestKind::items, {}, 0, {}, 10, {}, 0, 0, 0, 0});
+  append_request(body, {RequestKind::items, {}, 0, {}, 10, {}, 0});
   work(body, 1, 2);
   flush();
   CHECK(effects.results.empty());
@@ -270,7 +271,7 @@ TEST_CASE_FIXTURE(CoreTest, "a new broker's credit starts from zero") {
 TEST_CASE_FIXTURE(CoreTest, "a broken body is answered entry by entry and decides no more") {
   put(1, 5);
   std::string body;
-  append_request(body, {RequestKind::order, "a", 1, "ann", 1, {}, 0, 0, 0, 0});
+  append_request(body, {RequestKind::order, "a", 1, "ann", 1, {}, 0});
   work(body + "\xc1\xc1", 3, 1);
   sync();
   CHECK(effects.results[0].envelope.count == 3);

@@ -59,11 +59,11 @@ std::string RandomBackend::request() {
     const bool put = number <= 5 || below(3) == 0;
     const std::string name = "item " + std::to_string(item);
     const std::string change_id = "chg-" + std::to_string(number);
-    Request change{RequestKind::item_put, change_id, item, {}, 0, name, 100, 40,
-                   item == 3 ? 6u : 0u,   5};
+    Request change{
+        RequestKind::item_put, change_id, item, {}, 0, {name, 100, 40, item == 3 ? 6u : 0u, 5}, 0};
     if (!put) {
       change.kind = RequestKind::stock_change;
-      change.total = static_cast<std::int64_t>(below(30)) - 5;
+      change.delta = static_cast<std::int64_t>(below(30)) - 5;
     }
     core_->on_control(number, change, effects_);
     return {};
@@ -85,9 +85,6 @@ void RandomBackend::ask() {
                                   user,
                                   static_cast<std::uint32_t>(1 + number % 3),
                                   {},
-                                  0,
-                                  0,
-                                  0,
                                   0});
     ids.push_back(id);
   }

@@ -331,7 +331,7 @@ TEST_CASE(
   auto again = load_snapshot(disk, kLogDir, log->snapshot, full);
   REQUIRE(again);
   const OrderBook& book = again->fold->book();
-  const Request fresh{RequestKind::order, "a-new-id", 1, "ann", 1, {}, 0, 0, 0, 0};
+  const Request fresh{RequestKind::order, "a-new-id", 1, "ann", 1, {}, 0};
   CHECK(book.decide_order(fresh).error == Code::overloaded);
   std::uint64_t known = 0;
   for (const auto& [id, lsn] : backend.confirmed) {
@@ -345,14 +345,10 @@ TEST_CASE(
 TEST_CASE("the bytes of an item in a snapshot") {
   storage::SnapshotItem item;
   item.id = 7;
-  item.name = "Phone 名";
-  item.price_cents = 1999;
-  item.total = 300'000;
+  item.terms = {"Phone 名", 1999, 300'000, 2, 5};
   item.amount = 299'998;
   item.put_lsn = storage::make_lsn(1, 7);
   item.lsn = storage::make_lsn(1, 9);
-  item.limit_per_user = 2;
-  item.max_qty = 5;
   storage::EntryWriter writer;
   const std::string bytes(encode(writer, item));
   CHECK(hex_of(bytes) ==

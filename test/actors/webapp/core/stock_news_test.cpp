@@ -17,7 +17,7 @@ struct News : NewsOutput {
   void subscribe(const std::string& topic) { news.on_subscription("\x01" + topic); }
   void unsubscribe(const std::string& topic) { news.on_subscription(std::string(1, '\0') + topic); }
   void row(std::uint64_t item, std::int64_t left, Lsn seq) {
-    news.on_row(ItemRow{item, "name", 1, 100, left, seq, 0, 5});
+    news.on_row(ItemRow{item, {"name", 1, 100, 0, 5}, left, seq});
   }
   void pass(std::int64_t ms) {
     for (const auto end = now + ms * 1000; now < end;) {

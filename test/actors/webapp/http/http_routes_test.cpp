@@ -260,7 +260,7 @@ TEST_CASE("items are listed in pages and shown one by one") {
   CHECK(asked.ask.request.limit == 2);
   HttpAnswer answer;
   answer.kind = ReplyKind::items;
-  const ItemRow row{7, "lamp \"x\"\n", 1999, 100, 98, 5, 0, 5};
+  const ItemRow row{7, {"lamp \"x\"\n", 1999, 100, 0, 5}, 98, 5};
   answer.text = items_members({row, row}, 9);
   CHECK(items_members({row}, std::nullopt) ==
         R"("items":[{"item":7,"name":"lamp \"x\"\u000a","price_cents":1999,"total":100,)"
