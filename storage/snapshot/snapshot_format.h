@@ -1,8 +1,8 @@
 #pragma once
 
 // Snapshots as bytes; documented byte by byte in snapshot_format.md. What the entries of a section
-// mean is their owner's business (actors/sale/order_book_snapshot, storage/replay/replay_snapshot).
-// Pure: no I/O. Value types, any thread.
+// mean is their owner's business (actors/sale/item_table, decided_requests and user_totals,
+// storage/replay/replay_snapshot). Pure: no I/O. Value types, any thread.
 
 #include <array>
 #include <bit>

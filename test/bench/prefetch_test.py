@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 SKIPPED = 77
-FUNCTIONS = ["OrderBook::keys(", "OrderBook::prefetch_item(", "OrderBook::prefetch_known(",
+FUNCTIONS = ["OrderBook::keys(", "BackendCore::prepare(", "DecidedRequests::prefetch_ahead(",
              "Projection::add("]
 
 
