@@ -6,15 +6,15 @@
 
 #include "config/faults/failpoint.h"
 #include "config/process/invariant.h"
-#include "storage/mysql/mysql_session.h"
 #include "storage/mysql/row_check.h"
+#include "storage/mysql/sql_session.h"
 #include "storage/mysql/sql_text.h"
 
 namespace stampede::storage {
 namespace {
 
 using AppendRows = std::size_t (*)(std::string&, const LaneBatch&, std::size_t, std::size_t);
-using CheckRows = SqlOutcome (*)(MysqlSession&, const LaneBatch&, std::size_t, std::size_t,
+using CheckRows = SqlOutcome (*)(SqlSession&, const LaneBatch&, std::size_t, std::size_t,
                                  std::vector<RowFailure>&);
 
 struct RowWriting {
@@ -111,7 +111,7 @@ struct LaneWriter::Attempt {
   bool lost = false;           // the session is in doubt
 
   [[nodiscard]] bool ok() const { return !fault && !error; }
-  void fail(const MysqlSession& session, const SqlOutcome& outcome) {
+  void fail(const SqlSession& session, const SqlOutcome& outcome) {
     lost = classify_sql_error(outcome.errnum) != SqlErrorClass::transient;
     error =
         Error{Errc::unavailable, session.place() + ": " + outcome.message + " (" +
@@ -132,7 +132,7 @@ void LaneWriter::disconnect() {
 Status LaneWriter::ensure_session() {
   if (session_) return Done{};
   if (auto address = parse_db_url(options_.url); !address) return address.error();
-  auto session = MysqlSession::connect(options_, MysqlSession::Commit::explicitly);
+  auto session = connect_sql(options_, SqlSession::Commit::explicitly);
   // Whatever keeps a lane out (a changed password, a dropped database) may be put right while it
   // waits: only the url is final.
   if (!session) return Error{Errc::unavailable, session.error().message};

@@ -13,7 +13,7 @@
 
 namespace stampede::storage {
 
-class MysqlSession;
+class SqlSession;
 
 // What an error number of the server or its client library means for a batch.
 enum class SqlErrorClass : std::uint8_t {
@@ -60,7 +60,7 @@ class LaneWriter {
   DbOptions options_;
   int lane_;
   std::uint64_t epoch_;
-  std::unique_ptr<MysqlSession> session_;
+  std::unique_ptr<SqlSession> session_;
 };
 
 }  // namespace stampede::storage

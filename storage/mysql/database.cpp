@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "storage/mysql/migrations.h"
-#include "storage/mysql/mysql_session.h"
 #include "storage/mysql/row_check.h"
+#include "storage/mysql/sql_session.h"
 #include "storage/mysql/sql_text.h"
 
 namespace stampede::storage {
@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kOrdersPerPage = 20000;
 
-Error failed(const MysqlSession& session, const std::string& doing, const SqlOutcome& outcome) {
+Error failed(const SqlSession& session, const std::string& doing, const SqlOutcome& outcome) {
   return {Errc::unavailable, session.place() + ": " + doing + ": " + outcome.message + " (" +
                                  std::to_string(outcome.errnum) + ")"};
 }
@@ -31,7 +31,7 @@ std::string to_hex(const LogUuid& uuid) {
 // A few statements as one transaction: taken back unless commit() was reached.
 class Transaction {
  public:
-  Transaction(MysqlSession& session, std::string doing)
+  Transaction(SqlSession& session, std::string doing)
       : session_(session), doing_(std::move(doing)) {
     run("START TRANSACTION");
   }
@@ -60,13 +60,13 @@ class Transaction {
   }
 
  private:
-  MysqlSession& session_;
+  SqlSession& session_;
   std::string doing_;
   SqlOutcome error_;
   bool done_ = false;
 };
 
-Status check_schema(MysqlSession& session) {
+Status check_schema(SqlSession& session) {
   int version = 0;
   const auto read =
       session.query("SELECT COALESCE(MAX(version),0) FROM schema_version",
@@ -127,13 +127,13 @@ ItemRow item_of(const SqlRow& row) {
 
 }  // namespace
 
-Database::Database(std::unique_ptr<MysqlSession> session) : session_(std::move(session)) {}
+Database::Database(std::unique_ptr<SqlSession> session) : session_(std::move(session)) {}
 Database::~Database() = default;
 Database::Database(Database&&) noexcept = default;
 Database& Database::operator=(Database&&) noexcept = default;
 
 Result<Database> Database::open(const DbOptions& options) {
-  auto session = MysqlSession::connect(options, MysqlSession::Commit::each_statement);
+  auto session = connect_sql(options, SqlSession::Commit::each_statement);
   if (!session) return session.error();
   if (auto fits = check_schema(**session); !fits) return fits.error();
   return Database(std::move(*session));

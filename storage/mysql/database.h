@@ -18,7 +18,7 @@
 
 namespace stampede::storage {
 
-class MysqlSession;
+class SqlSession;
 struct LaneBatch;
 
 using LogUuid = std::array<std::uint8_t, 16>;
@@ -93,8 +93,8 @@ class Database {
   Status end_snapshot();
 
  private:
-  explicit Database(std::unique_ptr<MysqlSession> session);
-  std::unique_ptr<MysqlSession> session_;
+  explicit Database(std::unique_ptr<SqlSession> session);
+  std::unique_ptr<SqlSession> session_;
 };
 
 }  // namespace stampede::storage

@@ -11,6 +11,8 @@
 
 namespace stampede::storage {
 
+class SqlConnector;
+
 struct DbOptions {
   std::string url;       // mysql://user@host:port/db or mysql://user@localhost/db?socket=/abs/path
   std::string password;  // already read from db.password_file; never part of the url
@@ -22,6 +24,8 @@ struct DbOptions {
   std::chrono::seconds read_timeout{30};
   std::chrono::seconds write_timeout{30};
   std::chrono::seconds lock_wait_timeout{10};
+
+  SqlConnector* connector = nullptr;  // who makes the sessions; null: the MySQL client library
 };
 
 inline constexpr int kFirstLane = 1;  // lane-1 … lane-<lanes>, in the table and in `chaos kill`

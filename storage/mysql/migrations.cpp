@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "config/process/wall_clock.h"
-#include "storage/mysql/mysql_session.h"
+#include "storage/mysql/sql_session.h"
 #include "storage/mysql/sql_text.h"
 
 namespace stampede::storage {
@@ -20,8 +20,7 @@ constexpr const char* kVersionTable =
     "version INT NOT NULL PRIMARY KEY, name VARCHAR(100) NOT NULL, applied_at DATETIME(6) NOT NULL"
     ") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4";
 
-Error not_migrated(const MysqlSession& session, const std::string& doing,
-                   const SqlOutcome& outcome) {
+Error not_migrated(const SqlSession& session, const std::string& doing, const SqlOutcome& outcome) {
   const bool refused = outcome.errnum == 1142 || outcome.errnum == 1044;
   return {refused ? Errc::invalid : Errc::unavailable,
           session.place() + ": " + doing + ": " + outcome.message + " (" +
@@ -39,8 +38,7 @@ std::string quoted_identifier(const std::string& name) {
 Status create_database(const DbOptions& options) {
   auto address = parse_db_url(options.url);
   if (!address) return address.error();
-  auto session = MysqlSession::connect(options, MysqlSession::Commit::each_statement,
-                                       MysqlSession::Schema::none);
+  auto session = connect_sql(options, SqlSession::Commit::each_statement, SqlSession::Schema::none);
   if (!session) return session.error();
   const auto made =
       (*session)->execute("CREATE DATABASE IF NOT EXISTS " + quoted_identifier(address->database) +
@@ -71,7 +69,7 @@ std::vector<std::string> statements_of(std::string_view sql) {
 
 using Applied = std::map<int, std::string>;  // version -> applied_at
 
-Result<Applied> read_applied(MysqlSession& session) {
+Result<Applied> read_applied(SqlSession& session) {
   Applied applied;
   const auto read = session.query(
       "SELECT version,applied_at FROM schema_version",
@@ -88,7 +86,7 @@ Result<Applied> read_applied(MysqlSession& session) {
   return applied;
 }
 
-Result<MigrationState> apply_one(MysqlSession& session, const Migration& migration) {
+Result<MigrationState> apply_one(SqlSession& session, const Migration& migration) {
   const std::string doing =
       "migration " + std::to_string(migration.version) + " (" + std::string(migration.name) + ")";
   for (const auto& statement : statements_of(migration.sql)) {
@@ -108,7 +106,7 @@ Result<MigrationState> apply_one(MysqlSession& session, const Migration& migrati
 }
 
 // Held by the session: gone with it, whatever happens.
-Status take_lock(MysqlSession& session) {
+Status take_lock(SqlSession& session) {
   std::int64_t taken = 0;
   const auto read = session.query("SELECT COALESCE(GET_LOCK(" + std::string(kLockName) + "," +
                                       std::to_string(kLockWaitSeconds) + "),0)",
@@ -122,12 +120,12 @@ Status take_lock(MysqlSession& session) {
   return Done{};
 }
 
-Result<std::unique_ptr<MysqlSession>> connect_creating(const DbOptions& options) {
-  auto session = MysqlSession::connect(options, MysqlSession::Commit::each_statement);
+Result<std::unique_ptr<SqlSession>> connect_creating(const DbOptions& options) {
+  auto session = connect_sql(options, SqlSession::Commit::each_statement);
   const std::string unknown = "(" + std::to_string(kErrnumUnknownDatabase) + ")";
   if (session || session.error().message.find(unknown) == std::string::npos) return session;
   if (auto made = create_database(options); !made) return made.error();
-  return MysqlSession::connect(options, MysqlSession::Commit::each_statement);
+  return connect_sql(options, SqlSession::Commit::each_statement);
 }
 
 }  // namespace
@@ -139,7 +137,7 @@ int latest_schema_version() {
 Result<std::vector<MigrationState>> apply_migrations(const DbOptions& options) {
   auto connected = connect_creating(options);
   if (!connected) return connected.error();
-  MysqlSession& session = **connected;
+  SqlSession& session = **connected;
   if (auto locked = take_lock(session); !locked) return locked.error();
   auto applied = read_applied(session);
   if (!applied) return applied.error();
@@ -159,7 +157,7 @@ Result<std::vector<MigrationState>> apply_migrations(const DbOptions& options) {
 }
 
 Result<std::vector<MigrationState>> migration_states(const DbOptions& options) {
-  auto session = MysqlSession::connect(options, MysqlSession::Commit::each_statement);
+  auto session = connect_sql(options, SqlSession::Commit::each_statement);
   if (!session) return session.error();
   auto applied = read_applied(**session);
   if (!applied) return applied.error();

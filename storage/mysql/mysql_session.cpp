@@ -178,11 +178,6 @@ SqlOutcome MysqlSession::execute() {
   });
 }
 
-SqlOutcome MysqlSession::execute(const std::string& sql) {
-  statement() = sql;
-  return execute();
-}
-
 SqlOutcome MysqlSession::query(const std::function<void(const SqlRow&)>& on_row) {
   return guarded([&](SqlOutcome&) {
     // The result set is taken and read to its end: one left unread spoils the connection (2014).
@@ -192,14 +187,16 @@ SqlOutcome MysqlSession::query(const std::function<void(const SqlRow&)>& on_row)
   });
 }
 
-SqlOutcome MysqlSession::query(const std::string& sql,
-                               const std::function<void(const SqlRow&)>& on_row) {
-  statement() = sql;
-  return query(on_row);
-}
-
 const std::string& MysqlSession::place() const {
   return handles_->place;
+}
+
+Result<std::unique_ptr<SqlSession>> connect_sql(const DbOptions& options, SqlSession::Commit commit,
+                                                SqlSession::Schema schema) {
+  if (options.connector != nullptr) return options.connector->connect(options, commit, schema);
+  auto session = MysqlSession::connect(options, commit, schema);
+  if (!session) return session.error();
+  return std::unique_ptr<SqlSession>(std::move(*session));
 }
 
 }  // namespace stampede::storage

@@ -142,7 +142,7 @@ std::string row_name(const LaneBatch& batch, RowKind kind, std::size_t index) {
 namespace {
 
 // `if_missing`: what it means that there is no row.
-SqlOutcome look_for_orders(MysqlSession& session, const LaneBatch& batch, std::size_t first,
+SqlOutcome look_for_orders(SqlSession& session, const LaneBatch& batch, std::size_t first,
                            std::size_t last, std::string_view if_missing,
                            std::vector<RowFailure>& failures) {
   StoredRows stored;
@@ -175,19 +175,19 @@ SqlOutcome look_for_orders(MysqlSession& session, const LaneBatch& batch, std::s
 
 }  // namespace
 
-SqlOutcome check_orders(MysqlSession& session, const LaneBatch& batch, std::size_t first,
+SqlOutcome check_orders(SqlSession& session, const LaneBatch& batch, std::size_t first,
                         std::size_t last, std::vector<RowFailure>& failures) {
   return look_for_orders(session, batch, first, last,
                          "another order has this request id in the database", failures);
 }
 
-SqlOutcome compare_orders(MysqlSession& session, const LaneBatch& batch,
+SqlOutcome compare_orders(SqlSession& session, const LaneBatch& batch,
                           std::vector<RowFailure>& failures) {
   return look_for_orders(session, batch, 0, batch.orders.size(), "there is no row of this order",
                          failures);
 }
 
-SqlOutcome check_puts(MysqlSession& session, const LaneBatch& batch, std::size_t first,
+SqlOutcome check_puts(SqlSession& session, const LaneBatch& batch, std::size_t first,
                       std::size_t last, std::vector<RowFailure>& failures) {
   StoredRows stored;
   session.statement().clear();
@@ -202,7 +202,7 @@ SqlOutcome check_puts(MysqlSession& session, const LaneBatch& batch, std::size_t
   return read;
 }
 
-SqlOutcome check_amounts(MysqlSession& session, const LaneBatch& batch, std::size_t first,
+SqlOutcome check_amounts(SqlSession& session, const LaneBatch& batch, std::size_t first,
                          std::size_t last, std::vector<RowFailure>& failures) {
   StoredRows stored;
   session.statement().clear();

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "storage/commands/batch_rows.h"
-#include "storage/mysql/mysql_session.h"
+#include "storage/mysql/sql_session.h"
 
 namespace stampede::storage {
 
@@ -17,15 +17,15 @@ inline constexpr unsigned kErrnumDuplicate = 1062;  // the key is taken by a row
 // Each reads the keys of rows first … last-1 of the batch in the session's open transaction and
 // appends a failure for each row that is not there as sent. Returns the read's own outcome; when
 // it failed nothing is known. Block for one round trip; the session's thread.
-SqlOutcome check_orders(MysqlSession& session, const LaneBatch& batch, std::size_t first,
+SqlOutcome check_orders(SqlSession& session, const LaneBatch& batch, std::size_t first,
                         std::size_t last, std::vector<RowFailure>& failures);
-SqlOutcome check_puts(MysqlSession& session, const LaneBatch& batch, std::size_t first,
+SqlOutcome check_puts(SqlSession& session, const LaneBatch& batch, std::size_t first,
                       std::size_t last, std::vector<RowFailure>& failures);
-SqlOutcome check_amounts(MysqlSession& session, const LaneBatch& batch, std::size_t first,
+SqlOutcome check_amounts(SqlSession& session, const LaneBatch& batch, std::size_t first,
                          std::size_t last, std::vector<RowFailure>& failures);
 
 // check_orders of a whole batch that was written some time ago: no row means that it is gone.
-SqlOutcome compare_orders(MysqlSession& session, const LaneBatch& batch,
+SqlOutcome compare_orders(SqlSession& session, const LaneBatch& batch,
                           std::vector<RowFailure>& failures);
 
 // The row's name in messages: "OrderInsert 1.17 (request id 'abc')".

@@ -39,7 +39,7 @@ actors::BackendLimits limits_of(const Plan& plan) {
 
 BackendProcess::BackendProcess(World& world, std::uint64_t instance)
     : world_(world), instance_(instance) {
-  claim_.database.url = "mysql://sim@localhost/stampede?socket=/sim";
+  claim_.database = world.server.options();
   claim_.database.lanes = static_cast<int>(world.plan.lanes);
 }
 

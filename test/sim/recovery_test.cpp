@@ -74,11 +74,10 @@ TEST_CASE("a log has served from its first order on, not from its first item") {
 TEST_CASE(
     "items that a cut-short first start left behind are named until a log owns the database") {
   SimServer server(1);
-  SimServer::current = &server;
   server.put_row(server.tables().item, 7,
                  {{7, {}}, {0, "seven"}, {1, {}}, {10, {}}, {10, {}}, {}, {5, {}}, {}, {}});
   actors::ClaimStart claim;
-  claim.database.url = "mysql://sim@localhost/stampede?socket=/sim";
+  claim.database = server.options();
   claim.epoch = 1;
   const actors::BackendCore empty(storage::LogUuid{}, {});
   const auto fit = [&] {

@@ -7,8 +7,6 @@
 
 namespace stampede::sim {
 
-SimServer* SimServer::current = nullptr;
-
 SimServer::SimServer(std::uint64_t seed)
     : random_(seed, "database"),
       engine_({&tables_.lane, &tables_.orders, &tables_.item, &tables_.meta, &tables_.schema}) {

@@ -1,8 +1,8 @@
 #pragma once
 
 // A simulated MySQL server: the contract's tables and the transactions on them. The product's own
-// storage/mysql/command_sql and storage/mysql/database talk to it: test/sim/sim_session.cpp takes
-// the place of storage/mysql/mysql_session.cpp, and everything above it is the real code, SQL text
+// storage/mysql/command_sql and storage/mysql/database talk to it: it is the SqlConnector of the
+// options that they are given, and everything above its sessions is the real code, SQL text
 // included.
 //
 // Fault model: connecting fails; a statement fails before or after it ran (2006, 2013), a COMMIT's
@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "storage/mysql/sql_session.h"
 #include "test/sim/process_end.h"
 #include "test/sim/random.h"
 #include "test/sim/sql_table.h"
@@ -71,7 +72,7 @@ struct OrderColumn {
   static constexpr std::size_t request_id = 1, item = 2, user = 3, qty = 4, price = 5, decided = 6;
 };
 
-class SimServer {
+class SimServer final : public storage::SqlConnector {
  public:
   // The lane that writes, for the checker; epoch 0: somebody who is not a lane.
   struct Writer {
@@ -80,6 +81,13 @@ class SimServer {
   };
 
   explicit SimServer(std::uint64_t seed);
+  SimServer(const SimServer&) = delete;
+  SimServer& operator=(const SimServer&) = delete;
+
+  storage::Result<std::unique_ptr<storage::SqlSession>> connect(
+      const storage::DbOptions& options, storage::SqlSession::Commit commit,
+      storage::SqlSession::Schema schema) override;
+  storage::DbOptions options();  // of a client of this server
 
   ServerFaults faults;
   bool away = false;
@@ -115,7 +123,6 @@ class SimServer {
     std::vector<SqlChange> changes;
     std::vector<std::string> statements;  // of the open transaction
   };
-  static SimServer* current;  // that sessions connect to
   bool connect(Session& session);
   SqlAnswer run(Session& session, const std::string& sql);
   void close(Session& session);

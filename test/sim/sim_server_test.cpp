@@ -18,11 +18,7 @@ using storage::Lsn;
 using storage::make_lsn;
 
 struct Database {
-  Database() {
-    SimServer::current = &server;
-    options.url = "mysql://sim@localhost/stampede?socket=/sim";
-    claim(1);
-  }
+  Database() { claim(1); }
   void claim(std::uint64_t epoch) {
     auto database = storage::Database::open(options);
     REQUIRE(database);
@@ -34,7 +30,7 @@ struct Database {
     return server.tables().item.rows.at(static_cast<std::int64_t>(id))[column].number;
   }
   SimServer server{1};
-  storage::DbOptions options;
+  storage::DbOptions options = server.options();
 };
 
 LaneBatch amount(std::uint64_t item, std::int64_t value, Lsn lsn) {

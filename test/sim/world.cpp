@@ -27,7 +27,6 @@ World::World(std::uint64_t seed, const RunOptions& run_options)
       webapps_(plan.webapps),
       clients_(*this, seed),
       operator_(*this, seed) {
-  SimServer::current = &server;
   log.set_limit_per_user(plan.limit_per_user);
   server.on_commit = [this](const auto& changes) { watch.on_commit(changes); };
 }

@@ -104,10 +104,8 @@ void World::replay_everything_again() {
   while (!effects.work.empty()) {
     const auto work = std::move(effects.work.back());
     effects.work.pop_back();
-    storage::DbOptions database;
-    database.url = "mysql://sim@localhost/stampede?socket=/sim";
     LaneThread lane(static_cast<int>(work.lane) + storage::kFirstLane, backend_->core().epoch(),
-                    database);
+                    server.options());
     lane.builder.fill(work, lane.batch);
     const auto outcome = lane.writer.apply(lane.batch);
     if (!outcome) throw Violation{"S5", outcome.error().message};
