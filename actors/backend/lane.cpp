@@ -5,150 +5,115 @@
 #include <algorithm>
 #include <chrono>
 
-#include "actors/backend/core/lane_batch.h"
+#include "actors/backend/agents/claim_agent.h"
+#include "actors/backend/agents/lane_agent.h"
+#include "actors/backend/monotonic.h"
 #include "actors/node/steady_actor.h"
-#include "config/faults/failpoint.h"
 #include "config/process/wall_clock.h"
-#include "storage/mysql/command_sql.h"
 
 namespace stampede::actors {
 
 namespace {
 
-using std::chrono::milliseconds;
-using storage::Errc;
-
-constexpr auto kBackoffFirst = milliseconds(5);
-constexpr auto kBackoffMax = milliseconds(500);
-// A transaction of few rows costs the database, and the disk that the log shares with it, as much
-// as one of many. So a lane makes at most forty such a second; rows meanwhile gather.
-constexpr std::uint64_t kFewRows = 1000;
-constexpr auto kFewRowsEvery = milliseconds(25);
-
-class Lane : public SteadyActor {
+// An actor that asks the database again and again.
+class DatabaseActor : public SteadyActor {
  public:
-  Lane(caf::actor_config& config, NodeRuntime& node, BackendStatus& status, LaneStart start,
+  DatabaseActor(caf::actor_config& config, NodeRuntime& node, std::string name)
+      : SteadyActor(config), node_(node), name_(std::move(name)) {}
+
+ protected:
+  // Ends the process when trying again cannot help; else says why and waits.
+  void wait_after(const Attempt& attempt) {
+    if (attempt.kind == Attempt::Kind::final) node_.fail(attempt.exit_code, attempt.error.message);
+    if (attempt.news) spdlog::warn("{}: {}; trying again", name_, attempt.error.message);
+    pause(attempt.wait);
+  }
+
+  void pause(Micros wait) {  // hears exit messages meanwhile; other mail waits
+    if (wait <= 0) return;
+    receive([&](const caf::exit_msg&) { running_ = false; },
+            caf::after(std::chrono::microseconds(wait)) >> [] {});
+  }
+
+  NodeRuntime& node_;
+  std::string name_;  // as in the log
+  bool running_ = true;
+};
+
+class Lane : public DatabaseActor {
+ public:
+  Lane(caf::actor_config& config, NodeRuntime& node, BackendStatus& status, const LaneStart& start,
        caf::actor core)
-      : SteadyActor(config),
-        node_(node),
+      : DatabaseActor(config, node, "lane-" + std::to_string(start.lane + storage::kFirstLane)),
         status_(status),
-        start_(std::move(start)),
         core_(std::move(core)),
-        writer_(start_.database, static_cast<int>(start_.lane) + storage::kFirstLane, start_.epoch),
-        few_rows_(std::min<std::uint64_t>(kFewRows, node.config().db.batch_rows_max / 2)) {}
+        agent_(start.database, static_cast<int>(start.lane) + storage::kFirstLane, start.epoch,
+               node.config().db.batch_rows_max) {}
 
   void act() override {
     while (running_)
-      receive([&](LaneWorkMail& mail) { apply(*mail.work); },
+      receive([&](LaneWorkMail& mail) { apply(std::move(*mail.work)); },
               [&](const caf::exit_msg&) { running_ = false; },
               caf::others >> [](caf::message_view&) -> caf::result<caf::message> {
                 return caf::sec::unexpected_message;
               });
-    set_down(false);
+    show_down(false);
   }
 
  private:
-  void apply(const LaneWork& work) {
-    const auto began = std::chrono::steady_clock::now();
-    builder_.fill(work, batch_);
-    auto backoff = kBackoffFirst;
+  void apply(LaneWork work) {
+    agent_.take(std::move(work), monotonic_us());
     while (running_) {
-      auto outcome = writer_.apply(batch_);
-      if (outcome) {
-        config::failpoint("lane_done");
-        set_down(false);
-        if (work.insert_count + work.items.size() < few_rows_) rest_until(began + kFewRowsEvery);
-        return report(work, *outcome);
+      const auto attempt = agent_.attempt();
+      show_down(agent_.down());
+      if (attempt.kind == Attempt::Kind::done) {
+        pause(agent_.rest_until() - monotonic_us());
+        return report();
       }
-      give_up_if_final(outcome.error());
-      set_down(true);
-      pause(backoff);
-      backoff = std::min(backoff * 2, kBackoffMax);
+      wait_after(attempt);
     }
   }
 
-  void give_up_if_final(const storage::Error& error) {
-    if (error.code == Errc::fenced) node_.fail(kExitOtherWriter, error.message);
-    if (error.code == Errc::invalid) node_.fail(kExitConfig, error.message);
-    if (error.message == last_error_) return;
-    last_error_ = error.message;
-    spdlog::warn("lane-{}: {}; trying again", start_.lane + storage::kFirstLane, error.message);
+  void report() {
+    for (const auto& reason : agent_.reasons()) spdlog::error("{}: {}", name_, reason);
+    send(core_, LaneDoneMail{agent_.number(),
+                             std::make_shared<std::vector<FailedCommand>>(agent_.failed())});
   }
 
-  void report(const LaneWork& work, const storage::LaneOutcome& outcome) {
-    auto failed = std::make_shared<std::vector<FailedCommand>>();
-    for (const auto& failure : outcome.failures) {
-      failed->push_back(failed_command(batch_, failure));
-      spdlog::error("lane-{}: command {} failed: {}", start_.lane + storage::kFirstLane,
-                    storage::to_text(failed->back().lsn), failure.message);
-    }
-    std::sort(failed->begin(), failed->end(),
-              [](const auto& a, const auto& b) { return a.lsn < b.lsn; });
-    send(core_, LaneDoneMail{work.lane, std::move(failed)});
-  }
-
-  void set_down(bool down) {
-    if (down == down_) return;
-    down_ = down;
+  void show_down(bool down) {
+    if (std::exchange(down_, down) == down) return;
     if (down)
       status_.lanes_down.fetch_add(1);
     else
       status_.lanes_down.fetch_sub(1);
-    if (!down) last_error_.clear();
   }
 
-  void rest_until(std::chrono::steady_clock::time_point end) {
-    const auto left = end - std::chrono::steady_clock::now();
-    if (left > left.zero()) pause(left);
-  }
-
-  void pause(caf::timespan time) {  // hears exit messages meanwhile; other mail waits
-    receive([&](const caf::exit_msg&) { running_ = false; }, caf::after(time) >> [] {});
-  }
-
-  NodeRuntime& node_;
   BackendStatus& status_;
-  LaneStart start_;
   caf::actor core_;
-  storage::LaneWriter writer_;
-  std::uint64_t few_rows_;  // a full batch is never few
-  LaneBatchBuilder builder_;
-  storage::LaneBatch batch_;
-  std::string last_error_;
-  bool down_ = false;
-  bool running_ = true;
+  LaneAgent agent_;
+  bool down_ = false;  // as shown
 };
 
 // Runs for as long as the database is away, then ends.
-class Claimer : public SteadyActor {
+class Claimer : public DatabaseActor {
  public:
   Claimer(caf::actor_config& config, NodeRuntime& node, ClaimStart start, caf::actor core)
-      : SteadyActor(config), node_(node), start_(std::move(start)), core_(std::move(core)) {}
+      : DatabaseActor(config, node, "database"), core_(std::move(core)), agent_(std::move(start)) {}
 
   void act() override {
-    auto backoff = kBackoffFirst;
-    std::string last_error;
-    for (bool running = true; running && !node_.stopping();) {
-      config::failpoint("claim");
-      const auto claimed = claim_database(start_, config::wall_us());
-      if (claimed) {
-        config::failpoint("claimed");
-        spdlog::info("database claimed for epoch {}", start_.epoch);
+    while (running_ && !node_.stopping()) {
+      const auto attempt = agent_.attempt(config::wall_us());
+      if (attempt.kind == Attempt::Kind::done) {
+        spdlog::info("database claimed for epoch {}", agent_.epoch());
         return send(core_, ClaimedMail{});
       }
-      const auto& error = claimed.error();
-      if (const auto code = exit_code_of(error.code); code != 0) node_.fail(code, error.message);
-      if (error.message != last_error) spdlog::warn("database: {}; trying again", error.message);
-      last_error = error.message;
-      receive([&](const caf::exit_msg&) { running = false; }, caf::after(backoff) >> [] {});
-      backoff = std::min(backoff * 2, kBackoffMax);
+      wait_after(attempt);
     }
   }
 
  private:
-  NodeRuntime& node_;
-  ClaimStart start_;
   caf::actor core_;
+  ClaimAgent agent_;
 };
 
 }  // namespace

@@ -1,8 +1,8 @@
 #pragma once
 
-// A lane: one detached actor with one database session. Takes LaneWork from the core, applies it as
-// one transaction, and reports the outcome. While the database is away it keeps the work and tries
-// again with back-off for ever; a lane fenced by a higher epoch ends the node with exit code 75.
+// A lane: one detached actor with one database session, a mail box around LaneAgent. While the
+// database is away it keeps the work and tries again for ever; a lane fenced by a higher epoch ends
+// the node with exit code 75.
 
 #include <caf/all.hpp>
 #include <cstdint>
@@ -23,8 +23,7 @@ struct LaneStart {
 
 caf::actor spawn_lane(NodeRuntime& node, BackendStatus& status, LaneStart start, caf::actor core);
 
-// Claims all lane rows for `start.epoch` as soon as the database can be reached (checking `meta`
-// and the witness first, as at start), sends ClaimedMail to the core and ends.
+// Runs a ClaimAgent until the database is ours, then sends ClaimedMail to the core and ends.
 void spawn_claim(NodeRuntime& node, ClaimStart start, caf::actor core);
 
 }  // namespace stampede::actors

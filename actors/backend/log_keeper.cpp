@@ -3,11 +3,12 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 
-#include "actors/backend/core/log_plan.h"
+#include "actors/backend/agents/log_agent.h"
+#include "actors/backend/monotonic.h"
 #include "actors/node/steady_actor.h"
-#include "config/faults/failpoint.h"
 #include "config/process/wall_clock.h"
 
 namespace stampede::actors::detail {
@@ -25,96 +26,59 @@ namespace stampede::actors {
 namespace {
 
 using detail::SpareMail;
-using std::chrono::milliseconds;
-using std::chrono::steady_clock;
 
-class LogKeeper : public SteadyActor {
+class LogKeeper : public SteadyActor, private LogOutlet {
  public:
   LogKeeper(caf::actor_config& config, NodeRuntime& node, BackendStatus& status,
             LogKeeperStart start, caf::actor core)
       : SteadyActor(config),
         node_(node),
         status_(status),
-        start_(std::move(start)),
-        core_(std::move(core)) {}
+        core_(std::move(core)),
+        disk_(std::move(start.disk)),
+        agent_(std::move(start.writer), start.epoch, static_cast<std::uint32_t>(::getpid()), *this,
+               monotonic_us()) {}
 
   void act() override {
-    want_spare();
+    agent_.want_spare(monotonic_us());
     while (running_) {
       take_mail();
-      if (plan_.due(idle()))
-        write_waiting();
-      else if (plan_.seal_due() && idle())
-        write_seal();
-      want_spare();
+      while (agent_.begin(monotonic_us(), config::wall_ns())) write_batch();
+      if (running_) agent_.want_spare(monotonic_us());
     }
-    write_waiting();
+    while (agent_.begin(monotonic_us(), config::wall_ns(), true)) write_batch();
   }
 
  private:
-  storage::LogWriter& writer() { return *start_.writer; }
-  bool idle() const { return steady_clock::now() - last_mail_ >= milliseconds(kLogIdleMs); }
-
-  // Waits for mail (with something unwritten only for the idle time), then takes all there is.
+  // Waits for mail until the agent wants to look again, then takes all there is.
   void take_mail() {
     auto timed_out = false;
-    const auto one = [&](auto&& timeout) {
-      receive([&](AppendMail& mail) { take(mail); }, [&](SpareMail& mail) { take(mail); },
+    const auto one = [&](std::chrono::microseconds wait) {
+      receive([&](AppendMail& mail) { agent_.on_appends(std::move(mail.appends), monotonic_us()); },
+              [&](SpareMail& mail) { agent_.on_spare(*mail.spare, monotonic_us()); },
               [&](const caf::exit_msg&) { running_ = false; },
               caf::others >> [](caf::message_view&) -> caf::result<caf::message> {
                 return caf::sec::unexpected_message;
               },
-              timeout);
+              caf::after(wait) >> [&] { timed_out = true; });
     };
-    if (!plan_.empty() || plan_.seal_due()) {
-      one(caf::after(milliseconds(kLogIdleMs)) >> [&] { timed_out = true; });
-    } else {
-      // A spare that could not be made is tried again although nobody writes: then nobody may.
-      const auto wait = writer().wants_spare() ? kSpareRetry : milliseconds(3'600'000);
-      one(caf::after(wait) >> [&] { timed_out = true; });
-    }
-    while (!timed_out && running_ && has_next_message() && plan_.waiting_bytes() < kTakeBytes)
-      one(caf::after(milliseconds(0)) >> [&] { timed_out = true; });
+    const auto now = monotonic_us();
+    one(std::chrono::microseconds(std::min(agent_.next_look(now) - now, kWaitMax)));
+    while (!timed_out && running_ && has_next_message() && agent_.waiting_bytes() < kTakeBytes)
+      one(std::chrono::microseconds(0));
   }
 
-  void take(AppendMail& mail) {
-    last_mail_ = steady_clock::now();
-    for (auto& append : mail.appends) plan_.add(std::move(append));
-  }
-
-  // Writes all that waits, in batches of at most the log's size, and reports each.
-  void write_waiting() {
-    while (!plan_.empty()) {
-      storage::BatchHead head{start_.epoch, 0, 0, config::wall_ns(), pid_};
-      const auto appends = plan_.next_frame(parts_, head);
-      write_batch(head);
-      plan_.written();
-      send(core_, DurableMail{appends});
-    }
-  }
-
-  void write_seal() {
-    config::failpoint("before_seal");
-    const auto records = LogPlan::seal_records();
-    parts_.assign(1, records);
-    write_batch({start_.epoch, writer().chain().next_lsn, 1, config::wall_ns(), pid_});
-    plan_.sealed();
-  }
-
-  void write_batch(const storage::BatchHead& head) {
+  void write_batch() {
     status_.disk_waiting.store(true);
-    check(writer().append(parts_, head));
-    const auto before = steady_clock::now();
-    check(writer().sync());
-    const auto took =
-        std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - before);
-    const auto us = static_cast<std::uint64_t>(took.count());
+    check(agent_.write());
+    const auto before = monotonic_us();
+    check(agent_.sync());
+    const auto us = static_cast<std::uint64_t>(monotonic_us() - before);
     if (us > status_.log_sync_us_max.load()) status_.log_sync_us_max.store(us);
     status_.log_syncs.fetch_add(1, std::memory_order_relaxed);
     status_.progress.fetch_add(1, std::memory_order_relaxed);
-    status_.log_bytes.store(writer().durable_pos());
-    status_.log_segments.store(writer().segment_no());
-    tell_room();
+    status_.log_bytes.store(agent_.writer().durable_pos());
+    status_.log_segments.store(agent_.writer().segment_no());
     status_.disk_waiting.store(false);
   }
 
@@ -122,52 +86,35 @@ class LogKeeper : public SteadyActor {
     if (!status) node_.fail(kExitIo, status.error().message);
   }
 
-  // Has the next segment made on a thread of its own while this one is being filled.
-  void want_spare() {
-    if (making_spare_ || !running_ || !writer().wants_spare()) return;
-    if (steady_clock::now() < next_spare_) return;
-    making_spare_ = true;
-    node_.spawn_work("spare", [maker = writer().segment_maker(), disk = start_.disk,
+  // --- LogOutlet ---
+  void durable(std::uint64_t appends) override { send(core_, DurableMail{appends}); }
+
+  void make_spare(storage::SegmentMaker maker) override {
+    node_.spawn_work("spare", [maker = std::move(maker), disk = disk_,
                                keeper = caf::actor_cast<caf::actor>(this)] {
       auto made = std::make_shared<storage::Result<storage::SpareSegment>>(maker.make());
       caf::anon_send(keeper, SpareMail{std::move(made)});
     });
   }
 
-  void take(SpareMail& mail) {
-    making_spare_ = false;
-    if (*mail.spare) {
-      writer().give_spare(std::move(**mail.spare));
-    } else {
-      if (next_spare_ == steady_clock::time_point{})
-        spdlog::warn("no spare segment: {}", mail.spare->error().message);
-      next_spare_ = steady_clock::now() + kSpareRetry;
-    }
-    tell_room();
-  }
-
-  // Only a disk without room for a spare stops orders, not one that is still making it.
-  void tell_room() {
-    const bool full = writer().nearly_full() && next_spare_ != steady_clock::time_point{};
-    if (!writer().wants_spare()) next_spare_ = {};
-    if (status_.log_full.exchange(full) == full) return;
+  void full(bool full) override {
+    status_.log_full.store(full);
     spdlog::warn(full ? "the log's disk is full: new orders are overloaded until there is room"
                       : "the log has room again");
   }
 
+  void no_spare(const storage::Error& why) override {
+    spdlog::warn("no spare segment: {}", why.message);
+  }
+
   static constexpr std::size_t kTakeBytes = 4u << 20;
-  static constexpr milliseconds kSpareRetry{1000};
+  static constexpr Micros kWaitMax = 3600 * kSeconds;
 
   NodeRuntime& node_;
   BackendStatus& status_;
-  LogKeeperStart start_;
   caf::actor core_;
-  const std::uint32_t pid_ = static_cast<std::uint32_t>(::getpid());
-  LogPlan plan_;
-  std::vector<std::string_view> parts_;
-  steady_clock::time_point last_mail_ = steady_clock::now();
-  steady_clock::time_point next_spare_{};
-  bool making_spare_ = false;
+  std::shared_ptr<storage::Disk> disk_;  // outlives the writer and each maker
+  LogAgent agent_;
   bool running_ = true;
 };
 

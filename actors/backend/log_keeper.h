@@ -1,12 +1,7 @@
 #pragma once
 
-// The log actor: owns the LogWriter and makes appends durable, everything that has arrived as one
-// batch: one write, one fdatasync. Detached, because it blocks on the disk. Answers the core with
-// the number of appends that became durable.
-//
-// Appends without a decision (outcomes only) wait for the next batch, at most kLogIdleMs; the same
-// pause after a batch with decisions writes a SEAL, so that the last answered batch gets a
-// successor that vouches for it. A disk error ends the node with exit code 74.
+// The log actor: a mail box around LogAgent. Detached, because the agent blocks on the disk. A disk
+// error ends the node with exit code 74.
 
 #include <caf/all.hpp>
 #include <memory>
@@ -17,8 +12,6 @@
 #include "storage/log/log_writer.h"
 
 namespace stampede::actors {
-
-inline constexpr int kLogIdleMs = 10;
 
 struct LogKeeperStart {
   std::shared_ptr<storage::Disk> disk;

@@ -5,68 +5,41 @@
 
 #include <algorithm>
 #include <chrono>
-#include <optional>
+#include <memory>
 #include <thread>
 
-#include "actors/backend/recovery/retention.h"
-#include "actors/backend/recovery/snapshot_builder.h"
+#include "actors/backend/agents/snapshot_agent.h"
+#include "actors/backend/monotonic.h"
 #include "actors/node/steady_actor.h"
 #include "config/process/throughput.h"
 #include "config/process/wall_clock.h"
-#include "storage/mysql/database.h"
+#include "storage/snapshot/snapshot_file.h"
 
 namespace stampede::actors {
 
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::seconds;
 using std::chrono::steady_clock;
-using storage::Errc;
 
-constexpr auto kLookEvery = milliseconds(500);   // at the sizes of the log's files
-constexpr auto kRetainEvery = seconds(10);       // when no snapshot was made meanwhile
-constexpr auto kAfterKept = seconds(60);         // it reads snapshots and a segment
-constexpr auto kAfterFailure = seconds(30);      // the disk may be full
-constexpr auto kAfterDifference = seconds(600);  // comparing reads a segment and its rows
+constexpr auto kLookEvery = milliseconds(500);  // at the sizes of the log's files
 constexpr std::size_t kDifferencesLogged = 5;
 
-// Opens a session when it is first asked. Rests after each question for as long as it took, so that
-// the lanes have the database to themselves at least half of the time.
-class DatabaseRows final : public StoredRows {
+// Rests after each question for as long as it took, so that the lanes have the database to
+// themselves at least half of the time.
+class RestingRows final : public DatabaseRows {
  public:
-  explicit DatabaseRows(const storage::DbOptions& options) : options_(options) {}
-
-  storage::Result<std::optional<storage::LogUuid>> log_uuid() override {
-    if (auto ready = connect(); !ready) return ready.error();
-    return database_->log_uuid();
-  }
-  storage::Result<std::vector<storage::ItemRow>> items() override {
-    if (auto ready = connect(); !ready) return ready.error();
-    return database_->items();
-  }
+  using DatabaseRows::DatabaseRows;
   storage::Result<std::vector<std::string>> differing(const storage::LaneBatch& orders) override {
-    if (auto ready = connect(); !ready) return ready.error();
     const auto asked = steady_clock::now();
-    auto answer = database_->differing_orders(orders);
+    auto answer = DatabaseRows::differing(orders);
     std::this_thread::sleep_for(steady_clock::now() - asked);
     return answer;
   }
-
- private:
-  storage::Status connect() {
-    if (database_) return storage::Done{};
-    auto opened = storage::Database::open(options_);
-    if (!opened) return opened.error();
-    database_.emplace(std::move(*opened));
-    return storage::Done{};
-  }
-
-  const storage::DbOptions& options_;
-  std::optional<storage::Database> database_;
 };
 
-class SnapshotKeeper : public SteadyActor {
+// A mail box around SnapshotAgent.
+class SnapshotKeeper : public SteadyActor, private SnapshotOutlet {
  public:
   SnapshotKeeper(caf::actor_config& config, NodeRuntime& node, BackendStatus& status,
                  SnapshotKeeperStart start)
@@ -74,7 +47,13 @@ class SnapshotKeeper : public SteadyActor {
         node_(node),
         status_(status),
         start_(std::move(start)),
-        dir_(node.config().log.dir.string()) {}
+        dir_(node.config().log.dir.string()),
+        agent_(*start_.disk,
+               {.dir = dir_,
+                .limits = start_.limits,
+                .every_bytes = node.config().snapshot.every_bytes,
+                .retain_s = node.config().log.retain_s},
+               *this) {}
 
   void act() override {
     config::run_when_idle();
@@ -85,78 +64,49 @@ class SnapshotKeeper : public SteadyActor {
                 return caf::sec::unexpected_message;
               },
               caf::after(kLookEvery) >> [] {});
-      const auto now = steady_clock::now();
-      if (running_ && now >= next_make_ && due()) make();
-      if (running_ && now >= next_retain_) retain();
+      began_ = steady_clock::now();
+      if (running_) agent_.look(monotonic_us());
     }
   }
 
  private:
-  [[nodiscard]] bool stopping() { return node_.stopping() || has_next_message(); }
-
-  bool due() {
-    const auto bytes = bytes_behind_snapshot(*start_.disk, dir_);
-    if (!bytes) return failed("looking at the log", bytes.error()), false;
-    return *bytes >= node_.config().snapshot.every_bytes;
+  // --- SnapshotOutlet ---
+  bool stopping() override { return node_.stopping() || has_next_message(); }
+  std::int64_t wall_ns() override { return config::wall_ns(); }
+  std::unique_ptr<StoredRows> rows() override {
+    return std::make_unique<RestingRows>(start_.database);
   }
 
-  void make() {
-    const auto lock = lock_snapshots(*start_.disk, dir_);
-    if (!lock) return;  // somebody else makes one; look again soon
-    const auto began = steady_clock::now();
-    const auto made = make_snapshot(
-        *start_.disk, dir_, {start_.limits, config::wall_ns(), [this] { return stopping(); }});
+  void made(const SnapshotMade& snapshot) override {
     ::malloc_trim(0);  // the second book's memory
-    if (!made) return failed("making a snapshot", made.error());
-    if (!*made) {
-      next_make_ = steady_clock::now() + kAfterFailure;  // segments without a batch
-      return;
-    }
-    const auto took = std::chrono::duration_cast<milliseconds>(steady_clock::now() - began).count();
-    spdlog::info("snapshot.made name={} bytes={} from={} dur_ms={}", (*made)->name, (*made)->bytes,
-                 (*made)->base.empty() ? "start" : (*made)->base, took);
-    show((*made)->header, (*made)->bytes);
-    next_retain_ = {};
+    const auto took =
+        std::chrono::duration_cast<milliseconds>(steady_clock::now() - began_).count();
+    spdlog::info("snapshot.made name={} bytes={} from={} dur_ms={}", snapshot.name, snapshot.bytes,
+                 snapshot.base.empty() ? "start" : snapshot.base, took);
+    show(snapshot.header, snapshot.bytes);
   }
 
-  void retain() {
-    next_retain_ = steady_clock::now() + kRetainEvery;
-    if (const auto all = storage::list_snapshots(*start_.disk, dir_); !all || all->empty()) return;
-    const auto lock = lock_snapshots(*start_.disk, dir_);
-    if (!lock) return;
-    RetentionRules rules;
-    rules.retain_s = node_.config().log.retain_s;
-    rules.now_ns = config::wall_ns();
-    rules.stop = [this] { return stopping(); };
-    DatabaseRows rows(start_.database);
-    const auto report = remove_old_segments(*start_.disk, dir_, rules, rows);
-    if (!report) return not_retained(report.error());
-    status_.log_oldest_segment.store(report->oldest.seg_no);
-    status_.log_oldest_position.store(report->oldest.base);
-    if (report->removed > 0)
-      spdlog::info("retain.removed segments={} oldest={}", report->removed, report->oldest.seg_no);
-    if (!report->kept.empty()) next_retain_ = steady_clock::now() + kAfterKept;
-    if (report->differing.empty()) return;
-    next_retain_ = steady_clock::now() + kAfterDifference;
-    for (std::size_t i = 0; i < std::min(report->differing.size(), kDifferencesLogged); ++i)
-      spdlog::error("retain.kept {}", report->differing[i]);
-    spdlog::error("retain.kept {} ({} rows); see `stampede verify`", report->kept,
-                  report->differing.size());
+  void retained(const RetentionReport& report) override {
+    status_.log_oldest_segment.store(report.oldest.seg_no);
+    status_.log_oldest_position.store(report.oldest.base);
+    if (report.removed > 0)
+      spdlog::info("retain.removed segments={} oldest={}", report.removed, report.oldest.seg_no);
+    if (report.differing.empty()) return;
+    for (std::size_t i = 0; i < std::min(report.differing.size(), kDifferencesLogged); ++i)
+      spdlog::error("retain.kept {}", report.differing[i]);
+    spdlog::error("retain.kept {} ({} rows); see `stampede verify`", report.kept,
+                  report.differing.size());
   }
 
-  void failed(const std::string& doing, const storage::Error& error) {
-    next_make_ = steady_clock::now() + kAfterFailure;
-    if (stopping()) return;
+  void not_made(std::string_view doing, const storage::Error& error, Micros pause) override {
+    ::malloc_trim(0);
     spdlog::error("{}: {}; the sale goes on, tried again in {} s", doing, error.message,
-                  kAfterFailure.count());
+                  pause / kSeconds);
   }
 
-  // A database that is away is the lanes' news.
-  void not_retained(const storage::Error& error) {
-    if (error.code == Errc::unavailable) return;
-    next_retain_ = steady_clock::now() + kAfterFailure;
+  void not_retained(const storage::Error& error, Micros pause) override {
     spdlog::error("removing old segments: {}; tried again in {} s", error.message,
-                  kAfterFailure.count());
+                  pause / kSeconds);
   }
 
   void show_newest() {
@@ -178,8 +128,8 @@ class SnapshotKeeper : public SteadyActor {
   BackendStatus& status_;
   SnapshotKeeperStart start_;
   std::string dir_;
-  steady_clock::time_point next_make_{};
-  steady_clock::time_point next_retain_{};
+  steady_clock::time_point began_{};
+  SnapshotAgent agent_;
   bool running_ = true;
 };
 

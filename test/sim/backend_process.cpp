@@ -14,17 +14,12 @@ using actors::ResultKind;
 using actors::State;
 using storage::Errc;
 using storage::Error;
-using storage::Status;
 using transport::Envelope;
 using transport::EnvelopeKind;
 
 namespace {
 
 constexpr Time kHelloEvery = 250 * kMs;
-constexpr Time kLogIdle = 10 * kMs;
-constexpr Time kSpareAgain = kSecond;
-constexpr Time kBackoffFirst = 5 * kMs;
-constexpr Time kBackoffMax = 500 * kMs;
 constexpr std::uint64_t kMailsPerRound = 12;
 
 actors::BackendLimits limits_of(const Plan& plan) {
@@ -39,8 +34,8 @@ actors::BackendLimits limits_of(const Plan& plan) {
 
 BackendProcess::BackendProcess(World& world, std::uint64_t instance)
     : world_(world), instance_(instance) {
-  claim_.database = world.server.options();
-  claim_.database.lanes = static_cast<int>(world.plan.lanes);
+  database_ = world.server.options();
+  database_.lanes = static_cast<int>(world.plan.lanes);
 }
 
 template <class F>
@@ -56,98 +51,78 @@ void BackendProcess::later(Time delay_max, F&& action) {
   exactly(world_.schedule.between(0, delay_max), std::forward<F>(action));
 }
 
-// --- start: the steps of actors/backend/backend_start.cpp, which adds CAF, clock and messages ----
+// --- start: StartAgent; where the real start waits, this process ends and a new one begins
+// ----------
 
 std::optional<Error> BackendProcess::start() {
-  std::vector<storage::ItemRow> imported;
-  auto done = open_log(imported);
-  if (done) done = take_over();
-  if (done) done = import(imported);
-  if (!done) return done.error();
+  const std::shared_ptr<storage::Disk> disk(std::shared_ptr<void>(), &world_.disk);  // lent
+  actors::StartAgent agent(disk, start_settings(), *this);
+  const auto step = agent.step(world_.queue.now());
+  if (step.kind != actors::StartAgent::Step::Kind::ready) return step.error;
+  lock_ = agent.take_lock();
+  writer_ = agent.writer();
+  core_ = agent.take_core();
+  begin_work(agent);
+  return std::nullopt;
+}
+
+actors::StartSettings BackendProcess::start_settings() const {
+  return {.dir = kLogDir,
+          .database = database_,
+          .limits = limits_of(world_.plan),
+          .segment_bytes = world_.plan.segment_bytes,
+          .rows_max = world_.plan.rows_max,
+          .pid = 1};
+}
+
+void BackendProcess::begin_work(actors::StartAgent& agent) {
+  const auto epoch = agent.claim().epoch;
+  log_.emplace(writer_, epoch, 1U, static_cast<actors::LogOutlet&>(*this), world_.queue.now());
   for (std::uint32_t i = 0; i < world_.plan.lanes; ++i)
-    lanes_.push_back(std::make_unique<LaneThread>(static_cast<int>(i) + storage::kFirstLane,
-                                                  claim_.epoch, claim_.database));
-  claim(kBackoffFirst);
-  want_spare();
+    lanes_.push_back(std::make_unique<LaneThread>(static_cast<int>(i) + storage::kFirstLane, epoch,
+                                                  database_, world_.plan.rows_max));
+  claim_.emplace(agent.claim());
+  claim();
+  wake_log();
   plan_snapshot();
   core_->set_phase(Phase::serving);
   serving_ = true;
   tick();
-  return std::nullopt;
 }
 
-Status BackendProcess::open_log(std::vector<storage::ItemRow>& imported) {
-  const auto history = actors::has_history(world_.disk, kLogDir);
-  if (!history) return history.error();
-  if (!*history) {
-    auto database = storage::Database::open(claim_.database);
-    if (!database) return database.error();
-    if (auto fits = actors::refuse_wiped_log(*database, kLogDir); !fits) return fits;
-  }
-  auto lock = storage::LogLock::take(world_.disk, kLogDir);
-  if (!lock) return lock.error();
-  lock_ = std::make_unique<storage::LogLock>(std::move(*lock));
-  auto log = actors::recover_log(world_.disk, kLogDir, limits_of(world_.plan),
-                                 [](const storage::BatchInfo&) {});
-  if (!log) return log.error();
-  log_ = std::move(*log);
-  claim_.last_lsn = log_->end.last_lsn;
-  claim_.max_executed = log_->max_executed;
-  return log_->end.tail == storage::LogTail::empty ? first_start(imported)
-                                                   : compare_with_database(imported);
+std::int64_t BackendProcess::wall_ns() {
+  return world_.wall_us() * 1000;
 }
 
-Status BackendProcess::first_start(std::vector<storage::ItemRow>& imported) {
-  auto database = storage::Database::open(claim_.database);
-  if (!database) return database.error();
-  if (auto fits = actors::refuse_wiped_log(*database, kLogDir); !fits) return fits;
-  auto items = database->items();
-  if (!items) return items.error();
-  imported = std::move(*items);
-  for (auto& byte : claim_.log_uuid) byte = static_cast<std::uint8_t>(world_.schedule.next());
-  log_->core = std::make_unique<actors::BackendCore>(claim_.log_uuid, limits_of(world_.plan));
-  return storage::Done{};
+actors::LogUuid BackendProcess::fresh_uuid() {
+  actors::LogUuid uuid;
+  for (auto& byte : uuid) byte = static_cast<std::uint8_t>(world_.schedule.next());
+  return uuid;
 }
 
-Status BackendProcess::compare_with_database(std::vector<storage::ItemRow>& imported) {
-  claim_.log_uuid = log_->end.uuid;
-  auto database = storage::Database::open(claim_.database);
-  auto missing = actors::fit_database(database, claim_, *log_->core);
-  if (missing)
-    imported = std::move(*missing);
-  else if (!log_->served || actors::exit_code_of(missing.error().code) != 0)
-    return missing.error();  // before it has served, a backend waits for the database
-  return storage::Done{};
+storage::Result<actors::ReplayGuard*> BackendProcess::locked() {
+  return nullptr;
 }
 
-Status BackendProcess::take_over() {
-  storage::LogOptions options;
-  options.segment_bytes = world_.plan.segment_bytes;
-  options.created_ns = world_.wall_us() * 1000;
-  const auto& end = log_->end;
-  world_.log.set_uuid(claim_.log_uuid);
-  auto writer = end.tail == storage::LogTail::empty
-                    ? storage::LogWriter::create(world_.disk, kLogDir, claim_.log_uuid, options)
-                    : storage::LogWriter::resume(world_.disk, kLogDir, end, options);
-  if (!writer) return writer.error();
-  world_.on_recovered(*log_);
-  writer_ = std::make_unique<storage::LogWriter>(std::move(*writer));
-  auto epoch = actors::take_over_epoch(*writer_, *log_->core, end, world_.wall_us() * 1000, 1);
-  if (!epoch) return epoch.error();
-  claim_.epoch = *epoch;
-  core_ = std::move(log_->core);
-  actors::hand_over_owed(*core_, log_->fold, world_.plan.rows_max);
-  log_.reset();
-  return storage::Done{};
+storage::Result<storage::Database> BackendProcess::database_answer() {
+  return storage::Database::open(database_);
 }
 
-Status BackendProcess::import(const std::vector<storage::ItemRow>& imported) {
-  if (imported.empty()) return storage::Done{};
-  world_.on_import(imported, claim_.epoch);
-  auto taken = actors::import_items(*writer_, *core_, imported,
-                                    {claim_.epoch, 0, 0, world_.wall_us() * 1000, 1});
-  if (taken) world_.log.synced();
-  return taken;
+void BackendProcess::waits(std::string_view for_what, const Error& why) {
+  world_.trace.say(for_what, why.message);
+}
+
+void BackendProcess::recovered(const actors::RecoveredLog& log, const actors::ClaimStart& claim) {
+  world_.log.set_uuid(claim.log_uuid);
+  world_.on_recovered(log);
+}
+
+void BackendProcess::importing(const std::vector<storage::ItemRow>& items, std::uint64_t epoch) {
+  world_.on_import(items, epoch);
+}
+
+void BackendProcess::imported(std::size_t) {
+  world_.log.synced();
 }
 
 // --- core ---------------------------------------------------------------------------------------
@@ -207,11 +182,12 @@ void BackendProcess::take(Mail& mail) {
 
 void BackendProcess::carry_out() {
   if (!effects_.appends.empty()) {
-    exactly(kMs / 20, [this, appends = std::move(effects_.appends)] {  // mail keeps its order
-      last_append_ = world_.queue.now();
-      for (const auto& append : appends) plan_.add(append);
+    // Mail keeps its order.
+    exactly(kMs / 20, [this, appends = std::move(effects_.appends)]() mutable {
+      log_->on_appends(std::move(appends), world_.queue.now());
       wake_log();
     });
+    effects_.appends.clear();
   }
   for (auto& work : effects_.work) give_work(std::move(work));
   for (auto& result : effects_.results) {
@@ -281,219 +257,156 @@ void BackendProcess::hello() {
 }
 
 bool BackendProcess::settled() const {
-  const bool lanes_idle =
-      std::none_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->busy; });
-  return serving_ && claimed_ && mail_.empty() && !core_->work_open() && plan_.empty() &&
-         !log_busy_ && core_->projection().idle() && lanes_idle;
+  const bool lanes_idle = std::none_of(lanes_.begin(), lanes_.end(),
+                                       [](const auto& lane) { return lane->agent.busy(); });
+  return serving_ && claimed_ && mail_.empty() && !core_->work_open() && log_->empty() &&
+         core_->projection().idle() && lanes_idle;
 }
 
-// --- log: actors/backend/log_keeper.cpp ----------------------------------------------------------
-
-bool BackendProcess::log_idle() const {
-  return world_.queue.now() - last_append_ >= kLogIdle;
-}
+// --- log: LogAgent -------------------------------------------------------------------------------
 
 void BackendProcess::wake_log() {
   if (log_busy_) return;
-  want_spare();
-  if (plan_.due(log_idle())) return write_frame();
-  if (plan_.seal_due() && log_idle()) return write_seal();
-  if (!plan_.empty() || plan_.seal_due()) exactly(kLogIdle, [this] { wake_log(); });
+  const auto now = world_.queue.now();
+  log_->want_spare(now);
+  if (log_->begin(now, wall_ns())) return write_batch();
+  const auto next = log_->next_look(now);
+  if (next >= log_wake_) return;
+  log_wake_ = next;
+  exactly(next - now, [this, next] {
+    if (log_wake_ != next) return;  // an earlier one was wanted meanwhile
+    log_wake_ = actors::LogAgent::kNever;
+    wake_log();
+  });
 }
 
-void BackendProcess::write_frame() {
-  storage::BatchHead head{claim_.epoch, 0, 0, world_.wall_us() * 1000, 1};
-  in_frame_ = plan_.next_frame(parts_, head);
-  append(head);
-}
-
-void BackendProcess::write_seal() {
-  seal_ = actors::LogPlan::seal_records();
-  parts_.assign(1, seal_);
-  in_frame_ = 0;
-  sealing_ = true;
-  append({claim_.epoch, writer_->chain().next_lsn, 1, world_.wall_us() * 1000, 1});
-}
-
-void BackendProcess::append(const storage::BatchHead& head) {
+void BackendProcess::write_batch() {
   log_busy_ = true;
   std::string records;
-  for (const auto part : parts_) records += part;
-  world_.on_append(records, head.first_lsn);
-  if (const auto written = writer_->append(parts_, head); !written)
-    return io_error(written.error());
+  for (const auto part : log_->parts()) records += part;
+  world_.on_append(records, log_->head().first_lsn);
+  if (const auto written = log_->write(); !written) return io_error(written.error());
   later(world_.plan.sync_delay_max, [this] { sync(); });
 }
 
 void BackendProcess::sync() {
-  if (const auto synced = writer_->sync(); !synced) return io_error(synced.error());
+  if (const auto synced = log_->sync(); !synced) return io_error(synced.error());
   world_.on_synced(*writer_);
-  tell_room();
-  if (std::exchange(sealing_, false)) {
-    plan_.sealed();
-  } else {
-    plan_.written();
-    post(Durable{in_frame_}, kMs / 10);
-  }
   log_busy_ = false;
   wake_log();
+}
+
+void BackendProcess::durable(std::uint64_t appends) {
+  post(Durable{appends}, kMs / 10);
 }
 
 void BackendProcess::io_error(const Error& error) {
   world_.backend_exit(kExitIo, error.message);
 }
 
-void BackendProcess::want_spare() {
-  if (making_spare_ || !writer_->wants_spare() || world_.queue.now() < next_spare_) return;
-  making_spare_ = true;
-  later(5 * kMs, [this] { make_spare(); });
+void BackendProcess::make_spare(storage::SegmentMaker maker) {
+  later(5 * kMs, [this, maker = std::move(maker)] {
+    const auto made = std::make_shared<storage::Result<storage::SpareSegment>>(maker.make());
+    later(kMs, [this, made] {
+      log_->on_spare(*made, world_.queue.now());
+      wake_log();
+    });
+  });
 }
 
-void BackendProcess::make_spare() {
-  auto made = writer_->segment_maker().make();
-  later(kMs,
-        [this, made = std::make_shared<storage::Result<storage::SpareSegment>>(std::move(made))] {
-          making_spare_ = false;
-          take_spare(*made);
-        });
+void BackendProcess::no_spare(const Error& why) {
+  world_.trace.say("no spare", why.message);
 }
 
-void BackendProcess::take_spare(storage::Result<storage::SpareSegment>& made) {
-  if (made) {
-    writer_->give_spare(std::move(*made));
-  } else {
-    next_spare_ = world_.queue.now() + kSpareAgain;
-    exactly(kSpareAgain, [this] { want_spare(); });
-  }
-  tell_room();
-}
+// --- snapshots and retention: SnapshotAgent
+// --------------------------------------------------------
 
-// Only a disk without room for a spare stops orders, not one that is still making it.
-void BackendProcess::tell_room() {
-  log_full_ = writer_->nearly_full() && next_spare_ != 0;
-  if (!writer_->wants_spare()) next_spare_ = 0;
-}
-
-// --- snapshots and retention ---------------------------------------------------------------------
-
-namespace {
-
-class DatabaseRows final : public actors::StoredRows {
- public:
-  explicit DatabaseRows(storage::Database database) : database_(std::move(database)) {}
-  storage::Result<std::optional<storage::LogUuid>> log_uuid() override {
-    return database_.log_uuid();
-  }
-  storage::Result<std::vector<storage::ItemRow>> items() override { return database_.items(); }
-  storage::Result<std::vector<std::string>> differing(const storage::LaneBatch& orders) override {
-    return database_.differing_orders(orders);
-  }
-
- private:
-  storage::Database database_;
-};
-
-}  // namespace
-
+// Now and then an operator asks for a snapshot though none is due.
 void BackendProcess::plan_snapshot() {
-  if (world_.plan.snapshot_every == 0) return;
-  exactly(world_.schedule.between(1, 2 * world_.plan.snapshot_every), [this] {
-    keep_snapshots();
+  const auto every = world_.plan.snapshot_every;
+  if (every == 0) return;
+  if (!snapshots_)
+    snapshots_.emplace(world_.disk,
+                       actors::SnapshotSettings{.dir = kLogDir,
+                                                .limits = limits_of(world_.plan).book,
+                                                .every_bytes = 1,
+                                                .retain_s = world_.plan.remove_segments ? 0 : -1,
+                                                .retain_every = 3 * every,
+                                                .after_kept = 3 * every,
+                                                .after_failure = every,
+                                                .after_difference = 3 * every},
+                       static_cast<actors::SnapshotOutlet&>(*this));
+  exactly(world_.schedule.between(1, 2 * every), [this] {
+    const auto now = world_.queue.now();
+    if (world_.schedule.chance(0.1)) snapshots_->make(now);
+    snapshots_->look(now);
     plan_snapshot();
   });
 }
 
-// As actors/backend/snapshot_keeper.cpp: segments go when a snapshot was made, else every few
-// ticks. Errors harm nothing: the next tick may come further. Now and then an operator asks for a
-// snapshot though none is due.
-void BackendProcess::keep_snapshots() {
-  const bool asked = world_.schedule.chance(0.1);
-  const bool remove = world_.schedule.chance(0.3);
-  const auto behind = actors::bytes_behind_snapshot(world_.disk, kLogDir);
-  const bool made = (asked || (behind && *behind > 0)) && make_snapshot();
-  if (world_.plan.remove_segments && (made || remove)) remove_segments();
+std::unique_ptr<actors::StoredRows> BackendProcess::rows() {
+  return std::make_unique<actors::DatabaseRows>(database_);
 }
 
-// True: there is a new one.
-bool BackendProcess::make_snapshot() {
-  const auto lock = actors::lock_snapshots(world_.disk, kLogDir);
-  if (!lock) return false;
-  actors::SnapshotOrder order;
-  order.limits = limits_of(world_.plan).book;
-  order.created_ns = world_.wall_us() * 1000;
-  const auto made = actors::make_snapshot(world_.disk, kLogDir, order);
-  if (!made) {
-    if (made.error().code != Errc::io) throw Violation{"S8", made.error().message};
-    return false;
-  }
-  if (*made) world_.on_snapshot(**made);
-  return made->has_value();
+void BackendProcess::made(const actors::SnapshotMade& snapshot) {
+  world_.on_snapshot(snapshot);
 }
 
 // A segment may go only when the database has what it says.
-void BackendProcess::remove_segments() {
-  const auto all = storage::list_snapshots(world_.disk, kLogDir);
-  if (!all || all->empty()) return;
-  const auto lock = actors::lock_snapshots(world_.disk, kLogDir);
-  if (!lock) return;
-  auto database = storage::Database::open(claim_.database);
-  if (!database) return;
-  DatabaseRows rows(std::move(*database));
-  actors::RetentionRules rules;
-  rules.retain_s = 0;
-  rules.now_ns = world_.wall_us() * 1000;
-  const auto report = actors::remove_old_segments(world_.disk, kLogDir, rules, rows);
-  if (report) world_.on_retention(*report);
+void BackendProcess::retained(const actors::RetentionReport& report) {
+  world_.on_retention(report);
 }
 
-// --- lanes: actors/backend/lane.cpp --------------------------------------------------------------
+void BackendProcess::not_made(std::string_view, const Error& error, Time) {
+  if (error.code != Errc::io) throw Violation{"S8", error.message};
+}
 
-void BackendProcess::claim(Time backoff) {
-  later(world_.plan.server_delay_max, [this, backoff] {
-    const auto claimed = actors::claim_database(claim_, world_.wall_us());
-    if (claimed) {
-      claimed_ = true;
-      world_.on_claimed(claim_.epoch);
-      return post(Claimed{}, kMs / 10);
+// --- lanes and claim: LaneAgent, ClaimAgent ------------------------------------------------------
+
+void BackendProcess::claim() {
+  later(world_.plan.server_delay_max, [this] {
+    const auto attempt = claim_->attempt(world_.wall_us());
+    switch (attempt.kind) {
+      case actors::Attempt::Kind::done:
+        claimed_ = true;
+        world_.on_claimed(claim_->epoch());
+        return post(Claimed{}, kMs / 10);
+      case actors::Attempt::Kind::again:
+        return exactly(attempt.wait, [this] { claim(); });
+      case actors::Attempt::Kind::final:
+        return world_.backend_exit(attempt.exit_code, attempt.error.message);
     }
-    if (const auto code = actors::exit_code_of(claimed.error().code); code != 0)
-      return world_.backend_exit(code, claimed.error().message);
-    exactly(backoff, [this, backoff] { claim(std::min(backoff * 2, kBackoffMax)); });
   });
 }
 
 void BackendProcess::give_work(actors::LaneWork work) {
   const auto number = work.lane;
   auto& lane = *lanes_[number];
-  require(!lane.busy, "core", "work for a lane that is busy");
-  lane.work = std::move(work);
-  lane.busy = true;
-  lane.backoff = kBackoffFirst;
-  lane.builder.fill(lane.work, lane.batch);
+  require(!lane.agent.busy(), "core", "work for a lane that is busy");
+  lane.agent.take(std::move(work), world_.queue.now());
   later(world_.plan.server_delay_max, [this, number] { apply(number); });
 }
 
 void BackendProcess::apply(std::size_t number) {
   auto& lane = *lanes_[number];
-  const auto outcome = [&] {
+  const auto attempt = [&] {
     const WritesAs as(world_.server, {lane.epoch, lane.number});
-    return lane.writer.apply(lane.batch);
+    return lane.agent.attempt();
   }();
-  if (!outcome) {
-    if (const auto code = actors::exit_code_of(outcome.error().code); code != 0)
-      return world_.backend_exit(code, outcome.error().message);
-    exactly(lane.backoff, [this, number] { apply(number); });
-    lane.backoff = std::min(lane.backoff * 2, kBackoffMax);
-    return;
+  switch (attempt.kind) {
+    case actors::Attempt::Kind::again:
+      return exactly(attempt.wait, [this, number] { apply(number); });
+    case actors::Attempt::Kind::final:
+      return world_.backend_exit(attempt.exit_code, attempt.error.message);
+    case actors::Attempt::Kind::done:
+      break;
   }
-  std::vector<actors::FailedCommand> failed;
-  for (const auto& failure : outcome->failures) {
-    world_.trace.say("failed", failure.message);
-    failed.push_back(actors::failed_command(lane.batch, failure));
-  }
-  lane.busy = false;
-  post(LaneDone{static_cast<std::uint32_t>(number), std::move(failed)},
-       world_.plan.server_delay_max);
+  for (const auto& reason : lane.agent.reasons()) world_.trace.say("failed", reason);
+  const auto rest = std::max<Time>(0, lane.agent.rest_until() - world_.queue.now());
+  exactly(rest, [this, number] {
+    const auto& done = lanes_[number]->agent;
+    post(LaneDone{done.number(), done.failed()}, world_.plan.server_delay_max);
+  });
 }
 
 }  // namespace stampede::sim

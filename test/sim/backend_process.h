@@ -1,9 +1,8 @@
 #pragma once
 
-// One life of a backend process: the real recovery, BackendCore, LogPlan, LogWriter, SegmentMaker,
-// LaneBatchBuilder, LaneWriter and database claim, with a shell of its own in the place of the CAF
-// actors: each thread of the real process (core, log, spare maker, lanes, claim, port) is a chain
-// of events here.
+// One life of a backend process: the shipped agents (start, log, lanes, claim, snapshots) and
+// BackendCore, with a shell of its own in the place of the CAF mail boxes: each thread of the real
+// process (core, log, spare maker, lanes, claim, snapshots, port) is a chain of events here.
 
 #include <cstdint>
 #include <deque>
@@ -13,16 +12,14 @@
 #include <variant>
 #include <vector>
 
+#include "actors/backend/agents/claim_agent.h"
+#include "actors/backend/agents/lane_agent.h"
+#include "actors/backend/agents/log_agent.h"
+#include "actors/backend/agents/snapshot_agent.h"
+#include "actors/backend/agents/start_agent.h"
 #include "actors/backend/core/backend_core.h"
-#include "actors/backend/core/lane_batch.h"
-#include "actors/backend/core/log_plan.h"
-#include "actors/backend/recovery/database_check.h"
-#include "actors/backend/recovery/recovery.h"
-#include "actors/backend/recovery/retention.h"
-#include "actors/backend/recovery/snapshot_builder.h"
 #include "actors/protocol/envelope.h"
-#include "storage/log/log_writer.h"
-#include "storage/mysql/command_sql.h"
+#include "actors/protocol/node_messages.h"
 #include "test/sim/event_queue.h"
 
 namespace stampede::sim {
@@ -32,19 +29,17 @@ class World;
 // A lane's thread. It may outlive its process as a zombie: stopped when the others were killed, it
 // goes on writing to the database later.
 struct LaneThread {
-  LaneThread(int lane, std::uint64_t owner_epoch, const storage::DbOptions& options)
-      : number(lane), epoch(owner_epoch), writer(options, lane, owner_epoch) {}
+  LaneThread(int lane, std::uint64_t owner_epoch, const storage::DbOptions& options,
+             std::uint64_t rows_max)
+      : number(lane), epoch(owner_epoch), agent(options, lane, owner_epoch, rows_max) {}
   int number;
   std::uint64_t epoch;
-  storage::LaneWriter writer;
-  actors::LaneBatchBuilder builder;
-  actors::LaneWork work;
-  storage::LaneBatch batch;
-  bool busy = false;
-  Time backoff = 0;
+  actors::LaneAgent agent;
 };
 
-class BackendProcess {
+class BackendProcess : private actors::LogOutlet,
+                       private actors::StartOutlet,
+                       private actors::SnapshotOutlet {
  public:
   BackendProcess(World& world, std::uint64_t instance);
 
@@ -88,11 +83,16 @@ class BackendProcess {
   using Mail = std::variant<Work, ControlPtr, Durable, LaneDone, Claimed>;
 
   // start
-  storage::Status open_log(std::vector<storage::ItemRow>& imported);
-  storage::Status first_start(std::vector<storage::ItemRow>& imported);
-  storage::Status compare_with_database(std::vector<storage::ItemRow>& imported);
-  storage::Status take_over();
-  storage::Status import(const std::vector<storage::ItemRow>& imported);
+  [[nodiscard]] actors::StartSettings start_settings() const;
+  void begin_work(actors::StartAgent& agent);
+  std::int64_t wall_ns() override;
+  actors::LogUuid fresh_uuid() override;
+  storage::Result<actors::ReplayGuard*> locked() override;
+  storage::Result<storage::Database> database_answer() override;
+  void waits(std::string_view for_what, const storage::Error& why) override;
+  void recovered(const actors::RecoveredLog& log, const actors::ClaimStart& claim) override;
+  void importing(const std::vector<storage::ItemRow>& items, std::uint64_t epoch) override;
+  void imported(std::size_t items) override;
 
   // core
   void post(Mail mail, Time delay_max);
@@ -107,28 +107,27 @@ class BackendProcess {
 
   // log
   void wake_log();
-  void write_frame();
-  void write_seal();
-  void append(const storage::BatchHead& head);
+  void write_batch();
   void sync();
-  void want_spare();
-  void make_spare();
-  [[nodiscard]] bool log_idle() const;
   void io_error(const storage::Error& error);
-
-  void take_spare(storage::Result<storage::SpareSegment>& made);
-  void tell_room();
+  void durable(std::uint64_t appends) override;
+  void make_spare(storage::SegmentMaker maker) override;
+  void full(bool full) override { log_full_ = full; }
+  void no_spare(const storage::Error& why) override;
 
   // snapshots and retention
   void plan_snapshot();
-  void keep_snapshots();
-  bool make_snapshot();
-  void remove_segments();
+  [[nodiscard]] bool stopping() override { return false; }
+  std::unique_ptr<actors::StoredRows> rows() override;
+  void made(const actors::SnapshotMade& snapshot) override;
+  void retained(const actors::RetentionReport& report) override;
+  void not_made(std::string_view doing, const storage::Error& error, Time pause) override;
+  void not_retained(const storage::Error&, Time) override {}
 
   // lanes
   void give_work(actors::LaneWork work);
   void apply(std::size_t lane);
-  void claim(Time backoff);
+  void claim();
 
   template <class F>
   void later(Time delay_max, F&& action);  // dropped when this process has ended by then
@@ -138,10 +137,9 @@ class BackendProcess {
   World& world_;
   std::uint64_t instance_;
   std::unique_ptr<storage::LogLock> lock_;
-  std::optional<actors::RecoveredLog> log_;
   std::unique_ptr<actors::BackendCore> core_;
-  std::unique_ptr<storage::LogWriter> writer_;
-  actors::ClaimStart claim_;
+  std::shared_ptr<storage::LogWriter> writer_;
+  storage::DbOptions database_;
   bool serving_ = false;
   bool claimed_ = false;
 
@@ -151,17 +149,13 @@ class BackendProcess {
   std::uint64_t broker_ = 0;
   std::uint64_t answered_ = 0;
 
-  actors::LogPlan plan_;
-  std::vector<std::string_view> parts_;
-  std::string seal_;
+  std::optional<actors::LogAgent> log_;
   bool log_busy_ = false;
-  bool sealing_ = false;
-  std::size_t in_frame_ = 0;
-  Time last_append_ = 0;
-  bool making_spare_ = false;
-  Time next_spare_ = 0;  // 0: the last one could be made
+  Time log_wake_ = actors::LogAgent::kNever;  // when it is looked at again for time alone
   bool log_full_ = false;
 
+  std::optional<actors::SnapshotAgent> snapshots_;
+  std::optional<actors::ClaimAgent> claim_;
   std::vector<std::unique_ptr<LaneThread>> lanes_;
   actors::BodyReader reader_;
   actors::Result result_;

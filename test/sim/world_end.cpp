@@ -102,15 +102,16 @@ void World::replay_everything_again() {
   actors::Effects effects;
   core.start_lanes(effects);
   while (!effects.work.empty()) {
-    const auto work = std::move(effects.work.back());
+    auto work = std::move(effects.work.back());
     effects.work.pop_back();
-    LaneThread lane(static_cast<int>(work.lane) + storage::kFirstLane, backend_->core().epoch(),
-                    server.options());
-    lane.builder.fill(work, lane.batch);
-    const auto outcome = lane.writer.apply(lane.batch);
-    if (!outcome) throw Violation{"S5", outcome.error().message};
-    if (!outcome->failures.empty()) throw Violation{"S5", outcome->failures.front().message};
-    core.on_lane_done(work.lane, {}, effects);
+    const auto number = work.lane;
+    actors::LaneAgent lane(server.options(), static_cast<int>(number) + storage::kFirstLane,
+                           backend_->core().epoch(), plan.rows_max);
+    lane.take(std::move(work), 0);
+    const auto attempt = lane.attempt();
+    if (attempt.kind != actors::Attempt::Kind::done) throw Violation{"S5", attempt.error.message};
+    if (!lane.failed().empty()) throw Violation{"S5", lane.reasons().front()};
+    core.on_lane_done(number, {}, effects);
   }
   std::swap(core.book(), backend_->core().book());
   require(core.projection().idle(), "S5", "a full replay does not end");

@@ -90,7 +90,7 @@ void World::end_backend(End how, const char* why) {
   ++(how == End::kill ? result_.kills : result_.power_cuts);
   if (backend_ && how == End::kill && fault_.chance(plan.zombie)) {
     for (auto& lane : backend_->take_lanes())
-      if (lane->busy) run_zombie(std::shared_ptr<LaneThread>(std::move(lane)), 4);
+      if (lane->agent.busy()) run_zombie(std::shared_ptr<LaneThread>(std::move(lane)), 4);
   }
   backend_.reset();
   disk.release_locks();
@@ -121,9 +121,10 @@ void World::run_zombie(std::shared_ptr<LaneThread> zombie, int times) {
   queue.in(fault_.between(kMs, 400 * kMs), [this, zombie, times] {
     try {
       const WritesAs as(server, {zombie->epoch, zombie->number});
-      const auto outcome = zombie->writer.apply(zombie->batch);
-      trace.note("zombie", {zombie->epoch, outcome ? 1U : 0U});
-      if (!outcome && outcome.error().code == storage::Errc::fenced) return;
+      const auto attempt = zombie->agent.attempt();
+      const bool done = attempt.kind == actors::Attempt::Kind::done;
+      trace.note("zombie", {zombie->epoch, done ? 1U : 0U});
+      if (attempt.kind != actors::Attempt::Kind::again) return;
     } catch (const ProcessEnd&) {
       return;
     }

@@ -1,0 +1,75 @@
+#include "actors/backend/agents/lane_agent.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "actors/backend/recovery/database_check.h"
+#include "config/faults/failpoint.h"
+#include "config/process/invariant.h"
+
+namespace stampede::actors {
+
+Micros Backoff::next() {
+  return std::exchange(wait_, std::min(wait_ * 2, kMax));
+}
+
+Attempt Attempts::failed(const storage::Error& error) {
+  Attempt attempt{.kind = Attempt::Kind::again, .error = error};
+  attempt.exit_code = exit_code_of(error.code);
+  if (attempt.exit_code != 0) {
+    attempt.kind = Attempt::Kind::final;
+    return attempt;
+  }
+  attempt.news = error.message != last_error_;
+  last_error_ = error.message;
+  attempt.wait = backoff_.next();
+  return attempt;
+}
+
+void Attempts::succeeded() {
+  backoff_.reset();
+  last_error_.clear();
+}
+
+LaneAgent::LaneAgent(const storage::DbOptions& database, int lane, std::uint64_t epoch,
+                     std::uint64_t rows_max)
+    : writer_(database, lane, epoch), few_rows_(std::min<std::uint64_t>(kFewRows, rows_max / 2)) {}
+
+void LaneAgent::take(LaneWork work, Micros now) {
+  STAMPEDE_ASSERT(!busy_, "one work at a time");
+  work_ = std::move(work);
+  builder_.fill(work_, batch_);
+  failed_.clear();
+  reasons_.clear();
+  rest_until_ = now;
+  if (work_.insert_count + work_.items.size() < few_rows_) rest_until_ += kFewRowsEvery;
+  busy_ = true;
+}
+
+Attempt LaneAgent::attempt() {
+  STAMPEDE_ASSERT(busy_, "there is work to attempt");
+  const auto outcome = writer_.apply(batch_);
+  if (!outcome) {
+    auto attempt = attempts_.failed(outcome.error());
+    down_ = attempt.kind == Attempt::Kind::again;
+    return attempt;
+  }
+  config::failpoint("lane_done");
+  attempts_.succeeded();
+  down_ = false;
+  busy_ = false;
+  take_failures(*outcome);
+  return {};
+}
+
+void LaneAgent::take_failures(const storage::LaneOutcome& outcome) {
+  for (const auto& failure : outcome.failures) {
+    failed_.push_back(failed_command(batch_, failure));
+    reasons_.push_back("command " + storage::to_text(failed_.back().lsn) +
+                       " failed: " + failure.message);
+  }
+  std::sort(failed_.begin(), failed_.end(),
+            [](const auto& a, const auto& b) { return a.lsn < b.lsn; });
+}
+
+}  // namespace stampede::actors

@@ -1,0 +1,178 @@
+#include "actors/backend/agents/start_agent.h"
+
+#include <utility>
+
+#include "config/faults/failpoint.h"
+
+namespace stampede::actors {
+
+using storage::Errc;
+using storage::Error;
+
+namespace {
+
+constexpr std::string_view kFirstWait = "first start waits for the database";
+constexpr std::string_view kWithout = "starting without the database";
+
+}  // namespace
+
+StartAgent::StartAgent(std::shared_ptr<storage::Disk> disk, StartSettings settings,
+                       StartOutlet& outlet)
+    : disk_(std::move(disk)), settings_(std::move(settings)), outlet_(outlet) {
+  claim_.database = settings_.database;
+}
+
+StartAgent::Step StartAgent::step(Micros now) {
+  for (;;) {
+    const auto before = phase_;
+    auto step = [&] {
+      switch (phase_) {
+        case Phase::look:
+          return look();
+        case Phase::lock:
+          return lock(now);
+        case Phase::read:
+          return read();
+        case Phase::first_start:
+          return first_start();
+        case Phase::compare:
+          return compare();
+        case Phase::take_over:
+          break;
+      }
+      return take_over();
+    }();
+    if (step.kind != Step::Kind::ready || before == phase_) return step;
+  }
+}
+
+StartAgent::Step StartAgent::go_on(Phase next) {
+  phase_ = next;
+  return {};
+}
+
+StartAgent::Step StartAgent::failed(const Error& error) {
+  return {Step::Kind::failed, 0, error};
+}
+
+StartAgent::Step StartAgent::wait_for_database(std::string_view what, const Error& error) {
+  if (error.code != Errc::unavailable) return failed(error);
+  outlet_.waits(what, error);
+  return {Step::Kind::again, kDatabaseRetry, error};
+}
+
+// Nothing is created, not even the lock, in a log directory without segments before the database
+// was read once: a database that names a log means that this log was wiped.
+StartAgent::Step StartAgent::look() {
+  const auto history = has_history(*disk_, settings_.dir);
+  if (!history) return failed(history.error());
+  if (!*history) {
+    auto database = storage::Database::open(settings_.database);
+    if (!database) return wait_for_database(kFirstWait, database.error());
+    if (const auto fits = refuse_wiped_log(*database, settings_.dir); !fits)
+      return failed(fits.error());
+  }
+  return go_on(Phase::lock);
+}
+
+StartAgent::Step StartAgent::lock(Micros now) {
+  if (lock_until_ == 0) lock_until_ = now + kLockRetryFor;
+  auto lock = storage::LogLock::take(*disk_, settings_.dir);
+  if (!lock) {
+    if (lock.error().code != Errc::locked || now >= lock_until_) return failed(lock.error());
+    return {Step::Kind::again, kLockRetryEvery, lock.error()};
+  }
+  lock_ = std::make_unique<storage::LogLock>(std::move(*lock));
+  config::failpoint("log_locked");
+  return go_on(Phase::read);
+}
+
+StartAgent::Step StartAgent::read() {
+  const auto guard = outlet_.locked();
+  if (!guard) return failed(guard.error());
+  auto log = recover_log(
+      *disk_, settings_.dir, settings_.limits,
+      [this](const storage::BatchInfo& batch) {
+        outlet_.on_batch(batch);
+        config::failpoint("in_replay");
+      },
+      [this] { outlet_.progress(); }, *guard);
+  if (!log) return failed(log.error());
+  log_ = std::move(*log);
+  claim_.last_lsn = log_.end.last_lsn;
+  claim_.max_executed = log_.max_executed;
+  if (log_.end.tail == storage::LogTail::empty) return go_on(Phase::first_start);
+  claim_.log_uuid = log_.end.uuid;
+  return go_on(Phase::compare);
+}
+
+// Asked again now that the log is locked: another backend may have been first.
+StartAgent::Step StartAgent::first_start() {
+  auto database = storage::Database::open(settings_.database);
+  if (!database) return wait_for_database(kFirstWait, database.error());
+  if (const auto fits = refuse_wiped_log(*database, settings_.dir); !fits)
+    return failed(fits.error());
+  auto items = database->items();
+  if (!items) return failed(items.error());
+  imported_ = std::move(*items);
+  claim_.log_uuid = outlet_.fresh_uuid();
+  log_.core = std::make_unique<BackendCore>(claim_.log_uuid, settings_.limits);
+  return go_on(Phase::take_over);
+}
+
+// A log that has served starts without the database; when it answers it must fit. Before that the
+// database is waited for, as in a first start: its items may not have been taken over yet.
+StartAgent::Step StartAgent::compare() {
+  auto database = std::exchange(asked_, true) ? storage::Database::open(settings_.database)
+                                              : outlet_.database_answer();
+  auto missing = fit_database(database, claim_, *log_.core);
+  if (missing) {
+    imported_ = std::move(*missing);
+    return go_on(Phase::take_over);
+  }
+  const auto& error = missing.error();
+  if (exit_code_of(error.code) != 0) return failed(error);
+  outlet_.waits(log_.served ? kWithout : kFirstWait, error);
+  if (log_.served) return go_on(Phase::take_over);
+  return {Step::Kind::again, kDatabaseRetry, error};
+}
+
+StartAgent::Step StartAgent::take_over() {
+  config::failpoint("replayed");
+  if (const auto opened = open_writer(); !opened) return failed(opened.error());
+  outlet_.recovered(log_, claim_);
+  const auto epoch =
+      take_over_epoch(*writer_, *log_.core, log_.end, outlet_.wall_ns(), settings_.pid);
+  if (!epoch) return failed(epoch.error());
+  claim_.epoch = *epoch;
+  config::failpoint("epoch_minted");
+  hand_over_owed(*log_.core, log_.fold, settings_.rows_max);
+  if (const auto taken = import(); !taken) return failed(taken.error());
+  return {};
+}
+
+storage::Status StartAgent::open_writer() {
+  storage::LogOptions options;
+  options.segment_bytes = settings_.segment_bytes;
+  options.created_ns = outlet_.wall_ns();
+  const auto& end = log_.end;
+  auto writer = end.tail == storage::LogTail::empty
+                    ? storage::LogWriter::create(*disk_, settings_.dir, claim_.log_uuid, options)
+                    : storage::LogWriter::resume(*disk_, settings_.dir, end, options);
+  if (!writer) return writer.error();
+  writer_ = std::make_shared<storage::LogWriter>(std::move(*writer));
+  return storage::Done{};
+}
+
+storage::Status StartAgent::import() {
+  if (imported_.empty()) return storage::Done{};
+  outlet_.importing(imported_, claim_.epoch);
+  // A million items take longer than a node may stand still.
+  auto taken = import_items(*writer_, *log_.core, imported_,
+                            {claim_.epoch, 0, 0, outlet_.wall_ns(), settings_.pid},
+                            [this] { outlet_.progress(); });
+  if (taken) outlet_.imported(imported_.size());
+  return taken;
+}
+
+}  // namespace stampede::actors
