@@ -51,9 +51,9 @@ void BackendProcess::later(Time delay_max, F&& action) {
   exactly(world_.schedule.between(0, delay_max), std::forward<F>(action));
 }
 
-// --- start: StartAgent; where the real start waits, this process ends and a new one begins
-// ----------
+// --- start: StartAgent ---------------------------------------------------------------------------
 
+// Where the real start waits, this process ends and a new one begins.
 std::optional<Error> BackendProcess::start() {
   const std::shared_ptr<storage::Disk> disk(std::shared_ptr<void>(), &world_.disk);  // lent
   actors::StartAgent agent(disk, start_settings(), *this);
@@ -318,8 +318,7 @@ void BackendProcess::no_spare(const Error& why) {
   world_.trace.say("no spare", why.message);
 }
 
-// --- snapshots and retention: SnapshotAgent
-// --------------------------------------------------------
+// --- snapshots and retention: SnapshotAgent -----------------------------------------------------
 
 // Now and then an operator asks for a snapshot though none is due.
 void BackendProcess::plan_snapshot() {
