@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Prints a command log as JSON lines, one per command, rejection and outcome record.
 
-Reads the files as storage/log/log_format.md and storage/commands/command.h describe them, with
+Reads the files as storage/log_format.md and storage/commands/command.h describe them, with
 nothing but struct and msgpack: any language can do the same. Changes nothing and may run beside a
 backend.
 It does not tell a torn end from damage; `stampede log verify` does.

@@ -1,7 +1,7 @@
 #pragma once
 
 // Commands, and the msgpack payloads of the log's records. Documented for other languages in
-// storage/log/log_format.md. Every payload is one msgpack array:
+// storage/log_format.md. Every payload is one msgpack array:
 //
 //   EMIT    [command, …]                the command set of one decision; ids are <lsn>.<position>
 //     OrderInsert       [1, request_id, item, user, qty, unit_price_cents, decided_at_us]

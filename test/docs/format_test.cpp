@@ -19,8 +19,8 @@ namespace {
 
 using namespace storage;
 
-const std::string kLog = "storage/log/log_format.md";
-const std::string kSnapshot = "storage/snapshot/snapshot_format.md";
+const std::string kLog = "storage/log_format.md";
+const std::string kSnapshot = "storage/snapshot_format.md";
 
 struct Field {
   std::size_t at, bytes;

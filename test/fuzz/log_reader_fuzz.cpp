@@ -62,7 +62,7 @@ void repair_header(std::string& file) {
   put(file, kHeaderCrcAt, crc32c(std::string_view(file).substr(0, kHeaderCrcAt)));
 }
 
-// Offsets in a batch: storage/log/log_format.md.
+// Offsets in a batch: storage/log_format.md.
 void repair_batches(std::string& file, std::uint32_t& last_crc) {
   std::size_t at = kSegmentHeaderBytes;
   while (at + kBatchHeaderBytes <= file.size() && get(file, at) == kBatchMagic) {

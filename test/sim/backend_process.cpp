@@ -161,11 +161,7 @@ void BackendProcess::round() {
 
 void BackendProcess::take(Mail& mail) {
   if (auto* work = std::get_if<Work>(&mail)) {
-    const bool full = core_->projection().owed() >= world_.plan.backlog_max;
-    const auto confirmed = core_->counters().confirmed;
-    core_->on_work(work->envelope, work->body, world_.wall_us(), effects_);
-    require(!full || core_->counters().confirmed == confirmed, "L1",
-            "an order was confirmed though the backlog is full");
+    take_work(*work);
   } else if (const auto* control = std::get_if<ControlPtr>(&mail)) {
     auto& request = (*control)->request;
     request.id = (*control)->id;
@@ -178,6 +174,17 @@ void BackendProcess::take(Mail& mail) {
   } else {
     core_->start_lanes(effects_);
   }
+}
+
+void BackendProcess::take_work(const Work& work) {
+  const bool backlog_full = core_->projection().owed() >= world_.plan.backlog_max;
+  // Told when a batch is durable; until then the core may not know it yet.
+  const bool log_full = !log_busy_ && spare_failed_ && writer_->nearly_full();
+  const auto confirmed = core_->counters().confirmed;
+  core_->on_work(work.envelope, work.body, world_.wall_us(), effects_);
+  const bool more = core_->counters().confirmed != confirmed;
+  require(!backlog_full || !more, "L1", "an order was confirmed though the backlog is full");
+  require(!log_full || !more, "L1", "an order was confirmed though the log's disk is full");
 }
 
 void BackendProcess::carry_out() {
@@ -308,6 +315,7 @@ void BackendProcess::make_spare(storage::SegmentMaker maker) {
   later(5 * kMs, [this, maker = std::move(maker)] {
     const auto made = std::make_shared<storage::Result<storage::SpareSegment>>(maker.make());
     later(kMs, [this, made] {
+      spare_failed_ = !*made;
       log_->on_spare(*made, world_.queue.now());
       wake_log();
     });

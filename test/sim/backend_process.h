@@ -99,6 +99,7 @@ class BackendProcess : private actors::LogOutlet,
   void deliver(Mail mail);
   void round();
   void take(Mail& mail);
+  void take_work(const Work& work);
   void carry_out();
   void check_result(const actors::ResultMessage& message);
   void check_control(const actors::ControlAnswer& answer) const;
@@ -153,6 +154,7 @@ class BackendProcess : private actors::LogOutlet,
   bool log_busy_ = false;
   Time log_wake_ = actors::LogAgent::kNever;  // when it is looked at again for time alone
   bool log_full_ = false;
+  bool spare_failed_ = false;  // the last segment that was to be made could not be
 
   std::optional<actors::SnapshotAgent> snapshots_;
   std::optional<actors::ClaimAgent> claim_;

@@ -4,7 +4,7 @@
 // record cannot keep the whole sale from being served. What is judged here is what the last replays
 // left behind in a trace that outlives the process (replay_trace_file.h has one).
 //
-// Pure; one thread. What passing over means: LogFold::park and storage/log/log_format.md.
+// Pure; one thread. What passing over means: LogFold::park and storage/log_format.md.
 
 #include <cstdint>
 #include <string>

@@ -1,6 +1,6 @@
 #pragma once
 
-// Removes closed segments that nobody needs any more; storage/snapshot/snapshot_format.md says
+// Removes closed segments that nobody needs any more; storage/snapshot_format.md says
 // when. Every doubt keeps a segment, and with it all newer ones. No clock, thread or database of
 // its own.
 
