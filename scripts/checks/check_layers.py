@@ -7,9 +7,9 @@ and headers are followed: what a header brings along counts for everybody who in
 pure and deterministic rooms name no clock, thread, socket or source of randomness, and reach no
 system header that has one. A door, a library or an exception that nobody needs is a breach too,
 and so is a circle.
---self-test plants a CAF include, a socket include, an impure header of our own, a clock and a
-source of randomness in every file of every pure and deterministic room, a door and a library
-without need in every room, and takes every door away; each must be found.
+--self-test plants a CAF include, a socket include, an impure header of our own, a clock, a source
+of randomness and their disguises in every file of every pure and deterministic room, a door and a
+library without need in every room, and takes every door away; each must be found.
 Exit: 0 kept, 1 a breach (each printed as file:line: what).
 """
 
@@ -56,7 +56,11 @@ type_traits typeinfo typeindex unordered_map unordered_set utility valarray vari
 DETERMINISTIC_HEADERS = PURE_HEADERS | {"atomic", "cstdio"}  # snprintf
 
 CALL = r"(?<![\w.>:])(?:std\s*::\s*|::\s*)?"  # not a member, not another namespace's
+NAMED_AS_VALUE = r"(?<!\w)(?:std\s*::|(?<![\w>])::|&)\s*"
 IMPURE = [
+    (r"\b(syscall|_*rd(tsc|rand|seed)\w*|__builtin_(ia32_rd\w+|readcyclecounter)"
+     r"|__TIME__|__DATE__|__TIMESTAMP__)\b", "what no reader of the words can follow"),
+    (rf"{NAMED_AS_VALUE}(time|clock|s?rand|random)\b(?!\s*::)", "a clock or randomness, by name"),
     (r"\b(system|steady|high_resolution|utc|tai|gps|file)_clock\b"
      r"|\b(clock_gettime|clock_getres|gettimeofday|timespec_get|ftime|__rdtscp?|_rdtsc)\b"
      rf"|{CALL}(time|clock|times)\s*\(", "a clock: pass the time in"),
@@ -65,7 +69,8 @@ IMPURE = [
      rf"|{CALL}s?(rand|random)(_r)?\s*\(", "randomness: pass the value in"),
     (r"\bstd\s*::\s*(jthread|thread|async|mutex|condition_variable|future|promise|this_thread)\b"
      r"|\bpthread_\w+|\bthread_local\b", "a thread: whoever owns the thread calls in"),
-    (rf"{CALL}(socket|accept4?|listen|recv(from|msg)?|send(to|msg)|epoll_\w+|poll|select)\s*\("
+    (rf"{CALL}(socket|accept4?|listen|recv(from|msg)?|send(to|msg)|epoll_\w+|p?poll|p?select"
+     r"|getaddrinfo|u?sleep|nanosleep)\s*\("
      r"|\bzmq_\w+\s*\(", "a socket: return the effect as data"),
     (rf"{CALL}(fopen|openat|fsync|fdatasync|pread|pwrite|unlink|getenv|secure_getenv|fork|execve?)"
      r"\s*\(|(?<!\w)(std\s*)?::\s*(open|exit|_exit|abort|system|printf|fprintf)\s*\("
@@ -74,7 +79,7 @@ IMPURE = [
 ]
 SQL = re.compile(r'"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|CREATE|ALTER|DROP)\s+[A-Za-z`*(]')
 SQL_ROOM = "storage/mysql"
-INCLUDE = re.compile(r'\s*#\s*include(?:_next)?\b\s*(.*)')
+INCLUDE = re.compile(r'\s*#\s*(?:include(?:_next)?|import|embed)\b\s*(.*)')
 NAMED = re.compile(r'([<"])([^>"]+)[>"]')
 
 
@@ -89,6 +94,10 @@ def without_comments(text):
     """The same lines with the comments blank."""
     def blank(match):
         return match.group(0) if match[0][0] == '"' else re.sub(r"[^\n]", " ", match[0])
+    text = re.sub(r"\\\n", "", text).replace("%:", "#")  # as the compiler joins and reads it
+    text = re.sub(r'R"([^()\s]*)\(.*?\)\1"', lambda raw: '""' + "\n" * raw[0].count("\n"), text,
+                  flags=re.DOTALL)
+    text = re.sub(r"""(?<!\w)'(?:\\.|[^'\\\n])+'""", "' '", text)
     return re.sub(r'"(?:\\.|[^"\\\n])*"|/\*.*?\*/|//[^\n]*', blank, text, flags=re.DOTALL)
 
 
@@ -219,6 +228,8 @@ def file_breaches(sources, name):
 
 
 def word_breaches(room, name, number, code):
+    if re.search(r'\b(asm|__asm__)\b(?!\s*volatile\s*\(""\))', code):
+        yield number, f"not in a {room.kind} room: assembly"
     code = re.sub(r'"(\\.|[^"\\])*"', '""', code)
     if (name, "mutex") in room.allows:
         code = code.replace("std::mutex", "")
@@ -230,8 +241,12 @@ def word_breaches(room, name, number, code):
 def reached_breaches(sources, room, name):
     """What headers bring along counts as if the file itself included it."""
     allowed = {header for _, header in room.allows}
+    opened = {door for strict in sources.rooms.values() if strict.kind
+              for door in strict.doors}
     for file, line in sources.reached(name).items():
         place = table.room_of(sources.rooms, file)
+        if room.kind and place and not place.kind and file not in opened:
+            yield line, f"{file} is brought along; it lies in no strict room"
         for _, _, header, _ in sources.lines(file):
             if not header or is_ours(header):
                 continue
@@ -253,6 +268,14 @@ WAITING_HEADERS = {"thread", "mutex", "shared_mutex", "condition_variable", "fut
                    "sys/socket.h", "netinet/in.h", "poll.h", "sys/epoll.h", "sys/random.h"}
 
 
+PURE_PLACES = re.compile(r".*/core|actors/(sale|protocol|memory)")
+STRICTNESS = ["", "deterministic", "pure"]
+
+
+def weaker(room, than):
+    return STRICTNESS.index(room.kind) < STRICTNESS.index(than.kind)
+
+
 def table_breaches(sources):
     """Doors, libraries and exceptions without need, unknown places, impure libraries, circles."""
     used = {path: set() for path in sources.rooms}
@@ -261,7 +284,11 @@ def table_breaches(sources):
         if room:
             used[room.path] |= needs(name)
     for room in sources.rooms.values():
+        if PURE_PLACES.fullmatch(room.path) and room.kind != "pure":
+            yield f"{room.path}: a folder of this name is pure"
         for door in room.doors:
+            if door in sources.rooms and weaker(sources.rooms[door], room):
+                yield f"{room.path}: its door {door} is not {room.kind}; name its headers"
             if table.place_of(door) not in sources.rooms:
                 yield f"{room.path}: its door {door} leads nowhere"
             elif door not in used[room.path]:
@@ -276,6 +303,11 @@ def table_breaches(sources):
         for exception in room.allows:
             if exception not in used[room.path]:
                 yield f"{room.path}: nobody needs the exception {exception[0]} <{exception[1]}>"
+        listed = read(f"{room.path}/CMakeLists.txt")
+        for name in sources.files():
+            if (name.endswith(".cpp") and table.room_of(sources.rooms, name) is room
+                    and not re.search(rf"(?<!\w){re.escape(Path(name).name)}\b", listed)):
+                yield f"{name} is compiled by nobody"
         if not any(table.room_of(sources.rooms, name) is room for name in sources.files()):
             yield f"{room.path}: there is no such room"
     yield from circles({room.path: [table.place_of(door) for door in room.doors]
@@ -340,6 +372,11 @@ def breaches(sources):
 # --- self-test -----------------------------------------------------------------------------------
 
 PLANTS = {
+    "an include in another spelling": ["%:include <random>", "#import <caf/all.hpp>"],
+    "code behind a literal": ["char q = '\"'; using C = std::chrono::steady_clock; char r = '\"';",
+                              'auto q = R"(")"; using C = std::chrono::steady_clock;'],
+    "what leaves no symbol": ["const auto t = __builtin_ia32_rdtsc();", 'asm("rdtsc");',
+                              "const char* made = __TIME__;", "auto clock_of = &::time;"],
     "CAF": ["#include <caf/all.hpp>", "#include <caf/actor.hpp>"],
     "a socket": ["#include <zmq.hpp>", "#include <sys/socket.h>", "#include <poll.h>",
                  "const int fd = ::socket(AF_INET, SOCK_STREAM, 0);"],

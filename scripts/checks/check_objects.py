@@ -18,7 +18,9 @@ import rooms as table
 
 ALLOWED = re.compile(r"""
     _Z(n|d)[wal]                          # operator new and delete
-  | _ZSt | _ZNK?St(?!6chrono|6thread|13random_device|10filesystem|\d+basic_[io]?f)  # namespace std
+  | _ZSt(?!4c(out|err|in)|4clog|ls|rs)    # namespace std
+  | _ZNK?St(?!6chrono|6thread|13random_device|10filesystem|\d+basic_[io]?f|18condition_variable
+            |8ios_base4Init)
   | _ZT[VIS]                              # type information
   | __cxa_(?!atexit|thread_atexit) | __gxx_personality | _Unwind | _GLOBAL_OFFSET_TABLE_
   | __(stack_chk_fail|libc_single_threaded|dso_handle)$

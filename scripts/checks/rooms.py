@@ -25,7 +25,7 @@ def parse(text):
         if not words:
             continue
         word, *rest = words
-        if word == "room" and rest and rest[-1] in KINDS[1:] and len(rest) == 2:
+        if word == "room" and len(rest) == 2 and rest[1] in KINDS[1:] and rest[0] not in rooms:
             room = rooms[rest[0]] = Room(rest[0], rest[1])
         elif word == "room" and len(rest) == 1 and rest[0] not in rooms:
             room = rooms[rest[0]] = Room(rest[0])
