@@ -108,8 +108,8 @@ class Starter : private StartOutlet {
   void progress() override { status_.progress.fetch_add(1, std::memory_order_relaxed); }
 
   storage::Result<storage::Database> database_answer() override {
-    const auto waited = std::chrono::microseconds(monotonic_us() - began_us_);
-    return opening_->wait_until(std::chrono::steady_clock::now() - waited + kDatabaseAnswers);
+    const std::chrono::steady_clock::time_point began{std::chrono::microseconds(began_us_)};
+    return opening_->wait_until(began + kDatabaseAnswers);
   }
 
   void waits(std::string_view for_what, const Error& why) override {

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "actors/backend/agents/lane_agent.h"
+#include "actors/backend/agents/attempts.h"
 #include "actors/backend/recovery/database_check.h"
 
 namespace stampede::actors {
