@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 
 #include "actors/node/node.h"
 #include "actors/node/node_log.h"
@@ -59,76 +60,69 @@ bool ControlLink::on_message(transport::PortControl&, transport::SocketId id,
 void ControlLink::take_wanted(std::uint64_t supervisor, const json& map) try {
   const auto instance = map.value("instance", std::uint64_t{0});
   if (instance != 0 && instance != node_.instance()) return;
-  if (supervisor != supervisor_instance_) {
-    supervisor_instance_ = supervisor;
-    answers_.clear();
-    unsent_.clear();
-  }
+  inbox_.on_supervisor(supervisor);
   const auto wanted = static_cast<Phase>(map.value("phase", std::uint16_t{0}));
   const bool known = wanted == Phase::serving || wanted == Phase::draining;
   if (known && wanted != last_wanted_) {
     last_wanted_ = wanted;
     if (handlers_.wanted) handlers_.wanted(wanted);
   }
-  if (!map.contains("commands")) return;
-  for (const json& entry : map.at("commands")) {
-    take_command(entry.at("number").get<std::uint64_t>(), entry.at("command"));
-  }
+  if (map.contains("commands")) take_commands(map.at("commands"));
 } catch (const json::exception& error) {
   log_warning(std::string("a malformed control message was ignored: ") + error.what());
 }
 
-void ControlLink::take_command(std::uint64_t number, const json& command) {
-  const auto known = answers_.find(number);
-  if (known != answers_.end()) {
-    if (!known->second.is_null()) answer_again(number);
-    return;
+void ControlLink::take_commands(const json& list) {
+  std::set<std::uint64_t> open;
+  for (const json& entry : list) {
+    const auto number = entry.at("number").get<std::uint64_t>();
+    open.insert(number);
+    if (const auto ticket = inbox_.on_command(number)) take_command(*ticket, entry.at("command"));
   }
-  while (answers_.size() >= kAnswersKept) answers_.erase(answers_.begin());
-  answers_[number] = nullptr;
-  const auto what = command.value("do", std::string{});
-  if (what == "kill_actor") {
-    take_kill(number, command.value("actor", std::string{}));
-  } else if (what == "failpoints") {
-    take_failpoints(number, command);
-  } else if (handlers_.command) {
-    handlers_.command(number, command);
-  } else {
-    reply(
-        number,
-        {{"error", "unknown_op"}, {"message", node_.id() + " takes no such command"}, {"exit", 2}});
-  }
+  inbox_.keep_only(open);
+  if (!inbox_.replies().empty()) wake_now();
 }
 
-void ControlLink::take_kill(std::uint64_t number, const std::string& actor) {
+void ControlLink::take_command(std::uint64_t ticket, const json& command) try {
+  const auto what = command.value("do", std::string{});
+  if (what == "kill_actor") {
+    take_kill(ticket, command.value("actor", std::string{}));
+  } else if (what == "failpoints") {
+    take_failpoints(ticket, command);
+  } else if (handlers_.command) {
+    handlers_.command(ticket, command);
+  } else {
+    reply(
+        ticket,
+        {{"error", "unknown_op"}, {"message", node_.id() + " takes no such command"}, {"exit", 2}});
+  }
+} catch (const json::exception& error) {
+  reply(ticket, {{"error", "bad_request"}, {"message", error.what()}, {"exit", 2}});
+}
+
+void ControlLink::take_kill(std::uint64_t ticket, const std::string& actor) {
   const auto names = node_.actor_names();
   if (std::find(names.begin(), names.end(), actor) == names.end()) {
-    reply(number, {{"error", "unknown actor"}, {"actors", names}, {"exit", 2}});
+    reply(ticket, {{"error", "unknown actor"}, {"actors", names}, {"exit", 2}});
     return;
   }
-  reply(number, {{"ok", true}});
+  reply(ticket, {{"ok", true}});
   kill_after_beat_ = actor;  // the answer first: a dead node cannot give it
 }
 
 // Armed before the answer is on its way: who hears it may count on it.
-void ControlLink::take_failpoints(std::uint64_t number, const json& command) {
+void ControlLink::take_failpoints(std::uint64_t ticket, const json& command) {
   if (command.value("disarm", false)) config::disarm_failpoints();
   const auto wrong = config::arm_failpoints(command.value("arm", std::string{}));
   if (wrong.empty()) {
     wake_after_beat_ = true;
-    return reply(number, {{"ok", true}});
+    return reply(ticket, {{"ok", true}});
   }
-  reply(number, {{"error", "bad_request"}, {"message", wrong}, {"exit", 2}});
+  reply(ticket, {{"error", "bad_request"}, {"message", wrong}, {"exit", 2}});
 }
 
-void ControlLink::reply(std::uint64_t number, json answer) {
-  answers_[number] = std::move(answer);
-  answer_again(number);
-}
-
-void ControlLink::answer_again(std::uint64_t number) {
-  if (std::find(unsent_.begin(), unsent_.end(), number) == unsent_.end()) unsent_.push_back(number);
-  wake_now();
+void ControlLink::reply(std::uint64_t ticket, json answer) {
+  if (inbox_.on_answer(ticket, std::move(answer))) wake_now();
 }
 
 void ControlLink::set_phase(Phase phase) {
@@ -161,14 +155,7 @@ void ControlLink::beat(transport::PortControl& port) {
   report["messages_dropped"] = node_.context().messages_dropped();  // without their end
   report["peers_refused"] = node_.context().peers_refused();        // keys that CURVE does not know
   if (handlers_.report) handlers_.report(report);
-  json replies = json::array();
-  for (const auto number : unsent_) {
-    const auto answer = answers_.find(number);
-    if (answer != answers_.end()) {
-      replies.push_back({{"number", number}, {"reply", answer->second}});
-    }
-  }
-  report["replies"] = std::move(replies);
+  report["replies"] = inbox_.replies();
 
   transport::Envelope envelope;
   envelope.kind = transport::EnvelopeKind::report;
@@ -178,9 +165,9 @@ void ControlLink::beat(transport::PortControl& port) {
   parts.push_back(Frame::adopt(transport::encode(envelope)));
   parts.push_back(Frame::adopt(pack_control(report)));
   if (port.send(reports_, parts)) {
-    unsent_.clear();
+    inbox_.on_replies_sent();  // lost ones are asked for again
   } else {
-    ++beats_lost_;  // nobody listens; answers stay until they are asked for again
+    ++beats_lost_;  // nobody listens
   }
   if (!kill_after_beat_.empty()) node_.kill_actor(std::exchange(kill_after_beat_, {}));
   if (std::exchange(wake_after_beat_, false)) node_.wake_armed_actors();

@@ -5,25 +5,25 @@
 // only.
 //
 // Control is level-triggered: the supervisor repeats the wanted state and every open command until
-// the node reports them, so a lost message costs one heartbeat. A command that was answered is
-// answered again from memory when it is repeated (the newest kAnswersKept are kept).
+// the node reports them, so a lost message costs one heartbeat. Which commands are new, and whose
+// answers are still to be told: actors/node/core/command_inbox.
 // Without a supervisor nothing is heard and the node serves.
 //
 // Wire: an envelope frame (kind report or wanted; `sender` the node's instance) and one msgpack
 // map.
 //   report  {node, role, pid, instance, phase, ts, actors:[name], messages_dropped, peers_refused,
-//            …what `report` adds…, replies:[{number, reply}]}
+//            …what `report` adds…, replies:[{supervisor, number, reply}]}; `supervisor` is the
+//           instance of the one that asked
 //   wanted  topic frame "<node id>/" first, then {instance, phase, commands:[{number, command}]};
 //           its envelope's `sender` is the supervisor's instance; instance 0 in the map addresses
 //           whoever runs under that node id
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <vector>
 
+#include "actors/node/core/command_inbox.h"
 #include "actors/sale/codes.h"
 #include "transport/port/port.h"
 
@@ -39,10 +39,12 @@ struct ControlHandlers {
   std::function<void(nlohmann::json& report)> report;
   // The supervisor wants this phase (serving or draining). Called when it changes.
   std::function<void(Phase wanted)> wanted;
-  // A command, seen for the first time. Answer now or later through reply(number, …).
+  // A command, seen for the first time. Answer now or later through reply(ticket, …); no ticket is
+  // given twice in the life of this node.
   // `command` is a map with member "do"; unknown ones are answered {"error": …} by the handler.
-  // {"do":"kill_actor"} and {"do":"failpoints"} are carried out by the link itself.
-  std::function<void(std::uint64_t number, const nlohmann::json& command)> command;
+  // {"do":"kill_actor"} and {"do":"failpoints"} are carried out by the link itself. May throw
+  // json::exception on a member of another type: answered as bad_request.
+  std::function<void(std::uint64_t ticket, const nlohmann::json& command)> command;
 };
 
 class ControlLink {
@@ -55,22 +57,21 @@ class ControlLink {
   // Sends a heartbeat when one is due and asks the port to wake again for the next. Call it from
   // every PortRole::on_timer.
   void on_timer(transport::PortControl& port);
-  // Remembers the answer of a command and sends it with the next heartbeat, which is due at once.
-  void reply(std::uint64_t number, nlohmann::json answer);
+  // The answer of a command, for the supervisor that gave it: goes out with the next heartbeat,
+  // which is due at once.
+  void reply(std::uint64_t ticket, nlohmann::json answer);
   // Reported at once.
   void set_phase(Phase phase);
   [[nodiscard]] Phase phase() const { return phase_; }
 
  private:
   void take_wanted(std::uint64_t supervisor, const nlohmann::json& map);
-  void take_command(std::uint64_t number, const nlohmann::json& command);
-  void take_kill(std::uint64_t number, const std::string& actor);
-  void take_failpoints(std::uint64_t number, const nlohmann::json& command);
-  void answer_again(std::uint64_t number);
+  void take_commands(const nlohmann::json& list);
+  void take_command(std::uint64_t ticket, const nlohmann::json& command);
+  void take_kill(std::uint64_t ticket, const std::string& actor);
+  void take_failpoints(std::uint64_t ticket, const nlohmann::json& command);
   void wake_now();
   void beat(transport::PortControl& port);
-
-  static constexpr std::size_t kAnswersKept = 256;
 
   NodeRuntime& node_;
   ControlHandlers handlers_;
@@ -81,9 +82,7 @@ class ControlLink {
   Phase phase_ = Phase::starting;
   Phase last_wanted_;
   bool beat_now_ = true;
-  std::uint64_t supervisor_instance_ = 0;            // a new supervisor counts its commands anew
-  std::map<std::uint64_t, nlohmann::json> answers_;  // null while the command is being carried out
-  std::vector<std::uint64_t> unsent_;                // answers for the next heartbeat
+  CommandInbox inbox_;
   std::string kill_after_beat_;
   bool wake_after_beat_ = false;
   std::uint64_t beats_ = 0;

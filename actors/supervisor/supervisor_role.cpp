@@ -213,6 +213,8 @@ void SupervisorRole::take_report(json report) {
     return;
   }
   for (const json& entry : replies) {
+    // An answer to an earlier supervisor's command, which had the same number.
+    if (entry.value("supervisor", std::uint64_t{0}) != runtime_.instance()) continue;
     desk_.answered(node->id(), entry.at("number").get<std::uint64_t>(), entry.at("reply"));
   }
   send_wanted(*node);

@@ -56,9 +56,15 @@ class LinkedRole : public transport::PortRole {
       const std::lock_guard lock(seen_->mutex);
       seen_->commands.push_back(command);
     }
-    link_.reply(number, {{"done", command.at("what")}});
+    if (command.value("late", false)) {
+      late_ = number;
+    } else {
+      link_.reply(number, {{"done", command.at("what")}});
+    }
+    if (command.value("then_late", false)) link_.reply(late_, {{"done", "of another"}});
   }
   std::shared_ptr<Seen> seen_;
+  std::uint64_t late_ = 0;  // answered after the next command
   ControlLink link_;
 };
 
@@ -130,7 +136,8 @@ class LinkFixture {
       send(instance, Phase::serving, {{{"number", number}, {"command", command}}}, supervisor);
       while (const auto beat = report()) {
         for (const json& reply : beat->at("replies")) {
-          if (reply.at("number") == number) found = reply.at("reply");
+          if (reply.at("number") == number && reply.at("supervisor") == supervisor)
+            found = reply.at("reply");
         }
       }
       return found.has_value();
@@ -195,6 +202,37 @@ TEST_CASE("a new supervisor counts its commands anew") {
   REQUIRE(link.answer_of(1, {{"do", "x"}, {"what", 1}}, 0, 9) == json{{"done", 1}});
   REQUIRE(link.answer_of(1, {{"do", "x"}, {"what", 2}}, 0, 10) == json{{"done", 2}});
   CHECK(link.commands_seen() == 2);
+}
+
+TEST_CASE("an answer that comes after its supervisor's end closes no command of the next one") {
+  LinkFixture link;
+  REQUIRE(eventually([&] {
+    link.send(0, Phase::serving,
+              {{{"number", 1}, {"command", {{"do", "x"}, {"what", 1}, {"late", true}}}}}, 9);
+    return link.commands_seen() == 1;
+  }));
+  const json next = {{"do", "x"}, {"what", 2}, {"then_late", true}};
+  CHECK(link.answer_of(1, next, 0, 10) == json{{"done", 2}});
+}
+
+TEST_CASE("a command with a member of another type is refused, those beside it are carried out") {
+  LinkFixture link;
+  std::optional<json> odd;
+  std::optional<json> good;
+  REQUIRE(eventually([&] {
+    link.send(0, Phase::serving,
+              {{{"number", 1}, {"command", {{"do", 5}}}},
+               {{"number", 2}, {"command", {{"do", "x"}, {"what", 2}}}}},
+              9);
+    while (const auto beat = link.report()) {
+      for (const json& reply : beat->at("replies")) {
+        (reply.at("number") == 1 ? odd : good) = reply.at("reply");
+      }
+    }
+    return odd && good;
+  }));
+  CHECK(odd->at("error") == "bad_request");
+  CHECK(*good == json{{"done", 2}});
 }
 
 TEST_CASE("what is addressed to another process is ignored") {

@@ -1,0 +1,56 @@
+#include "actors/node/core/command_inbox.h"
+
+#include <utility>
+
+namespace stampede::actors {
+
+using nlohmann::json;
+
+void CommandInbox::on_supervisor(std::uint64_t supervisor) {
+  if (std::exchange(supervisor_, supervisor) == supervisor) return;
+  commands_.clear();
+  carried_out_.clear();
+}
+
+std::optional<std::uint64_t> CommandInbox::on_command(std::uint64_t number) {
+  const auto known = commands_.find(number);
+  if (known != commands_.end()) {
+    known->second.to_tell = !known->second.answer.is_null();
+    return std::nullopt;
+  }
+  if (commands_.size() >= kKept) return std::nullopt;
+  commands_.emplace(number, Command{++last_ticket_, nullptr});
+  carried_out_.emplace(last_ticket_, number);
+  return last_ticket_;
+}
+
+void CommandInbox::keep_only(const std::set<std::uint64_t>& numbers) {
+  std::erase_if(commands_, [&](const auto& entry) {
+    return !entry.second.answer.is_null() && !numbers.contains(entry.first);
+  });
+}
+
+bool CommandInbox::on_answer(std::uint64_t ticket, json answer) {
+  const auto found = carried_out_.find(ticket);
+  if (found == carried_out_.end()) return false;
+  Command& command = commands_.at(found->second);
+  carried_out_.erase(found);
+  command.answer = std::move(answer);
+  command.to_tell = true;
+  return true;
+}
+
+json CommandInbox::replies() const {
+  json list = json::array();
+  for (const auto& [number, command] : commands_) {
+    if (!command.to_tell) continue;
+    list.push_back({{"supervisor", supervisor_}, {"number", number}, {"reply", command.answer}});
+  }
+  return list;
+}
+
+void CommandInbox::on_replies_sent() {
+  for (auto& [number, command] : commands_) command.to_tell = false;
+}
+
+}  // namespace stampede::actors
