@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The operator's doors: each command is executed and hears its own answer, whatever dies meanwhile."""
+"""The operator's doors: a command is executed and hears its own answer, whatever dies meanwhile."""
 
 import time
 import unittest
