@@ -23,6 +23,7 @@
 #include "config/settings/config.h"
 #include "tools/ask/tool_options.h"
 #include "tools/command_line/command_line.h"
+#include "tools/output/safe_output.h"
 
 namespace {
 
@@ -112,6 +113,7 @@ int run_command(const Command& command, const stampede::config::LoadOptions& loa
     return refuse(command, stampede::config::run_directory(load),
                   stampede::config::describe(*error));
   }
+  if (command.node.empty()) stampede::tools::escape_what_is_printed();
   return command.run({std::get<stampede::config::Config>(std::move(config)), json});
 }
 

@@ -13,6 +13,7 @@
 #include "actors/backend/backend_start.h"
 #include "actors/backend/log_keeper.h"
 #include "actors/backend/snapshot_keeper.h"
+#include "actors/protocol/operator_command.h"
 #include "config/faults/failpoint.h"
 #include "config/process/wall_clock.h"
 
@@ -149,20 +150,15 @@ class Backend : public transport::PortRole {
   }
 
   void take(std::uint64_t number, const nlohmann::json& command) {
-    const auto what = command.value("do", "");
-    if (what == "books") return core().on_books(number, effects_);
-    if (what == "items") return list_items(number, command);
-    if (what != "item_put" && what != "stock_change")
-      return answer(number, {{"error", "unknown command"}, {"exit", 2}});
-    const auto read = read_control(command);
-    if (!read.error.empty()) return answer(number, error_reply(Code::bad_request, {}, read.error));
-    core().on_control(number, read.request, effects_);
-  }
-
-  void list_items(std::uint64_t number, const nlohmann::json& command) {
-    const auto from = command.value("from", std::uint64_t{0});
-    const auto limit = command.value("limit", std::uint64_t{kItemsPageMax});
-    answer(number, items_reply(core().book(), from, limit));
+    const auto read = read_operator_command(command);
+    if (!read.error.empty())
+      return answer(number, error_reply(Code::bad_request, read.field, read.error));
+    if (read.request.kind == RequestKind::items)
+      return answer(number, items_reply(core().book(), read.request));
+    if (read.request.kind != RequestKind::invalid)
+      return core().on_control(number, read.request, effects_);
+    if (command.at("do") == "books") return core().on_books(number, effects_);
+    answer(number, {{"error", "unknown command"}, {"exit", 2}});
   }
 
   void answer(std::uint64_t number, nlohmann::json reply) { port_.reply(number, std::move(reply)); }

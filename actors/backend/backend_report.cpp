@@ -59,72 +59,6 @@ void report_backend(json& out, BackendStatus& status) {
   out["log"]["parked"] = status.parked;
 }
 
-namespace {
-
-// Reads members of a command and remembers the first that does not fit.
-class Members {
- public:
-  Members(const json& command, std::string& error) : command_(command), error_(error) {}
-
-  std::string_view text(std::string_view name, bool required = true) {
-    const auto* value = find(name);
-    if (value == nullptr && !required) return {};
-    if (value == nullptr || !value->is_string()) return fail(name, "a text"), std::string_view{};
-    return value->get_ref<const std::string&>();
-  }
-  std::int64_t number(std::string_view name, std::optional<std::int64_t> otherwise = {}) {
-    const auto* value = find(name);
-    if (value == nullptr && otherwise) return *otherwise;
-    if (value == nullptr || !value->is_number_integer()) return fail(name, "a whole number"), 0;
-    return value->get<std::int64_t>();
-  }
-  std::uint64_t unsigned_number(std::string_view name, std::optional<std::int64_t> otherwise = {},
-                                std::int64_t max = INT64_MAX) {
-    const auto value = number(name, otherwise);
-    if (value < 0 || value > max) fail(name, "a whole number in range");
-    return static_cast<std::uint64_t>(value);
-  }
-
-  // One overload for each type a term can have.
-  void read(const Term& term, std::string_view& value) { value = text(term.name, term.required); }
-  void read(const Term& term, std::int64_t& value) { value = number(term.name, otherwise(term)); }
-  void read(const Term& term, std::uint32_t& value) {
-    value = static_cast<std::uint32_t>(unsigned_number(term.name, otherwise(term), UINT32_MAX));
-  }
-
- private:
-  static std::optional<std::int64_t> otherwise(const Term& term) {
-    return term.required ? std::nullopt : std::optional(term.otherwise);
-  }
-  const json* find(std::string_view name) const {
-    const auto it = command_.find(name);
-    return it == command_.end() || it->is_null() ? nullptr : &*it;
-  }
-  void fail(std::string_view name, const char* what) {
-    if (error_.empty()) error_ = std::string(name) + " must be " + what;
-  }
-  const json& command_;
-  std::string& error_;
-};
-
-}  // namespace
-
-ControlRequest read_control(const json& command) {
-  ControlRequest out;
-  Members members(command, out.error);
-  auto& request = out.request;
-  request.id = members.text("request_id");
-  request.item = members.unsigned_number("item");
-  if (command.value("do", "") == "stock_change") {
-    request.kind = RequestKind::stock_change;
-    request.delta = members.number("delta");
-    return out;
-  }
-  request.kind = RequestKind::item_put;
-  each_term([&](const Term& term, auto& value) { members.read(term, value); }, request.terms);
-  return out;
-}
-
 json item_status(const ItemRow& row) {
   json out{{"item", row.item}, {"left", row.left}, {"sold", row.terms.total - row.left}};
   each_term(
@@ -188,9 +122,9 @@ json books_reply(const BooksAnswer& answer) {
           {"hash", std::to_string(answer.books.hash)}};
 }
 
-json items_reply(const OrderBook& book, std::uint64_t from, std::size_t limit) {
+json items_reply(const OrderBook& book, const Request& page) {
   std::vector<ItemRow> rows;
-  const auto next = book.page(from, std::min(limit, kItemsPageMax), rows);
+  const auto next = book.page(page.item, page.qty, rows);
   json out{{"ok", true}, {"items", json::array()}};
   for (const auto& row : rows) out["items"].push_back(item_json(row));
   if (next) out["next"] = *next;

@@ -1,6 +1,6 @@
 #pragma once
 
-// JSON faces of the backend: what its heartbeat says, and supervisor's commands and their answers.
+// JSON faces of the backend: what its heartbeat says, and the answers to an operator's commands.
 // Pure but for reading the status' atomics.
 
 #include <nlohmann/json.hpp>
@@ -15,18 +15,10 @@ namespace stampede::actors {
 // A backend's part of a heartbeat. Takes the list of items with it, which the supervisor keeps.
 void report_backend(nlohmann::json& out, BackendStatus& status);
 
-// {"do":"item_put"|"stock_change", …} as a request whose views point into `command`; a text says
-// which member is missing or of a wrong type.
-struct ControlRequest {
-  Request request;
-  std::string error;
-};
-ControlRequest read_control(const nlohmann::json& command);
-
 nlohmann::json control_reply(const ControlAnswer& answer);
 nlohmann::json books_reply(const BooksAnswer& answer);
 nlohmann::json error_reply(Code code, std::string_view field, std::string_view message);
-nlohmann::json items_reply(const OrderBook& book, std::uint64_t from, std::size_t limit);
+nlohmann::json items_reply(const OrderBook& book, const Request& page);
 nlohmann::json item_json(const ItemRow& row);    // all that is known of it
 nlohmann::json item_status(const ItemRow& row);  // what the status shows
 

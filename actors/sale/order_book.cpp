@@ -123,7 +123,9 @@ namespace {
 struct BoundsCheck {
   std::string_view& wrong;
   void operator()(const storage::Term& term, std::string_view value) const {
-    (*this)(term, static_cast<std::int64_t>(value.size()));
+    const bool good =
+        value.empty() ? term.min == 0 : valid_text(value, static_cast<std::size_t>(term.max));
+    if (wrong.empty() && !good) wrong = term.name;
   }
   void operator()(const storage::Term& term, std::int64_t value) const {
     if (wrong.empty() && (value < term.min || value > term.max)) wrong = term.name;

@@ -1,26 +1,31 @@
 #include "actors/supervisor/supervisor_admin.h"
 
+#include "actors/protocol/operator_command.h"
+
 namespace stampede::actors {
 namespace {
 
 using nlohmann::json;
 
+constexpr std::size_t kNameBytesMax = 64;  // of requests and nodes; ours have fewer
+
 }  // namespace
 
-void SupervisorAdmin::take(Ms now, const json& request, const Respond& respond) try {
-  const auto asked = request.value("do", json(""));
-  if (!asked.is_string()) return respond(refusal("bad_request", "do is no text", 2));
-  const auto what = asked.get<std::string>();
+void SupervisorAdmin::take(Ms now, const json& request, const Respond& respond) {
+  CommandMembers members(request);
+  const std::string what(members.text("do", kNameBytesMax));
+  const std::string node(members.text("node", kNameBytesMax, false));
+  if (!members.error().empty()) return respond(refusal(members));
   if (what == "status") {
     respond(acts_.status());
-  } else if (what == "item_put" || what == "stock_change" || what == "books" || what == "items") {
-    forward(now, request, respond);
+  } else if (is_operator_command(what)) {
+    forward(now, what, request, respond);
   } else if (SupervisorChaos::knows(what)) {
     chaos_.take(now, request, respond);
   } else if (what == "start") {
-    start(now, request, respond);
+    start(now, node, respond);
   } else if (what == "restart") {
-    restart(now, request, respond);
+    restart(now, node, respond);
   } else if (what == "stop" || what == "drain") {
     acts_.stop();
     respond({{"ok", true}});
@@ -31,16 +36,24 @@ void SupervisorAdmin::take(Ms now, const json& request, const Respond& respond) 
                 "drain, kill, pause, failpoints, undo",
                 2));
   }
-} catch (const json::exception& error) {
-  respond(refusal("bad_request", error.what(), 2));
 }
 
-void SupervisorAdmin::forward(Ms now, const json& request, const Respond& respond) {
+// Only what a backend can take goes to it: an odd member would come again with each repetition, and
+// with it the commands of others.
+void SupervisorAdmin::forward(Ms now, const std::string& what, const json& request,
+                              const Respond& respond) {
+  const auto read = read_operator_command(request);
+  if (!read.error.empty()) {
+    json refused = refusal("bad_request", read.error, 1);
+    refused["field"] = read.field;
+    return respond(refused);
+  }
   const SupervisedNode* backend = find_node(nodes_, "backend-1");
   if (backend == nullptr) {
     return respond(refusal("no_backend", "this supervisor runs no backend (see --nodes)", 3));
   }
-  desk_.open(backend->id(), 0, request, now + kCommandTimeout, respond);
+  desk_.open(backend->id(), 0, operator_command_map(what, read.request), now + kCommandTimeout,
+             respond);
   acts_.send_wanted(*backend);
 }
 
@@ -52,9 +65,8 @@ bool SupervisorAdmin::refused_while_stopping(const Respond& respond) const {
 
 // The quickest way, and the one that is tried most: a new process recovers as after any crash, and
 // orders wait meanwhile.
-void SupervisorAdmin::restart(Ms now, const json& request, const Respond& respond) {
+void SupervisorAdmin::restart(Ms now, const std::string& name, const Respond& respond) {
   if (refused_while_stopping(respond)) return;
-  const auto name = request.value("node", std::string{});
   SupervisedNode* node = find_node(nodes_, name);
   if (node == nullptr) return respond(unknown_node(nodes_, name));
   node->kill("restarted by the operator");
@@ -62,9 +74,8 @@ void SupervisorAdmin::restart(Ms now, const json& request, const Respond& respon
   respond({{"ok", true}, {"node", node->id()}});
 }
 
-void SupervisorAdmin::start(Ms now, const json& request, const Respond& respond) {
+void SupervisorAdmin::start(Ms now, const std::string& name, const Respond& respond) {
   if (refused_while_stopping(respond)) return;
-  const auto name = request.value("node", std::string{});
   const SupervisedNode* one = name.empty() ? nullptr : find_node(nodes_, name);
   if (!name.empty() && one == nullptr) return respond(unknown_node(nodes_, name));
   for (const auto& node : nodes_) {

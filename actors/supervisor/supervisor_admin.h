@@ -54,10 +54,11 @@ class SupervisorAdmin {
   void undo_chaos(Ms now) { chaos_.undo(now); }
 
  private:
-  void forward(Ms now, const nlohmann::json& request, const Respond& respond);
+  void forward(Ms now, const std::string& what, const nlohmann::json& request,
+               const Respond& respond);
   bool refused_while_stopping(const Respond& respond) const;
-  void start(Ms now, const nlohmann::json& request, const Respond& respond);
-  void restart(Ms now, const nlohmann::json& request, const Respond& respond);
+  void start(Ms now, const std::string& node, const Respond& respond);
+  void restart(Ms now, const std::string& node, const Respond& respond);
 
   const SupervisedNodes& nodes_;
   CommandDesk& desk_;

@@ -13,6 +13,8 @@ namespace {
 using nlohmann::json;
 
 constexpr Ms kPauseMax = 600'000;
+constexpr std::size_t kNameBytesMax = 64;
+constexpr std::size_t kPointsBytesMax = 4096;
 constexpr std::array<std::string_view, 4> kRequests{"kill", "pause", "failpoints", "undo"};
 
 }  // namespace
@@ -26,6 +28,12 @@ SupervisedNode* find_node(const SupervisedNodes& nodes, const std::string& name)
 
 json refusal(const char* code, const std::string& message, int exit) {
   return {{"error", code}, {"message", message}, {"exit", exit}};
+}
+
+json refusal(const CommandMembers& members) {
+  json made = refusal("bad_request", members.error(), 2);
+  made["field"] = members.field();
+  return made;
 }
 
 json unknown_node(const SupervisedNodes& nodes, const std::string& name) {
@@ -52,49 +60,54 @@ void SupervisorChaos::take(Ms now, const json& request, const Respond& respond) 
     undo(now);
     return respond({{"ok", true}});
   }
-  const auto name = request.value("node", std::string{});
-  if (name == own_.id() || name == own_.options().role) return take_own(request, respond);
-  SupervisedNode* node = find_node(nodes_, name);
-  if (node == nullptr) return respond(unknown_node(nodes_, name));
-  if (what == "kill") return kill(now, *node, request, respond);
-  if (what == "pause") return pause(now, *node, request, respond);
-  arm(now, *node, request, respond);
+  CommandMembers members(request);
+  Break wanted;
+  wanted.node = members.text("node", kNameBytesMax, false);
+  wanted.actor = members.text("actor", kNameBytesMax, false);
+  wanted.points = members.text("arm", kPointsBytesMax, false);
+  wanted.next_start = members.flag("next_start");
+  wanted.pause = std::clamp<Ms>(members.number("for_ms", 0, INT64_MAX, 0), 1, kPauseMax);
+  if (!members.error().empty()) return respond(refusal(members));
+  if (wanted.node == own_.id() || wanted.node == own_.options().role)
+    return take_own(what, wanted, respond);
+  SupervisedNode* node = find_node(nodes_, wanted.node);
+  if (node == nullptr) return respond(unknown_node(nodes_, wanted.node));
+  if (what == "kill") return kill(now, *node, wanted, respond);
+  if (what == "pause") return pause(now, *node, wanted.pause, respond);
+  arm(now, *node, wanted, respond);
 }
 
 // The answer first: a dead supervisor cannot give it.
-void SupervisorChaos::take_own(const json& request, const Respond& respond) {
-  const auto what = request.at("do").get<std::string>();
-  if (what == "kill" && request.contains("actor")) {
-    const auto actor = request.at("actor").get<std::string>();
+void SupervisorChaos::take_own(const std::string& what, const Break& wanted,
+                               const Respond& respond) {
+  if (what == "kill" && !wanted.actor.empty()) {
     const auto names = own_.actor_names();
-    if (std::find(names.begin(), names.end(), actor) == names.end())
+    if (std::find(names.begin(), names.end(), wanted.actor) == names.end())
       return respond({{"error", "unknown actor"}, {"actors", names}, {"exit", 2}});
     respond({{"ok", true}});
-    own_.kill_actor(actor);
-  } else if (what == "failpoints" && !request.value("next_start", false)) {
-    const auto wrong = config::arm_failpoints(request.value("arm", std::string{}));
+    own_.kill_actor(wanted.actor);
+  } else if (what == "failpoints" && !wanted.next_start) {
+    const auto wrong = config::arm_failpoints(wanted.points);
     if (!wrong.empty()) return respond(refusal("bad_request", wrong, 2));
     respond({{"ok", true}});
     own_.wake_armed_actors();
   } else {
-    respond(unknown_node(nodes_, request.at("node").get<std::string>()));
+    respond(unknown_node(nodes_, wanted.node));
   }
 }
 
-void SupervisorChaos::kill(Ms now, SupervisedNode& node, const json& request,
+void SupervisorChaos::kill(Ms now, SupervisedNode& node, const Break& wanted,
                            const Respond& respond) {
-  if (request.contains("actor")) {
-    return command(now, node, {{"do", "kill_actor"}, {"actor", request.at("actor")}}, respond);
+  if (!wanted.actor.empty()) {
+    return command(now, node, {{"do", "kill_actor"}, {"actor", wanted.actor}}, respond);
   }
   if (!node.process()) return command(now, node, {}, respond);
   node.process()->signal(SIGKILL);
   respond({{"ok", true}, {"node", node.id()}, {"pid", node.process()->pid()}});
 }
 
-void SupervisorChaos::pause(Ms now, SupervisedNode& node, const json& request,
-                            const Respond& respond) {
+void SupervisorChaos::pause(Ms now, SupervisedNode& node, Ms time, const Respond& respond) {
   if (!node.process()) return command(now, node, {}, respond);
-  const auto time = std::clamp<Ms>(request.value("for_ms", Ms{0}), 1, kPauseMax);
   const pid_t pid = node.process()->pid();
   node.process()->signal(SIGSTOP);
   log_warning(node.id() + ": stopped by chaos for " + std::to_string(time) + " ms");
@@ -102,14 +115,13 @@ void SupervisorChaos::pause(Ms now, SupervisedNode& node, const json& request,
   respond({{"ok", true}, {"node", node.id()}, {"pid", pid}});
 }
 
-void SupervisorChaos::arm(Ms now, SupervisedNode& node, const json& request,
+void SupervisorChaos::arm(Ms now, SupervisedNode& node, const Break& wanted,
                           const Respond& respond) {
-  const auto points = request.value("arm", std::string{});
-  if (request.value("next_start", false)) {
-    node.arm_next_start(points);
+  if (wanted.next_start) {
+    node.arm_next_start(wanted.points);
     return respond({{"ok", true}});
   }
-  command(now, node, {{"do", "failpoints"}, {"arm", points}}, respond);
+  command(now, node, {{"do", "failpoints"}, {"arm", wanted.points}}, respond);
 }
 
 // Bound to the present process: a repeated command must not hit the next one.

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "actors/node/node.h"
+#include "actors/protocol/operator_command.h"
 #include "actors/supervisor/admin_socket.h"
 #include "actors/supervisor/core/command_desk.h"
 #include "actors/supervisor/supervised_node.h"
@@ -34,6 +35,7 @@ SupervisedNode* find_node(const SupervisedNodes& nodes, const std::string& name)
 
 // Answers of the admin socket that say no; `exit` is the tool's exit code.
 nlohmann::json refusal(const char* code, const std::string& message, int exit);
+nlohmann::json refusal(const CommandMembers& members);  // names the member at fault
 nlohmann::json unknown_node(const SupervisedNodes& nodes, const std::string& name);
 
 class SupervisorChaos {
@@ -58,10 +60,18 @@ class SupervisorChaos {
     pid_t pid;
     Ms until;
   };
-  void take_own(const nlohmann::json& request, const Respond& respond);
-  void kill(Ms now, SupervisedNode& node, const nlohmann::json& request, const Respond& respond);
-  void pause(Ms now, SupervisedNode& node, const nlohmann::json& request, const Respond& respond);
-  void arm(Ms now, SupervisedNode& node, const nlohmann::json& request, const Respond& respond);
+  // A request, its members read.
+  struct Break {
+    std::string node;
+    std::string actor;
+    std::string points;
+    bool next_start = false;
+    Ms pause = 0;
+  };
+  void take_own(const std::string& what, const Break& wanted, const Respond& respond);
+  void kill(Ms now, SupervisedNode& node, const Break& wanted, const Respond& respond);
+  void pause(Ms now, SupervisedNode& node, Ms time, const Respond& respond);
+  void arm(Ms now, SupervisedNode& node, const Break& wanted, const Respond& respond);
   void command(Ms now, const SupervisedNode& node, const nlohmann::json& command,
                const Respond& respond);
   void go_on(const Pause& pause) const;

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The operator's doors: a command is executed and hears its own answer, whatever dies meanwhile."""
 
+import json
 import time
 import unittest
 
@@ -38,6 +39,40 @@ class OperatorDoors(SystemTest):
         again = system.stampede("item", "stock", 1, "+5", "--request-id", "op-a")
         self.assertEqual((again.returncode, self.total(system)), (0, 1105), again.stdout)
         system.verify()
+
+    def test_an_odd_request_is_refused_and_delays_nobody(self):
+        system = self.start_system("1:Phone:100")
+        put = {"do": "item_put", "request_id": "odd", "item": 2, "name": "Pad", "total": 5}
+        change = {"do": "stock_change", "request_id": "odd", "item": 1, "delta": 1}
+        odd = [put | {"name": name}
+               for name in ("", "a\nb", "a\x1b[2Jb", "\x7f", "\x9b", "x" * 501)]
+        odd += [put | {member: value} for member in ("item", "total", "price_cents", "max_qty")
+                for value in (2**64 - 5, -2**63, 1e300, "1", [], None)
+                if (member, value) not in (("price_cents", None), ("max_qty", None))]
+        odd += [change | {"delta": value} for value in (2**64 - 5, 1.5, "1", None, 10**13)]
+        odd += [change | {"request_id": value} for value in ("", "a b", "x" * 65, 7, None)]
+        odd += [{"do": "items", "from": "x"}, {"do": "items", "limit": -1}, {"do": 5}, {"do": []},
+                {"do": "restart", "node": 5}, {"do": "pause", "node": "backend-1", "for_ms": "x"},
+                {"do": "kill", "node": "backend-1", "actor": []}, {"do": "start", "node": "x" * 99}]
+        pids = system.pids()
+        for request in odd:
+            began = time.monotonic()
+            answer = admin(system, request)
+            self.assertIn("error", answer, request)
+            self.assertLess(time.monotonic() - began, 5, request)
+        deep = {"do": "items", "other": json.loads("[" * 900 + "]" * 900)}
+        self.assertIn("items", admin(system, deep))
+        self.assertEqual((system.pids(), self.total(system)), (pids, 100))
+        self.assertEqual(len(admin(system, {"do": "items"})["items"]), 1)
+
+    def test_nobody_writes_on_the_operators_terminal(self):
+        system = self.start_system("1:Phone:100")
+        system.sql("UPDATE item SET name = CONCAT('a', CHAR(27), '[2J', CHAR(0xC29B USING utf8mb4),"
+                   " '31m') WHERE id = 1")
+        for command in (("verify",), ("item", "list"), ("status",), ("verify", "--json")):
+            done = system.stampede(*command)
+            for text in (done.stdout, done.stderr):
+                self.assertNotRegex(text, "[\x00-\x08\x0b-\x1f\x7f-\x9f]", command)
 
     @staticmethod
     def total(system):

@@ -239,6 +239,9 @@ TEST_CASE_FIXTURE(BookTest, "a term out of its bounds is named") {
   CHECK(wrong("n", 0, 0, 0, 1).empty());
   CHECK(wrong("", -1, -1, 0, 0) == "name");
   CHECK(wrong(longest + "n", 0, 0, 0, 1) == "name");
+  for (const std::string_view text : {"a\nb", "a\x1b[2J", "\x7f", "\xc2\x9b", "\xff"}) {
+    CHECK(wrong(text, 0, 0, 0, 1) == "name");
+  }
   CHECK(wrong("n", -1, -1, 0, 0) == "price_cents");
   CHECK(wrong("n", 0, -1, 0, 0) == "total");
   CHECK(wrong("n", 0, kStockMax + 1, 0, 1) == "total");

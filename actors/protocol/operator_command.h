@@ -1,0 +1,63 @@
+#pragma once
+
+// An operator's commands to the backend, one map each: read and bounded by one set of rules, at
+// admin.sock and again where they arrive. Pure; any thread.
+//
+//   {"do":"item_put", request_id, item, …the terms of an item}
+//   {"do":"stock_change", request_id, item, delta}
+//   {"do":"items" [, from, limit]}
+//   {"do":"books"}
+//
+// Texts are UTF-8 without control characters within their bounds, numbers whole and in range.
+// Members that nobody knows are left out.
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "actors/sale/request.h"
+
+namespace stampede::actors {
+
+// Reads the members of a map and remembers the first that does not fit. Views point into the map.
+class CommandMembers {
+ public:
+  explicit CommandMembers(const nlohmann::json& map) : map_(map) {}
+
+  // 1 to bytes_max bytes; empty when it does not fit or, not being required, is not there.
+  std::string_view text(std::string_view name, std::size_t bytes_max, bool required = true);
+  // `otherwise`: when it is not there, or null.
+  std::int64_t number(std::string_view name, std::int64_t min, std::int64_t max,
+                      std::optional<std::int64_t> otherwise = {});
+  std::string_view request_id();     // "request_id"
+  bool flag(std::string_view name);  // false when it is not there
+
+  [[nodiscard]] const std::string& error() const { return error_; }  // empty: none
+  [[nodiscard]] const std::string& field() const { return field_; }  // … the member's name
+
+ private:
+  [[nodiscard]] const nlohmann::json* find(std::string_view name) const;
+  void fail(std::string_view name, const std::string& what);
+
+  const nlohmann::json& map_;
+  std::string error_;
+  std::string field_;
+};
+
+// `request` of kind item_put, stock_change or items (item: from, qty: limit), its views into the
+// map; invalid for books. `error` says which member is missing, of a wrong type or out of bounds,
+// `field` names it.
+struct OperatorCommand {
+  Request request;
+  std::string error;
+  std::string field;
+};
+[[nodiscard]] bool is_operator_command(std::string_view what);  // the value of "do"
+OperatorCommand read_operator_command(const nlohmann::json& map);
+
+// The map of a command without error, of known members only.
+nlohmann::json operator_command_map(std::string_view what, const Request& request);
+
+}  // namespace stampede::actors

@@ -1,0 +1,117 @@
+#include "actors/protocol/operator_command.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "actors/protocol/control_message.h"
+
+using namespace stampede::actors;
+using nlohmann::json;
+
+namespace {
+
+const json kPut{
+    {"do", "item_put"}, {"request_id", "p"}, {"item", 7}, {"name", "Phone"}, {"total", 100}};
+const json kStock{{"do", "stock_change"}, {"request_id", "s"}, {"item", 7}, {"delta", -5}};
+
+std::string error_with(json command, const char* member, json value) {
+  command[member] = std::move(value);
+  return read_operator_command(command).error;
+}
+
+}  // namespace
+
+TEST_CASE("a change of an item is read, with what it leaves out") {
+  auto command = kPut;
+  const auto least = read_operator_command(command);
+  CHECK(least.error.empty());
+  CHECK(least.request.kind == RequestKind::item_put);
+  CHECK(least.request.id == "p");
+  CHECK(least.request.item == 7);
+  CHECK(least.request.terms.name == "Phone");
+  CHECK(least.request.terms.price_cents == 0);
+  CHECK(least.request.terms.total == 100);
+  CHECK(least.request.terms.limit_per_user == 0);
+  CHECK(least.request.terms.max_qty == 5);
+  command["name"] = "手机 😀";
+  command["limit_per_user"] = 1'000'000'000;
+  command["max_qty"] = nullptr;
+  const auto more = read_operator_command(command);
+  CHECK(more.error.empty());
+  CHECK(more.request.terms.name == "手机 😀");
+  CHECK(more.request.terms.limit_per_user == 1'000'000'000);
+  CHECK(more.request.terms.max_qty == 5);
+  CHECK(read_operator_command(kStock).request.delta == -5);
+}
+
+TEST_CASE("a page of items has bounds, and a beginning when none is named") {
+  const json all{{"do", "items"}};
+  CHECK(read_operator_command(all).request.item == 0);
+  CHECK(read_operator_command(all).request.qty == kItemsPageMax);
+  CHECK(error_with(all, "from", "x") == "from must be a whole number from 0 on");
+  CHECK(error_with(all, "from", -1).starts_with("from must be"));
+  CHECK(error_with(all, "limit", 0) == "limit must be a whole number from 1 to 500");
+  CHECK(error_with(all, "limit", 501).starts_with("limit must be"));
+  CHECK(error_with(all, "limit", 1e300).starts_with("limit must be"));
+}
+
+TEST_CASE("a command that cannot be read names the first member at fault") {
+  CHECK(error_with(kPut, "name", nullptr) == "name must be a text");
+  CHECK(error_with(kPut, "name", 1) == "name must be a text");
+  CHECK(error_with(kPut, "price_cents", "1") == "price_cents must be a whole number from 0 on");
+  CHECK(error_with(kPut, "total", nullptr) ==
+        "total must be a whole number from 0 to 1000000000000");
+  CHECK(error_with(kPut, "total", 1.5).starts_with("total must be"));
+  CHECK(error_with(kPut, "total", json::array()).starts_with("total must be"));
+  CHECK(error_with(kPut, "max_qty", 0) == "max_qty must be a whole number from 1 to 1000");
+  CHECK(error_with(kPut, "item", -1).starts_with("item must be"));
+  CHECK(error_with(kPut, "request_id", "").starts_with("request_id must be"));
+  CHECK(error_with(kPut, "request_id", "a b") ==
+        "request_id must be 1 to 64 letters, digits, - or _");
+  CHECK(read_operator_command({{"do", 5}}).field == "do");
+  CHECK(error_with(kPut, "item", nullptr).starts_with("item must be"));
+}
+
+TEST_CASE("no number comes in as another one") {
+  for (const char* member : {"item", "total", "price_cents", "limit_per_user", "max_qty"}) {
+    for (const json& value :
+         {json(UINT64_MAX), json(UINT64_MAX - 4), json(INT64_MIN), json(-1), json(1e19)}) {
+      INFO(member << " = " << value.dump());
+      CHECK(error_with(kPut, member, value).starts_with(member));
+    }
+  }
+  CHECK(error_with(kPut, "limit_per_user", (std::int64_t{1} << 32) + 1).starts_with("limit_per"));
+  CHECK(error_with(kPut, "max_qty", (std::int64_t{1} << 32) + 1).starts_with("max_qty"));
+  for (const json& value : {json(UINT64_MAX - 4), json(INT64_MIN), json(1'000'000'000'001)}) {
+    CHECK(error_with(kStock, "delta", value).starts_with("delta must be"));
+  }
+}
+
+TEST_CASE("no text comes in with a control character, broken or too long") {
+  const std::string rule = "name must be 1 to 500 bytes of UTF-8 without control characters";
+  for (const char* name : {"", "a\nb", "a\x1b[2J", "a\tb", "\x7f",
+                           "a\xc2\x9b"
+                           "31m",
+                           "a\r"}) {
+    CHECK(error_with(kPut, "name", name) == rule);
+  }
+  CHECK(error_with(kPut, "name", std::string("a\0b", 3)) == rule);
+  CHECK(error_with(kPut, "name", std::string(501, 'x')) == rule);
+  CHECK(error_with(kPut, "name", std::string(500, 'x')).empty());
+}
+
+TEST_CASE("what goes on to the backend is what was read, and nothing else") {
+  auto odd = kPut;
+  odd["other"] = json::parse(std::string(100, '[') + std::string(100, ']'));
+  const auto read = read_operator_command(odd);
+  REQUIRE(read.error.empty());
+  const json map = operator_command_map("item_put", read.request);
+  CHECK_FALSE(map.contains("other"));
+  CHECK(unpack_control(pack_control(map)) == map);
+  CHECK(read_operator_command(map).request.terms == read.request.terms);
+  CHECK(operator_command_map("stock_change", read_operator_command(kStock).request) == kStock);
+  CHECK(operator_command_map("books", {}) == json{{"do", "books"}});
+  CHECK(operator_command_map("items", read_operator_command({{"do", "items"}}).request) ==
+        json{{"do", "items"}, {"from", 0}, {"limit", 500}});
+}

@@ -1,0 +1,116 @@
+#include "tools/output/safe_output.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <ext/stdio_sync_filebuf.h>
+#include <iostream>
+#include <utility>
+
+namespace stampede::tools {
+namespace {
+
+constexpr std::size_t kBufferBytes = 64 * 1024;
+constexpr unsigned char kC2 = 0xC2;  // begins U+0080 to U+00BF
+
+void append_escape(std::string& out, unsigned code) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  out += "\\u00";
+  out += kDigits[code >> 4];
+  out += kDigits[code & 15];
+}
+
+bool is_control(unsigned char c) {
+  return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7F;
+}
+
+bool needs_a_look(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return is_control(byte) || byte == kC2;
+}
+
+// A stream of C and where it ends.
+struct Sink {
+  int fd;
+  ControlEscaper escaper;
+};
+
+bool write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t sent = ::write(fd, bytes.data(), bytes.size());
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent <= 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(sent));
+  }
+  return true;
+}
+
+ssize_t write_sink(void* cookie, const char* bytes, std::size_t size) {
+  auto& sink = *static_cast<Sink*>(cookie);
+  return write_all(sink.fd, sink.escaper.escape({bytes, size})) ? static_cast<ssize_t>(size) : 0;
+}
+
+int close_sink(void* cookie) {
+  auto& sink = *static_cast<Sink*>(cookie);
+  return write_all(sink.fd, sink.escaper.rest()) ? 0 : EOF;
+}
+
+// `sink` lives as long as the process: streams are flushed at its very end.
+std::FILE* open_sink(Sink& sink, int mode) {
+  cookie_io_functions_t functions{};
+  functions.write = write_sink;
+  functions.close = close_sink;
+  std::FILE* stream = ::fopencookie(&sink, "w", functions);
+  if (stream != nullptr) std::setvbuf(stream, nullptr, mode, mode == _IONBF ? 0 : kBufferBytes);
+  return stream;
+}
+
+void redirect(std::FILE*& standard, std::ostream& stream, Sink& sink, int mode) {
+  std::FILE* const made = open_sink(sink, mode);
+  if (made == nullptr) return;
+  standard = made;
+  static_cast<void>(stream.rdbuf(new __gnu_cxx::stdio_sync_filebuf<char>(made)));
+}
+
+}  // namespace
+
+std::string ControlEscaper::escape(std::string_view piece) {
+  std::string out;
+  out.reserve(piece.size() + 8);
+  while (!piece.empty()) {
+    const auto first = static_cast<unsigned char>(piece[0]);
+    if (std::exchange(c2_, false)) {
+      const bool control = first >= 0x80 && first < 0xA0;
+      if (control) {
+        append_escape(out, first);
+        piece.remove_prefix(1);
+        continue;
+      }
+      out += static_cast<char>(kC2);
+    }
+    const auto plain = std::find_if(piece.begin(), piece.end(), needs_a_look);
+    out.append(piece.begin(), plain);
+    piece.remove_prefix(static_cast<std::size_t>(plain - piece.begin()));
+    if (piece.empty()) break;
+    const auto found = static_cast<unsigned char>(piece[0]);
+    piece.remove_prefix(1);
+    c2_ = found == kC2;
+    if (!c2_) append_escape(out, found);
+  }
+  return out;
+}
+
+std::string ControlEscaper::rest() {
+  return std::exchange(c2_, false) ? std::string(1, static_cast<char>(kC2)) : std::string();
+}
+
+void escape_what_is_printed() {
+  static Sink out{STDOUT_FILENO, {}};
+  static Sink err{STDERR_FILENO, {}};
+  redirect(stdout, std::cout, out, ::isatty(STDOUT_FILENO) == 1 ? _IOLBF : _IOFBF);
+  redirect(stderr, std::cerr, err, _IONBF);
+}
+
+}  // namespace stampede::tools
