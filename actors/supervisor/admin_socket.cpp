@@ -43,7 +43,7 @@ void AdminSocket::start(transport::PortControl& port) {
 }
 
 void AdminSocket::finish(transport::PortControl& port) {
-  flush();
+  for (auto& [id, connection] : connections_) static_cast<void>(write(connection));
   while (!connections_.empty()) drop(connections_.begin()->first);
   if (listener_ < 0) return;
   port.unwatch(listener_);
@@ -56,14 +56,29 @@ void AdminSocket::accept_all() {
   for (;;) {
     const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) return;
-    if (connections_.size() >= kConnectionsMax) {
+    if (connections_.size() >= kConnectionsMax && !make_place()) {
       ::close(fd);
       continue;
     }
-    const std::uint64_t id = ++last_id_;
-    connections_[id].fd = fd;
+    const auto id = ++last_id_;
+    Connection& connection = connections_[id];
+    connection.fd = fd;
+    connection.since = port_->now();
     port_->watch(fd, [this, id] { read(id); });
   }
+}
+
+// Of those that wait for their peer alone.
+bool AdminSocket::make_place() {
+  auto oldest = connections_.end();
+  for (auto it = connections_.begin(); it != connections_.end(); ++it) {
+    const bool idle = it->second.pending == 0 && !has_line(it->second);
+    if (!idle && it->second.output.empty()) continue;
+    if (oldest == connections_.end() || it->second.since < oldest->second.since) oldest = it;
+  }
+  if (oldest == connections_.end()) return false;
+  drop(oldest->first);
+  return true;
 }
 
 void AdminSocket::read(std::uint64_t id) {
@@ -74,73 +89,122 @@ void AdminSocket::read(std::uint64_t id) {
   const ssize_t got = ::recv(connection.fd, buffer, sizeof buffer, 0);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got < 0) return drop(id);
-  if (got == 0) {  // `echo … | nc -U` closes its half before it reads
-    port_->unwatch(connection.fd);
-    connection.finished = true;
-    if (connection.pending == 0 && connection.output.empty()) drop(id);
-    return;
-  }
+  connection.since = port_->now();
+  connection.ended = got == 0;  // `echo … | nc -U` closes its half before it reads
   connection.input.append(buffer, static_cast<std::size_t>(got));
-  if (!take_lines(id)) drop(id);
+  turn(id);
 }
 
-// False: the peer broke a bound. The connection may be gone afterwards.
-bool AdminSocket::take_lines(std::uint64_t id) {
-  for (;;) {
+bool AdminSocket::has_line(const Connection& connection) {
+  return connection.input.find('\n') != std::string::npos;
+}
+
+// Takes what may be taken now, and listens to the peer only when nothing of it waits here.
+void AdminSocket::turn(std::uint64_t id) {
+  for (int lines = 0; lines < kLinesPerTurn; ++lines) {
     const auto found = connections_.find(id);
-    if (found == connections_.end()) return true;
+    if (found == connections_.end()) return;
     Connection& connection = found->second;
-    const auto end = connection.input.find('\n');
-    if (end == std::string::npos) return connection.input.size() <= kLineBytesMax;
-    if (end > kLineBytesMax || connection.pending >= kPendingMax) return false;
-    const json request = json::parse(connection.input.substr(0, end), nullptr, false);
-    connection.input.erase(0, end + 1);
-    ++connection.pending;
-    if (request.is_object()) {
-      handler_(request, [this, id](const json& reply) { answer(id, reply); });
-    } else {
-      answer(id, {{"error", "bad_request"},
-                  {"message", "a request is one JSON object on one line"},
-                  {"exit", 2}});
-    }
+    const bool busy = connection.pending >= kPendingMax || !connection.output.empty();
+    if (busy || !has_line(connection)) break;
+    take_line(id, connection);
   }
+  const auto found = connections_.find(id);
+  if (found == connections_.end()) return;
+  Connection& connection = found->second;
+  const bool line_waits = has_line(connection);
+  if (!line_waits && connection.input.size() > kLineBytesMax) return drop(id);
+  const bool owes = line_waits || connection.pending > 0 || !connection.output.empty();
+  if (connection.ended && !owes) return drop(id);
+  const bool listen = !connection.ended && !line_waits && connection.output.empty();
+  if (listen == connection.watched) return;
+  connection.watched = listen;
+  if (!listen) return port_->unwatch(connection.fd);
+  port_->watch(connection.fd, [this, id] { read(id); });
 }
 
-void AdminSocket::answer(std::uint64_t id, const json& answer) {
+void AdminSocket::take_line(std::uint64_t id, Connection& connection) {
+  const auto end = connection.input.find('\n');
+  if (end > kLineBytesMax) return drop(id);
+  const json request = json::parse(connection.input.substr(0, end), nullptr, false);
+  connection.input.erase(0, end + 1);
+  ++connection.pending;
+  const Respond respond(*this, id);
+  if (request.is_object()) return handler_(request, respond);
+  respond({{"error", "bad_request"},
+           {"message", "a request is one JSON object on one line"},
+           {"exit", 2}});
+}
+
+void AdminSocket::Respond::operator()(const json& answer) const {
+  line(std::make_shared<const std::string>(
+      answer.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"));
+}
+
+void AdminSocket::Respond::line(SharedText text) const {
+  socket_->answer(connection_, std::move(text));
+}
+
+void AdminSocket::answer(std::uint64_t id, SharedText text) {
   const auto found = connections_.find(id);
   if (found == connections_.end()) return;
   Connection& connection = found->second;
   --connection.pending;
-  connection.output += answer.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
-  if (!write(connection)) drop(id);
+  output_bytes_ += text->size();
+  connection.output.push_back(std::move(text));
+  if (!write(connection)) return drop(id);
+  bound_output();
 }
 
 bool AdminSocket::write(Connection& connection) {
   while (!connection.output.empty()) {
-    const ssize_t sent = ::send(connection.fd, connection.output.data(), connection.output.size(),
-                                MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0 && (errno == EAGAIN || errno == EINTR)) {
-      return connection.output.size() <= kOutputBytesMax;
-    }
-    if (sent < 0) return false;
-    connection.output.erase(0, static_cast<std::size_t>(sent));
+    const std::string& text = *connection.output.front();
+    const ssize_t sent = ::send(connection.fd, text.data() + connection.written,
+                                text.size() - connection.written, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0) return errno == EAGAIN || errno == EINTR;
+    connection.since = port_->now();
+    connection.written += static_cast<std::size_t>(sent);
+    output_bytes_ -= static_cast<std::size_t>(sent);
+    if (connection.written < text.size()) continue;
+    connection.output.pop_front();
+    connection.written = 0;
   }
-  return !connection.finished || connection.pending > 0;
+  return true;
 }
 
-void AdminSocket::flush() {
-  std::vector<std::uint64_t> broken;
-  for (auto& [id, connection] : connections_) {
-    if (!connection.output.empty() && !write(connection)) broken.push_back(id);
+void AdminSocket::bound_output() {
+  while (output_bytes_ > kOutputBytesMax) {
+    auto slowest = connections_.end();
+    for (auto it = connections_.begin(); it != connections_.end(); ++it) {
+      if (it->second.output.empty()) continue;
+      if (slowest == connections_.end() || it->second.since < slowest->second.since) slowest = it;
+    }
+    drop(slowest->first);
   }
-  for (const auto id : broken) drop(id);
+}
+
+void AdminSocket::go_on() {
+  std::vector<std::uint64_t> ids;  // a turn may close any connection
+  for (const auto& [id, connection] : connections_) ids.push_back(id);
+  for (const auto id : ids) {
+    const auto found = connections_.find(id);
+    if (found == connections_.end()) continue;
+    if (write(found->second)) {
+      turn(id);
+    } else {
+      drop(id);
+    }
+  }
 }
 
 void AdminSocket::drop(std::uint64_t id) {
   const auto found = connections_.find(id);
   if (found == connections_.end()) return;
-  if (!found->second.finished) port_->unwatch(found->second.fd);
-  ::close(found->second.fd);
+  Connection& connection = found->second;
+  if (connection.watched) port_->unwatch(connection.fd);
+  ::close(connection.fd);
+  for (const auto& text : connection.output) output_bytes_ -= text->size();
+  output_bytes_ += connection.written;
   connections_.erase(found);
 }
 

@@ -4,15 +4,25 @@
 // knows lines and connections, no request.
 //
 // Owner: the supervisor's role; used in its port's thread only, through the port's poll loop, and
-// never blocks. Bounds: kConnectionsMax connections (a newcomer over it is closed), kLineBytesMax a
-// request line and kPendingMax unanswered requests per connection (more: the connection is closed).
-// Answers of one connection come in the order in which they are ready.
+// never blocks. Answers of one connection come in the order in which they are ready.
+//
+// No peer may hold up the others, nor grow the process:
+//   kConnectionsMax connections; a newcomer over it takes the place of the one that has been idle,
+//     or has taken nothing, for longest; where all wait for answers, it is closed
+//   kLinesPerTurn requests of a connection, then the others have their turn
+//   no further request of a connection is looked at while it has not taken its answers, or while
+//     kPendingMax of its requests are being worked on
+//   kLineBytesMax a request; more: the connection is closed
+//   kOutputBytesMax of answers that wait, of all connections together; over it, the one that has
+//     taken nothing for longest is closed
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -20,10 +30,24 @@
 
 namespace stampede::actors {
 
+// Text that several readers are given.
+using SharedText = std::shared_ptr<const std::string>;
+
 class AdminSocket {
  public:
-  // Call once, in the port's thread, at any later time; dropped when the connection is gone.
-  using Respond = std::function<void(const nlohmann::json& answer)>;
+  // Call one of the two once, in the port's thread, at any later time; dropped when the connection
+  // is gone.
+  class Respond {
+   public:
+    Respond(AdminSocket& socket, std::uint64_t connection)
+        : socket_(&socket), connection_(connection) {}
+    void operator()(const nlohmann::json& answer) const;
+    void line(SharedText text) const;  // a line with its end
+
+   private:
+    AdminSocket* socket_;
+    std::uint64_t connection_;
+  };
   using Handler = std::function<void(const nlohmann::json& request, Respond respond)>;
 
   AdminSocket(std::filesystem::path file, Handler handler);
@@ -34,8 +58,8 @@ class AdminSocket {
   // Binds and listens; takes the place of a socket file left by a dead supervisor (the caller holds
   // the supervisor's lock). Throws std::runtime_error with the path and the reason.
   void start(transport::PortControl& port);
-  // Goes on with answers that a slow reader could not take; call it from every timer.
-  void flush();
+  // Goes on with requests and answers that had to wait; call it from every timer.
+  void go_on();
   // Closes everything and removes the file.
   void finish(transport::PortControl& port);
 
@@ -43,21 +67,30 @@ class AdminSocket {
   static constexpr std::size_t kConnectionsMax = 64;
   static constexpr std::size_t kLineBytesMax = 64 * 1024;
   static constexpr std::size_t kOutputBytesMax = 16 * 1024 * 1024;
-  static constexpr int kPendingMax = 64;
+  static constexpr int kPendingMax = 16;
+  static constexpr int kLinesPerTurn = 8;
 
   struct Connection {
     int fd = -1;
+    transport::MonoTime since;  // when it last sent or took something
     std::string input;
-    std::string output;
+    std::deque<SharedText> output;
+    std::size_t written = 0;  // of the first text
     int pending = 0;
-    bool finished = false;  // the peer sends no more; its answers are still written
+    bool watched = true;
+    bool ended = false;  // the peer sends no more; its answers are still written
   };
+  using Connections = std::map<std::uint64_t, Connection>;
 
   void accept_all();
+  bool make_place();
   void read(std::uint64_t id);
-  bool take_lines(std::uint64_t id);
-  void answer(std::uint64_t id, const nlohmann::json& answer);
+  void turn(std::uint64_t id);
+  static bool has_line(const Connection& connection);
+  void take_line(std::uint64_t id, Connection& connection);
+  void answer(std::uint64_t id, SharedText text);
   bool write(Connection& connection);  // false: broken
+  void bound_output();
   void drop(std::uint64_t id);
 
   std::filesystem::path file_;
@@ -65,7 +98,8 @@ class AdminSocket {
   transport::PortControl* port_ = nullptr;  // between start() and finish()
   int listener_ = -1;
   std::uint64_t last_id_ = 0;
-  std::map<std::uint64_t, Connection> connections_;
+  std::size_t output_bytes_ = 0;  // that wait, of all connections
+  Connections connections_;
 };
 
 }  // namespace stampede::actors

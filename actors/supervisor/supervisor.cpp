@@ -7,10 +7,12 @@
 #include <filesystem>
 #include <future>
 #include <memory>
+#include <optional>
 
 #include "actors/http/http_server.h"
 #include "actors/node/node.h"
 #include "actors/node/node_log.h"
+#include "actors/supervisor/status_page.h"
 #include "actors/supervisor/supervisor_role.h"
 
 namespace stampede::actors {
@@ -66,11 +68,15 @@ int run_supervisor(const config::Config& config, const std::vector<NodeCount>& n
     // The HTTP port first: when it is taken this process ends, and no node may have been started.
     std::promise<caf::actor> made;
     HttpServerOptions http;
-    http.handler = [ready = made.get_future().share(), handle = HttpHandler{}](
-                       HttpRequest request, HttpRespond respond) mutable {
-      if (!handle) handle = supervisor_http_handler(ready.get());
-      handle(std::move(request), std::move(respond));
+    const auto face = std::make_shared<std::optional<StatusFace>>();
+    http.on_start = [face, ready = made.get_future().share()](const caf::actor& self) {
+      face->emplace(ready.get());
+      (*face)->on_start(self);
     };
+    http.handler = [face](HttpRequest request, HttpRespond respond) {
+      (*face)->on_request(std::move(request), std::move(respond));
+    };
+    http.on_mail = {[face](const StatusPagePtr& page) { (*face)->on_page(page); }};
     // Status has no key of its own to ask for, so it stays on this host.
     if (config.net.bind.starts_with("127.")) http.host = config.net.bind;
     http.port = config.net.port_base;

@@ -17,7 +17,7 @@ void SupervisorAdmin::take(Ms now, const json& request, const Respond& respond) 
   const std::string node(members.text("node", kNameBytesMax, false));
   if (!members.error().empty()) return respond(refusal(members));
   if (what == "status") {
-    respond(acts_.status());
+    respond.line(acts_.status());
   } else if (is_operator_command(what)) {
     forward(now, what, request, respond);
   } else if (SupervisorChaos::knows(what)) {

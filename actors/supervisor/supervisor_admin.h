@@ -28,7 +28,7 @@ namespace stampede::actors {
 
 // What the requests need of the role.
 struct SupervisorActs {
-  std::function<nlohmann::json()> status;
+  std::function<SharedText()> status;                      // the document as a line
   std::function<void(const SupervisedNode&)> send_wanted;  // now, not with the next heartbeat
   std::function<void()> stop;
   std::function<bool()> stopping;

@@ -96,20 +96,24 @@ std::string not_ready(const json& status) {
   return text;
 }
 
-HttpReply answer_http(const HttpRequest& request, const json& status) {
+HttpReply answer_http(const HttpRequest& request, const StatusPage& page) {
   if (request.method != "GET" && request.method != "HEAD") {
     HttpReply refused = problem(405, "bad_request", "only GET is allowed here");
     refused.headers.emplace_back("Allow", "GET, HEAD");
     return refused;
   }
-  if (request.target == "/status") return reply(200, status);
+  if (request.target == "/status") {
+    HttpReply made;
+    made.body = *page.line;
+    return made;
+  }
   const bool health_path = request.target == "/healthz" || request.target == "/readyz";
   if (!health_path && request.target != "/version") {
     return problem(404, "bad_request", "there is /status, /healthz, /readyz and /version");
   }
   json nodes = json::array();
   const std::string wanted = node_parameter(request.query);
-  for (const json& node : status.at("nodes")) {
+  for (const json& node : page.status.at("nodes")) {
     if (wanted.empty() || node.at("node") == wanted) nodes.push_back(node);
   }
   if (nodes.empty()) return problem(404, "bad_request", "there is no such node; see /status");

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "actors/http/http_server.h"
+#include "actors/supervisor/status_page.h"
 
 namespace stampede::actors {
 
@@ -17,6 +18,6 @@ nlohmann::json system_status(std::vector<nlohmann::json> nodes, const nlohmann::
 // Empty when every node is ready, else "backend-1 replaying (68%), webapp-1 starting".
 std::string not_ready(const nlohmann::json& status);
 
-HttpReply answer_http(const HttpRequest& request, const nlohmann::json& status);
+HttpReply answer_http(const HttpRequest& request, const StatusPage& page);
 
 }  // namespace stampede::actors

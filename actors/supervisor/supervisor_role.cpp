@@ -14,34 +14,26 @@
 #include "actors/supervisor/admin_socket.h"
 #include "actors/supervisor/core/command_desk.h"
 #include "actors/supervisor/process_watch.h"
+#include "actors/supervisor/status_page.h"
 #include "actors/supervisor/supervised_node.h"
 #include "actors/supervisor/supervisor_admin.h"
 #include "actors/supervisor/supervisor_http.h"
 
 namespace stampede::actors {
 
-// One HTTP request on its way to the port.
-struct HttpCall {
-  HttpRequest request;
-  HttpRespond respond;
-};
-using HttpCallPtr = std::shared_ptr<const HttpCall>;
 using StopAtom = caf::atom_constant<caf::atom("stop")>;
 
-}  // namespace stampede::actors
-
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(stampede::actors::HttpCallPtr)
-
-namespace stampede::actors {
 namespace {
 
 using nlohmann::json;
+using Clock = std::chrono::steady_clock;
 using transport::Frame;
 using transport::PortControl;
 using transport::SocketId;
 
 constexpr std::chrono::milliseconds kTick{20};
-constexpr Ms kAsleep = 1'000;  // a longer gap between two ticks: we were stopped ourselves
+constexpr int kPagePause = 20;  // times as long as a page of the status took to make
+constexpr Ms kAsleep = 1'000;   // a longer gap between two ticks: we were stopped ourselves
 constexpr int kReportsQueued =
     4;  // of each node; a report may have 2 MiB, and anybody may send them
 constexpr std::array<const char*, 3> kStopOrder{"webapp", "broker", "backend"};
@@ -66,6 +58,7 @@ class SupervisorRole : public transport::PortRole {
   void send_wanted(const SupervisedNode& node);
   void go_on_stopping();
   json status() const;
+  const StatusPagePtr& page();
   json own_view() const;
 
   NodeRuntime& runtime_;
@@ -81,6 +74,8 @@ class SupervisorRole : public transport::PortRole {
   bool stopping_ = false;
   bool chaos_undone_ = false;
   std::size_t stop_stage_ = 0;
+  StatusPagePtr page_;
+  Clock::time_point page_until_;
   std::uint64_t reports_refused_ = 0;
   std::uint64_t wanted_lost_ = 0;
 };
@@ -89,10 +84,10 @@ SupervisorRole::SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount
                                std::shared_ptr<RunningProcesses> running)
     : runtime_(runtime),
       running_(std::move(running)),
-      requests_(
-          runtime, nodes_, desk_,
-          {[this] { return status(); }, [this](const SupervisedNode& node) { send_wanted(node); },
-           [this] { stopping_ = true; }, [this] { return stopping_; }}),
+      requests_(runtime, nodes_, desk_,
+                {[this] { return page()->line; },
+                 [this](const SupervisedNode& node) { send_wanted(node); },
+                 [this] { stopping_ = true; }, [this] { return stopping_; }}),
       admin_(runtime.config().run_dir / "admin.sock",
              [this](const json& request, const AdminSocket::Respond& respond) {
                requests_.take(now(), request, respond);
@@ -129,7 +124,7 @@ void SupervisorRole::start(PortControl& port) {
 }
 
 caf::message_handler SupervisorRole::mail(PortControl&) {
-  return {[this](const HttpCallPtr& call) { call->respond(answer_http(call->request, status())); },
+  return {[this](StatusAskAtom, const caf::actor& asker) { port_->self().send(asker, page()); },
           [this](StopAtom) { stopping_ = true; }};
 }
 
@@ -145,7 +140,7 @@ void SupervisorRole::on_timer(PortControl& port) {
   }
   desk_.expire(now());
   requests_.on_timer(now());
-  admin_.flush();
+  admin_.go_on();
   if (stopping_) go_on_stopping();
   port.wake_at(port.now() + kTick);
 }
@@ -282,6 +277,21 @@ json SupervisorRole::status() const {
   return status;
 }
 
+// Made anew when somebody asks, but making it never takes more than a small part of the time: the
+// port has other duties.
+const StatusPagePtr& SupervisorRole::page() {
+  const auto began = Clock::now();
+  if (page_ && began < page_until_) return page_;
+  auto made = std::make_shared<StatusPage>();
+  made->status = status();
+  made->line = std::make_shared<const std::string>(
+      made->status.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
+  page_ = std::move(made);
+  const auto ended = Clock::now();
+  page_until_ = ended + (ended - began) * kPagePause;
+  return page_;
+}
+
 }  // namespace
 
 // --- outside the port -----------------------------------------------------------------------
@@ -311,14 +321,6 @@ caf::actor spawn_supervisor_port(NodeRuntime& node, const std::vector<NodeCount>
 
 void stop_supervisor_port(const caf::actor& port) {
   caf::anon_send(port, StopAtom::value);
-}
-
-HttpHandler supervisor_http_handler(const caf::actor& port) {
-  return [port](HttpRequest request, HttpRespond respond) {
-    caf::anon_send(
-        port,
-        HttpCallPtr(std::make_shared<HttpCall>(HttpCall{std::move(request), std::move(respond)})));
-  };
 }
 
 }  // namespace stampede::actors

@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "actors/http/http_server.h"
 #include "actors/node/node.h"
 #include "actors/node/node_lock.h"
 #include "actors/supervisor/supervisor.h"
@@ -34,8 +33,5 @@ caf::actor spawn_supervisor_port(NodeRuntime& node, const std::vector<NodeCount>
 
 // Stops the nodes in order, then calls NodeRuntime::request_stop(). Thread-safe.
 void stop_supervisor_port(const caf::actor& port);
-
-// Hands every request to the port, which answers it.
-HttpHandler supervisor_http_handler(const caf::actor& port);
 
 }  // namespace stampede::actors

@@ -2,6 +2,7 @@
 """The operator's doors: a command is executed and hears its own answer, whatever dies meanwhile."""
 
 import json
+import socket
 import time
 import unittest
 
@@ -73,6 +74,46 @@ class OperatorDoors(SystemTest):
             done = system.stampede(*command)
             for text in (done.stdout, done.stderr):
                 self.assertNotRegex(text, "[\x00-\x08\x0b-\x1f\x7f-\x9f]", command)
+
+    def fill(self, system, count):
+        """That many items with long names, so that a status is long."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(system.run / "admin.sock"))
+            answers = connection.makefile()
+            for first in range(0, count, 16):
+                puts = [{"do": "item_put", "request_id": f"p-{item}", "item": 1000 + item,
+                         "name": "n" * 500, "total": 5} for item in range(first, first + 16)]
+                connection.sendall(b"".join(json.dumps(put).encode() + b"\n" for put in puts))
+                self.assertTrue(all(json.loads(answers.readline())["ok"] for _ in puts))
+        self.assertTrue(eventually(lambda: len(system.status()["items"]) >= count))
+
+    def connect(self, system, words):
+        """A connection to admin.sock that has sent as much of `words` as is taken at once."""
+        connection = socket.socket(socket.AF_UNIX)
+        self.addCleanup(connection.close)
+        connection.connect(str(system.run / "admin.sock"))
+        connection.setblocking(False)
+        try:
+            connection.send(words)
+        except OSError:
+            pass  # closed, or enough
+        return connection
+
+    def test_idle_deaf_and_greedy_operators_hold_up_nobody(self):
+        system = self.start_system("1:Phone:100")
+        self.fill(system, 1000)
+        before = system.memory("supervisor-1")
+        kept = [self.connect(system, b"") for _ in range(100)]
+        kept += [self.connect(system, b'{"do":"status"}\n' * 5000) for _ in range(60)]
+        kept += [self.connect(system, b"[" * 100_000) for _ in range(30)]
+        pid = system.kill9("webapp-1")
+        began = time.monotonic()
+        system.wait_back("webapp-1", pid, 10)
+        self.assertEqual(system.stampede("status").returncode, 0)
+        self.assertLess(time.monotonic() - began, 5)
+        kept += [self.connect(system, b'{"do":"status"}\n' * 5000) for _ in range(60)]
+        self.assertEqual(admin(system, {"do": "items"})["items"][0]["item"], 1)
+        self.assertLess(system.memory("supervisor-1") - before, 64 << 20)
 
     @staticmethod
     def total(system):

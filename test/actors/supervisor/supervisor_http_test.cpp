@@ -22,7 +22,7 @@ HttpReply get(const std::string& target, const std::string& query, const json& s
   request.method = method;
   request.target = target;
   request.query = query;
-  return answer_http(request, status);
+  return answer_http(request, {status, std::make_shared<const std::string>(status.dump() + "\n")});
 }
 
 json replaying_system() {
