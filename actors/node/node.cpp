@@ -22,6 +22,7 @@
 #include "actors/node/node_log.h"
 #include "actors/node/socket_directory.h"
 #include "config/faults/failpoint.h"
+#include "config/process/idle_signals.h"
 #include "config/process/invariant.h"
 
 namespace stampede::actors {
@@ -209,7 +210,7 @@ int block_signals() {
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
+  config::ignore_idle_signals();
   return ::signalfd(-1, &set, SFD_CLOEXEC);
 }
 

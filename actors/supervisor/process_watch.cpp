@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstring>
@@ -133,6 +134,15 @@ ProcessEnd WatchedProcess::take_end() {
     end.signal = info.si_status;
   }
   return end;
+}
+
+void reap_others(const std::vector<pid_t>& watched) {
+  for (;;) {
+    siginfo_t info{};
+    if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return;
+    if (std::find(watched.begin(), watched.end(), info.si_pid) != watched.end()) return;
+    ::waitpid(info.si_pid, nullptr, WNOHANG);
+  }
 }
 
 }  // namespace stampede::actors

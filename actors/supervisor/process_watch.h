@@ -61,4 +61,10 @@ class WatchedProcess {
   bool child_;
 };
 
+// Collects ended children that are none of `watched`: processes of others that became ours because
+// this one is the first of its container, or their first living ancestor that collects. Never
+// blocks; where one of `watched` has ended and was not collected yet, the rest waits for the next
+// call.
+void reap_others(const std::vector<pid_t>& watched);
+
 }  // namespace stampede::actors

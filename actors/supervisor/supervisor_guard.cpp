@@ -11,6 +11,7 @@
 
 #include "actors/node/node_log.h"
 #include "actors/supervisor/process_watch.h"
+#include "config/process/idle_signals.h"
 
 namespace stampede::actors {
 namespace {
@@ -28,13 +29,19 @@ int open_signals() {
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGCHLD);
+  config::ignore_idle_signals();
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
   return ::signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-bool take_signal(int signals) {
+// True: told to stop. The end of a child of others is dealt with here.
+bool take_signal(int signals, const std::vector<pid_t>& watched) {
   signalfd_siginfo info{};
-  return ::read(signals, &info, sizeof info) == sizeof info;
+  if (::read(signals, &info, sizeof info) != sizeof info) return false;
+  if (info.ssi_signo != SIGCHLD) return true;
+  reap_others(watched);
+  return false;
 }
 
 // Passes signals on until the process has ended.
@@ -43,10 +50,21 @@ ProcessEnd wait_for_end(WatchedProcess& process, int signals, bool& told_to_stop
     pollfd fds[2] = {{process.fd(), POLLIN, 0}, {signals, POLLIN, 0}};
     if (::poll(fds, 2, -1) < 0) continue;
     if (fds[0].revents != 0) return process.take_end();
-    if (fds[1].revents != 0 && take_signal(signals)) {
+    if (fds[1].revents != 0 && take_signal(signals, {process.pid()})) {
       told_to_stop = true;
       process.signal(SIGTERM);
     }
+  }
+}
+
+bool told_to_stop_within(milliseconds wait, int signals) {
+  const auto until = steady_clock::now() + wait;
+  for (;;) {
+    const auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now());
+    if (left.count() <= 0) return false;
+    pollfd stop{signals, POLLIN, 0};
+    if (::poll(&stop, 1, static_cast<int>(left.count())) == 1 && take_signal(signals, {}))
+      return true;
   }
 }
 
@@ -76,8 +94,7 @@ int run_guard(const std::vector<std::string>& arguments) {
     if (steady_clock::now() - began >= kCalm) wait = kBackoffMin;
     log_warning("the supervisor ended (" + to_text(end) + "); starting it again in " +
                 std::to_string(wait.count()) + " ms");
-    pollfd stop{signals, POLLIN, 0};
-    if (::poll(&stop, 1, static_cast<int>(wait.count())) == 1) {
+    if (told_to_stop_within(wait, signals)) {
       log_warning("told to stop while there is no supervisor; nodes may still run");
       return 1;
     }

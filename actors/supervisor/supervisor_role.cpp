@@ -140,6 +140,7 @@ void SupervisorRole::on_timer(PortControl& port) {
   }
   desk_.expire(now());
   requests_.on_timer(now());
+  reap_others(running_->pids());
   admin_.go_on();
   if (stopping_) go_on_stopping();
   port.wake_at(port.now() + kTick);
@@ -304,6 +305,13 @@ void RunningProcesses::add(const ProcessId& process) {
 void RunningProcesses::remove(const ProcessId& process) {
   const std::lock_guard lock(mutex_);
   std::erase(processes_, process);
+}
+
+std::vector<pid_t> RunningProcesses::pids() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<pid_t> pids;
+  for (const auto& process : processes_) pids.push_back(process.pid);
+  return pids;
 }
 
 void RunningProcesses::kill_all() const {

@@ -21,6 +21,7 @@ class RunningProcesses {
  public:
   void add(const ProcessId& process);
   void remove(const ProcessId& process);
+  [[nodiscard]] std::vector<pid_t> pids() const;
   void kill_all() const;  // SIGKILL; numbers that belong to a later process are left alone
 
  private:

@@ -1,13 +1,18 @@
 #!/usr/bin/python3
 """The operator's doors: a command is executed and hears its own answer, whatever dies meanwhile."""
 
+import contextlib
 import json
+import os
+import signal
 import socket
+import subprocess
 import time
 import unittest
+from pathlib import Path
 
-from by_hand import admin, arm_next_starts
-from system import SystemTest, eventually
+from by_hand import admin, arm_next_starts, is_alive
+from system import BINARY, SystemTest, eventually
 
 
 class OperatorDoors(SystemTest):
@@ -114,6 +119,51 @@ class OperatorDoors(SystemTest):
         kept += [self.connect(system, b'{"do":"status"}\n' * 5000) for _ in range(60)]
         self.assertEqual(admin(system, {"do": "items"})["items"][0]["item"], 1)
         self.assertLess(system.memory("supervisor-1") - before, 64 << 20)
+
+    def test_signals_that_mean_no_end_end_nothing(self):
+        system = self.start_system("1:Phone:100")
+        guard = int((system.run / "guard.pid").read_text(encoding="ascii").split()[0])
+        pids = system.pids()
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE,
+                       signal.SIGXFSZ, signal.SIGALRM, signal.SIGWINCH, signal.SIGCHLD,
+                       signal.SIGCONT, signal.SIGURG):
+            for pid in (guard, *pids.values()):
+                system.signal(pid, number)
+        self.assertEqual(system.stampede("order", 1, "--user", "ann").returncode, 0)
+        time.sleep(0.5)
+        self.assertEqual(system.pids(), pids)
+        self.assertTrue(is_alive(guard))
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root for a namespace")
+    def test_the_first_process_of_a_container_reaps_orphans(self):
+        for words in (("supervisor",), ("supervisor", "--guard")):
+            system = self.new_system()
+            outer = subprocess.Popen(
+                ["unshare", "--pid", "--fork", "--mount-proc", BINARY, "--run-dir",
+                 str(system.run), *words, "--nodes", "webapp=0,broker=1,backend=0"],
+                env=system.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.addCleanup(outer.wait)
+            self.addCleanup(outer.kill)
+            first = eventually(lambda: self.children(outer.pid, ""))[0]
+            self.assertTrue(eventually(lambda: (system.run / "admin.sock").exists()))
+            for _ in range(3):
+                subprocess.run(["nsenter", "-t", str(first), "-p", "-m", "sh", "-c",
+                                "(sleep 0.1 &) ; exit 0"], check=True)
+            time.sleep(0.3)
+            self.assertTrue(eventually(lambda: not self.children(first, "Z"), 5), words)
+            os.kill(first, signal.SIGTERM)
+            self.assertEqual(outer.wait(30), 0, words)
+
+    @staticmethod
+    def children(pid, state):
+        """The children of a process whose state begins so."""
+        found = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                words = stat.read_text(errors="replace").rpartition(")")[2].split()
+                if int(words[1]) == pid and words[0].startswith(state):
+                    found.append(int(stat.parent.name))
+        return found
 
     @staticmethod
     def total(system):
