@@ -1,8 +1,9 @@
 #pragma once
 
 // Walks msgpack from a stranger in place, value by value: nothing is allocated, no declared length
-// is believed, only nil, bool, int, str, bin, array and map are known. For the few formats that are
-// read for every order; msgpack_tokens reads the others. Thread-compatible.
+// is believed; nil, bool, int, str, bin, array and map are known, float and ext are passed over as
+// `foreign`. For the few formats that are read for every order; msgpack_tokens reads the others.
+// Thread-compatible.
 
 #include <array>
 #include <bit>
@@ -41,8 +42,8 @@ class MsgpackCursor {
   [[nodiscard]] std::size_t offset() const { return static_cast<std::size_t>(at_ - begin_); }
   [[nodiscard]] std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
 
-  // Reads a value, of a container its head alone. False: the bytes end too early, or hold a type
-  // that is not known; the cursor is then of no more use.
+  // Reads a value, of a container its head alone. False: the bytes end too early, or hold the byte
+  // that begins no value; the cursor is then of no more use.
   [[nodiscard]] bool next(Value& value);
 
   // Skips what is inside a container whose head was read. False as above, or when containers are
@@ -77,6 +78,7 @@ class MsgpackCursor {
   bool text(Value& value, Type type, std::uint64_t size);
   static bool scalar(Value& value, Type type, std::uint64_t number);
   static bool container(Value& value, Type type, std::uint64_t size);
+  bool foreign(Value& value, std::uint64_t size);
   bool next_long_unsigned(std::uint64_t& number, unsigned size);
   bool next_unsigned_as_signed(std::uint64_t& number);
   bool next_rare(Value& value, unsigned lead);
@@ -128,6 +130,13 @@ inline bool MsgpackCursor::text(Value& value, Type type, std::uint64_t size) {
   value.text = {at_, static_cast<std::size_t>(size)};
   at_ += size;
   return true;
+}
+
+// `size` counts what follows the head: a number's bytes; an ext's type and bytes.
+inline bool MsgpackCursor::foreign(Value& value, std::uint64_t size) {
+  if (left() < size) return false;
+  at_ += size;
+  return scalar(value, Type::foreign, 0);
 }
 
 constexpr MsgpackCursor::ShortText::ShortText(std::string_view text) {
@@ -234,6 +243,16 @@ inline bool MsgpackCursor::skip(const ShortText& text) {
       return big_endian<2>(n) && text(value, Type::bin, n);
     case 0xC6:
       return big_endian<4>(n) && text(value, Type::bin, n);
+    case 0xC7:
+      return big_endian<1>(n) && foreign(value, n + 1);
+    case 0xC8:
+      return big_endian<2>(n) && foreign(value, n + 1);
+    case 0xC9:
+      return big_endian<4>(n) && foreign(value, n + 1);
+    case 0xCA:
+      return foreign(value, 4);
+    case 0xCB:
+      return foreign(value, 8);
     case 0xCC:
       return big_endian<1>(n) && scalar(value, Type::unsigned_int, n);
     case 0xCD:
@@ -250,6 +269,12 @@ inline bool MsgpackCursor::skip(const ShortText& text) {
       return signed_number<4>(value);
     case 0xD3:
       return signed_number<8>(value);
+    case 0xD4:
+    case 0xD5:
+    case 0xD6:
+    case 0xD7:
+    case 0xD8:
+      return foreign(value, (std::uint64_t{1} << (lead - 0xD4)) + 1);
     case 0xD9:
       return big_endian<1>(n) && text(value, Type::str, n);
     case 0xDA:
@@ -265,7 +290,7 @@ inline bool MsgpackCursor::skip(const ShortText& text) {
     case 0xDF:
       return big_endian<4>(n) && container(value, Type::map, n);
     default:
-      return false;  // float, ext, and the byte that is never used
+      return false;  // the byte that is never used
   }
 }
 

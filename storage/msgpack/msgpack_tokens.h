@@ -13,7 +13,17 @@
 namespace stampede::storage {
 
 struct Token {
-  enum class Type : std::uint8_t { nil, boolean, unsigned_int, negative_int, str, bin, array, map };
+  enum class Type : std::uint8_t {
+    nil,
+    boolean,
+    unsigned_int,
+    negative_int,
+    str,
+    bin,
+    array,
+    map,
+    foreign,  // float or ext: of msgpack_cursor alone, which passes over them
+  };
   Type type = Type::nil;
   std::uint32_t size = 0;    // array: elements; map: pairs
   std::uint32_t end = 0;     // index of the token after this value (skips nested values)
