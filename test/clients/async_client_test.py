@@ -4,7 +4,7 @@
 import asyncio
 import unittest
 
-from fake_webapp import FakeWebapp, confirmed, refused, row
+from fake_webapp import FakeWebapp, confirmed, refused, row, unnamed
 from stampede import AsyncClient, NotConnected, OutcomeUnknown, StampedeError
 
 
@@ -52,6 +52,62 @@ class Asking(unittest.IsolatedAsyncioTestCase):
                     await client.order(1, "ann", request_id="mine")
         self.assertEqual((caught.exception.code, caught.exception.request_id),
                          ("key_reused", "mine"))
+
+    async def test_a_final_no_is_that_no_at_once_named_or_not(self):
+        calls = (lambda client: client.order(1, "ann"), lambda client: client.get("mine"),
+                 lambda client: client.items(), lambda client: client.items(1),
+                 lambda client: client.ping(), lambda client: anext(client.stock(1)))
+        for code in ("bad_protocol", "too_large", "of_a_later_version"):
+            for call in calls:
+                with FakeWebapp(lambda request: [unnamed(code)]) as webapp:
+                    async with AsyncClient(webapp.endpoint) as client:
+                        with self.assertRaises(StampedeError) as caught:
+                            await call(client)
+                self.assertNotIsInstance(caught.exception, OutcomeUnknown)
+                self.assertEqual(caught.exception.code, code)
+                self.assertEqual(len(webapp.requests), 1)
+
+    async def test_whose_no_it_was_among_many_is_found_out_by_asking_alone(self):
+        def script(request):
+            if request["op"] == "get":
+                return [unnamed("too_large")]
+            return [confirmed(request)] if len(ids) > 1 else ids.append(request["id"]) or []
+
+        ids = []
+        with FakeWebapp(script) as webapp:
+            async with AsyncClient(webapp.endpoint) as client:
+                held = asyncio.create_task(client.order(1, "ann", request_id="held"))
+                while not ids:
+                    await asyncio.sleep(0.01)
+                ids.append("next")
+                with self.assertRaises(StampedeError) as caught:
+                    await client.get("odd")
+                answer = await held
+        self.assertEqual((caught.exception.code, caught.exception.request_id),
+                         ("too_large", "odd"))
+        self.assertNotIsInstance(caught.exception, OutcomeUnknown)
+        self.assertEqual((answer.id, answer.state), ("held", "confirmed"))
+
+    async def test_a_no_to_a_question_that_was_broken_off_is_not_the_next_ones(self):
+        def script(request):
+            return [] if request["user"] == "stopped" else [unnamed(), confirmed(request)] if (
+                len(webapp.requests) == 2) else [confirmed(request)]
+
+        with FakeWebapp(script) as webapp:
+            async with AsyncClient(webapp.endpoint) as client:
+                with self.assertRaises(asyncio.TimeoutError):
+                    await asyncio.wait_for(client.order(1, "stopped"), 0.2)
+                self.assertTrue((await client.order(1, "ann")).confirmed)
+
+    async def test_another_order_under_an_id_that_is_open_is_refused_at_once(self):
+        with FakeWebapp(lambda request: [(confirmed(request))]) as webapp:
+            async with AsyncClient(webapp.endpoint) as client:
+                first = asyncio.create_task(client.order(1, "ann", request_id="mine"))
+                await asyncio.sleep(0)
+                with self.assertRaises(StampedeError) as caught:
+                    await client.order(2, "ann", request_id="mine")
+                self.assertTrue((await first).confirmed)
+        self.assertEqual(caught.exception.code, "key_reused")
 
     async def test_a_timeout_says_unknown_and_does_not_stop_others(self):
         script = (lambda request: [] if request["user"] == "lost" else [confirmed(request)])

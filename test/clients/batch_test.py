@@ -108,9 +108,63 @@ class Batches:
     def test_wrong_lists_are_refused_before_anything_is_sent(self):
         for orders, error in ((buyers(1) * 2, ValueError),
                               ([{"item": 1, "user": "u", "request_id": "a b"}], StampedeError),
-                              ([{"user": "u"}], KeyError)):
+                              ([{"user": "u"}], StampedeError), ([{"item": 1}], StampedeError),
+                              ([["item", 1]], TypeError), (["item"], TypeError),
+                              (buyers(1, id="other"), StampedeError)):
             with self.subTest(orders), self.assertRaises(error):
                 self.ask(lambda batch: self.fail("sent"), orders)
+
+    def test_unknown_keys_are_refused_before_anything_is_sent(self):
+        for name in ("quantity", "ID", "Id", "requestId", "user_id", "timeout", "op", "", 1):
+            orders = [*buyers(1), {"item": 1, "user": "ann", name: "x"}]
+            with self.subTest(name), self.assertRaises(StampedeError) as caught:
+                self.ask(lambda batch: self.fail("sent"), orders)
+            self.assertEqual((caught.exception.code, caught.exception.field),
+                             ("bad_request", str(name)))
+
+    def test_values_that_the_wire_has_no_form_for_are_refused_before_anything_is_sent(self):
+        for name, value in (("item", 1.5), ("item", "1"), ("item", -1), ("item", 1 << 63),
+                            ("item", None), ("item", True), ("qty", 2.0), ("qty", 0),
+                            ("user", 7), ("user", ""), ("user", "x" * 65), ("user", "a\nb"),
+                            ("user", b"\xff"), ("user", "\udc80"), ("user", None)):
+            order = {"item": 1, "user": "ann", name: value}
+            with self.subTest(order), self.assertRaises(StampedeError) as caught:
+                self.ask(lambda batch: self.fail("sent"), [order])
+            self.assertEqual((caught.exception.code, caught.exception.field), ("bad_request", name))
+        for request_id in ("", "a b", 7, b"x", 1.5):
+            with self.subTest(request_id), self.assertRaises(StampedeError) as caught:
+                self.ask(lambda batch: self.fail("sent"),
+                         [{"item": 1, "user": "ann", "id": request_id}])
+            self.assertEqual(caught.exception.field, "id")
+
+    def test_the_id_is_taken_under_both_its_names(self):
+        for names in (("id",), ("request_id",), ("id", "request_id")):
+            order = {"item": 1, "user": "ann", **{name: "mine" for name in names}}
+            results, webapp = self.ask(
+                lambda batch: [[confirmed(one) for one in batch]], [order])
+            self.assertEqual((results[0].id, webapp.requests[0][0]["id"]), ("mine", "mine"))
+        both = {"item": 1, "user": "ann", "id": "a", "request_id": "b"}
+        with self.assertRaises(StampedeError):
+            self.ask(lambda batch: self.fail("sent"), [both])
+
+    def test_answers_without_an_id_stand_in_their_place(self):
+        refusal = {"code": "bad_request", "message": "no", "retry": False, "field": "qty"}
+        results, webapp = self.ask(lambda batch: [[refusal, confirmed(batch[1])]], buyers(2))
+        self.assertEqual((results[0].code, results[0].request_id), ("bad_request", "r0"))
+        self.assertTrue(results[1].confirmed)
+        self.assertEqual(len(webapp.requests), 1)
+
+    def test_a_frame_that_is_refused_for_now_is_asked_again(self):
+        asked = []
+
+        def script(batch):
+            asked.append([one["id"] for one in batch])
+            return [{"code": "overloaded", "message": "no", "retry": True, "retry_after_ms": 20}
+                    if len(asked) == 1 else [confirmed(one) for one in batch]]
+
+        results, _ = self.ask(script, buyers(2))
+        self.assertEqual(asked, [["r0", "r1"]] * 2)
+        self.assertTrue(all(one.confirmed for one in results))
 
     def test_nobody_there_says_that_nothing_was_sent(self):
         with self.assertRaises(NotConnected):

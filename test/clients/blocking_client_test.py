@@ -2,11 +2,12 @@
 """The blocking client's promises, against a webapp that drops, delays, doubles and restarts."""
 
 import os
+import signal
 import threading
 import time
 import unittest
 
-from fake_webapp import FakeWebapp, confirmed, refused, row
+from fake_webapp import FakeWebapp, confirmed, refused, row, unnamed
 from stampede import Client, NotConnected, OutcomeUnknown, StampedeError
 
 
@@ -50,6 +51,50 @@ class Asking(unittest.TestCase):
             error, webapp = self.ask(lambda request: [], request_id=request_id)
             self.assertEqual(error.code, "bad_protocol")
             self.assertEqual(webapp.requests, [])
+
+    def test_the_id_is_taken_under_its_name_in_the_protocol(self):
+        answer, webapp = self.ask(lambda request: [confirmed(request)], id="mine")
+        self.assertEqual((answer.id, webapp.requests[0]["id"]), ("mine", "mine"))
+
+    def test_a_final_no_is_that_no_at_once_named_or_not(self):
+        calls = (lambda client: client.order(1, "ann"), lambda client: client.get("mine"),
+                 lambda client: client.items(), lambda client: client.items(1),
+                 lambda client: client.ping(), lambda client: next(client.stock(1)))
+        for code in ("bad_protocol", "too_large", "unknown_op", "not_allowed", "of_a_later_version"):
+            for call in calls:
+                for answer in (lambda request: unnamed(code),
+                               lambda request: {"id": request["id"], **unnamed(code)}):
+                    with FakeWebapp(lambda request: [answer(request)]) as webapp:
+                        with Client(webapp.endpoint) as client:
+                            with self.assertRaises(StampedeError) as caught:
+                                call(client)
+                    self.assertNotIsInstance(caught.exception, OutcomeUnknown)
+                    self.assertEqual(caught.exception.code, code)
+                    self.assertEqual(len(webapp.requests), 1)
+
+    def test_that_an_id_is_unknown_is_no_answer_to_an_order(self):
+        count = []
+
+        def script(request):
+            count.append(1)
+            return [refused(request, "unknown_request", True, 10) if len(count) == 1
+                    else confirmed(request)]
+
+        self.assertTrue(self.ask(script)[0].confirmed)
+
+    def test_the_end_of_a_question_that_was_broken_off_is_not_the_next_ones(self):
+        def script(request):
+            return [] if request["user"] == "stopped" else [confirmed(request)]
+
+        with FakeWebapp(script) as webapp, Client(webapp.endpoint) as client:
+            interrupted = threading.Timer(0.3, lambda: signal.raise_signal(signal.SIGINT))
+            with self.assertRaises(KeyboardInterrupt):
+                interrupted.start()
+                client.order(1, "stopped")
+            interrupted.join()
+            first = client._socket
+            self.assertTrue(client.order(1, "ann").confirmed)
+        self.assertIsNone(first, "a new connection brings nothing old")
 
     def test_queued_nonsense_and_foreign_answers_are_passed_over(self):
         answer, _ = self.ask(lambda request: [

@@ -23,6 +23,11 @@ def refused(request, code, retry, retry_after_ms=None):
     return answer
 
 
+def unnamed(code="bad_protocol", **more):
+    """A refusal that does not say of which request."""
+    return {"code": code, "message": "no", "retry": False, **more}
+
+
 def row(item, left, seq, name="Phone"):
     return {"item": item, "name": name, "price_cents": 100, "total": 10, "left": left,
             "seq": str(seq), "state": "open"}

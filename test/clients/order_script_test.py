@@ -11,9 +11,11 @@ from fake_webapp import FakeWebapp, confirmed, refused
 SCRIPT = Path(__file__).resolve().parents[2] / "clients" / "python" / "order.py"
 
 
-def run(webapp):
+def run(webapp, status=0):
     done = subprocess.run(["/usr/bin/python3", SCRIPT, "ann", webapp.endpoint], timeout=60,
-                          capture_output=True, text=True, check=True)
+                          capture_output=True, text=True, check=False)
+    if done.returncode != status:
+        raise AssertionError(f"exit {done.returncode} instead of {status}: {done.stderr}")
     return ast.literal_eval(done.stdout)
 
 
@@ -37,6 +39,15 @@ class OrderScript(unittest.TestCase):
             self.assertEqual(run(webapp)["state"], "confirmed")
         self.assertEqual(len(webapp.requests), 3)
         self.assertEqual(len({request["id"] for request in webapp.requests}), 1)
+
+    def test_what_was_not_bought_is_no_success(self):
+        rejected = {"state": "rejected", "reason": "sold_out", "item": 1, "qty": 1, "stored": False}
+        with FakeWebapp(lambda request: [{"id": request["id"], **rejected}]) as webapp:
+            self.assertEqual(run(webapp, 8)["reason"], "sold_out")
+        with FakeWebapp(lambda request: [refused(request, "unknown_item", False)]) as webapp:
+            self.assertEqual(run(webapp, 1)["code"], "unknown_item")
+        with FakeWebapp(lambda request: [refused(request, "no_backend", True, 1)]) as webapp:
+            self.assertEqual(run(webapp, 5)["code"], "no_backend")
 
 
 if __name__ == "__main__":

@@ -7,9 +7,19 @@ import zmq
 import zmq.asyncio
 
 from . import question as q
-from .answers import item_of, stock_of
+from .answers import StampedeError, item_of, stock_of
 from .batch_question import BatchQuestion, frames_of, order_requests, results_of
 from .question import Question
+
+
+UNCLEAR = object()  # a refusal that may be about this question, or about another one
+ALONE_MAX = 16  # connections of those who ask again alone
+
+
+def names_in(message):
+    """The ids in an answer, or in a list of answers."""
+    maps = message if isinstance(message, list) else [message]
+    return {one["id"] for one in maps if isinstance(one.get("id"), str)}
 
 
 class AsyncClient:
@@ -27,14 +37,16 @@ class AsyncClient:
         self._socket = None
         self._inherited = None
         self._reader = None
-        self._waiting = {}  # request id -> queues of those who asked
+        self._waiting = {}  # request id -> inboxes of those who asked, each with its question
+        self._alone = None  # room for those who ask again alone
+        self._left_open = False  # somebody stopped waiting for what this socket may still bring
         self._heard_at = 0.0
         self._opened_at = 0.0
 
     # --- asking -----------------------------------------------------------------------------------
 
-    async def order(self, item, user, qty=1, request_id=None, timeout=10.0):
-        request = q.order_request(item, user, qty, request_id)
+    async def order(self, item, user, qty=1, request_id=None, timeout=10.0, *, id=None):
+        request = q.order_request(item, user, qty, request_id, id)
         return q.answer_of(await self._ask(Question(request, timeout)))
 
     async def order_many(self, orders, timeout=10.0):
@@ -50,7 +62,7 @@ class AsyncClient:
 
     async def items(self, item=None, timeout=10.0):
         if item is not None:
-            request = {"op": "items", "id": q.new_id(), "item": item}
+            request = {"op": "items", "id": q.new_id(), "item": q.number("item", item)}
             answer = await self._ask(Question(request, timeout))
             return [item_of(row) for row in answer["items"]]
         rows, following = [], 0
@@ -98,27 +110,65 @@ class AsyncClient:
     # --- inside -----------------------------------------------------------------------------------
 
     async def _ask(self, question):
-        inbox = asyncio.Queue()
+        self._refuse_reuse(question)
+        await self._ask_as_waiting(question)
+        return question.result(self.endpoint)
+
+    async def _ask_as_waiting(self, question):
+        inbox, answered = asyncio.Queue(), False
         for name in question.ids:
-            self._waiting.setdefault(name, []).append(inbox)
+            self._waiting.setdefault(name, []).append((inbox, question))
         try:
-            while question.left() > 0:
-                if not await self._offer(question):
-                    break
-                sent_at = q.now()
-                if not await self._listen(question, inbox):
-                    question.was_silent()
-                    await self._renew(sent_at)
-                elif question.final():
-                    break
-                else:
-                    await asyncio.sleep(question.pause())
+            answered = await self._ask_until_answered(question, inbox)
         finally:
+            self._left_open = self._left_open or not answered
             for name in question.ids:
-                self._waiting[name].remove(inbox)
+                self._waiting[name].remove((inbox, question))
                 if not self._waiting[name]:
                     del self._waiting[name]
-        return question.result(self.endpoint)
+
+    def _refuse_reuse(self, question):
+        """Answers are told apart by their id alone: the server's refusal of the second order would
+        be taken for the first one's, which may be confirmed."""
+        for name in question.ids:
+            for _, other in self._waiting.get(name, ()):
+                if question.request_of(name) != other.request_of(name) and (
+                        question.op == other.op == "order"):
+                    raise StampedeError("key_reused", "another order with this id is open",
+                                        request_id=name)
+
+    async def _ask_until_answered(self, question, inbox):
+        while question.left() > 0:
+            if not await self._offer(question):
+                return False
+            sent_at = q.now()
+            heard = await self._listen(question, inbox)
+            if heard is UNCLEAR:
+                await self._ask_alone(question)
+                return False
+            if not heard:
+                question.was_silent()
+                self._left_open = True
+                await self._renew(sent_at)
+            elif question.final():
+                return True
+            else:
+                await asyncio.sleep(question.pause())
+        return False
+
+    async def _ask_alone(self, question):
+        """Asks again on a connection of its own: it is known whose refusal comes there."""
+        if self._alone is None:
+            self._alone = asyncio.Semaphore(ALONE_MAX)
+        try:
+            await asyncio.wait_for(self._alone.acquire(), max(0.0, question.left()))
+        except asyncio.TimeoutError:
+            return
+        try:
+            async with AsyncClient(self.endpoint, curve=self._curve) as client:
+                await client._ask_as_waiting(question)
+        finally:
+            self._alone.release()
 
     def _open(self):
         # A context does not survive a fork: the child makes its own and never touches the parent's,
@@ -131,6 +181,7 @@ class AsyncClient:
             return
         self._socket = q.open_dealer(self._context, self.endpoint, self._curve)
         self._opened_at = q.now()
+        self._left_open = False
         self._reader = asyncio.create_task(self._read(self._socket))
 
     async def _drop_socket(self):
@@ -153,13 +204,19 @@ class AsyncClient:
             self._heard_at = q.now()
             if not message:
                 continue
-            # A list of answers is for whoever asked its first; a refusal of a whole frame names
-            # nobody, and only who has a frame open looks at it.
-            head = message[0] if isinstance(message, list) else message
-            named = "id" in head
-            askers = [self._waiting.get(head["id"], ())] if named else self._waiting.values()
-            for inbox in {id(one): one for some in askers for one in some}.values():
+            names = names_in(message)
+            askers = [asker for name in names for asker in self._waiting.get(name, ())]
+            for inbox in {inbox for inbox, _ in askers}:
                 inbox.put_nowait(message)
+            if not names and "code" in (message[0] if isinstance(message, list) else message):
+                self._pass_on_unnamed(message)
+
+    def _pass_on_unnamed(self, refusal):
+        """With one question open since the socket is there, it is about that one."""
+        inboxes = {inbox for askers in self._waiting.values() for inbox, _ in askers}
+        clear = len(inboxes) == 1 and not self._left_open
+        for inbox in inboxes:
+            inbox.put_nowait(refusal if clear else UNCLEAR)
 
     async def _offer(self, question):
         while question.left() > 0:
@@ -179,8 +236,8 @@ class AsyncClient:
                 message = await asyncio.wait_for(inbox.get(), left)
             except asyncio.TimeoutError:
                 return False
-            if question.takes(message):
-                return True
+            if message is UNCLEAR or question.takes(message):
+                return UNCLEAR if message is UNCLEAR else True
         return False
 
     def _subscription(self, item):

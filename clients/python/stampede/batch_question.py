@@ -1,5 +1,7 @@
 """Many orders in one frame, and the retries of those that need one; no I/O, as question.py."""
 
+from collections.abc import Mapping
+
 import msgpack
 
 from . import question as q
@@ -7,15 +9,31 @@ from .answers import NotConnected, OutcomeUnknown, StampedeError
 
 ORDERS_MAX = 1000
 BYTES_MAX = 256 * 1024
+KEYS = ("item", "user", "qty", "request_id", "id")  # the arguments of `order`
 
 
 def order_requests(orders):
     """The maps to send, of dicts with the arguments of `order`."""
-    requests = [q.order_request(one["item"], one["user"], one.get("qty", 1), one.get("request_id"))
-                for one in orders]
+    requests = [order_request(one) for one in orders]
     if len({request["id"] for request in requests}) < len(requests):
         raise ValueError("two orders of one batch have the same request_id")
     return requests
+
+
+def order_request(one):
+    """A word that is not understood could be the id, or the quantity: without it each try would buy
+    once more, or another amount."""
+    if not isinstance(one, Mapping):
+        raise TypeError(f"an order is a dict with the arguments of `order`, not {one!r:.100}")
+    for name in one:
+        if name not in KEYS:
+            raise StampedeError("bad_request", f"an order has no {name!r}; it has {', '.join(KEYS)}",
+                                field=str(name))
+    for name in ("item", "user"):
+        if name not in one:
+            raise StampedeError("bad_request", f"the order {dict(one)!r:.200} has no {name!r}",
+                                field=name)
+    return q.order_request(**one)
 
 
 def frames_of(requests):
@@ -46,11 +64,16 @@ class BatchQuestion(q.Question):
         self.timeout = deadline - q.now()
         super().__init__(requests[0], self.timeout)
         self.ids = [request["id"] for request in requests]
-        self._open = {request["id"]: request for request in requests}
+        self._requests = {request["id"]: request for request in requests}
+        self._open = dict(self._requests)
         self._asked = []  # ids in the frame that was made last
         self._heard = {}  # id → the last map that was heard about it
         self._refused = None  # the frame was, whole
+        self._advice = []  # what the last answers said of when to try again, in ms
         self._compose()
+
+    def request_of(self, name):
+        return msgpack.packb(self._requests[name], use_bin_type=True)
 
     def _compose(self):
         self._asked = list(self._open)
@@ -58,26 +81,36 @@ class BatchQuestion(q.Question):
 
     def takes(self, message):
         if isinstance(message, dict):
-            if "id" in message or message.get("retry") or "code" not in message:
-                return False
-            self._refused = message  # a server that knows no batches, or smaller ones
-            return True
-        if not isinstance(message, list) or [one.get("id") for one in message] != self._asked:
+            return self._takes_refusal(message)
+        if not isinstance(message, list) or len(message) != len(self._asked) or not message:
             return False
-        for one in message:
-            self._heard[one["id"]] = one
+        if any(one.get("id", name) != name for name, one in zip(self._asked, message)):
+            return False
+        for name, one in zip(self._asked, message):
+            self._heard[name] = one
             if not one.get("retry"):
-                del self._open[one["id"]]
+                del self._open[name]
+        self._advice = [self._heard[name].get("retry_after_ms") for name in self._open]
         self._compose()
+        return True
+
+    def _takes_refusal(self, message):
+        """Of the whole frame: a server that knows no batches, or smaller ones, or has no room."""
+        if "id" in message or "code" not in message:
+            return False
+        if message.get("retry"):
+            self._heard.update((name, message) for name in self._open)
+            self._advice = [message.get("retry_after_ms")]
+        else:
+            self._refused = message
         return True
 
     def final(self):
         return self._refused is not None or not self._open
 
     def pause(self):
-        advice = [self._heard[name].get("retry_after_ms") for name in self._open]
-        self.answer = {"retry_after_ms": max((ms for ms in advice if isinstance(ms, (int, float))),
-                                             default=None)}
+        self.answer = {"retry_after_ms": max(
+            (ms for ms in self._advice if isinstance(ms, (int, float))), default=None)}
         return super().pause()
 
     def result(self, endpoint):

@@ -31,9 +31,10 @@ class Client:
 
     # --- asking -----------------------------------------------------------------------------------
 
-    def order(self, item, user, qty=1, request_id=None, timeout=10.0):
-        """Buys, or learns that it cannot. The same request_id again never buys twice."""
-        request = q.order_request(item, user, qty, request_id)
+    def order(self, item, user, qty=1, request_id=None, timeout=10.0, *, id=None):
+        """Buys, or learns that it cannot. The same request_id again never buys twice; `id`, its
+        name in the protocol, is taken for it."""
+        request = q.order_request(item, user, qty, request_id, id)
         return q.answer_of(self._ask(Question(request, timeout)))
 
     def order_many(self, orders, timeout=10.0):
@@ -54,7 +55,7 @@ class Client:
     def items(self, item=None, timeout=10.0):
         """All items, or the one asked for."""
         if item is not None:
-            request = {"op": "items", "id": q.new_id(), "item": item}
+            request = {"op": "items", "id": q.new_id(), "item": q.number("item", item)}
             answer = self._ask(Question(request, timeout))
             return [item_of(row) for row in answer["items"]]
         rows, following = [], 0
@@ -107,20 +108,28 @@ class Client:
 
     def _ask(self, question):
         with self._lock:
-            self._open()
-            while question.left() > 0:
-                if not self._offer(question):
-                    break
-                if not self._listen(question, q.now() + question.listen_for()):
-                    # A connection can be dead without saying so; a new one is cheap.
-                    question.was_silent()
-                    self._drop_socket()
-                    self._open()
-                elif question.final():
-                    break
-                else:
-                    self._rest(question.pause())
+            try:
+                self._ask_until_answered(question)
+            except BaseException:
+                # What is still to come of this question must not be taken for the next one's.
+                self._drop_socket()
+                raise
         return question.result(self.endpoint)
+
+    def _ask_until_answered(self, question):
+        self._open()
+        while question.left() > 0:
+            if not self._offer(question):
+                break
+            if not self._listen(question, q.now() + question.listen_for()):
+                # A connection can be dead without saying so; a new one is cheap.
+                question.was_silent()
+                self._drop_socket()
+                self._open()
+            elif question.final():
+                break
+            else:
+                self._rest(question.pause())
 
     def _open(self):
         # A context does not survive a fork: the child makes its own and never touches the parent's,

@@ -1,5 +1,6 @@
 """One question to the server and its retries, without any I/O: what both clients share."""
 
+import operator
 import random
 import re
 import time
@@ -77,15 +78,45 @@ def unpack(frame):
 
 def checked_id(request_id):
     """The server refuses a malformed id without naming it, so nobody could match the answer."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", request_id):
+    if not isinstance(request_id, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", request_id):
         raise StampedeError("bad_protocol", "a request id is 1 to 64 characters of A-Z a-z 0-9 _ -",
                             request_id=request_id, field="id")
     return request_id
 
 
-def order_request(item, user, qty, request_id):
-    request_id = new_id() if request_id is None else checked_id(request_id)
-    return {"op": "order", "id": request_id, "item": item, "user": user, "qty": qty}
+def chosen_id(request_id, other):
+    """The id that the caller gave, under whichever of its two names, else a new one."""
+    if None not in (request_id, other) and request_id != other:
+        raise StampedeError("bad_request", "request_id and id differ", request_id=request_id,
+                            field="id")
+    given = other if request_id is None else request_id
+    return new_id() if given is None else checked_id(given)
+
+
+def number(name, value, low=0):
+    """What the wire has no form for never reaches the server, which judges the rest."""
+    try:
+        whole = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        whole = None
+    if whole is None or not low <= whole < 1 << 63:
+        raise StampedeError("bad_request", f"{name} is a whole number from {low}, not {value!r}",
+                            field=name)
+    return whole
+
+
+def buyer(user):
+    text = user.decode("utf-8", "surrogateescape") if isinstance(user, bytes) else user
+    if not isinstance(text, str) or not 1 <= len(text.encode("utf-8", "surrogatepass")) <= 64 or (
+            re.search(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", text)):
+        raise StampedeError("bad_request", "a user is 1 to 64 bytes of text without control "
+                            f"characters, not {user!r:.100}", field="user")
+    return text
+
+
+def order_request(item, user, qty=1, request_id=None, id=None):
+    return {"op": "order", "id": chosen_id(request_id, id), "item": number("item", item),
+            "user": buyer(user), "qty": number("qty", qty, low=1)}
 
 
 def news_endpoint(endpoint):
@@ -111,12 +142,17 @@ class Question:
     def __init__(self, request, timeout):
         self.id = request["id"]
         self.ids = [self.id]
+        self.op = request["op"]
         self.frame = msgpack.packb(request, use_bin_type=True)
         self.timeout = timeout
         self.deadline = now() + timeout
         self.sent = False
         self.answer = None  # the last map that was heard about it
         self._silence = SILENCE_S
+
+    def request_of(self, _):
+        """What is asked under an id, comparable."""
+        return self.frame
 
     def left(self):
         return self.deadline - now()
@@ -129,18 +165,25 @@ class Question:
         self._silence = min(self._silence * 2, SILENCE_MAX_S)
 
     def takes(self, message):
-        """True when this map is about the question and more than 'queued'."""
-        if not isinstance(message, dict) or message.get("id") != self.id:
+        """True when this map is about the question and more than 'queued'. A refusal that names no
+        id is about the one question that is open: who has several open does not pass it on."""
+        if not isinstance(message, dict) or message.get("id", self.id) != self.id:
+            return False
+        if "id" not in message and "code" not in message:
             return False
         if message.get("state") == "queued" and "code" not in message:
             return False
+        if self.op == "get" and message.get("code") == "key_reused":
+            return False  # of an order with this id that goes on beside it
         self.answer = message
         return True
 
     def final(self):
         """Asking again can change the answer only when the server says so. That an id is not known
         yet is an answer to `get`, and no reason to ask for ever."""
-        return not self.answer.get("retry") or self.answer.get("code") == "unknown_request"
+        if self.answer.get("code") == "unknown_request":
+            return self.op == "get"
+        return not self.answer.get("retry")
 
     def pause(self):
         """Seconds until the next try: the server's advice and up to half of it more, so that
