@@ -1,8 +1,9 @@
-#!/usr/bin/env bash
+#!/bin/bash -p
 # The published benchmark: Stampede and its peers in turns on this machine, ratios with their goals.
+[[ $- == *p* && $0 == */* ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
 set -euo pipefail
 # shellcheck source=scripts/parts/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/parts/lib.sh"
+source "${BASH_SOURCE[0]%/*}/parts/lib.sh"
 
 usage() {
   cat <<'TEXT'
@@ -185,7 +186,7 @@ about=("commit=$(git -C "$PROJECT" describe --always --dirty 2>/dev/null || echo
   "growth_items=$growth_items" "growth_ids=$growth_ids")
 for name in "${!missing[@]}"; do about+=("missing.$name=${missing[$name]}"); done
 for name in $(versions); do about+=("version.$name"); done
-/usr/bin/python3 "$PROJECT/scripts/bench/bench_table.py" table "$points" "$out" "$scratch" \
+python "$PROJECT/scripts/bench/bench_table.py" table "$points" "$out" "$scratch" \
   "${about[@]}"
 say "written: $out"
 exit "$worst"

@@ -1,8 +1,9 @@
-#!/usr/bin/env bash
+#!/bin/bash -p
 # Crashes the backend at every named point under load and checks that every promise was kept.
+[[ $- == *p* && $0 == */* ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
 set -euo pipefail
 # shellcheck source=scripts/parts/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/parts/lib.sh"
+source "${BASH_SOURCE[0]%/*}/parts/lib.sh"
 # shellcheck source=scripts/parts/chaos.sh
 source "$PROJECT/scripts/parts/chaos.sh"
 
@@ -14,7 +15,7 @@ Expected: the supervisor starts it again, it replays its log; nothing is lost, d
 TIMES=1
 chaos_options "$about" "$@"
 echo "$about"
-mapfile -t points < <(stampede --json chaos list | /usr/bin/python3 -c '
+mapfile -t points < <(stampede --json chaos list | python -c '
 import json, sys
 print("\n".join(point["point"] for point in json.load(sys.stdin)["points"]))')
 ((${#points[@]} > 0)) || fail 1 "stampede chaos list names no point"

@@ -1,8 +1,9 @@
-#!/usr/bin/env bash
+#!/bin/bash -p
 # Kills the broker with SIGKILL under load and checks that every promise was kept.
+[[ $- == *p* && $0 == */* ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
 set -euo pipefail
 # shellcheck source=scripts/parts/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/parts/lib.sh"
+source "${BASH_SOURCE[0]%/*}/parts/lib.sh"
 # shellcheck source=scripts/parts/chaos.sh
 source "$PROJECT/scripts/parts/chaos.sh"
 

@@ -1,7 +1,10 @@
-#!/usr/bin/env bash
+#!/bin/bash -p
 # Builds the fuzz targets (clang, libFuzzer, ASAN, UBSAN) and runs each for a while.
+[[ $- == *p* && $0 == */* ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
 set -euo pipefail
-PROJECT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=scripts/parts/surroundings.sh
+source "${BASH_SOURCE[0]%/*}/parts/surroundings.sh"
+PROJECT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 BUILD=${STAMPEDE_FUZZ_BUILD:-$PROJECT/build-fuzz}
 CORPUS=$PROJECT/test/fuzz/corpus.py
 TARGETS=(sf1 node_message http log_reader record msgpack import config)
@@ -70,7 +73,7 @@ fuzz() {
   local name=$1 scratch=$BUILD/run-$1 before found code=0 executed rate file
   rm -rf "$scratch"
   mkdir -p "$scratch/corpus"
-  /usr/bin/python3 "$CORPUS" unpack "$name" "$scratch/corpus"
+  python "$CORPUS" unpack "$name" "$scratch/corpus"
   before=$(find "$scratch/corpus" -type f | wc -l)
   find "$crashes" -name "$name-*" -newer "$scratch" -delete
   "$BUILD/bin/fuzz_$name" -max_total_time="$seconds" -seed="$seed" -timeout=5 -rss_limit_mb=512 \
@@ -93,7 +96,7 @@ fuzz() {
     mkdir "$scratch/merged"
     "$BUILD/bin/fuzz_$name" -merge=1 -max_len=16384 "$scratch/merged" "$scratch/corpus" \
       >"$scratch/merge-log" 2>&1
-    /usr/bin/python3 "$CORPUS" pack "$name" "$scratch/merged"
+    python "$CORPUS" pack "$name" "$scratch/merged"
   fi
 }
 

@@ -1,6 +1,9 @@
-#!/usr/bin/env bash
+#!/bin/bash -p
 # Installs the Debian packages that building, running and testing need, and nothing else.
+[[ $- == *p* && $0 == */* ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
 set -euo pipefail
+# shellcheck source=scripts/parts/surroundings.sh
+source "${BASH_SOURCE[0]%/*}/parts/surroundings.sh"
 
 # What the program is built from, what runs it, and what the checks need.
 PACKAGES=(

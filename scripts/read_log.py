@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -Es
 """Prints a command log as JSON lines, one per command, rejection and outcome record.
 
 Reads the files as storage/log_format.md and storage/commands/command.h describe them, with

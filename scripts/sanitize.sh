@@ -1,7 +1,10 @@
-#!/usr/bin/env bash
+#!/bin/bash -p
 # Builds with a sanitizer into a build directory of its own and runs tests there.
+[[ $- == *p* && $0 == */* ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
 set -euo pipefail
-PROJECT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=scripts/parts/surroundings.sh
+source "${BASH_SOURCE[0]%/*}/parts/surroundings.sh"
+PROJECT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 
 usage() {
   cat <<'TEXT'
@@ -165,7 +168,7 @@ for name in "${what[@]}"; do
   case $name in
     unit) run unit ctest -L '^unit$' -LE lint -E '^sim_' -j2 --timeout 1800 --output-on-failure ;;
     sim) run sim ctest -R '^sim' --timeout 3600 --output-on-failure ;;
-    *) run "$name" /usr/bin/python3 "$PROJECT/test/system/${name}_test.py" ;;
+    *) run "$name" /usr/bin/python3 -Es "$PROJECT/test/system/${name}_test.py" ;;
   esac
 done
 if ((failed)); then echo "outputs and reports: $reports" >&2; fi

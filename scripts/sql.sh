@@ -1,8 +1,9 @@
-#!/usr/bin/env bash
+#!/bin/bash -p
 # Opens a database client on the system's database.
+[[ $- == *p* && $0 == */* ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
 set -euo pipefail
 # shellcheck source=scripts/parts/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/parts/lib.sh"
+source "${BASH_SOURCE[0]%/*}/parts/lib.sh"
 
 usage() {
   cat <<'TEXT'
@@ -18,10 +19,11 @@ if [[ ${1:-} == --help || ${1:-} == -h ]]; then
   usage
   exit 0
 fi
+trust_run_dir
 # shellcheck source=scripts/parts/private_db.sh
 source "$PROJECT/scripts/parts/private_db.sh"
 
-setting() { /usr/bin/python3 "$PROJECT/scripts/parts/settings.py" "$RUN/stampede.toml" get "$@"; }
+setting() { python "$PROJECT/scripts/parts/settings.py" "$RUN/stampede.toml" get "$@"; }
 
 url=$(setting db.url)
 if [[ -z $url ]]; then
@@ -31,7 +33,7 @@ if [[ -z $url ]]; then
 fi
 
 # mysql://USER@HOST[:PORT]/DB[?socket=PATH]
-mapfile -t part < <(/usr/bin/python3 - "$url" <<'PYTHON'
+mapfile -t part < <(python - "$url" <<'PYTHON'
 import sys
 from urllib.parse import unquote, urlsplit
 url = urlsplit(sys.argv[1])

@@ -1,18 +1,22 @@
-#!/usr/bin/env bash
+#!/bin/bash -p
 # Starts a whole system on this machine: packages, build, private database, nodes, items.
+[[ $- == *p* && $0 == */* ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
 set -euo pipefail
 # shellcheck source=scripts/parts/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/parts/lib.sh"
+source "${BASH_SOURCE[0]%/*}/parts/lib.sh"
 
 usage() {
   cat <<'TEXT'
 Usage: scripts/start_all.sh [--item ID:NAME:STOCK]... [--nodes webapp=1,broker=1,backend=1]
                             [--db URL [--db-password-file FILE]] [--fresh] [--wait SECONDS]
+                            [--db-only]
 Installs missing packages, builds if needed, starts a private MariaDB, migrates, starts the nodes,
 waits until they are ready, adds the items, prints the addresses. Safe to run again: on a running
-system it starts what is missing and adds the items that are not there.
+system it starts what is missing and adds the items that are not there. A start that fails takes
+back what it began; only nodes that need time or you are left running, and it says so.
 
-  --item ID:NAME:STOCK      something to sell; may be given several times
+  --item ID:NAME:STOCK      something to sell; may be given several times. One that is there keeps
+                            its stock
   --nodes LIST              how many of each node (default webapp=1,broker=1,backend=1); who is not
                             named runs once. A running system keeps its own: another one is refused
   --db URL                  use this database, mysql://user@host:port/db, instead of a private one;
@@ -21,6 +25,8 @@ system it starts what is missing and adds the items that are not there.
   --db-password-file FILE   its password, mode 0600
   --fresh                   moves the command log and the private database to <run>/old-<time>/ and
                             starts empty; refused with --db and while the system runs
+  --db-only                 the private database alone, for `stampede log replay --all` after
+                            stop_all.sh; the next start or stop takes it over
   --wait SECONDS            how long to wait for ready (default 60)
 
 State lies in ${STAMPEDE_RUN_DIR:-run}. STAMPEDE_<SECTION>__<KEY> of the environment is kept in its
@@ -35,6 +41,7 @@ nodes=
 db_url=
 db_password_file=
 fresh=false
+db_only=false
 wait_s=60
 while (($#)); do
   case $1 in
@@ -45,6 +52,7 @@ while (($#)); do
     --db-password-file) need_value "$1" $#; db_password_file=$(realpath -m -- "$2"); shift 2 ;;
     --wait) need_value "$1" $#; wait_s=${2%s}; shift 2 ;;
     --fresh) fresh=true; shift ;;
+    --db-only) db_only=true; shift ;;
     *) wrong_use "$1" ;;
   esac
 done
@@ -63,14 +71,17 @@ check_wishes() {
   if [[ -n $db_url && ! $db_url =~ ^mysql://[^/]+@[^/]+/.+ ]]; then
     fail 2 "--db '$db_url' is not mysql://user@host:port/db"
   fi
+  if $db_only && [[ -n $db_url || ${#items[@]} -gt 0 ]] || { $db_only && $fresh; }; then
+    fail 2 "--db-only starts the private database and nothing else"
+  fi
   if $fresh && [[ -n $db_url ]]; then
     fail 6 "--fresh is refused with --db: a database that is not ours is never moved"
   fi
   ((${#RUN} <= 80)) ||
-    fail 2 "$RUN is too long for unix sockets; choose a shorter one: STAMPEDE_RUN_DIR=/tmp/run"
+    fail 2 "$RUN is too long for unix sockets; choose a shorter one: STAMPEDE_RUN_DIR=~/run"
 }
 
-setting() { /usr/bin/python3 "$PROJECT/scripts/parts/settings.py" "$RUN/stampede.toml" get "$@"; }
+setting() { python "$PROJECT/scripts/parts/settings.py" "$RUN/stampede.toml" get "$@"; }
 
 uses_private_db() { [[ -z $(setting db.url) ]]; }
 
@@ -92,14 +103,54 @@ check_running_database() {
     fail 6 "--db: the system runs with ${now:-its private database}; scripts/stop_all.sh first"
 }
 
+# What this call began, to be taken back when it fails.
+STARTED_NODES=false
+SETTINGS_BEFORE=
+KEEP=  # why what was begun runs on all the same
+
+# take_back: nodes, database and settings of a start that failed, newest first.
+take_back() {
+  local status=$? keep
+  trap - EXIT
+  trap '' INT TERM HUP
+  if ((status == 0)); then exit 0; fi
+  if [[ -n $KEEP ]]; then
+    rm -f "$RUN/stampede.toml.before"
+    if $STARTED_NODES; then say "$KEEP; scripts/stop_all.sh stops what runs"; fi
+    exit "$status"
+  fi
+  set +e
+  if $STARTED_NODES; then
+    flock -u 9  # the stopping script takes it
+    if $DB_LAUNCHED; then keep=(); else keep=(--keep-db); fi
+    "$PROJECT/scripts/stop_all.sh" "${keep[@]}" >/dev/null
+    say "nothing of this start runs any more"
+  elif $DB_LAUNCHED; then
+    (db_stop)
+  fi
+  if [[ -n $SETTINGS_BEFORE ]]; then restore_settings; fi
+  exit "$status"
+}
+
+restore_settings() {
+  if [[ -e $SETTINGS_BEFORE ]]; then
+    mv "$SETTINGS_BEFORE" "$RUN/stampede.toml"
+  else
+    rm -f "$RUN/stampede.toml"
+  fi
+}
+
 # Kept for the tools, which are called without these flags later.
 write_settings() {
   local wishes=()
+  SETTINGS_BEFORE=$RUN/stampede.toml.before
+  rm -f "$SETTINGS_BEFORE"
+  if [[ -e $RUN/stampede.toml ]]; then cp -p "$RUN/stampede.toml" "$SETTINGS_BEFORE"; fi
   if [[ -n $db_url ]]; then wishes+=("db.url=$db_url" "dev=${STAMPEDE_DEV:-false}"); fi
   if [[ -n $db_password_file ]]; then wishes+=("db.password_file=$db_password_file"); fi
   # Chaos is for systems that own their database.
   if [[ -z $db_url ]] && uses_private_db; then wishes+=("dev=$(setting dev true)"); fi
-  /usr/bin/python3 "$PROJECT/scripts/parts/settings.py" "$RUN/stampede.toml" set "${wishes[@]}"
+  python "$PROJECT/scripts/parts/settings.py" "$RUN/stampede.toml" set "${wishes[@]}"
 }
 
 # --- steps ---------------------------------------------------------------------------------------
@@ -182,7 +233,7 @@ nodes_wanted() {
 
 # The same of the system that runs.
 nodes_running() {
-  stampede --json status | /usr/bin/python3 -c '
+  stampede --json status | python -c '
 import collections, json, sys
 count = collections.Counter(node["role"] for node in json.load(sys.stdin)["nodes"])
 print(",".join(f"{role}={count[role]}" for role in ("webapp", "broker", "backend")))'
@@ -193,9 +244,8 @@ start_nodes() {
     step nodes "already running (see scripts/status.sh)"
     return
   fi
-  # Nodes whose supervisor died keep serving, and hold their ports; the new one adopts them.
-  if [[ -z $(running_nodes) ]]; then check_ports; fi
   mkdir -p "$RUN/log"
+  STARTED_NODES=true
   setsid "$STAMPEDE" --run-dir "$RUN" supervisor --guard --nodes "$(nodes_wanted)" \
     </dev/null >>"$RUN/log/supervisor.log" 2>&1 9>&- &
   remember_process "$RUN/guard.pid" $!
@@ -204,7 +254,7 @@ start_nodes() {
 
 # nodes_given_up: one line for each node that waits for the operator (exit 65, 75, 78).
 nodes_given_up() {
-  stampede --json status 2>/dev/null | /usr/bin/python3 -c '
+  stampede --json status 2>/dev/null | python -c '
 import json, sys
 try:
     nodes = json.load(sys.stdin).get("nodes", [])
@@ -226,10 +276,12 @@ wait_until_ready() {
     if [[ -n $given_up ]]; then
       say "$given_up"
       tail -n 5 "$RUN/log/${given_up%% *}.log" >&2 || true
+      KEEP="the nodes are left as they are for you to look at"
       fail 1 "a node needs you; see scripts/status.sh and $RUN/log/"
     fi
     if ((SECONDS >= until)); then
       stampede status >&2 || true
+      KEEP="the nodes are left to go on"
       fail 3 "not ready after $wait_s s; it may still be replaying: scripts/status.sh shows it"
     fi
     sleep 0.1
@@ -241,16 +293,34 @@ scripts/stop_all.sh first"
   step nodes "ready: $running"
 }
 
+# known_item ID: "NAME<tab>LEFT of TOTAL" when it is there.
+known_item() {
+  stampede --json item list | python -c '
+import json, sys
+for row in json.load(sys.stdin)["items"]:
+    if str(row["item"]) == sys.argv[1]:
+        print("{name}\t{left} of {total} units left".format(**row))' "$1"
+}
+
+# An item that is there keeps its stock, whatever became of it; another name is another item.
 add_items() {
-  local item id name stock
+  local item id name stock known
   for item in "${items[@]}"; do
-    id=${item%%:*}
+    id=$((10#${item%%:*}))
     stock=${item##*:}
     name=${item#*:}
     name=${name%:*}
-    stampede item add "$id" --name "$name" --stock "$stock" >/dev/null ||
-      fail 1 "item $id was not added; the message above says why"
-    step item "$id $name, $stock units"
+    known=$(known_item "$id") || fail 1 "the items cannot be read; the message above says why"
+    if [[ -z $known ]]; then
+      stampede item add "$id" --name "$name" --stock "$stock" >/dev/null ||
+        fail 1 "item $id was not added; the message above says why"
+      step item "$id $name, $stock units"
+    elif [[ ${known%%$'\t'*} == "$name" ]]; then
+      step item "$id $name is there, ${known#*$'\t'}"
+    else
+      KEEP="the system is ready; its items are as they were"
+      fail 1 "item $id is there under another name, '${known%%$'\t'*}'; choose another id"
+    fi
   done
 }
 
@@ -270,22 +340,39 @@ TEXT
 }
 
 check_wishes
+trust_run_dir
 "$PROJECT/scripts/install_deps.sh" >&2
 umask 077
 lock_scripts
 # shellcheck source=scripts/parts/private_db.sh
 source "$PROJECT/scripts/parts/private_db.sh"
+trap take_back EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
 build_if_needed
 check_settings
 if $fresh && [[ -n $(setting db.url) ]]; then
   fail 6 "--fresh is refused: this system uses $(setting db.url), which is not ours to move; \
 take another STAMPEDE_RUN_DIR"
 fi
-if $fresh; then move_old_state_away; fi
-if is_running; then check_running_database; else write_settings; fi
+if is_running; then
+  if $fresh; then fail 6 "--fresh: the system runs; scripts/stop_all.sh first"; fi
+  check_running_database
+else
+  # Nodes whose supervisor died keep serving, and hold their ports; the new one adopts them.
+  if ! $db_only && [[ -z $(running_nodes) ]]; then check_ports; fi
+  if $fresh; then move_old_state_away; fi
+  write_settings
+fi
 start_database
 migrate
+if $db_only; then
+  rm -f "$RUN/stampede.toml.before"
+  exit 0
+fi
 start_nodes
 wait_until_ready
 add_items
+rm -f "$RUN/stampede.toml.before"
 print_addresses

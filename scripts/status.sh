@@ -1,8 +1,9 @@
-#!/usr/bin/env bash
+#!/bin/bash -p
 # Shows how the system of one run directory is.
+[[ $- == *p* && $0 == */* ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
 set -euo pipefail
 # shellcheck source=scripts/parts/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/parts/lib.sh"
+source "${BASH_SOURCE[0]%/*}/parts/lib.sh"
 
 case "${1:-}" in
   --help | -h)
@@ -15,6 +16,7 @@ TEXT
     ;;
 esac
 
+trust_run_dir
 if ! is_running && [[ -z $(running_nodes) ]]; then
   fail 3 "nothing runs in $RUN; scripts/start_all.sh starts it"
 fi

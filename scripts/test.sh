@@ -1,8 +1,9 @@
-#!/usr/bin/env bash
+#!/bin/bash -p
 # The one test command, the same by hand and in CI.
+[[ $- == *p* && $0 == */* ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
 set -euo pipefail
 # shellcheck source=scripts/parts/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/parts/lib.sh"
+source "${BASH_SOURCE[0]%/*}/parts/lib.sh"
 
 usage() {
   cat <<'TEXT'
@@ -38,7 +39,7 @@ trap 'exit 143' TERM
 
 # end_leftovers: kills what the tests left running and prints it. Nothing of this script itself.
 end_leftovers() {
-  /usr/bin/python3 - "$$" "STAMPEDE_TEST_RUN=$STAMPEDE_TEST_RUN" <<'PYTHON'
+  python - "$$" "STAMPEDE_TEST_RUN=$STAMPEDE_TEST_RUN" <<'PYTHON'
 import os, signal, sys
 from pathlib import Path
 def parent(pid):

@@ -1,6 +1,7 @@
 // The one binary: nodes and tools are its subcommands (contract §8). Only this file and
 // tools/command_line know CLI11.
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -99,20 +100,23 @@ void add_node(CLI::App& app, const std::string& role, const std::string& descrip
 
 // A node's supervisor learns from the note why it ended.
 int refuse(const Command& command, const std::filesystem::path& run_dir,
-           const std::string& reason) {
+           const stampede::config::ConfigError& error) {
+  const auto reason = stampede::config::describe(error);
   std::fprintf(stderr, "stampede: %s\n", reason.c_str());
   if (command.node.empty()) return stampede::kExitWrongUse;
   const int code = stampede::kExitConfig;
-  stampede::actors::write_exit_note(run_dir, command.node, {code, reason, ::getpid()});
+  if (!error.distrusted)
+    stampede::actors::write_exit_note(run_dir, command.node, {code, reason, ::getpid()});
   return code;
 }
 
 int run_command(const Command& command, const stampede::config::LoadOptions& load, bool json) {
   auto config = stampede::config::load(load);
   if (const auto* error = std::get_if<stampede::config::ConfigError>(&config)) {
-    return refuse(command, stampede::config::run_directory(load),
-                  stampede::config::describe(*error));
+    return refuse(command, stampede::config::run_directory(load), *error);
   }
+  // What a node makes is its user's alone, whatever mask it was started with.
+  if (!command.node.empty()) ::umask(077);
   if (command.node.empty()) stampede::tools::escape_what_is_printed();
   return command.run({std::get<stampede::config::Config>(std::move(config)), json});
 }

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -Es
 """Buys one unit of item 1 with nothing but zmq and msgpack: order.py USER [tcp://HOST:PORT]
 Exit: 0 confirmed, 8 rejected, 1 refused (the code is shown), 5 no final answer, 2 wrong use."""
 import sys, time, uuid, msgpack, zmq

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "config/settings/key_table.h"
+#include "config/settings/trusted_place.h"
 
 extern "C" char** environ;  // NOLINT: the C library's own name
 
@@ -221,6 +222,22 @@ Failure check_together(const Config& config) {
   return std::nullopt;
 }
 
+Failure check_place(const fs::path& place, PlaceKind kind, const char* key) {
+  if (place.empty()) return std::nullopt;
+  auto wrong = distrust(fs::absolute(place), kind);
+  if (wrong.empty()) return std::nullopt;
+  return ConfigError{place.string(), 0, 0, key, std::move(wrong)};
+}
+
+// Those that hold what is believed; the run directory and the configuration were looked at first.
+Failure check_named_places(const Config& config) {
+  auto failure = check_place(config.log.dir, PlaceKind::directory, "log.dir");
+  if (!failure) failure = check_place(config.db.password_file, PlaceKind::file, "db.password_file");
+  if (!failure) failure = check_place(config.curve.key_file, PlaceKind::file, "curve.key_file");
+  if (!failure) failure = check_place(config.curve.allow_file, PlaceKind::file, "curve.allow_file");
+  return failure;
+}
+
 }  // namespace
 
 std::string describe(const ConfigError& error) {
@@ -252,14 +269,20 @@ fs::path run_directory(const LoadOptions& options) {
 std::variant<Config, ConfigError> load(const LoadOptions& options) {
   Config config;
   config.run_dir = run_directory(options);
+  Failure failure = check_place(config.run_dir, PlaceKind::directory, "");
+  if (failure) {
+    failure->distrusted = true;
+    return *failure;
+  }
   config.origin = chosen_file(options, config.run_dir);
-  Failure failure;
-  if (!config.origin.empty()) failure = FileReader(config.origin, config).read();
+  failure = check_place(config.origin, PlaceKind::file, "");
+  if (!failure && !config.origin.empty()) failure = FileReader(config.origin, config).read();
   if (!failure) failure = apply_environment(options.env, config);
   if (!failure) failure = apply_flags(options.flags, config);
   if (!failure) failure = check_together(config);
   if (failure) return *failure;
   resolve_paths(config);
+  if (auto distrusted = check_named_places(config)) return *distrusted;
   return config;
 }
 

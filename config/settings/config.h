@@ -97,8 +97,9 @@ struct ConfigError {
   std::string file;  // path, "environment" or "command line"
   int line = 0;      // from 1; 0 where a line makes no sense
   int column = 0;
-  std::string key;      // "net.port_base"; empty when the file cannot be read or parsed
-  std::string message;  // what is wrong and what is allowed
+  std::string key;          // "net.port_base"; empty when the file cannot be read or parsed
+  std::string message;      // what is wrong and what is allowed
+  bool distrusted = false;  // the place is not to be believed: nothing may be written there either
 };
 
 // "run/stampede.toml:3:13: net.port_base: 99 is not allowed; give a port from 1024 to 65000 ..."

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -Es
 """Draws a result of scripts/bench.sh: throughput against the peers, latency percentiles, growth.
 
 Usage: bench_plot.py RESULT.json OUT.svg

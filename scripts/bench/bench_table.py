@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -Es
 """Turns the points of scripts/bench.sh into ratios, medians and ranges.
 
 Usage: bench_table.py table POINTS OUT SCRATCH [KEY=VALUE...]   Markdown on stdout, JSON in OUT

@@ -6,7 +6,7 @@ measure_fresh() {
   local status=0
   start_system fresh 1 "$owed"
   wait_for_memory
-  /usr/bin/python3 "$PROJECT/scripts/bench/recovery.py" --points "$points" --round "$round" \
+  python "$PROJECT/scripts/bench/recovery.py" --points "$points" --round "$round" \
     --status "http://127.0.0.1:$base/status" --database "$(db_pid)" --log "$RUN/log/backend-1.log" \
     -- "$STAMPEDE" --run-dir "$RUN" --json bench --closed --seed "$seed" --window "$window" \
     --requests "$owed" --no-drain || status=$?

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -Es
 """Runs one command of the benchmark and adds what it cost to a file of points.
 
 Usage: measure.py --points FILE --round N --point NAME --side NAME [options] -- COMMAND...

@@ -13,7 +13,7 @@ wanted() {
 measure() {
   local point=$1 side=$2 status=0
   shift 2
-  /usr/bin/python3 "$PROJECT/scripts/bench/measure.py" --points "$points" --round "$round" \
+  python "$PROJECT/scripts/bench/measure.py" --points "$points" --round "$round" \
     --point "$point" --side "$side" "$@" || status=$?
   if ((status > worst)); then worst=$status; fi
   if ((status)); then say "round $round $point $side: exit $status"; fi
@@ -216,7 +216,7 @@ measure_p9() {
   until [[ $(pending) == 0 ]]; do sleep 0.05; done
   stored_us=$(($(date +%s%N) / 1000))
   after=$(sql "SELECT COUNT(*) FROM $DB_SCHEMA.orders")
-  /usr/bin/python3 "$PROJECT/scripts/bench/bench_table.py" http "$points" "$scratch/p9.txt" \
+  python "$PROJECT/scripts/bench/bench_table.py" http "$points" "$scratch/p9.txt" \
     "$((after - before))" "$stored_us" "$round"
   rm "$scratch/p9.txt"
   wait_until_stored

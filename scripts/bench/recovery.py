@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -Es
 """P10: orders that the database does not have, a killed backend, and the time until it serves.
 
 Usage: recovery.py --points FILE --round N --status URL --database PID --log FILE -- COMMAND...

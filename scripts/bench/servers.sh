@@ -169,7 +169,7 @@ wait_for_memory() {
 }
 
 pending() {
-  stampede --json status | /usr/bin/python3 -c \
+  stampede --json status | python -c \
     'import json, sys; print(json.load(sys.stdin)["log"]["pending_commands"])'
 }
 

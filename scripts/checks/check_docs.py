@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -Es
 """Docs that are true, as far as a script can see it.
 
 Usage: scripts/checks/check_docs.py [--self-test]

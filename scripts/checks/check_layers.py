@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -Es
 """Proves cmake/rooms.txt, the table of the rooms and their doors, from the #include lines.
 
 Usage: scripts/checks/check_layers.py [--self-test]

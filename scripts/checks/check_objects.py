@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -Es
 """Proves from the compiled rooms that pure and deterministic ones ask the machine for nothing.
 
 Usage: scripts/checks/check_objects.py ROOM=ARCHIVE...

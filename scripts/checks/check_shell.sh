@@ -1,8 +1,9 @@
-#!/usr/bin/env bash
+#!/bin/bash -p
 # Runs shellcheck over every shell script of the project. Part of the unit tests.
+[[ $- == *p* && $0 == */* ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
 set -euo pipefail
 # shellcheck source=scripts/parts/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/../parts/lib.sh"
+source "${BASH_SOURCE[0]%/*}/../parts/lib.sh"
 
 case "${1:-}" in
   --help | -h)

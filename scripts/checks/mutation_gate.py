@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -Es
 """Proves that the tests would find faults: plants each and looks whether a test fails.
 
 Usage: scripts/checks/mutation_gate.py [--only NAME]... [--list | --check] [--build-dir DIR]

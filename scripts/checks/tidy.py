@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -Es
 """House style as a test: what a formatter and a compiler do not see.
 
 Usage: scripts/checks/tidy.py [--self-test]

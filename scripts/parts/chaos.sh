@@ -44,7 +44,7 @@ chaos_options() {
 
 # --- a system ------------------------------------------------------------------------------------
 
-setting() { /usr/bin/python3 "$PROJECT/scripts/parts/settings.py" "$RUN/stampede.toml" get "$@"; }
+setting() { python "$PROJECT/scripts/parts/settings.py" "$RUN/stampede.toml" get "$@"; }
 
 own_system_away() {
   local status=$?
@@ -61,6 +61,7 @@ use_or_start_system() {
   trap own_system_away EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
+  trust_run_dir
   if is_running; then
     [[ $(setting dev false) == true ]] ||
       fail 6 "the system in $RUN is not in dev mode; nothing is killed on it"
@@ -90,7 +91,7 @@ new_item() {
 # start_load STOCK BUYERS SECONDS
 start_load() {
   LOAD_RESULT=$(mktemp "${TMPDIR:-/tmp}/stampede-sale.XXXXXX")
-  /usr/bin/python3 "$PROJECT/scripts/parts/sale.py" --item "$ITEM" --stock "$1" --buyers "$2" \
+  /usr/bin/python3 -Es "$PROJECT/scripts/parts/sale.py" --item "$ITEM" --stock "$1" --buyers "$2" \
     --seconds "$3" --seed "$SEED" \
     --address "tcp://$(setting net.bind 127.0.0.1):$(($(setting net.port_base 7100) + 1))" \
     >"$LOAD_RESULT" &
@@ -99,7 +100,7 @@ start_load() {
 
 # load_field NAME: of the finished load's result.
 load_field() {
-  /usr/bin/python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' \
+  python -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' \
     "$LOAD_RESULT" "$1"
 }
 
@@ -120,7 +121,7 @@ finish_load() {
 
 # node_field NODE FIELD: from `status --json`; empty when unknown.
 node_field() {
-  stampede --json status 2>/dev/null | /usr/bin/python3 -c '
+  stampede --json status 2>/dev/null | python -c '
 import json, sys
 try:
     nodes = json.load(sys.stdin)["nodes"]
@@ -172,7 +173,7 @@ kill_node() {
 
 # node_pids: "NODE PID" of every node but the supervisor, sorted.
 node_pids() {
-  stampede --json status 2>/dev/null | /usr/bin/python3 -c '
+  stampede --json status 2>/dev/null | python -c '
 import json, sys
 try:
     for node in sorted(json.load(sys.stdin)["nodes"], key=lambda node: node["node"]):

@@ -4,7 +4,10 @@
 # Sets PROJECT (the source tree), RUN (the run directory, absolute), STAMPEDE (the binary).
 # Processes are known by pid and start time together: a pid alone may have been given away.
 
-PROJECT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=scripts/parts/surroundings.sh
+source "${BASH_SOURCE[0]%/*}/surroundings.sh"
+
+PROJECT=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 BUILD=${STAMPEDE_BUILD_DIR:-$PROJECT/build}
 STAMPEDE=${STAMPEDE_BIN:-$BUILD/bin/stampede}
 
@@ -35,10 +38,19 @@ step() { printf '%-11s %s\n' "$1" "$2"; }
 use_run_dir() {
   RUN=${1:-$PROJECT/run}
   case $RUN in /*) ;; *) RUN=$PWD/$RUN ;; esac
+  RUN_AS_GIVEN=$RUN
   RUN=$(realpath -m -- "$RUN")
   export STAMPEDE_RUN_DIR=$RUN
 }
 use_run_dir "${STAMPEDE_RUN_DIR:-}"
+
+# trust_run_dir: before anything is read from it. Settings, pids and paths of another user are not
+# ours, and a link that lies there leads wherever that user wants.
+trust_run_dir() {
+  local reason
+  reason=$(python "$PROJECT/scripts/parts/place.py" "$RUN_AS_GIVEN") ||
+    fail 6 "the run directory $RUN_AS_GIVEN is refused: ${reason:-it cannot be judged}"
+}
 
 # stampede ARGS: the command line on this system.
 stampede() {
@@ -69,7 +81,9 @@ existing_only() {
 # lock_scripts: one starting or stopping script at a time on one run directory. Daemons are started
 # with `9>&-`, otherwise they would keep the lock.
 lock_scripts() {
-  mkdir -p "$RUN"
+  trust_run_dir
+  (umask 077 && mkdir -p "$RUN")
+  trust_run_dir
   chmod 700 "$RUN"
   exec 9>"$RUN/scripts.lock"
   flock -w 120 9 || fail 6 "another script has been at work on $RUN for two minutes; wait for it"
@@ -98,32 +112,21 @@ remembered_process() {
   if [[ -n $started && $(start_time "$pid") == "$started" ]]; then printf '%s' "$pid"; fi
 }
 
-# lock_owner FILE: pid of the stampede process that holds the flock on FILE.
-lock_owner() {
-  local inode pid
-  inode=$(stat -c %i "$1" 2>/dev/null) || return 0
-  pid=$(awk -v inode="$inode" '$2 == "FLOCK" { split($6, at, ":"); if (at[3] == inode) print $5 }' \
-    /proc/locks | head -n 1)
-  [[ -n $pid && $pid -gt 0 ]] || return 0
-  # " (deleted)" follows the name when the binary was built anew meanwhile.
-  case $(readlink "/proc/$pid/exe" 2>/dev/null) in
-    */stampede | */stampede\ * | */"${STAMPEDE##*/}" | */"${STAMPEDE##*/} "*) printf '%s' "$pid" ;;
-  esac
+# running_processes: "NAME PID START" of all that belongs to $RUN: nodes, guard, database. Found among
+# the processes: lock files and notes can be gone while those who made them live.
+running_processes() {
+  python "$PROJECT/scripts/parts/processes.py" "$RUN" || fail 1 "the processes cannot be looked at"
 }
 
-# running_nodes: "NAME PID START" of every process that holds a node's lock, the supervisor too.
-running_nodes() {
-  local file pid
-  for file in "$RUN"/*.lock; do
-    [[ $file != "$RUN/scripts.lock" && -e $file ]] || continue
-    pid=$(lock_owner "$file")
-    if [[ -n $pid ]]; then
-      printf '%s %s %s\n' "$(basename "$file" .lock)" "$pid" "$(start_time "$pid")"
-    fi
-  done
-}
+# running_nodes: those that are nodes, the supervisor too.
+running_nodes() { running_processes | sed '/^guard /d;/^database /d'; }
 
-guard_pid() { remembered_process "$RUN/guard.pid"; }
+guard_pid() {
+  local pid
+  pid=$(remembered_process "$RUN/guard.pid")
+  if [[ -z $pid ]]; then pid=$(running_processes | sed -n 's/^guard \([0-9]*\) .*/\1/p;/^guard /q'); fi
+  printf '%s' "$pid"
+}
 
 # is_running: somebody starts dead nodes again: the guard, or a supervisor that lost it.
 is_running() { [[ -n $(guard_pid) ]] || running_nodes | grep -q '^supervisor'; }
@@ -146,7 +149,7 @@ wait_for_end() {
 
 # busy_port HOST PORT...: prints the first port that cannot be bound.
 busy_port() {
-  /usr/bin/python3 - "$@" <<'PYTHON'
+  python - "$@" <<'PYTHON'
 import socket, sys
 for port in map(int, sys.argv[2:]):
     with socket.socket() as probe:
@@ -161,7 +164,7 @@ PYTHON
 
 # free_port_base: a base where the tcp ports of a small system, and base + 50 for HTTP, are free.
 free_port_base() {
-  /usr/bin/python3 - <<'PYTHON'
+  python - <<'PYTHON'
 import random, socket
 def free(port):
     with socket.socket() as probe:

@@ -8,6 +8,7 @@
 DB_DIR=$RUN/db
 DB_SOCKET=$DB_DIR/mysql.sock
 DB_SCHEMA=stampede
+DB_LAUNCHED=false  # by this script
 # Its own: in /tmp the temporary tables of two servers can have the same name.
 DB_TMP=$DB_DIR/tmp
 
@@ -17,7 +18,15 @@ db_program() {
     fail 1 "$1 not found. Either: scripts/install_deps.sh   or: scripts/start_all.sh --db URL"
 }
 
-db_pid() { remembered_process "$DB_DIR/server.pid"; }
+# Found among the processes when its note is gone.
+db_pid() {
+  local pid
+  pid=$(remembered_process "$DB_DIR/server.pid")
+  if [[ -z $pid ]]; then
+    pid=$(running_processes | sed -n 's/^database \([0-9]*\) .*/\1/p;/^database /q')
+  fi
+  printf '%s' "$pid"
+}
 
 # db_admin: runs the SQL of its input as the database's root.
 db_admin() { "$(db_program mariadb)" --no-defaults --user=root --socket="$DB_SOCKET"; }
@@ -78,7 +87,7 @@ SQL
 db_start() {
   local until=$((SECONDS + 60)) launched=false
   ((${#DB_SOCKET} <= 100)) ||
-    fail 1 "the path $RUN is too long for sockets; choose a shorter one: STAMPEDE_RUN_DIR=/tmp/run"
+    fail 1 "the path $RUN is too long for sockets; choose a shorter one: STAMPEDE_RUN_DIR=~/run"
   (umask 077 && mkdir -p "$DB_DIR" "$DB_TMP")
   [[ -d $DB_DIR/data ]] || db_create
   until db_answers; do
@@ -90,6 +99,8 @@ db_start() {
       fi
       db_launch
       launched=true
+      # shellcheck disable=SC2034
+      DB_LAUNCHED=true
     fi
     ((SECONDS < until)) || fail 5 "the private database does not answer; see $DB_DIR/server.log"
     sleep 0.05

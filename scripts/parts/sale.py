@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -Es
 """Plays the buyers of a flash sale over ZeroMQ and judges the answers they get.
 
 Each buyer orders one unit under a request id of its own, at a planned time, and asks again with the

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -Es
 """Reads and writes a system's own configuration, <run>/stampede.toml, for the scripts.
 
 Usage: scripts/parts/settings.py FILE get KEY [DEFAULT]

@@ -267,6 +267,13 @@ int report(const ToolOptions& options, const PatientWriter& writer, const Applie
   return ok ? kExitDone : kExitViolation;
 }
 
+// The private database ends with the nodes, unless it was asked to stay.
+void say_how_to_have_database(const config::Config& config, const Error& error, std::ostream& err) {
+  const bool is_private = config.db.url.ends_with("/db/mysql.sock");
+  if (error.code != Errc::unavailable || !is_private) return;
+  err << "stampede: scripts/start_all.sh --db-only starts the private database without the nodes\n";
+}
+
 }  // namespace
 
 int run_log_replay_all(const ToolOptions& options, std::ostream& out, std::ostream& err) {
@@ -296,6 +303,7 @@ int run_log_replay_all(const ToolOptions& options, std::ostream& out, std::ostre
   PatientWriter writer(*database, log->chain.epoch + 1);
   Applier applier(writer, options.config.db.batch_rows_max, before->contents.items);
   if (auto applied = apply_log(disk, options, *dir, *log, *before, applier, *database); !applied) {
+    say_how_to_have_database(options.config, applied.error(), err);
     return report_error(err, applied.error());
   }
   return report(options, writer, applier, *before, out);

@@ -57,8 +57,8 @@ Status check_database(storage::Database& database, const ClaimStart& start) {
     return Error{Errc::corrupt,
                  "the log calls lsn " + storage::to_text(start.max_executed) +
                      " executed but the database ends at " + storage::to_text(*witness) +
-                     ": it was restored or replaced; nothing was changed. Stop the nodes and run"
-                     " `stampede log replay --all` to write every command of the log again"};
+                     ": it was restored or replaced; nothing was changed. Run `scripts/stop_all.sh"
+                     " --keep-db`, then `stampede log replay --all`: it writes all of it again"};
   return storage::Done{};
 }
 
