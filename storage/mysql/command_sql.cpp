@@ -13,7 +13,8 @@
 namespace stampede::storage {
 namespace {
 
-using AppendRows = std::size_t (*)(std::string&, const LaneBatch&, std::size_t, std::size_t);
+using AppendRows = std::size_t (*)(std::string&, const LaneBatch&, std::size_t, std::size_t,
+                                   std::size_t);
 using CheckRows = SqlOutcome (*)(SqlSession&, const LaneBatch&, std::size_t, std::size_t,
                                  std::vector<RowFailure>&);
 
@@ -31,8 +32,14 @@ constexpr RowWriting kWritings[] = {
     {RowKind::amount, append_amount_upsert, check_amounts, 2},
 };
 
+constexpr int kGrowAfter = 8;  // batches taken in smaller parts, before larger ones are tried
+
 std::string advice(unsigned errnum) {
   switch (errnum) {
+    case 1153:
+      return "; raise max_allowed_packet of the server";
+    case 1364:
+      return "; give the column a default value";
     case 1021:
     case 1114:
       return "; make room on the database's disk";
@@ -40,7 +47,6 @@ std::string advice(unsigned errnum) {
     case 1143:
       return "; grant SELECT, INSERT, UPDATE to the user in db.url";
     case 1054:
-    case 1136:
     case 1146:
       return "; run `stampede migrate up`";
     case 1290:
@@ -109,10 +115,12 @@ struct LaneWriter::Attempt {
   std::string message;
   std::optional<Error> error;  // the batch cannot go on
   bool lost = false;           // the session is in doubt
+  bool too_much = false;       // perhaps: it was the rows that the server did not take
 
   [[nodiscard]] bool ok() const { return !fault && !error; }
   void fail(const SqlSession& session, const SqlOutcome& outcome) {
     lost = classify_sql_error(outcome.errnum) != SqlErrorClass::transient;
+    too_much = lost;
     error =
         Error{Errc::unavailable, session.place() + ": " + outcome.message + " (" +
                                      std::to_string(outcome.errnum) + ")" + advice(outcome.errnum)};
@@ -143,14 +151,12 @@ Status LaneWriter::ensure_session() {
 Result<LaneOutcome> LaneWriter::apply(const LaneBatch& batch) {
   if (auto ready = ensure_session(); !ready) return ready.error();
   LaneOutcome outcome;
-  std::vector<Slice> todo(1);
-  todo[0].rows[0] = {0, batch.orders.size()};
-  todo[0].rows[1] = {0, batch.puts.size()};
-  todo[0].rows[2] = {0, batch.amounts.size()};
+  auto todo = slices_of(batch);
   while (!todo.empty()) {
     const Slice slice = todo.back();
     todo.pop_back();
     Attempt attempt = try_slice(batch, slice);
+    if (attempt.too_much) shrink(slice.size());
     if (attempt.error) return *attempt.error;
     if (!attempt.fault) {
       std::move(attempt.conflicts.begin(), attempt.conflicts.end(),
@@ -170,7 +176,37 @@ Result<LaneOutcome> LaneWriter::apply(const LaneBatch& batch) {
                                     " is refused by the database: " + attempt.message + " (" +
                                     std::to_string(attempt.errnum) + ")"});
   }
+  grow();
   return outcome;
+}
+
+// In the order of kWritings; the last one is written first.
+std::vector<LaneWriter::Slice> LaneWriter::slices_of(const LaneBatch& batch) const {
+  const std::size_t sizes[] = {batch.orders.size(), batch.puts.size(), batch.amounts.size()};
+  std::vector<Slice> slices(1);
+  if (sizes[0] + sizes[1] + sizes[2] <= rows_max_) {
+    for (std::size_t kind = 0; kind < 3; ++kind) slices[0].rows[kind] = {0, sizes[kind]};
+    return slices;
+  }
+  slices.clear();
+  for (std::size_t kind = 0; kind < 3; ++kind) {
+    for (std::size_t first = 0; first < sizes[kind]; first += rows_max_) {
+      slices.emplace_back().rows[kind] = {first, std::min(first + rows_max_, sizes[kind])};
+    }
+  }
+  std::reverse(slices.begin(), slices.end());
+  return slices;
+}
+
+void LaneWriter::shrink(std::size_t rows) {
+  rows_max_ = std::max<std::size_t>(rows / 2, 1);
+  taken_ = 0;
+}
+
+void LaneWriter::grow() {
+  if (rows_max_ == SIZE_MAX || ++taken_ < kGrowAfter) return;
+  taken_ = 0;
+  rows_max_ = rows_max_ > SIZE_MAX / 2 ? SIZE_MAX : rows_max_ * 2;
 }
 
 LaneWriter::Attempt LaneWriter::try_slice(const LaneBatch& batch, const Slice& slice) {
@@ -181,6 +217,7 @@ LaneWriter::Attempt LaneWriter::try_slice(const LaneBatch& batch, const Slice& s
   const SqlOutcome claimed = session_->execute();
   if (claimed.failed) {
     attempt.fail(*session_, claimed);
+    attempt.too_much = false;
   } else if (claimed.affected != 1) {
     attempt.error = fenced();
   } else {
@@ -193,12 +230,14 @@ LaneWriter::Attempt LaneWriter::try_slice(const LaneBatch& batch, const Slice& s
 }
 
 void LaneWriter::write_slice(const LaneBatch& batch, const Slice& slice, Attempt& attempt) {
+  const auto bytes_max = std::min(kStatementBytesMax, session_->statement_bytes_max());
   for (std::size_t kind = 0; kind < std::size(kWritings); ++kind) {
     const RowWriting& writing = kWritings[kind];
     const auto rows = slice.rows[kind];
     for (std::size_t first = rows.first; first < rows.last;) {
       session_->statement().clear();
-      const std::size_t next = writing.append(session_->statement(), batch, first, rows.last);
+      const std::size_t next =
+          writing.append(session_->statement(), batch, first, rows.last, bytes_max);
       const SqlOutcome written = session_->execute();
       if (written.failed) {
         if (classify_sql_error(written.errnum) != SqlErrorClass::row) {

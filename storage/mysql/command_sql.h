@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "storage/commands/batch_rows.h"
 #include "storage/mysql/db_options.h"
@@ -37,6 +38,8 @@ class LaneWriter {
   LaneWriter(LaneWriter&&) noexcept;
   LaneWriter& operator=(LaneWriter&&) noexcept;
 
+  // A batch is one transaction, unless the server could not take a part of that size lately: then
+  // it is sent again in smaller ones, at last row by row. Statements are no longer than it takes.
   // Blocks until the batch is committed or refused, at most about read_timeout per statement. On
   // return with a value every row not in `failures` is durable as the server's
   // innodb_flush_log_at_trx_commit says. Applying a batch again changes no row but the lane's
@@ -51,6 +54,9 @@ class LaneWriter {
   struct Attempt;  // what came of one
 
   Status ensure_session();
+  [[nodiscard]] std::vector<Slice> slices_of(const LaneBatch& batch) const;
+  void shrink(std::size_t rows);
+  void grow();
   Attempt try_slice(const LaneBatch& batch, const Slice& slice);
   void write_slice(const LaneBatch& batch, const Slice& slice, Attempt& attempt);
   void commit(Attempt& attempt);
@@ -60,6 +66,8 @@ class LaneWriter {
   DbOptions options_;
   int lane_;
   std::uint64_t epoch_;
+  std::size_t rows_max_ = SIZE_MAX;  // of a transaction
+  int taken_ = 0;                    // batches, since the last one that was not
   std::unique_ptr<SqlSession> session_;
 };
 

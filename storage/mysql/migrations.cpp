@@ -96,8 +96,9 @@ Result<MigrationState> apply_one(SqlSession& session, const Migration& migration
   }
   std::string applied_at;
   append_datetime(applied_at, config::wall_us());
-  std::string sql = "INSERT INTO schema_version VALUES(" + std::to_string(migration.version) + ",";
-  append_literal(sql, migration.name);
+  std::string sql = "INSERT INTO schema_version(version,name,applied_at) VALUES(" +
+                    std::to_string(migration.version) + ",";
+  append_text_literal(sql, migration.name);
   sql += ",'" + applied_at + "')";
   if (const auto outcome = session.execute(sql); outcome.failed) {
     return not_migrated(session, doing, outcome);

@@ -6,11 +6,17 @@
 #include <mysql_connection.h>
 #include <mysql_driver.h>
 
+#include <algorithm>
 #include <mutex>
 #include <utility>
 
 namespace stampede::storage {
 namespace {
+
+constexpr unsigned kErrnumUnknownVariable = 1193;
+
+// What the protocol adds to a statement's text, and some more.
+constexpr std::size_t kPacketBytesAround = 64;
 
 // The driver is a singleton whose making is not thread-safe.
 sql::Driver& driver() {
@@ -109,6 +115,7 @@ Error connect_error(const SqlOutcome& outcome, const DbAddress& address) {
 
 struct MysqlSession::Handles {
   std::string place;
+  std::size_t packet_bytes_max = 0;
   sql::SQLString text;
   std::unique_ptr<sql::Connection> connection;
   std::unique_ptr<sql::Statement> statement;  // last: goes before its connection
@@ -143,26 +150,47 @@ Result<std::unique_ptr<MysqlSession>> MysqlSession::connect(const DbOptions& opt
 
 Status MysqlSession::prepare(const DbOptions& options, Commit commit) {
   const std::string settings[] = {
+      "SET NAMES utf8mb4",
       "SET SESSION sql_mode='STRICT_ALL_TABLES,STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,"
       "NO_ENGINE_SUBSTITUTION'",
-      "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-      "SET SESSION time_zone='+00:00',innodb_lock_wait_timeout=" +
+      "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE",
+      "SET SESSION time_zone='+00:00',wait_timeout=28800,innodb_lock_wait_timeout=" +
           std::to_string(options.lock_wait_timeout.count()),
+      "SET SESSION sql_select_limit=18446744073709551615,sql_safe_updates=0,unique_checks=1,"
+      "foreign_key_checks=1",
+      "SET SESSION max_statement_time=0,check_constraint_checks=1",  // MariaDB's alone
       commit == Commit::explicitly ? "SET autocommit=0" : "SET autocommit=1",
   };
   for (const auto& setting : settings) {
-    if (const auto outcome = execute(setting); outcome.failed) {
+    const auto outcome = execute(setting);
+    if (outcome.failed && outcome.errnum != kErrnumUnknownVariable)
       return Error{Errc::unavailable, place() + ": " + setting + ": " + outcome.message};
-    }
   }
+  return check_settings();
+}
+
+Status MysqlSession::check_settings() {
   std::string mode;
-  const auto read =
-      query("SELECT @@SESSION.sql_mode", [&](const SqlRow& row) { mode = row.text(0); });
+  std::string charsets[3];
+  const auto read = query(
+      "SELECT @@SESSION.sql_mode,@@SESSION.max_allowed_packet,@@SESSION.character_set_client,"
+      "@@SESSION.character_set_connection,@@SESSION.character_set_results",
+      [&](const SqlRow& row) {
+        mode = row.text(0);
+        handles_->packet_bytes_max = row.u64(1);
+        for (unsigned i = 0; i < 3; ++i) charsets[i] = row.text(2 + i);
+      });
   if (read.failed) return Error{Errc::unavailable, place() + ": " + read.message};
   if (mode.find("STRICT_ALL_TABLES") == std::string::npos) {
     return Error{Errc::invalid, place() + ": sql_mode is '" + mode +
                                     "' and cannot be made to include STRICT_ALL_TABLES; without "
                                     "it the server stores altered values"};
+  }
+  for (const auto& charset : charsets) {
+    if (charset == "utf8mb4") continue;
+    return Error{Errc::invalid, place() + ": the session's character set is '" + charset +
+                                    "' and cannot be made utf8mb4; texts would be altered on "
+                                    "their way"};
   }
   return Done{};
 }
@@ -185,6 +213,10 @@ SqlOutcome MysqlSession::query(const std::function<void(const SqlRow&)>& on_row)
     const ResultRow row(*result);
     while (result->next()) on_row(row);
   });
+}
+
+std::size_t MysqlSession::statement_bytes_max() const {
+  return handles_->packet_bytes_max - std::min(handles_->packet_bytes_max, kPacketBytesAround);
 }
 
 const std::string& MysqlSession::place() const {

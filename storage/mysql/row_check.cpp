@@ -1,5 +1,6 @@
 #include "storage/mysql/row_check.h"
 
+#include <algorithm>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -183,8 +184,13 @@ SqlOutcome check_orders(SqlSession& session, const LaneBatch& batch, std::size_t
 
 SqlOutcome compare_orders(SqlSession& session, const LaneBatch& batch,
                           std::vector<RowFailure>& failures) {
-  return look_for_orders(session, batch, 0, batch.orders.size(), "there is no row of this order",
-                         failures);
+  constexpr std::size_t kRows = 1000;  // a statement of about 22 KB
+  SqlOutcome read;
+  for (std::size_t first = 0; first < batch.orders.size() && !read.failed; first += kRows) {
+    read = look_for_orders(session, batch, first, std::min(first + kRows, batch.orders.size()),
+                           "there is no row of this order", failures);
+  }
+  return read;
 }
 
 SqlOutcome check_puts(SqlSession& session, const LaneBatch& batch, std::size_t first,

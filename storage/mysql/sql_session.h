@@ -62,6 +62,10 @@ class SqlSession {
     return query(on_row);
   }
 
+  // The longest statement that the server takes. It is not made longer than kStatementBytesMax
+  // (sql_text.h) either.
+  [[nodiscard]] virtual std::size_t statement_bytes_max() const { return SIZE_MAX; }
+
   // Where the session leads, for messages: "socket /x/s.sock, database stampede".
   [[nodiscard]] virtual const std::string& place() const = 0;
 };

@@ -8,10 +8,10 @@
 namespace stampede::storage {
 namespace {
 
-// Below every server's default max_allowed_packet (4 MiB was the smallest).
-constexpr std::size_t kStatementBytesMax = std::size_t{2} << 20;
-
-constexpr std::string_view kOrderHead = "INSERT INTO orders VALUES";
+// Every statement names its columns: a table may have more of them, and in another order.
+constexpr std::string_view kOrderHead =
+    "INSERT INTO orders(order_id,request_id,item_id,user_id,qty,unit_price_cents,decided_at) "
+    "VALUES";
 // Changes nothing; only keeps a repeated row from being an error. INSERT IGNORE would hide others.
 constexpr std::string_view kOrderTail = " ON DUPLICATE KEY UPDATE order_id=order_id";
 
@@ -61,6 +61,26 @@ void append_integer(std::string& out, Integer value) {
   out.append(digits.data(), end.ptr);
 }
 
+// `introducer` stands before bytes that cannot be quoted as they are.
+void append_quoted(std::string& out, std::string_view introducer, std::string_view bytes) {
+  bool harmless = true;
+  for (const char c : bytes) harmless = harmless && kHarmless[static_cast<unsigned char>(c)];
+  if (harmless) {
+    out += '\'';
+    out += bytes;
+    out += '\'';
+    return;
+  }
+  constexpr std::string_view digits = "0123456789abcdef";
+  out += introducer;
+  out += "x'";
+  for (const char c : bytes) {
+    out += digits[static_cast<unsigned char>(c) >> 4];
+    out += digits[static_cast<unsigned char>(c) & 15];
+  }
+  out += '\'';
+}
+
 void put_digits(char* to, int width, std::int64_t value) {
   for (int i = width - 1; i >= 0; --i, value /= 10) to[i] = static_cast<char>('0' + value % 10);
 }
@@ -84,7 +104,7 @@ void append_row(std::string& out, const OrderRow& row) {
 }
 
 void append_value(std::string& out, std::string_view value) {
-  append_literal(out, value);
+  append_text_literal(out, value);
 }
 void append_value(std::string& out, std::int64_t value) {
   append_number(out, value);
@@ -111,13 +131,17 @@ void append_row(std::string& out, const AmountRow& row) {
 
 template <class Row>
 std::size_t append_statement(std::string& out, std::string_view head, const std::vector<Row>& rows,
-                             std::size_t first, std::size_t last, std::string_view tail) {
+                             std::size_t first, std::size_t last, std::string_view tail,
+                             std::size_t bytes_max) {
   out += head;
   std::size_t next = first;
-  while (next < last && (next == first || out.size() < kStatementBytesMax)) {
+  for (; next < last; ++next) {
+    const auto before = out.size();
     if (next != first) out += ',';
     append_row(out, rows[next]);
-    ++next;
+    if (next == first || out.size() + tail.size() <= bytes_max) continue;
+    out.resize(before);
+    break;
   }
   out += tail;
   return next;
@@ -145,21 +169,10 @@ void append_number(std::string& out, std::int64_t value) {
 }
 
 void append_literal(std::string& out, std::string_view bytes) {
-  bool harmless = true;
-  for (const char c : bytes) harmless = harmless && kHarmless[static_cast<unsigned char>(c)];
-  if (harmless) {
-    out += '\'';
-    out += bytes;
-    out += '\'';
-    return;
-  }
-  constexpr std::string_view digits = "0123456789abcdef";
-  out += "x'";
-  for (const char c : bytes) {
-    out += digits[static_cast<unsigned char>(c) >> 4];
-    out += digits[static_cast<unsigned char>(c) & 15];
-  }
-  out += '\'';
+  append_quoted(out, {}, bytes);
+}
+void append_text_literal(std::string& out, std::string_view text) {
+  append_quoted(out, "_utf8mb4 ", text);
 }
 
 void append_datetime(std::string& out, std::int64_t us_since_1970) {
@@ -194,20 +207,20 @@ void append_lane_update(std::string& out, Lsn witness, int lane, std::uint64_t e
 }
 
 std::size_t append_order_insert(std::string& out, const LaneBatch& batch, std::size_t first,
-                                std::size_t last) {
-  return append_statement(out, kOrderHead, batch.orders, first, last, kOrderTail);
+                                std::size_t last, std::size_t bytes_max) {
+  return append_statement(out, kOrderHead, batch.orders, first, last, kOrderTail, bytes_max);
 }
 
 std::size_t append_put_upsert(std::string& out, const LaneBatch& batch, std::size_t first,
-                              std::size_t last) {
+                              std::size_t last, std::size_t bytes_max) {
   static const std::string head = make_put_head();
   static const std::string tail = make_put_tail();
-  return append_statement(out, head, batch.puts, first, last, tail);
+  return append_statement(out, head, batch.puts, first, last, tail, bytes_max);
 }
 
 std::size_t append_amount_upsert(std::string& out, const LaneBatch& batch, std::size_t first,
-                                 std::size_t last) {
-  return append_statement(out, kAmountHead, batch.amounts, first, last, kAmountTail);
+                                 std::size_t last, std::size_t bytes_max) {
+  return append_statement(out, kAmountHead, batch.amounts, first, last, kAmountTail, bytes_max);
 }
 
 void append_order_select(std::string& out, const LaneBatch& batch, std::size_t first,

@@ -20,6 +20,9 @@ namespace stampede::storage {
 void append_number(std::string& out, std::uint64_t value);
 void append_number(std::string& out, std::int64_t value);
 void append_literal(std::string& out, std::string_view bytes);  // 'abc' or x'e282ac'
+// For columns of text: says that the bytes are UTF-8, so that a column of another character set
+// takes the same characters, or refuses the row (1366).
+void append_text_literal(std::string& out, std::string_view text);  // 'abc' or _utf8mb4 x'e282ac'
 
 // "2026-11-21 10:42:01.203118" (UTC), the form in which the server also gives it back. Times
 // outside the years 0001 … 9999 come out as a text the server refuses for that row (1292).
@@ -28,14 +31,16 @@ void append_datetime(std::string& out, std::int64_t us_since_1970);
 // `UPDATE lane …` with the fence: affects one row, or the lane belongs to somebody else.
 void append_lane_update(std::string& out, Lsn witness, int lane, std::uint64_t epoch);
 
-// Rows first … last-1 as one statement. Ends early, after at least one row, when the statement
-// grows over the size that every server takes; returns the index behind the last row written.
+inline constexpr std::size_t kStatementBytesMax = std::size_t{2} << 20;
+
+// Rows first … last-1 as one statement. Ends early, after at least one row, before the statement
+// grows over `bytes_max`; returns the index behind the last row written.
 std::size_t append_order_insert(std::string& out, const LaneBatch& batch, std::size_t first,
-                                std::size_t last);
+                                std::size_t last, std::size_t bytes_max = kStatementBytesMax);
 std::size_t append_put_upsert(std::string& out, const LaneBatch& batch, std::size_t first,
-                              std::size_t last);
+                              std::size_t last, std::size_t bytes_max = kStatementBytesMax);
 std::size_t append_amount_upsert(std::string& out, const LaneBatch& batch, std::size_t first,
-                                 std::size_t last);
+                                 std::size_t last, std::size_t bytes_max = kStatementBytesMax);
 
 // The stored rows with the keys of rows first … last-1, to be compared with what was sent.
 void append_order_select(std::string& out, const LaneBatch& batch, std::size_t first,

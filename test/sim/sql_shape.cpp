@@ -11,6 +11,8 @@ void refuse_sql(const std::string& what) {
 
 namespace {
 
+constexpr std::string_view kIntroducer = "_utf8mb4 ";  // of a literal
+
 enum class Sort : std::uint8_t { other, word, digit, begin, end };
 
 constexpr auto kSorts = [] {
@@ -51,6 +53,7 @@ class Splitter {
       ++at_;
     } else {
       if (at_ > copied_ && ahead("'") && sql_[at_ - 1] == 'x') --at_;
+      if (sql_.substr(copied_, at_ - copied_).ends_with(kIntroducer)) at_ -= kIntroducer.size();
       copy();
       text_.shape += '?';
       literal();
@@ -85,6 +88,7 @@ class Splitter {
 
   void literal() {
     auto& cell = text_.literals.emplace_back();
+    if (ahead(kIntroducer)) at_ += kIntroducer.size();
     const char first = at_ < sql_.size() ? sql_[at_] : ' ';
     if (first == '\'') {
       cell.text = quoted();

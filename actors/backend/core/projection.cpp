@@ -197,9 +197,14 @@ void Projection::done(std::uint32_t lane_number, const std::vector<FailedCommand
   std::vector<ItemCommand> puts;
   std::vector<ItemCommand> amounts;
   for (const auto& change : lane.work.items) {
-    if (change.put) puts.push_back({change.item, change.put->first, change.put->last});
-    if (change.last != 0) amounts.push_back({change.item, change.first, change.last});
-    failed_items_.erase(change.item);
+    if (change.put) {
+      puts.push_back({change.item, change.put->first, change.put->last});
+      failed_items_.erase({change.item, CommandKind::item_put});
+    }
+    if (change.last != 0) {
+      amounts.push_back({change.item, change.first, change.last});
+      failed_items_.erase({change.item, CommandKind::item_amount_update});
+    }
   }
   item_outcomes(lane_number, CommandKind::item_put, kPutPosition, puts, failed, outcomes);
   item_outcomes(lane_number, CommandKind::item_amount_update, kAmountPosition, amounts, failed,
@@ -208,7 +213,7 @@ void Projection::done(std::uint32_t lane_number, const std::vector<FailedCommand
     if (one.kind == CommandKind::order_insert)
       failed_inserts_.emplace(one.lsn, one.error);
     else
-      failed_items_.emplace(one.item, one.lsn);
+      failed_items_.emplace(std::pair(one.item, one.kind), one.lsn);
   }
   busy_inserts_ -= lane.work.insert_count;
   busy_items_ -= lane.work.items.size();

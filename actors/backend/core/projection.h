@@ -136,7 +136,8 @@ class Projection {
   std::uint64_t dirty_items_ = 0;
   std::uint64_t busy_items_ = 0;
   std::map<Lsn, unsigned> failed_inserts_;
-  std::map<std::uint64_t, Lsn> failed_items_;  // item -> lsn; a later EXEC clears it
+  // The item command of each kind that was refused last; a later EXEC of the same kind clears it.
+  std::map<std::pair<std::uint64_t, storage::CommandKind>, Lsn> failed_items_;
 };
 
 // Of the ItemPut that was decided at `lsn`.

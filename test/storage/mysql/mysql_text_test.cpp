@@ -75,7 +75,7 @@ TEST_CASE("the statements of an item") {
   CHECK(append_put_upsert(sql, batch, 0, 2) == 2);
   CHECK(sql ==
         "INSERT INTO item(id,name,price_cents,total,limit_per_user,max_qty,put_lsn) VALUES"
-        "(7,'Phone',1999,300000,2,5,70),(8,x'e5908d',0,1,0,1,71)"
+        "(7,'Phone',1999,300000,2,5,70),(8,_utf8mb4 x'e5908d',0,1,0,1,71)"
         " ON DUPLICATE KEY UPDATE name=IF(VALUES(put_lsn)>put_lsn,VALUES(name),name),"
         "price_cents=IF(VALUES(put_lsn)>put_lsn,VALUES(price_cents),price_cents),"
         "total=IF(VALUES(put_lsn)>put_lsn,VALUES(total),total),"
