@@ -1,7 +1,7 @@
 """Stands between two nodes in net.mode = tcp and spoils the messages that pass.
 
 Each hop binds where the node behind it connects, connects to where the other node binds, and passes
-whole ZeroMQ messages. `spoil(message) -> [messages]` decides what comes out.
+whole ZeroMQ messages; with the system's keys, which both nodes take it for their own by. `spoil(message) -> [messages]` decides what comes out.
 
     ("push", 9111, 7111)      # PUSH of the node -> PULL that the broker binds
     ("pull", 9112, 7112)      # PULL of the node <- PUSH that the broker binds
@@ -72,8 +72,10 @@ class Relay:
     OPTIONS = ((zmq.LINGER, 0), (zmq.SNDHWM, 10_000), (zmq.RCVHWM, 10_000),
                (zmq.RECONNECT_IVL, 20), (zmq.RECONNECT_IVL_MAX, 200))
 
-    def __init__(self, hops, spoiler):
-        """`hops`: (kind, port of ours, port of theirs); spoiler(number) makes the one of a hop."""
+    def __init__(self, hops, spoiler, keys):
+        """`hops`: (kind, port of ours, port of theirs); spoiler(number) makes the one of a hop;
+        `keys`: (public, secret) of the system."""
+        self.keys = keys
         self.spoilers = [spoiler(number) for number in range(len(hops))]
         self.on = True  # False: messages pass untouched
         self._end = threading.Event()
@@ -85,6 +87,11 @@ class Relay:
         socket = self._context.socket(kind)
         for option, value in self.OPTIONS:
             socket.setsockopt(option, value)
+        socket.curve_publickey, socket.curve_secretkey = self.keys
+        if verb == "bind":
+            socket.curve_server = True
+        else:
+            socket.curve_serverkey = self.keys[0]
         getattr(socket, verb)(f"tcp://127.0.0.1:{port}")
         return socket
 

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Attackers for hostile_long_test.py, each a process of its own.
 
-Usage: test/system/attackers.py KIND PORT-BASE COUNT SEED
+Usage: test/system/attackers.py KIND PORT-BASE SOCKETS COUNT SEED
+SOCKETS is the directory of the nodes' sockets, PORT-BASE that of the clients' ports.
 Sends COUNT malformed things and prints how many were sent. None of them is a request that a
 stranger may make: what decides an order, or a well-formed message between nodes, is not among them.
   clients      msgpack maps with wrong, changed, doubled, deep or cut values, at a webapp's ROUTER
@@ -148,18 +149,43 @@ def greeting(rng):
 
 # --- how it is sent ------------------------------------------------------------------------------
 
-def peer(context, kind, base, offset):
+class Doors:
+    """Where a system listens: the clients' ports, and the unix sockets between its nodes."""
+
+    NAMES = {11: "requests_in", 12: "requests_out", 13: "results_in", 14: "results_out",
+             20: "reports", 21: "wanted"}
+
+    def __init__(self, base, sockets):
+        self.base = int(base)
+        self.sockets = sockets
+
+    def url(self, offset):
+        if offset in self.NAMES:
+            return f"ipc://{self.sockets}/{self.NAMES[offset]}"
+        return f"tcp://127.0.0.1:{self.base + offset}"
+
+    def connect(self, offset):
+        """A bare connection."""
+        if offset not in self.NAMES:
+            return socket.create_connection(("127.0.0.1", self.base + offset), 10)
+        made = socket.socket(socket.AF_UNIX)
+        made.settimeout(10)
+        made.connect(f"{self.sockets}/{self.NAMES[offset]}")
+        return made
+
+
+def peer(context, kind, doors, offset):
     made = context.socket(kind)
     made.linger = 500
     made.sndhwm = 0  # or the attacker's own library would drop what comes too fast
     made.sndtimeo = 5000
-    made.connect(f"tcp://127.0.0.1:{base + offset}")
+    made.connect(doors.url(offset))
     return made
 
 
-def attack_clients(rng, base, count):
+def attack_clients(rng, doors, count):
     context = zmq.Context()
-    dealer = peer(context, zmq.DEALER, base, 1)
+    dealer = peer(context, zmq.DEALER, doors, 1)
     answers = 0
     for sent in range(count):
         frame = client_frame(rng)
@@ -172,26 +198,25 @@ def attack_clients(rng, base, count):
             answers += 1
         if sent % 5000 == 4999:  # a new connection now and then, the old one with what it owes
             dealer.close()
-            dealer = peer(context, zmq.DEALER, base, 1)
+            dealer = peer(context, zmq.DEALER, doors, 1)
     context.destroy(500)
     return count if answers else 0
 
 
-def attack_nodes(rng, base, count):
+def attack_nodes(rng, doors, count):
     context = zmq.Context()
-    doors = {offset: peer(context, zmq.PUSH, base, offset) for offset in (11, 13, 20)}
+    pushers = {offset: peer(context, zmq.PUSH, doors, offset) for offset in (11, 13, 20)}
     for sent in range(count):
         offset = (11, 13, 20)[sent % 3]
-        doors[offset].send_multipart(node_parts(rng, offset))
+        pushers[offset].send_multipart(node_parts(rng, offset))
     context.destroy(5000)
     return count
 
 
-def attack_connections(rng, base, count):
+def attack_connections(rng, doors, count):
     kept = []
     for sent in range(count):
-        connection = socket.create_connection(
-            ("127.0.0.1", base + rng.choice([1, 2, 11, 12, 13, 14, 20, 21])), 10)
+        connection = doors.connect(rng.choice([1, 2, 11, 12, 13, 14, 20, 21]))
         connection.settimeout(1)
         try:
             connection.sendall(greeting(rng))
@@ -207,9 +232,9 @@ def attack_connections(rng, base, count):
     return count
 
 
-def attack_topics(rng, base, count):
+def attack_topics(rng, doors, count):
     context = zmq.Context()
-    publishers = [peer(context, zmq.SUB, base, offset) for offset in (2, 14, 21)]
+    publishers = [peer(context, zmq.SUB, doors, offset) for offset in (2, 14, 21)]
     for sent in range(count):
         topic = rng.choice([b"stock/%d/" % rng.getrandbits(40), rng.randbytes(rng.randrange(1, 30)),
                             b"result/webapp-%d/" % rng.getrandbits(20)])
@@ -221,11 +246,11 @@ def attack_topics(rng, base, count):
     return count
 
 
-def flood_and_reset(port, kind, seconds):
+def flood_and_reset(connection, kind, seconds):
     null = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
     ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind
     flood = memoryview((b"\x00\x01x" * 50 + b"\x04\x07\x04PING\x00\x00") * 2000)
-    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+    with connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.sendall(null + b"\x04" + bytes([len(ready)]) + ready)
         connection.recv(64, socket.MSG_WAITALL)
@@ -238,12 +263,12 @@ def flood_and_reset(port, kind, seconds):
                 time.sleep(0.0005)
 
 
-def attack_resets(rng, base, count):
-    doors = [(1, b"DEALER"), (2, b"SUB"), (11, b"PUSH"), (13, b"PUSH"), (20, b"PUSH")]
+def attack_resets(rng, doors, count):
+    kinds = [(1, b"DEALER"), (2, b"SUB"), (11, b"PUSH"), (13, b"PUSH"), (20, b"PUSH")]
     for sent in range(count):
-        offset, kind = doors[sent % len(doors)]
+        offset, kind = kinds[sent % len(kinds)]
         try:
-            flood_and_reset(base + offset, kind, rng.uniform(0.02, 0.2))
+            flood_and_reset(doors.connect(offset), kind, rng.uniform(0.02, 0.2))
         except ConnectionError:
             pass  # the node closed it
     return count
@@ -253,12 +278,12 @@ def main(arguments):
     attacks = {"clients": attack_clients, "nodes": attack_nodes,
                "connections": attack_connections, "topics": attack_topics,
                "resets": attack_resets}
-    if len(arguments) != 4 or arguments[0] not in attacks:
+    if len(arguments) != 5 or arguments[0] not in attacks:
         print(__doc__.strip(), file=sys.stderr)
         return 2
-    base, count, seed = map(int, arguments[1:])
+    doors, (count, seed) = Doors(*arguments[1:3]), map(int, arguments[3:])
     rng = random.Random(f"{arguments[0]} {seed}")
-    print(attacks[arguments[0]](rng, base, count))
+    print(attacks[arguments[0]](rng, doors, count))
     return 0
 
 

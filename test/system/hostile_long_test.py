@@ -79,7 +79,7 @@ class HostileLong(SystemTest):
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(limit, 16384), limit))
         cls.seed = seed()
-        cls.system = System(STAMPEDE_NET__MODE="tcp")
+        cls.system = System()
         cls.addClassCleanup(cls.system.stop)
         cls.system.start("7777:Phone:1000000000")
         # Every buffer has had its use before memory is measured.
@@ -91,8 +91,8 @@ class HostileLong(SystemTest):
     def attack(cls, kind, count):
         """Starts an attacker; the caller waits for it."""
         return subprocess.Popen(
-            ["/usr/bin/python3", str(ATTACKERS), kind, str(cls.system.base), str(count),
-             str(cls.seed)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            ["/usr/bin/python3", str(ATTACKERS), kind, str(cls.system.base),
+             str(cls.system.run / "sock"), str(count), str(cls.seed)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def setUp(self):
         self.addCleanup(self._show_logs_of_a_failure, self.system)

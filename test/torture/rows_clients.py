@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgpack
 import zmq
+import zmq.auth
 
 from rig import pause
 from rows import Row
@@ -30,9 +31,19 @@ def other_base(trial):
     return base
 
 
+def system_key(trial):
+    """The file with the system's keys, without which its nodes do not talk over tcp."""
+    file = trial.rig.run / "system.key"
+    if not file.exists():
+        done = trial.rig.system.stampede("keys", "new", file)
+        trial.expect(done.returncode == 0, done.stderr)
+    return file
+
+
 def start_behind(trial, role, base, **environment):
     """Supervisor and broker on the system's ports; the node `role` believes they are on `base`."""
-    trial.rig.environment = {"STAMPEDE_NET__MODE": "tcp"}
+    trial.rig.environment = {"STAMPEDE_NET__MODE": "tcp",
+                             "STAMPEDE_CURVE__KEY_FILE": str(system_key(trial))}
     trial.rig.node(role, STAMPEDE_NET__PORT_BASE=str(base), **environment)
     trial.begin()
 
@@ -43,8 +54,9 @@ def control_proxies(trial, base):
         trial.close_later(TcpProxy(("127.0.0.1", trial.rig.system.base + offset), base + offset))
 
 
-def addresses(trial, role, base):
-    return [f"tcp://127.0.0.1:{(base if role == 'webapp' else trial.rig.system.base) + 1}"]
+def addresses(trial):
+    """The webapp's door that asks for no keys."""
+    return [f"ipc://{trial.rig.run}/sock/clients-1"]
 
 
 # --- F15 -----------------------------------------------------------------------------------------
@@ -62,10 +74,11 @@ def f15(trial):
     hops = [(kind, base + offset, theirs + offset)
             for kind, offset in (WEBAPP_HOPS if role == "webapp" else BACKEND_HOPS)]
     relay = trial.close_later(Relay(
-        hops, lambda number: Spoiler(f"{trial.name}-{number}", **chances)))
+        hops, lambda number: Spoiler(f"{trial.name}-{number}", **chances),
+        zmq.auth.load_certificate(system_key(trial))))
     relay.on = False
     start_behind(trial, role, base)
-    trial.sell(rate=1000, addresses=addresses(trial, role, base))
+    trial.sell(rate=1000, addresses=addresses(trial))
     trial.await_answers(40)
     relay.on = True
     messages = lambda: sum(one.counts["messages"] for one in relay.spoilers)
@@ -146,7 +159,7 @@ def cut_node(trial, role, hops):
     proxies = [trial.close_later(TcpProxy(("127.0.0.1", theirs + offset), base + offset))
                for _, offset in hops]
     start_behind(trial, role, base)
-    return proxies, addresses(trial, role, base)
+    return proxies, addresses(trial)
 
 
 def misbehave(trial, proxies):
