@@ -10,6 +10,7 @@ usage: read_log.py DIR
 """
 import json
 import pathlib
+import signal
 import struct
 import sys
 
@@ -100,10 +101,13 @@ def lines(directory):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or sys.argv[1] in ("-h", "--help"):
-        sys.exit(__doc__)
-    try:
-        for line in lines(sys.argv[1]):
-            print(json.dumps(line, ensure_ascii=False))
-    except BrokenPipeError:
+    if sys.stdout is None:
+        sys.exit("read_log.py: stdout is closed")
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if sys.argv[1:] in (["-h"], ["--help"]):
+        print(__doc__)
         sys.exit(0)
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    for line in lines(sys.argv[1]):
+        print(json.dumps(line, ensure_ascii=False))

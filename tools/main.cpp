@@ -118,12 +118,14 @@ int run_command(const Command& command, const stampede::config::LoadOptions& loa
   // What a node makes is its user's alone, whatever mask it was started with.
   if (!command.node.empty()) ::umask(077);
   if (command.node.empty()) stampede::tools::escape_what_is_printed();
-  return command.run({std::get<stampede::config::Config>(std::move(config)), json});
+  const int code = command.run({std::get<stampede::config::Config>(std::move(config)), json});
+  return command.node.empty() ? stampede::tools::whole_output_or_failure(code) : code;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  stampede::tools::hold_standard_streams();
   const std::vector<std::string> arguments = without_guard(argc, argv);
   CLI::App app{"Stampede sells limited stock to many buyers at once.", "stampede"};
   std::string file;
@@ -153,7 +155,8 @@ int main(int argc, char** argv) {
       for (const auto& word : app.remaining(true))
         std::fprintf(stderr, "stampede: there is no %s here\n", word.c_str());
     }
-    return app.exit(error) == 0 ? 0 : stampede::kExitWrongUse;
+    const int code = app.exit(error) == 0 ? 0 : stampede::kExitWrongUse;
+    return stampede::tools::whole_output_or_failure(code);
   }
   stampede::config::LoadOptions load;
   if (!file.empty()) load.file = file;

@@ -13,5 +13,5 @@ for _ in range(20):  # a timeout says nothing: ask again with the same id, which
     answer = msgpack.unpackb(socket.recv()) if socket.poll(1000) else answer
     if not answer.get("retry"): break
     time.sleep(answer.get("retry_after_ms", 0) / 1000)
-print(answer, flush=True)
+print(answer, flush=True, file=sys.stdout or sys.stderr)
 sys.exit(5 if answer.get("retry") else {"confirmed": 0, "rejected": 8}.get(answer.get("state"), 1))

@@ -221,6 +221,8 @@ def parse(arguments):
 
 
 def main(arguments):
+    if sys.stdout is None:
+        sys.exit("sale.py: stdout is closed")
     options = parse(arguments)
     sale = Sale(options)
     sale.run_round(sale.order, options.seconds + options.give_up_s)

@@ -166,12 +166,14 @@ int measure(const ToolOptions& options, const Bench& bench) {
     result.stored = watch.wait(result.load, named ? prefix : std::string{});
     result.verify = verify_books(options.config, kVerifyWaitMs);
   }
-  if (hdr.is_open()) hdr << hdr_text(result.load.latency) << std::flush;
+  if (hdr.is_open()) hdr << hdr_text(result.load.latency);
+  if (hdr.is_open()) hdr.close();
   if (options.json) {
     std::printf("%s\n", to_json(result, bench).dump().c_str());
   } else {
     print_result(result);
   }
+  if (!hdr) return complain("--hdr " + bench.hdr_file + " is not whole", kExitFailure);
   return exit_code(result);
 }
 

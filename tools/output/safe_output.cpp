@@ -1,13 +1,17 @@
 #include "tools/output/safe_output.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <ext/stdio_sync_filebuf.h>
 #include <iostream>
 #include <utility>
+
+#include "config/process/exit_codes.h"
 
 namespace stampede::tools {
 namespace {
@@ -35,26 +39,35 @@ bool needs_a_look(char c) {
 struct Sink {
   int fd;
   ControlEscaper escaper;
+  int error = 0;  // the first one
 };
 
-bool write_all(int fd, std::string_view bytes) {
+bool write_all(Sink& sink, std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t sent = ::write(fd, bytes.data(), bytes.size());
+    const ssize_t sent = ::write(sink.fd, bytes.data(), bytes.size());
     if (sent < 0 && errno == EINTR) continue;
-    if (sent <= 0) return false;
+    if (sent <= 0) {
+      if (sink.error == 0) sink.error = sent < 0 ? errno : EIO;
+      return false;
+    }
     bytes.remove_prefix(static_cast<std::size_t>(sent));
   }
   return true;
 }
 
+Sink& standard_output() {
+  static Sink out{STDOUT_FILENO, {}};
+  return out;
+}
+
 ssize_t write_sink(void* cookie, const char* bytes, std::size_t size) {
   auto& sink = *static_cast<Sink*>(cookie);
-  return write_all(sink.fd, sink.escaper.escape({bytes, size})) ? static_cast<ssize_t>(size) : 0;
+  return write_all(sink, sink.escaper.escape({bytes, size})) ? static_cast<ssize_t>(size) : 0;
 }
 
 int close_sink(void* cookie) {
   auto& sink = *static_cast<Sink*>(cookie);
-  return write_all(sink.fd, sink.escaper.rest()) ? 0 : EOF;
+  return write_all(sink, sink.escaper.rest()) ? 0 : EOF;
 }
 
 // `sink` lives as long as the process: streams are flushed at its very end.
@@ -107,10 +120,29 @@ std::string ControlEscaper::rest() {
 }
 
 void escape_what_is_printed() {
-  static Sink out{STDOUT_FILENO, {}};
   static Sink err{STDERR_FILENO, {}};
-  redirect(stdout, std::cout, out, ::isatty(STDOUT_FILENO) == 1 ? _IOLBF : _IOFBF);
+  redirect(stdout, std::cout, standard_output(), ::isatty(STDOUT_FILENO) == 1 ? _IOLBF : _IOFBF);
   redirect(stderr, std::cerr, err, _IONBF);
+}
+
+void hold_standard_streams() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) != -1) continue;
+    // The lowest free number is this one; what only reads refuses what is printed.
+    if (::open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY) != fd) return;
+  }
+}
+
+int whole_output_or_failure(int code) {
+  errno = 0;
+  std::cout.flush();
+  const bool lost = std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout;
+  int error = standard_output().error != 0 ? standard_output().error : errno;
+  // Some file systems tell at the close that there was no room.
+  if (::close(STDOUT_FILENO) == 0 && !lost) return code;
+  if (!lost || error == 0) error = errno;
+  std::fprintf(stderr, "stampede: the output is not whole: %s\n", std::strerror(error));
+  return code == kExitDone ? kExitFailure : code;
 }
 
 }  // namespace stampede::tools

@@ -24,4 +24,13 @@ class ControlEscaper {
 // before anything was printed; one thread. Errors of the descriptors stay errors of the streams.
 void escape_what_is_printed();
 
+// Where the caller closed stdout or stderr, the next file that is opened would take the number and
+// the text. Afterwards both are open; what goes to a closed stdout is an error of its stream.
+// First thing of the process.
+void hold_standard_streams();
+
+// Flushes and closes what was printed to stdout and std::cout, before the process ends. Returns
+// `code`, or kExitFailure with a word on stderr when it was 0 and not all reached its place.
+int whole_output_or_failure(int code);
+
 }  // namespace stampede::tools
