@@ -7,10 +7,11 @@ source "${BASH_SOURCE[0]%/*}/parts/lib.sh"
 
 usage() {
   cat <<'TEXT'
-Usage: scripts/test.sh [unit|system|web|all] [-- CTEST-ARGUMENT...]
+Usage: scripts/test.sh [unit|system|faults|web|all] [-- CTEST-ARGUMENT...]
 Installs missing packages, builds into build/, runs the tests, prints their summary last.
   unit     sources: format, layers, house style, shell; then everything without other processes
   system   real nodes, real clients, a private database, kill -9
+  faults   unit, and the system tests that test/system/README.md names beside a fault's id
   web      the pages (none in this version)
   all      everything (default)
 Repeat a random test with the seed it printed: STAMPEDE_TEST_SEED=N scripts/test.sh unit -- -R NAME
@@ -21,7 +22,7 @@ TEXT
 what=all
 case "${1:-}" in
   --help | -h) usage; exit 0 ;;
-  unit | system | web | all) what=$1; shift ;;
+  unit | system | faults | web | all) what=$1; shift ;;
   "" | --) ;;
   *) wrong_use "$1" ;;
 esac
@@ -99,6 +100,12 @@ check_labels() {
   fi
 }
 
+# fault_tests: a pattern of the system tests that the ledger's rows of faults name.
+fault_tests() {
+  grep -E '^\| [A-Z][0-9]{2} ' "$PROJECT/test/system/README.md" | grep -oE '`[a-z_]+_test' |
+    sed 's/^`/^system_/;s/_test$/$/' | sort -u | paste -sd '|'
+}
+
 say "--- packages and build"
 "$PROJECT/scripts/install_deps.sh" >&2
 build_project all
@@ -106,6 +113,11 @@ check_labels
 case $what in
   unit) run_label unit 2 ;;
   system) run_label system 1 ;;
+  faults)
+    run_label unit 2
+    ctest_arguments+=(-R "$(fault_tests)")
+    run_label system 1
+    ;;
   web) summaries+=("web: no tests in this version") ;;
   all)
     run_label unit 2
