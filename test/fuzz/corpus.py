@@ -167,8 +167,25 @@ def config():
     yield b"net = 1\n[net]\nmode = [[1]]\nx = { y = 1979-05-27T07:32:00Z }\n"
 
 
+def admin():
+    put = {"do": "item_put", "request_id": "p-1", "item": 7, "name": "手机 😀", "total": 100,
+           "price_cents": 10, "limit_per_user": 5, "max_qty": 5}
+    change = {"do": "stock_change", "request_id": "s-1", "item": 7, "delta": -5}
+    maps = [put, change, {"do": "items", "from": 3, "limit": 500}, {"do": "books"},
+            change | {"delta": 18446744073709551611}, change | {"item": 1 << 63},
+            change | {"delta": 1.5}, change | {"request_id": ["s-1"]}, {"do": {"do": "items"}},
+            put | {"name": "a\n\x1b[2Jb"}, put | {"name": "a\x7fb\x9bc"}, put | {"total": None},
+            {"do": "items", "from": "1"}, {"do": "items", "limit": 0}, {"do": "status"}]
+    for command in maps:
+        yield b"\x00" + json.dumps(command, ensure_ascii=False).encode()
+        yield b"\x01" + packed(command)
+    yield b"\x00" + b"[" * 4000
+    yield b"\x00" + b'{"do":"items","from":1,"from":"x"}'
+    yield b"\x02\x00" + "a\x1b[2J\x7f \x9b\xa0 手机 😀\n\t".encode() + b"\xc2"
+
+
 SEEDS = {"sf1": sf1, "node_message": node_message, "http": http, "log_reader": log_reader,
-         "record": record, "msgpack": values, "import": lines, "config": config}
+         "record": record, "msgpack": values, "import": lines, "config": config, "admin": admin}
 
 
 def main(arguments):

@@ -7,10 +7,26 @@
 
 namespace stampede::tools {
 
-// Texts without quotes, "-" for null, anything else as JSON.
+// A text that stays within its line and column, whoever chose it. The other control characters are
+// escaped wherever something is printed (tools/output).
+inline std::string within_line(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\n') {
+      out += "\\u000a";
+    } else if (c == '\t') {
+      out += "\\u0009";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+// Texts without quotes and within a line, "-" for null, anything else as JSON.
 inline std::string text_of(const nlohmann::json& value) {
   if (value.is_null()) return "-";
-  return value.is_string() ? value.get<std::string>() : value.dump();
+  return value.is_string() ? within_line(value.get_ref<const std::string&>()) : value.dump();
 }
 
 // Of a member; "-" when there is none.
