@@ -163,6 +163,7 @@ void WebappPort::take_client(transport::Message& parts) {
     return core_.on_malformed(client, decoder_.refusal());
   round_entries_ += batch ? decoder_.unread() : 1;
   if (round_entries_ >= kRoundEntries) port_->leave_rest();
+  if (batch || decoder_.request().op == ClientOp::items) large_.expect(identity, parts.back());
   if (batch) return core_.on_orders(client, decoder_, now_us());
   core_.on_request(ClientAsk{client, decoder_.request()}, now_us());
 }
@@ -288,7 +289,7 @@ void WebappPort::send_router(std::string_view identity, bool delimiter, std::str
   out_.clear();
   out_.emplace_back(identity);
   if (delimiter) out_.emplace_back();
-  out_.emplace_back(answer);
+  out_.push_back(large_.frame(identity, answer));
   if (!port_->send(clients_, out_)) ++answers_dropped_;
 }
 

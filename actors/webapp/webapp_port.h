@@ -20,6 +20,7 @@
 #include "actors/webapp/core/webapp_core.h"
 #include "actors/webapp/http/http_mail.h"
 #include "transport/port/port.h"
+#include "transport/zmq/large_answers.h"
 
 namespace stampede::actors {
 
@@ -90,6 +91,7 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   transport::MonoTime next_tick_{};
   bool draining_ = false;
   std::uint64_t ticks_ = 0;
+  transport::LargeAnswers large_;
   std::uint64_t answers_dropped_ = 0;  // to clients that are gone or do not read
   std::uint64_t news_dropped_ = 0;
   std::uint64_t malformed_messages_ = 0;  // from the broker

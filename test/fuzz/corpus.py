@@ -184,8 +184,30 @@ def admin():
     yield b"\x02\x00" + "a\x1b[2J\x7f \x9b\xa0 手机 😀\n\t".encode() + b"\xc2"
 
 
+def zmtp():
+    def command(body):
+        return bytes([4, len(body)]) + body
+
+    def start(mechanism):
+        return b"\xff" + bytes(8) + b"\x7f\x03\x01" + mechanism.ljust(20, b"\0") + bytes(32)
+
+    ready = (start(b"NULL") + command(b"\x05READY\x0bSocket-Type\0\0\0\x06DEALER"
+                                      b"\x08Identity\0\0\0\x05\0abcd"))
+    talk = (b"\x01\0\0\x05order" + b"\x02" + struct.pack(">Q", 300) + bytes(300) +
+            command(b"\x04PING\0\x1econtext") * 4 + command(b"\x04PONG"))
+    topics = command(b"\x09SUBSCRIBEstock/") + b"\0\x02\x01a" + command(b"\x06CANCELstock/")
+    secret = (start(b"CURVE") + command(b"\x05HELLO" + bytes(194)) +
+              command(b"\x08INITIATE" + bytes(200)) + b"\0\x30\x07MESSAGE" + bytes(40))
+    for rules, said in ((0, ready + talk), (1, ready + topics), (1, ready + topics * 9),
+                        (2, secret), (0, ready + b"\x01\xff" + bytes(255) + b"\x01\xff"),
+                        (0, ready + command(b"\x04PING")), (0, b"\x01\0hello"),
+                        (0, start(b"NULL") + command(b"\x05ERROR\x03400"))):
+        yield bytes([rules, 4]) + said
+
+
 SEEDS = {"sf1": sf1, "node_message": node_message, "http": http, "log_reader": log_reader,
-         "record": record, "msgpack": values, "import": lines, "config": config, "admin": admin}
+         "record": record, "msgpack": values, "import": lines, "config": config, "admin": admin,
+         "zmtp": zmtp}
 
 
 def main(arguments):

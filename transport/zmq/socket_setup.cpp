@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "config/process/invariant.h"
+#include "transport/zmq/peer_guard.h"
 #include "transport/zmq/zap.h"
 
 namespace stampede::transport {
@@ -21,6 +22,13 @@ namespace {
 constexpr int kHandshakeMs = 2000;
 constexpr int kHeartbeatMs = 1000;  // tcp only: on ipc the kernel tells at once
 constexpr int kHeartbeatTimeoutMs = 3000;
+// Of clients, by the kernel: ZeroMQ's own heartbeats cost the square of the connections.
+constexpr int kKeepAliveIdleSeconds = 10;
+constexpr int kKeepAliveEverySeconds = 2;
+constexpr int kKeepAliveTries = 3;
+constexpr int kUnreadMs = 15'000;                 // a client that takes nothing for so long is gone
+constexpr std::uint32_t kPartsBytes = 64 * 1024;  // for what many small parts cost
+constexpr std::uint32_t kTopicsOfOneMax = 1024;
 constexpr std::int64_t kHandshakeBytes = 1024;  // CURVE's greetings count as messages
 constexpr int kReconnectMs = 20;
 constexpr int kReconnectMaxMs = 1000;
@@ -83,6 +91,25 @@ void bind(void* socket, const std::string& endpoint, bool retry) {
   if (error != 0) throw bind_error(endpoint, error);
 }
 
+bool publishes(SocketKind kind) {
+  return kind == SocketKind::pub || kind == SocketKind::xpub;
+}
+
+StreamRules rules_of(const SocketOptions& options, bool curve) {
+  StreamRules rules;
+  rules.frame_bytes_max =
+      static_cast<std::uint32_t>(std::max(options.max_message_bytes, curve ? kHandshakeBytes : 0));
+  rules.message_bytes_max = 2 * rules.frame_bytes_max + kPartsBytes;
+  rules.topics_max = publishes(options.kind) ? kTopicsOfOneMax : 0;
+  rules.curve = curve;
+  return rules;
+}
+
+void bind_guarded(void* socket, const std::string& endpoint, const StreamRules& rules, bool retry) {
+  const GuardedBind guard(rules);
+  bind(socket, endpoint, retry);
+}
+
 void connect(void* socket, const std::string& endpoint) {
   if (zmq_connect(socket, endpoint.c_str()) != 0)
     throw SocketError("cannot connect to " + endpoint + ": " + zmq_strerror(zmq_errno()) +
@@ -105,6 +132,14 @@ void set_heartbeats(void* socket) {
   set(socket, ZMQ_HEARTBEAT_IVL, kHeartbeatMs);
   set(socket, ZMQ_HEARTBEAT_TIMEOUT, kHeartbeatTimeoutMs);
   set(socket, ZMQ_HEARTBEAT_TTL, kHeartbeatTimeoutMs);
+}
+
+void set_keep_alive(void* socket) {
+  set(socket, ZMQ_TCP_KEEPALIVE, 1);
+  set(socket, ZMQ_TCP_KEEPALIVE_IDLE, kKeepAliveIdleSeconds);
+  set(socket, ZMQ_TCP_KEEPALIVE_INTVL, kKeepAliveEverySeconds);
+  set(socket, ZMQ_TCP_KEEPALIVE_CNT, kKeepAliveTries);
+  set(socket, ZMQ_TCP_MAXRT, kUnreadMs);
 }
 
 void set_text(void* socket, int option, const std::string& text) {
@@ -187,13 +222,14 @@ void set_up(void* socket, const SocketOptions& options, const CurveOptions& curv
   set_limits(socket, options);
   set_kind_options(socket, options);
   // Each endpoint keeps the options that were set when it was bound.
-  if (!options.local_endpoint.empty()) bind(socket, options.local_endpoint, retry_bind);
-  if (!is_ipc(options.endpoint)) {
-    set_heartbeats(socket);
-    if (curve.on()) set_keys(socket, options, curve);
-  }
+  if (!options.local_endpoint.empty())
+    bind_guarded(socket, options.local_endpoint, rules_of(options, false), retry_bind);
+  const bool tcp = !is_ipc(options.endpoint);
+  if (tcp && options.bind && options.for_clients) set_keep_alive(socket);
+  if (tcp && !(options.bind && options.for_clients)) set_heartbeats(socket);
+  if (tcp && curve.on()) set_keys(socket, options, curve);
   if (options.bind)
-    bind(socket, options.endpoint, retry_bind);
+    bind_guarded(socket, options.endpoint, rules_of(options, tcp && curve.on()), retry_bind);
   else
     connect(socket, options.endpoint);
 }

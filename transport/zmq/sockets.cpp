@@ -12,6 +12,7 @@
 
 #include "config/process/invariant.h"
 #include "transport/zmq/epoll_guard.h"
+#include "transport/zmq/peer_guard.h"
 #include "transport/zmq/socket_setup.h"
 #include "transport/zmq/zap.h"
 
@@ -97,6 +98,7 @@ Context::Context(CurveOptions curve, ZapThread zap) : impl_(std::make_unique<Imp
   if (std::tuple(major, minor, patch) < std::tuple(4, 3, 3))
     throw std::runtime_error("libzmq 4.3.3 or newer is needed");
   STAMPEDE_ASSERT(epoll_is_guarded(), "a peer could end this process: see epoll_guard.h");
+  STAMPEDE_ASSERT(peers_are_guarded(), "a peer could end this process: see peer_guard.h");
   unforeseen_ids();
   impl_->handle = zmq_ctx_new();
   if (impl_->handle == nullptr) fail_zmq("zmq_ctx_new");

@@ -1,0 +1,194 @@
+#include "transport/zmtp/peer_stream.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace stampede::transport {
+
+namespace {
+
+constexpr StreamRules kClients{.frame_bytes_max = 1 << 20, .message_bytes_max = 2 << 20};
+constexpr StreamRules kNews{.frame_bytes_max = 256, .message_bytes_max = 4096, .topics_max = 3};
+constexpr StreamRules kCurve{.frame_bytes_max = 4096, .message_bytes_max = 8192, .curve = true};
+
+template <std::size_t N>
+std::string bytes(const char (&literal)[N]) {  // zeros and all
+  return {literal, N - 1};
+}
+
+const std::string kGreeting =
+    bytes("\xff\0\0\0\0\0\0\0\0\x7f\3\1NULL") + std::string(16 + 32, '\0');
+
+std::string frame(const std::string& text, char flags = 0) {
+  if (text.size() < 256) return std::string(1, flags) + static_cast<char>(text.size()) + text;
+  std::string head(1, static_cast<char>(flags | 2));
+  for (int shift = 56; shift >= 0; shift -= 8)
+    head += static_cast<char>(static_cast<std::uint64_t>(text.size()) >> shift & 0xffU);
+  return head + text;
+}
+
+std::string command(const std::string& text) {
+  return frame(text, 4);
+}
+
+std::string property(const std::string& name, const std::string& value) {
+  return static_cast<char>(name.size()) + name + bytes("\0\0") +
+         static_cast<char>(value.size() >> 8U) + static_cast<char>(value.size()) + value;
+}
+
+const std::string kType = property("Socket-Type", "DEALER");
+const std::string kReady = kGreeting + command("\5READY" + kType);
+
+struct Read {
+  StreamFault fault = StreamFault::none;
+  std::string bytes;  // as libzmq gets them
+  PeerStream::Heard heard;
+  PeerStream stream;
+};
+
+// In pieces of so many bytes.
+Read read(std::string input, const StreamRules& rules, std::size_t piece, std::uint32_t pings = 9) {
+  Read result;
+  result.heard.pings_left = pings;
+  for (std::size_t i = 0; i < input.size() && result.fault == StreamFault::none; i += piece)
+    result.fault = result.stream.take(reinterpret_cast<unsigned char*>(input.data()) + i,
+                                      std::min(piece, input.size() - i), rules, result.heard);
+  result.bytes = std::move(input);
+  return result;
+}
+
+StreamFault fault_of(const std::string& input, const StreamRules& rules = kClients) {
+  const auto whole = read(input, rules, input.size()).fault;
+  for (const std::size_t piece : {1U, 2U, 3U, 7U, 64U})
+    CHECK(read(input, rules, piece).fault == whole);
+  return whole;
+}
+
+std::string passed_on(const std::string& input, std::uint32_t pings = 9) {
+  const auto whole = read(input, kClients, input.size(), pings);
+  CHECK(whole.fault == StreamFault::none);
+  for (const std::size_t piece : {1U, 2U, 5U})
+    CHECK(read(input, kClients, piece, pings).bytes == whole.bytes);
+  return whole.bytes;
+}
+
+}  // namespace
+
+TEST_CASE("what an ordinary client says passes unchanged") {
+  const std::string said = kReady + frame("order") + frame("", 1) +
+                           frame(std::string(70'000, 'x')) + command("\4PONG") +
+                           command("\4PONGcontext") + frame("");
+  const auto whole = read(said, kClients, said.size());
+  CHECK(whole.fault == StreamFault::none);
+  CHECK(whole.bytes == said);
+  CHECK(whole.heard.messages == 3);
+  CHECK(whole.stream.ready());
+  CHECK(whole.stream.unfinished() == 0);
+  CHECK(fault_of(said) == StreamFault::none);
+  static_assert(sizeof(PeerStream) <= 32);
+}
+
+TEST_CASE("only ZMTP 3 is spoken") {
+  CHECK(fault_of(kGreeting) == StreamFault::none);
+  for (const auto& [position, value] : std::vector<std::pair<std::size_t, char>>{
+           {0, '\1'}, {0, 'G'}, {9, '\0'}, {9, '\x7e'}, {10, '\0'}, {10, '\1'}, {10, '\2'}}) {
+    auto other = kGreeting;
+    other[position] = value;
+    CHECK(fault_of(other) == StreamFault::version);
+  }
+  auto later = kReady;
+  later[10] = 4;
+  CHECK(fault_of(later) == StreamFault::none);
+}
+
+TEST_CASE("an id that a peer claims is not seen by the library, whatever it is") {
+  for (const std::string& id : {bytes("\0abcd"), std::string("mine"), std::string(600, 'i')}) {
+    const std::string ready = "\5READY" + kType + property("Identity", id);
+    const std::string expected = "\5READY" + kType + property("identity", id);
+    CHECK(passed_on(kGreeting + frame(ready, 4)) == kGreeting + frame(expected, 4));
+  }
+  const auto twice = property("Identity", "a") + kType + property("Identity", "b");
+  CHECK(passed_on(kGreeting + command("\5READY" + twice)).find('I') == std::string::npos);
+}
+
+TEST_CASE("a handshake is a READY that is whole and short, or nothing") {
+  CHECK(fault_of(kGreeting + command("\5READY")) == StreamFault::none);
+  for (const std::string& first :
+       {frame("order"), frame("\5READY" + kType), command(""), command("\5ERROR\3400"),
+        command("\4PING\1\1"), command("\5READY\x0bSocket-Type"), command("\6READY1"),
+        command("\5READY" + kType + "\3ab"), command("\5READY" + property("x", "1") + bytes("\0")),
+        command("\5READY" + bytes("\1x\xff\xff\xff\xff")),
+        command("\5READY" + bytes("\1x\0\0\0\2a")),
+        command("\5READY" + property("x", std::string(2000, 'x'))), frame("\5READY" + kType, 5),
+        frame("\5READY" + kType, 12)})
+    CHECK(fault_of(kGreeting + first) != StreamFault::none);
+  std::string many = "\5READY";
+  for (int i = 0; i < 17; ++i) many += property("x", "");
+  CHECK(fault_of(kGreeting + command(many)) == StreamFault::handshake);
+}
+
+TEST_CASE("a PING keeps no timer, and is answered so often only") {
+  const std::string ping = command(bytes("\4PING\1\2") + "context");
+  const std::string calm = command(bytes("\4PING\0\0") + "context");
+  const std::string pong = command(bytes("\4PONG\0\0") + "context");
+  CHECK(passed_on(kReady + ping) == kReady + calm);
+  CHECK(passed_on(kReady + ping + ping + ping, 2) == kReady + calm + calm + pong);
+}
+
+TEST_CASE("a command that is cut, too long or unknown ends the connection") {
+  for (const std::string& bad :
+       {command(bytes("\4PING")), command(bytes("\4PING\0")), command(""), command("\4"),
+        command(bytes("\4PING\0\0") + std::string(17, 'c')),
+        command("\4PONG" + std::string(17, 'c')), command("\4PANG"), command("\4PIN"),
+        command("\5PINGG" + std::string(2, '\0')), command("\5READY" + kType),
+        command("\5ERROR\3400"), command("\x09SUBSCRIBEa"), command("\6CANCELa"),
+        frame(bytes("\4PING\0\0"), 5), frame("x", 8), command(std::string(300, '\4'))})
+    CHECK(fault_of(kReady + bad) == StreamFault::command);
+}
+
+TEST_CASE("a message is bounded in bytes and in parts, by what is kept") {
+  std::string bytes_without_end = kReady;
+  for (int i = 0; i < 3; ++i) bytes_without_end += frame(std::string(1 << 20, 'x'), 1);
+  CHECK(read(bytes_without_end, kClients, 1 << 16).fault == StreamFault::endless);
+  std::string parts_without_end = kReady;
+  for (std::uint32_t i = 0; i <= kClients.message_bytes_max / kPartCost; ++i)
+    parts_without_end += frame("", 1);
+  CHECK(read(parts_without_end, kClients, 8192).fault == StreamFault::endless);
+  CHECK(fault_of(kReady + frame(std::string((1 << 20) + 1, 'x'))) == StreamFault::too_large);
+  CHECK(fault_of(kReady + bytes("\2\1\0\0\0\0\0\0\1")) == StreamFault::too_large);
+  const auto half = read(kReady + frame("ab", 1) + bytes("\0\xff") + "cd", kClients, 5);
+  CHECK(half.stream.unfinished() == 2 * kPartCost + 4);
+}
+
+TEST_CASE("subscriptions are counted, by command and by message, and only where there are some") {
+  const std::string one = command("\x09SUBSCRIBEa");
+  const std::string two = frame(bytes("\1b"));
+  CHECK(fault_of(kReady + one + two + command("\6CANCELa"), kNews) == StreamFault::none);
+  CHECK(fault_of(kReady + one + two + one + two, kNews) == StreamFault::topics);
+  CHECK(fault_of(kReady + frame(bytes("\1") + std::string(300, 't')), kNews) != StreamFault::none);
+  CHECK(fault_of(kReady + command("\x09SUBSCRIBE" + std::string(300, 't')), kNews) ==
+        StreamFault::command);
+  CHECK(fault_of(kReady + two + two + two + two) == StreamFault::none);
+}
+
+TEST_CASE("with CURVE lengths are judged, and what is not secret") {
+  const std::string hello = command("\5HELLO" + std::string(194, 'h'));
+  const std::string initiate = frame("\x08INITIATE" + std::string(300, 'i'), 4);
+  const std::string message = frame("\7MESSAGE" + std::string(40, 'm'));
+  const auto said = read(kGreeting + hello + initiate + message, kCurve, 100);
+  CHECK(said.fault == StreamFault::none);
+  CHECK(said.stream.ready());
+  CHECK(said.heard.messages == 1);
+  CHECK(fault_of(kGreeting + message, kCurve) == StreamFault::handshake);
+  CHECK(fault_of(kGreeting + command("\5READY" + kType), kCurve) == StreamFault::handshake);
+  CHECK(fault_of(kGreeting + frame("\x08INITIATE" + std::string(3000, 'i'), 4), kCurve) ==
+        StreamFault::handshake);
+  CHECK(fault_of(kGreeting + hello + initiate + frame(std::string(5000, 'm')), kCurve) ==
+        StreamFault::too_large);
+}
+
+}  // namespace stampede::transport
