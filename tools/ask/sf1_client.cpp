@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <exception>
+#include <thread>
 #include <utility>
 
 #include "actors/protocol/endpoint.h"
@@ -25,6 +26,7 @@ using std::chrono::milliseconds;
 constexpr auto kConnectFor = milliseconds(2000);    // longer than a webapp's restart takes
 constexpr auto kSilenceFirst = milliseconds(1000);  // then a new socket; doubles up to
 constexpr auto kSilenceMax = milliseconds(4000);
+constexpr std::size_t kSocketsMax = 4;
 constexpr auto kOfferEvery = milliseconds(2);
 constexpr std::int64_t kAdviceMsMax = 5000;
 constexpr std::int64_t kAdviceMsDefault = 100;
@@ -54,12 +56,13 @@ std::variant<transport::CurveOptions, Sf1Failure> client_keys(const config::Conf
 Sf1Client::Sf1Client(std::string endpoint, transport::CurveOptions keys)
     : endpoint_(std::move(endpoint)), context_(std::move(keys)), random_(std::random_device{}()) {}
 
+// The older ones stay: a webapp without a backend answers each of them when its deadline is over.
 void Sf1Client::reconnect() {
-  sockets_.clear();
   transport::SocketOptions options;
   options.kind = transport::SocketKind::dealer;
   options.endpoint = endpoint_;
-  sockets_.emplace_back(context_, options);
+  sockets_.emplace(sockets_.begin(), context_, options);
+  if (sockets_.size() > kSocketsMax) sockets_.pop_back();
 }
 
 Sf1Client::Outcome Sf1Client::ask(const json& request, milliseconds timeout) {
@@ -71,6 +74,7 @@ Sf1Client::Outcome Sf1Client::ask(const json& request, milliseconds timeout) {
   heard_ = nullptr;
   auto silence = kSilenceFirst;
   try {
+    while (sockets_.size() > 1) sockets_.pop_back();
     if (sockets_.empty()) reconnect();
     while (Clock::now() < deadline) {
       if (!offer(frame, std::min(deadline, Clock::now() + kConnectFor))) {
@@ -78,10 +82,8 @@ Sf1Client::Outcome Sf1Client::ask(const json& request, milliseconds timeout) {
         continue;
       }
       const Heard heard = listen(id, std::min<Clock::time_point>(deadline, Clock::now() + silence));
-      if (heard == Heard::final) return heard_;
-      if (heard == Heard::again) {
-        back_off(deadline);
-      } else {
+      if (heard == Heard::final || (heard == Heard::again && back_off(id, deadline))) return heard_;
+      if (heard == Heard::nothing) {
         reconnect();
         silence = std::min(silence * 2, kSilenceMax);
       }
@@ -107,23 +109,31 @@ bool Sf1Client::offer(const std::string& frame, Clock::time_point until) {
   for (;;) {
     if (sockets_.front().send(part)) return sent_ = true;
     if (Clock::now() >= until) return false;
-    static_cast<void>(transport::wait_readable(sockets_, kOfferEvery));
-    transport::Message stale;  // read what came late, so that the wait above waits
-    while (sockets_.front().receive(stale)) {
-    }
+    std::this_thread::sleep_for(kOfferEvery);
   }
 }
 
 Sf1Client::Heard Sf1Client::listen(const std::string& id, Clock::time_point until) {
-  transport::Message parts;
   while (Clock::now() < until) {
     static_cast<void>(transport::wait_readable(sockets_, until - Clock::now()));
-    while (sockets_.front().receive(parts)) {
-      const Heard heard = take(parts, id);
-      if (heard != Heard::nothing) return heard;
-    }
+    const Heard heard = read(id);
+    if (heard != Heard::nothing) return heard;
   }
   return Heard::nothing;
+}
+
+// What has come, up to a final answer.
+Sf1Client::Heard Sf1Client::read(const std::string& id) {
+  Heard result = Heard::nothing;
+  transport::Message parts;
+  for (auto& socket : sockets_) {
+    while (socket.receive(parts)) {
+      const Heard heard = take(parts, id);
+      if (heard == Heard::final) return heard;
+      if (heard == Heard::again) result = heard;
+    }
+  }
+  return result;
 }
 
 Sf1Client::Heard Sf1Client::take(const transport::Message& parts, const std::string& id) {
@@ -138,19 +148,18 @@ Sf1Client::Heard Sf1Client::take(const transport::Message& parts, const std::str
 }
 
 // As long as the server advised and up to half of it more, so that clients do not come back in
-// step.
-void Sf1Client::back_off(Clock::time_point deadline) {
+// step. True: a final answer came meanwhile.
+bool Sf1Client::back_off(const std::string& id, Clock::time_point deadline) {
   const auto advice = heard_.value("retry_after_ms", kAdviceMsDefault);
   const auto ms = std::clamp<std::int64_t>(advice, 1, kAdviceMsMax);
   const auto jitter = std::uniform_int_distribution<std::int64_t>(0, ms / 2)(random_);
   const auto until =
       std::min<Clock::time_point>(deadline, Clock::now() + milliseconds(ms + jitter));
-  transport::Message stale;
   while (Clock::now() < until) {
-    if (!transport::wait_readable(sockets_, until - Clock::now())) continue;
-    while (sockets_.front().receive(stale)) {
-    }
+    static_cast<void>(transport::wait_readable(sockets_, until - Clock::now()));
+    if (read(id) == Heard::final) return true;
   }
+  return false;
 }
 
 // True when the kernel says that nobody listens; ZeroMQ keeps that to itself.

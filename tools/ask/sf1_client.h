@@ -50,13 +50,14 @@ class Sf1Client {
   bool offer(const std::string& frame, Clock::time_point until);
   Heard listen(const std::string& id, Clock::time_point until);
   Heard take(const transport::Message& parts, const std::string& id);
-  void back_off(Clock::time_point deadline);
+  Heard read(const std::string& id);
+  bool back_off(const std::string& id, Clock::time_point deadline);
   [[nodiscard]] bool refused() const;
   [[nodiscard]] Sf1Failure nobody_listens() const;
 
   std::string endpoint_;
   transport::Context context_;
-  std::vector<transport::Socket> sockets_;  // one, or none yet
+  std::vector<transport::Socket> sockets_;  // the newest first; the others may hear yet
   std::mt19937_64 random_;
   bool sent_ = false;     // something was sent for this question
   nlohmann::json heard_;  // the last answer to it

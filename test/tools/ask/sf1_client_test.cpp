@@ -6,6 +6,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <thread>
 #include <variant>
 
 #include "test/tools/ask/fake_webapp.h"
@@ -107,6 +108,17 @@ TEST_CASE("when only retries were advised the last code is the answer") {
       [](const json& request) { return std::vector{refused(request, "no_backend", true, 20)}; });
   Sf1Client client(webapp.endpoint());
   CHECK(answer_of(client.ask(order("a"), milliseconds(200)))["code"] == "no_backend");
+}
+
+TEST_CASE("a reason that comes after silence, to the connection before, is heard") {
+  std::atomic<int> tries{0};
+  FakeWebapp webapp([&](const json& request) {
+    if (++tries > 1) return std::vector<json>{};
+    std::this_thread::sleep_for(milliseconds(1300));  // longer than the first silence
+    return std::vector{refused(request, "no_backend", true, 20)};
+  });
+  Sf1Client client(webapp.endpoint());
+  CHECK(answer_of(client.ask(order("a"), milliseconds(3000)))["code"] == "no_backend");
 }
 
 TEST_CASE("a port where nobody listens is told apart from silence") {
