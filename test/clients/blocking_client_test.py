@@ -60,7 +60,7 @@ class Asking(unittest.TestCase):
         calls = (lambda client: client.order(1, "ann"), lambda client: client.get("mine"),
                  lambda client: client.items(), lambda client: client.items(1),
                  lambda client: client.ping(), lambda client: next(client.stock(1)))
-        for code in ("bad_protocol", "too_large", "unknown_op", "not_allowed", "of_a_later_version"):
+        for code in ("bad_protocol", "too_large", "unknown_op", "of_a_later_version"):
             for call in calls:
                 for answer in (lambda request: unnamed(code),
                                lambda request: {"id": request["id"], **unnamed(code)}):
@@ -140,6 +140,18 @@ class Asking(unittest.TestCase):
         error, _ = self.ask(lambda request: [refused(request, "no_backend", True, 20)], timeout=0.3)
         self.assertIsInstance(error, OutcomeUnknown)
         self.assertEqual(error.code, "no_backend")
+
+    def test_the_reason_is_heard_when_the_webapp_waits_as_long_as_it_is_let(self):
+        def script(request):
+            if "deadline_ms" not in request:  # 5 s: the client has a new connection by then
+                return []
+            threading.Event().wait(request["deadline_ms"] / 1000)
+            return [refused(request, "no_backend", True, 10)]
+
+        for timeout in (0.6, 3):
+            error, _ = self.ask(script, timeout=timeout)
+            self.assertIsInstance(error, OutcomeUnknown)
+            self.assertEqual(error.code, "no_backend")
 
     def test_nobody_listening_is_told_apart(self):
         with FakeWebapp(lambda request: []) as webapp:

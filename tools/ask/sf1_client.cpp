@@ -31,6 +31,16 @@ constexpr auto kOfferEvery = milliseconds(2);
 constexpr std::int64_t kAdviceMsMax = 5000;
 constexpr std::int64_t kAdviceMsDefault = 100;
 
+// The message's own time ends a little before ours: a webapp that cannot decide then says why, and
+// we still listen on the connection where it says so.
+std::string frame_within(json request, std::chrono::steady_clock::duration ours) {
+  const auto ms = std::chrono::duration_cast<milliseconds>(ours).count();
+  request["deadline_ms"] = std::max<std::int64_t>(1, ms - std::min<std::int64_t>(ms / 4, 250));
+  std::string frame;
+  json::to_msgpack(request, frame);
+  return frame;
+}
+
 bool is_final(const json& answer) {
   if (answer.contains("state")) return answer["state"] != "queued";
   return !answer.value("retry", false) || answer.value("code", "") == "unknown_request";
@@ -68,8 +78,6 @@ void Sf1Client::reconnect() {
 Sf1Client::Outcome Sf1Client::ask(const json& request, milliseconds timeout) {
   const auto deadline = Clock::now() + timeout;
   const std::string id = request.at("id");
-  std::string frame;
-  json::to_msgpack(request, frame);
   sent_ = false;
   heard_ = nullptr;
   auto silence = kSilenceFirst;
@@ -77,7 +85,8 @@ Sf1Client::Outcome Sf1Client::ask(const json& request, milliseconds timeout) {
     while (sockets_.size() > 1) sockets_.pop_back();
     if (sockets_.empty()) reconnect();
     while (Clock::now() < deadline) {
-      if (!offer(frame, std::min(deadline, Clock::now() + kConnectFor))) {
+      const auto ours = std::min<Clock::duration>(silence, deadline - Clock::now());
+      if (!offer(frame_within(request, ours), std::min(deadline, Clock::now() + kConnectFor))) {
         if (!sent_ && refused()) return nobody_listens();
         continue;
       }
@@ -91,6 +100,7 @@ Sf1Client::Outcome Sf1Client::ask(const json& request, milliseconds timeout) {
   } catch (const std::exception& error) {
     return Sf1Failure{std::string(error.what()), kExitNoConnection};
   }
+  sockets_.clear();  // what is still to come must not be taken for the next question's
   if (!heard_.is_null()) return heard_;
   if (!sent_)
     return Sf1Failure{endpoint_ +
@@ -139,8 +149,8 @@ Sf1Client::Heard Sf1Client::read(const std::string& id) {
 Sf1Client::Heard Sf1Client::take(const transport::Message& parts, const std::string& id) {
   json answer = json::from_msgpack(parts.back().bytes(), true, false);
   if (!answer.is_object()) return Heard::nothing;
-  const auto its_id = answer.find("id");
-  if (its_id == answer.end() || *its_id != id) return Heard::nothing;
+  // A refusal that names nobody is of the one question that is open.
+  if (answer.value("id", answer.contains("code") ? json(id) : json()) != id) return Heard::nothing;
   const json word = answer.contains("code") ? answer["code"] : answer.value("state", json());
   if (!word.is_string() || word == "queued") return Heard::nothing;  // after queued more follows
   heard_ = std::move(answer);

@@ -5,7 +5,8 @@
 // A question is sent again with the same id until it has a final answer: after silence on a new
 // socket, since a connection can be dead without saying so; after a code that allows it when the
 // server's advice is over. Late answers to earlier questions are told apart by their id and
-// dropped.
+// dropped. Each try says how long it is listened for, so that the reason is heard before the time
+// is over; a refusal without an id is this question's.
 //
 // Owner: one tool, one thread. ask() blocks up to its time-out; nothing else does.
 

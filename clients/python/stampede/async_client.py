@@ -219,10 +219,11 @@ class AsyncClient:
             inbox.put_nowait(refusal if clear else UNCLEAR)
 
     async def _offer(self, question):
+        frame = question.next_frame()
         while question.left() > 0:
             self._open()
             try:
-                await self._socket.send(question.frame, zmq.DONTWAIT)
+                await self._socket.send(frame, zmq.DONTWAIT)
                 question.sent = True
                 return True
             except zmq.Again:

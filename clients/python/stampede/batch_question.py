@@ -9,6 +9,7 @@ from .answers import NotConnected, OutcomeUnknown, StampedeError
 
 ORDERS_MAX = 1000
 BYTES_MAX = 256 * 1024
+DEADLINE_BYTES = 15  # what a later try adds to each order
 KEYS = ("item", "user", "qty", "request_id", "id")  # the arguments of `order`
 
 
@@ -27,7 +28,8 @@ def order_request(one):
         raise TypeError(f"an order is a dict with the arguments of `order`, not {one!r:.100}")
     for name in one:
         if name not in KEYS:
-            raise StampedeError("bad_request", f"an order has no {name!r}; it has {', '.join(KEYS)}",
+            words = ", ".join(KEYS)
+            raise StampedeError("bad_request", f"an order has no {name!r}; it has {words}",
                                 field=str(name))
     for name in ("item", "user"):
         if name not in one:
@@ -40,7 +42,7 @@ def frames_of(requests):
     """Cuts a list of orders into lists that one frame can hold."""
     part, size = [], 3
     for request in requests:
-        length = len(msgpack.packb(request, use_bin_type=True))
+        length = len(msgpack.packb(request, use_bin_type=True)) + DEADLINE_BYTES
         if part and (len(part) == ORDERS_MAX or size + length > BYTES_MAX):
             yield part
             part, size = [], 3
@@ -78,6 +80,10 @@ class BatchQuestion(q.Question):
     def _compose(self):
         self._asked = list(self._open)
         self.frame = msgpack.packb(list(self._open.values()), use_bin_type=True)
+
+    def frame_within(self, deadline_ms):
+        return msgpack.packb([{**request, "deadline_ms": deadline_ms}
+                              for request in self._open.values()], use_bin_type=True)
 
     def takes(self, message):
         if isinstance(message, dict):

@@ -147,9 +147,10 @@ class Client:
             self._socket = None
 
     def _offer(self, question):
+        frame = question.next_frame()
         while question.left() > 0:
             try:
-                self._socket.send(question.frame, zmq.DONTWAIT)
+                self._socket.send(frame, zmq.DONTWAIT)
                 question.sent = True
                 return True
             except zmq.Again:

@@ -121,6 +121,30 @@ TEST_CASE("a reason that comes after silence, to the connection before, is heard
   CHECK(answer_of(client.ask(order("a"), milliseconds(3000)))["code"] == "no_backend");
 }
 
+TEST_CASE("every try says how long it is listened for, and less") {
+  std::atomic<int> tries{0};
+  std::atomic<bool> bounded{true};
+  FakeWebapp webapp([&](const json& request) {
+    const auto limit = ++tries == 1 ? 1000 : 2000;
+    const auto ms = request.value("deadline_ms", 0);
+    if (ms < 1 || ms >= limit) bounded = false;
+    return tries < 2 ? std::vector<json>{} : std::vector{confirmed(request, 5)};
+  });
+  Sf1Client client(webapp.endpoint());
+  CHECK(answer_of(client.ask(order("a"), kPatience))["order_id"] == "5");
+  CHECK(bounded);
+}
+
+TEST_CASE("a refusal that names nobody is the open question's, at once") {
+  FakeWebapp webapp([](const json&) {
+    return std::vector{json{{"code", "too_large"}, {"message", "no"}, {"retry", false}}};
+  });
+  Sf1Client client(webapp.endpoint());
+  const auto start = steady_clock::now();
+  CHECK(answer_of(client.ask(order("a"), kPatience))["code"] == "too_large");
+  CHECK(steady_clock::now() - start < kPatience / 2);
+}
+
 TEST_CASE("a port where nobody listens is told apart from silence") {
   Sf1Client client("tcp://127.0.0.1:" + std::to_string(free_port()));
   const auto start = steady_clock::now();
