@@ -112,8 +112,8 @@ remembered_process() {
   if [[ -n $started && $(start_time "$pid") == "$started" ]]; then printf '%s' "$pid"; fi
 }
 
-# running_processes: "NAME PID START" of all that belongs to $RUN: nodes, guard, database. Found among
-# the processes: lock files and notes can be gone while those who made them live.
+# running_processes: "NAME PID START" of all that belongs to $RUN: nodes, guard, database. Found
+# among the processes: lock files and notes can be gone while those who made them live.
 running_processes() {
   python "$PROJECT/scripts/parts/processes.py" "$RUN" || fail 1 "the processes cannot be looked at"
 }
@@ -124,7 +124,9 @@ running_nodes() { running_processes | sed '/^guard /d;/^database /d'; }
 guard_pid() {
   local pid
   pid=$(remembered_process "$RUN/guard.pid")
-  if [[ -z $pid ]]; then pid=$(running_processes | sed -n 's/^guard \([0-9]*\) .*/\1/p;/^guard /q'); fi
+  if [[ -z $pid ]]; then
+    pid=$(running_processes | sed -n 's/^guard \([0-9]*\) .*/\1/p;/^guard /q')
+  fi
   printf '%s' "$pid"
 }
 

@@ -28,8 +28,8 @@ def distrust_directory(place, about, is_end):
         return f"{place} belongs to another user ({about.st_uid}), who could put anything there; " \
                "choose another place"
     if about.st_mode & OTHERS_WRITE and (is_end or not about.st_mode & stat.S_ISVTX):
-        return f"{place} may be written by other users; look at what lies there, then chmod go-w, " \
-               "or choose another place"
+        return f"{place} may be written by other users; look at what lies there, then chmod " \
+               "go-w, or choose another place"
     return None
 
 

@@ -3,8 +3,8 @@
 
 Usage: scripts/parts/processes.py RUN
 A line for each of this user's processes that belong to the run directory RUN, also when it was
-removed: NAME PID START, with NAME guard, database, or a node's (webapp-1), and START its clock ticks
-since boot, for a pid alone may have been given away.
+removed: NAME PID START, with NAME guard, database, or a node's (webapp-1), and START its clock
+ticks since boot, for a pid alone may have been given away.
 Exit: 0 it looked (also when nothing runs), 1 it could not, 2 wrong use.
 """
 
@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 ROLES = ("supervisor", "webapp", "broker", "backend")
+DATABASES = ("mariadbd", "mysqld", "mariadbd-safe", "mysqld_safe")
 WITH_VALUE = ("--config", "--run-dir")
 LOCK = re.compile(r"((?:supervisor|webapp|broker|backend)-\d+)\.lock(?: \(deleted\))?")
 
@@ -84,7 +85,7 @@ def node_by_lock(process, run):
 
 def database(process, run):
     words = words_of(process)
-    if words and os.path.basename(words[0]) in ("mariadbd", "mysqld", "mariadbd-safe", "mysqld_safe"):
+    if words and os.path.basename(words[0]) in DATABASES:
         if f"--datadir={run}/db/data" in words:
             return "database"
     return None

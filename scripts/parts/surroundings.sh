@@ -32,8 +32,8 @@ absolute_path() {
 }
 absolute_path
 
-# python FILE…, python -c CODE, python -: nothing of PYTHON* and of the caller's own packages; modules
-# beside FILE, none of the working directory.
+# python FILE…, python -c CODE, python -: nothing of PYTHON* and of the caller's own packages;
+# modules beside FILE, none of the working directory.
 python() {
   case ${1:-} in
     -*) /usr/bin/python3 -I "$@" ;;

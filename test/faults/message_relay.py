@@ -1,7 +1,8 @@
 """Stands between two nodes in net.mode = tcp and spoils the messages that pass.
 
 Each hop binds where the node behind it connects, connects to where the other node binds, and passes
-whole ZeroMQ messages; with the system's keys, which both nodes take it for their own by. `spoil(message) -> [messages]` decides what comes out.
+whole ZeroMQ messages; with the system's keys, by which both nodes take it for one of their own.
+`spoil(message) -> [messages]` decides what comes out.
 
     ("push", 9111, 7111)      # PUSH of the node -> PULL that the broker binds
     ("pull", 9112, 7112)      # PULL of the node <- PUSH that the broker binds

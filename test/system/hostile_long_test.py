@@ -92,7 +92,8 @@ class HostileLong(SystemTest):
         """Starts an attacker; the caller waits for it."""
         return subprocess.Popen(
             ["/usr/bin/python3", str(ATTACKERS), kind, str(cls.system.base),
-             str(cls.system.run / "sock"), str(count), str(cls.seed)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+             str(cls.system.run / "sock"), str(count), str(cls.seed)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def setUp(self):
         self.addCleanup(self._show_logs_of_a_failure, self.system)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""What surrounds a system: directories of strangers, settings of the caller's shell, lock files that
-are gone, output that cannot be written, starts that fail."""
+"""What surrounds a system: directories of strangers, settings of the caller's shell, lock files
+that are gone, output that cannot be written, starts that fail."""
 
 import os
 import signal
@@ -13,7 +13,8 @@ from by_hand import is_alive
 from system import BINARY, SCRIPTS, System, SystemTest, eventually
 
 STRANGER = 65534
-MODULES = ("json", "os", "random", "socket", "urllib", "collections", "tomllib", "re", "sitecustomize")
+MODULES = ("json", "os", "random", "socket", "urllib", "collections", "tomllib", "re",
+           "sitecustomize")
 TRAP = 'import os\nos.write(2, b"run from outside\\n")\nraise SystemExit(1)\n'
 
 
@@ -51,8 +52,8 @@ class Strangers(SystemTest):
         for words in (["status"], ["log", "dump"], ["verify"], ["item", "list"]):
             done = self.system.stampede(*words)
             self.assertEqual(done.returncode, 2, (why, words, done.stderr))
-        for words in (["start_all.sh"], ["stop_all.sh"], ["status.sh"], ["sql.sh", "-e", "select 1"],
-                      ["chaos_kill_webapp.sh"]):
+        for words in (["start_all.sh"], ["stop_all.sh"], ["status.sh"],
+                      ["sql.sh", "-e", "select 1"], ["chaos_kill_webapp.sh"]):
             done = self.system.script(*words, timeout=60)
             self.assertEqual(done.returncode, 6, (why, words, done.stderr))
             self.assertIn("refused", done.stderr)
