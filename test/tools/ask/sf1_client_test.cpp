@@ -4,9 +4,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <memory>
 #include <string>
-#include <thread>
 #include <variant>
 
 #include "test/tools/ask/fake_webapp.h"
@@ -114,7 +114,8 @@ TEST_CASE("a reason that comes after silence, to the connection before, is heard
   std::atomic<int> tries{0};
   FakeWebapp webapp([&](const json& request) {
     if (++tries > 1) return std::vector<json>{};
-    std::this_thread::sleep_for(milliseconds(1300));  // longer than the first silence
+    // Longer than the first silence.
+    static_cast<void>(std::promise<void>().get_future().wait_for(milliseconds(1300)));
     return std::vector{refused(request, "no_backend", true, 20)};
   });
   Sf1Client client(webapp.endpoint());
