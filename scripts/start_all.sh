@@ -93,6 +93,9 @@ check_settings() {
     if [[ -n $db_password_file ]]; then export STAMPEDE_DB__PASSWORD_FILE=$db_password_file; fi
     stampede chaos list >/dev/null
   ) || fail 2 "the configuration is wrong; the message above says where. Nothing was changed"
+  [[ $(setting net.mode ipc) != tcp || -n $(setting curve.key_file) ]] ||
+    fail 2 "net.mode tcp needs curve.key_file (make one: stampede keys new FILE), or stay on ipc. \
+Nothing was changed"
 }
 
 # A running system is not turned into another one.

@@ -233,8 +233,13 @@ std::string prepare(const NodeOptions& options) {
   return failpoints == nullptr ? std::string{} : config::arm_failpoints(failpoints);
 }
 
-// The system's own keys, or why they are none.
+// The system's own keys, or why they are none. Between nodes every message is believed, so no port
+// of theirs is open to whoever finds it.
 std::variant<transport::CurveOptions, std::string> keys_of(const config::Config& config) {
+  if (config.net.tcp() && config.curve.key_file.empty())
+    return "net.mode: \"tcp\" between the nodes needs CURVE, or every user of this machine could "
+           "speak for them: set curve.key_file (make one: stampede keys new FILE), or stay on "
+           "\"ipc\"";
   auto curve = transport::read_curve(config.curve);
   const auto* read = std::get_if<transport::CurveOptions>(&curve);
   if (read != nullptr && read->server_key != read->own.public_key)

@@ -182,7 +182,6 @@ void resolve_paths(Config& config) {
 }
 
 // Whoever can connect can buy as anyone, so beyond loopback every peer has to prove a known key.
-// Between nodes every message is believed, so no port of theirs is open to whoever finds it.
 std::optional<std::pair<const char*, std::string>> check_doors(const Config& config) {
   const auto& curve = config.curve;
   const bool keys = !curve.key_file.empty();
@@ -192,11 +191,6 @@ std::optional<std::pair<const char*, std::string>> check_doors(const Config& con
                  "\"" + config.net.bind + "\" lies outside 127.0.0.0/8 and needs CURVE: set " +
                      (keys ? "" : "curve.key_file (make one: stampede keys new FILE) and ") +
                      "curve.allow_file, or stay on 127.0.0.1");
-  if (config.net.tcp() && !keys)
-    return Wrong("net.mode",
-                 "\"tcp\" between the nodes needs CURVE, or every user of this machine could speak "
-                 "for them: set curve.key_file (make one: stampede keys new FILE), or stay on "
-                 "\"ipc\"");
   if (!keys && !curve.allow_file.empty())
     return Wrong("curve.allow_file", "\"" + curve.allow_file.string() +
                                          "\" protects nothing without curve.key_file; set both");

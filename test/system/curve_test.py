@@ -97,8 +97,7 @@ class Curve(SystemTest):
         self.assertEqual(self.system.stampede(*buy, **client).returncode, 0)
         eve = client | {"STAMPEDE_CURVE__KEY_FILE": str(self.system.home / "eve.key")}
         self.assertEqual(self.system.stampede(*buy, **eve).returncode, 7)
-        none = {"STAMPEDE_CURVE__KEY_FILE": "", "STAMPEDE_CURVE__ALLOW_FILE": "",
-                "STAMPEDE_NET__MODE": "ipc"}
+        none = {"STAMPEDE_CURVE__KEY_FILE": "", "STAMPEDE_CURVE__ALLOW_FILE": ""}
         self.assertEqual(self.system.stampede(*buy, **none).returncode, 7)
         done = self.system.stampede("--json", "bench", "--requests", 2000, "--rate", 2000)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)

@@ -174,18 +174,6 @@ TEST_CASE("addresses beyond loopback are refused") {
   CHECK(says(refused_file("[webapp]\nhttp = \"127.0.0.1:0\"\n"), "127.x.y.z:PORT"));
 }
 
-TEST_CASE("tcp between the nodes needs keys, on loopback too") {
-  const std::string tcp = "[net]\nmode = \"tcp\"\n";
-  for (const char* more : {"", "bind = \"127.0.0.2\"\n", "[curve]\nkey_file = \"\"\n"}) {
-    const auto open = refused_file(tcp + more);
-    CHECK(open.key == "net.mode");
-    CHECK(says(open, "stampede keys new"));
-  }
-  const RunDir run;
-  run.write("stampede.toml", tcp + "[curve]\nkey_file = \"k\"\n");
-  CHECK(loaded({.file = {}, .run_dir = run.path(), .env = {}, .flags = {}}).net.tcp());
-}
-
 TEST_CASE("net.bind beyond loopback needs keys and an allow-list, and says what is missing") {
   const std::string bind = "[net]\nbind = \"192.0.2.7\"\n";
   const auto open = refused_file(bind);
