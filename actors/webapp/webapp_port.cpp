@@ -145,17 +145,43 @@ void WebappPort::stop_when_drained() {
 
 // --- what arrives ---------------------------------------------------------------------------
 
+namespace {
+
+// What stands before a request: a REQ's empty delimiter, and its number when it counts them.
+Client kind_of(const transport::Message& parts) {
+  if (parts[1].size() == 0) return Client::req;  // alone, too: ZMQ_PROBE_ROUTER of a REQ
+  const bool numbered = parts.size() > 3 && parts[1].size() == kCorrelationBytes;
+  return numbered && parts[2].size() == 0 ? Client::correlated : Client::dealer;
+}
+
+std::size_t parts_of(Client kind) {
+  return kind == Client::correlated ? 4 : kind == Client::req ? 3 : 2;
+}
+
+ClientAddress address_of(const ClientToken& client) {
+  const auto identity = client.identity();
+  if (client.kind != Client::correlated) return {identity, {}, client.kind == Client::req};
+  const auto size = identity.size() - kCorrelationBytes;
+  return {identity.substr(0, size), identity.substr(size), true};
+}
+
+}  // namespace
+
 void WebappPort::take_client(transport::Message& parts) {
   if (parts.size() < 2) return;  // ROUTER always gives the identity and at least one frame
   const auto identity = parts[0].bytes();
-  const bool delimiter = parts.size() > 2 && parts[1].size() == 0;
-  if (identity.size() > ClientToken::kIdentityBytesMax) {
+  const Client kind = kind_of(parts);
+  const std::size_t number = kind == Client::correlated ? kCorrelationBytes : 0;
+  if (identity.size() + number > ClientToken::kIdentityBytesMax) {
     buffer_.clear();
     append_sf1_error(buffer_, {}, Code::bad_protocol, "identity");
-    return send_router(identity, delimiter, buffer_);
+    return send_router(ClientAddress{identity, {}, kind != Client::dealer}, buffer_);
   }
-  const auto client = ClientToken::router(delimiter ? Client::req : Client::dealer, identity);
-  if (parts.size() != (delimiter ? 3U : 2U))
+  const auto client =
+      kind == Client::correlated
+          ? ClientToken::router(kind, std::string(identity) + std::string(parts[1].bytes()))
+          : ClientToken::router(kind, identity);
+  if (parts.size() != parts_of(kind))
     return core_.on_malformed(client, Refusal{Code::bad_protocol, {}, {}});
   const auto frame = parts.back().bytes();
   const bool batch = Sf1Decoder::is_batch(frame);
@@ -229,6 +255,7 @@ void WebappPort::reply(const ClientToken& client, const Reply& reply) {
   switch (client.kind) {
     case Client::dealer:
     case Client::req:
+    case Client::correlated:
       return reply_router(client, reply);
     case Client::http:
       return reply_http(client, reply);
@@ -247,7 +274,7 @@ void WebappPort::open_array(const ClientToken&, std::uint32_t entries) {
 
 void WebappPort::close_array(const ClientToken& client) {
   in_array_ = false;
-  send_router(client.identity(), client.kind == Client::req, array_.view());
+  send_router(address_of(client), array_.view());
 }
 
 void WebappPort::drop_array() {
@@ -276,7 +303,7 @@ void WebappPort::reply_router(const ClientToken& client, const Reply& reply) {
     case ReplyKind::invalid:
       STAMPEDE_ASSERT(false, "a reply that says nothing");
   }
-  send_router(client.identity(), client.kind == Client::req, buffer_);
+  send_router(address_of(client), buffer_);
 }
 
 void WebappPort::reply_in_array(const Reply& reply) {
@@ -285,11 +312,12 @@ void WebappPort::reply_in_array(const Reply& reply) {
   append_sf1_error(array_, reply.id, reply.code, reply.field);
 }
 
-void WebappPort::send_router(std::string_view identity, bool delimiter, std::string_view answer) {
+void WebappPort::send_router(const ClientAddress& to, std::string_view answer) {
   out_.clear();
-  out_.emplace_back(identity);
-  if (delimiter) out_.emplace_back();
-  out_.push_back(large_.frame(identity, answer));
+  out_.emplace_back(to.identity);
+  if (!to.number.empty()) out_.emplace_back(to.number);
+  if (to.delimiter) out_.emplace_back();
+  out_.push_back(large_.frame(to.identity, answer));
   if (!port_->send(clients_, out_)) ++answers_dropped_;
 }
 

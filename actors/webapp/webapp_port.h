@@ -36,6 +36,14 @@ class RandomBits {
   std::size_t used_ = 32;
 };
 
+constexpr std::size_t kCorrelationBytes = 4;  // of ZMQ_REQ_CORRELATE
+
+struct ClientAddress {  // a ROUTER's peer, and what it wants to have back before an answer
+  std::string_view identity;
+  std::string_view number;  // empty: none
+  bool delimiter = false;
+};
+
 class WebappPort final : public transport::PortRole, private WebappOutput, private NewsOutput {
  public:
   explicit WebappPort(NodeRuntime& node);
@@ -66,7 +74,7 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   void reply_in_array(const Reply& reply);
   void reply_http(const ClientToken& client, const Reply& reply);
   void reply_internal(const ClientToken& client, const Reply& reply);
-  void send_router(std::string_view identity, bool delimiter, std::string_view answer);
+  void send_router(const ClientAddress& to, std::string_view answer);
   void start_drain();
   void stop_when_drained();
   void report(nlohmann::json& report) const;

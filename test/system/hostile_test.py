@@ -111,6 +111,70 @@ class Hostile(SystemTest):
                 dealer.send_multipart(frames)
                 self.assertEqual(self.answer(dealer)["code"], "bad_protocol")
 
+    def test_every_option_of_a_client_works_or_is_refused(self):
+        ping = msgpack.packb({"op": "ping", "id": "p"})
+        for kind, options in ((zmq.REQ, {zmq.REQ_CORRELATE: 1, zmq.REQ_RELAXED: 1}),
+                              (zmq.REQ, {zmq.PROBE_ROUTER: 1}), (zmq.DEALER, {zmq.CONFLATE: 1}),
+                              (zmq.DEALER, {zmq.IDENTITY: b"same"}),
+                              (zmq.DEALER, {zmq.IDENTITY: b"same"}),
+                              (zmq.DEALER, {zmq.HEARTBEAT_IVL: 100, zmq.HEARTBEAT_TTL: 500})):
+            with self.subTest(options):
+                client = self.context.socket(kind)
+                self.addCleanup(client.close, 0)
+                for option, value in options.items():
+                    client.setsockopt(option, value)
+                client.connect(self.system.zmq)
+                client.send(ping)
+                answer = self.answer(client)
+                if zmq.PROBE_ROUTER in options and "code" in answer:
+                    self.assertEqual(answer["code"], "bad_protocol")  # of the probe
+                else:
+                    self.assertEqual((answer["state"], answer["id"]), ("ready", "p"))
+
+    def raw_peer(self, ready=b"\x05READY\x0bSocket-Type\0\0\0\x06DEALER"):
+        peer = socket.create_connection(("127.0.0.1", int(self.system.zmq.rsplit(":", 1)[1])), 10)
+        self.addCleanup(peer.close)
+        peer.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"NULL".ljust(20, b"\0") + bytes(32) +
+                     bytes([4, len(ready)]) + ready)
+        return peer
+
+    def test_more_requests_than_can_be_taken_are_not_read(self):
+        """Whole messages, faster than they are decided."""
+        order = {"op": "order", "item": 1, "user": "u", "qty": 1}
+        body = msgpack.packb([order | {"id": f"f{n}"} for n in range(1000)])
+        flood = b"\2" + len(body).to_bytes(8, "big") + body
+        peer = self.raw_peer()
+        peer.setblocking(False)
+        sent, most, until = 0, 0, time.monotonic() + 3
+        while time.monotonic() < until:
+            for act in (lambda: peer.recv(1 << 20), lambda at=sent: peer.send(flood[at:])):
+                try:
+                    done = act()
+                except BlockingIOError:
+                    continue
+                except OSError:  # cut, for answers that it does not read as fast
+                    peer, done = self.raw_peer(), b""
+                    peer.setblocking(False)
+                    sent = 0
+                if isinstance(done, int):
+                    sent = (sent + done) % len(flood)
+            most = max(most, self.system.memory("webapp-1") - self.memory["webapp-1"])
+        self.assertLess(most, 100 * MIB)
+
+    def test_hostile_connections_that_come_and_go_cost_nothing(self):
+        kinds = (b"\4\5\4PING", b"\4\7\4PING\xff\xff" * 40, b"\4\0", b"\1\0" * 4000,
+                 b"\3\0\0\0\0\0\x10\0\0" + bytes(70_000), b"\4\x0b\x09SUBSCRIBEa",
+                 b"\4\x0a\5ERROR\3400", b"\2" + b"\x7f" * 8, b"\0\3abc")
+        for number in range(600):
+            try:
+                self.raw_peer().sendall(kinds[number % len(kinds)])
+            except OSError:
+                pass
+        with Client(self.system.zmq) as honest:
+            began = time.monotonic()
+            self.assertTrue(honest.order(1, "honest", timeout=20).confirmed)
+            self.assertLess(time.monotonic() - began, 5)
+
     def test_a_request_cut_anywhere_is_refused(self):
         dealer = self.dealer()
         whole = msgpack.packb({"op": "order", "id": "cut", "item": 1, "user": "ann", "qty": 2})

@@ -14,6 +14,9 @@ using EpollWait = int (*)(int, epoll_event*, int, int);
 // A hang-up stays, and epoll would return at once again and again.
 constexpr std::chrono::milliseconds kAllHiddenPause{1};
 
+constexpr std::chrono::microseconds kUnreadPause{200};
+thread_local bool pause_wanted = false;
+
 // Moves those that stay to the front and returns their number.
 int hide_hang_ups(epoll_event* events, int count) {
   int kept = 0;
@@ -30,6 +33,10 @@ int hide_hang_ups(epoll_event* events, int count) {
 extern "C" __attribute__((visibility("default"))) int epoll_wait(int epfd, epoll_event* events,
                                                                  int maxevents, int timeout) {
   static const auto next = reinterpret_cast<EpollWait>(::dlsym(RTLD_NEXT, "epoll_wait"));
+  if (pause_wanted) {
+    pause_wanted = false;
+    std::this_thread::sleep_for(kUnreadPause);
+  }
   const int count = next(epfd, events, maxevents, timeout);
   if (count <= 0) return count;
   const int kept = hide_hang_ups(events, count);
@@ -38,6 +45,10 @@ extern "C" __attribute__((visibility("default"))) int epoll_wait(int epfd, epoll
 }
 
 namespace stampede::transport {
+
+void pause_after_round() {
+  pause_wanted = true;
+}
 
 bool epoll_is_guarded() {
   return ::dlsym(RTLD_DEFAULT, "epoll_wait") == reinterpret_cast<void*>(&::epoll_wait);

@@ -14,6 +14,8 @@
 #include <new>
 #include <thread>
 
+#include "transport/zmq/epoll_guard.h"
+
 namespace {
 
 using stampede::transport::PeerTable;
@@ -75,6 +77,11 @@ __attribute__((visibility("default"))) int guarded_listen(int fd, int backlog) _
 __attribute__((visibility("default"))) int guarded_close(int fd) __asm__("close");
 
 ssize_t guarded_recv(int fd, void* buffer, std::size_t size, int flags) {
+  if (table.is_peer(fd) && table.must_wait(fd)) {
+    stampede::transport::pause_after_round();
+    errno = EAGAIN;
+    return -1;
+  }
   const ssize_t got = behind(next_recv, "recv")(fd, buffer, size, flags);
   if (!table.is_peer(fd)) return got;
   if (got < 0 && errno == ENOMEM) errno = EAGAIN;
@@ -153,6 +160,14 @@ GuardedBind::GuardedBind(const StreamRules& rules) {
 
 GuardedBind::~GuardedBind() {
   rules_of_next = nullptr;
+}
+
+void note_taken(std::size_t bytes) {
+  table.taken(static_cast<std::int64_t>(bytes));
+}
+
+void note_nothing_left() {
+  table.nothing_left();
 }
 
 std::uint64_t peers_cut() {

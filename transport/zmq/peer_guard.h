@@ -9,6 +9,7 @@
 // Beyond that, errors that only say "not now" but end the process inside libzmq (no memory for a
 // socket, an error of a connection that waited to be accepted) become those that it forgives.
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -28,6 +29,11 @@ class GuardedBind {
   GuardedBind(const GuardedBind&) = delete;
   GuardedBind& operator=(const GuardedBind&) = delete;
 };
+
+// For the socket that takes requests: so many bytes were taken; nothing waits. While more than some
+// megabytes wait, those who send much are not read.
+void note_taken(std::size_t bytes);
+void note_nothing_left();
 
 // Connections that were ended because of what the peer did. Every thread.
 [[nodiscard]] std::uint64_t peers_cut();

@@ -15,6 +15,7 @@ namespace {
 constexpr std::uint32_t kMessageCost = 32;     // what an answer costs beside the bytes asked with
 constexpr std::size_t kBatchBytes = 8192;      // libzmq writes less only when it has no more
 constexpr std::uint32_t kOwedMax = 1U << 30U;  // no overflow
+constexpr std::size_t kBulkBytes = 4096;
 constexpr int kLooks = 64;
 
 std::uint8_t second_now() {
@@ -60,7 +61,7 @@ bool PeerTable::accept(int listener, int fd) {
   Peer& peer = at(fd);
   peer.rules = at(listener).rules;
   peer.gone = false;
-  peer.behind = peer.ready = false;
+  peer.bulk = peer.behind = peer.ready = false;
   peer.spoken = peer.pings = 0;
   peer.stream = PeerStream();
   peer.owed = peer.waiting = 0;
@@ -106,6 +107,9 @@ bool PeerTable::heard(int fd, unsigned char* bytes, std::size_t size) {
     return false;
   }
   if (!peer.ready && peer.stream.ready()) be_ready(peer);
+  peer.bulk = size >= kBulkBytes;
+  if (heard.bytes != 0 && rules_[peer.rules].requests)
+    untaken_.fetch_add(heard.bytes, std::memory_order_relaxed);
   if (heard.messages != 0 && peer.spoken.load(std::memory_order_relaxed) < 255)
     peer.spoken.fetch_add(1, std::memory_order_relaxed);
   const std::uint64_t owed = peer.owed + size + std::uint64_t{kMessageCost} * heard.messages;

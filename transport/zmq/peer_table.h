@@ -22,14 +22,15 @@
 namespace stampede::transport {
 
 struct PeerBounds {
-  std::size_t peers = 20'000;              // connections at once, if there are descriptors
-  std::size_t handshakes = 1024;           // of them without a whole handshake
-  std::uint32_t kept_each = 4U << 20U;     // bytes: see Peer::kept
-  std::uint64_t kept_all = 16U << 20U;     // of all peers
-  std::uint32_t behind_each = 2U << 20U;   // bytes heard of one that does not read its answers
-  std::uint32_t waiting_each = 8U << 20U;  // bytes of large answers: see charge()
-  std::uint64_t waiting_all = 24U << 20U;
-  std::uint32_t pings_a_second = 32;  // that one peer is answered
+  std::size_t peers = 20'000;               // connections at once, if there are descriptors
+  std::size_t handshakes = 1024;            // of them without a whole handshake
+  std::uint32_t kept_each = 4U << 20U;      // bytes: see Peer::kept
+  std::uint64_t kept_all = 16U << 20U;      // of all peers
+  std::uint32_t behind_each = 2U << 20U;    // bytes heard of one that does not read its answers
+  std::uint32_t waiting_each = 16U << 20U;  // bytes of large answers: see charge()
+  std::uint64_t waiting_all = 32U << 20U;
+  std::int64_t untaken_all = 16 << 20;  // bytes of whole requests: see must_wait()
+  std::uint32_t pings_a_second = 32;    // that one peer is answered
 };
 
 struct PeerId {  // of one connection; never used again
@@ -56,6 +57,14 @@ class PeerTable {
   // For a process at the end of its descriptors: cuts a peer. False: there is none.
   bool make_room();
 
+  // Whether a peer that sends much is not read for now, since more whole requests wait than the
+  // application takes. Whoever sends little is always read.
+  [[nodiscard]] bool must_wait(int fd) {
+    return untaken_.load(std::memory_order_relaxed) > kBounds.untaken_all && at(fd).bulk;
+  }
+  void taken(std::int64_t bytes) { untaken_.fetch_sub(bytes, std::memory_order_relaxed); }
+  void nothing_left() { untaken_.store(0, std::memory_order_relaxed); }
+
   // Bytes of a peer, changed where needed. False: the connection must end.
   [[nodiscard]] bool heard(int fd, unsigned char* bytes, std::size_t size);
   // Of `size` bytes for a peer the kernel took so many.
@@ -77,6 +86,7 @@ class PeerTable {
     std::atomic<Kind> kind{Kind::other};
     std::uint8_t rules = 0;                // position
     std::atomic<bool> gone = false;        // cut; closed soon
+    bool bulk = false;                     // its last read was a large one
     bool behind = false;                   // the kernel did not take all that was sent last
     bool ready = false;                    // under the lock
     std::atomic<std::uint8_t> spoken = 0;  // messages, up to 255
@@ -114,6 +124,7 @@ class PeerTable {
   std::array<StreamRules, 64> rules_{};  // written before a listener is known
   std::atomic<std::uint64_t> kept_{0};
   std::atomic<std::uint64_t> cut_{0};
+  std::atomic<std::int64_t> untaken_{0};  // of those whose rules say `requests`
 
   std::mutex lock_;
   std::uint8_t rules_used_ = 0;

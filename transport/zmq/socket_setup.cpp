@@ -102,6 +102,7 @@ StreamRules rules_of(const SocketOptions& options, bool curve) {
   rules.message_bytes_max = 2 * rules.frame_bytes_max + kPartsBytes;
   rules.topics_max = publishes(options.kind) ? kTopicsOfOneMax : 0;
   rules.curve = curve;
+  rules.requests = options.kind == SocketKind::router;
   return rules;
 }
 

@@ -80,6 +80,13 @@ bool is_topic(const Frame& part) {
   return !bytes.empty() && (bytes[0] == 0 || bytes[0] == 1);
 }
 
+// Without the identity, which the socket put before it.
+std::size_t bytes_of_request(const Message& parts) {
+  std::size_t bytes = 0;
+  for (std::size_t i = 1; i < parts.size(); ++i) bytes += parts[i].size();
+  return bytes;
+}
+
 }  // namespace
 
 // --- Context ---------------------------------------------------------------------------------
@@ -236,11 +243,14 @@ bool Socket::receive(Message& parts) {
   parts.clear();
   parts.emplace_back();
   while (receive_part(impl_->handle, raw(parts.back()))) {
-    if (impl_->publishes() ? is_topic(parts.back()) : impl_->receive_rest(parts)) return true;
+    const bool whole = impl_->publishes() ? is_topic(parts.back()) : impl_->receive_rest(parts);
+    if (impl_->kind == SocketKind::router) note_taken(bytes_of_request(parts));
+    if (whole) return true;
     impl_->dropped->fetch_add(1, std::memory_order_relaxed);
     parts.resize(1);
   }
   parts.clear();
+  if (impl_->kind == SocketKind::router) note_nothing_left();
   return false;
 }
 

@@ -136,6 +136,7 @@ Fault PeerStream::end_frame(const StreamRules& rules, Heard& heard) {
   // ZMTP 3.0 subscribes by a message; what a repeated one leaves behind counts, too.
   if (rules.topics_max != 0 && !rules.curve && size_ != 0 && first_ <= 1)
     if (const Fault fault = subscribe(rules); fault != Fault::none) return fault;
+  if (!rules.curve) heard.bytes += size_;
   if (is_more() && !rules.curve) return Fault::none;
   unfinished_ = 0;
   ++heard.messages;

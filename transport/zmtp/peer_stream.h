@@ -24,6 +24,7 @@ struct StreamRules {
   std::uint32_t message_bytes_max = 0;  // all parts, as kept: see kPartCost
   std::uint32_t topics_max = 0;         // SUBSCRIBE and its like in all; 0: no publisher
   bool curve = false;
+  bool requests = false;  // whole messages wait for the application, and are counted
   bool operator==(const StreamRules&) const = default;
 };
 
@@ -44,6 +45,7 @@ class PeerStream {
  public:
   struct Heard {
     std::uint32_t messages = 0;    // that became whole
+    std::uint32_t bytes = 0;       // of parts that became whole; 0 with CURVE
     std::uint32_t pings_left = 0;  // in: how many may be answered; out: what is left
     std::uint32_t pings = 0;       // that came, answered or not
   };

@@ -15,7 +15,16 @@ namespace stampede::actors {
 // Who asked: a ROUTER identity, or a number the shell understands. Small, so that waiting costs no
 // allocation: clients set no fixed identity, and ZeroMQ's own have 5 bytes.
 struct ClientToken {
-  enum class Kind : std::uint8_t { none = 0, dealer = 1, req = 2, http = 3, internal = 4 };
+  // correlated: a REQ that numbers its requests (ZMQ_REQ_CORRELATE); its number is at the end of
+  // the identity.
+  enum class Kind : std::uint8_t {
+    none = 0,
+    dealer = 1,
+    req = 2,
+    http = 3,
+    internal = 4,
+    correlated = 5
+  };
   static constexpr std::size_t kIdentityBytesMax = 22;
 
   Kind kind = Kind::none;

@@ -98,7 +98,7 @@ TEST_CASE("large answers to one that does not read are bounded in bytes") {
   }
   CHECK(peers_cut() > before);
   CHECK(taken >= 20);
-  CHECK(taken < 100);  // 8 MiB, and what the kernel takes
+  CHECK(taken < 100);  // 16 MiB, and what the kernel takes
   router.serves_others();
 }
 
