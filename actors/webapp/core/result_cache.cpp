@@ -7,15 +7,28 @@ void ResultCache::queued(std::string_view id) {
   ++entry.open;
 }
 
-void ResultCache::settle(std::string_view id, const CachedResult& result, std::int64_t now_us) {
+void ResultCache::settle(std::string_view id, const Answer& answer, std::int64_t now_us) {
   const auto found = results_.find(id);
   if (found == results_.end()) return;
   auto& entry = found->second;
   if (entry.open > 0) --entry.open;
-  entry.result = result;
-  entry.result.queued = false;
+  entry.result = CachedResult{false, answer, Code::none};
+  keep(found->first, entry, now_us);
+}
+
+void ResultCache::refuse(std::string_view id, Code code, std::int64_t now_us) {
+  const auto found = results_.find(id);
+  if (found == results_.end()) return;
+  auto& entry = found->second;
+  if (entry.open > 0) --entry.open;
+  if (!entry.result.queued && entry.result.code == Code::none) return;
+  entry.result = CachedResult{false, {}, code};
+  keep(found->first, entry, now_us);
+}
+
+void ResultCache::keep(const std::string& id, Entry& entry, std::int64_t now_us) {
   entry.settled_as = next_number_++;
-  order_.push_back({&found->first, now_us + ttl_us_, entry.settled_as});
+  order_.push_back({&id, now_us + ttl_us_, entry.settled_as});
   while (order_.size() > settled_max_) drop_oldest();
 }
 
@@ -47,8 +60,12 @@ void ResultCache::drop_oldest() {
 }
 
 const CachedResult* ResultCache::find(std::string_view id) const {
+  static const CachedResult kQueued;
   const auto found = results_.find(id);
-  return found == results_.end() ? nullptr : &found->second.result;
+  if (found == results_.end()) return nullptr;
+  const auto& entry = found->second;
+  const bool answered = !entry.result.queued && entry.result.code == Code::none;
+  return answered || entry.open == 0 ? &entry.result : &kQueued;
 }
 
 }  // namespace stampede::actors

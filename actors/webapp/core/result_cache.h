@@ -1,9 +1,11 @@
 #pragma once
 
 // What a webapp remembers about orders it took over HTTP with "202, ask later": queued until the
-// answer came, then the answer for a while. Pure, one thread; time is given in microseconds of any
-// monotonic clock. Bounded: at most `queued` as many as the waiting table holds, and `settled_max`
-// answers (the oldest go first); who asks after that is referred to the backend.
+// answer came, then the answer for a while. An answer is the id's, for ever; a refusal is that of
+// one request, so it never takes an answer's place, and says nothing as long as another request
+// with the id is open. Pure, one thread; time is given in microseconds of any monotonic clock.
+// Bounded: at most `queued` as many as the waiting table holds, and `settled_max` answers (the
+// oldest go first); who asks after that is referred to the backend.
 
 #include <algorithm>
 #include <cstdint>
@@ -31,7 +33,8 @@ class ResultCache {
   }
 
   void queued(std::string_view id);
-  void settle(std::string_view id, const CachedResult& result, std::int64_t now_us);
+  void settle(std::string_view id, const Answer& answer, std::int64_t now_us);
+  void refuse(std::string_view id, Code code, std::int64_t now_us);  // the backend decided nothing
   void forget(std::string_view id);
   void expire(std::int64_t now_us);
 
@@ -46,7 +49,7 @@ class ResultCache {
     }
   };
   struct Entry {
-    CachedResult result;
+    CachedResult result;           // queued, as long as there is none
     std::uint32_t open = 0;        // orders with this id that still wait
     std::uint64_t settled_as = 0;  // which entry of order_ speaks of this answer
   };
@@ -59,6 +62,7 @@ class ResultCache {
     std::int64_t expires_us;
     std::uint64_t number;
   };
+  void keep(const std::string& id, Entry& entry, std::int64_t now_us);
   void drop_oldest();
 
   std::int64_t ttl_us_;

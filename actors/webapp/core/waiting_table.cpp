@@ -80,6 +80,7 @@ Waiter& WaitingTable::add(WaitingBatch& batch, const ClientAsk& ask, std::string
   waiter.deadline_us = now_us + ask.request.deadline_ms * 1000;
   waiter.first = batch.requests_.count();
   waiter.rows = rows(ask.request);
+  waiter.one_item = waiter.kind == RequestKind::items && ask.request.one_item;
   batch.requests_.append(request_of(ask, waiter.kind, id), answer_bytes_max(waiter.rows));
   if (waiter.kind == RequestKind::items) {
     waiter.items_id_at = static_cast<std::uint32_t>(batch.texts_.size());

@@ -44,6 +44,7 @@ struct Waiter {
   std::uint8_t items_id_size = 0;
   RequestKind kind = RequestKind::invalid;
   WaitMode mode = WaitMode::deadline;
+  bool one_item = false;  // items: exactly one was asked for
   bool array = false;     // answered with one array
   bool detached = false;  // its client was told `queued` and is gone
   bool done = false;

@@ -92,9 +92,10 @@ bool WebappCore::reply_from_memory(const ClientAsk& ask) {
   if (ask.request.op != ClientOp::get || ask.client.kind != ClientToken::Kind::http) return false;
   const auto* known = results_.find(ask.request.id);
   if (known == nullptr || (!known->queued && !ask.cached)) return false;
-  if (known->code != Code::none)
-    replies_.refuse(ask.client, ask.request.id, known->code);
-  else if (known->queued)
+  // The request was refused, but its id may be decided all the same, by whichever door: the backend
+  // is asked, and the refusal told when it knows of nothing.
+  if (known->code != Code::none) return false;
+  if (known->queued)
     replies_.queued(ask.client, ask.request.id);
   else
     replies_.answer(ask.client, ask.request.id, known->answer);
@@ -202,7 +203,7 @@ void WebappCore::answer(WaitingBatch& batch, Waiter& waiter, std::int64_t now_us
     const auto code = error ? result_.code : Code::internal;
     return answer_error(batch, waiter, code, result_.field, now_us);
   }
-  if (wants_items && waiter.rows == 1 && result_.items.empty())
+  if (waiter.one_item && result_.items.empty())
     return answer_error(batch, waiter, Code::unknown_item, {}, now_us);
   ++answered_;
   if (waiter.kind == RequestKind::order) replies_.count(result_.answer);
@@ -212,8 +213,7 @@ void WebappCore::answer(WaitingBatch& batch, Waiter& waiter, std::int64_t now_us
   } else if (!waiter.detached) {
     replies_.answer(waiter.client, id, result_.answer);
   }
-  if (waiter.mode != WaitMode::deadline)
-    results_.settle(id, CachedResult{false, result_.answer, Code::none}, now_us);
+  if (waiter.mode != WaitMode::deadline) results_.settle(id, result_.answer, now_us);
   table_.finish(batch, waiter);
 }
 
@@ -222,14 +222,23 @@ void WebappCore::answer_error(WaitingBatch& batch, Waiter& waiter, Code code,
   ++answered_;
   if (waiter.detached && passing(code)) return;  // stays open: retire() keeps it
   const auto id = batch.id(waiter);
-  if (!waiter.detached) replies_.refuse(waiter.client, id, code, field);
+  if (!waiter.detached) replies_.refuse(waiter.client, id, told(waiter, id, code), field);
   if (waiter.mode != WaitMode::deadline) {
-    if (passing(code))
+    // key_reused is said of this request alone: the id has an answer, another one's.
+    if (passing(code) || code == Code::key_reused)
       results_.forget(id);
     else
-      results_.settle(id, CachedResult{false, {}, code}, now_us);
+      results_.refuse(id, code, now_us);
   }
   table_.finish(batch, waiter);
+}
+
+// An id that the backend does not know: why this webapp's order with it was refused, if it was.
+Code WebappCore::told(const Waiter& waiter, std::string_view id, Code code) const {
+  const bool asked = waiter.kind == RequestKind::get && code == Code::unknown_request &&
+                     waiter.client.kind == ClientToken::Kind::http;
+  const auto* known = asked ? results_.find(id) : nullptr;
+  return known != nullptr && known->code != Code::none ? known->code : code;
 }
 
 // Answers an array from the result at hand. False: the result breaks off.

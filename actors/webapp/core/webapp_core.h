@@ -83,6 +83,7 @@ class WebappCore {
   void answer(WaitingBatch& batch, Waiter& waiter, std::int64_t now_us);
   void answer_error(WaitingBatch& batch, Waiter& waiter, Code code, std::string_view field,
                     std::int64_t now_us);
+  [[nodiscard]] Code told(const Waiter& waiter, std::string_view id, Code code) const;
   bool answer_array(WaitingBatch& batch, Waiter& waiter);
   void answer_entry(const ClientToken& client, std::string_view id);
   void refuse_array(WaitingBatch& batch, Waiter& waiter, Code code);

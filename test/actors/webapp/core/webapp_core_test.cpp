@@ -431,6 +431,24 @@ TEST_CASE("one item that is not there reads unknown_item") {
   CHECK(reply.id == "q");
 }
 
+TEST_CASE("a page of one row behind the last item is an empty page") {
+  WebappFixture webapp;
+  webapp.hello();
+  for (const std::uint32_t limit : {2U, 1U}) {
+    ClientAsk ask{WebappFixture::dealer(), {}};
+    ask.request.op = ClientOp::items;
+    ask.request.item = kItemIdMax;
+    ask.request.limit = limit;
+    webapp.take_and_send(ask);
+    std::string none;
+    append_items(none, {}, std::nullopt);
+    webapp.result(webapp.sent.back().number, none);
+    const auto reply = webapp.only_reply();
+    CHECK(reply.kind == ReplyKind::items);
+    CHECK(reply.items == 0);
+  }
+}
+
 // --- draining -------------------------------------------------------------------------------
 
 TEST_CASE("draining refuses what is new and answers what is open") {
@@ -491,6 +509,67 @@ TEST_CASE("what was remembered is forgotten after its time") {
   webapp.take_and_send(ask);
   CHECK(webapp.replies().empty());
   CHECK(webapp.sent.size() == 2);
+}
+
+namespace {
+
+// What GET order-result says of an id; `body`: what the backend says when it is asked.
+SeenReply told(WebappFixture& webapp, std::string_view id, const std::string& body) {
+  auto ask = WebappFixture::get(id, WebappFixture::http(9));
+  ask.cached = true;
+  const auto sent = webapp.sent.size();
+  webapp.take_and_send(ask);
+  if (webapp.sent.size() > sent) webapp.result(webapp.sent.back().number, body);
+  return webapp.only_reply();
+}
+
+void post(WebappFixture& webapp, std::string_view id, const std::string& outcome) {
+  webapp.take_and_send(WebappFixture::http_order(id, WaitMode::detach_now));
+  webapp.result(webapp.sent.back().number, outcome);
+  webapp.replies();
+}
+
+}  // namespace
+
+TEST_CASE("a refusal of another request with the id takes no answer's place") {
+  for (const auto code :
+       {Code::key_reused, Code::unknown_item, Code::bad_request, Code::internal}) {
+    WebappFixture webapp;
+    webapp.hello();
+    INFO(info(code).text);
+    post(webapp, "k", WebappFixture::confirmed());
+    post(webapp, "k", WebappFixture::error(code));
+    CHECK(told(webapp, "k", WebappFixture::confirmed()).answer.state == State::confirmed);
+    post(webapp, "r", WebappFixture::sold_out());
+    post(webapp, "r", WebappFixture::error(code));
+    CHECK(told(webapp, "r", WebappFixture::sold_out()).answer.state == State::rejected);
+  }
+}
+
+TEST_CASE("a refusal does not hide what another door decided under the id") {
+  for (const auto code : {Code::key_reused, Code::unknown_item, Code::bad_request}) {
+    WebappFixture webapp;
+    webapp.hello();
+    INFO(info(code).text);
+    post(webapp, "k", WebappFixture::error(code));
+    CHECK(told(webapp, "k", WebappFixture::confirmed()).answer.state == State::confirmed);
+  }
+}
+
+TEST_CASE("a refused order that was told queued hears why, as long as its id is unknown") {
+  WebappFixture webapp;
+  webapp.hello();
+  post(webapp, "k", WebappFixture::error(Code::unknown_item));
+  CHECK(told(webapp, "k", WebappFixture::error(Code::unknown_request)).code == Code::unknown_item);
+  // Another order with the id is open: nothing is settled.
+  webapp.take_and_send(WebappFixture::http_order("k", WaitMode::detach_now));
+  webapp.replies();
+  CHECK(told(webapp, "k", "").kind == ReplyKind::queued);
+  webapp.result(webapp.sent.back().number, WebappFixture::confirmed());
+  CHECK(told(webapp, "k", "").answer.state == State::confirmed);
+  webapp.pass(61'000);
+  CHECK(told(webapp, "k", WebappFixture::error(Code::unknown_request)).code ==
+        Code::unknown_request);
 }
 
 TEST_CASE("a detached order outlives its deadline and every refusal that may be retried") {
