@@ -3,35 +3,50 @@
 #define BOOST_DISABLE_ASSERTS
 #include "actors/http/http_connection.h"
 
+#include <algorithm>
+#include <array>
 #include <boost/asio/post.hpp>
-#include <boost/asio/write.hpp>
 #include <boost/beast/http/status.hpp>
 
+#include "actors/http/http_access.h"
+#include "actors/http/http_date.h"
+#include "actors/http/http_fields.h"
 #include "actors/http/http_head.h"
 
 namespace stampede::actors {
 
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
+using asio::ip::tcp;
 using boost::system::error_code;
 using std::chrono::milliseconds;
 
 namespace {
 
-constexpr std::size_t kReadBytes = 4096;
 constexpr milliseconds kLingerTime{1000};
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+constexpr std::string_view kMethods = "GET, HEAD, POST, OPTIONS";
+constexpr int kEmptyLinesMax = 4;          // before a request (RFC 9112 2.2)
+constexpr std::size_t kSmallBody = 2048;   // is copied behind its head: one buffer, one write
+constexpr std::size_t kKeptBuffer = 1024;  // what an idle connection may keep
 
-void append_head(std::string& out, const HttpReply& reply) {
-  const auto status = static_cast<http::status>(reply.status);
-  const auto reason = http::obsolete_reason(status);
-  out.append("HTTP/1.1 ").append(std::to_string(reply.status)).append(" ");
-  out.append(reason.data(), reason.size()).append("\r\n");
-  if (!reply.content_type.empty())
-    out.append("Content-Type: ").append(reply.content_type).append("\r\n");
-  for (const auto& [name, value] : reply.headers)
-    out.append(name).append(": ").append(value).append("\r\n");
-  out.append("Content-Length: ").append(std::to_string(reply.body.size())).append("\r\n");
+bool would_block(const error_code& error) {
+  return error == asio::error::would_block || error == asio::error::try_again;
+}
+
+bool is_known(std::string_view method) {
+  static constexpr std::array<std::string_view, 7> kKnown{"GET",   "POST",    "PUT",  "DELETE",
+                                                          "PATCH", "OPTIONS", "TRACE"};
+  return std::find(kKnown.begin(), kKnown.end(), method) != kKnown.end();
+}
+
+bool has_body(int status) {
+  return status != 204 && status != 304;
+}
+
+void trim(std::string& buffer) {
+  if (buffer.empty() && buffer.capacity() > kKeptBuffer) buffer = {};
 }
 
 }  // namespace
@@ -47,7 +62,7 @@ void HttpReplyDesk::give(const std::weak_ptr<HttpConnection>& to, std::uint64_t 
   // The connection is not locked here: its last owner must be the server's thread.
   const std::lock_guard lock(mutex_);
   given_.push_back({to, request, std::move(reply)});
-  if (given_.size() == 1) asio::post(*io_, [self = shared_from_this()] { self->hand_out(); });
+  if (given_.size() == 1) asio::post(*io_, [self = shared_from_this()]() { self->hand_out(); });
 }
 
 void HttpReplyDesk::hand_out() {
@@ -63,12 +78,12 @@ void HttpReplyDesk::hand_out() {
 
 // --- reading --------------------------------------------------------------------------------
 
-HttpConnection::HttpConnection(HttpHost& host, asio::ip::tcp::socket socket)
+HttpConnection::HttpConnection(HttpHost& host, tcp::socket socket)
     : host_(host), socket_(std::move(socket)) {}
 
 void HttpConnection::start() {
-  error_code ignored;
-  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+  Error ignored;
+  socket_.set_option(tcp::no_delay(true), ignored);
   socket_.non_blocking(true, ignored);
   wait_for(State::idle, host_.limits().idle_time);
   read();
@@ -76,36 +91,42 @@ void HttpConnection::start() {
 
 void HttpConnection::wait_for(State state, milliseconds time) {
   state_ = state;
-  deadline_ = Clock::now() + time;
+  since_ = Clock::now();
+  deadline_ = since_ + time;
 }
 
 void HttpConnection::read() {
   if (reading_) return;
   reading_ = true;
-  const auto used = in_.size();
-  in_.resize(used + kReadBytes);
-  socket_.async_read_some(
-      asio::buffer(in_.data() + used, kReadBytes),
-      [self = shared_from_this(), used](const error_code& error, std::size_t n) {
-        self->reading_ = false;
-        self->in_.resize(used + (error ? 0 : n));
-        self->on_read(error);
-      });
+  socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](const Error& error) {
+    self->reading_ = false;
+    self->on_readable(error);
+  });
 }
 
-void HttpConnection::on_read(const error_code& error) {
+void HttpConnection::on_readable(const Error& error) {
   if (state_ == State::closed) return;
   if (error) return close();
-  if (state_ == State::lingering) return discard();
+  const auto room = host_.scratch();
+  Error failed;
+  const auto n = socket_.read_some(asio::buffer(room.data(), room.size()), failed);
+  if (would_block(failed)) return read();
+  if (failed) return close();
+  if (state_ == State::lingering) return read();
+  in_.append(room.data(), n);
   proceed();
 }
 
-// Does everything that can be done now; step() says whether there is more.
+// Does what can be done now, but no more than one turn; step() says whether there is more.
 void HttpConnection::proceed() {
   if (proceeding_) return;
   proceeding_ = true;
+  turn_ = 0;
   const auto self = shared_from_this();
   while (step()) {
+    if (turn_ < host_.limits().turn_requests) continue;
+    asio::post(socket_.get_executor(), [self] { self->proceed(); });
+    break;
   }
   proceeding_ = false;
 }
@@ -113,6 +134,7 @@ void HttpConnection::proceed() {
 bool HttpConnection::step() {
   switch (state_) {
     case State::idle:
+      skip_empty_lines();
       if (in_.empty()) break;
       wait_for(State::header, host_.limits().header_time);
       return true;
@@ -129,75 +151,175 @@ bool HttpConnection::step() {
   return false;
 }
 
+void HttpConnection::skip_empty_lines() {
+  for (; empty_lines_ < kEmptyLinesMax && in_.starts_with("\r\n"); ++empty_lines_) in_.erase(0, 2);
+}
+
 // True: the head was taken, or refused. False: more bytes are needed.
 bool HttpConnection::take_head() {
-  const auto& limits = host_.limits();
+  skip_empty_lines();
+  if (in_.empty()) {
+    state_ = State::idle;  // until the header's time is over
+    return false;
+  }
   const auto line = in_.find("\r\n");
-  if (std::min(line, in_.size()) > limits.request_line_bytes_max)
-    return refuse(414, "too_large", "the request line is longer than 2 KiB"), true;
   const auto found = in_.find(kHeadEnd);
-  const auto size = found == std::string::npos ? in_.size() : found + kHeadEnd.size();
-  if (size > limits.request_line_bytes_max + limits.header_bytes_max ||
-      (line != std::string::npos && size - std::min(size, line) > limits.header_bytes_max))
-    return refuse(431, "too_large", "the headers are longer than 8 KiB"), true;
+  if (refuse_long_head(line, found)) return true;
   if (found == std::string::npos) return false;
+  empty_lines_ = 0;
+  if (!parse_head(found + kHeadEnd.size())) return true;
+  wait_for(State::body, host_.limits().body_time);
+  return start_body();
+}
 
+bool HttpConnection::refuse_long_head(std::size_t line, std::size_t found) {
+  const auto& limits = host_.limits();
+  const auto size = found == std::string::npos ? in_.size() : found + kHeadEnd.size();
+  if (std::min(line, in_.size()) > limits.request_line_bytes_max) {
+    refuse(414, "too_large", "the request line is longer than 2 KiB");
+    return true;
+  }
+  if (size > limits.request_line_bytes_max + limits.header_bytes_max ||
+      (line != std::string::npos && size - std::min(size, line) > limits.header_bytes_max)) {
+    refuse(431, "too_large", "the headers are longer than 8 KiB");
+    return true;
+  }
+  return false;
+}
+
+// Reads the first `size` bytes. False: they were refused.
+bool HttpConnection::parse_head(std::size_t size) {
   const std::string_view head(in_.data(), size);
-  if (const auto fault = check_head(head); fault != HeadFault::none)
-    return refuse(400, "bad_request",
-                  fault == HeadFault::no_host ? "a Host header is needed" : "malformed request"),
-           true;
+  const auto line_end = head.find("\r\n");
+  const auto fault = check_head(head);
+  if (fault == HeadFault::version) {
+    refuse(505, "bad_request", "this server speaks HTTP/1.1");
+    return false;
+  }
+  request_.head.assign(head.substr(line_end + 2, size - line_end - 4));
+  if (fault != HeadFault::none || !take_line(head.substr(0, line_end))) {
+    refuse(400, "bad_request",
+           fault == HeadFault::no_host ? "a Host header is needed" : "malformed request");
+    return false;
+  }
+  take_connection_options();
+  // A later minor version is read as 1.1 (RFC 9110 2.5), the latest that the parser knows.
+  if (in_[line_end - 1] > '1') in_[line_end - 1] = '1';
   parser_.emplace();
   parser_->header_limit(static_cast<std::uint32_t>(size + 1));
-  parser_->body_limit(limits.body_bytes_max);
+  parser_->body_limit(host_.limits().body_bytes_max);
   parser_->eager(true);
-  error_code error;
-  const auto consumed = parser_->put(asio::buffer(head.data(), head.size()), error);
-  if (error == http::error::body_limit)
-    return refuse(413, "too_large", "the body is longer than 4 KiB"), true;
-  if ((error && error != http::error::need_more) || !parser_->is_header_done())
-    return refuse(400, "bad_request", "malformed request"), true;
-  request_.head.assign(head.substr(line + 2, size - line - 4));
+  Error error;
+  const auto consumed = parser_->put(asio::buffer(in_.data(), size), error);
+  if (error == http::error::body_limit) {
+    refuse(413, "too_large", "the body is longer than 4 KiB");
+    return false;
+  }
+  if ((error && error != http::error::need_more) || !parser_->is_header_done()) {
+    refuse(400, "bad_request", "malformed request");
+    return false;
+  }
   in_.erase(0, consumed);
-  wait_for(State::body, limits.body_time);
+  return true;
+}
+
+bool HttpConnection::take_line(std::string_view text) {
+  const auto line = cut_request_line(text);
+  const auto target = line ? cut_target(line->method, line->target) : std::nullopt;
+  auto path = target ? normal_path(target->path) : std::nullopt;
+  if (!path) return false;
+  headers_only_ = line->method == "HEAD";
+  old_client_ = line->minor == 0;
+  request_.method = headers_only_ ? "GET" : line->method;
+  request_.target = std::move(*path);
+  request_.query = target->query;
+  // RFC 9112 3.2.2: the target's authority stands for the header's.
+  request_.names_host = !target->authority.empty() || request_.header_count("host") > 0;
+  request_.authority = target->authority.empty() ? request_.header("host") : target->authority;
+  return true;
+}
+
+void HttpConnection::take_connection_options() {
+  const auto& head = request_.head;
+  keep_alive_ = !list_has(head, "connection", "close") && request_.method != "CONNECT" &&
+                (!old_client_ || list_has(head, "connection", "keep-alive"));
+  expects_ = expects_more_ = false;
+  for (const auto member : list_members(head, "expect"))
+    (same_name(member, "100-continue") ? expects_ : expects_more_) = true;
+  allowed_origin_ = allowed_origin(host_.site(), request_);
+}
+
+// Who waits to hear whether the body may come is told, or gets the refusal in its place.
+bool HttpConnection::start_body() {
+  if (parser_->is_done() || old_client_ || !(expects_ || expects_more_)) return true;
+  if (auto refusal = own_answer()) {
+    keep_alive_ = false;
+    write(std::move(*refusal));
+    return true;
+  }
+  Error error;
+  if (socket_.write_some(asio::buffer(kContinue), error) != kContinue.size()) close();
   return true;
 }
 
 bool HttpConnection::take_body() {
-  error_code error;
+  Error error;
   while (!parser_->is_done() && !in_.empty()) {
     const auto consumed = parser_->put(asio::buffer(in_.data(), in_.size()), error);
     in_.erase(0, consumed);
-    if (error == http::error::body_limit)
-      return refuse(413, "too_large", "the body is longer than 4 KiB"), true;
-    if (error && error != http::error::need_more)
-      return refuse(400, "bad_request", "malformed body"), true;
+    if (error == http::error::body_limit) {
+      refuse(413, "too_large", "the body is longer than 4 KiB");
+      return true;
+    }
+    if (error && error != http::error::need_more) {
+      refuse(400, "bad_request", "malformed body");
+      return true;
+    }
     if (consumed == 0) break;
   }
-  if (!parser_->is_done()) {
-    // Chunk heads and trailers are held back by the parser: they must not grow without end either.
-    if (in_.size() > host_.limits().header_bytes_max)
-      return refuse(400, "bad_request", "malformed body"), true;
-    return false;
+  if (parser_->is_done()) {
+    hand_over();
+    return true;
   }
-  hand_over();
+  // Chunk heads and trailers are held back by the parser: they must not grow without end either.
+  if (in_.size() <= host_.limits().header_bytes_max) return false;
+  refuse(400, "bad_request", "malformed body");
   return true;
 }
 
+// What no handler is asked for.
+std::optional<HttpReply> HttpConnection::own_answer() const {
+  if (expects_more_)
+    return problem(417, "bad_request", "no expectation is met but 100-continue", "Expect");
+  if (!is_known(request_.method)) return problem(501, "unknown_op", "this method is not known");
+  if (const auto fault = check_access(host_.site(), request_))
+    return problem(403, "not_allowed", fault->title, fault->field);
+  if (!parse_query(request_.query))
+    return problem(400, "bad_request", "a % without two hexadecimal digits behind it", "query");
+  if (request_.method != "OPTIONS") return std::nullopt;
+  const bool preflight =
+      !allowed_origin_.empty() && request_.header_count("access-control-request-method") > 0;
+  return request_.target == "*" || preflight ? std::optional(options_answer()) : std::nullopt;
+}
+
+HttpReply HttpConnection::options_answer() const {
+  HttpReply reply;
+  reply.status = 204;
+  reply.headers.emplace_back("Allow", kMethods);
+  if (!allowed_origin_.empty()) {
+    reply.headers.emplace_back("Access-Control-Allow-Methods", kMethods);
+    reply.headers.emplace_back("Access-Control-Allow-Headers",
+                               "Content-Type, Idempotency-Key, Prefer");
+    reply.headers.emplace_back("Access-Control-Max-Age", "600");
+  }
+  return reply;
+}
+
 void HttpConnection::hand_over() {
-  auto& message = parser_->get();
-  const auto method = message.method_string();
-  const auto target = message.target();
-  const auto mark = target.find('?');
-  request_.method.assign(method.data(), method.size());
-  request_.target.assign(target.data(), std::min(mark, target.size()));
-  request_.query.clear();
-  if (mark != boost::beast::string_view::npos)
-    request_.query.assign(target.data() + mark + 1, target.size() - mark - 1);
-  request_.body = std::move(message.body());
-  headers_only_ = request_.method == "HEAD";
-  keep_alive_ = message.keep_alive();
-  old_client_ = message.version() < 11;
+  request_.body = std::move(parser_->get().body());
+  parser_.reset();
+  ++turn_;
+  if (auto own = own_answer()) return write(std::move(*own));
   state_ = State::working;
   const auto number = ++request_number_;
   host_.serve(std::move(request_),
@@ -210,68 +332,111 @@ void HttpConnection::hand_over() {
 
 void HttpConnection::answer(std::uint64_t request, HttpReply&& reply) {
   if (state_ != State::working || request != request_number_) return;
-  write(reply);
+  write(std::move(reply));
   proceed();
 }
 
 void HttpConnection::refuse(int status, std::string_view code, std::string_view title) {
   keep_alive_ = false;
   old_client_ = false;
-  headers_only_ = false;
+  if (state_ == State::header) {  // what is known is known of the request before
+    headers_only_ = in_.starts_with("HEAD ");
+    allowed_origin_.clear();
+  }
   write(problem(status, code, title));
 }
 
-void HttpConnection::write(const HttpReply& reply) {
-  out_.clear();
-  append_head(out_, reply);
+void HttpConnection::append_head(const HttpReply& reply) {
+  const auto reason = http::obsolete_reason(static_cast<http::status>(reply.status));
+  out_.append("HTTP/1.1 ").append(std::to_string(reply.status)).append(" ");
+  out_.append(reason.data(), reason.size()).append("\r\nDate: ").append(http_date_now());
+  out_.append("\r\nCache-Control: no-store\r\n");
+  if (has_body(reply.status)) {
+    const auto size = reply.shared_body ? reply.shared_body->size() : reply.body.size();
+    if (!reply.content_type.empty())
+      out_.append("Content-Type: ").append(reply.content_type).append("\r\n");
+    out_.append("Content-Length: ").append(std::to_string(size)).append("\r\n");
+  }
+  for (const auto& [name, value] : reply.headers)
+    out_.append(name).append(": ").append(value).append("\r\n");
+  if (!allowed_origin_.empty()) {
+    out_.append("Access-Control-Allow-Origin: ").append(allowed_origin_);
+    out_.append("\r\nAccess-Control-Allow-Credentials: true\r\nVary: Origin\r\n");
+    out_.append("Access-Control-Expose-Headers: Location, Retry-After\r\n");
+  }
   if (!keep_alive_)
     out_.append("Connection: close\r\n");
   else if (old_client_)
     out_.append("Connection: keep-alive\r\n");
   out_.append("\r\n");
-  // A client reads no body after HEAD: what came would be taken for the next answer.
-  if (!headers_only_) out_.append(reply.body);
-  error_code error;
-  written_ = socket_.write_some(asio::buffer(out_), error);
-  if (error && error != asio::error::would_block && error != asio::error::try_again) return close();
-  if (written_ == out_.size()) return after_reply();
-  wait_for(State::writing, host_.limits().idle_time);
-  asio::async_write(socket_, asio::buffer(out_.data() + written_, out_.size() - written_),
-                    [self = shared_from_this()](const error_code& failed, std::size_t) {
-                      self->on_written(failed);
-                    });
 }
 
-void HttpConnection::on_written(const error_code& error) {
+void HttpConnection::write(HttpReply&& reply) {
+  out_.clear();
+  body_.reset();
+  written_ = 0;
+  append_head(reply);
+  // A client reads no body after HEAD: what came would be taken for the next answer.
+  if (!headers_only_ && has_body(reply.status)) {
+    if (reply.shared_body)
+      body_ = std::move(reply.shared_body);
+    else if (reply.body.size() <= kSmallBody)
+      out_.append(reply.body);
+    else
+      body_ = std::make_shared<const std::string>(std::move(reply.body));
+  }
+  state_ = State::writing;
+  send_more();
+}
+
+void HttpConnection::send_more() {
+  const auto size = out_.size() + (body_ ? body_->size() : 0);
+  const auto in_head = std::min(written_, out_.size());
+  std::array<asio::const_buffer, 2> parts{asio::buffer(out_) + in_head};
+  if (body_) parts[1] = asio::buffer(*body_) + (written_ - in_head);
+  Error error;
+  written_ += socket_.write_some(parts, error);
+  if (error && !would_block(error)) return close();
+  if (written_ == size) return after_reply();
+  if (!waiting_place) wait_for(State::writing, host_.limits().idle_time);
+  const auto self = shared_from_this();
+  host_.answer_waits(*this);
+  if (state_ == State::closed) return;
+  socket_.async_wait(tcp::socket::wait_write,
+                     [self](const Error& failed) { self->on_writable(failed); });
+}
+
+void HttpConnection::on_writable(const Error& error) {
   if (state_ == State::closed) return;
   if (error) return close();
-  after_reply();
+  send_more();
   proceed();
 }
 
 void HttpConnection::after_reply() {
+  if (waiting_place) host_.answer_left(*this);
+  body_.reset();
   if (!keep_alive_) return linger();
+  out_.clear();
+  trim(out_);
+  trim(in_);
   wait_for(State::idle, host_.limits().idle_time);
 }
 
 // Closing with unread bytes would reset the connection and could take the answer with it.
 void HttpConnection::linger() {
-  error_code ignored;
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  Error ignored;
+  socket_.shutdown(tcp::socket::shutdown_send, ignored);
   wait_for(State::lingering, kLingerTime);
-  discard();
-}
-
-void HttpConnection::discard() {
-  if (reading_) return;  // that read still writes into in_
-  in_.clear();
+  in_ = {};
   read();
 }
 
 void HttpConnection::close() {
   if (state_ == State::closed) return;
+  if (waiting_place) host_.answer_left(*this);
   state_ = State::closed;
-  error_code ignored;
+  Error ignored;
   socket_.close(ignored);
   host_.closed(*this);
 }

@@ -2,7 +2,7 @@
 
 // One HTTP connection of actors/http/http_server: reads a request, hands it over, writes the
 // answer, in that order, one at a time (pipelined requests wait in the buffer). Lives in the
-// server's thread.
+// server's thread. It keeps no buffer while it waits for its client.
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -10,9 +10,11 @@
 #include <boost/beast/http/string_body.hpp>
 #include <chrono>
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>  // before asio: Boost 1.74 forgets it in C++20
@@ -51,7 +53,12 @@ class HttpHost {
   virtual ~HttpHost() = default;
   virtual void serve(HttpRequest&& request, HttpRespond&& respond) = 0;
   virtual void closed(HttpConnection& connection) = 0;  // forgets the connection
+  // Its peer has taken a part of the answer and the rest waits; may close any connection.
+  virtual void answer_waits(HttpConnection& connection) = 0;
+  virtual void answer_left(HttpConnection& connection) = 0;  // it waits no more
+  virtual std::span<char> scratch() = 0;                     // room for one read
   virtual const HttpLimits& limits() const = 0;
+  virtual const HttpSite& site() const = 0;
   virtual const std::shared_ptr<HttpReplyDesk>& desk() const = 0;
 };
 
@@ -65,42 +72,68 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void answer(std::uint64_t request, HttpReply&& reply);  // ignored unless that request waits
   void check_time(Clock::time_point now);                 // called a few times a second
   void close();
-  std::size_t place = 0;  // the host's index of this connection
+  // Nothing is owed to its client: it may be closed to make room.
+  [[nodiscard]] bool waits_for_peer() const {
+    return state_ != State::working && state_ != State::closed;
+  }
+  [[nodiscard]] Clock::time_point since() const { return since_; }  // of its present state
+  [[nodiscard]] const std::shared_ptr<const std::string>& body() const { return body_; }
+
+  // The host's own: where it finds the connection again.
+  std::size_t place = 0;
+  std::optional<std::list<HttpConnection*>::iterator> waiting_place;
 
  private:
   enum class State { idle, header, body, working, writing, lingering, closed };
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+  using Error = boost::system::error_code;
 
   void read();
-  void on_read(const boost::system::error_code& error);
+  void on_readable(const Error& error);
   void proceed();
   bool step();
+  void skip_empty_lines();
   bool take_head();
+  bool refuse_long_head(std::size_t line, std::size_t found);
+  bool parse_head(std::size_t size);
+  bool take_line(std::string_view line);
+  void take_connection_options();
+  bool start_body();
   bool take_body();
+  [[nodiscard]] std::optional<HttpReply> own_answer() const;
+  [[nodiscard]] HttpReply options_answer() const;
   void hand_over();
   void refuse(int status, std::string_view code, std::string_view title);
-  void write(const HttpReply& reply);
-  void on_written(const boost::system::error_code& error);
+  void write(HttpReply&& reply);
+  void append_head(const HttpReply& reply);
+  void send_more();
+  void on_writable(const Error& error);
   void after_reply();
   void linger();
-  void discard();
   void wait_for(State state, std::chrono::milliseconds time);
 
   HttpHost& host_;
   boost::asio::ip::tcp::socket socket_;
   State state_ = State::idle;
+  Clock::time_point since_;
   Clock::time_point deadline_;
   std::optional<Parser> parser_;
   HttpRequest request_;
-  std::string in_;  // received, not used yet
-  std::string out_;
-  std::size_t written_ = 0;
+  std::string allowed_origin_;  // of the request at hand, when a browser must hear that it may read
+  std::string in_;              // received, not used yet
+  std::string out_;             // head, and a small body
+  std::shared_ptr<const std::string> body_;  // a large one
+  std::size_t written_ = 0;                  // of both together
   std::uint64_t request_number_ = 0;
-  bool reading_ = false;  // a read is under way: in_ must not be touched
+  int empty_lines_ = 0;   // before the request at hand
+  int turn_ = 0;          // requests since the others had their turn
+  bool reading_ = false;  // a wait for bytes is under way
   bool proceeding_ = false;
   bool keep_alive_ = true;
   bool headers_only_ = false;  // the request was HEAD
   bool old_client_ = false;    // HTTP/1.0: says keep-alive, wants to hear it
+  bool expects_ = false;       // Expect: 100-continue
+  bool expects_more_ = false;  // … or something else
 };
 
 }  // namespace stampede::actors

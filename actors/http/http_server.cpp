@@ -1,7 +1,14 @@
 #include "actors/http/http_server.h"
 
+#include <algorithm>
+#include <array>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <list>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <unordered_map>
 
 #include "actors/http/http_connection.h"
 #include "actors/http/http_head.h"
@@ -18,6 +25,8 @@ namespace {
 
 constexpr milliseconds kTimeCheck{200};
 constexpr milliseconds kAcceptPause{100};  // when the process has no descriptors left
+constexpr int kSample = 16;                // connections looked at for one to close
+constexpr int kSendBuffer = 64 * 1024;     // the kernel's, for a peer that does not read
 
 tcp::acceptor listen(asio::io_context& io, const HttpServerOptions& options) {
   tcp::acceptor acceptor(io);
@@ -28,6 +37,7 @@ tcp::acceptor listen(asio::io_context& io, const HttpServerOptions& options) {
   const tcp::endpoint endpoint(address, static_cast<std::uint16_t>(options.port));
   acceptor.open(endpoint.protocol(), error);
   if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) acceptor.set_option(asio::socket_base::send_buffer_size(kSendBuffer), error);
   if (!error) acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (error == asio::error::address_in_use)
@@ -64,40 +74,73 @@ class HttpServer::Loop final : private HttpHost {
     check_times();
     io_->run();
     acceptor_.close();
-    while (!connections_.empty()) connections_.back()->close();
+    while (!connections_.empty()) connections_.back().connection->close();
   }
   void stop() { io_->stop(); }
   void drop_handlers() { options_ = {}; }  // they may hold this very actor
 
  private:
   // --- connections ---
+  struct Entry {
+    std::shared_ptr<HttpConnection> connection;
+    asio::ip::address address;
+  };
+
   void accept() {
     acceptor_.async_accept([this](const error_code& error, tcp::socket socket) {
       if (error == asio::error::operation_aborted) return;
-      if (error) return pause_accepting();
-      take(std::move(socket));
+      // No descriptor is left: with one more the newcomer can be taken at the next try.
+      const bool room = !error || (error == asio::error::no_descriptors && make_room());
+      if (!room) return pause_accepting();
+      if (!error) take(std::move(socket));
       accept();
     });
   }
 
   void pause_accepting() {
     accept_pause_.expires_after(kAcceptPause);
-    accept_pause_.async_wait([this](const error_code&) { accept(); });
+    accept_pause_.async_wait([this](const error_code& error) {
+      if (!error) accept();
+    });
   }
 
   void take(tcp::socket socket) {
-    if (connections_.size() >= options_.limits.connections_max) return turn_away(std::move(socket));
+    if (connections_.size() >= options_.limits.connections_max && !make_room())
+      return turn_away(std::move(socket));
+    error_code gone;
+    const auto address = socket.remote_endpoint(gone).address();
+    if (gone) return;
     auto connection =
         std::make_shared<HttpConnection>(static_cast<HttpHost&>(*this), std::move(socket));
     connection->place = connections_.size();
-    connections_.push_back(connection);
+    connections_.push_back({connection, address});
+    ++of_address_[address];
     connection->start();
+  }
+
+  // Closes a connection that waits for its client: of some taken at random, one of the address that
+  // has most, and of these the one that waits longest. False: all of them are being served.
+  bool make_room() {
+    const Entry* worst = nullptr;
+    const auto worse = [this](const Entry& left, const Entry& right) {
+      const auto more = of_address_[left.address], less = of_address_[right.address];
+      return more != less ? more > less : left.connection->since() < right.connection->since();
+    };
+    for (int looked_at = 0; looked_at < kSample && !connections_.empty(); ++looked_at) {
+      const auto& entry = connections_[random_() % connections_.size()];
+      if (!entry.connection->waits_for_peer()) continue;
+      if (worst == nullptr || worse(entry, *worst)) worst = &entry;
+    }
+    if (worst == nullptr) return false;
+    const auto connection = worst->connection;
+    connection->close();
+    return true;
   }
 
   static void turn_away(tcp::socket socket) {
     static constexpr std::string_view kBusy =
         "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
-        "Connection: close\r\n\r\n";
+        "Cache-Control: no-store\r\nConnection: close\r\n\r\n";
     error_code ignored;
     socket.non_blocking(true, ignored);
     socket.write_some(asio::buffer(kBusy.data(), kBusy.size()), ignored);
@@ -106,7 +149,8 @@ class HttpServer::Loop final : private HttpHost {
   void check_times() {
     const auto now = HttpConnection::Clock::now();
     for (std::size_t i = connections_.size(); i-- > 0;) {  // closing moves the last one here
-      const auto connection = connections_[i];
+      if (i >= connections_.size()) continue;
+      const auto connection = connections_[i].connection;
       connection->check_time(now);
     }
     time_check_.expires_after(kTimeCheck);
@@ -129,11 +173,37 @@ class HttpServer::Loop final : private HttpHost {
 
   void closed(HttpConnection& connection) override {
     const auto place = connection.place;
-    connections_[place].swap(connections_.back());
-    connections_[place]->place = place;
+    const auto of_address = of_address_.find(connections_[place].address);
+    if (--of_address->second == 0) of_address_.erase(of_address);
+    std::swap(connections_[place], connections_.back());
+    connections_[place].connection->place = place;
     connections_.pop_back();
   }
 
+  // Who took a part of its answer goes behind those who took nothing.
+  void answer_waits(HttpConnection& connection) override {
+    if (connection.waiting_place) {
+      waiting_.splice(waiting_.end(), waiting_, *connection.waiting_place);
+    } else {
+      connection.waiting_place = waiting_.insert(waiting_.end(), &connection);
+      if (connection.body() && ++bodies_[connection.body().get()] == 1)
+        waiting_bytes_ += connection.body()->size();
+    }
+    while (waiting_bytes_ > options_.limits.waiting_bytes_max && !waiting_.empty())
+      waiting_.front()->close();
+  }
+
+  void answer_left(HttpConnection& connection) override {
+    waiting_.erase(*connection.waiting_place);
+    connection.waiting_place.reset();
+    const auto body = bodies_.find(connection.body().get());
+    if (body == bodies_.end() || --body->second > 0) return;
+    waiting_bytes_ -= connection.body()->size();
+    bodies_.erase(body);
+  }
+
+  std::span<char> scratch() override { return scratch_; }
+  const HttpSite& site() const override { return options_.site; }
   const HttpLimits& limits() const override { return options_.limits; }
   const std::shared_ptr<HttpReplyDesk>& desk() const override { return desk_; }
 
@@ -143,7 +213,13 @@ class HttpServer::Loop final : private HttpHost {
   std::shared_ptr<HttpReplyDesk> desk_;
   asio::steady_timer time_check_;
   asio::steady_timer accept_pause_;
-  std::vector<std::shared_ptr<HttpConnection>> connections_;
+  std::vector<Entry> connections_;
+  std::map<asio::ip::address, std::size_t> of_address_;  // connections
+  std::list<HttpConnection*> waiting_;  // answers not taken; longest without progress first
+  std::unordered_map<const std::string*, std::size_t> bodies_;  // theirs, and of how many
+  std::size_t waiting_bytes_ = 0;                               // of bodies_
+  std::minstd_rand random_{std::random_device{}()};
+  std::array<char, 16 * 1024> scratch_{};
   bool round_open_ = false;
 };
 
@@ -206,13 +282,19 @@ int HttpRequest::header_count(std::string_view name) const {
   return count;
 }
 
-HttpReply problem(int status, std::string_view code, std::string_view title) {
+std::vector<QueryPair> HttpRequest::query_pairs() const {
+  return parse_query(query).value_or(std::vector<QueryPair>{});
+}
+
+HttpReply problem(int status, std::string_view code, std::string_view title,
+                  std::string_view field) {
+  nlohmann::ordered_json body = {
+      {"type", "about:blank"}, {"title", title}, {"status", status}, {"code", code}};
+  if (!field.empty()) body["field"] = field;
   HttpReply reply;
   reply.status = status;
   reply.content_type = "application/problem+json";
-  reply.body.append(R"({"type":"about:blank","title":")").append(title);
-  reply.body.append(R"(","status":)").append(std::to_string(status));
-  reply.body.append(R"(,"code":")").append(code).append("\"}");
+  reply.body = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   return reply;
 }
 

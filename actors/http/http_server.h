@@ -8,9 +8,17 @@
 // connection that is gone. Nothing here is durable.
 //
 // Answered by the server itself, as problem+json: 400 malformed (also CL with TE, two CL,
-// obs-fold), 408 header or body too slow (5 s), 413 body over 4 KiB, 414 request line over 2 KiB,
-// 431 headers over 8 KiB. Idle connections close after 10 s; over 10,000 connections a newcomer
-// gets 503.
+// obs-fold), 403 from a foreign page or under a foreign name (http_access.h), 408 header or body
+// too slow (5 s), 413 body over 4 KiB, 414 request line over 2 KiB, 417 an expectation but
+// 100-continue, 431 headers over 8 KiB, 501 an unknown method, 505 another version than HTTP/1; and
+// OPTIONS *. A handler sees a HEAD request as GET; what it answers is sent without the body. Every
+// answer has a Date, and Cache-Control: no-store: the next one may be another.
+//
+// Bounds: idle connections close after 10 s. Over 10,000 connections a newcomer takes the place of
+// the one that waits longest for its client, of the address with most connections (of 16 taken at
+// random); only where all are being served it gets 503. One connection has one answer on its way,
+// and 8 requests a turn, then the others come first. Answers that peers do not take: 16 MiB in all,
+// then the connection that has taken nothing for longest is closed.
 
 #include <atomic>
 #include <caf/all.hpp>
@@ -23,6 +31,8 @@
 #include <utility>
 #include <vector>
 
+#include "actors/http/http_fields.h"
+
 namespace stampede::actors {
 
 struct HttpLimits {
@@ -33,30 +43,43 @@ struct HttpLimits {
   std::chrono::milliseconds body_time{5000};
   std::chrono::milliseconds idle_time{10000};  // between requests, and for a peer to take an answer
   std::size_t connections_max = 10'000;
+  std::size_t waiting_bytes_max = 16 * 1024 * 1024;  // answers not taken yet, over all connections
+  int turn_requests = 8;  // of one connection, before the others have their turn
+};
+
+// Under which names the server is known, and which pages of other sites may ask: see http_access.h.
+struct HttpSite {
+  std::vector<std::string> hosts;    // beside loopback's; any port
+  std::vector<std::string> origins;  // "https://shop.example"
 };
 
 struct HttpRequest {
-  std::string method;  // "GET"
-  std::string target;  // the path, as sent (still percent-encoded)
-  std::string query;   // what follows '?', as sent
-  std::string head;    // the header lines, each ended by CRLF
+  std::string method;       // "GET", for HEAD, too
+  std::string target;       // the path; only what must be is still percent-encoded (normal_path)
+  std::string query;        // what follows '?', as sent; every % in it encodes something
+  std::string authority;    // host and port that the client asked for
+  bool names_host = false;  // false: HTTP/1.0 without Host
+  std::string head;         // the header lines, each ended by CRLF
   std::string body;
 
   // The value of the first header of that name (any case), without surrounding blanks; empty when
   // there is none. Views into `head`.
   [[nodiscard]] std::string_view header(std::string_view name) const;
   [[nodiscard]] int header_count(std::string_view name) const;
+  [[nodiscard]] std::vector<QueryPair> query_pairs() const;  // decoded
 };
 
 struct HttpReply {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
+  std::shared_ptr<const std::string> shared_body;  // instead of `body`: of many answers at once
   std::vector<std::pair<std::string, std::string>> headers;
 };
 
-// An RFC 9457 problem. `title` must need no JSON escaping.
-HttpReply problem(int status, std::string_view code, std::string_view title);
+// An RFC 9457 problem. `field`: the header or member at fault; empty: none.
+HttpReply problem(int status, std::string_view code, std::string_view title,
+                  std::string_view field = {});
 
 using HttpRespond = std::function<void(HttpReply)>;
 using HttpHandler = std::function<void(HttpRequest, HttpRespond)>;
@@ -67,6 +90,7 @@ struct HttpServerOptions {
   HttpHandler handler;
   std::function<void()> end_of_round;  // after the requests that had arrived together
   caf::message_handler on_mail;        // handlers for mail to the server's actor
+  HttpSite site;
   HttpLimits limits;
   std::function<void(int port)> on_listening;  // in the caller's thread, with the bound port
   std::function<void(const caf::actor& self)> on_start;  // in the server's thread, before requests

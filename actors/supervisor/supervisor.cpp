@@ -80,6 +80,8 @@ int run_supervisor(const config::Config& config, const std::vector<NodeCount>& n
     // Status has no key of its own to ask for, so it stays on this host.
     if (config.net.bind.starts_with("127.")) http.host = config.net.bind;
     http.port = config.net.port_base;
+    http.site.hosts = config::list_of(config.webapp.hosts);
+    http.site.origins = config::list_of(config.webapp.origins);
     node.spawn_actor<HttpServer>({"http"}, std::move(http));
     port = spawn_supervisor_port(node, nodes, running);
     made.set_value(port);

@@ -16,6 +16,8 @@ HttpServerOptions http_options(const NodeRuntime& node) {
   HttpServerOptions options;
   options.host = address.substr(0, colon);
   options.port = std::stoi(address.substr(colon + 1)) + kPortStep * (node.options().index - 1);
+  options.site.hosts = config::list_of(node.config().webapp.hosts);
+  options.site.origins = config::list_of(node.config().webapp.origins);
   return options;
 }
 

@@ -4,7 +4,6 @@
 
 #include <chrono>
 
-#include "actors/webapp/http/http_json.h"
 #include "config/process/invariant.h"
 #include "config/process/wall_clock.h"
 
@@ -330,8 +329,12 @@ void WebappPort::reply_http(const ClientToken& client, const Reply& reply) {
   if (reply.answer != nullptr) answer.answer = *reply.answer;
   answer.code = reply.code;
   answer.field = reply.field;
-  answer.text = reply.state;
-  if (reply.kind == ReplyKind::items) answer.text = items_members(*reply.items, reply.next);
+  answer.state = reply.state;
+  answer.next = reply.next;
+  if (reply.items == nullptr) return;
+  answer.items.reserve(reply.items->size());
+  for (const auto& row : *reply.items)
+    answer.items.push_back({row.item, storage::copy_of(row.terms), row.left, row.seq});
 }
 
 void WebappPort::reply_internal(const ClientToken& client, const Reply& reply) {

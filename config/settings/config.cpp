@@ -84,7 +84,7 @@ class FileReader {
   }
 
   Failure read_value(const Key& key, const toml::node& node) {
-    const auto value = value_of(node);
+    const auto value = key.list && node.is_array() ? joined(*node.as_array()) : value_of(node);
     const auto where = node.source().begin;
     if (!value) return at(where, key.name, "has the wrong type; give " + allowed_phrase(key));
     auto wrong = apply_value(key, *value, config_);
@@ -97,6 +97,16 @@ class FileReader {
     if (const auto* flag = node.as_boolean()) return Value{flag->get()};
     if (const auto* text = node.as_string()) return Value{text->get()};
     return std::nullopt;
+  }
+
+  static std::optional<Value> joined(const toml::array& array) {
+    std::string all;
+    for (const auto& node : array) {
+      const auto* text = node.as_string();
+      if (text == nullptr || text->get().find(',') != std::string::npos) return std::nullopt;
+      all += (all.empty() ? "" : ",") + text->get();
+    }
+    return Value{all};
   }
 
   ConfigError at(toml::source_position where, const std::string& key,

@@ -35,11 +35,16 @@ struct Curve {
 };
 
 struct Webapp {
-  std::string http = "127.0.0.1:8080";  // host:port, always loopback
-  int result_cache_ttl_s = 60;          // how long a webapp remembers a final answer
-  int resend_ms = 1000;                 // an unanswered batch is sent again after this
-  std::uint64_t waiting_max = 65536;    // open requests; beyond it: overloaded
+  std::string http = "127.0.0.1:8080";              // host:port, always loopback
+  std::string hosts = "127.0.0.1,localhost,[::1]";  // names it is known by; see list_of()
+  std::string origins;                // of pages that may send requests; see list_of()
+  int result_cache_ttl_s = 60;        // how long a webapp remembers a final answer
+  int resend_ms = 1000;               // an unanswered batch is sent again after this
+  std::uint64_t waiting_max = 65536;  // open requests; beyond it: overloaded
 };
+
+// The members of a text that is a list: "a, b" or, in the file, ["a", "b"].
+std::vector<std::string> list_of(const std::string& text);
 
 struct Broker {
   std::uint64_t inflight_max = 65536;  // orders between broker and backend; beyond it: overloaded

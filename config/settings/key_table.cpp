@@ -1,6 +1,7 @@
 #include "config/settings/key_table.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <type_traits>
 
@@ -52,6 +53,41 @@ bool is_sync(const std::string& text) {
 }
 bool is_path(const std::string& text) {
   return text.find('\0') == std::string::npos;
+}
+
+bool each_of(const std::string& text, bool (*accepts)(std::string_view)) {
+  const auto all = list_of(text);
+  return std::all_of(all.begin(), all.end(), accepts);
+}
+
+bool is_host_name(std::string_view text) {
+  const bool brackets = text.size() > 2 && text.front() == '[' && text.back() == ']';
+  if (brackets) return text.find_first_not_of("0123456789abcdefABCDEF:.", 1) == text.size() - 1;
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '.' || c == '_';
+  });
+}
+
+bool is_origin(std::string_view text) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!text.starts_with(scheme)) continue;
+    auto host = text.substr(scheme.size());
+    const auto colon = host.rfind(':');
+    if (colon != std::string_view::npos && host.back() != ']') {
+      const auto port = parse_integer(host.substr(colon + 1));
+      if (!port || *port < 1 || *port > 65535) return false;
+      host = host.substr(0, colon);
+    }
+    return is_host_name(host);
+  }
+  return false;
+}
+
+bool is_host_list(const std::string& text) {
+  return each_of(text, is_host_name);
+}
+bool is_origin_list(const std::string& text) {
+  return each_of(text, is_origin);
 }
 
 bool is_curve_key(const std::string& text) {
@@ -108,6 +144,11 @@ Key text(const char* name, const char* unit, bool (*accepts)(const std::string&)
   key.set = [](Config& config, const Value& value) {
     (config.*Section).*Member = std::get<std::string>(value);
   };
+  return key;
+}
+
+Key list_key(Key key) {
+  key.list = true;
   return key;
 }
 
@@ -171,6 +212,18 @@ std::vector<Key> webapp_keys() {
           "127.x.y.z:PORT: HTTP has no authentication of its own and stays on loopback",
           "Where webapp 1 serves HTTP; webapp *k* adds 100·(k−1) to the port. Customers of other "
           "hosts come through a proxy on this one that speaks TLS and knows who they are."),
+      list_key(text<&Config::webapp, &Webapp::hosts>(
+          "webapp.hosts", "host names", is_host_list,
+          "host names without ports, divided by commas, or an array of them",
+          "The names under which webapps and supervisor answer HTTP, with any port, beside "
+          "loopback "
+          "addresses and `localhost`, which always do; any other Host is refused (403), because a "
+          "page could have bound it to this address. Add what a proxy passes on.")),
+      list_key(text<&Config::webapp, &Webapp::origins>(
+          "webapp.origins", "origins", is_origin_list,
+          "origins like https://shop.example, divided by commas, or an array of them",
+          "Pages of these origins may send requests from a browser and read the answers (CORS with "
+          "credentials), beside the server's own; other pages are refused (403).")),
       number<&Config::webapp, &Webapp::result_cache_ttl_s>(
           "webapp.result_cache_ttl_s", "seconds", 0, 3600,
           "How long a webapp answers a known request id by itself; 0: it always asks the backend."),
@@ -335,6 +388,19 @@ std::string Key::env() const {
 
 bool is_loopback(const std::string& text) {
   return is_loopback_host(text);
+}
+
+std::vector<std::string> list_of(const std::string& text) {
+  std::vector<std::string> all;
+  for (std::size_t from = 0; from <= text.size();) {
+    const auto end = std::min(text.find(',', from), text.size());
+    auto first = text.find_first_not_of(" \t", from);
+    auto last = end;
+    while (last > from && (text[last - 1] == ' ' || text[last - 1] == '\t')) --last;
+    if (first < last) all.push_back(text.substr(first, last - first));
+    from = end + 1;
+  }
+  return all;
 }
 
 const std::vector<Key>& keys() {

@@ -25,6 +25,7 @@ struct Key {
   std::int64_t min = 0;  // integer only, both inclusive
   std::int64_t max = 0;
   bool (*accepts)(const std::string&) = nullptr;  // text only
+  bool list = false;                              // text only: several, divided by commas
   std::string allowed = {};                       // what a user may write, as a phrase
   std::string default_value = {};                 // shown; may name <run>
   std::string effect = {};

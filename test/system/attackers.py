@@ -10,6 +10,8 @@ stranger may make: what decides an order, or a well-formed message between nodes
   connections  ZMTP 1, 2 and 3 greetings and frames, half, wrong or huge, at every port
   topics       subscriptions without end at every publisher
   resets       connections that fill a node's queue with frames and PINGs, then reset
+  http         requests that were changed, cut, doubled and piled up,
+        at the HTTP port given as PORT-BASE
 """
 
 import random
@@ -274,8 +276,66 @@ def attack_resets(rng, doors, count):
     return count
 
 
+def http_request(rng):
+    """One that is whole, but asks for nothing that is there."""
+    order = b'{"item":%d,"user":"eve"}' % NO_ITEM
+    form = b"itemId=%d" % NO_ITEM
+    part = b'--b\r\nContent-Disposition: form-data; name="itemId"\r\n\r\n1x\r\n--b--\r\n'
+    lines = [rng.choice([b"Host: localhost", b"Host: 127.0.0.1:1", b"Host: evil.example",
+        b"Host:"])]
+    lines += rng.sample([
+        b"Prefer: respond-async, wait=0", b'Prefer: wait="1', b"Expect: 100-continue",
+        b"Connection: close",
+        b"Connection: keep-alive, x", b"Origin: null", b"Sec-Fetch-Site: cross-site",
+        b"Idempotency-Key: a b",
+        b"Content-Type: application/json", b"Content-Type: multipart/form-data; boundary=b",
+        b"Accept: */*",
+        b"Content-Type: application/x-www-form-urlencoded", b"Content-Encoding: gzip",
+        b"Upgrade: h2c",
+        b"X: " + b"x" * rng.randrange(9000)], rng.randrange(4))
+    body = rng.choice([b"", order, form, part, rng.randbytes(rng.randrange(5000))])
+    if rng.random() < 0.2:
+        lines.append(b"Transfer-Encoding: chunked")
+        body = b"%x;a=b\r\n" % len(body) + body + b"\r\n0\r\nT: x\r\n\r\n" if body else b"0\r\n\r\n"
+    elif body:
+        lines.append(b"Content-Length: %d" % len(body))
+    method = rng.choice([b"GET", b"HEAD", b"POST", b"POST", b"OPTIONS", b"PUT", b"get", b"CONNECT"])
+    target = rng.choice([
+        b"/v1/orders", b"/miaosha/order", b"/v1/items?from=1&limit=500", b"/v1/items/x",
+        b"/status", b"*",
+        b"/healthz?node=%zz", b"/readyz", b"/v1/orders/%61", b"http://localhost/version", b"/"
+        + b"a" * 2500,
+        b"/miaosha/order-result?requestId=x", b"/%00", b"//"])
+    version = rng.choice([b"HTTP/1.1"] * 6 + [b"HTTP/1.0", b"HTTP/2.0", b"HTTP/1.9"])
+    return b"\r\n".join([method + b" " + target + b" " + version, *lines, b"", body])
+
+
+def attack_http(rng, port, count):
+    kept = []
+    for _ in range(count):
+        data = b"".join(http_request(rng) for _ in range(rng.choice([1, 1, 1, 2, 20])))
+        data = data if rng.random() < 0.3 else mutated(rng, data)
+        connection = socket.create_connection(("127.0.0.1", port), 30)
+        connection.settimeout(0)
+        try:
+            connection.send(data)
+            if rng.random() < 0.3:
+                connection.recv(65536)
+        except OSError:
+            pass
+        kept.append(connection)
+        if len(kept) > rng.randrange(1, 200):  # some are left open, some read, some reset
+            gone = kept.pop(rng.randrange(len(kept)))
+            if rng.random() < 0.3:
+                gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            gone.close()
+    for connection in kept:
+        connection.close()
+    return count
+
+
 def main(arguments):
-    attacks = {"clients": attack_clients, "nodes": attack_nodes,
+    attacks = {"http": attack_http, "clients": attack_clients, "nodes": attack_nodes,
                "connections": attack_connections, "topics": attack_topics,
                "resets": attack_resets}
     if len(arguments) != 5 or arguments[0] not in attacks:

@@ -180,9 +180,9 @@ class HostileLong(SystemTest):
     def test_1000_slow_connections(self):
         """A third never ends its header, a third its body, a third never reads its answer."""
         rng = random.Random(self.seed)
-        begins = (b"GET /healthz HTTP/1.1\r\nHost: x\r\nA: ",
-                  b"POST /v1/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n{",
-                  b"GET /v1/items HTTP/1.1\r\nHost: x\r\n\r\n" * 40)
+        begins = (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nA: ",
+                  b"POST /v1/orders HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4000\r\n\r\n{",
+                  b"GET /v1/items HTTP/1.1\r\nHost: localhost\r\n\r\n" * 40)
         with Buyers(self.system) as buyers:
             slow = [self.connect() for _ in range(SLOW)]
             for number, connection in enumerate(slow):
@@ -224,7 +224,7 @@ class HostileLong(SystemTest):
     def test_pipelined_requests_are_answered_in_order(self):
         with Buyers(self.system) as buyers:
             time.sleep(0.3)
-            many = b"".join(b"GET /v1/items/%d HTTP/1.1\r\nHost: x\r\n\r\n"
+            many = b"".join(b"GET /v1/items/%d HTTP/1.1\r\nHost: localhost\r\n\r\n"
                             % (7777 if number % 7 == 0 else 10_000 + number)
                             for number in range(500))
             got = self.exchange(many, 20)
@@ -233,7 +233,7 @@ class HostileLong(SystemTest):
         self.check_afterwards(buyers)
 
     def test_header_bombs(self):
-        line = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+        line = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
         bombs = {"one huge": line + b"A: " + b"a" * 5_000_000, "many": line + b"A: b\r\n" * 500_000,
                  "names": b"".join((line, *(b"A%d: b\r\n" % n for n in range(100_000)))),
                  "target": b"GET /" + b"a" * 5_000_000, "no line": b"\r\n" * 1_000_000,

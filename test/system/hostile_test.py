@@ -43,7 +43,7 @@ class Hostile(SystemTest):
         with Client(self.system.zmq) as client:
             self.assertTrue(client.order(1, "honest", timeout=20).confirmed)
         with socket.create_connection(("127.0.0.1", self.system.http_port), 10) as browser:
-            browser.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            browser.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             self.assertIn(b"200", browser.recv(100))
         self.assertEqual(self.system.pids(), self.pids)
         for name, before in self.memory.items():
@@ -285,14 +285,14 @@ class Hostile(SystemTest):
         return got
 
     def test_bad_http_is_refused(self):
-        post = "POST /v1/orders HTTP/1.1\r\nHost: x\r\n"
+        post = "POST /v1/orders HTTP/1.1\r\nHost: localhost\r\n"
         for text, codes in (
                 ("NONSENSE\r\n\r\n", "400"), ("GET\r\n\r\n", "400"),
-                ("GET /healthz HTTP/9.9\r\nHost: x\r\n\r\n", "400|505"),
+                ("GET /healthz HTTP/9.9\r\nHost: localhost\r\n\r\n", "400|505"),
                 ("GET /healthz HTTP/1.1\r\n\r\n", "400"),
-                ("GET healthz HTTP/1.1\r\nHost: x\r\n\r\n", "400"),
+                ("GET healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", "400"),
                 ("GET /healthz HTTP/1.1\r\nHost : x\r\n\r\n", "400"),
-                ("GET /healthz HTTP/1.1\r\nHost: x\r\nA: \0\r\n\r\n", "400"),
+                ("GET /healthz HTTP/1.1\r\nHost: localhost\r\nA: \0\r\n\r\n", "400"),
                 ("GET /healthz HTTP/1.1\nHost: x\n\n", "400|408|"),
                 (post + "Content-Length: -1\r\n\r\n", "400"),
                 (post + "Content-Length: x\r\n\r\n", "400"),
@@ -301,8 +301,8 @@ class Hostile(SystemTest):
                 (post + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", "400|501"),
                 (post + "Content-Length: 5000\r\n\r\n", "413"),
                 (post + "Content-Length: 99999999999999999999\r\n\r\n", "400|413"),
-                ("GET /" + "a" * 3000 + " HTTP/1.1\r\nHost: x\r\n\r\n", "413|414|431"),
-                ("GET / HTTP/1.1\r\nHost: x\r\nA: " + "a" * 9000 + "\r\n\r\n", "413|431"),
+                ("GET /" + "a" * 3000 + " HTTP/1.1\r\nHost: localhost\r\n\r\n", "413|414|431"),
+                ("GET / HTTP/1.1\r\nHost: localhost\r\nA: " + "a" * 9000 + "\r\n\r\n", "413|431"),
                 ("a" * 100_000, "400|413|414|431")):
             with self.subTest(text[:60]):
                 got = self.raw(text.encode("latin-1"), 7)
@@ -313,8 +313,8 @@ class Hostile(SystemTest):
 
     def test_random_bytes_over_http(self):
         rng = random.Random(seed())
-        request = b"POST /v1/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 23\r\n\r\n" \
-                  b'{"item":1,"user":"ann"}'
+        request = b"POST /v1/orders HTTP/1.1\r\nHost: localhost\r\nContent-Length: 23\r\n" \
+                  b'\r\n{"item":1,"user":"ann"}'
         for _ in range(300):
             data = bytearray(request)
             for _ in range(rng.randrange(1, 5)):
@@ -330,7 +330,8 @@ class Hostile(SystemTest):
                 slow.append(socket.create_connection(("127.0.0.1", self.system.http_port), 10))
                 slow[-1].sendall(b"GET /healthz HTT" if number % 2 else b"")
             begin = time.monotonic()
-            served = self.raw(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            served = self.raw(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+                              b"Connection: close\r\n\r\n")
             self.assertIn(b" 200 ", served)
             self.assertLess(time.monotonic() - begin, 3)
             for connection in slow:

@@ -6,9 +6,9 @@ request stands an order by SMUGGLED; it must not be understood as a request.
 
 SMUGGLED = "smuggled"
 BODY = b'{"item":7777,"user":"' + SMUGGLED.encode() + b'"}'
-ORDER = (b"POST /v1/orders HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(BODY)) + BODY
+HOST = b"Host: localhost\r\n"
+ORDER = b"POST /v1/orders HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
 LINE = b"POST /healthz HTTP/1.1\r\n"
-HOST = b"Host: x\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
 
@@ -49,7 +49,7 @@ BAD_HEADS = {
     "folded first line": LINE + b" " + HOST + b"\r\n",
     "bare LF in head": LINE + b"Host: x\nContent-Length: 0\r\n\r\n",
     "bare LF ends head": b"POST /healthz HTTP/1.1\nHost: x\n\n\r\n\r\n",
-    "bare CR in head": LINE + b"Host: x\rContent-Length: 0\r\n\r\n",
+    "bare CR in head": LINE + b"Host: localhost\rContent-Length: 0\r\n\r\n",
     "NUL in value": head(b"A: \0"),
     "NUL in name": head(b"A\0: b"),
     "NUL in TE": head(b"Transfer-Encoding: chunked\0") + b"0\r\n\r\n",
@@ -62,7 +62,8 @@ BAD_HEADS = {
     "version 1.2 in words": b"POST /healthz HTTP/one\r\n" + HOST + b"\r\n",
     "blank in target": b"POST /healthz /x HTTP/1.1\r\n" + HOST + b"\r\n",
     "tab for blank": b"POST\t/healthz\tHTTP/1.1\r\n" + HOST + b"\r\n",
-    "absolute target": b"POST http://x/healthz HTTP/1.1\r\n" + HOST + b"\r\n",
+    "absolute target, another scheme": b"POST ftp://x/healthz HTTP/1.1\r\n" + HOST + b"\r\n",
+    "absolute target, a user": b"POST http://a@localhost/healthz HTTP/1.1\r\n" + HOST + b"\r\n",
     "method with colon": b"Host: x POST /healthz HTTP/1.1\r\n\r\n",
 }
 
@@ -88,6 +89,8 @@ SOUND = {
                               [405, 200]),
     "the order is a chunk": (chunks(b"%x\r\n" % len(ORDER) + ORDER + b"\r\n0\r\n\r\n") + SECOND,
                              [405, 200]),
+    "absolute target": (b"POST http://localhost/healthz HTTP/1.1\r\n" + HOST + b"\r\n" + SECOND,
+                        [405, 200]),
     "the order is a trailer's end": (chunks(b"0\r\nA: b\r\n\r\n") + SECOND, [405, 200]),
 }
 

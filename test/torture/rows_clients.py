@@ -110,7 +110,7 @@ class Deaf:
         self.idle = [socket.create_connection(("127.0.0.1", system.http_port))
                      for _ in range(count)]
         for one in self.idle[::2]:  # half of them ask and do not read
-            one.sendall(b"GET /v1/items HTTP/1.1\r\nHost: x\r\n\r\n")
+            one.sendall(b"GET /v1/items HTTP/1.1\r\nHost: localhost\r\n\r\n")
         trial.note("idle_connections", count)
 
     def _socket(self, kind, address):

@@ -1,7 +1,8 @@
 #include "actors/webapp/http/http_form.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
-#include <cstdint>
 
 #include "actors/http/http_head.h"
 
@@ -9,89 +10,113 @@ namespace stampede::actors {
 
 namespace {
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
+constexpr std::size_t kBoundaryMax = 70;  // RFC 2046 5.1.1
+constexpr std::string_view kLineEnd = "\r\n";
 
-std::optional<std::string> decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out.push_back(text[i] == '+' ? ' ' : text[i]);
-      continue;
-    }
-    const int high = i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
-    const int low = i + 2 < text.size() ? hex_value(text[i + 2]) : -1;
-    if (high < 0 || low < 0) return std::nullopt;
-    out.push_back(static_cast<char>(high * 16 + low));
-    i += 2;
-  }
-  return out;
-}
-
-std::string_view parameter(std::string_view header, std::string_view name) {
-  const std::string key = std::string(name) + "=";
-  const auto at = header.find(key);
-  if (at == std::string_view::npos) return {};
-  auto value = header.substr(at + key.size());
-  if (value.starts_with('"')) {
-    const auto end = value.find('"', 1);
-    return end == std::string_view::npos ? std::string_view{} : value.substr(1, end - 1);
-  }
-  return value.substr(0, value.find(';'));
-}
-
-bool part_is(std::string_view lines, std::string_view name) {
-  bool found = false;
+// The name that the header lines of a part give it. Nothing: it is no part of a form, or is encoded
+// in a way that is not read.
+std::optional<std::string> part_name(std::string_view lines) {
+  std::optional<std::string> name;
+  int dispositions = 0;
+  bool readable = true;
   for_each_header(lines, [&](std::string_view key, std::string_view value) {
-    found |= same_name(key, "content-disposition") && parameter(value, "; name") == name;
+    if (same_name(key, "content-transfer-encoding"))
+      readable &=
+          same_name(value, "7bit") || same_name(value, "8bit") || same_name(value, "binary");
+    if (!same_name(key, "content-disposition")) return true;
+    ++dispositions;
+    const auto parameters = parse_parameters(value);
+    if (!parameters || parameters->front().name != "form-data") return true;
+    for (const auto& one : *parameters) {
+      if (one.name != "name") continue;
+      readable &= !name;
+      name = one.value;
+    }
     return true;
   });
-  return found;
+  return readable && dispositions == 1 ? name : std::nullopt;
 }
 
-std::optional<std::string> part_value(std::string_view body, std::string_view boundary,
-                                      std::string_view name) {
-  const std::string mark = "--" + std::string(boundary);
-  for (auto at = body.find(mark); at != std::string_view::npos;) {
-    const auto begin = at + mark.size();
-    const auto next = body.find("\r\n" + mark, begin);
-    const auto part = body.substr(begin, next == std::string_view::npos ? next : next - begin);
-    const auto blank = part.find("\r\n\r\n");
-    if (next != std::string_view::npos && blank != std::string_view::npos && blank >= 2 &&
-        part_is(part.substr(2, blank), name))
-      return std::string(part.substr(blank + 4));
-    at = next == std::string_view::npos ? next : next + 2;
+// Cuts the body at its delimiters.
+class Multipart {
+ public:
+  Multipart(std::string_view body, std::string_view boundary)
+      : delimiter_("\r\n--" + std::string(boundary)), rest_(body) {}
+
+  // False: it does not follow the grammar.
+  bool read(std::vector<QueryPair>& pairs) {
+    const auto first = std::string_view(delimiter_).substr(kLineEnd.size());
+    if (!rest_.starts_with(first)) return false;
+    rest_.remove_prefix(first.size());
+    while (!rest_.starts_with("--"))
+      if (!end_line() || !read_part(pairs)) return false;
+    rest_.remove_prefix(2);
+    return rest_.empty() || (end_line() && rest_.empty());
   }
-  return std::nullopt;
+
+ private:
+  bool end_line() {  // blanks and CRLF behind a delimiter
+    rest_.remove_prefix(std::min(rest_.find_first_not_of(" \t"), rest_.size()));
+    if (!rest_.starts_with(kLineEnd)) return false;
+    rest_.remove_prefix(kLineEnd.size());
+    return true;
+  }
+
+  bool read_part(std::vector<QueryPair>& pairs) {
+    const auto end = rest_.find(delimiter_);
+    if (end == std::string_view::npos) return false;
+    const auto part = rest_.substr(0, end);
+    const auto blank = part.find("\r\n\r\n");
+    if (blank == std::string_view::npos) return false;
+    auto name = part_name(part.substr(0, blank + kLineEnd.size()));
+    if (!name) return false;
+    pairs.push_back({std::move(*name), std::string(part.substr(blank + 2 * kLineEnd.size()))});
+    rest_.remove_prefix(end + delimiter_.size());
+    return true;
+  }
+
+  std::string delimiter_;
+  std::string_view rest_;
+};
+
+Form malformed() {
+  return {FormFault::malformed, {}};
+}
+
+Form parse_multipart(const MediaType& type, std::string_view body) {
+  const auto* boundary = type.parameter("boundary");
+  if (boundary == nullptr || boundary->empty() || boundary->size() > kBoundaryMax ||
+      boundary->back() == ' ' || boundary->find_first_of("\r\n") != std::string::npos)
+    return malformed();
+  Form form;
+  return Multipart(body, *boundary).read(form.pairs) ? form : malformed();
+}
+
+bool says_nothing(std::string_view type) {
+  static constexpr std::array<std::string_view, 3> kNothing{
+      "application/x-www-form-urlencoded", "text/plain", "application/octet-stream"};
+  return std::find(kNothing.begin(), kNothing.end(), type) != kNothing.end();
 }
 
 }  // namespace
 
-std::optional<std::string> query_value(std::string_view query, std::string_view name) {
-  std::optional<std::string> found;
-  while (!query.empty()) {
-    const auto end = query.find('&');
-    const auto pair = query.substr(0, end);
-    query.remove_prefix(end == std::string_view::npos ? query.size() : end + 1);
-    const auto equals = pair.find('=');
-    if (pair.substr(0, equals) != name) continue;
-    if (found || equals == std::string_view::npos) return std::nullopt;
-    found = decoded(pair.substr(equals + 1));
-    if (!found) return std::nullopt;
-  }
-  return found;
+Form parse_form(std::string_view content_type, std::string_view body) {
+  const auto type = parse_media_type(content_type);
+  if (!type && !content_type.empty()) return {FormFault::other_type, {}};
+  if (type && type->name == "multipart/form-data") return parse_multipart(*type, body);
+  if (type && !says_nothing(type->name)) return {FormFault::other_type, {}};
+  auto pairs = parse_query(body);
+  return pairs ? Form{FormFault::none, std::move(*pairs)} : malformed();
 }
 
-std::optional<std::string> form_value(std::string_view content_type, std::string_view body,
-                                      std::string_view name) {
-  if (!content_type.starts_with("multipart/form-data")) return query_value(body, name);
-  const auto boundary = parameter(content_type, "boundary");
-  if (boundary.empty() || boundary.size() > 70) return std::nullopt;
-  return part_value(body, boundary, name);
+SoleValue sole_value(const std::vector<QueryPair>& pairs, std::string_view name) {
+  SoleValue found;
+  for (const auto& pair : pairs) {
+    if (pair.name != name) continue;
+    ++found.times;
+    found.value = found.times == 1 ? std::optional(pair.value) : std::nullopt;
+  }
+  return found;
 }
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {

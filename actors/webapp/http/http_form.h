@@ -1,22 +1,34 @@
 #pragma once
 
-// Names and values of a query string or a form. Pure functions. Values are bytes of a stranger:
-// whoever uses them checks them.
+// Forms, as application/x-www-form-urlencoded or multipart/form-data, which some load generators
+// send. Pure functions. A form is understood as a whole or refused: nothing before its first part
+// or behind its end is passed over. Values are bytes of a stranger: whoever uses them checks them.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "actors/http/http_fields.h"
 
 namespace stampede::actors {
 
-// "a=1&b=x%20y": the value of `name`, decoded. Empty when it is not there, there twice, or badly
-// encoded.
-std::optional<std::string> query_value(std::string_view query, std::string_view name);
+enum class FormFault { none, other_type, malformed };
 
-// The same from a body of that Content-Type: application/x-www-form-urlencoded, or
-// multipart/form-data, which some load generators send.
-std::optional<std::string> form_value(std::string_view content_type, std::string_view body,
-                                      std::string_view name);
+struct Form {
+  FormFault fault = FormFault::none;
+  std::vector<QueryPair> pairs;
+};
+
+// A body without a Content-Type, or one that says nothing (text/plain), is taken for urlencoded.
+Form parse_form(std::string_view content_type, std::string_view body);
+
+struct SoleValue {
+  int times = 0;                     // how often the name is there
+  std::optional<std::string> value;  // when once
+};
+SoleValue sole_value(const std::vector<QueryPair>& pairs, std::string_view name);
 
 // A decimal number without sign, below 2^63.
 std::optional<std::uint64_t> parse_number(std::string_view text);

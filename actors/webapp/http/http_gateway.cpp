@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 
+#include "actors/http/http_fields.h"
 #include "actors/http/http_head.h"
 #include "actors/webapp/http/http_form.h"
 #include "actors/webapp/http/http_json.h"
 #include "actors/webapp/http/http_replies.h"
-#include "config/process/version.h"
 #include "config/process/wall_clock.h"
 
 namespace stampede::actors {
@@ -20,9 +20,16 @@ HttpReply not_found() {
   return problem(404, "unknown_op", "there is nothing at this path");
 }
 
-HttpReply wrong_method(std::string allowed) {
-  auto reply = problem(405, "unknown_op", "this path does not take that method");
-  reply.headers.emplace_back("Allow", std::move(allowed));
+constexpr std::string_view kReads = "GET, HEAD, OPTIONS";  // what a path that shows something takes
+constexpr std::string_view kTakes = "POST, OPTIONS";       // what a path that takes orders takes
+
+// The answer to OPTIONS, and to a method that the path does not take.
+HttpReply other_method(const HttpRequest& request, std::string_view allowed) {
+  HttpReply reply;
+  reply.status = 204;
+  if (request.method != "OPTIONS")
+    reply = problem(405, "unknown_op", "this path does not take that method");
+  reply.headers.emplace_back("Allow", allowed);
   return reply;
 }
 
@@ -30,16 +37,49 @@ HttpReply bad_field(std::string_view field, std::string_view detail = {}) {
   return code_problem(Code::bad_request, {}, field, detail);
 }
 
-// Anything that is surely something else than JSON. curl -d sends a form's type with any body.
-bool other_than_json(std::string_view content_type) {
-  static constexpr std::array<std::string_view, 8> kOthers{
-      "multipart/",          "text/xml",
-      "text/html",           "application/xml",
-      "application/msgpack", "application/x-msgpack",
-      "application/cbor",    "image/"};
-  return std::any_of(kOthers.begin(), kOthers.end(), [&](std::string_view other) {
-    return same_name(content_type.substr(0, other.size()), other);
-  });
+HttpReply unsupported(std::string_view title, std::string_view field) {
+  return problem(415, "bad_request", title, field);
+}
+
+// Anything that is surely something else than JSON or a form. curl -d sends a form's type with any
+// body.
+bool is_known_other(std::string_view type) {
+  static constexpr std::array<std::string_view, 15> kOthers{"multipart/",
+                                                            "text/xml",
+                                                            "text/html",
+                                                            "text/csv",
+                                                            "image/",
+                                                            "audio/",
+                                                            "video/",
+                                                            "font/",
+                                                            "application/xml",
+                                                            "application/cbor",
+                                                            "application/msgpack",
+                                                            "application/x-msgpack",
+                                                            "application/pdf",
+                                                            "application/zip",
+                                                            "application/gzip"};
+  return type.ends_with("+xml") ||
+         std::any_of(kOthers.begin(), kOthers.end(),
+                     [&](std::string_view other) { return type.starts_with(other); });
+}
+
+// What a body's headers say of it, the same for all that has one.
+std::optional<HttpReply> wrong_coding(const HttpRequest& request) {
+  for (const auto coding : list_members(request.head, "content-encoding"))
+    if (!same_name(coding, "identity"))
+      return unsupported("bodies are taken as they are, not compressed", "Content-Encoding");
+  if (request.header_count("content-type") > 1)
+    return bad_field("Content-Type", "this header is there twice");
+  return std::nullopt;
+}
+
+// JSON goes by any name that is not a known other one; but a page could send most of them without
+// asking, so beside an Origin it must be called what it is.
+bool is_json(const HttpRequest& request) {
+  const auto type = parse_media_type(request.header("content-type"));
+  if (request.header_count("origin") > 0) return type && type->name == "application/json";
+  return !type || !is_known_other(type->name);
 }
 
 std::string_view unquoted(std::string_view text) {
@@ -48,17 +88,38 @@ std::string_view unquoted(std::string_view text) {
   return text;
 }
 
-// "respond-async, wait=2": the seconds; 0 when the client does not wait.
-std::uint64_t preferred_wait(std::string_view prefer) {
-  while (!prefer.empty()) {
-    const auto end = prefer.find_first_of(",;");
-    auto token = prefer.substr(0, end);
-    prefer.remove_prefix(end == std::string_view::npos ? prefer.size() : end + 1);
-    while (token.starts_with(' ')) token.remove_prefix(1);
-    if (!same_name(token.substr(0, 5), "wait=")) continue;
-    return std::min(parse_number(token.substr(5)).value_or(0), kWaitMaxSeconds);
+// Digits alone; more than there are seconds to wait for are as good as these.
+std::uint64_t wait_seconds(std::string_view digits) {
+  if (digits.empty() || digits.find_first_not_of("0123456789") != std::string_view::npos) return 0;
+  digits.remove_prefix(std::min(digits.find_first_not_of('0'), digits.size()));
+  if (digits.size() > 2) return kWaitMaxSeconds;
+  return std::min(parse_number(digits).value_or(0), kWaitMaxSeconds);
+}
+
+// "respond-async, wait=2" (RFC 7240): the seconds of the first `wait`; 0 when the client does not
+// wait.
+std::uint64_t preferred_wait(std::string_view head) {
+  for (const auto member : list_members(head, "prefer")) {
+    const auto preference = parse_parameters(member);
+    if (preference && preference->front().name == "wait")
+      return wait_seconds(preference->front().value);
   }
   return 0;
+}
+
+// `otherwise` when the name is not there; nothing when it is there twice or no number.
+std::optional<std::uint64_t> number_or(const std::vector<QueryPair>& query, std::string_view name,
+                                       std::uint64_t otherwise) {
+  const auto found = sole_value(query, name);
+  if (found.times == 0) return otherwise;
+  return found.value ? parse_number(*found.value) : std::nullopt;
+}
+
+// A value that may stand in two places: where it stands in both, they must agree.
+std::optional<std::string> agreed(const SoleValue& left, const SoleValue& right) {
+  if (left.times == 0) return right.value;
+  if (right.times == 0 || left.value == right.value) return left.value;
+  return std::nullopt;
 }
 
 // The rest of `target` behind `prefix`, when there is one.
@@ -81,7 +142,7 @@ bool HttpGateway::handle_orders(const HttpRequest& request, HttpRespond& respond
     if (request.method == "POST")
       post_order(request, respond);
     else
-      respond(wrong_method("POST"));
+      respond(other_method(request, kTakes));
     return true;
   }
   const auto id = behind(request.target, "/v1/orders/");
@@ -89,7 +150,7 @@ bool HttpGateway::handle_orders(const HttpRequest& request, HttpRespond& respond
   if (request.method == "GET")
     show_order(id, respond);
   else
-    respond(wrong_method("GET"));
+    respond(other_method(request, kReads));
   return true;
 }
 
@@ -97,7 +158,7 @@ bool HttpGateway::handle_items(const HttpRequest& request, HttpRespond& respond)
   const auto item = behind(request.target, "/v1/items/");
   if (request.target != "/v1/items" && item.empty()) return false;
   if (request.method != "GET")
-    respond(wrong_method("GET"));
+    respond(other_method(request, kReads));
   else if (item.empty())
     list_items(request, respond);
   else
@@ -110,14 +171,14 @@ bool HttpGateway::handle_miaosha(const HttpRequest& request, HttpRespond& respon
     if (request.method == "POST")
       miaosha_order(request, respond);
     else
-      respond(wrong_method("POST"));
+      respond(other_method(request, kTakes));
     return true;
   }
   if (request.target != "/miaosha/order-result") return false;
   if (request.method == "GET")
     miaosha_result(request, respond);
   else
-    respond(wrong_method("GET"));
+    respond(other_method(request, kReads));
   return true;
 }
 
@@ -125,22 +186,18 @@ bool HttpGateway::handle_health(const HttpRequest& request, HttpRespond& respond
   const auto& target = request.target;
   if (target != "/healthz" && target != "/readyz" && target != "/version") return false;
   if (request.method != "GET") {
-    respond(wrong_method("GET"));
+    respond(other_method(request, kReads));
   } else if (target == "/readyz") {
     ask(Route::ready, respond).ask.request.op = ClientOp::ping;
   } else {
-    HttpReply reply;
-    reply.body = target == "/healthz" ? std::string(R"({"state":"alive"})")
-                                      : "{\"version\":\"" + std::string(kVersion) +
-                                            "\",\"proto\":" + std::to_string(kSf1Version) + "}";
-    respond(std::move(reply));
+    respond(target == "/healthz" ? alive_reply() : version_reply());
   }
   return true;
 }
 
 void HttpGateway::post_order(const HttpRequest& request, HttpRespond& respond) {
-  if (other_than_json(request.header("content-type")))
-    return respond(problem(415, "bad_request", "the body must be JSON"));
+  if (auto wrong = wrong_coding(request)) return respond(std::move(*wrong));
+  if (!is_json(request)) return respond(unsupported("the body must be JSON", "Content-Type"));
   OrderBody body;
   if (const auto fault = parse_order_body(request.body, body))
     return respond(bad_field(fault->field, fault->text));
@@ -151,7 +208,7 @@ void HttpGateway::post_order(const HttpRequest& request, HttpRespond& respond) {
     return respond(bad_field("Idempotency-Key", "1 to 64 characters of A-Z a-z 0-9 _ -"));
   if (!key.empty() && !body.id.empty() && key != body.id)
     return respond(bad_field("id", "the header Idempotency-Key says otherwise"));
-  const auto wait = preferred_wait(request.header("prefer"));
+  const auto wait = preferred_wait(request.head);
 
   auto& entry = ask(Route::order, respond);
   entry.id = body.id.empty() ? std::string(key) : std::move(body.id);
@@ -172,13 +229,9 @@ void HttpGateway::show_order(std::string_view id, HttpRespond& respond) {
 }
 
 void HttpGateway::list_items(const HttpRequest& request, HttpRespond& respond) {
-  const auto number = [&](std::string_view name, std::uint64_t otherwise) {
-    if (request.query.find(name) == std::string::npos) return std::optional(otherwise);
-    const auto text = query_value(request.query, name);
-    return text ? parse_number(*text) : std::nullopt;
-  };
-  const auto from = number("from", 0);
-  const auto limit = number("limit", kItemsPageMax);
+  const auto query = request.query_pairs();
+  const auto from = number_or(query, "from", 0);
+  const auto limit = number_or(query, "limit", kItemsPageMax);
   if (!from) return respond(bad_field("from"));
   if (!limit || *limit < 1 || *limit > kItemsPageMax) return respond(bad_field("limit"));
   auto& asked = ask(Route::items, respond).ask.request;
@@ -196,9 +249,16 @@ void HttpGateway::show_item(std::string_view item, HttpRespond& respond) {
   asked.item = *number;
 }
 
+// The item stands in the form, or in the query, or in both.
 void HttpGateway::miaosha_order(const HttpRequest& request, HttpRespond& respond) {
-  auto text = form_value(request.header("content-type"), request.body, "itemId");
-  if (!text) text = query_value(request.query, "itemId");
+  if (auto wrong = wrong_coding(request)) return respond(std::move(*wrong));
+  const auto form = parse_form(request.header("content-type"), request.body);
+  if (form.fault == FormFault::other_type)
+    return respond(unsupported("the body must be a form", "Content-Type"));
+  if (form.fault == FormFault::malformed)
+    return respond(bad_field({}, "the body is no well-formed form"));
+  const auto text =
+      agreed(sole_value(form.pairs, "itemId"), sole_value(request.query_pairs(), "itemId"));
   const auto item = text ? parse_number(*text) : std::nullopt;
   if (!item) return respond(bad_field("itemId"));
   auto& entry = ask(Route::miaosha_order, respond);
@@ -210,7 +270,7 @@ void HttpGateway::miaosha_order(const HttpRequest& request, HttpRespond& respond
 }
 
 void HttpGateway::miaosha_result(const HttpRequest& request, HttpRespond& respond) {
-  auto id = query_value(request.query, "requestId");
+  auto id = sole_value(request.query_pairs(), "requestId").value;
   if (!id || !valid_request_id(*id)) return respond(bad_field("requestId"));
   auto& entry = ask(Route::miaosha_result, respond);
   entry.id = std::move(*id);

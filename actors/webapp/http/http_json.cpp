@@ -1,7 +1,5 @@
 #include "actors/webapp/http/http_json.h"
 
-#include <nlohmann/json.hpp>
-
 #include "actors/protocol/sf1.h"
 
 namespace stampede::actors {
@@ -96,58 +94,10 @@ std::optional<BodyFault> OrderSax::finish() {
   return fault_;
 }
 
-void append_number(std::string& out, std::string_view key, std::int64_t value) {
-  out.append(",\"").append(key).append("\":").append(std::to_string(value));
-}
-
-void append_decimal(std::string& out, std::string_view key, std::uint64_t value) {
-  out.append(",\"").append(key).append("\":\"").append(std::to_string(value)).append("\"");
-}
-
-void append_word(std::string& out, std::string_view key, std::string_view word) {
-  out.append(",\"").append(key).append("\":\"").append(word).append("\"");
-}
-
-// One overload for each type a term can have.
-void append_member(std::string& out, std::string_view key, std::string_view value) {
-  out.append(",\"").append(key).append("\":");
-  append_json_text(out, value);
-}
-void append_member(std::string& out, std::string_view key, std::int64_t value) {
-  append_number(out, key, value);
-}
-
-void append_row(std::string& out, const ItemRow& row) {
-  out.append("{\"item\":").append(std::to_string(row.item));
-  each_term(
-      [&](const storage::Term& term, const auto& value) {
-        if (term.shown) append_member(out, term.name, value);
-      },
-      row.terms);
-  append_number(out, "left", row.left);
-  append_decimal(out, "seq", row.seq);
-  append_word(out, "state", item_state(row));
-  out.push_back('}');
-}
-
 }  // namespace
 
-void append_json_text(std::string& out, std::string_view text) {
-  static constexpr std::string_view kHex = "0123456789abcdef";
-  out.push_back('"');
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out.push_back('\\');
-      out.push_back(c);
-    } else if (byte < 0x20) {
-      out.append("\\u00").push_back(kHex[byte >> 4]);
-      out.push_back(kHex[byte & 15]);
-    } else {
-      out.push_back(c);
-    }
-  }
-  out.push_back('"');
+std::string to_text(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::optional<BodyFault> parse_order_body(std::string_view body, OrderBody& order) {
@@ -156,36 +106,33 @@ std::optional<BodyFault> parse_order_body(std::string_view body, OrderBody& orde
   return sax.finish();
 }
 
-std::string queued_json(std::string_view id) {
-  std::string out = "{\"id\":";
-  append_json_text(out, id);
-  return out.append(R"(,"state":"queued"})");
+Json queued_json(std::string_view id) {
+  return {{"id", id}, {"state", to_text(State::queued)}};
 }
 
-std::string answer_json(std::string_view id, const Answer& answer) {
-  std::string out = "{\"id\":";
-  append_json_text(out, id);
-  append_word(out, "state", to_text(answer.state));
-  if (answer.state == State::confirmed) append_decimal(out, "order_id", answer.lsn);
-  if (answer.state == State::rejected) append_word(out, "reason", storage::to_text(answer.reason));
-  append_number(out, "item", static_cast<std::int64_t>(answer.item));
-  append_number(out, "qty", answer.qty);
-  if (answer.left) append_number(out, "left", *answer.left);
-  out.append(answer.stored ? R"(,"stored":true)" : R"(,"stored":false)");
-  if (answer.replayed) out.append(R"(,"replayed":true)");
-  out.push_back('}');
-  return out;
+Json answer_json(std::string_view id, const Answer& answer) {
+  Json json = {{"id", id}, {"state", to_text(answer.state)}};
+  if (answer.state == State::confirmed) json["order_id"] = std::to_string(answer.lsn);
+  if (answer.state == State::rejected) json["reason"] = storage::to_text(answer.reason);
+  json["item"] = answer.item;
+  json["qty"] = answer.qty;
+  if (answer.left) json["left"] = *answer.left;
+  json["stored"] = answer.stored;
+  if (answer.replayed) json["replayed"] = true;
+  return json;
 }
 
-std::string items_members(const std::vector<ItemRow>& rows, std::optional<std::uint64_t> next) {
-  std::string out = "\"items\":[";
-  for (const auto& row : rows) {
-    if (&row != &rows.front()) out.push_back(',');
-    append_row(out, row);
-  }
-  out.push_back(']');
-  if (next) append_number(out, "next", static_cast<std::int64_t>(*next));
-  return out;
+Json item_json(const HttpItem& item) {
+  Json json = {{"item", item.item}};
+  each_term(
+      [&](const storage::Term& term, const auto& value) {
+        if (term.shown) json[std::string(term.name)] = value;
+      },
+      item.terms);
+  json["left"] = item.left;
+  json["seq"] = std::to_string(item.seq);
+  json["state"] = item_state({item.item, storage::view_of(item.terms), item.left, item.seq});
+  return json;
 }
 
 }  // namespace stampede::actors

@@ -3,17 +3,19 @@
 // JSON of the webapp's HTTP side: reading order bodies strictly, writing answers. Pure functions.
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "actors/protocol/node_messages.h"
+#include "actors/webapp/http/http_mail.h"
 
 namespace stampede::actors {
 
-// Appends `text` as a JSON string with quotes. `text` must be UTF-8.
-void append_json_text(std::string& out, std::string_view text);
+using Json = nlohmann::ordered_json;
+
+std::string to_text(const Json& json);  // bytes that are no UTF-8 become U+FFFD
 
 struct OrderBody {
   std::string id;  // empty: none
@@ -30,11 +32,9 @@ struct BodyFault {
 // {"item":1,"user":"ann","qty":1,"id":"…"}: unknown, doubled, missing and wrong members are faults.
 std::optional<BodyFault> parse_order_body(std::string_view body, OrderBody& order);
 
-// The members of an answer as SF1 names them, as a JSON object.
-std::string answer_json(std::string_view id, const Answer& answer);
-std::string queued_json(std::string_view id);
-
-// "items":[…],"next":…  without braces; one row alone with item_json.
-std::string items_members(const std::vector<ItemRow>& rows, std::optional<std::uint64_t> next);
+// The members of an answer as SF1 names them.
+Json answer_json(std::string_view id, const Answer& answer);
+Json queued_json(std::string_view id);
+Json item_json(const HttpItem& item);
 
 }  // namespace stampede::actors

@@ -6,6 +6,7 @@
 #include <caf/all.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,13 @@ struct HttpAsks {
   std::vector<HttpAsk> asks;
 };
 
+struct HttpItem {  // an ItemRow that owns its texts
+  std::uint64_t item = 0;
+  storage::OwnedItemTerms terms;
+  std::int64_t left = 0;
+  Lsn seq = 0;
+};
+
 struct HttpAnswer {
   std::uint64_t token = 0;
   ReplyKind kind = ReplyKind::invalid;
@@ -32,7 +40,9 @@ struct HttpAnswer {
   Answer answer;
   Code code = Code::none;
   std::string field;
-  std::string text;  // pong: the state; items: JSON members "items":[…] and "next"
+  std::string state;                  // pong
+  std::vector<HttpItem> items;        // items
+  std::optional<std::uint64_t> next;  // items: the first item of the next page
 };
 
 using HttpAsksPtr = std::shared_ptr<HttpAsks>;

@@ -1,43 +1,52 @@
 #include "actors/webapp/http/http_replies.h"
 
+#include "actors/protocol/sf1.h"
 #include "actors/webapp/http/http_json.h"
+#include "config/process/version.h"
 
 namespace stampede::actors {
 
 namespace {
 
-HttpReply json_reply(int status, std::string body) {
+HttpReply json_reply(int status, const Json& body) {
   HttpReply reply;
   reply.status = status;
-  reply.body = std::move(body);
+  reply.body = to_text(body);
   return reply;
-}
-
-void add_member(HttpReply& reply, std::string_view key, std::string_view text) {
-  reply.body.pop_back();
-  reply.body.append(",\"").append(key).append("\":");
-  append_json_text(reply.body, text);
-  reply.body.push_back('}');
-}
-
-void add_number(HttpReply& reply, std::string_view key, std::int64_t value) {
-  reply.body.pop_back();
-  reply.body.append(",\"").append(key).append("\":").append(std::to_string(value)).append("}");
 }
 
 Code code_of(const Answer& answer) {
   return answer.reason == RejectReason::limit_reached ? Code::limit_reached : Code::sold_out;
 }
 
+// The members of a problem (RFC 9457) of this code, before others are added.
+Json problem_json(const CodeInfo& about, std::string_view id) {
+  Json json = {{"type", "about:blank"},
+               {"title", about.message},
+               {"status", about.http_status},
+               {"code", about.text}};
+  if (!id.empty()) json["id"] = id;
+  return json;
+}
+
+HttpReply problem_reply(const CodeInfo& about, const Json& body) {
+  auto reply = json_reply(about.http_status, body);
+  reply.content_type = "application/problem+json";
+  if (about.retry_after_ms > 0)
+    reply.headers.emplace_back("Retry-After", std::to_string((about.retry_after_ms + 999) / 1000));
+  return reply;
+}
+
 // A rejection is final: 409, with everything the answer says.
 HttpReply rejected(const HttpAnswer& answer) {
-  auto reply = code_problem(code_of(answer.answer), answer.id);
-  add_member(reply, "state", to_text(State::rejected));
-  add_member(reply, "reason", storage::to_text(answer.answer.reason));
-  add_number(reply, "item", static_cast<std::int64_t>(answer.answer.item));
-  add_number(reply, "qty", answer.answer.qty);
-  if (answer.answer.left) add_number(reply, "left", *answer.answer.left);
-  return reply;
+  const auto& about = info(code_of(answer.answer));
+  auto json = problem_json(about, answer.id);
+  json["state"] = to_text(State::rejected);
+  json["reason"] = storage::to_text(answer.answer.reason);
+  json["item"] = answer.answer.item;
+  json["qty"] = answer.answer.qty;
+  if (answer.answer.left) json["left"] = *answer.answer.left;
+  return problem_reply(about, json);
 }
 
 HttpReply with_location(HttpReply reply, std::string_view id) {
@@ -52,17 +61,14 @@ HttpReply refused(const HttpAnswer& answer) {
 }  // namespace
 
 HttpReply code_problem(Code code, std::string_view id, std::string_view field,
-                       std::string_view detail) {
+                       std::string_view detail, std::string_view state) {
   const auto& about = info(code);
-  auto reply = problem(about.http_status, about.text, about.message);
-  if (!detail.empty()) add_member(reply, "detail", detail);
-  if (!id.empty()) add_member(reply, "id", id);
-  if (!field.empty()) add_member(reply, "field", field);
-  if (about.retry_after_ms > 0) {
-    add_number(reply, "retry_after_ms", about.retry_after_ms);
-    reply.headers.emplace_back("Retry-After", std::to_string((about.retry_after_ms + 999) / 1000));
-  }
-  return reply;
+  auto json = problem_json(about, id);
+  if (!detail.empty()) json["detail"] = detail;
+  if (!field.empty()) json["field"] = field;
+  if (!state.empty()) json["state"] = state;
+  if (about.retry_after_ms > 0) json["retry_after_ms"] = about.retry_after_ms;
+  return problem_reply(about, json);
 }
 
 HttpReply order_reply(const HttpAnswer& answer) {
@@ -82,49 +88,53 @@ HttpReply show_reply(const HttpAnswer& answer) {
 
 HttpReply items_reply(const HttpAnswer& answer, std::int64_t now_ms) {
   if (answer.kind == ReplyKind::refused) return refused(answer);
-  auto reply = json_reply(200, "{" + answer.text + "}");
-  add_number(reply, "server_time", now_ms);
-  return reply;
+  Json rows = Json::array();
+  for (const auto& item : answer.items) rows.push_back(item_json(item));
+  Json json = {{"items", std::move(rows)}};
+  if (answer.next) json["next"] = *answer.next;
+  json["server_time"] = now_ms;
+  return json_reply(200, json);
 }
 
 HttpReply item_reply(const HttpAnswer& answer, std::int64_t now_ms) {
   if (answer.kind == ReplyKind::refused) return refused(answer);
-  static constexpr std::string_view kBefore = "\"items\":[";
-  const auto row = std::string_view(answer.text).substr(kBefore.size());
-  auto reply = json_reply(200, std::string(row.substr(0, row.rfind(']'))));
-  add_number(reply, "server_time", now_ms);
-  return reply;
+  if (answer.items.empty()) return code_problem(Code::unknown_item, answer.id);
+  auto json = item_json(answer.items.front());
+  json["server_time"] = now_ms;
+  return json_reply(200, json);
 }
 
 HttpReply miaosha_order_reply(const HttpAnswer& answer, std::uint64_t item) {
   if (answer.kind == ReplyKind::refused) return refused(answer);
-  std::string body = "{\"id\":\"" + answer.id + "\",\"itemId\":" + std::to_string(item) +
-                     ",\"userId\":\"" + answer.id + "\"}";
-  return json_reply(200, std::move(body));
+  return json_reply(200, {{"id", answer.id}, {"itemId", item}, {"userId", answer.id}});
 }
 
 HttpReply miaosha_result_reply(const HttpAnswer& answer) {
   const bool unknown = answer.kind == ReplyKind::refused && answer.code == Code::unknown_request;
-  if (answer.kind == ReplyKind::queued || unknown) return json_reply(200, "");
+  if (answer.kind == ReplyKind::queued || unknown) return HttpReply{};
   if (answer.kind == ReplyKind::refused && info(answer.code).http_status >= 500)
     return refused(answer);
   const bool confirmed =
       answer.kind == ReplyKind::answer && answer.answer.state == State::confirmed;
   const auto reason = answer.kind == ReplyKind::refused ? info(answer.code).text
                                                         : storage::to_text(answer.answer.reason);
-  std::string body = "{\"requestId\":";
-  append_json_text(body, answer.id);
-  body.append(confirmed ? R"(,"success":true,"errorMessage":null})"
-                        : R"(,"success":false,"errorMessage":)");
-  if (!confirmed) append_json_text(body, reason), body.push_back('}');
-  return json_reply(200, std::move(body));
+  Json json = {{"requestId", answer.id}, {"success", confirmed}, {"errorMessage", nullptr}};
+  if (!confirmed) json["errorMessage"] = reason;
+  return json_reply(200, json);
 }
 
 HttpReply ready_reply(const HttpAnswer& answer) {
-  if (answer.text == to_text(Phase::serving)) return json_reply(200, R"({"state":"ready"})");
-  auto reply = code_problem(parse_code(answer.text).value_or(Code::no_backend));
-  add_member(reply, "state", answer.text);
-  return reply;
+  if (answer.state == to_text(Phase::serving)) return json_reply(200, {{"state", "ready"}});
+  return code_problem(parse_code(answer.state).value_or(Code::no_backend), {}, {}, {},
+                      answer.state);
+}
+
+HttpReply alive_reply() {
+  return json_reply(200, {{"state", "alive"}});
+}
+
+HttpReply version_reply() {
+  return json_reply(200, {{"version", kVersion}, {"proto", kSf1Version}});
 }
 
 }  // namespace stampede::actors

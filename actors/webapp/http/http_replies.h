@@ -10,7 +10,7 @@
 namespace stampede::actors {
 
 HttpReply code_problem(Code code, std::string_view id = {}, std::string_view field = {},
-                       std::string_view detail = {});
+                       std::string_view detail = {}, std::string_view state = {});
 
 HttpReply order_reply(const HttpAnswer& answer);  // POST /v1/orders
 HttpReply show_reply(const HttpAnswer& answer);   // GET /v1/orders/{id}
@@ -19,5 +19,7 @@ HttpReply item_reply(const HttpAnswer& answer, std::int64_t now_ms);
 HttpReply miaosha_order_reply(const HttpAnswer& answer, std::uint64_t item);
 HttpReply miaosha_result_reply(const HttpAnswer& answer);
 HttpReply ready_reply(const HttpAnswer& answer);  // GET /readyz
+HttpReply alive_reply();                          // GET /healthz
+HttpReply version_reply();                        // GET /version
 
 }  // namespace stampede::actors

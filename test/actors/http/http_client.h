@@ -23,8 +23,10 @@ struct SeenHttp {
 
 class RawHttp {
  public:
-  explicit RawHttp(int port) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  explicit RawHttp(int port, int receive_buffer = 0) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
     const timeval limit{8, 0};
+    if (receive_buffer > 0)
+      ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     sockaddr_in address{};
     address.sin_family = AF_INET;

@@ -260,11 +260,9 @@ TEST_CASE("items are listed in pages and shown one by one") {
   CHECK(asked.ask.request.limit == 2);
   HttpAnswer answer;
   answer.kind = ReplyKind::items;
-  const ItemRow row{7, {"lamp \"x\"\n", 1999, 100, 0, 5}, 98, 5};
-  answer.text = items_members({row, row}, 9);
-  CHECK(items_members({row}, std::nullopt) ==
-        R"("items":[{"item":7,"name":"lamp \"x\"\u000a","price_cents":1999,"total":100,)"
-        R"("left":98,"seq":"5","state":"open"}])");
+  const HttpItem row{7, {"lamp \"x\"\n", 1999, 100, 0, 5}, 98, 5};
+  answer.items = {row, row};
+  answer.next = 9;
   const auto body = json::parse(routes.answer(asked, answer).body);
   CHECK(body.at("items").size() == 2);
   CHECK(body.at("items")[0].at("name") == "lamp \"x\"\n");
@@ -274,8 +272,16 @@ TEST_CASE("items are listed in pages and shown one by one") {
 
   const auto one = routes.request("GET", "/v1/items/7").ask.value();
   CHECK(one.ask.request.one_item);
-  answer.text = items_members({row}, std::nullopt);
-  CHECK(json::parse(routes.answer(one, answer).body).at("left") == 98);
+  answer.items = {row};
+  CHECK(routes.answer(one, answer)
+            .body.starts_with(R"({"item":7,"name":"lamp \"x\"\n","price_cents":1999,"total":100,)"
+                              R"("left":98,"seq":"5","state":"open","server_time":)"));
+  const auto last = routes.request("GET", "/v1/items?from=9223372036854775807&limit=1").ask.value();
+  HttpAnswer none;
+  none.kind = ReplyKind::items;
+  const auto empty = json::parse(routes.answer(last, none).body);
+  CHECK(empty.at("items") == json::array());
+  CHECK_FALSE(empty.contains("next"));
   CHECK(routes.answer(routes.request("GET", "/v1/items/8").ask.value(), refused(Code::unknown_item))
             .status == 404);
   for (const char* wrong : {"/v1/items?limit=0", "/v1/items?limit=501", "/v1/items?from=x",
@@ -326,9 +332,9 @@ TEST_CASE("alive is always said, ready only when a backend serves") {
   CHECK(json::parse(routes.request("GET", "/version").reply->body).contains("version"));
   HttpAnswer pong;
   pong.kind = ReplyKind::pong;
-  pong.text = "ready";
+  pong.state = "ready";
   CHECK(routes.answer(routes.request("GET", "/readyz").ask.value(), pong).status == 200);
-  pong.text = "replaying";
+  pong.state = "replaying";
   const auto reply = routes.answer(routes.request("GET", "/readyz").ask.value(), pong);
   CHECK(reply.status == 503);
   CHECK(json::parse(reply.body).at("state") == "replaying");
@@ -340,7 +346,12 @@ TEST_CASE("unknown paths read 404 and wrong methods 405 with what is allowed") {
     CHECK(routes.request("GET", path).reply->status == 404);
   const auto wrong = routes.request("DELETE", "/v1/orders").reply;
   CHECK(wrong->status == 405);
-  CHECK(header(*wrong, "Allow") == "POST");
+  CHECK(header(*wrong, "Allow") == "POST, OPTIONS");
+  for (const char* path : {"/v1/orders", "/v1/items", "/healthz", "/miaosha/order"}) {
+    const auto options = routes.request("OPTIONS", path).reply;
+    CHECK(options->status == 204);
+    CHECK(header(*options, "Allow").find("OPTIONS") != std::string::npos);
+  }
   for (const char* path : {"/v1/orders/a", "/v1/items", "/v1/items/1", "/healthz"})
     CHECK(routes.request("POST", path).reply->status == 405);
 }
@@ -355,11 +366,122 @@ TEST_CASE("an answer for an earlier user of a slot goes nowhere") {
   CHECK_FALSE(routes.answered(second.token));
 }
 
-TEST_CASE("query values are decoded strictly") {
-  CHECK(query_value("a=1&b=x%20y+z", "b") == "x y z");
-  CHECK_FALSE(query_value("a=1&a=2", "a"));
-  CHECK_FALSE(query_value("a=%2", "a"));
-  CHECK_FALSE(query_value("a=%zz", "a"));
-  CHECK_FALSE(query_value("ab=1", "a"));
-  CHECK(query_value("a=", "a") == "");
+TEST_CASE("names of a query are cut and decoded, then compared; others are ignored") {
+  Routes routes;
+  for (const char* query : {"foo=bar", "ratelimit=1", "utm_source=fromage", "q=from", "q=limit",
+                            "from%3D7=1", "%66rom%26=1", "FROM=x", "q=from%3D9", "&&", "=1"}) {
+    INFO(std::string(query));
+    const auto asked = routes.request("GET", "/v1/items?" + std::string(query)).ask;
+    REQUIRE(asked);
+    CHECK(asked->ask.request.item == 0);
+    CHECK(asked->ask.request.limit == kItemsPageMax);
+  }
+  for (const char* query :
+       {"from=7&%6cimit=1", "%66%72om=%37&limit=1&limi=2", "limit=1&from=7&q"}) {
+    INFO(std::string(query));
+    const auto asked = routes.request("GET", "/v1/items?" + std::string(query)).ask;
+    REQUIRE(asked);
+    CHECK(asked->ask.request.item == 7);
+    CHECK(asked->ask.request.limit == 1);
+  }
+  for (const char* query : {"from", "from=", "from=1&%66rom=1", "from=+1", "from=1%00", "from=1;",
+                            "from=9223372036854775808", "limit=1&limit=1"})
+    CHECK(routes.request("GET", "/v1/items?" + std::string(query)).reply->status == 400);
+  CHECK(routes.request("GET", "/miaosha/order-result?%72equestId=m%2D1").ask->id == "m-1");
+  CHECK(routes.request("GET", "/miaosha/order-result?requestId=a&requestId=a").reply->status ==
+        400);
+}
+
+TEST_CASE("Prefer: wait is read by its grammar") {
+  Routes routes;
+  const auto wait = [&](const std::string& head) {
+    const auto asked = routes.request("POST", "/v1/orders", kOrder, head).ask.value();
+    return asked.ask.mode == WaitMode::detach_now ? 0 : asked.ask.request.deadline_ms;
+  };
+  for (const char* head :
+       {"Prefer: wait=2\r\n", "PREFER: WAIT=2\r\n", "Prefer: respond-async\r\nPrefer: wait=2\r\n",
+        "Prefer: wait=\"2\"\r\n", "Prefer: wait = 2\r\n", "Prefer: respond-async,\twait=2\r\n",
+        "Prefer: foo=\"a, wait=9\", wait=2\r\n", "Prefer: ,, wait=2 ,\r\n", "Prefer: wait=002\r\n",
+        "Prefer: wait=2; foo=bar\r\n", "Prefer: foo; wait=9, wait=2\r\n",
+        "Prefer: wait=\"\\2\"\r\n", "Prefer: wait=2\r\nPrefer: wait=9\r\n",
+        "Prefer: a b, wait=2\r\n"}) {
+    INFO(std::string(head));
+    CHECK(wait(head) == 2000);
+  }
+  for (const char* seconds : {"30", "31", "99999999999999999999", "000000000000000000000000031"})
+    CHECK(wait("Prefer: wait=" + std::string(seconds) + "\r\n") == 30'000);
+  for (const char* value : {"wait", "wait=", "wait=-1", "wait=2.5", "wait=2s", "waiter=2",
+                            "x=wait=2", "\"wait=2\"", "wait=\"2", "wait=0", "wait=0x2", ""})
+    CHECK(wait("Prefer: " + std::string(value) + "\r\n") == 0);
+}
+
+TEST_CASE("media types are read by their grammar") {
+  Routes routes;
+  const auto status = [&](const std::string& type, const std::string& more = "") {
+    const auto outcome =
+        routes.request("POST", "/v1/orders", kOrder, "Content-Type: " + type + "\r\n" + more);
+    return outcome.ask ? 202 : outcome.reply->status;
+  };
+  const std::string origin = "Origin: http://localhost\r\n";
+  for (const char* type : {"application/json", "Application/JSON", "application/json;charset=utf-8",
+                           "application/json ; charset=\"UTF-8\""}) {
+    CHECK(status(type) == 202);
+    CHECK(status(type, origin) == 202);
+  }
+  for (const char* type : {"text/plain", "application/x-www-form-urlencoded", "application/jsonx",
+                           "text/json", "application/json-patch", "json", ""}) {
+    INFO(std::string(type));
+    CHECK(status(type) == 202);
+    CHECK(status(type, origin) == 415);  // a page could send it without asking
+  }
+  for (const char* type : {"image/png", "TEXT/HTML; charset=utf-8", "application/soap+xml"})
+    CHECK(status(type) == 415);
+  CHECK(status("application/json", "Content-Type: text/html\r\n") == 400);
+  CHECK(status("application/json", "Content-Encoding: gzip\r\n") == 415);
+  CHECK(status("application/json", "Content-Encoding: Identity\r\n") == 202);
+}
+
+TEST_CASE("a form is understood as a whole or refused") {
+  Routes routes;
+  const auto item = [&](const std::string& body, const std::string& type,
+                        const std::string& query = "") {
+    const auto outcome = routes.request("POST", "/miaosha/order" + query, body,
+                                        type.empty() ? "" : "Content-Type: " + type + "\r\n");
+    return outcome.ask ? static_cast<int>(outcome.ask->ask.request.item) : -outcome.reply->status;
+  };
+  const std::string form = "application/x-www-form-urlencoded";
+  CHECK(item("itemId=7", "") == 7);
+  CHECK(item("item%49d=%37", "Application/X-WWW-Form-Urlencoded; charset=utf-8") == 7);
+  CHECK(item("a=itemId=9&itemId=7&b=", form) == 7);
+  CHECK(item("", form, "?itemId=7") == 7);
+  CHECK(item("itemId=7", form, "?itemId=7") == 7);
+  CHECK(item("itemId=7", form, "?itemId=8") == -400);
+  for (const char* body : {"itemId=7&itemId=7", "itemId=7&itemId=8", "xitemId=7", "itemId=7&a=%zz",
+                           "itemId=7%", "itemid=7", "itemId", "itemId=7 ", ""})
+    CHECK(item(body, form) == -400);
+  for (const char* type :
+       {"application/json", "text/html", "multipart/mixed; boundary=x", "nonsense"})
+    CHECK(item("itemId=7", type) == -415);
+
+  const std::string part = "--x\r\nContent-Disposition: form-data; name=\"itemId\"\r\n\r\n7\r\n";
+  const std::string other = "--x\r\nContent-Disposition: form-data; name=b\r\n\r\nitemId=9\r\n";
+  for (const char* type : {"multipart/form-data; boundary=x", "Multipart/Form-Data;Boundary=\"x\"",
+                           "multipart/form-data; charset=utf-8 ; boundary=x"})
+    for (const auto& body : std::vector<std::string>{
+             part + "--x--", part + "--x--\r\n", other + part + "--x--",
+             part + other + "--x-- \r\n",
+             "--x\r\ncontent-disposition:form-data;NAME=itemId\r\n\r\n7\r\n--x--"})
+      CHECK(item(body, type) == 7);
+  const std::string type = "multipart/form-data; boundary=x";
+  for (const auto& body : std::vector<std::string>{
+           part, part + "--x", part + part + "--x--", "early" + part + "--x--", part + "--x--late",
+           part + "--x--\r\n" + other + "--x--\r\n", other + "--x--\r\n" + part + "--x--",
+           part + "--xy--", part + "--x--\r\n\r\n", "--x--", "itemId=7",
+           "--x\r\nContent-Disposition: form-data; name=\"itemId\r\n\r\n7\r\n--x--",
+           "--x\r\nContent-Disposition: attachment; name=itemId\r\n\r\n7\r\n--x--",
+           "--x\r\n\r\n7\r\n--x--"}) {
+    INFO(body);
+    CHECK(item(body, type) == -400);
+  }
+  CHECK(item(part + "--x--", "multipart/form-data") == -400);
 }
