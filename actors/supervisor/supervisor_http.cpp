@@ -7,8 +7,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view kNodeParameter = "node=";
-
 HttpReply reply(int status, const json& body) {
   HttpReply made;
   made.status = status;
@@ -16,15 +14,10 @@ HttpReply reply(int status, const json& body) {
   return made;
 }
 
-// The value of ?node=; node names need no percent-encoding. Empty: the whole system.
-std::string node_parameter(const std::string& query) {
-  std::size_t begin = 0;
-  while (begin <= query.size()) {
-    const auto end = std::min(query.find('&', begin), query.size());
-    const std::string part = query.substr(begin, end - begin);
-    if (part.starts_with(kNodeParameter)) return part.substr(kNodeParameter.size());
-    begin = end + 1;
-  }
+// The value of ?node=. Empty: the whole system.
+std::string node_parameter(const HttpRequest& request) {
+  for (const auto& pair : request.query_pairs())
+    if (pair.name == "node") return pair.value;
   return {};
 }
 
@@ -104,7 +97,7 @@ HttpReply answer_http(const HttpRequest& request, const StatusPage& page) {
   }
   if (request.target == "/status") {
     HttpReply made;
-    made.body = *page.line;
+    made.shared_body = page.line;
     return made;
   }
   const bool health_path = request.target == "/healthz" || request.target == "/readyz";
@@ -112,7 +105,7 @@ HttpReply answer_http(const HttpRequest& request, const StatusPage& page) {
     return problem(404, "bad_request", "there is /status, /healthz, /readyz and /version");
   }
   json nodes = json::array();
-  const std::string wanted = node_parameter(request.query);
+  const std::string wanted = node_parameter(request);
   for (const json& node : page.status.at("nodes")) {
     if (wanted.empty() || node.at("node") == wanted) nodes.push_back(node);
   }
