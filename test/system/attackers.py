@@ -10,8 +10,7 @@ stranger may make: what decides an order, or a well-formed message between nodes
   connections  ZMTP 1, 2 and 3 greetings and frames, half, wrong or huge, at every port
   topics       subscriptions without end at every publisher
   resets       connections that fill a node's queue with frames and PINGs, then reset
-  http         requests that were changed, cut, doubled and piled up,
-        at the HTTP port given as PORT-BASE
+  http         requests that were changed, cut, doubled and piled up, at the port PORT-BASE
 """
 
 import random
@@ -310,12 +309,12 @@ def http_request(rng):
     return b"\r\n".join([method + b" " + target + b" " + version, *lines, b"", body])
 
 
-def attack_http(rng, port, count):
+def attack_http(rng, doors, count):
     kept = []
     for _ in range(count):
         data = b"".join(http_request(rng) for _ in range(rng.choice([1, 1, 1, 2, 20])))
         data = data if rng.random() < 0.3 else mutated(rng, data)
-        connection = socket.create_connection(("127.0.0.1", port), 30)
+        connection = socket.create_connection(("127.0.0.1", doors.base), 30)
         connection.settimeout(0)
         try:
             connection.send(data)

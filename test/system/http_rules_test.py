@@ -265,8 +265,9 @@ class HttpRules(SystemTest):
         buyers = [threading.Thread(target=buy, args=(self.ports["webapp"],)) for _ in range(3)]
         half = str(HOSTILE // 2)
         attackers = [subprocess.Popen(
-            ["/usr/bin/python3", str(ATTACKERS), "http", str(port), half, str(self.seed + n)],
+            ["/usr/bin/python3", str(ATTACKERS), "http", str(port), "-", half, str(self.seed + n)],
             stdout=subprocess.PIPE, text=True) for n, port in enumerate(self.ports.values())]
+        self.addCleanup(stop.set)
         for thread in buyers:
             thread.start()
         for attacker in attackers:
