@@ -24,6 +24,26 @@ AdminSocket::~AdminSocket() {
 
 void AdminSocket::start(transport::PortControl& port) {
   port_ = &port;
+  listen();
+}
+
+// Somebody removed or replaced the file. Who is connected stays so.
+void AdminSocket::listen_again() {
+  struct stat status {};
+  const bool there = ::lstat(file_.c_str(), &status) == 0;
+  if (port_ == nullptr || (there && status.st_dev == device_ && status.st_ino == inode_)) return;
+  if (listener_ >= 0) {
+    port_->unwatch(listener_);
+    ::close(std::exchange(listener_, -1));
+  }
+  try {
+    listen();
+  } catch (const std::runtime_error&) {  // as long as it cannot be: tried again at the next timer
+    if (listener_ >= 0) ::close(std::exchange(listener_, -1));
+  }
+}
+
+void AdminSocket::listen() {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   const std::string path = file_.string();
@@ -39,7 +59,9 @@ void AdminSocket::start(transport::PortControl& port) {
       ::chmod(path.c_str(), 0600) != 0 || ::listen(listener_, 16) != 0) {
     throw std::runtime_error("cannot listen on " + path + ": " + std::strerror(errno));
   }
-  port.watch(listener_, [this] { accept_all(); });
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) == 0) device_ = status.st_dev, inode_ = status.st_ino;
+  port_->watch(listener_, [this] { accept_all(); });
 }
 
 void AdminSocket::finish(transport::PortControl& port) {
@@ -55,7 +77,12 @@ void AdminSocket::finish(transport::PortControl& port) {
 void AdminSocket::accept_all() {
   for (;;) {
     const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) return;
+    if (fd < 0) {
+      // Without a descriptor whoever waits goes on waiting; to look at once again would be in vain.
+      rests_ = errno == EMFILE || errno == ENFILE;
+      if (rests_) port_->unwatch(listener_);
+      return;
+    }
     if (connections_.size() >= kConnectionsMax && !make_place()) {
       ::close(fd);
       continue;
@@ -184,6 +211,9 @@ void AdminSocket::bound_output() {
 }
 
 void AdminSocket::go_on() {
+  listen_again();
+  if (listener_ >= 0 && std::exchange(rests_, false))
+    port_->watch(listener_, [this] { accept_all(); });
   std::vector<std::uint64_t> ids;  // a turn may close any connection
   for (const auto& [id, connection] : connections_) ids.push_back(id);
   for (const auto id : ids) {

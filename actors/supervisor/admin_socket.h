@@ -16,6 +16,8 @@
 //   kOutputBytesMax of answers that wait, of all connections together; over it, the one that has
 //     taken nothing for longest is closed
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -58,7 +60,8 @@ class AdminSocket {
   // Binds and listens; takes the place of a socket file left by a dead supervisor (the caller holds
   // the supervisor's lock). Throws std::runtime_error with the path and the reason.
   void start(transport::PortControl& port);
-  // Goes on with requests and answers that had to wait; call it from every timer.
+  // Goes on with requests and answers that had to wait, and listens again when the socket's file is
+  // gone; call it from every timer.
   void go_on();
   // Closes everything and removes the file.
   void finish(transport::PortControl& port);
@@ -82,6 +85,8 @@ class AdminSocket {
   };
   using Connections = std::map<std::uint64_t, Connection>;
 
+  void listen();  // throws as start() does
+  void listen_again();
   void accept_all();
   bool make_place();
   void read(std::uint64_t id);
@@ -97,6 +102,9 @@ class AdminSocket {
   Handler handler_;
   transport::PortControl* port_ = nullptr;  // between start() and finish()
   int listener_ = -1;
+  bool rests_ = false;  // until the next timer
+  dev_t device_ = 0;    // of the socket's file
+  ino_t inode_ = 0;
   std::uint64_t last_id_ = 0;
   std::size_t output_bytes_ = 0;  // that wait, of all connections
   Connections connections_;

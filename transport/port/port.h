@@ -13,6 +13,9 @@
 // than SocketOptions::topics_max is shut for kFloodPause: the role is told that every topic is
 // gone, what it sends meanwhile is refused; honest subscribers come back by themselves.
 //
+// The files of ipc endpoints that a port has bound may be removed by somebody: it looks at them
+// twice a second and binds again what is gone.
+//
 // PortActor ends when the role calls stop(), when an exit_msg arrives (its reason becomes the
 // actor's; a high-priority one overtakes all mail that waits), or when a role's call throws: the
 // reason then carries the exception's text (sec::runtime_error, or sec::cannot_open_port when an

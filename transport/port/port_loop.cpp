@@ -17,8 +17,16 @@ using std::chrono::ceil;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
+namespace {
+
+constexpr milliseconds kPathsEvery{500};
+
+}  // namespace
+
 SocketId PortLoop::open(const SocketOptions& options, bool retry_bind) {
   entries_.emplace_back(last_id_ + 1, context_, options, retry_bind);
+  if (!entries_.back().paths.empty() && next_look_ == MonoTime::max())
+    next_look_ = now_ + kPathsEvery;
   changed_ = true;
   return ++last_id_;
 }
@@ -84,6 +92,14 @@ void PortLoop::reopen_due() {
   changed_ = true;
 }
 
+// --- files that somebody removes -----------------------------------------------------------------
+
+void PortLoop::look_at_paths() {
+  if (now_ < next_look_) return;
+  next_look_ = now_ + kPathsEvery;
+  for (auto& entry : entries_) entry.look_at_paths();
+}
+
 // --- waiting and reading -------------------------------------------------------------------------
 
 void PortLoop::watch(int fd, std::function<void()> on_readable) {
@@ -125,7 +141,8 @@ void PortLoop::rebuild() {
 
 int PortLoop::timeout_ms(bool sleep) const {
   if (!sleep || !ready_.empty() || changed_ || stopped_ || quiet_wanted_) return 0;
-  const auto next = timers_.empty() ? next_reopen_ : std::min(*timers_.begin(), next_reopen_);
+  const auto other = std::min(next_reopen_, next_look_);
+  const auto next = timers_.empty() ? other : std::min(*timers_.begin(), other);
   if (next == MonoTime::max()) return -1;
   const auto left = ceil<milliseconds>(next - steady_clock::now());
   return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 3'600'000));
@@ -203,6 +220,7 @@ void PortLoop::call_watcher(int fd) {
 
 void PortLoop::fire_timers(PortRole& role) {
   reopen_due();
+  look_at_paths();
   if (timers_.empty() || *timers_.begin() > now_) return;
   timers_.erase(timers_.begin(), timers_.upper_bound(now_));
   role.on_timer(*this);

@@ -61,6 +61,7 @@ class PortLoop final : public PortControl {
   bool send_any(PortSocket& entry, Parts& parts);
   void shut(PortRole& role, PortSocket& entry);
   void reopen_due();
+  void look_at_paths();
   void rebuild();
   void look_at_used();
   void look_at(PortSocket& entry);
@@ -86,7 +87,8 @@ class PortLoop final : public PortControl {
   std::vector<Source> ready_;
   std::set<MonoTime> timers_;  // whole milliseconds, so that it stays small
   MonoTime next_reopen_ = MonoTime::max();
-  Message parts_;  // reused for every message
+  MonoTime next_look_ = MonoTime::max();  // at the files of what is bound; never: there are none
+  Message parts_;                         // reused for every message
 };
 
 }  // namespace stampede::transport

@@ -25,7 +25,10 @@ PortSocket::PortSocket(std::size_t number, Context& context, const SocketOptions
     : id(number),
       options(bounded(how)),
       socket(std::make_unique<Socket>(context, options, retry_bind)),
-      topics(options.topics_max) {}
+      topics(options.topics_max),
+      paths(options) {
+  paths.remember();
+}
 
 std::set<std::string> PortSocket::shut(Time until) {
   socket.reset();
@@ -38,6 +41,7 @@ PortSocket::Time PortSocket::reopen(Context& context, Time now) {
   if (now < reopen_at_) return reopen_at_;
   try {
     socket = std::make_unique<Socket>(context, options);
+    paths.remember();
     used = true;
     return Time::max();
   } catch (const SocketError& error) {

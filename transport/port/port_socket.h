@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "transport/port/bound_paths.h"
 #include "transport/zmq/sockets.h"
 #include "transport/zmq/topic_count.h"
 
@@ -23,6 +24,11 @@ struct PortSocket {
   // Opens it again when it is due. Returns when to look again, Time::max() when it is open. Throws
   // SocketError when the address was not free for two seconds.
   Time reopen(Context& context, Time now);
+
+  // Sees to it that those who look for its files find it.
+  void look_at_paths() {
+    if (socket) paths.look(*socket);
+  }
 
   [[nodiscard]] bool publishes() const { return options.kind == SocketKind::xpub; }
   [[nodiscard]] bool balances() const {
@@ -41,6 +47,7 @@ struct PortSocket {
   SocketOptions options;
   std::unique_ptr<Socket> socket;  // none while it is shut
   TopicCount topics;               // of an XPUB's subscribers
+  BoundPaths paths;
   bool paused = false;
   bool refused = false;  // a send was refused: wait until it is writable
   bool used = true;      // since it was looked at last: its descriptor may keep something back
