@@ -35,7 +35,7 @@ struct Envelope {
   EnvelopeKind kind = EnvelopeKind::invalid;
   std::uint16_t code = 0;     // why a batch was refused; a state in a hello
   std::uint32_t count = 0;    // entries in the body
-  std::uint32_t origin = 0;   // number k of the node `webapp-k` that asked
+  std::uint32_t origin = 0;   // number k of the node `webapp-k` that asked; which log, in a hello
   std::uint64_t sender = 0;   // instance of the process that made the batch
   std::uint64_t number = 0;   // the batch's number, counted by its sender from 1
   std::uint64_t broker = 0;   // instance of the broker that passed it on

@@ -22,6 +22,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,14 @@
 #include "storage/msgpack/msgpack_tokens.h"
 
 namespace stampede::actors {
+
+// What a hello calls the log whose epoch it tells, so that a sale that was begun anew is not taken
+// for the past of another one. Never 0, which is: not said.
+[[nodiscard]] inline std::uint32_t log_name(std::span<const std::uint8_t, 16> uuid) {
+  std::uint32_t name = 0;
+  for (const auto byte : uuid.first<4>()) name = name << 8 | byte;
+  return name == 0 ? 1 : name;
+}
 
 // Bounds of one work message.
 inline constexpr std::size_t kBatchOrdersMax = 4096;  // entries

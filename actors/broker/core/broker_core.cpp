@@ -30,6 +30,8 @@ std::optional<std::uint32_t> webapp_of(std::string_view topic) {
   return number;
 }
 
+constexpr std::size_t kLeftMax = 64;
+
 bool is_phase(std::uint16_t code) {
   return code >= static_cast<std::uint16_t>(Phase::starting) &&
          code <= static_cast<std::uint16_t>(Phase::stopped);
@@ -62,6 +64,7 @@ Envelope BrokerCore::hello() const {
   Envelope envelope;
   envelope.kind = EnvelopeKind::hello;
   envelope.code = static_cast<std::uint16_t>(phase());
+  envelope.origin = log_;
   envelope.sender = envelope.broker = instance_;
   envelope.epoch = epoch_;
   envelope.counter = window();
@@ -161,7 +164,7 @@ void BrokerCore::on_hello(const Envelope& hello, std::int64_t now_ms, Effects& e
   if (!is_phase(hello.code) || hello.sender == 0 ||
       (no_epoch && hello.code == static_cast<std::uint16_t>(Phase::serving)))
     return malformed();
-  if (!no_epoch && hello.epoch < epoch_) {
+  if (!no_epoch && of_the_past(hello)) {
     ++counters_.stale;
     return;
   }
@@ -176,7 +179,22 @@ void BrokerCore::on_hello(const Envelope& hello, std::int64_t now_ms, Effects& e
   announce_changes(effects);
 }
 
+bool BrokerCore::of_the_past(const Envelope& hello) const {
+  if (std::find(left_.begin(), left_.end(), hello.sender) != left_.end()) return true;
+  const bool other_log = hello.origin != 0 && log_ != 0 && hello.origin != log_;
+  return !other_log && hello.epoch < epoch_;
+}
+
+// What a log that was left still says lies above its successor's epochs.
+bool BrokerCore::result_of_the_past(std::uint64_t epoch) const {
+  return epoch < epoch_ || (epoch > epoch_ && epoch <= left_epoch_);
+}
+
 void BrokerCore::begin_session(const Envelope& hello, Effects& effects) {
+  if (backend_ != 0 && backend_ != hello.sender) left_.push_back(backend_);
+  if (left_.size() > kLeftMax) left_.erase(left_.begin());
+  if (hello.origin != log_ && log_ != 0) left_epoch_ = epoch_;
+  if (hello.origin != 0) log_ = hello.origin;
   backend_ = hello.sender;
   epoch_ = hello.epoch;
   forwarded_ = answered_ = 0;
@@ -188,7 +206,7 @@ void BrokerCore::begin_session(const Envelope& hello, Effects& effects) {
 
 void BrokerCore::on_result(const Envelope& result, std::int64_t now_ms, Effects& effects) {
   if (!known(result.origin)) return malformed();
-  if (result.epoch < epoch_) {
+  if (result_of_the_past(result.epoch)) {
     ++counters_.stale;
     return;
   }
@@ -198,7 +216,7 @@ void BrokerCore::on_result(const Envelope& result, std::int64_t now_ms, Effects&
 }
 
 void BrokerCore::on_news(const Envelope& news, Effects& effects) {
-  if (news.epoch < epoch_) {
+  if (result_of_the_past(news.epoch)) {
     ++counters_.stale;
     return;
   }

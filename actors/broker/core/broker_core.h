@@ -4,6 +4,10 @@
 // webapps are told. Pure: events in, effects as data out; the time is given in milliseconds of any
 // monotonic clock. It holds no bodies and never looks into one. Thread-compatible, one thread.
 //
+// A session is one backend instance in one epoch of one log, which each hello names. A lower epoch
+// of the same log is the past; of another log it is another session: a sale begun anew. A backend
+// that was left for another one is not gone back to.
+//
 // Credit = window of the backend's last hello - (forwarded - answered). `forwarded` counts the
 // entries passed on since this session (this broker, this backend, its epoch) began, and travels
 // with every batch in Envelope::counter as its value *after* the batch; `answered` comes back in
@@ -91,6 +95,8 @@ class BrokerCore {
   void on_hello(const transport::Envelope& hello, std::int64_t now_ms, Effects& effects);
   void on_result(const transport::Envelope& result, std::int64_t now_ms, Effects& effects);
   void on_news(const transport::Envelope& news, Effects& effects);
+  [[nodiscard]] bool of_the_past(const transport::Envelope& hello) const;
+  [[nodiscard]] bool result_of_the_past(std::uint64_t epoch) const;
   void begin_session(const transport::Envelope& hello, Effects& effects);
   void take_total(std::uint64_t broker, std::uint64_t total, std::int64_t now_ms);
   void expire(std::int64_t now_ms, Effects& effects);
@@ -104,7 +110,10 @@ class BrokerCore {
   const std::uint64_t inflight_max_;
   std::uint64_t backend_ = 0;  // instance
   std::uint64_t epoch_ = 0;
-  Phase phase_ = Phase::invalid;  // invalid: not heard of
+  std::uint32_t log_ = 0;            // which log that epoch counts in; 0: not said
+  std::uint64_t left_epoch_ = 0;     // of the log before that one
+  std::vector<std::uint64_t> left_;  // the last backends that others followed
+  Phase phase_ = Phase::invalid;     // invalid: not heard of
   std::uint64_t backend_window_ = 0;
   std::int64_t heard_ms_ = 0;  // the last hello
   bool connected_ = false;

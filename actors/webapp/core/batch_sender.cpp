@@ -30,11 +30,14 @@ void BatchSender::send_later(OutgoingBatchPtr batch, std::int64_t not_before_us)
 void BatchSender::on_hello(const Hello& hello, std::int64_t now_us) {
   const bool was_serving = heard_ && hello_.phase == Phase::serving;
   const bool changed = !heard_ || hello.broker != hello_.broker || hello.epoch != hello_.epoch ||
-                       (!was_serving && hello.phase == Phase::serving);
+                       hello.log != hello_.log || (!was_serving && hello.phase == Phase::serving);
   heard_ = true;
   heard_us_ = now_us;
   hello_ = hello;
-  epoch_ = std::max(epoch_, hello.epoch);
+  // Epochs count in one log: another one, which the broker has changed over to, begins anew.
+  const bool other_log = hello.log != 0 && log_ != 0 && hello.log != log_;
+  if (hello.log != 0) log_ = hello.log;
+  epoch_ = other_log ? hello.epoch : std::max(epoch_, hello.epoch);
   if (!changed) return;
   for (auto& [number, batch] : sent_) {
     batch->attempts = 0;

@@ -47,6 +47,7 @@ struct Hello {
   std::uint64_t epoch = 0;
   std::uint64_t window = 0;  // entries that may be in flight; 0: not said
   Phase phase = Phase::invalid;
+  std::uint32_t log = 0;  // which log the epoch counts in; 0: not said
 };
 
 struct BatchHead {  // from the envelope of a result or a refusal
@@ -160,7 +161,8 @@ class BatchSender {
   bool heard_ = false;  // a hello, and not too long ago
   std::int64_t heard_us_ = 0;
   Hello hello_;
-  std::uint64_t epoch_ = 0;  // highest seen
+  std::uint64_t epoch_ = 0;  // highest seen of that log
+  std::uint32_t log_ = 0;
 
   OutgoingBatchPtr building_;
   std::deque<OutgoingBatchPtr> unsent_;             // full, never sent

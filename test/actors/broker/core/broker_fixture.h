@@ -72,10 +72,11 @@ struct BrokerFixture {
   }
   std::string hello(Phase phase, std::uint64_t epoch, std::uint64_t window = 1000,
                     std::uint64_t answered = 0, std::uint64_t backend = 0,
-                    std::uint64_t broker = kBroker) {
+                    std::uint64_t broker = kBroker, std::uint32_t log = 0) {
     last.clear();
     core.on_backend({.kind = EnvelopeKind::hello,
                      .code = static_cast<std::uint16_t>(phase),
+                     .origin = log,
                      .sender = backend != 0 ? backend : kBackend + epoch,
                      .number = answered,
                      .broker = broker,

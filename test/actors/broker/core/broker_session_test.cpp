@@ -46,6 +46,28 @@ TEST_CASE_FIXTURE(BrokerFixture,
   CHECK(core.counters().stale == 3);
 }
 
+TEST_CASE_FIXTURE(BrokerFixture, "a lower epoch of another log is another session") {
+  subscribe("result/webapp-1/");
+  const auto hello_of = [&](std::uint32_t log, std::uint64_t epoch, std::uint64_t backend) {
+    return hello(Phase::serving, epoch, 100, 0, backend, kBroker, log);
+  };
+  hello_of(9, 3, 501);
+  connect();
+  work(1, 1);
+  CHECK(hello_of(9, 2, 502) == "");  // the same log's past
+  CHECK(hello_of(8, 1, 601) == "reopen; hello 1 starting epoch 1 window 100");
+  CHECK(connect() == "hello 1 ready epoch 1 window 100");
+  CHECK(last[0].envelope.origin == 8);
+  CHECK(work(2, 1) == "forward 2");
+  CHECK(core.in_flight() == 1);
+  // Who was left is not gone back to, and what it still says is the past.
+  CHECK(hello_of(9, 3, 501) == "");
+  CHECK(result(1, 3, 1) == "");
+  CHECK(result(2, 1, 1) == "result 2 to 1");
+  CHECK(hello_of(8, 2, 602) == "reopen; hello 1 starting epoch 2 window 100");
+  CHECK(core.epoch() == 2);
+}
+
 TEST_CASE_FIXTURE(BrokerFixture,
                   "results of an epoch not yet heard of are passed on without credit") {
   serve(1, 100);

@@ -209,6 +209,25 @@ TEST_CASE("answers for others, for nothing, and from an epoch that is over are c
   CHECK(s.sender.find_result({kInstance, 1, 3}) == nullptr);
 }
 
+TEST_CASE("a lower epoch of another log begins anew, of the same log it is the past") {
+  Sender sale;
+  const auto hello = [&](std::uint64_t epoch, std::uint32_t log) {
+    sale.sender.on_hello({1, epoch, 0, Phase::serving, log}, sale.now);
+  };
+  const auto result = [&](std::uint64_t epoch) {
+    return sale.sender.find_result({kInstance, 1, epoch}) != nullptr;
+  };
+  hello(5, 9);
+  CHECK(sale.take_and_send(3) == Numbers{1});
+  hello(4, 9);
+  sale.round();
+  CHECK_FALSE(result(4));
+  hello(1, 8);
+  CHECK(sale.round() == Numbers{1});  // asked of the new one, too
+  CHECK(result(1));
+  CHECK(sale.sender.epoch() == 1);
+}
+
 TEST_CASE("an answered batch makes room for others and is held no more") {
   Sender s;
   for (std::uint64_t i = 0; i < kSmallBatchesInFlightMax; ++i) s.take_and_send(1);
