@@ -20,6 +20,7 @@ enum class Errc {
   unavailable,  // the database cannot be reached now; try again
   fenced,       // a higher epoch owns the database: 75
   not_found,    // what was asked for is not there
+  full,         // the disk has no room for a new file; nothing was changed: try again
 };
 
 struct [[nodiscard]] Error {

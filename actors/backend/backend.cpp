@@ -12,9 +12,12 @@
 #include "actors/backend/backend_report.h"
 #include "actors/backend/backend_start.h"
 #include "actors/backend/log_keeper.h"
+#include "actors/backend/monotonic.h"
+#include "actors/backend/replay_trace_file.h"
 #include "actors/backend/snapshot_keeper.h"
 #include "actors/protocol/operator_command.h"
 #include "config/faults/failpoint.h"
+#include "config/process/memory_left.h"
 #include "config/process/wall_clock.h"
 
 namespace stampede::actors {
@@ -23,7 +26,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr auto kTick = milliseconds(50);          // news and status, when no mail comes
+constexpr auto kTick = milliseconds(50);         // news and status, when no mail comes
+constexpr auto kReplayLook = milliseconds(100);  // whether the replay stands still
+constexpr auto kRoomEvery = milliseconds(1000);  // whether there is memory to be made ahead
+constexpr std::uint64_t kMemoryKept = std::uint64_t{96} << 20;
 constexpr auto kItemsEvery = milliseconds(1000);  // the item list of the status
 constexpr std::size_t kStatusItemsMax = 1000;
 constexpr std::size_t kNewsPerTick = 500;
@@ -49,6 +55,7 @@ class Backend : public transport::PortRole {
     status_.phase.store(Phase::replaying);
     port_.start(port);
     spawn_start(port);
+    port.wake_at(port.now() + kReplayLook);
   }
 
   caf::message_handler mail(transport::PortControl& port) override {
@@ -74,13 +81,20 @@ class Backend : public transport::PortRole {
 
   void on_timer(transport::PortControl& port) override {
     port_.on_timer(port);
-    if (started() && port.now() >= next_tick_) tick(port);
+    if (!started()) return watch_replay(port);
+    if (port.now() >= next_tick_) tick(port);
   }
 
   void on_quiet(transport::PortControl& port) override {
     const bool serving = started() && core().phase() == Phase::serving;
-    if (serving && core().make_room(node_.config().backend.orders_ahead_max))
-      port.call_when_quiet();
+    if (!serving || port.now() < next_room_) return;
+    if (memory_is_short()) {
+      next_room_ = port.now() + kRoomEvery;
+    } else if (core().make_room(node_.config().backend.orders_ahead_max)) {
+      return port.call_when_quiet();
+    } else if (!core().work_open()) {
+      next_room_ = port.now() + kRoomEvery;  // nothing is missing
+    }
   }
 
   void end_of_round(transport::PortControl& port) override {
@@ -106,6 +120,19 @@ class Backend : public transport::PortRole {
       caf::anon_send(self, StartedMail{std::move(start)});
       ::malloc_trim(0);  // what reading the log took
     });
+  }
+
+  // Memory made ahead is a comfort: it ends where a quarter of what there may be is left, to others
+  // in the same container, too.
+  static bool memory_is_short() {
+    const auto left = config::memory_left();
+    return left.bytes < std::max(left.of / 4, kMemoryKept);
+  }
+
+  // Long before the supervisor ends what does not move.
+  void watch_replay(transport::PortControl& port) {
+    standing_.look(monotonic_us(), node_.config().supervisor.stall_ms * kMillis / 2);
+    port.wake_at(port.now() + kReplayLook);
   }
 
   void serve(transport::PortControl& port, BackendStart&& start) {
@@ -141,11 +168,15 @@ class Backend : public transport::PortRole {
       round_began_us_ = config::wall_us();
     }
     round_entries_ += envelope.count;
-    core().set_log_full(status_.log_full.load(std::memory_order_relaxed));
+    look_at_room();
     core().on_work(envelope, body, round_began_us_, effects_);
   }
 
+  // Before whatever may decide something new, whichever way it came in.
+  void look_at_room() { core().set_log_room(status_.log_room.load(std::memory_order_relaxed)); }
+
   void take_commands() {
+    if (!commands_.empty()) look_at_room();
     for (auto& [number, command] : std::exchange(commands_, {})) take(number, command);
   }
 
@@ -212,6 +243,8 @@ class Backend : public transport::PortRole {
     status_.refused.store(counters.refused);
     status_.malformed.store(counters.malformed);
     status_.owed.store(core().projection().owed());
+    status_.backlog_full.store(core().projection().owed() >=
+                               node_.config().log.backlog_commands_max);
     status_.failed.store(core().projection().failed());
     status_.lag_us.store(lag_us());
   }
@@ -244,6 +277,7 @@ class Backend : public transport::PortRole {
   NodeRuntime& node_;
   BackendStatus& status_;
   BackendPort port_;
+  StandingReplay standing_;
   std::unique_ptr<BackendStart> start_;  // null while the log is being replayed
   Phase wanted_ = Phase::serving;
   std::vector<std::pair<std::uint64_t, nlohmann::json>> commands_;  // of this round, or waiting
@@ -255,6 +289,7 @@ class Backend : public transport::PortRole {
   std::size_t round_entries_ = 0;
   transport::MonoTime next_tick_{};
   transport::MonoTime next_items_{};
+  transport::MonoTime next_room_{};
 };
 
 }  // namespace

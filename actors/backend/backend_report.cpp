@@ -28,7 +28,21 @@ std::uint64_t left_of(std::uint64_t written, std::uint64_t removed) {
 
 }  // namespace
 
+namespace {
+
+// Why everything new is refused for as long as somebody outside does nothing; null: it is not.
+json refuses(const BackendStatus& status) {
+  if (status.log_room.load() == 0)
+    return "the log's disk is full: new orders and item changes are overloaded until there is room";
+  if (status.backlog_full.load())
+    return "the database is away or slow: new orders are overloaded until it has caught up";
+  return nullptr;
+}
+
+}  // namespace
+
 void report_backend(json& out, BackendStatus& status) {
+  out["refuses"] = refuses(status);
   const auto owed = status.owed.load();
   const bool claimed = status.claimed.load();
   out["progress"] = status.progress.load();
@@ -57,6 +71,7 @@ void report_backend(json& out, BackendStatus& status) {
   const std::lock_guard lock(status.items_mutex);
   if (!status.items.is_null()) out["items"] = std::exchange(status.items, nullptr);
   out["log"]["parked"] = status.parked;
+  out["log"]["notes"] = status.notes;
 }
 
 json item_status(const ItemRow& row) {

@@ -13,6 +13,8 @@
 #include "actors/backend/database_opening.h"
 #include "actors/backend/monotonic.h"
 #include "actors/backend/replay_trace_file.h"
+#include "actors/backend/shown_disk.h"
+#include "actors/protocol/node_messages.h"
 #include "config/process/wall_clock.h"
 #include "storage/disk/posix_disk.h"
 
@@ -43,7 +45,7 @@ class Starter : private StartOutlet {
   Starter(NodeRuntime& node, BackendStatus& status)
       : node_(node),
         status_(status),
-        disk_(std::make_shared<storage::PosixDisk>()),
+        disk_(std::make_shared<ShownDisk>(std::make_shared<storage::PosixDisk>(), status)),
         dir_(node.config().log.dir.string()),
         agent_(disk_, settings(node), *this) {}
 
@@ -58,6 +60,7 @@ class Starter : private StartOutlet {
       std::this_thread::sleep_for(std::chrono::microseconds(step.wait));
     }
     say_done();
+    disk_->quiet();
     return {agent_.take_lock(), disk_, agent_.writer(), agent_.take_core(), agent_.claim()};
   }
 
@@ -117,10 +120,15 @@ class Starter : private StartOutlet {
     waited_for_ = why.message;
   }
 
-  void recovered(const RecoveredLog& log, const ClaimStart&) override {
+  void recovered(const RecoveredLog& log, const ClaimStart& claim) override {
+    status_.log_name.store(log_name(claim.log_uuid));
     say_parked();
+    auto notes = log.notes;
     for (const auto& unusable : log.unusable)
-      spdlog::warn("{}; an older snapshot or the log itself is read instead", unusable);
+      notes.push_back(unusable + "; an older snapshot or the log itself is read instead");
+    for (const auto& note : notes) spdlog::warn("{}", note);
+    const std::lock_guard lock(status_.items_mutex);
+    status_.notes = std::move(notes);
   }
 
   void importing(const std::vector<storage::ItemRow>&, std::uint64_t) override {}
@@ -171,7 +179,7 @@ class Starter : private StartOutlet {
 
   NodeRuntime& node_;
   BackendStatus& status_;
-  std::shared_ptr<storage::Disk> disk_;
+  std::shared_ptr<ShownDisk> disk_;
   std::string dir_;
   std::optional<DatabaseOpening> opening_;
   std::optional<ReplayTraceFile> trace_;

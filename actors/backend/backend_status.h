@@ -17,6 +17,7 @@ struct BackendStatus {
   std::atomic<Phase> phase{Phase::starting};
   std::atomic<bool> stop_wanted{false};  // the port's word to a start that still waits
   std::atomic<std::uint64_t> epoch{0};
+  std::atomic<std::uint32_t> log_name{0};  // the log's, for hellos; see log_name()
   std::atomic<std::uint64_t> replayed_bytes{0}, replay_total_bytes{0};
   std::atomic<std::uint64_t> last_lsn{0}, durable_lsn{0};
   std::atomic<std::uint64_t> progress{0};  // grows with whatever work is done
@@ -25,7 +26,9 @@ struct BackendStatus {
       malformed{0}, requests{0};
   std::atomic<std::uint64_t> owed{0}, failed{0}, lag_us{0};
   std::atomic<std::uint64_t> log_bytes{0}, log_segments{0}, log_syncs{0}, log_sync_us_max{0};
-  std::atomic<bool> log_full{false};  // no room but for outcomes: nothing new is decided
+  // Bytes that may be on their way to the log; 0: no room but for outcomes, nothing new is decided.
+  std::atomic<std::uint64_t> log_room{~std::uint64_t{0}};
+  std::atomic<bool> backlog_full{false};  // so much is owed that new orders are refused
   std::atomic<std::uint64_t> log_oldest_segment{1}, log_oldest_position{0};  // still there
   std::atomic<std::uint64_t> snapshot_lsn{0}, snapshot_bytes{0};  // the newest; 0 bytes: none
   std::atomic<std::int64_t> snapshot_made_ns{0};                  // wall clock
@@ -36,6 +39,7 @@ struct BackendStatus {
   std::mutex items_mutex;
   nlohmann::json items;  // guarded by items_mutex; new each second, null once it is reported
   nlohmann::json parked = nlohmann::json::array();  // guarded by items_mutex; as of the start
+  nlohmann::json notes = nlohmann::json::array();   // the same; what is odd in the log's directory
 };
 
 }  // namespace stampede::actors

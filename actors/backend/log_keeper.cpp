@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
+#include <utility>
 
 #include "actors/backend/agents/log_agent.h"
 #include "actors/backend/monotonic.h"
@@ -70,7 +72,7 @@ class LogKeeper : public SteadyActor, private LogOutlet {
 
   void write_batch() {
     status_.disk_waiting.store(true);
-    check(agent_.write());
+    write();
     const auto before = monotonic_us();
     check(agent_.sync());
     const auto us = static_cast<std::uint64_t>(monotonic_us() - before);
@@ -80,6 +82,20 @@ class LogKeeper : public SteadyActor, private LogOutlet {
     status_.log_bytes.store(agent_.writer().durable_pos());
     status_.log_segments.store(agent_.writer().segment_no());
     status_.disk_waiting.store(false);
+  }
+
+  // What was decided stays undecided for its client until the disk has room for it.
+  void write() {
+    auto written = agent_.write();
+    while (!written && written.error().code == storage::Errc::full) {
+      if (std::exchange(no_room_, written.error().message) != no_room_)
+        spdlog::error("the log waits for room: {}", no_room_);
+      std::this_thread::sleep_for(kRoomRetry);
+      written = agent_.write();
+    }
+    if (!no_room_.empty()) spdlog::warn("the log goes on");
+    no_room_.clear();
+    check(written);
   }
 
   void check(const storage::Status& status) {
@@ -97,10 +113,12 @@ class LogKeeper : public SteadyActor, private LogOutlet {
     });
   }
 
-  void full(bool full) override {
-    status_.log_full.store(full);
-    spdlog::warn(full ? "the log's disk is full: new orders are overloaded until there is room"
-                      : "the log has room again");
+  void room(std::uint64_t bytes) override {
+    const bool was_full = status_.log_room.exchange(bytes) == 0;
+    if ((bytes == 0) == was_full) return;
+    spdlog::warn(bytes == 0
+                     ? "the log's disk is full: new orders are overloaded until there is room"
+                     : "the log has room again");
   }
 
   void no_spare(const storage::Error& why) override {
@@ -109,12 +127,14 @@ class LogKeeper : public SteadyActor, private LogOutlet {
 
   static constexpr std::size_t kTakeBytes = 4u << 20;
   static constexpr Micros kWaitMax = 3600 * kSeconds;
+  static constexpr std::chrono::milliseconds kRoomRetry{100};
 
   NodeRuntime& node_;
   BackendStatus& status_;
   caf::actor core_;
   std::shared_ptr<storage::Disk> disk_;  // outlives the writer and each maker
   LogAgent agent_;
+  std::string no_room_;  // why a batch waits
   bool running_ = true;
 };
 

@@ -3,11 +3,16 @@
 // A ReplayTrace in the file `replay.at` of the log's directory, mapped into memory: a store costs
 // what any store costs and outlives the process, however that ends. Not the machine: a power cut is
 // no record's fault, and nothing is ever synced. Blocks on the disk when opened only.
+//
+// While it is open, a fault (SIGSEGV, SIGABRT, SIGFPE, SIGILL) or a broken invariant of the thread
+// that opened it is written down as the record's own doing before the process ends by it; a signal
+// that somebody sent is not. One at a time in a process, opened and destroyed by the same thread.
 
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "actors/backend/agents/micros.h"
 #include "actors/backend/recovery/replay_guard.h"
 #include "storage/result.h"
 
@@ -25,8 +30,22 @@ class ReplayTraceFile {
   [[nodiscard]] ReplayTrace& trace() { return *trace_; }
 
  private:
-  explicit ReplayTraceFile(ReplayTrace* trace) : trace_(trace) {}
+  explicit ReplayTraceFile(ReplayTrace* trace);
   ReplayTrace* trace_;
+};
+
+// Sees from another thread when the replay stands still at one decision, and writes that down: an
+// end that comes then is that record's doing, whoever brings it. Only the process' own time counts:
+// what passes between two looks that are far apart, it did not run.
+class StandingReplay {
+ public:
+  // To be called every 100 ms or so; `limit`: how long is too long.
+  void look(Micros now, Micros limit);
+
+ private:
+  Lsn at_ = 0;
+  Micros since_ = 0;
+  Micros looked_ = 0;
 };
 
 // What the replay that begins now passes over: what is parked, and the record that the last replays

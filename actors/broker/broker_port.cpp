@@ -229,6 +229,10 @@ void BrokerPort::report(nlohmann::json& out) const {
     if (counters.refused[code] > 0)
       refused[std::string(info(static_cast<Code>(code)).text)] = counters.refused[code];
   out["backend_phase"] = to_text(core_.phase());
+  const auto why = refusal_for(core_.phase());
+  out["refuses"] = why == Code::none
+                       ? nlohmann::json()
+                       : nlohmann::json("every order is refused: " + std::string(info(why).text));
   out["work_waiting"] = core_.in_flight() > 0;
   out["progress"] = ticks_;
   out["epoch"] = core_.epoch();

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <exception>
+#include <new>
 
 #include "config/faults/failpoint.h"
 #include "config/process/exit_codes.h"
@@ -39,6 +40,10 @@ caf::error caught_error(const std::function<void()>& body) {
     return caf::make_error(
         error.address_taken ? caf::sec::cannot_open_port : caf::sec::runtime_error,
         std::string(error.what()));
+  } catch (const std::bad_alloc&) {
+    return caf::make_error(
+        caf::sec::runtime_error,
+        std::string("memory ran out: the container, ulimit -v or the machine gives no more"));
   } catch (const std::exception& error) {
     return caf::make_error(caf::sec::runtime_error, std::string(error.what()));
   } catch (...) {

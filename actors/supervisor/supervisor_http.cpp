@@ -26,8 +26,14 @@ bool alive(const json& node) {
   return state == "ready" || state == "starting" || state == "replaying" || state == "draining";
 }
 
+// Why a node that runs well must refuse everything; empty: it need not.
+std::string refuses(const json& node) {
+  const auto why = node.find("refuses");
+  return why != node.end() && why->is_string() ? why->get<std::string>() : std::string{};
+}
+
 bool ready(const json& node) {
-  return node.value("state", std::string{}) == "ready";
+  return node.value("state", std::string{}) == "ready" && refuses(node).empty();
 }
 
 std::string progress_text(const json& node) {
@@ -42,7 +48,7 @@ std::string progress_text(const json& node) {
 // The members of a node's entry that a health check shows.
 json summary(const json& node) {
   json made = {{"node", node.at("node")}, {"state", node.at("state")}};
-  for (const char* member : {"replay", "last_exit"}) {
+  for (const char* member : {"replay", "refuses", "last_exit"}) {
     if (node.contains(member) && !node[member].is_null()) made[member] = node[member];
   }
   return made;
@@ -82,6 +88,7 @@ std::string not_ready(const json& status) {
     if (!text.empty()) text += ", ";
     text += node.at("node").get<std::string>() + " " + node.at("state").get<std::string>() +
             progress_text(node);
+    if (const auto why = refuses(node); !why.empty()) text += " (" + why + ")";
     if (!node.at("last_exit").is_null()) {
       text += " (last exit: " + node.at("last_exit").get<std::string>() + ")";
     }

@@ -215,7 +215,7 @@ void WebappPort::take_result(transport::Message& parts) {
   switch (envelope->kind) {
     case EnvelopeKind::hello:
       return core_.on_hello(Hello{envelope->broker, envelope->epoch, envelope->counter,
-                                  static_cast<Phase>(envelope->code)},
+                                  static_cast<Phase>(envelope->code), envelope->origin},
                             now_us());
     case EnvelopeKind::result:
       return core_.on_result(head, body, now_us());
@@ -370,6 +370,9 @@ void WebappPort::report(nlohmann::json& report) const {
     if (counters.refused[code] > 0)
       refused[std::string(info(static_cast<Code>(code)).text)] = counters.refused[code];
   report["state"] = core_.state();
+  const std::string state(core_.state());
+  report["refuses"] =
+      state == "ready" ? nlohmann::json() : nlohmann::json("every order is refused: " + state);
   report["work_waiting"] = core_.busy();
   report["progress"] = ticks_;
   report["epoch"] = core_.epoch();

@@ -5,6 +5,7 @@
 
 #include <charconv>
 #include <chrono>
+#include <cstdlib>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -21,11 +22,12 @@ namespace {
 
 constexpr auto kSlowPass = std::chrono::milliseconds(100);
 
-enum class Action { kill, exit, stop, throw_error, eio, on, hang, slow };
+enum class Action { kill, exit, abort, stop, throw_error, eio, on, hang, slow };
 
 // For the whole process, not for the thread that passes.
 bool halts_process(Action action) {
-  return action == Action::kill || action == Action::exit || action == Action::stop;
+  return action == Action::kill || action == Action::exit || action == Action::abort ||
+         action == Action::stop;
 }
 
 bool lasts(Action action) {
@@ -43,6 +45,7 @@ std::map<std::string, Point, std::less<>> points;
 std::optional<Action> parse_action(std::string_view text) {
   if (text == "kill") return Action::kill;
   if (text == "exit") return Action::exit;
+  if (text == "abort") return Action::abort;
   if (text == "stop") return Action::stop;
   if (text == "throw") return Action::throw_error;
   if (text == "eio") return Action::eio;
@@ -66,7 +69,8 @@ std::string arm_one(std::string_view text) {
   }
   const auto action = parse_action(action_text);
   if (!action)
-    return "'" + std::string(action_text) + "' is none of kill exit stop throw eio on hang slow";
+    return "'" + std::string(action_text) +
+           "' is none of kill exit abort stop throw eio on hang slow";
   points.insert_or_assign(std::string(text.substr(0, equals)), Point{*action, nth});
   return {};
 }
@@ -79,6 +83,8 @@ bool fire(Action action, std::string_view name) {
       break;
     case Action::exit:
       ::_exit(1);
+    case Action::abort:
+      std::abort();
     case Action::stop:
       ::kill(::getpid(), SIGSTOP);
       break;

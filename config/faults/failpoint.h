@@ -7,11 +7,11 @@
 //
 //   point=kill@N;other=throw@N        the N-th time (from 1) the point is passed
 //
-// Actions: kill (SIGKILL to self), exit (_exit 1), stop (SIGSTOP to self), throw
-// (std::runtime_error), eio (the point reports true: the caller pretends an I/O error), on (it
-// reports true from then on, until it is disarmed), hang (the thread does nothing any more), slow
-// (from then on, until it is disarmed, each pass takes 100 ms). Thread-safe: once kill, exit or
-// stop takes effect no other thread passes a point.
+// Actions: kill (SIGKILL to self), exit (_exit 1), abort (std::abort), stop (SIGSTOP to self),
+// throw (std::runtime_error), eio (the point reports true: the caller pretends an I/O error), on
+// (it reports true from then on, until it is disarmed), hang (the thread does nothing any more),
+// slow (from then on, until it is disarmed, each pass takes 100 ms). Thread-safe: once kill, exit,
+// abort or stop takes effect no other thread passes a point.
 
 #include <atomic>
 #include <string>

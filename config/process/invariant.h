@@ -9,6 +9,9 @@ namespace stampede::config {
 [[noreturn]] void broken_invariant(const char* file, int line, const char* condition,
                                    const char* text);
 
+// Called by the thread that breaks an invariant, before the process ends; null: nothing is.
+void set_last_words(void (*words)() noexcept);
+
 }  // namespace stampede::config
 
 #define STAMPEDE_ASSERT(condition, text) \

@@ -4,7 +4,8 @@
 // through `Disk`, so the same code runs on files (posix_disk.h) and on a simulated disk that
 // forgets what was not synced (test/support/forgetful_disk.h).
 //
-// Errors: every call returns Errc::io naming the path, unless it says otherwise. Paths are plain
+// Errors: every call returns Errc::io naming the path, or Errc::full when the disk has no room for
+// it, unless it says otherwise. Paths are plain
 // file system paths; all files of one log lie in one directory.
 // Threads: a Disk may be called from several threads as long as they name different files; an
 // AppendFile belongs to one thread at a time. All calls block, write_at() too: PosixDisk hands
@@ -34,6 +35,9 @@ class AppendFile {
   virtual Status datasync() = 0;
   // As datasync(), and the file's size and other metadata.
   virtual Status sync() = 0;
+  // Whether `path` still leads to this file. Errc::io when it leads nowhere or to another file:
+  // what is written here then is found by nobody who reads the log by its names.
+  [[nodiscard]] virtual Status still_at(const std::string& path) const = 0;
 };
 
 // Holds an advisory lock until destroyed (or until the process ends, however it ends).
@@ -72,14 +76,17 @@ class Disk {
   // Creates `dir` (one level, durable) unless it is there.
   virtual Status make_dir(const std::string& dir) = 0;
 
+  // What files in `dir` may still grow by. Of a file system that does not say: very much.
+  virtual Result<std::uint64_t> free_bytes(const std::string& dir) = 0;
+
   // The directory's regular files, in no order; a missing directory is an empty one.
   virtual Result<std::vector<FileEntry>> list(const std::string& dir) = 0;
   // Replaces `out` by up to `bytes_max` bytes from `offset`; fewer only at the end of the file.
   virtual Status read(const std::string& path, std::uint64_t offset, std::uint64_t bytes_max,
                       std::string& out) = 0;
 
-  // Exclusive lock on the file `path`, created if missing; Errc::locked at once when it is held
-  // by someone else (the caller decides whether to try again).
+  // Exclusive lock on the directory `path`, or on the file, created if missing; Errc::locked at
+  // once when it is held by someone else (the caller decides whether to try again).
   virtual Result<std::unique_ptr<HeldLock>> lock(const std::string& path) = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -32,6 +33,11 @@ std::string parent_of(std::string dir) {
   while (dir.size() > 1 && dir.back() == '/') dir.pop_back();
   const auto parent = std::filesystem::path(dir).parent_path().string();
   return parent.empty() ? "." : parent;
+}
+
+bool is_directory(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
 bool exists(const std::string& path) {
@@ -104,6 +110,13 @@ Status PosixDisk::make_dir(const std::string& dir) {
   return Done{};
 }
 
+Result<std::uint64_t> PosixDisk::free_bytes(const std::string& dir) {
+  struct statvfs status {};
+  if (::statvfs(dir.c_str(), &status) != 0) return failed("look at", dir, errno);
+  if (status.f_blocks == 0) return ~std::uint64_t{0};
+  return std::uint64_t{status.f_bavail} * status.f_frsize;
+}
+
 Result<std::vector<FileEntry>> PosixDisk::list(const std::string& dir) {
   std::vector<FileEntry> files;
   std::error_code error;
@@ -143,12 +156,15 @@ Status PosixDisk::read(const std::string& path, std::uint64_t offset, std::uint6
 }
 
 Result<std::unique_ptr<HeldLock>> PosixDisk::lock(const std::string& path) {
-  Fd fd = open_fd(path, O_CREAT | O_RDWR);
+  const bool directory = is_directory(path);
+  Fd fd = open_fd(path, directory ? O_RDONLY | O_DIRECTORY : O_CREAT | O_RDWR);
   if (!fd) return failed("open", path, errno);
   int locked = -1;
   do {
     locked = ::flock(fd.get(), LOCK_EX | LOCK_NB);
   } while (locked != 0 && errno == EINTR);
+  // Network file systems that make record locks of these have none for a directory.
+  if (locked != 0 && directory && errno != EWOULDBLOCK) locked = 0;
   if (locked != 0 && errno == EWOULDBLOCK) {
     return Error{Errc::locked, path +
                                    " is held by another process: one writer to a log; stop it "

@@ -1,6 +1,7 @@
 #include "storage/disk/posix_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,9 +28,10 @@ std::uint64_t block_of(std::uint64_t offset) {
 }  // namespace
 
 Error failed(const std::string& what, const std::string& path, int error) {
-  const char* hint = "; check the disk and the directory's rights";
-  if (error == ENOSPC || error == EDQUOT) hint = "; make room on this disk";
-  return {Errc::io,
+  const bool full = error == ENOSPC || error == EDQUOT;
+  const char* hint =
+      full ? "; make room on this disk" : "; check the disk and the directory's rights";
+  return {full ? Errc::full : Errc::io,
           "cannot " + what + " " + path + ": " + std::generic_category().message(error) + hint};
 }
 
@@ -166,6 +168,15 @@ Status PosixFile::datasync() {
 Status PosixFile::sync() {
   if (::fsync(fd_.get()) != 0) return failed("sync", path_, errno);
   return Done{};
+}
+
+Status PosixFile::still_at(const std::string& path) const {
+  struct stat ours {};
+  struct stat named {};
+  if (::fstat(fd_.get(), &ours) != 0) return failed("look at", path_, errno);
+  if (::stat(path.c_str(), &named) != 0) return failed("find the open file", path, errno);
+  if (ours.st_dev == named.st_dev && ours.st_ino == named.st_ino) return Done{};
+  return Error{Errc::io, path + " is another file than the open one: somebody replaced it"};
 }
 
 }  // namespace stampede::storage

@@ -69,6 +69,7 @@ class PosixFile final : public AppendFile {
   Status write_at(std::uint64_t offset, std::string_view bytes) override;
   Status datasync() override;
   Status sync() override;
+  Status still_at(const std::string& path) const override;
 
  private:
   static constexpr std::uint64_t kNowhere = ~std::uint64_t{0};

@@ -58,6 +58,7 @@ class Reading {
   Result<LogPosition> run_closed(std::uint64_t until_seg);
   // No visitor: headers only.
   Result<LogPosition> oldest();
+  Result<LogPosition> unread();
 
  private:
   Status find_segments(std::uint64_t first);
@@ -164,6 +165,37 @@ Result<LogPosition> Reading::oldest() {
   if (header.uuid != from_.uuid || between > from_.base) {
     return corrupt(path_in(dir_, segments_.front().name), 0, "the segment is not of this log");
   }
+  const Lsn next = header.chain.next_lsn;
+  return LogPosition{header.uuid, header.seg_no, from_.base - between, header.chain,
+                     lsn_counter(next) > 1 ? next - 1 : 0};
+}
+
+Result<LogPosition> Reading::unread() {
+  auto numbers = segment_numbers(disk_, dir_);
+  if (!numbers) return numbers.error();
+  if (numbers->empty() || numbers->front() >= from_.seg_no) return from_;
+  if (auto found = find_segments(numbers->front()); !found) return found.error();
+  std::uint64_t between = 0;  // bytes from there to from_
+  std::uint64_t batch = 1;
+  for (std::size_t i = 0; first_seg_ + i <= from_.seg_no; ++i) {
+    if (i >= segments_.size())
+      return Error{Errc::corrupt, "log damaged: segment " + std::to_string(first_seg_ + i) +
+                                      " is missing in " + dir_ + std::string(kWhatToDo)};
+    if (auto read = read_header(i); !read) return read.error();
+    const SegmentHeader& header = segments_[i].header;
+    if (std::exchange(batch, header.chain.next_batch) > header.chain.next_batch)
+      return corrupt(path_in(dir_, segments_[i].name), 0, "its batches do not follow those before");
+    if (i == 0) continue;
+    const SegmentFile& before = segments_[i - 1];
+    if (header.prev_end < kSegmentHeaderBytes || header.prev_end > before.bytes)
+      return corrupt(path_in(dir_, before.name), before.bytes,
+                     "the segment is shorter than its successor says");
+    between += header.prev_end;
+  }
+  if (between > from_.base || (first_seg_ == 1 && between != from_.base))
+    return corrupt(path_in(dir_, segments_.front().name), 0,
+                   "the segments from here on do not end where the snapshot begins");
+  const SegmentHeader& header = segments_.front().header;
   const Lsn next = header.chain.next_lsn;
   return LogPosition{header.uuid, header.seg_no, from_.base - between, header.chain,
                      lsn_counter(next) > 1 ? next - 1 : 0};
@@ -359,6 +391,11 @@ Result<LogPosition> read_closed(Disk& disk, const std::string& dir, LogVisitor& 
 Result<LogPosition> oldest_position(Disk& disk, const std::string& dir, const LogPosition& known) {
   LogVisitor nobody;
   return Reading(disk, dir, nobody, known).oldest();
+}
+
+Result<LogPosition> judge_unread(Disk& disk, const std::string& dir, const LogPosition& known) {
+  LogVisitor nobody;
+  return Reading(disk, dir, nobody, known).unread();
 }
 
 Result<std::vector<std::uint64_t>> segment_numbers(Disk& disk, const std::string& dir) {

@@ -114,6 +114,11 @@ Result<LogPosition> read_closed(Disk& disk, const std::string& dir, LogVisitor& 
 // begins an epoch.
 Result<LogPosition> oldest_position(Disk& disk, const std::string& dir, const LogPosition& known);
 
+// Looks at what reading from `known` on passes over: names, headers and sizes of the segments
+// before it. Returns where the log begins now. Errc::corrupt naming the file when one is missing,
+// cut, there twice, of another log or otherwise not what its neighbours say.
+Result<LogPosition> judge_unread(Disk& disk, const std::string& dir, const LogPosition& known);
+
 // The numbers of the segments there are, ascending; misnamed files are left out.
 Result<std::vector<std::uint64_t>> segment_numbers(Disk& disk, const std::string& dir);
 

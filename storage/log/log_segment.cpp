@@ -134,9 +134,20 @@ std::string path_in(const std::string& dir, std::string_view name) {
 
 Result<LogLock> LogLock::take(Disk& disk, const std::string& dir) {
   if (auto made = disk.make_dir(dir); !made) return made.error();
-  auto held = disk.lock(path_in(dir, kLockName));
-  if (!held) return held.error();
-  return LogLock(std::move(*held));
+  auto directory = disk.lock(dir);
+  if (!directory) return directory.error();
+  auto file = disk.lock(path_in(dir, kLockName));
+  if (!file) return file.error();
+  return LogLock(std::move(*directory), std::move(*file));
+}
+
+Status SegmentMaker::look_at_room() const {
+  const auto free = disk_->free_bytes(dir_);
+  if (!free) return free.error();
+  if (*free >= segment_bytes_ + kept_free()) return Done{};
+  return Error{Errc::full, "no room for a segment of " + std::to_string(segment_bytes_) +
+                               " bytes and what is kept free: " + std::to_string(*free) +
+                               " bytes are left in " + dir_ + "; make room on this disk"};
 }
 
 Result<SpareSegment> SegmentMaker::make() const {
@@ -146,6 +157,7 @@ Result<SpareSegment> SegmentMaker::make() const {
   for (const auto& leftover : {tmp, ready}) {
     if (auto removed = disk_->remove(leftover); !removed) return removed.error();
   }
+  if (auto room = look_at_room(); !room) return room.error();
   config::failpoint("spare_create");
   auto file = disk_->create_zeroed(tmp, segment_bytes_);
   if (!file) return file.error();

@@ -57,15 +57,20 @@ std::optional<std::uint64_t> parse_hex16(std::string_view digits);
 bool looks_like_segment(std::string_view name);  // ends in .seg, well formed or not
 std::string path_in(const std::string& dir, std::string_view name);
 
-// The writer's exclusive right to a log directory; taken before the log is read.
+// The writer's exclusive right to a log directory; taken before the log is read. It lies on the
+// directory itself, so that it holds whatever becomes of any name in there, and on the file LOCK,
+// which programs know that have never heard of the other. That the directory's name still leads
+// here is what the writer looks at before each promise (log_writer.h).
 class LogLock {
  public:
   // Creates the directory if missing. Errc::locked when another process holds it.
   static Result<LogLock> take(Disk& disk, const std::string& dir);
 
  private:
-  explicit LogLock(std::unique_ptr<HeldLock> held) : held_(std::move(held)) {}
-  std::unique_ptr<HeldLock> held_;
+  LogLock(std::unique_ptr<HeldLock> directory, std::unique_ptr<HeldLock> file)
+      : directory_(std::move(directory)), file_(std::move(file)) {}
+  std::unique_ptr<HeldLock> directory_;
+  std::unique_ptr<HeldLock> file_;
 };
 
 // A zero-filled file waiting to become a segment. It stays on disk for the next start when unused.
@@ -77,15 +82,19 @@ struct SpareSegment {
 
 // Makes spare segments ahead, on any thread, beside a working writer: zero-filling takes long, so
 // it is kept off the log's path. At most one call at a time per directory, and only while the
-// writer says wants_spare(). A failure (disk full) harms nothing: try again later.
+// writer says wants_spare(). A failure (disk full) harms nothing: try again later. A spare never
+// takes the last of a disk: kept_free() stays for what was admitted before that was known.
 class SegmentMaker {
  public:
   SegmentMaker(Disk& disk, std::string dir, std::uint64_t segment_bytes)
       : disk_(&disk), dir_(std::move(dir)), segment_bytes_(segment_bytes) {}
   // Blocks for as long as writing and syncing segment_bytes takes.
   [[nodiscard]] Result<SpareSegment> make() const;
+  [[nodiscard]] std::uint64_t kept_free() const { return segment_bytes_ / 8; }
 
  private:
+  [[nodiscard]] Status look_at_room() const;
+
   Disk* disk_;
   std::string dir_;
   std::uint64_t segment_bytes_;

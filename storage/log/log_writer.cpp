@@ -19,6 +19,11 @@ Error pretended(std::string_view point) {
   return {Errc::io, "failpoint " + std::string(point) + " pretends an I/O error"};
 }
 
+Error taken_away(const Error& error) {
+  return {error.code,
+          "the segment being written was taken away, nothing of it is confirmed: " + error.message};
+}
+
 // Counts and checks what the reader will check again.
 std::uint32_t count_decisions(std::span<const std::string_view> parts, const BatchHead& head) {
   std::uint32_t seen = 0;
@@ -81,13 +86,16 @@ Result<LogWriter> LogWriter::resume(Disk& disk, const std::string& dir, const Lo
   return writer;
 }
 
+std::uint64_t LogWriter::start_bytes() const {
+  return whole_blocks(
+      std::min(options_.segment_bytes, std::max(options_.start_segment_bytes, kSegmentBytesMin)));
+}
+
 // Makes the segment of this start: its header and, when resuming, the last batch once more.
 Status LogWriter::start_segment(const LogChain& chain, std::uint64_t prev_end,
                                 std::string_view batch) {
   const std::uint64_t used = kSegmentHeaderBytes + batch.size();
-  const std::uint64_t wanted =
-      std::min(options_.segment_bytes, std::max(options_.start_segment_bytes, kSegmentBytesMin));
-  auto made = next_file(whole_blocks(std::max(wanted, used)));
+  auto made = next_file(whole_blocks(std::max(start_bytes(), used)));
   if (!made) return made.error();
   std::string start = encode_header(header_for(chain, prev_end, options_.created_ns));
   start += batch;
@@ -112,6 +120,7 @@ SegmentHeader LogWriter::header_for(const LogChain& chain, std::uint64_t prev_en
 
 void LogWriter::enter(SpareSegment made, std::uint64_t prev_end, std::uint64_t used) {
   file_ = std::move(made.file);
+  path_ = path_in(dir_, made.name);
   seg_bytes_ = made.bytes;
   ++seg_no_;
   base_ += prev_end;
@@ -163,6 +172,7 @@ Status LogWriter::append(std::span<const std::string_view> parts, const BatchHea
   if (config::failpoint("before_log")) return latch(pretended("before_log"));
   if (frame_.size() > segment_room()) {
     if (auto rotated = rotate(frame_.size(), head.wall_ns); !rotated) {
+      if (rotated.error().code == Errc::full) return rotated;
       return latch(rotated.error());
     }
   }
@@ -195,6 +205,7 @@ Status LogWriter::rotate(std::uint64_t frame_bytes, std::int64_t now_ns) {
     made = std::exchange(spare_, std::nullopt);
   } else {
     auto file = next_file(std::max(options_.segment_bytes, needed));
+    if (!file && file.error().code == Errc::full) file = next_file(std::max(start_bytes(), needed));
     if (!file) return file.error();
     made = std::move(*file);
   }
@@ -213,6 +224,7 @@ Status LogWriter::sync() {
   STAMPEDE_ASSERT(in_flight_, "nothing to sync");
   if (config::failpoint("after_write")) return latch(pretended("after_write"));
   if (auto synced = file_->datasync(); !synced) return latch(synced.error());
+  if (auto there = file_->still_at(path_); !there) return latch(taken_away(there.error()));
   in_flight_ = false;
   durable_pos_ = written_pos();
   if (config::failpoint("after_log")) return latch(pretended("after_log"));

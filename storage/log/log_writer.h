@@ -6,10 +6,14 @@
 //   append(…)   one frame, one write; nothing is durable yet
 //   sync()      one fdatasync; durable on return: that batch and all before it
 //
+// A sync promises nothing before it has seen that the segment's name still leads to the file that
+// was written: in a file that was taken away, or whose directory was, the next start finds nothing.
+//
 // Exactly one batch is in flight: append asserts that the one before was synced. After the first
 // error the writer is latched: every later call returns that error and touches the disk no more
 // (a second fsync would lie). The batch in flight is then unknown until the log is read again.
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -48,7 +52,9 @@ class LogWriter {
                                   const LogOptions& options);
 
   // Writes the framed records of all `parts`, in order, as one batch. Rotates first when it does
-  // not fit. Count, sizes, epoch and lsn that do not fit the log are broken invariants.
+  // not fit, into a smaller segment where the disk has no room for a whole one. Errc::full when it
+  // has none for that either: nothing was changed, the writer is not latched, the same call may be
+  // made again. Count, sizes, epoch and lsn that do not fit the log are broken invariants.
   // Failpoints: before_log, in_rotate.
   Status append(std::span<const std::string_view> parts, const BatchHead& head);
   // Failpoints: after_write (before the sync), after_log (behind it).
@@ -57,9 +63,13 @@ class LogWriter {
   // True while no spare segment waits: have segment_maker().make() called, on any thread, and give
   // the result back here. Without a spare the writer makes its next segment itself, slowly.
   [[nodiscard]] bool wants_spare() const { return !spare_ && !first_error_; }
-  // True when no spare waits and a quarter of this segment is left: the disk is probably full. What
-  // has to be written whatever happens (outcomes, SEALs) still fits; new decisions should wait.
-  [[nodiscard]] bool nearly_full() const { return !spare_ && segment_room() < seg_bytes_ / 4; }
+  // What new decisions may take of this segment if none can follow it: of its last quarter nothing,
+  // for what has to be written whatever happens (outcomes, SEALs).
+  [[nodiscard]] std::uint64_t decision_room() const {
+    return segment_room() - std::min(segment_room(), seg_bytes_ / 4);
+  }
+  // True when no spare waits and that is used up: the disk is probably full.
+  [[nodiscard]] bool nearly_full() const { return !spare_ && decision_room() == 0; }
   [[nodiscard]] SegmentMaker segment_maker() const;
   void give_spare(SpareSegment spare);
 
@@ -75,6 +85,7 @@ class LogWriter {
   LogWriter(Disk& disk, std::string dir, const LogUuid& uuid, const LogOptions& options);
 
   Status start_segment(const LogChain& chain, std::uint64_t prev_end, std::string_view batch);
+  [[nodiscard]] std::uint64_t start_bytes() const;  // of a small segment
   Status rotate(std::uint64_t frame_bytes, std::int64_t now_ns);
   Result<SpareSegment> next_file(std::uint64_t bytes);
   Status adopt_spare(const std::optional<FileEntry>& found);
@@ -92,6 +103,7 @@ class LogWriter {
   std::optional<Error> first_error_;
 
   std::unique_ptr<AppendFile> file_;
+  std::string path_;             // of the open segment
   std::uint64_t seg_no_ = 0;     // of the open segment
   std::uint64_t seg_bytes_ = 0;  // its size
   std::uint64_t base_ = 0;       // global position of its first byte

@@ -42,6 +42,10 @@ Result<std::vector<ParkedRecord>> list_parked(Disk& disk, const std::string& dir
   return parked;
 }
 
+bool looks_like_parked(std::string_view name) {
+  return name.starts_with(kPrefix);
+}
+
 bool is_parked(const std::vector<ParkedRecord>& parked, Lsn lsn) {
   return std::any_of(parked.begin(), parked.end(),
                      [&](const auto& record) { return record.lsn == lsn; });

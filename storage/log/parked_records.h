@@ -20,6 +20,7 @@ struct ParkedRecord {
 
 // Ascending by lsn; nothing when there is no directory.
 Result<std::vector<ParkedRecord>> list_parked(Disk& disk, const std::string& dir);
+bool looks_like_parked(std::string_view name);  // begins with "parked-"
 bool is_parked(const std::vector<ParkedRecord>& parked, Lsn lsn);
 // "1.5, 1.9"
 std::string to_text(const std::vector<ParkedRecord>& parked);

@@ -1,10 +1,8 @@
 #include "test/sim/backend_process.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
-#include "actors/protocol/operator_command.h"
 #include "test/sim/violation.h"
 #include "test/sim/world.h"
 
@@ -143,30 +141,14 @@ void BackendProcess::take_work(const Envelope& envelope, std::string body) {
   if (serving_) deliver(Work{envelope, std::move(body)});
 }
 
-void BackendProcess::take_wanted(std::uint64_t supervisor, const nlohmann::json& commands) {
-  if (!serving_) return;
-  if (!inbox_.on_supervisor(supervisor)) return;
-  std::set<std::uint64_t> open;
-  for (const auto& entry : commands) {
-    const auto number = entry.at("number").get<std::uint64_t>();
-    open.insert(number);
-    if (const auto ticket = inbox_.on_command(number))
-      deliver(std::make_unique<Control>(*ticket, entry.at("command")));
-  }
-  inbox_.keep_only(open);
-  heartbeat();
-}
-
-void BackendProcess::heartbeat() {
-  auto replies = inbox_.replies();
-  if (replies.empty()) return;
-  world_.to_supervisor(std::move(replies));
-  inbox_.on_replies_sent();
+void BackendProcess::take_control(std::uint64_t number, const actors::Request& request,
+                                  std::string id, std::string name) {
+  if (serving_) deliver(std::make_unique<Control>(number, request, std::move(id), std::move(name)));
 }
 
 void BackendProcess::round() {
   round_planned_ = false;
-  core_->set_log_full(log_full_);
+  core_->set_log_room(log_room_);
   for (std::uint64_t i = 0; i < kMailsPerRound && !mail_.empty(); ++i) {
     auto mail = std::move(mail_.front());
     mail_.pop_front();
@@ -181,9 +163,10 @@ void BackendProcess::take(Mail& mail) {
   if (auto* work = std::get_if<Work>(&mail)) {
     take_work(*work);
   } else if (const auto* control = std::get_if<ControlPtr>(&mail)) {
-    const auto read = actors::read_operator_command((*control)->command);
-    require(read.error.empty(), "S15", "an operator's command that cannot be read");
-    core_->on_control((*control)->ticket, read.request, effects_);
+    auto& request = (*control)->request;
+    request.id = (*control)->id;
+    request.terms.name = (*control)->name;
+    core_->on_control((*control)->number, request, effects_);
   } else if (const auto* durable = std::get_if<Durable>(&mail)) {
     core_->on_durable(durable->appends, effects_);
   } else if (const auto* done = std::get_if<LaneDone>(&mail)) {
@@ -224,9 +207,8 @@ void BackendProcess::carry_out() {
   }
   for (const auto& control : effects_.controls) {
     check_control(control);
-    inbox_.on_answer(control.number, {{"lsn", control.lsn}, {"body", control.body}});
+    world_.on_control_answer(control.number, control.lsn, control.body);
   }
-  heartbeat();
   effects_.clear();
 }
 
@@ -273,6 +255,7 @@ void BackendProcess::tick() {
 void BackendProcess::hello() {
   world_.to_broker_from_backend({.kind = EnvelopeKind::hello,
                                  .code = static_cast<std::uint16_t>(core_->phase()),
+                                 .origin = actors::log_name(writer_->uuid()),
                                  .sender = instance_,
                                  .number = answered_,
                                  .broker = broker_,
@@ -310,7 +293,13 @@ void BackendProcess::write_batch() {
   std::string records;
   for (const auto part : log_->parts()) records += part;
   world_.on_append(records, log_->head().first_lsn);
-  if (const auto written = log_->write(); !written) return io_error(written.error());
+  write();
+}
+
+void BackendProcess::write() {
+  const auto written = log_->write();
+  if (!written && written.error().code == Errc::full) return later(100 * kMs, [this] { write(); });
+  if (!written) return io_error(written.error());
   later(world_.plan.sync_delay_max, [this] { sync(); });
 }
 
@@ -383,7 +372,7 @@ void BackendProcess::retained(const actors::RetentionReport& report) {
 }
 
 void BackendProcess::not_made(std::string_view, const Error& error, Time) {
-  if (error.code != Errc::io) throw Violation{"S8", error.message};
+  if (error.code != Errc::io && error.code != Errc::full) throw Violation{"S8", error.message};
 }
 
 // --- lanes and claim: LaneAgent, ClaimAgent ------------------------------------------------------

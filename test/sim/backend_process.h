@@ -18,7 +18,6 @@
 #include "actors/backend/agents/snapshot_agent.h"
 #include "actors/backend/agents/start_agent.h"
 #include "actors/backend/core/backend_core.h"
-#include "actors/node/core/command_inbox.h"
 #include "actors/protocol/envelope.h"
 #include "actors/protocol/node_messages.h"
 #include "test/sim/event_queue.h"
@@ -50,8 +49,8 @@ class BackendProcess : private actors::LogOutlet,
 
   // --- what arrives ----------------------------------------------------------------------------
   void take_work(const transport::Envelope& envelope, std::string body);
-  // The open commands of a supervisor.
-  void take_wanted(std::uint64_t supervisor, const nlohmann::json& commands);
+  void take_control(std::uint64_t number, const actors::Request& request, std::string id,
+                    std::string name);
 
   [[nodiscard]] std::uint64_t instance() const { return instance_; }
   [[nodiscard]] bool serving() const { return serving_; }
@@ -67,8 +66,10 @@ class BackendProcess : private actors::LogOutlet,
     std::string body;
   };
   struct Control {
-    std::uint64_t ticket;
-    nlohmann::json command;
+    std::uint64_t number;
+    actors::Request request;
+    std::string id;
+    std::string name;
   };
   struct Durable {
     std::size_t appends;
@@ -102,18 +103,18 @@ class BackendProcess : private actors::LogOutlet,
   void carry_out();
   void check_result(const actors::ResultMessage& message);
   void check_control(const actors::ControlAnswer& answer) const;
-  void heartbeat();
   void tick();
   void hello();
 
   // log
   void wake_log();
   void write_batch();
+  void write();
   void sync();
   void io_error(const storage::Error& error);
   void durable(std::uint64_t appends) override;
   void make_spare(storage::SegmentMaker maker) override;
-  void full(bool full) override { log_full_ = full; }
+  void room(std::uint64_t bytes) override { log_room_ = bytes; }
   void no_spare(const storage::Error& why) override;
 
   // snapshots and retention
@@ -147,14 +148,13 @@ class BackendProcess : private actors::LogOutlet,
   std::deque<Mail> mail_;
   bool round_planned_ = false;
   actors::Effects effects_;
-  actors::CommandInbox inbox_;
   std::uint64_t broker_ = 0;
   std::uint64_t answered_ = 0;
 
   std::optional<actors::LogAgent> log_;
   bool log_busy_ = false;
   Time log_wake_ = actors::LogAgent::kNever;  // when it is looked at again for time alone
-  bool log_full_ = false;
+  std::uint64_t log_room_ = actors::kLogRoom;
   bool spare_failed_ = false;  // the last segment that was to be made could not be
 
   std::optional<actors::SnapshotAgent> snapshots_;

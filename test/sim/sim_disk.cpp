@@ -44,6 +44,11 @@ class SimFile final : public AppendFile {
   }
   Status datasync() override { return disk_.sync(*inode_, sync_failed_); }
   Status sync() override { return disk_.sync(*inode_, sync_failed_); }
+  Status still_at(const std::string& path) const override {
+    const auto found = disk_.cached_.find(path);
+    if (found != disk_.cached_.end() && found->second == inode_) return Done{};
+    return broken("find", path);
+  }
 
  private:
   SimDisk& disk_;
@@ -201,7 +206,7 @@ Result<std::unique_ptr<AppendFile>> SimDisk::create_zeroed(const std::string& pa
   if (fails(faults.name_error)) return broken("create", path);
   if (used_bytes() + bytes > faults.capacity) {
     ++counters_.full;
-    return broken("find room for", path);
+    return Error{Errc::full, "simulated disk: no room for " + path};
   }
   if (cached_.contains(path)) return broken("create the existing", path);
   auto inode = std::make_shared<Inode>();

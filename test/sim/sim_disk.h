@@ -15,6 +15,7 @@
 // It also keeps watch: a file that is synced again after a failed sync is counted.
 // One directory. One thread. The same calls and the same Random give the same results.
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -84,6 +85,9 @@ class SimDisk final : public storage::Disk {
   storage::Status remove_segment(const std::string& path) override { return remove(path); }
   storage::Status sync_dir(const std::string& dir) override;
   storage::Status make_dir(const std::string& dir) override;
+  storage::Result<std::uint64_t> free_bytes(const std::string&) override {
+    return faults.capacity - std::min(faults.capacity, used_bytes());
+  }
   storage::Result<std::vector<storage::FileEntry>> list(const std::string& dir) override;
   storage::Status read(const std::string& path, std::uint64_t offset, std::uint64_t bytes_max,
                        std::string& out) override;

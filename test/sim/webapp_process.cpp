@@ -68,7 +68,7 @@ void WebappProcess::take_broker(const transport::Envelope& envelope, const std::
   const auto now = world_.queue.now();
   if (envelope.kind == EnvelopeKind::hello)
     core_.on_hello({envelope.broker, envelope.epoch, envelope.counter,
-                    static_cast<actors::Phase>(envelope.code)},
+                    static_cast<actors::Phase>(envelope.code), envelope.origin},
                    now);
   else if (envelope.kind == EnvelopeKind::result)
     core_.on_result(head, body, now);

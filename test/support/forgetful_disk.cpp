@@ -32,6 +32,9 @@ class ForgetfulFile final : public AppendFile {
   }
   Status datasync() override { return disk_.sync(*inode_); }
   Status sync() override { return disk_.sync(*inode_); }
+  Status still_at(const std::string& path) const override {
+    return disk_.leads_to(path, inode_) ? Status(Done{}) : broken("find", path);
+  }
 
  private:
   ForgetfulDisk& disk_;
@@ -175,14 +178,17 @@ Status ForgetfulDisk::sync(Inode& inode) {
   return broken("sync", "a file");
 }
 
+bool ForgetfulDisk::leads_to(const std::string& path, const InodePtr& inode) const {
+  const auto found = cached_.find(path);
+  return found != cached_.end() && found->second == inode;
+}
+
 // --- storage::Disk --------------------------------------------------------------------------
 
 Result<std::unique_ptr<AppendFile>> ForgetfulDisk::create_zeroed(const std::string& path,
                                                                  std::uint64_t bytes) {
-  const bool fails = step(true) == Outcome::fails;
-  std::uint64_t used = 0;
-  for (const auto& [name, inode] : cached_) used += inode->cached.size();
-  if (fails || used + bytes > capacity_) return broken("create", path);
+  if (step(true) == Outcome::fails) return broken("create", path);
+  if (used_bytes() + bytes > capacity_) return Error{Errc::full, "no room for " + path};
   if (cached_.contains(path)) return broken("create the existing", path);
   auto inode = std::make_shared<Inode>();
   change_name({"", path, inode});
@@ -240,6 +246,16 @@ Status ForgetfulDisk::sync_dir(const std::string& dir) {
 Status ForgetfulDisk::make_dir(const std::string& dir) {
   if (step(false) == Outcome::fails) return broken("create directory", dir);
   return Done{};
+}
+
+std::uint64_t ForgetfulDisk::used_bytes() const {
+  std::uint64_t used = 0;
+  for (const auto& [name, inode] : cached_) used += inode->cached.size();
+  return used;
+}
+
+Result<std::uint64_t> ForgetfulDisk::free_bytes(const std::string&) {
+  return capacity_ - std::min(capacity_, used_bytes());
 }
 
 Result<std::vector<storage::FileEntry>> ForgetfulDisk::list(const std::string& dir) {

@@ -64,6 +64,7 @@ class ForgetfulDisk : public storage::Disk {
   storage::Status remove_segment(const std::string& path) override;
   storage::Status sync_dir(const std::string& dir) override;
   storage::Status make_dir(const std::string& dir) override;
+  storage::Result<std::uint64_t> free_bytes(const std::string& dir) override;
   storage::Result<std::vector<storage::FileEntry>> list(const std::string& dir) override;
   storage::Status read(const std::string& path, std::uint64_t offset, std::uint64_t bytes_max,
                        std::string& out) override;
@@ -91,6 +92,8 @@ class ForgetfulDisk : public storage::Disk {
   bool chance(unsigned percent) { return random_() % 100 < percent; }
   storage::Status write(Inode& inode, std::uint64_t offset, std::string_view bytes);
   storage::Status sync(Inode& inode);
+  [[nodiscard]] std::uint64_t used_bytes() const;
+  [[nodiscard]] bool leads_to(const std::string& path, const InodePtr& inode) const;
   storage::Status unlink(const std::string& path);
   void store(Inode& inode, std::uint64_t offset, std::string_view bytes);
   static void persist_sector(Inode& inode, std::uint64_t sector);

@@ -203,7 +203,7 @@ def poison(trial):
     name = f"{trial.name}-o{trial.random.randint(1, 20)}"
     order_id = int(trial.crowd.answers[name]["order_id"])
     lsn = f"{order_id >> 40}.{order_id & (1 << 40) - 1}"
-    end = trial.random.choice(("kill", "exit", "throw"))
+    end = trial.random.choice(("abort", "throw"))
     for _ in range(3):  # the third start does not look at it any more
         trial.arm("backend-1", f"replay_record:{lsn}={end}", next_start=True)
     before = len(trial.rig.exits("backend-1"))

@@ -97,9 +97,19 @@ void print_sale(const json& status) {
                 text_of(parked, "lsn").c_str(), text_of(parked, "item").c_str(),
                 text_of(parked, "why").c_str());
   }
+  for (const json& note : log.value("notes", json::array())) {
+    std::printf("note      %s\n", note.get<std::string>().c_str());
+  }
   const json& database = status.at("database");
   std::printf("database  %s   lag %s s   %s failed\n\n", text_of(database, "state").c_str(),
               text_of(database, "lag_s").c_str(), text_of(database, "failed").c_str());
+}
+
+// Why a node that runs well must refuse everything; empty: it need not.
+std::string refuses_text(const json& node) {
+  const auto why = node.find("refuses");
+  const bool refuses = why != node.end() && why->is_string() && node.value("state", "") == "ready";
+  return refuses ? text_of(node, "refuses") : std::string{};
 }
 
 void print_nodes(const json& status) {
@@ -111,6 +121,10 @@ void print_nodes(const json& status) {
                 text_of(node, "restarts").c_str(), text_of(node, "pid").c_str(),
                 heartbeat_text(node).c_str(), text_of(node, "last_exit").c_str(),
                 replay_text(node).c_str());
+  }
+  for (const json& node : status.at("nodes")) {
+    if (const auto why = refuses_text(node); !why.empty())
+      std::printf("%s: %s\n", text_of(node, "node").c_str(), why.c_str());
   }
 }
 
@@ -134,10 +148,12 @@ std::string not_ready(const json& status) {
   std::string text;
   for (const json& node : status.at("nodes")) {
     const auto state = node.value("state", std::string{});
-    if (state == "ready") continue;
+    const auto why = refuses_text(node);
+    if (state == "ready" && why.empty()) continue;
     if (!text.empty()) text += ", ";
     text += node.value("node", std::string{}) + " " + state + replay_text(node);
-    if (node.contains("last_exit") && node.at("last_exit").is_string()) {
+    if (!why.empty()) text += " (" + why + ")";
+    if (state != "ready" && node.contains("last_exit") && node.at("last_exit").is_string()) {
       text += " (last exit: " + node.at("last_exit").get<std::string>() + ")";
     }
   }

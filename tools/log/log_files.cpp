@@ -33,6 +33,7 @@ int report_error(std::ostream& err, const Error& error) {
     case Errc::unavailable:
       return kExitNoConnection;
     case Errc::io:
+    case Errc::full:
     case Errc::not_found:
       break;
   }

@@ -41,7 +41,10 @@ void LogAgent::seal(std::int64_t wall_ns) {
 
 storage::Status LogAgent::write() {
   STAMPEDE_ASSERT(writing_, "only a batch that was begun is written");
-  return writer_->append(parts_, head_);
+  auto written = writer_->append(parts_, head_);
+  blocked_ = !written && written.error().code == storage::Errc::full;
+  if (blocked_) tell_room();
+  return written;
 }
 
 storage::Status LogAgent::sync() {
@@ -85,9 +88,10 @@ void LogAgent::on_spare(storage::Result<storage::SpareSegment>& made, Micros now
 
 // Only a disk without room for a spare stops orders, not one that is still making it.
 void LogAgent::tell_room() {
-  const bool full = writer_->nearly_full() && next_spare_ != 0;
+  const bool known = next_spare_ != 0 && writer_->wants_spare();
+  const auto room = blocked_ ? 0 : known ? writer_->decision_room() : kLogRoom;
   if (!writer_->wants_spare()) next_spare_ = 0;
-  if (std::exchange(full_, full) != full) outlet_.full(full);
+  if (std::exchange(room_, room) != room) outlet_.room(room);
 }
 
 }  // namespace stampede::actors

@@ -30,14 +30,17 @@ namespace stampede::actors {
 inline constexpr Micros kLogIdle = 10 * kMillis;
 inline constexpr Micros kSpareRetry = kSeconds;  // a spare that could not be made is tried again
 
+inline constexpr std::uint64_t kLogRoom = ~std::uint64_t{0};
+
 // What the agent says. Called in the agent's own calls; must not call back into it.
 class LogOutlet {
  public:
   virtual void durable(std::uint64_t appends) = 0;  // so many of the appends, in their order
   // Have it made on some other thread, then on_spare().
   virtual void make_spare(storage::SegmentMaker maker) = 0;
-  // Changed: no room but for outcomes, nothing new may be decided; or there is room again.
-  virtual void full(bool full) = 0;
+  // Changed: so many bytes of records may be on their way to the log (kLogRoom: as many as will),
+  // see BackendCore::set_log_room. 0: no room but for outcomes, nothing new may be decided.
+  virtual void room(std::uint64_t bytes) = 0;
   virtual void no_spare(const storage::Error& why) = 0;  // the first time only
 
  protected:
@@ -60,7 +63,8 @@ class LogAgent {
   // The batch that begin() has made ready: its records and its head.
   [[nodiscard]] const std::vector<std::string_view>& parts() const { return parts_; }
   [[nodiscard]] const storage::BatchHead& head() const { return head_; }
-  // In the file on return, not durable. Errors: those of LogWriter::append.
+  // In the file on return, not durable. Errors: those of LogWriter::append; after Errc::full there
+  // is no room, as was said, and the same batch is to be written again later.
   [[nodiscard]] storage::Status write();
   // Durable on return, and said so. Errors: those of LogWriter::sync.
   [[nodiscard]] storage::Status sync();
@@ -92,7 +96,8 @@ class LogAgent {
   Micros last_appends_;
   bool making_spare_ = false;
   Micros next_spare_ = 0;  // 0: the last one could be made
-  bool full_ = false;
+  bool blocked_ = false;   // a batch that was begun finds no room
+  std::uint64_t room_ = kLogRoom;
 };
 
 }  // namespace stampede::actors

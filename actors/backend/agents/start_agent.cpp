@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "config/faults/failpoint.h"
+#include "storage/log/log_begin.h"
 
 namespace stampede::actors {
 
@@ -12,6 +13,7 @@ using storage::Error;
 namespace {
 
 constexpr std::string_view kFirstWait = "first start waits for the database";
+constexpr std::string_view kRoomWait = "the start waits for room on the log's disk";
 constexpr std::string_view kWithout = "starting without the database";
 
 }  // namespace
@@ -139,14 +141,19 @@ StartAgent::Step StartAgent::compare() {
 
 StartAgent::Step StartAgent::take_over() {
   config::failpoint("replayed");
-  if (const auto opened = open_writer(); !opened) return failed(opened.error());
+  if (const auto opened = open_writer(); !opened) {
+    if (opened.error().code != Errc::full) return failed(opened.error());
+    outlet_.waits(kRoomWait, opened.error());
+    return {Step::Kind::again, kRoomRetry, opened.error()};
+  }
+  if (const auto known = remember_begin(); !known) return failed(known.error());
   outlet_.recovered(log_, claim_);
   const auto epoch =
       take_over_epoch(*writer_, *log_.core, log_.end, outlet_.wall_ns(), settings_.pid);
   if (!epoch) return failed(epoch.error());
   claim_.epoch = *epoch;
   config::failpoint("epoch_minted");
-  hand_over_owed(*log_.core, log_.fold, settings_.rows_max);
+  hand_over_owed(*log_.core, log_.fold, settings_.rows_max, [this] { outlet_.progress(); });
   if (const auto taken = import(); !taken) return failed(taken.error());
   return {};
 }
@@ -162,6 +169,15 @@ storage::Status StartAgent::open_writer() {
   if (!writer) return writer.error();
   writer_ = std::make_shared<storage::LogWriter>(std::move(*writer));
   return storage::Done{};
+}
+
+// Of a log that is new, or was written by a program that did not know this. Without room for it the
+// next start does it.
+storage::Status StartAgent::remember_begin() {
+  if (log_.begin_known) return storage::Done{};
+  auto known = storage::remember_begin(*disk_, settings_.dir, log_.first_segment);
+  if (!known && known.error().code == Errc::full) return storage::Done{};
+  return known;
 }
 
 storage::Status StartAgent::import() {

@@ -86,6 +86,7 @@ class StartAgent {
   Step compare();
   Step take_over();
   storage::Status open_writer();
+  storage::Status remember_begin();
   storage::Status import();
   Step go_on(Phase next);
   static Step failed(const storage::Error& error);
@@ -94,6 +95,7 @@ class StartAgent {
   static constexpr Micros kLockRetryFor = kSeconds;
   static constexpr Micros kLockRetryEvery = 20 * kMillis;
   static constexpr Micros kDatabaseRetry = 200 * kMillis;
+  static constexpr Micros kRoomRetry = 200 * kMillis;
 
   std::shared_ptr<storage::Disk> disk_;
   StartSettings settings_;

@@ -36,6 +36,7 @@ class AppendBuilder {
   void add_outcome(const OutcomeRecord& record);
 
   [[nodiscard]] bool empty() const { return append_ == nullptr; }
+  [[nodiscard]] std::size_t bytes() const { return records_.size(); }  // of its records
   [[nodiscard]] bool full() const {
     return append_ && (records_.size() >= kBytesMax || append_->inserts >= inserts_max_);
   }

@@ -142,7 +142,7 @@ void BackendCore::decide_order(const Prepared& prepared, std::int64_t now_us, Re
     return results.answer(decision.answer);
   }
   const bool owes = decision.answer.state == State::confirmed;
-  const bool full = log_full_ || (owes && projection_.owed() >= limits_.backlog_commands_max);
+  const bool full = log_full() || (owes && projection_.owed() >= limits_.backlog_commands_max);
   if (decision.error == Code::none && full) decision.error = Code::overloaded;
   if (decision.error != Code::none) {
     ++counters_.refused;
@@ -202,7 +202,7 @@ void BackendCore::on_control(std::uint64_t number, const Request& request, Effec
     decision.error = Code::bad_request;
     decision.field = "request_id";
   }
-  if (decision.error == Code::none && decision.changed && log_full_)
+  if (decision.error == Code::none && decision.changed && log_full())
     decision.error = Code::overloaded;
   if (decision.error != Code::none) {
     append_error(answer.body, decision.error, decision.field);
@@ -248,6 +248,7 @@ void BackendCore::wait_for(Lsn need, OpenAnswers::Answer&& answer, Effects& effe
 
 void BackendCore::close_append(Effects& effects) {
   in_log_.push_back(builder_.close(last_lsn_ + 1));
+  in_log_bytes_ += in_log_.back().append->records.size();
   effects.appends.push_back(in_log_.back().append);
 }
 
@@ -261,6 +262,7 @@ void BackendCore::on_durable(std::size_t appends, Effects& effects) {
   STAMPEDE_ASSERT(appends <= in_log_.size(), "only what was sent can become durable");
   for (; appends > 0; --appends) {
     auto& [append, changes] = in_log_.front();
+    in_log_bytes_ -= append->records.size();
     if (append->last_lsn != 0) durable_lsn_ = append->last_lsn;
     for (const auto& change : changes) news_.push(change.position);
     projection_.add(append, changes);

@@ -70,8 +70,9 @@ class BackendCore {
   // An item change from the supervisor (kinds item_put, stock_change).
   void on_control(std::uint64_t number, const Request& request, Effects& effects);
   void on_books(std::uint64_t number, Effects& effects);
-  // While the log has no room but for outcomes, whatever would be a new decision is `overloaded`.
-  void set_log_full(bool full) { log_full_ = full; }
+  // So many bytes of records may be on their way to the log; what would be a new decision beyond
+  // them is `overloaded`.
+  void set_log_room(std::uint64_t bytes) { log_room_ = bytes; }
 
   // Makes a piece of the memory that `orders` more will take, see OrderBook::make_room; for when
   // there is nothing else to do. False: nothing is missing, or there is.
@@ -103,6 +104,7 @@ class BackendCore {
                     Lsn& need);
   void look_up(const Request& request, ResultWriter& results, Lsn& need) const;
   void list_items(const Request& request, ResultWriter& results, Lsn& need) const;
+  [[nodiscard]] bool log_full() const { return in_log_bytes_ + builder_.bytes() >= log_room_; }
   Lsn next_lsn() { return ++last_lsn_; }
   void change_item(const ItemDecision& decision, Lsn lsn);
   void close_append(Effects& effects);
@@ -118,9 +120,10 @@ class BackendCore {
   Lsn last_lsn_ = 0;
   Lsn durable_lsn_ = 0;
   bool lanes_started_ = false;
-  bool log_full_ = false;
+  std::uint64_t log_room_ = ~std::uint64_t{0};
   AppendBuilder builder_;
   std::deque<AppendBuilder::Built> in_log_;  // sent, not durable
+  std::uint64_t in_log_bytes_ = 0;           // of their records
   OpenAnswers open_;
   std::vector<OutcomeRecord> outcomes_;  // to be logged with the next append
   BodyReader reader_;

@@ -19,6 +19,7 @@ int exit_code_of(Errc code) {
     case Errc::invalid:
       return kExitConfig;
     case Errc::io:
+    case Errc::full:
       return kExitIo;
     case Errc::unavailable:
     case Errc::not_found:

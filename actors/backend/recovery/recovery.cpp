@@ -1,9 +1,12 @@
 #include "actors/backend/recovery/recovery.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "config/process/invariant.h"
+#include "storage/log/log_begin.h"
+#include "storage/log/parked_records.h"
 
 namespace stampede::actors {
 
@@ -35,6 +38,77 @@ ItemChange owed_put(storage::CommandDecoder& decoder, const OrderBook& book,
   return change;
 }
 
+// --- what need not be read -----------------------------------------------------------------------
+
+bool of_a_log(std::string_view name) {
+  constexpr std::array<std::string_view, 6> kNames{
+      storage::kLockName,       storage::kSpareName, storage::kSpareTmpName,
+      storage::kSegmentTmpName, "replay.at",         kSnapshotLock};
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end() ||
+         storage::looks_like_segment(name) || storage::looks_like_snapshot(name) ||
+         storage::looks_like_begin(name) || storage::looks_like_parked(name);
+}
+
+// Whoever made the file chose its name; it goes to terminals.
+std::string printable(std::string text) {
+  for (char& letter : text)
+    if (static_cast<unsigned char>(letter) < 0x20 || letter == 0x7f) letter = '?';
+  return text;
+}
+
+Status note_foreign_files(storage::Disk& disk, const std::string& dir, RecoveredLog& recovered) {
+  const auto files = disk.list(dir);
+  if (!files) return files.error();
+  for (const auto& file : *files)
+    if (!of_a_log(file.name))
+      recovered.notes.push_back(printable(storage::path_in(dir, file.name)) +
+                                " is no file of a log");
+  return storage::Done{};
+}
+
+Status note_other_snapshots(storage::Disk& disk, const std::string& dir, const LoadedLog& log,
+                            RecoveredLog& recovered) {
+  const auto all = storage::list_snapshots(disk, dir);
+  if (!all) return all.error();
+  for (const auto& snapshot : *all) {
+    if (snapshot.last_lsn >= log.position.last_lsn) continue;  // read, or passed over
+    const auto opened = storage::SnapshotReader::open(disk, dir, snapshot.name);
+    if (!opened && opened.error().code != Errc::corrupt) return opened.error();
+    if (!opened)
+      recovered.notes.push_back("an older snapshot is damaged: " + opened.error().message);
+  }
+  return storage::Done{};
+}
+
+Status judge_begin(storage::Disk& disk, const std::string& dir, const LoadedLog& log,
+                   RecoveredLog& recovered) {
+  if (log.position.seg_no > 1) {
+    const auto oldest = storage::judge_unread(disk, dir, log.position);
+    if (!oldest) return oldest.error();
+    recovered.first_segment = oldest->seg_no;
+  }
+  const auto known = storage::known_begin(disk, dir);
+  if (!known) return known.error();
+  recovered.begin_known = known->has_value();
+  const auto first = std::to_string(recovered.first_segment);
+  if (*known && recovered.first_segment > **known)
+    return Error{Errc::corrupt, "log damaged: segments " + std::to_string(**known) + " up to " +
+                                    first + " are missing in " + dir +
+                                    ", and it was not log.retain_s that removed them; nothing was "
+                                    "changed: put them back from a backup"};
+  if (!*known && recovered.first_segment > 1)
+    recovered.notes.push_back("the log begins at segment " + first +
+                              ": whether older ones were removed on purpose is not known");
+  return storage::Done{};
+}
+
+Status judge_files(storage::Disk& disk, const std::string& dir, const LoadedLog& log,
+                   RecoveredLog& recovered) {
+  if (auto judged = judge_begin(disk, dir, log, recovered); !judged) return judged;
+  if (auto noted = note_other_snapshots(disk, dir, log, recovered); !noted) return noted;
+  return note_foreign_files(disk, dir, recovered);
+}
+
 }  // namespace
 
 storage::Result<RecoveredLog> recover_log(
@@ -44,6 +118,8 @@ storage::Result<RecoveredLog> recover_log(
   auto log = load_newest(disk, dir, limits.book, on_block);
   if (!log) return log.error();
   RecoveredLog recovered;
+  if (auto judged = judge_files(disk, dir, *log, recovered); !judged)
+    return explain(judged.error(), *log);
   if (log->fold) recovered.before = log->fold->replay().counts();
   FoldingReader reader(
       *log, limits.book,
@@ -84,12 +160,14 @@ storage::Result<std::uint64_t> take_over_epoch(storage::LogWriter& writer, Backe
   return epoch;
 }
 
-void hand_over_owed(BackendCore& core, const storage::ReplayFold& fold, std::uint64_t rows_max) {
+void hand_over_owed(BackendCore& core, const storage::ReplayFold& fold, std::uint64_t rows_max,
+                    const std::function<void()>& on_piece) {
   const auto owed = fold.owed();
   RecordMemory memory;
   std::string records;
   auto append = std::make_shared<Append>();
   const auto close = [&] {
+    on_piece();
     append->keep(memory.keep(records));
     records.clear();
     if (append->inserts > 0) core.add_owed(append, {});
@@ -138,6 +216,7 @@ Status import_items(storage::LogWriter& writer, BackendCore& core,
   }
   core.flush(effects);
   for (const auto& append : effects.appends) {
+    if (on_item) on_item();
     const std::string_view parts[] = {append->records};
     auto head = stamp;
     head.first_lsn = append->first_lsn;

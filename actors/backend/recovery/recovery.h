@@ -39,8 +39,15 @@ struct RecoveredLog {
   // before it had taken over the database's items.
   bool served = false;
   std::vector<std::string> unusable;  // damaged snapshots that were passed over, and why
+  std::uint64_t first_segment = 1;    // the oldest that is there
+  bool begin_known = false;           // and it was remembered as that (storage/log/log_begin.h)
+  std::vector<std::string> notes;     // what else is odd in the directory, for people
 };
 
+// Every file of the directory is judged, those too that need not be read: names, headers and sizes
+// of the segments that a snapshot stands for, which must begin where the log was last known to
+// begin.
+//
 // `on_batch` is called before each verified batch is applied, `on_block` for each block of a
 // snapshot that is loaded; `guard`, if any, stands around every decision. Errors: those of
 // read_log, and Errc::corrupt naming the decision when the log contradicts itself, or when neither
@@ -57,12 +64,14 @@ storage::Result<std::uint64_t> take_over_epoch(storage::LogWriter& writer, Backe
                                                std::uint32_t pid);
 
 // What is owed goes to the projection as if it had just become durable, in pieces of at most
-// `rows_max` orders.
-void hand_over_owed(BackendCore& core, const storage::ReplayFold& fold, std::uint64_t rows_max);
+// `rows_max` orders; `on_piece` is called for each.
+void hand_over_owed(
+    BackendCore& core, const storage::ReplayFold& fold, std::uint64_t rows_max,
+    const std::function<void()>& on_piece = [] {});
 
 // Items of a database that has never had a log become ItemPuts, durable on return. `stamp` holds
-// epoch, wall_ns and pid; `on_item` is called for each. Errors: corrupt naming an item that is out
-// of bounds; those of the writer.
+// epoch, wall_ns and pid; `on_item` is called for each item and each write. Errors: corrupt naming
+// an item that is out of bounds; those of the writer.
 storage::Status import_items(storage::LogWriter& writer, BackendCore& core,
                              const std::vector<storage::ItemRow>& items,
                              const storage::BatchHead& stamp,

@@ -13,7 +13,10 @@ using storage::Status;
 ReplayVerdict judge_last_replay(ReplayTrace& trace,
                                 const std::vector<storage::ParkedRecord>& parked) {
   const Lsn at = std::exchange(trace.applying, 0);
+  const bool by_itself = std::exchange(trace.by_itself, 0) != 0;
+  const bool stood = std::exchange(trace.stood_at, 0) == at;
   if (at == 0) return ReplayVerdict::go_on;
+  if (!by_itself && !stood) return ReplayVerdict::outside;
   if (at != trace.crashed_at) trace.crashes = 0;
   trace.crashed_at = at;
   if (++trace.crashes < kReplayCrashesMax) return ReplayVerdict::count;
@@ -37,6 +40,9 @@ Status ReplayGuard::apply(LogFold& fold, const storage::BatchInfo& batch,
   return applied;
 } catch (const std::bad_alloc&) {
   note(0);  // memory that runs out is no record's fault
+  throw;
+} catch (...) {
+  trace_.by_itself = 1;
   throw;
 }
 

@@ -4,6 +4,11 @@
 // record cannot keep the whole sale from being served. What is judged here is what the last replays
 // left behind in a trace that outlives the process (replay_trace_file.h has one).
 //
+// Only an end that the record itself brought about counts: what was thrown while it was applied
+// (but not that memory ran out), a fault or a broken invariant of the thread that applied it, a
+// record that stood still. A kill from outside, by the operator or by a kernel without memory, ends
+// a replay at whichever record it happens to be at: no guilt of that record.
+//
 // Pure; one thread. What passing over means: LogFold::park and storage/log_format.md.
 
 #include <cstdint>
@@ -17,13 +22,16 @@ namespace stampede::actors {
 
 // All 0 when the last replay came to its end.
 struct ReplayTrace {
-  Lsn applying = 0;           // the decision that is being applied; 0: none
-  Lsn crashed_at = 0;         // that of the last replay that died while it applied one
-  std::uint64_t crashes = 0;  // so often there
+  Lsn applying = 0;             // the decision that is being applied; 0: none
+  Lsn crashed_at = 0;           // that of the last replay that died while it applied one
+  std::uint64_t crashes = 0;    // so often there
+  std::uint64_t by_itself = 0;  // not 0: the replay is ending because of what it applies
+  Lsn stood_at = 0;             // the decision at which it stood still, last seen
 };
 
 enum class ReplayVerdict {
   go_on,       // the last replay did not die at a record
+  outside,     // it did, but was ended from outside
   count,       // it did; not often enough
   park,        // twice at the same record: park it
   too_many,    // the same, but so many are parked that the fault is hardly theirs

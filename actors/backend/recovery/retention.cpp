@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "config/faults/failpoint.h"
+#include "storage/log/log_begin.h"
 #include "storage/log/parked_records.h"
 #include "storage/replay/replay.h"
 #include "storage/snapshot/snapshot_entries.h"
@@ -296,6 +297,7 @@ Status Retention::remove_oldest() {
   const auto& at = report_.oldest;
   const std::string path =
       storage::path_in(dir_, storage::segment_name(at.seg_no, at.chain.next_batch));
+  if (auto known = storage::remember_begin(disk_, dir_, next_.seg_no); !known) return known;
   if (config::failpoint("in_retain")) return Error{Errc::io, "failpoint in_retain at " + path};
   if (auto removed = disk_.remove_segment(path); !removed) return removed;
   if (config::failpoint("in_retain")) return Error{Errc::io, "failpoint in_retain at " + path};

@@ -17,7 +17,6 @@ using storage::Error;
 using storage::SnapshotReader;
 using storage::Status;
 
-constexpr std::string_view kSnapshotLock = "SNAPSHOT-LOCK";
 constexpr std::string_view kSnapshotTmp = ".tmp";
 
 Error at_file(const std::string& dir, const std::string& name, const Error& error) {

@@ -21,6 +21,8 @@
 
 namespace stampede::actors {
 
+inline constexpr std::string_view kSnapshotLock = "SNAPSHOT-LOCK";
+
 // The state of a log at some position.
 struct LoadedLog {
   std::unique_ptr<LogFold> fold;  // null: at the start of the log, whose uuid is not known yet

@@ -23,6 +23,7 @@ class MemoryFile final : public storage::AppendFile {
   }
   Status datasync() override { return Done{}; }
   Status sync() override { return Done{}; }
+  Status still_at(const std::string&) const override { return Done{}; }
 
  private:
   std::shared_ptr<std::string> bytes_;

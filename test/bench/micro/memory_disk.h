@@ -22,6 +22,9 @@ class MemoryDisk final : public storage::Disk {
   storage::Status remove_segment(const std::string& path) override { return remove(path); }
   storage::Status sync_dir(const std::string&) override { return storage::Done{}; }
   storage::Status make_dir(const std::string&) override { return storage::Done{}; }
+  storage::Result<std::uint64_t> free_bytes(const std::string&) override {
+    return ~std::uint64_t{0};
+  }
   storage::Result<std::vector<storage::FileEntry>> list(const std::string& dir) override;
   storage::Status read(const std::string& path, std::uint64_t offset, std::uint64_t bytes_max,
                        std::string& out) override;

@@ -57,6 +57,8 @@ class Keeper {
                                      : source_.next(source_.below(8) == 0 ? 2500 : 150));
   }
 
+  bool work_again() { return put(*in_flight_); }
+
   void end_process() {
     writer_.reset();
     lock_.reset();
@@ -220,11 +222,53 @@ TEST_CASE("a full disk stops the spare segment first, then the writer, and both 
   CHECK(keeper.writer().segment_room() > 1000);
   while (keeper.work()) {
   }
-  CHECK(keeper.writer().latched());
+  CHECK_FALSE(keeper.writer().latched());
   CHECK(keeper.writer().segment_no() == 1);
-  CHECK_FALSE(live(keeper, 0));
   disk.set_capacity(ForgetfulDisk::kNever);
+  CHECK(keeper.work_again());  // the very batch that found no room
+  CHECK(keeper.work());
   CHECK(live(keeper, 10));
+}
+
+TEST_CASE(
+    "where a whole segment finds no room a smaller one is made, and a spare leaves some free") {
+  ForgetfulDisk disk(1);
+  auto options = small_segments(16 * kSegment);
+  options.start_segment_bytes = kSegment;
+  auto made = LogWriter::create(disk, kDir, kUuid, options);
+  REQUIRE(made);
+  auto& writer = *made;
+  const auto maker = writer.segment_maker();
+  disk.set_capacity(kSegment + options.segment_bytes + maker.kept_free() - 1);
+  CHECK(maker.make().error().code == Errc::full);
+  disk.set_capacity(4 * kSegment);
+  BatchSource source(1);
+  REQUIRE(append_and_sync(writer, source.takeover()));
+  while (writer.segment_no() < 3) REQUIRE(append_and_sync(writer, source.next(150)));
+  Recorder recorder;
+  CHECK(storage::read_log(disk, kDir, recorder));
+}
+
+TEST_CASE("nothing is promised in a segment whose name leads elsewhere") {
+  for (const bool replaced : {false, true}) {
+    ForgetfulDisk disk(1);
+    Keeper keeper(disk, 1);
+    REQUIRE(live(keeper, 3));
+    const auto path = storage::path_in(kDir, storage::segment_name(1, 1));
+    const auto bytes = disk.bytes_of(path);
+    disk.erase(path);
+    if (replaced) disk.overwrite(path, bytes);
+    CHECK_FALSE(keeper.work());
+    CHECK(keeper.writer().latched());
+  }
+}
+
+TEST_CASE("the lock lies on the directory, too: a removed lock file lets nobody in") {
+  ForgetfulDisk disk(1);
+  const auto lock = storage::LogLock::take(disk, kDir);
+  REQUIRE(lock);
+  disk.erase(storage::path_in(kDir, storage::kLockName));
+  CHECK(storage::LogLock::take(disk, kDir).error().code == Errc::locked);
 }
 
 TEST_CASE("the last batch is copied before it is trusted when its sync had failed") {

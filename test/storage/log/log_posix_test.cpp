@@ -110,6 +110,8 @@ TEST_CASE("the second opener of a log is told so, until the first one is gone") 
     auto first = storage::LogLock::take(disk, temp.log());
     REQUIRE(first);
     CHECK(storage::LogLock::take(disk, temp.log()).error().code == Errc::locked);
+    CHECK(::unlink((temp.log() + "/LOCK").c_str()) == 0);
+    CHECK(storage::LogLock::take(disk, temp.log()).error().code == Errc::locked);
     const int status = status_of_child([&] {
       const auto second = storage::LogLock::take(disk, temp.log());
       ::_exit(!second && second.error().code == Errc::locked ? 75 : 1);

@@ -231,7 +231,7 @@ TEST_CASE_FIXTURE(CoreTest, "with a full log nothing new is decided, repeats are
   order("bought", 1);
   order("late", 1);
   sync();
-  core.set_log_full(true);
+  core.set_log_room(0);
   order("bought", 1);
   order("late", 1);
   order("new", 1);  // a rejection would have to be logged, too
@@ -241,7 +241,7 @@ TEST_CASE_FIXTURE(CoreTest, "with a full log nothing new is decided, repeats are
   CHECK(answers[2].answer.state == State::confirmed);
   CHECK(answers[3].answer.state == State::rejected);
   CHECK(answers[4].code == Code::overloaded);
-  core.set_log_full(false);
+  core.set_log_room(1000);
   order("new", 1);
   sync();
   CHECK(results().back().answer.state == State::rejected);

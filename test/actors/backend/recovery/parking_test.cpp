@@ -23,9 +23,10 @@ using Verdict = ReplayVerdict;
 
 namespace {
 
-// A replay that dies while it applies `at`; 0: between two records.
+// A replay that dies of what it applies; 0: between two records.
 Verdict die(ReplayTrace& trace, Lsn at, const std::vector<ParkedRecord>& parked = {}) {
   trace.applying = at;
+  trace.by_itself = 1;
   return judge_last_replay(trace, parked);
 }
 
@@ -64,6 +65,27 @@ TEST_CASE("a record is parked when a replay died at it twice, whatever else happ
   CHECK(die(trace, 9) == Verdict::count);
   CHECK(die(trace, 8) == Verdict::count);  // another one: chance
   CHECK(die(trace, 9) == Verdict::count);
+}
+
+TEST_CASE("a replay that was ended from outside proves nothing against the record it was at") {
+  ReplayTrace trace;
+  const std::vector<ParkedRecord> parked{{9, "why"}};
+  for (int i = 0; i < 5; ++i) {
+    trace.applying = 7;
+    CHECK(judge_last_replay(trace, parked) == Verdict::outside);
+    trace.applying = 9;
+    CHECK(judge_last_replay(trace, parked) == Verdict::outside);
+  }
+  trace.applying = 8;
+  trace.stood_at = 7;  // long ago; it went on
+  CHECK(judge_last_replay(trace, parked) == Verdict::outside);
+  // Whoever ends a replay that stands still: the record did it. And kills between count nothing.
+  for (const auto verdict : {Verdict::count, Verdict::park}) {
+    trace.applying = trace.stood_at = 7;
+    CHECK(judge_last_replay(trace, {}) == verdict);
+    trace.applying = 7;
+    CHECK(judge_last_replay(trace, {}) == Verdict::outside);
+  }
 }
 
 TEST_CASE("a replay that came to its end forgets what it died of before") {
@@ -138,6 +160,7 @@ TEST_CASE("the guard's trace names the record of which the replay died") {
   };
   CHECK_THROWS_AS(static_cast<void>(replay({})), std::runtime_error);
   CHECK(trace.applying == poison);
+  CHECK(trace.by_itself == 1);
   CHECK(judge_last_replay(trace, {}) == Verdict::count);
   REQUIRE(config::arm_failpoints("replay_record:" + storage::to_text(poison) + "=throw").empty());
   CHECK(replay({{poison, {}}}));  // it is not even looked at

@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
+#include "actors/backend/recovery/recovery.h"
 #include "actors/backend/recovery/snapshot_builder.h"
+#include "storage/log/log_begin.h"
 #include "storage/snapshot/snapshot_entries.h"
 #include "test/actors/backend/recovery/random_backend.h"
 #include "test/support/forgetful_disk.h"
@@ -366,4 +368,74 @@ TEST_CASE("the bytes of an item in a snapshot") {
   storage::SnapshotItem back;
   REQUIRE(decode(reader, back));
   CHECK(std::string(encode(writer, back)) == bytes);
+}
+
+TEST_CASE("segments that a snapshot stands for are judged at each start") {
+  const auto make = [](ForgetfulDisk& disk) {
+    RandomBackend backend(disk, 3, {});
+    REQUIRE(backend.start());
+    SnapshotOrder order;
+    order.limits = backend.limits().book;
+    for (int life = 0; life < 4; ++life) {
+      for (int i = 0; i < 40; ++i) REQUIRE(backend.round());
+      REQUIRE(backend.drain());
+      if (life == 3) REQUIRE(make_snapshot(disk, kLogDir, order));
+      REQUIRE(backend.start());
+    }
+    backend.end_process();
+  };
+  const auto segments = [](const ForgetfulDisk& disk) {
+    std::vector<std::string> found;
+    for (const auto& [path, bytes] : disk.contents())
+      if (storage::looks_like_segment(path)) found.push_back(path);
+    return found;
+  };
+  const auto judged = [](ForgetfulDisk& disk) {
+    RandomBackend backend(disk, 3, {});
+    return recover_log(disk, kLogDir, backend.limits(), [](const storage::BatchInfo&) {});
+  };
+  ForgetfulDisk whole(3);
+  make(whole);
+  const auto all = segments(whole);
+  REQUIRE(all.size() >= 4);
+  REQUIRE(storage::remember_begin(whole, kLogDir, 1));
+  const auto before = judged(whole);
+  REQUIRE(before);
+  CHECK(before->first_segment == 1);
+  CHECK(before->notes.empty());
+  whole.overwrite(kLogDir + std::string("/core.123\x1b"), "?");
+  CHECK(judged(whole)->notes.at(0) == kLogDir + std::string("/core.123? is no file of a log"));
+  // What its snapshot stands for goes, is cut, is of another log, is there twice.
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto bytes = whole.bytes_of(all[i]);
+    const auto check_corrupt = [&] {
+      const auto damaged = judged(whole);
+      REQUIRE_FALSE(damaged);
+      CHECK(damaged.error().code == Errc::corrupt);
+      whole.overwrite(all[i], bytes);
+      REQUIRE(judged(whole));
+    };
+    whole.erase(all[i]);
+    check_corrupt();
+    whole.overwrite(all[i], bytes.substr(0, 5000));
+    check_corrupt();
+    whole.overwrite(all[i], bytes.substr(0, 100));
+    check_corrupt();
+    whole.overwrite(all[i], std::string(bytes.size(), '\0'));
+    check_corrupt();
+    const auto second = storage::path_in(kLogDir, storage::segment_name(i + 1, 9999));
+    whole.overwrite(second, bytes);
+    CHECK_FALSE(judged(whole));
+    whole.erase(second);
+  }
+  // Removed on purpose is another thing, and an old log does not know.
+  whole.erase(all[0]);
+  REQUIRE(storage::remember_begin(whole, kLogDir, 2));
+  CHECK(judged(whole)->first_segment == 2);
+  for (const auto& [path, bytes] : whole.contents())
+    if (path.find("begins-") != std::string::npos) whole.erase(path);
+  const auto unknown = judged(whole);
+  REQUIRE(unknown);
+  CHECK_FALSE(unknown->begin_known);
+  CHECK(unknown->notes.size() == 2);
 }

@@ -1,0 +1,55 @@
+#include "storage/log/log_begin.h"
+
+#include <algorithm>
+
+#include "storage/log/log_segment.h"
+
+namespace stampede::storage {
+namespace {
+
+constexpr std::string_view kPrefix = "begins-";
+
+std::optional<std::uint64_t> number_of(std::string_view name) {
+  if (!looks_like_begin(name)) return std::nullopt;
+  return parse_hex16(name.substr(kPrefix.size()));
+}
+
+std::string name_of(std::uint64_t seg_no) {
+  return std::string(kPrefix) + segment_name(seg_no, 0).substr(0, 16);
+}
+
+}  // namespace
+
+bool looks_like_begin(std::string_view name) {
+  return name.starts_with(kPrefix);
+}
+
+Result<std::optional<std::uint64_t>> known_begin(Disk& disk, const std::string& dir) {
+  const auto files = disk.list(dir);
+  if (!files) return files.error();
+  std::optional<std::uint64_t> known;
+  for (const auto& file : *files)
+    if (const auto number = number_of(file.name)) known = std::max(known.value_or(0), *number);
+  return known;
+}
+
+Status remember_begin(Disk& disk, const std::string& dir, std::uint64_t seg_no) {
+  const auto files = disk.list(dir);
+  if (!files) return files.error();
+  const auto wanted = name_of(seg_no);
+  const bool there = std::any_of(files->begin(), files->end(),
+                                 [&](const auto& file) { return file.name == wanted; });
+  if (!there) {
+    if (auto made = disk.create_zeroed(path_in(dir, wanted), 0); !made) return made.error();
+  }
+  if (auto synced = disk.sync_dir(dir); !synced) return synced;
+  // Lower ones say nothing any more; a crash may leave them.
+  for (const auto& file : *files) {
+    const auto number = number_of(file.name);
+    if (!number || *number >= seg_no) continue;
+    if (auto removed = disk.remove(path_in(dir, file.name)); !removed) return removed;
+  }
+  return Done{};
+}
+
+}  // namespace stampede::storage

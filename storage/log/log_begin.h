@@ -1,0 +1,23 @@
+#pragma once
+
+// Where a log begins, remembered beside it: the empty file `begins-<seg_no>`. Old segments are
+// removed on purpose (actors/backend/recovery/retention), and nothing in the others would tell that
+// from a file that somebody deleted. One writer, who holds the log's lock or that of the snapshots.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "storage/disk/disk.h"
+#include "storage/result.h"
+
+namespace stampede::storage {
+
+bool looks_like_begin(std::string_view name);  // begins with "begins-"
+
+// The highest number that was remembered; none in a log of a program that did not know this.
+Result<std::optional<std::uint64_t>> known_begin(Disk& disk, const std::string& dir);
+// Durable on return. Call it before older segments are removed.
+Status remember_begin(Disk& disk, const std::string& dir, std::uint64_t seg_no);
+
+}  // namespace stampede::storage

@@ -1,0 +1,114 @@
+#!/usr/bin/python3
+"""Files that somebody takes away while a system runs or lies still: the log's lock, its directory,
+old segments, sockets; and a disk that is full for a while.
+"""
+
+import os
+import shutil
+import unittest
+
+from buyers import Crowd, Sale
+from by_hand import Backend, log_dir, log_text, must, segments, waits_for_operator
+from system import SystemTest, eventually
+
+from stampede import Client
+
+SMALL = {"STAMPEDE_LOG__SEGMENT_BYTES": "262144", "STAMPEDE_SNAPSHOT__EVERY_BYTES": "1",
+         "STAMPEDE_LOG__RETAIN_S": "-1"}
+
+
+class Files(SystemTest):
+    def second_backend(self, system):
+        """How another backend on the same log ends."""
+        other = system.home / "other"
+        other.mkdir(exist_ok=True)
+        backend = Backend(system, run=other, STAMPEDE_LOG__DIR=str(log_dir(system)))
+        try:
+            return backend.process.wait(20)
+        finally:
+            backend.process.kill()
+
+    def test_the_log_is_held_whatever_becomes_of_its_names(self):
+        system = self.start_system("1:Phone:100")
+        with Client(system.zmq) as client:
+            client.order(1, "ann", 1, request_id="first")
+            pid = system.pid("backend-1")
+            for again in range(2):
+                (log_dir(system) / "LOCK").unlink()
+                if again:
+                    (log_dir(system) / "LOCK").touch()
+                self.assertEqual(self.second_backend(system), 75)
+            client.order(1, "ann", 1, request_id="second")
+            self.assertEqual(system.pid("backend-1"), pid)
+            # Another directory under the log's name: nothing is confirmed into the old one.
+            old = system.home / "old"
+            log_dir(system).rename(old)
+            shutil.copytree(old, log_dir(system))
+            client.order(1, "ann", 1, request_id="third", timeout=20)
+            self.assertRegex(log_text(system, "backend-1"), "exit 74: .* was taken away")
+            system.wait_back("backend-1", pid)
+            system.restart("backend-1")
+            for name in ("first", "second", "third"):
+                self.assertEqual(client.get(name).state, "confirmed")
+            self.assertEqual(client.items(1)[0].left, 97)
+
+    def test_old_segments_are_judged_though_nobody_reads_them(self):
+        system = self.start_system("1:Phone:10000000", **SMALL)
+        log = log_dir(system)
+        with Crowd(system.zmq) as crowd:
+            sale = Sale(crowd, 1, "s")
+            made = eventually(lambda: len(segments(log)) > 5 and any(log.glob("snapshot-*")), 40)
+            self.assertTrue(sale.stop() and made)
+        system.halt()
+        (log / "letter.txt").touch()
+        first, second = segments(log)[:2]
+        kept = first.read_bytes(), second.read_bytes()
+        for damage in (first.unlink, second.unlink, lambda: os.truncate(second, 100_000)):
+            damage()
+            system.try_start(timeout=60)
+            self.assertRegex(waits_for_operator(system, "backend-1"), "^exit 65 .*segment")
+            first.write_bytes(kept[0])
+            second.write_bytes(kept[1])
+            must(system.stampede("start", "backend-1"), "start")
+            system.wait_ready()
+            self.assertIn("letter.txt", system.stampede("status").stdout)
+            system.halt()
+
+    def test_removed_sockets_come_back(self):
+        system = self.start_system("1:Phone:100")
+        for path in [*(system.run / "sock").iterdir(), system.run / "admin.sock"]:
+            path.unlink()
+        self.assertTrue(eventually(lambda: (system.run / "admin.sock").exists(), 10))
+        system.restart("webapp-1")
+        with Client(system.zmq) as client:
+            self.assertEqual(client.order(1, "ann", 1).state, "confirmed")
+        shutil.rmtree(system.run / "sock")
+        self.assertTrue(eventually(lambda: len(list((system.run / "sock").glob("*"))) >= 5, 10))
+        system.restart("backend-1")
+        with Client(system.zmq) as client:
+            self.assertEqual(client.order(1, "ann", 1).state, "confirmed")
+
+    def test_a_full_disk_is_told_and_every_way_in_goes_on_by_itself(self):
+        system = self.start_system("1:Phone:10000000", STAMPEDE_LOG__SEGMENT_BYTES="262144")
+        pid = system.pid("backend-1")
+        must(system.stampede("chaos", "disk", "--full"), "chaos")
+        refuses = lambda: system.node("backend-1").get("refuses")
+        for _ in range(20):
+            system.stampede("bench", "--rate", "4000", "--duration", "1s", "--no-drain")
+            if eventually(refuses, 1.5, 0.1):
+                break
+        self.assertIn("disk is full", refuses() or "nothing")
+        self.assertEqual(system.stampede("health").returncode, 3)
+        self.assertIn("disk is full", system.stampede("status").stdout)
+        self.assertEqual(system.stampede("item", "stock", "1", "+5").returncode, 1)
+        # Nobody orders meanwhile.
+        must(system.stampede("chaos", "undo"), "undo")
+        changed = lambda: system.stampede("item", "stock", "1", "+5").returncode == 0
+        self.assertTrue(eventually(changed, 10, 0.2))
+        system.wait_ready()
+        self.assertEqual(system.pid("backend-1"), pid)
+        system.verify()
+
+
+if __name__ == "__main__":
+    unittest.main()
