@@ -263,7 +263,7 @@ TEST_CASE("bad lines on admin.sock are answered and change nothing") {
   CHECK(system.ask(json::array({1}))["error"] == "bad_request");
   CHECK(system.ask({{"do", "nonsense"}})["error"] == "unknown_op");
   CHECK(system.ask({{"do", 5}})["error"] == "bad_request");
-  CHECK(system.ask({{"do", 5}})["message"] == "do is no text");
+  CHECK(system.ask({{"do", 5}})["message"] == "do must be a text");
   CHECK(system.ask({{"do", "start"}, {"node", "nobody"}})["exit"] == 2);
   CHECK(system.state("broker-1") == "ready");
 }
