@@ -149,7 +149,8 @@ TEST_CASE("what an actor throws ends the process with 70 and stands in the exit 
   };
   const std::vector<Case> cases{
       {[] { throw std::runtime_error("no such lane"); }, 70, "no such lane"},
-      {[] { throw std::bad_alloc(); }, 70, "std::bad_alloc"},
+      {[] { throw std::bad_alloc(); }, 70,
+       "memory ran out: the container, ulimit -v or the machine gives no more"},
       {[] { throw 42; }, 70, "an unknown exception"},
       {[] { throw transport::SocketError("socket is odd", false); }, 70, "socket is odd"},
       {[] { throw transport::SocketError("address is taken", true); }, 6, "address is taken"}};
