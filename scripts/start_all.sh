@@ -302,7 +302,7 @@ known_item() {
 import json, sys
 for row in json.load(sys.stdin)["items"]:
     if str(row["item"]) == sys.argv[1]:
-        print(row["name"], f"{row[\"left\"]} of {row[\"total\"]} units left", sep="\t")' "$1"
+        print(row["name"], "{left} of {total} units left".format(**row), sep="\t")' "$1"
 }
 
 # An item that is there keeps its stock, whatever became of it; another name is another item.
