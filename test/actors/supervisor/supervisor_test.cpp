@@ -246,7 +246,8 @@ TEST_CASE("chaos is refused unless dev is on, and names are checked") {
 
 TEST_CASE("tools tell a system that runs from one that does not") {
   SupervisedSystem system(kBrokerOnly);
-  CHECK(system.run({"health", "--wait", "30s"}) == 0);
+  REQUIRE(system.ready("broker-1"));
+  CHECK(system.run({"health"}) == 3);  // without a backend no order would be decided
   CHECK(system.run({"status"}) == 0);
   CHECK(system.run({"item", "list"}) == 3);  // this supervisor runs no backend
   REQUIRE(::kill(system.started_pid(), SIGTERM) == 0);
