@@ -164,7 +164,11 @@ class Starter : private StartOutlet {
     status_.replay_total_bytes.store(bytes);
   }
 
+  // What a snapshot spared, and what was made ahead, was in the total, too.
   void say_done() {
+    status_.replayed_bytes.store(status_.replay_total_bytes.load());
+    status_.log_bytes.store(agent_.writer()->durable_pos());
+    status_.log_segments.store(agent_.writer()->segment_no());
     const auto& log = agent_.log();
     const auto counts = log.fold.counts();
     const auto superseded = [](const auto& of) { return of.settled - of.done; };

@@ -120,6 +120,20 @@ class OperatorDoors(SystemTest):
         self.assertEqual(admin(system, {"do": "items"})["items"][0]["item"], 1)
         self.assertLess(system.memory("supervisor-1") - before, 64 << 20)
 
+    def test_a_status_after_a_start_tells_of_the_log_and_the_replay(self):
+        system = self.start_system("1:Phone:100")
+        for number in range(20):
+            system.stampede("order", 1, "--user", f"u{number}")
+        before = system.status()["log"]
+        for _ in range(2):
+            system.restart("backend-1")
+            status = system.status()
+            self.assertGreaterEqual(status["log"]["bytes"], before["bytes"])
+            self.assertGreaterEqual(status["log"]["segments"], before["segments"])
+            replay = system.node("backend-1")["replay"]
+            self.assertEqual(replay["done_bytes"], replay["total_bytes"])
+            self.assertGreater(replay["total_bytes"], 0)
+
     def test_signals_that_mean_no_end_end_nothing(self):
         system = self.start_system("1:Phone:100")
         guard = int((system.run / "guard.pid").read_text(encoding="ascii").split()[0])
