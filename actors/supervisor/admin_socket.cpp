@@ -14,6 +14,8 @@ namespace stampede::actors {
 
 using nlohmann::json;
 
+constexpr int kBacklog = 1024;  // that connect at once: nobody is refused for the number of others
+
 AdminSocket::AdminSocket(std::filesystem::path file, Handler handler)
     : file_(std::move(file)), handler_(std::move(handler)) {}
 
@@ -56,7 +58,7 @@ void AdminSocket::listen() {
   // Between bind and listen nobody can connect, so the mode is in force before the first visitor.
   if (listener_ < 0 ||
       ::bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      ::chmod(path.c_str(), 0600) != 0 || ::listen(listener_, 16) != 0) {
+      ::chmod(path.c_str(), 0600) != 0 || ::listen(listener_, kBacklog) != 0) {
     throw std::runtime_error("cannot listen on " + path + ": " + std::strerror(errno));
   }
   struct stat status {};
