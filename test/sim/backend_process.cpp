@@ -1,8 +1,10 @@
 #include "test/sim/backend_process.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
+#include "actors/protocol/operator_command.h"
 #include "test/sim/violation.h"
 #include "test/sim/world.h"
 
@@ -141,9 +143,25 @@ void BackendProcess::take_work(const Envelope& envelope, std::string body) {
   if (serving_) deliver(Work{envelope, std::move(body)});
 }
 
-void BackendProcess::take_control(std::uint64_t number, const actors::Request& request,
-                                  std::string id, std::string name) {
-  if (serving_) deliver(std::make_unique<Control>(number, request, std::move(id), std::move(name)));
+void BackendProcess::take_wanted(std::uint64_t supervisor, const nlohmann::json& commands) {
+  if (!serving_) return;
+  if (!inbox_.on_supervisor(supervisor)) return;
+  std::set<std::uint64_t> open;
+  for (const auto& entry : commands) {
+    const auto number = entry.at("number").get<std::uint64_t>();
+    open.insert(number);
+    if (const auto ticket = inbox_.on_command(number))
+      deliver(std::make_unique<Control>(*ticket, entry.at("command")));
+  }
+  inbox_.keep_only(open);
+  heartbeat();
+}
+
+void BackendProcess::heartbeat() {
+  auto replies = inbox_.replies();
+  if (replies.empty()) return;
+  world_.to_supervisor(std::move(replies));
+  inbox_.on_replies_sent();
 }
 
 void BackendProcess::round() {
@@ -163,10 +181,9 @@ void BackendProcess::take(Mail& mail) {
   if (auto* work = std::get_if<Work>(&mail)) {
     take_work(*work);
   } else if (const auto* control = std::get_if<ControlPtr>(&mail)) {
-    auto& request = (*control)->request;
-    request.id = (*control)->id;
-    request.terms.name = (*control)->name;
-    core_->on_control((*control)->number, request, effects_);
+    const auto read = actors::read_operator_command((*control)->command);
+    require(read.error.empty(), "S15", "an operator's command that cannot be read");
+    core_->on_control((*control)->ticket, read.request, effects_);
   } else if (const auto* durable = std::get_if<Durable>(&mail)) {
     core_->on_durable(durable->appends, effects_);
   } else if (const auto* done = std::get_if<LaneDone>(&mail)) {
@@ -207,8 +224,9 @@ void BackendProcess::carry_out() {
   }
   for (const auto& control : effects_.controls) {
     check_control(control);
-    world_.on_control_answer(control.number, control.lsn, control.body);
+    inbox_.on_answer(control.number, {{"lsn", control.lsn}, {"body", control.body}});
   }
+  heartbeat();
   effects_.clear();
 }
 

@@ -18,6 +18,7 @@
 #include "actors/backend/agents/snapshot_agent.h"
 #include "actors/backend/agents/start_agent.h"
 #include "actors/backend/core/backend_core.h"
+#include "actors/node/core/command_inbox.h"
 #include "actors/protocol/envelope.h"
 #include "actors/protocol/node_messages.h"
 #include "test/sim/event_queue.h"
@@ -49,8 +50,8 @@ class BackendProcess : private actors::LogOutlet,
 
   // --- what arrives ----------------------------------------------------------------------------
   void take_work(const transport::Envelope& envelope, std::string body);
-  void take_control(std::uint64_t number, const actors::Request& request, std::string id,
-                    std::string name);
+  // The open commands of a supervisor.
+  void take_wanted(std::uint64_t supervisor, const nlohmann::json& commands);
 
   [[nodiscard]] std::uint64_t instance() const { return instance_; }
   [[nodiscard]] bool serving() const { return serving_; }
@@ -66,10 +67,8 @@ class BackendProcess : private actors::LogOutlet,
     std::string body;
   };
   struct Control {
-    std::uint64_t number;
-    actors::Request request;
-    std::string id;
-    std::string name;
+    std::uint64_t ticket;
+    nlohmann::json command;
   };
   struct Durable {
     std::size_t appends;
@@ -103,6 +102,7 @@ class BackendProcess : private actors::LogOutlet,
   void carry_out();
   void check_result(const actors::ResultMessage& message);
   void check_control(const actors::ControlAnswer& answer) const;
+  void heartbeat();
   void tick();
   void hello();
 
@@ -148,6 +148,7 @@ class BackendProcess : private actors::LogOutlet,
   std::deque<Mail> mail_;
   bool round_planned_ = false;
   actors::Effects effects_;
+  actors::CommandInbox inbox_;
   std::uint64_t broker_ = 0;
   std::uint64_t answered_ = 0;
 

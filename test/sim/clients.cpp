@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "actors/protocol/operator_command.h"
 #include "test/sim/violation.h"
 #include "test/sim/world.h"
 
@@ -223,6 +224,8 @@ void Operator::send(std::uint32_t number) {
   if (change.final && !random_.chance(0.2)) return;
   actors::Request request;
   request.kind = change.kind;
+  request.id = change.id;
+  request.terms.name = change.name;
   request.item = change.item;
   request.terms.total = request.delta = change.number;
   request.terms.price_cents = 100 + static_cast<std::int64_t>(change.item);
@@ -230,7 +233,9 @@ void Operator::send(std::uint32_t number) {
   request.terms.max_qty = world_.plan.max_qty;
   sent_.push_back({number, change.lsn != 0});
   world_.trace.note("item change", {number, sent_.size() - 1});
-  world_.to_backend_from_operator(sent_.size() - 1, request, change.id, change.name);
+  const bool put = change.kind == actors::RequestKind::item_put;
+  world_.to_supervisor_from_operator(
+      sent_.size() - 1, actors::operator_command_map(put ? "item_put" : "stock_change", request));
   if (!change.final)
     world_.queue.in(random_.between(50 * kMs, 400 * kMs), [this, number] { send(number); });
 }
@@ -247,7 +252,10 @@ void Operator::on_answer(std::uint64_t serial, Lsn lsn, const std::string& body)
   if (result.kind == actors::ResultKind::item_changed) {
     require(change.lsn == 0 || lsn == 0 || change.lsn == lsn, "S3",
             "the same item change got another answer");
+    require(result.items.front().item == change.item, "S3",
+            "an item change heard the answer to another one");
     if (lsn != 0) change.lsn = lsn;
+    check_own(change);
     return finish(change);
   }
   require(result.kind == actors::ResultKind::error, "S15", "a control answer of the wrong kind");
@@ -263,6 +271,14 @@ void Operator::on_answer(std::uint64_t serial, Lsn lsn, const std::string& body)
   if (!passing)
     throw Violation{
         "S3", "an item change was refused with " + std::string(actors::info(result.code).text)};
+}
+
+// Each change is decided once, for itself.
+void Operator::check_own(const Change& change) const {
+  for (const auto& other : changes_) {
+    require(&other == &change || other.lsn == 0 || other.lsn != change.lsn, "S3",
+            "two item changes heard the same answer");
+  }
 }
 
 void Operator::finish(Change& change) {

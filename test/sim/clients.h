@@ -99,6 +99,7 @@ class Operator {
     bool made;  // the operator knew so when it asked
   };
   void send(std::uint32_t number);
+  void check_own(const Change& change) const;
   void finish(Change& change);
 
   World& world_;

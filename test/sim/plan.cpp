@@ -91,6 +91,8 @@ Plan Plan::draw(std::uint64_t seed) {
   draw_system(plan, random);
   draw_crashes(plan, random);
   draw_faults(plan, random);
+  Random supervisor(seed, "plan of the supervisor");
+  plan.supervisor_crash_every = supervisor.pick<Time>({0, 0, 100 * kMs, 400 * kMs});
   // A poller may find a small memory's answer gone, or wait for ever for one that cannot come.
   if (plan.rejections_max < 1000 || plan.orders_max < 1000) plan.detached = 0;
   return plan;
@@ -98,6 +100,7 @@ Plan Plan::draw(std::uint64_t seed) {
 
 void Plan::make_quiet() {
   crash_every = broker_crash_every = webapp_crash_every = server_crash_every = 0;
+  supervisor_crash_every = 0;
   power = inside = nested = zombie = rot = old_log = old_database = 0;
   clock_jumps_every = 0;
   network.drop = network.twice = 0;

@@ -61,6 +61,7 @@ struct Plan {
   Time broker_crash_every = 0;
   Time webapp_crash_every = 0;
   Time server_crash_every = 0;
+  Time supervisor_crash_every = 0;
   double zombie = 0;        // a killed backend's lanes go on for a while
   double rot = 0;           // before a start: a bit flips in what was durable
   double old_log = 0;       // before a start: an older copy of the log lies there

@@ -36,6 +36,7 @@ RunResult World::run() {
     if (!options.safety) plan.make_quiet();
     if (!options.retention) plan.remove_segments = false;
     for (std::uint32_t item = 1; item <= plan.imported; ++item) put_foreign_item(item);
+    start_supervisor();
     start_broker();
     for (std::uint32_t i = 1; i <= plan.webapps; ++i) start_webapp(i);
     start_backend(0);
@@ -145,10 +146,6 @@ void World::on_claimed(std::uint64_t epoch) {
   trace.note("claimed", {epoch});
 }
 
-void World::on_control_answer(std::uint64_t serial, Lsn lsn, const std::string& body) {
-  deliver([this, serial, lsn, body] { operator_.on_answer(serial, lsn, body); });
-}
-
 // --- the network ---------------------------------------------------------------------------------
 
 // Dropped, delayed, delivered twice.
@@ -221,10 +218,24 @@ void World::to_webapp(std::uint32_t webapp, const transport::Envelope& envelope,
   });
 }
 
-void World::to_backend_from_operator(std::uint64_t serial, const actors::Request& request,
-                                     const std::string& id, const std::string& name) {
-  deliver([this, serial, request, id, name] {
-    if (backend_serves()) backend_->take_control(serial, request, id, name);
+// Who asks while there is no supervisor hears nothing, nor does who asked one that ends.
+void World::to_supervisor_from_operator(std::uint64_t serial, nlohmann::json command) {
+  if (!supervisor_) return;
+  supervisor_->take_command(std::move(command), [this, serial](const nlohmann::json& answer) {
+    if (answer.contains("error")) return;  // timed out
+    operator_.on_answer(serial, answer.at("lsn").get<Lsn>(), answer.at("body").get<std::string>());
+  });
+}
+
+void World::to_backend_from_supervisor(std::uint64_t supervisor, nlohmann::json commands) {
+  deliver([this, supervisor, commands = std::move(commands)] {
+    if (backend_) backend_->take_wanted(supervisor, commands);
+  });
+}
+
+void World::to_supervisor(nlohmann::json replies) {
+  deliver([this, replies = std::move(replies)] {
+    if (supervisor_) supervisor_->take_replies(replies);
   });
 }
 

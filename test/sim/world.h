@@ -21,6 +21,7 @@
 #include "test/sim/plan.h"
 #include "test/sim/sim_disk.h"
 #include "test/sim/sim_server.h"
+#include "test/sim/supervisor_process.h"
 #include "test/sim/trace.h"
 #include "test/sim/violation.h"
 #include "test/sim/webapp_process.h"
@@ -83,6 +84,12 @@ class World {
     const auto& webapp = webapps_[number - 1];
     return webapp && webapp->instance() == instance ? webapp : nullptr;
   }
+  [[nodiscard]] std::shared_ptr<SupervisorProcess> supervisor(std::uint64_t instance) const {
+    return supervisor_ && supervisor_->instance() == instance ? supervisor_ : nullptr;
+  }
+  [[nodiscard]] std::uint64_t backend_instance() const {
+    return backend_ ? backend_->instance() : 0;
+  }
   [[nodiscard]] bool backend_serves() const { return backend_ && backend_->serving(); }
 
   // --- what the backend tells --------------------------------------------------------------------
@@ -93,7 +100,6 @@ class World {
   void on_snapshot(const actors::SnapshotMade& made);
   void on_retention(const actors::RetentionReport& report);
   void on_claimed(std::uint64_t epoch);
-  void on_control_answer(std::uint64_t serial, Lsn lsn, const std::string& body);
   void backend_exit(int code, const std::string& why);
 
   // --- the network -------------------------------------------------------------------------------
@@ -103,13 +109,15 @@ class World {
   void to_backend(const transport::Envelope& envelope, const std::string& body);
   void to_broker_from_backend(const transport::Envelope& envelope, std::string body);
   void to_webapp(std::uint32_t webapp, const transport::Envelope& envelope, std::string body);
-  void to_backend_from_operator(std::uint64_t serial, const actors::Request& request,
-                                const std::string& id, const std::string& name);
+  void to_supervisor_from_operator(std::uint64_t serial, nlohmann::json command);
+  void to_backend_from_supervisor(std::uint64_t supervisor, nlohmann::json commands);
+  void to_supervisor(nlohmann::json replies);
 
  private:
   // processes (world_faults.cpp)
   void start_broker();
   void start_webapp(std::uint32_t number);
+  void start_supervisor();
   void start_backend(Time delay);
   void try_start();
   void end_backend(End how, const char* why);
@@ -119,6 +127,7 @@ class World {
   void crash_broker();
   void crash_webapp();
   void crash_server();
+  void crash_supervisor();
   void jump_clock();
   void put_foreign_item(std::uint32_t item);
   template <class F>
@@ -153,10 +162,12 @@ class World {
   std::shared_ptr<BackendProcess> backend_;
   std::shared_ptr<BrokerProcess> broker_;
   std::vector<std::shared_ptr<WebappProcess>> webapps_;
+  std::shared_ptr<SupervisorProcess> supervisor_;
   Clients clients_;
   Operator operator_;
   bool faults_on_ = true;
   std::uint64_t next_instance_ = 1;
+  std::uint64_t supervisors_ = 0;  // that have lived
   std::int64_t clock_offset_ = 0;
   bool starting_ = false;  // a start of the backend is planned
   bool snapshot_damaged_ = false;

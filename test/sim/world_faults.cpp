@@ -37,6 +37,11 @@ void World::start_webapp(std::uint32_t number) {
   });
 }
 
+void World::start_supervisor() {
+  supervisor_ = std::make_shared<SupervisorProcess>(*this, ++supervisors_);
+  trace.note("supervisor starts", {supervisors_});
+}
+
 void World::start_backend(Time delay) {
   if (std::exchange(starting_, true)) return;
   queue.in(delay, [this] {
@@ -106,6 +111,10 @@ void World::end_machine() {
   server.restart();
   broker_.reset();
   for (auto& webapp : webapps_) webapp.reset();
+  supervisor_.reset();
+  queue.in(fault_.between(kMs, kRestartMax), [this] {
+    if (!supervisor_) start_supervisor();
+  });
   queue.in(fault_.between(kMs, kRestartMax), [this] {
     if (!broker_) start_broker();
   });
@@ -149,6 +158,7 @@ void World::plan_faults() {
   again(&Plan::broker_crash_every, [this] { crash_broker(); });
   again(&Plan::webapp_crash_every, [this] { crash_webapp(); });
   again(&Plan::server_crash_every, [this] { crash_server(); });
+  again(&Plan::supervisor_crash_every, [this] { crash_supervisor(); });
   again(&Plan::clock_jumps_every, [this] { jump_clock(); });
   disk.faults = plan.disk;
   server.faults = plan.server;
@@ -187,6 +197,16 @@ void World::crash_webapp() {
   if (broker_) broker_->take_subscription(number, false);
   queue.in(fault_.between(kMs, kRestartMax), [this, number] {
     if (!webapps_[number - 1]) start_webapp(number);
+  });
+}
+
+// The next one numbers its commands from 1 again.
+void World::crash_supervisor() {
+  if (!supervisor_) return;
+  trace.note("supervisor killed", {supervisor_->instance()});
+  supervisor_.reset();
+  queue.in(fault_.between(kMs, kRestartMax), [this] {
+    if (!supervisor_) start_supervisor();
   });
 }
 

@@ -1,15 +1,22 @@
 #include "actors/node/core/command_inbox.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace stampede::actors {
 
 using nlohmann::json;
 
-void CommandInbox::on_supervisor(std::uint64_t supervisor) {
-  if (std::exchange(supervisor_, supervisor) == supervisor) return;
+bool CommandInbox::on_supervisor(std::uint64_t supervisor) {
+  if (supervisor == supervisor_) return true;
+  const auto begin = predecessors_.begin();
+  if (std::find(begin, predecessors_.end(), supervisor) != predecessors_.end()) return false;
+  predecessors_.push_back(std::exchange(supervisor_, supervisor));
+  if (predecessors_.size() > kPredecessors) predecessors_.pop_front();
+  last_number_ = 0;
   commands_.clear();
   carried_out_.clear();
+  return true;
 }
 
 std::optional<std::uint64_t> CommandInbox::on_command(std::uint64_t number) {
@@ -18,7 +25,8 @@ std::optional<std::uint64_t> CommandInbox::on_command(std::uint64_t number) {
     known->second.to_tell = !known->second.answer.is_null();
     return std::nullopt;
   }
-  if (commands_.size() >= kKept) return std::nullopt;
+  if (number <= last_number_ || commands_.size() >= kKept) return std::nullopt;
+  last_number_ = number;
   commands_.emplace(number, Command{++last_ticket_, nullptr});
   carried_out_.emplace(last_ticket_, number);
   return last_ticket_;

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -23,12 +24,16 @@ class CommandInbox {
   // As many as a supervisor has open at once; further ones are not taken, and come again with the
   // next wanted message.
   static constexpr std::size_t kKept = 1'000;
+  static constexpr std::size_t kPredecessors = 16;
 
   // `supervisor` speaks. Another one than before: the commands of its predecessor are forgotten.
-  void on_supervisor(std::uint64_t supervisor);
+  // False: a predecessor's last words, which came late; they mean nothing any more.
+  [[nodiscard]] bool on_supervisor(std::uint64_t supervisor);
 
   // A command of the present supervisor. The ticket under which to carry it out; nullopt when that
-  // was begun before (an answer that is there is told again), or when there is no room.
+  // was begun before (an answer that is there is told again, one that was heard is not), or when
+  // there is no room. A supervisor names all that is open in each message, in the order of its
+  // numbers, so an unknown number below the highest is of a message that came late.
   std::optional<std::uint64_t> on_command(std::uint64_t number);
 
   // The present supervisor's open commands are these and no others: it has heard the answers to the
@@ -51,7 +56,9 @@ class CommandInbox {
   };
 
   std::uint64_t supervisor_ = 0;
+  std::uint64_t last_number_ = 0;  // of the present supervisor's commands
   std::uint64_t last_ticket_ = 0;
+  std::deque<std::uint64_t> predecessors_;              // the last few supervisors
   std::map<std::uint64_t, Command> commands_;           // by number; the present supervisor's
   std::map<std::uint64_t, std::uint64_t> carried_out_;  // ticket -> number, until it is answered
 };
