@@ -145,7 +145,8 @@ class FailStop(SystemTest):
                 return system.node("backend-1").get("pid") not in (None, pid) and (
                     system.node("backend-1")["state"] == "ready")
             self.assertTrue(eventually(serves, 60), system.logs())
-            seen |= self.actors(system)
+            # It hangs where it makes the spare, and a heartbeat tells of it.
+            seen |= self.wait_for(system, "backend-1", lambda names: "spare" in names)
         finally:
             system.signal(system.database_pid(), signal.SIGCONT)
         pid = system.kill9("backend-1")
