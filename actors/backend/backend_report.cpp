@@ -26,10 +26,6 @@ std::uint64_t left_of(std::uint64_t written, std::uint64_t removed) {
   return written - std::min(written, removed);
 }
 
-}  // namespace
-
-namespace {
-
 // Why everything new is refused for as long as somebody outside does nothing; null: it is not.
 json refuses(const BackendStatus& status) {
   if (status.log_room.load() == 0)

@@ -73,10 +73,9 @@ std::optional<std::string> decoded(std::string_view text) {
       out.push_back(text[i] == '+' ? ' ' : text[i]);
       continue;
     }
-    const int high = i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
-    const int low = i + 2 < text.size() ? hex_value(text[i + 2]) : -1;
-    if (high < 0 || low < 0) return std::nullopt;
-    out.push_back(static_cast<char>(high * 16 + low));
+    const int byte = percent_byte(text, i);
+    if (byte < 0) return std::nullopt;
+    out.push_back(static_cast<char>(byte));
     i += 2;
   }
   return out;

@@ -83,9 +83,7 @@ bool is_registered_name(std::string_view host) {
     if (is_unreserved(host[i]) ||
         std::string_view("!$&'()*+;=").find(host[i]) != std::string_view::npos)
       continue;
-    if (host[i] != '%' || i + 2 >= host.size() || hex_value(host[i + 1]) < 0 ||
-        hex_value(host[i + 2]) < 0)
-      return false;
+    if (percent_byte(host, i) < 0) return false;
     i += 2;
   }
   return true;
@@ -119,6 +117,13 @@ int hex_value(char c) {
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
+}
+
+int percent_byte(std::string_view text, std::size_t at) {
+  if (at + 2 >= text.size() || text[at] != '%') return -1;
+  const int high = hex_value(text[at + 1]);
+  const int low = hex_value(text[at + 2]);
+  return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
 bool is_authority(std::string_view text) {
@@ -175,10 +180,9 @@ std::optional<std::string> normal_path(std::string_view path) {
       normal.push_back(path[i]);
       continue;
     }
-    const int high = i + 2 < path.size() ? hex_value(path[i + 1]) : -1;
-    const int low = i + 2 < path.size() ? hex_value(path[i + 2]) : -1;
-    if (high < 0 || low < 0) return std::nullopt;
-    const auto meant = static_cast<char>(high * 16 + low);
+    const int byte = percent_byte(path, i);
+    if (byte < 0) return std::nullopt;
+    const auto meant = static_cast<char>(byte);
     if (is_unreserved(meant))
       normal.push_back(meant);
     else

@@ -42,6 +42,7 @@ bool is_authority(std::string_view text);  // host [":" port]; the host may be e
 
 bool same_name(std::string_view left, std::string_view right);  // ASCII, any case
 int hex_value(char c);                                          // -1: no hexadecimal digit
+int percent_byte(std::string_view text, std::size_t at);        // of "%41" there; -1: none
 
 inline std::string_view without_blanks(std::string_view text) {  // around it
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);

@@ -80,7 +80,7 @@ void ControlLink::take_commands(const json& list) {
     if (const auto ticket = inbox_.on_command(number)) take_command(*ticket, entry.at("command"));
   }
   inbox_.keep_only(open);
-  if (!inbox_.replies().empty()) wake_now();
+  if (inbox_.has_replies()) wake_now();
 }
 
 void ControlLink::take_command(std::uint64_t ticket, const json& command) try {

@@ -97,14 +97,20 @@ void AdminSocket::accept_all() {
   }
 }
 
+AdminSocket::Connections::iterator AdminSocket::longest_idle(bool (*waits)(const Connection&)) {
+  auto longest = connections_.end();
+  for (auto it = connections_.begin(); it != connections_.end(); ++it) {
+    if (!waits(it->second)) continue;
+    if (longest == connections_.end() || it->second.since < longest->second.since) longest = it;
+  }
+  return longest;
+}
+
 // Of those that wait for their peer alone.
 bool AdminSocket::make_place() {
-  auto oldest = connections_.end();
-  for (auto it = connections_.begin(); it != connections_.end(); ++it) {
-    const bool idle = it->second.pending == 0 && !has_line(it->second);
-    if (!idle && it->second.output.empty()) continue;
-    if (oldest == connections_.end() || it->second.since < oldest->second.since) oldest = it;
-  }
+  const auto oldest = longest_idle([](const Connection& one) {
+    return !one.output.empty() || (one.pending == 0 && !has_line(one));
+  });
   if (oldest == connections_.end()) return false;
   drop(oldest->first);
   return true;
@@ -203,12 +209,7 @@ bool AdminSocket::write(Connection& connection) {
 
 void AdminSocket::bound_output() {
   while (output_bytes_ > kOutputBytesMax) {
-    auto slowest = connections_.end();
-    for (auto it = connections_.begin(); it != connections_.end(); ++it) {
-      if (it->second.output.empty()) continue;
-      if (slowest == connections_.end() || it->second.since < slowest->second.since) slowest = it;
-    }
-    drop(slowest->first);
+    drop(longest_idle([](const Connection& one) { return !one.output.empty(); })->first);
   }
 }
 

@@ -88,6 +88,8 @@ class AdminSocket {
   void listen();  // throws as start() does
   void listen_again();
   void accept_all();
+  // The one that has sent or taken nothing for longest, of those that `waits` says yes of.
+  Connections::iterator longest_idle(bool (*waits)(const Connection&));
   bool make_place();
   void read(std::uint64_t id);
   void turn(std::uint64_t id);

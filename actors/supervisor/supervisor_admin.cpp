@@ -3,13 +3,8 @@
 #include "actors/protocol/operator_command.h"
 
 namespace stampede::actors {
-namespace {
 
 using nlohmann::json;
-
-constexpr std::size_t kNameBytesMax = 64;  // of requests and nodes; ours have fewer
-
-}  // namespace
 
 void SupervisorAdmin::take(Ms now, const json& request, const Respond& respond) {
   CommandMembers members(request);

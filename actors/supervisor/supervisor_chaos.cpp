@@ -13,7 +13,6 @@ namespace {
 using nlohmann::json;
 
 constexpr Ms kPauseMax = 600'000;
-constexpr std::size_t kTargetBytesMax = 64;
 constexpr std::size_t kPointsBytesMax = 4096;
 constexpr std::array<std::string_view, 4> kRequests{"kill", "pause", "failpoints", "undo"};
 
@@ -62,8 +61,8 @@ void SupervisorChaos::take(Ms now, const json& request, const Respond& respond) 
   }
   CommandMembers members(request);
   Break wanted;
-  wanted.node = members.text("node", kTargetBytesMax, false);
-  wanted.actor = members.text("actor", kTargetBytesMax, false);
+  wanted.node = members.text("node", kNameBytesMax, false);
+  wanted.actor = members.text("actor", kNameBytesMax, false);
   wanted.points = members.text("arm", kPointsBytesMax, false);
   wanted.next_start = members.flag("next_start");
   wanted.pause = std::clamp<Ms>(members.number("for_ms", 0, INT64_MAX, 0), 1, kPauseMax);

@@ -28,6 +28,8 @@
 
 namespace stampede::actors {
 
+inline constexpr std::size_t kNameBytesMax = 64;  // of requests, nodes, actors; ours have fewer
+
 using SupervisedNodes = std::vector<std::unique_ptr<SupervisedNode>>;
 
 // "backend-1", or "backend" for the first of its role; null when there is none.

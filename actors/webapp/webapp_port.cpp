@@ -369,8 +369,8 @@ void WebappPort::report(nlohmann::json& report) const {
   for (std::size_t code = 1; code < counters.refused.size(); ++code)
     if (counters.refused[code] > 0)
       refused[std::string(info(static_cast<Code>(code)).text)] = counters.refused[code];
-  report["state"] = core_.state();
   const std::string state(core_.state());
+  report["state"] = state;
   report["refuses"] =
       state == "ready" ? nlohmann::json() : nlohmann::json("every order is refused: " + state);
   report["work_waiting"] = core_.busy();

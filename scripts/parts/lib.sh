@@ -121,14 +121,18 @@ running_processes() {
 # running_nodes: those that are nodes, the supervisor too.
 running_nodes() { running_processes | sed '/^guard /d;/^database /d'; }
 
-guard_pid() {
+# found_process NAME NOTE: pid of the guard or the database; among the processes when its note is
+# gone.
+found_process() {
   local pid
-  pid=$(remembered_process "$RUN/guard.pid")
+  pid=$(remembered_process "$2")
   if [[ -z $pid ]]; then
-    pid=$(running_processes | sed -n 's/^guard \([0-9]*\) .*/\1/p;/^guard /q')
+    pid=$(running_processes | sed -n "s/^$1 \([0-9]*\) .*/\1/p;/^$1 /q")
   fi
   printf '%s' "$pid"
 }
+
+guard_pid() { found_process guard "$RUN/guard.pid"; }
 
 # is_running: somebody starts dead nodes again: the guard, or a supervisor that lost it.
 is_running() { [[ -n $(guard_pid) ]] || running_nodes | grep -q '^supervisor'; }

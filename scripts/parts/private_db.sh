@@ -18,15 +18,7 @@ db_program() {
     fail 1 "$1 not found. Either: scripts/install_deps.sh   or: scripts/start_all.sh --db URL"
 }
 
-# Found among the processes when its note is gone.
-db_pid() {
-  local pid
-  pid=$(remembered_process "$DB_DIR/server.pid")
-  if [[ -z $pid ]]; then
-    pid=$(running_processes | sed -n 's/^database \([0-9]*\) .*/\1/p;/^database /q')
-  fi
-  printf '%s' "$pid"
-}
+db_pid() { found_process database "$DB_DIR/server.pid"; }
 
 # db_admin: runs the SQL of its input as the database's root.
 db_admin() { "$(db_program mariadb)" --no-defaults --user=root --socket="$DB_SOCKET"; }

@@ -158,9 +158,8 @@ void BackendProcess::take_wanted(std::uint64_t supervisor, const nlohmann::json&
 }
 
 void BackendProcess::heartbeat() {
-  auto replies = inbox_.replies();
-  if (replies.empty()) return;
-  world_.to_supervisor(std::move(replies));
+  if (!inbox_.has_replies()) return;
+  world_.to_supervisor(inbox_.replies());
   inbox_.on_replies_sent();
 }
 

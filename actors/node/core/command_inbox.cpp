@@ -48,6 +48,11 @@ bool CommandInbox::on_answer(std::uint64_t ticket, json answer) {
   return true;
 }
 
+bool CommandInbox::has_replies() const {
+  return std::any_of(commands_.begin(), commands_.end(),
+                     [](const auto& entry) { return entry.second.to_tell; });
+}
+
 json CommandInbox::replies() const {
   json list = json::array();
   for (const auto& [number, command] : commands_) {

@@ -43,6 +43,7 @@ class CommandInbox {
   // False: whoever asked is gone, and so is the answer.
   bool on_answer(std::uint64_t ticket, nlohmann::json answer);
 
+  [[nodiscard]] bool has_replies() const;
   // [{supervisor, number, reply}], what was not told since it was last asked for.
   [[nodiscard]] nlohmann::json replies() const;
   // They are on their way.
