@@ -100,10 +100,12 @@ check_labels() {
   fi
 }
 
-# fault_tests: a pattern of the system tests that the ledger's rows of faults name.
+# fault_tests: a pattern of the system tests that the ledger's rows of faults name, as `system_NAME`
+# or by its file. Such a row has its id in front or in brackets behind what a user suffered.
 fault_tests() {
-  grep -E '^\| [A-Z][0-9]{2} ' "$PROJECT/test/system/README.md" | grep -oE '`[a-z_]+_test' |
-    sed 's/^`/^system_/;s/_test$/$/' | sort -u | paste -sd '|'
+  grep -E '^\| [SDHPO][0-9]{2} |\([SDHPO][0-9]{2}\) \|' "$PROJECT/test/system/README.md" |
+    grep -oE '`(system_[a-z_]+|[a-z_]+_test\>)' |
+    sed 's/^`//;s/^system_//;s/_test$//;s/.*/^system_&$/' | sort -u | paste -sd '|'
 }
 
 say "--- packages and build"
