@@ -11,23 +11,14 @@ namespace {
 
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 
-// One overload for each type an argument can have.
-class MemberPrinter {
- public:
-  explicit MemberPrinter(JsonObjectWriter& out) : out_(out) {}
-  void operator()(std::string_view name, std::string_view value) { out_.text(name, value); }
-  void operator()(std::string_view name, std::uint64_t value) { out_.number(name, value); }
-  void operator()(std::string_view name, std::uint32_t value) { out_.number(name, value); }
-  void operator()(std::string_view name, std::int64_t value) { out_.signed_number(name, value); }
-  void operator()(std::string_view name, AsHex<const std::uint64_t> value) {
-    std::string digits;
-    append_hex(digits, value.value);
-    out_.text(name, digits);
-  }
-
- private:
-  JsonObjectWriter& out_;
-};
+// Every type an argument can have as JSON has it.
+void put(Json& out, std::string_view name, AsHex<const std::uint64_t> value) {
+  out[std::string(name)] = hex_text(value.value);
+}
+template <class Value>
+void put(Json& out, std::string_view name, const Value& value) {
+  out[std::string(name)] = value;
+}
 
 }  // namespace
 
@@ -82,43 +73,38 @@ void append_header(std::string& out, const LineHeader& header) {
   out += " lsn=" + to_text(header.lsn) + " : ";
 }
 
-void append_members(JsonObjectWriter& out, const Command& command, std::string_view id) {
-  out.text("id", id);
+void append_members(Json& out, const Command& command, std::string_view id) {
+  out["id"] = id;
   unsigned argument = 0;
   each_argument(command, [&](std::string_view name, const auto& value) {
-    if (((command.missing >> ++argument) & 1) == 0) MemberPrinter{out}(name, value);
+    if (((command.missing >> ++argument) & 1) == 0) put(out, name, value);
   });
   const auto& terms = command.put.terms;
-  each_added_term(
-      added_terms(terms),
-      [&](const Term& term, const auto& value) { MemberPrinter{out}(term.name, value); }, terms);
+  const auto put_term = [&](const Term& term, const auto& value) { put(out, term.name, value); };
+  each_added_term(added_terms(terms), put_term, terms);
 }
 
-void append_members(JsonObjectWriter& out, const Rejection& rejection) {
-  std::string request;
-  append_hex(request, rejection.request_hash[0]);
-  append_hex(request, rejection.request_hash[1]);
-  std::string content;
-  append_hex(content, rejection.content_hash);
-  out.text("request_id_hash", request);
-  out.text("content_hash", content);
-  out.number("item", rejection.item);
-  out.number("qty", rejection.qty);
-  out.text("reason", to_text(rejection.reason));
+void append_members(Json& out, const Rejection& rejection) {
+  out["request_id_hash"] =
+      hex_text(rejection.request_hash[0]) + hex_text(rejection.request_hash[1]);
+  out["content_hash"] = hex_text(rejection.content_hash);
+  out["item"] = rejection.item;
+  out["qty"] = rejection.qty;
+  out["reason"] = to_text(rejection.reason);
 }
 
 void append_command(std::string& out, const Command& command, std::string_view id) {
   out += to_text(command.kind);
   out += '=';
-  JsonObjectWriter object(out);
-  append_members(object, command, id);
-  object.end();
+  Json members;
+  append_members(members, command, id);
+  append_json(out, members);
 }
 
 void append_rejection(std::string& out, const Rejection& rejection) {
-  JsonObjectWriter object(out);
-  append_members(object, rejection);
-  object.end();
+  Json members;
+  append_members(members, rejection);
+  append_json(out, members);
 }
 
 }  // namespace stampede::storage

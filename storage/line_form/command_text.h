@@ -36,16 +36,13 @@ struct LineHeader {
   Lsn lsn = 0;  // of the decision that the line speaks of
 };
 
-inline constexpr std::string_view kDelimiter = "/DELIMITER/";
-inline constexpr std::string_view kEndOfLine = "/EOL/";
-
 std::string_view record_word(RecordType type);                   // "EMIT", …
 void append_time(std::string& out, std::int64_t wall_ns);        // 2026-11-21T10:42:01.203118Z
 void append_header(std::string& out, const LineHeader& header);  // "TIME pid= tid= lsn= : "
 
 // The members of a command's object, id first, missing arguments left out.
-void append_members(JsonObjectWriter& out, const Command& command, std::string_view id);
-void append_members(JsonObjectWriter& out, const Rejection& rejection);
+void append_members(Json& out, const Command& command, std::string_view id);
+void append_members(Json& out, const Rejection& rejection);
 void append_command(std::string& out, const Command& command, std::string_view id);  // Name={…}
 void append_rejection(std::string& out, const Rejection& rejection);                 // {…}
 

@@ -152,11 +152,8 @@ class LineParser {
     object(out.arguments);
     if (error_) return;
     const JsonMember* id = out.arguments.find("id");
-    if (id == nullptr || id->value.type != JsonValue::Type::text || id->value.text.empty()) {
-      fail(object_, "the command has no \"id\", a text");
-      return;
-    }
-    out.id = id->value.text;
+    out.id = id != nullptr ? text_of(*id) : std::string_view();
+    if (out.id.empty()) fail(object_, "the command has no \"id\", a text");
   }
 
   void object(FlatObject& out) {
@@ -186,7 +183,7 @@ class LineParser {
     }
     if (known != out.arguments.members.size()) unknown_member(out);
     const JsonMember* item = out.arguments.find("item");
-    const bool has_item = item != nullptr && item->value.type != JsonValue::Type::null;
+    const bool has_item = item != nullptr && !item->value.is_null();
     if (out.kind != CommandKind::order_insert && !has_item) {
       fail(object_, "\"item\", the business key of this command, is missing");
     }
@@ -198,7 +195,7 @@ class LineParser {
     const JsonMember* member = out.arguments.find(name);
     if (member == nullptr) return false;
     ++known;
-    if (member->value.type == JsonValue::Type::null) return false;
+    if (member->value.is_null()) return false;
     assign(*member, value);
     return true;
   }
@@ -219,11 +216,11 @@ class LineParser {
     if (type == RecordType::fail && errnum != nullptr) assign(*errnum, out.errnum);
     if (type != RecordType::optm) return;
     const JsonMember* by = out.arguments.find("superseded_by");
-    if (by == nullptr || by->value.type != JsonValue::Type::text) {
+    if (by == nullptr || !by->value.is_string()) {
       fail(object_, "an OPTM names the id it was left out for: \"superseded_by\", a text");
       return;
     }
-    out.superseded_by = by->value.text;
+    out.superseded_by = text_of(*by);
   }
 
   void rejection(Rejection& out) {
@@ -249,7 +246,7 @@ class LineParser {
   }
 
   void request_hash(const JsonMember& member, RequestHash& out) {
-    const std::string_view text = member.value.text;
+    const std::string_view text = text_of(member);
     const auto first = parse_hex(text.substr(0, 16));
     const auto second = text.size() == 32 ? parse_hex(text.substr(16)) : std::nullopt;
     if (!first || !second) return fail(member.at, "\"request_id_hash\" is 32 hex digits");
@@ -258,7 +255,7 @@ class LineParser {
 
   void reason(const JsonMember& member, RejectReason& out) {
     for (const auto known : {RejectReason::sold_out, RejectReason::limit_reached}) {
-      if (member.value.text == to_text(known)) out = known;
+      if (text_of(member) == to_text(known)) out = known;
     }
     if (out == RejectReason::invalid) {
       fail(member.at, "\"reason\" is sold_out or limit_reached");
@@ -267,10 +264,8 @@ class LineParser {
 
   // --- a member's value into an argument ---
   void assign(const JsonMember& member, std::string_view& out) {
-    if (member.value.type != JsonValue::Type::text) {
-      return fail(member.at, "\"" + member.name + "\" is a text");
-    }
-    out = member.value.text;
+    if (!member.value.is_string()) return fail(member.at, "\"" + member.name + "\" is a text");
+    out = text_of(member);
   }
   void assign(const JsonMember& member, std::uint64_t& out) {
     unsigned_up_to(kSignedMax, member, out);
@@ -282,22 +277,28 @@ class LineParser {
   }
   void assign(const JsonMember& member, std::int64_t& out) {
     const auto& value = member.value;
-    const bool fits = value.type == JsonValue::Type::negative_int ||
-                      (value.type == JsonValue::Type::unsigned_int && value.number <= kSignedMax);
-    if (!fits) return fail(member.at, "\"" + member.name + "\" is an integer of 64 bits");
-    out = static_cast<std::int64_t>(value.number);
+    const bool large = value.is_number_unsigned() && value.get<std::uint64_t>() > kSignedMax;
+    if (!value.is_number_integer() || large) {
+      return fail(member.at, "\"" + member.name + "\" is an integer of 64 bits");
+    }
+    out = value.get<std::int64_t>();
   }
   void assign(const JsonMember& member, AsHex<std::uint64_t> out) {
-    const auto value = parse_hex(member.value.text);
+    const auto value = parse_hex(text_of(member));
     if (!value) return fail(member.at, "\"" + member.name + "\" is a text of 16 hex digits");
     out.value = *value;
   }
   void unsigned_up_to(std::uint64_t max, const JsonMember& member, std::uint64_t& out) {
-    if (member.value.type != JsonValue::Type::unsigned_int || member.value.number > max) {
+    if (!member.value.is_number_unsigned() || member.value.get<std::uint64_t>() > max) {
       return fail(member.at,
                   "\"" + member.name + "\" is an integer from 0 to " + std::to_string(max));
     }
-    out = member.value.number;
+    out = member.value.get<std::uint64_t>();
+  }
+  // Lives as long as the member; empty when it is no text.
+  static std::string_view text_of(const JsonMember& member) {
+    const auto* text = member.value.get_ptr<const std::string*>();
+    return text != nullptr ? std::string_view(*text) : std::string_view();
   }
 
   // --- pieces of the line ---

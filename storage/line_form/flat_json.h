@@ -1,10 +1,11 @@
 #pragma once
 
-// JSON as far as the log's line form needs it: one object whose members are texts, integers, true,
-// false or null. Pure functions; any thread.
+// JSON as the log's line form has it, read and written by nlohmann::json: one object whose members
+// are texts, integers, true, false or null. Pure functions; any thread.
 
 #include <cstddef>
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,17 +15,15 @@
 
 namespace stampede::storage {
 
-struct JsonValue {
-  enum class Type : std::uint8_t { null = 1, boolean, unsigned_int, negative_int, text };
-  Type type = Type::null;
-  std::uint64_t number = 0;  // boolean 0/1; negative_int as two's complement
-  std::string text;
-};
+inline constexpr std::string_view kDelimiter = "/DELIMITER/";  // between the commands of a line
+inline constexpr std::string_view kEndOfLine = "/EOL/";
+
+using Json = nlohmann::ordered_json;  // members stay in the order in which they were put
 
 struct JsonMember {
   std::string name;
-  JsonValue value;
-  std::size_t at = 0;  // offset of the name in the parsed text
+  nlohmann::json value;  // a text, an integer of at most 64 bits (unsigned from 0 on), …
+  std::size_t at = 0;    // offset of the name in the parsed text
 };
 
 struct FlatObject {
@@ -38,29 +37,12 @@ Result<FlatObject> parse_flat_object(std::string_view text, std::size_t& offset)
 
 Error at_column(std::size_t offset, std::string_view message);
 
-// Appends "text" with quotes. Bytes that are no UTF-8 become U+FFFD. The line form's separators
-// (/DELIMITER/, /EOL/) inside a text get their last slash escaped, so that a reader may split a
-// line at them without knowing JSON.
-void append_json_text(std::string& out, std::string_view text);
+// Appends `value` without line feeds. Bytes that are no UTF-8 become U+FFFD. The line form's
+// separators inside a text get their last slash escaped, so that a reader may split a line at them
+// without knowing JSON.
+void append_json(std::string& out, const Json& value);
 
-// Writes one object, member by member.
-class JsonObjectWriter {
- public:
-  explicit JsonObjectWriter(std::string& out) : out_(out) { out_ += '{'; }
-  void text(std::string_view name, std::string_view value);
-  void number(std::string_view name, std::uint64_t value);
-  void signed_number(std::string_view name, std::int64_t value);
-  void null(std::string_view name);
-  void name(std::string_view name);  // the caller appends the value
-  void end() { out_ += '}'; }
-
- private:
-  std::string& out_;
-  bool first_ = true;
-};
-
-// 16 lower case hex digits.
-void append_hex(std::string& out, std::uint64_t value);
+std::string hex_text(std::uint64_t value);                      // 16 digits, the letters small
 std::optional<std::uint64_t> parse_hex(std::string_view text);  // exactly 16 digits
 
 }  // namespace stampede::storage

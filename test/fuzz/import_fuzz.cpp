@@ -13,11 +13,10 @@ using namespace stampede::storage;
 void print_command(std::string& out, RecordType type, const TextCommand& command) {
   if (type == RecordType::emit) return append_command(out, command.command, command.id);
   out.append(to_text(command.kind)).append("=");
-  JsonObjectWriter members(out);
-  members.text("id", command.id);
-  if (type == RecordType::fail) members.number("errno", command.errnum);
-  if (type == RecordType::optm) members.text("superseded_by", command.superseded_by);
-  members.end();
+  Json members = {{"id", command.id}};
+  if (type == RecordType::fail) members["errno"] = command.errnum;
+  if (type == RecordType::optm) members["superseded_by"] = command.superseded_by;
+  append_json(out, members);
 }
 
 std::string printed(const TextLine& line) {

@@ -11,7 +11,7 @@ namespace {
 using storage::BatchInfo;
 using storage::Command;
 using storage::FateTable;
-using storage::JsonObjectWriter;
+using storage::Json;
 using storage::LineHeader;
 using storage::Lsn;
 using storage::RecordType;
@@ -83,20 +83,16 @@ class Dumper final : public storage::LogVisitor {
   }
 
   void emit_json(const LineHeader& header, const std::vector<std::uint32_t>& positions) {
-    JsonObjectWriter object(text());
-    json_header(object, RecordType::emit, header);
-    object.name("commands");
-    text() += '[';
-    bool first = true;
+    Json commands = Json::array();
     for (const auto position : positions) {
-      if (!std::exchange(first, false)) text() += ',';
-      JsonObjectWriter command(text());
-      command.text("command", to_text(set_[position].kind));
+      Json command;
+      command["command"] = to_text(set_[position].kind);
       storage::append_members(command, set_[position], id_of(header.lsn, position));
-      command.end();
+      commands.push_back(std::move(command));
     }
-    text() += ']';
-    end_object(object);
+    Json object = json_header(RecordType::emit, header);
+    object["commands"] = std::move(commands);
+    json_line(object);
   }
 
   std::string id_of(Lsn lsn, std::uint32_t position) const {
@@ -111,10 +107,9 @@ class Dumper final : public storage::LogVisitor {
     }
     const LineHeader header{batch.wall_ns, batch.pid, storage::kLogTid, record.lsn};
     if (json_) {
-      JsonObjectWriter object(text());
-      json_header(object, RecordType::reject, header);
+      Json object = json_header(RecordType::reject, header);
       storage::append_members(object, rejection);
-      end_object(object);
+      json_line(object);
     } else {
       begin_line(RecordType::reject, header);
       storage::append_rejection(text(), rejection);
@@ -137,21 +132,16 @@ class Dumper final : public storage::LogVisitor {
   void outcome_of(RecordType type, const LineHeader& header, FateTable::Index command,
                   std::uint64_t number) {
     const std::string_view name = to_text(table_.kind(command));
-    if (!json_) {
-      begin_line(type, header);
-      text() += name;
-      text() += '=';
-    }
-    JsonObjectWriter object(text());
-    if (json_) {
-      json_header(object, type, header);
-      object.text("command", name);
-    }
-    object.text("id", table_.id(command));
-    if (type == RecordType::fail) object.number("errno", number);
-    if (type == RecordType::optm) object.text("superseded_by", superseder(command, number));
-    object.end();
-    json_ ? out_.end_line() : end_line();
+    Json object = json_ ? json_header(type, header) : Json::object();
+    if (json_) object["command"] = name;
+    object["id"] = table_.id(command);
+    if (type == RecordType::fail) object["errno"] = number;
+    if (type == RecordType::optm) object["superseded_by"] = superseder(command, number);
+    if (json_) return json_line(object);
+    begin_line(type, header);
+    text().append(name) += '=';
+    storage::append_json(text(), object);
+    end_line();
   }
 
   // The command of the same type and item in the set `by`.
@@ -170,30 +160,29 @@ class Dumper final : public storage::LogVisitor {
   // EPOCH and SEAL speak of no decision: they have no line, and no place in a selection.
   void mark(const BatchInfo& batch, const RecordView& record) {
     if (!json_ || options_.pending || options_.from || options_.to) return;
-    JsonObjectWriter object(text());
-    object.text("type", storage::record_word(record.type));
-    object.name("time");
-    time_text(batch.wall_ns);
-    object.number("pid", batch.pid);
+    Json object = {{"type", storage::record_word(record.type)},
+                   {"time", time_text(batch.wall_ns)},
+                   {"pid", batch.pid}};
     if (record.type == RecordType::epoch) {
-      object.number("epoch", decoder_.epoch(record.payload).value_or(0));
+      object["epoch"] = decoder_.epoch(record.payload).value_or(0);
     }
-    end_object(object);
+    json_line(object);
   }
 
-  void json_header(JsonObjectWriter& object, RecordType type, const LineHeader& header) {
-    object.text("type", storage::record_word(type));
-    object.name("time");
-    time_text(header.wall_ns);
-    object.number("pid", header.pid);
-    object.number("tid", header.tid);
-    object.text("lsn", storage::to_text(header.lsn));
+  static Json json_header(RecordType type, const LineHeader& header) {
+    Json object;  // member by member: an initializer list would copy each value twice
+    object["type"] = storage::record_word(type);
+    object["time"] = time_text(header.wall_ns);
+    object["pid"] = header.pid;
+    object["tid"] = header.tid;
+    object["lsn"] = storage::to_text(header.lsn);
+    return object;
   }
 
-  void time_text(std::int64_t wall_ns) {
-    text() += '"';
-    storage::append_time(text(), wall_ns);
-    text() += '"';
+  static std::string time_text(std::int64_t wall_ns) {
+    std::string time;
+    storage::append_time(time, wall_ns);
+    return time;
   }
 
   void begin_line(RecordType type, const LineHeader& header) {
@@ -206,8 +195,8 @@ class Dumper final : public storage::LogVisitor {
     text() += storage::kEndOfLine;
     out_.end_line();
   }
-  void end_object(JsonObjectWriter& object) {
-    object.end();
+  void json_line(const Json& object) {
+    storage::append_json(text(), object);
     out_.end_line();
   }
   std::string& text() { return out_.text(); }

@@ -37,28 +37,27 @@ struct Plan {
   std::array<std::uint64_t, 4> by_kind{};
 };
 
+storage::Json json_of(const FateTable& table, FateTable::Index command) {
+  const auto by = table.skipped_for(command);
+  storage::Json object = {{"id", table.id(command)},
+                          {"fate", to_text(by ? Fate::superseded : table.fate(command))}};
+  if (by) object["by"] = table.id(*by);
+  return object;
+}
+
+// Command by command: all of them at once may be more than there is memory.
 void print_json(const FateTable& table, const Plan& plan, std::ostream& stream) {
   OutBuffer out(stream);
-  storage::JsonObjectWriter report(out.text());
-  report.number("would_apply", plan.applied.size());
-  report.number("skip_done", plan.skip_done);
-  report.number("skip_superseded", plan.superseded.size());
-  report.name("commands");
-  out.text() += '[';
+  out.text() += "{\"would_apply\":" + std::to_string(plan.applied.size()) +
+                ",\"skip_done\":" + std::to_string(plan.skip_done) +
+                ",\"skip_superseded\":" + std::to_string(plan.superseded.size()) +
+                ",\"commands\":[";
   for (FateTable::Index i = 0; i < table.size(); ++i) {
-    if (i > 0) {
-      out.text() += ',';
-      out.end_piece();
-    }
-    const auto by = table.skipped_for(i);
-    storage::JsonObjectWriter command(out.text());
-    command.text("id", table.id(i));
-    command.text("fate", to_text(by ? Fate::superseded : table.fate(i)));
-    if (by) command.text("by", table.id(*by));
-    command.end();
+    if (i > 0) out.text() += ',';
+    out.end_piece();
+    storage::append_json(out.text(), json_of(table, i));
   }
-  out.text() += ']';
-  report.end();
+  out.text() += "]}";
   out.end_line();
 }
 

@@ -137,10 +137,34 @@ TEST_CASE("text: every text survives, and none looks like the end of a command")
 TEST_CASE("text: bytes that are no UTF-8 are replaced, the line stays JSON") {
   for (const std::string bad : {"\xff", "\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80"}) {
     const std::string form = printed(order_of(1, "r", bad + "x"), "i");
-    CHECK(form.find("\\ufffd") != std::string::npos);
+    CHECK(form.find("\xef\xbf\xbd") != std::string::npos);
     CHECK(form.find("x\"") != std::string::npos);
     parsed(kHeader + "[EMIT]" + form + "/EOL/");
   }
+}
+
+TEST_CASE("text: odd texts are printed as they always will be") {
+  const auto user = [](std::string_view text) {
+    const std::string form = printed(order_of(1, "r", text), "i");
+    const std::size_t from = form.find("\"user\":") + 7;
+    return form.substr(from, form.find(",\"qty\"") - from);
+  };
+  CHECK(user("a\"b\\c") == R"("a\"b\\c")");
+  CHECK(user("\b\f\n\r\t") == R"("\b\f\n\r\t")");
+  CHECK(user("\x01\x1f") == R"("\u0001\u001f")");
+  CHECK(user("\x7f") == "\"\x7f\"");  // the tool escapes it where it prints
+  CHECK(user("a/EOL/EOL/b") == R"("a/EOL\/EOL\/b")");
+  CHECK(user("/DELIMITER//") == R"("/DELIMITER\//")");
+  CHECK(user("zo\xc3\xab \xe4\xb8\xad") == "\"zo\xc3\xab \xe4\xb8\xad\"");
+  CHECK(user("\xff\xc3x") == "\"\xef\xbf\xbd\xef\xbf\xbdx\"");
+}
+
+TEST_CASE("text: lines that earlier versions printed are read") {
+  const auto line =
+      parsed(kHeader + R"([EMIT]OrderInsert={"id":"i","request_id":"\u0008\u000c\u000d",)"
+                       R"("user":"\u007f\ufffd/EOL\/"}/EOL/)");
+  CHECK(line.commands.at(0).command.order.request_id == "\b\f\r");
+  CHECK(line.commands.at(0).command.order.user == "\x7f\xef\xbf\xbd/EOL/");
 }
 
 TEST_CASE("text: JSON escapes are understood, surrogate pairs too") {
@@ -176,6 +200,36 @@ TEST_CASE("text: what is wrong is named with its column") {
   CHECK(at(error_of(kHeader + R"([EMIT]OrderInsert={"id":"x)")) == word + 26);
 }
 
+TEST_CASE("text: what is no JSON, or more of it than a line has, is refused where it stands") {
+  const auto refused = [](const std::string& members) {
+    const std::string start = kHeader + "[EMIT]OrderInsert=";
+    const std::string message = error_of(start + members + "/EOL/");
+    const auto column = std::stoul(message.substr(std::string("column ").size()));
+    return std::to_string(column - start.size()) + message.substr(message.find(':'));
+  };
+  const std::string value = ": expected a text in quotes, an integer, true, false or null";
+  CHECK(refused(R"(["id"])") == "1: expected { to begin the command's arguments");
+  CHECK(refused(R"({"id":["x"]})") == "7" + value);
+  CHECK(refused(R"({"id" : {"x":1}})") == "9" + value);
+  CHECK(refused(R"({"id":"x","qty":[[[[)") == "17" + value);
+  const std::string integer = ": expected an integer of at most 64 bits";
+  CHECK(refused(R"({"id":"x","qty": 1e2})") == "18" + integer);
+  CHECK(refused(R"({"id":"x","qty":18446744073709551616})") == "17" + integer);
+  CHECK(refused(R"({"id":"x","qty":-9223372036854775809})") == "17" + integer);
+  CHECK(refused(R"({"id":"x","qty":1 ,"qty":2})") == R"(20: the member "qty" comes twice)");
+  CHECK(refused(R"({"id":"x",})").starts_with("11: syntax error while parsing object key"));
+  CHECK(refused(R"({"id":"x")").starts_with("10: syntax error while parsing object"));
+  CHECK(refused(R"({"id":"x","qty":01})").starts_with("18: syntax error"));
+  CHECK(refused(R"({"id":"x","qty":1e999})").starts_with("21: number overflow"));
+  CHECK(refused("{\"id\":\"a\xff\"}") ==
+        "9: syntax error while parsing value - invalid string: ill-formed UTF-8 byte");
+  CHECK(refused("{\"id\":\"a\tb\"}").starts_with("9: syntax error"));
+  CHECK(refused(R"({"id":"\ud800"})").starts_with("14: syntax error"));
+  CHECK(refused(R"({"id":"\x"})").starts_with("9: syntax error"));
+  CHECK(refused(std::string("{\"id\":\0", 7)).starts_with("7: syntax error"));
+  CHECK(refused("\xef\xbb\xbf{}") == "1: expected { to begin the command's arguments");
+}
+
 TEST_CASE("text: times are exact to the microsecond, before 1970 too") {
   for (const std::int64_t micros : {0LL, 1LL, -1LL, 1'795'257'721'203'118LL, -86'400'000'001LL}) {
     std::string text;
@@ -183,6 +237,59 @@ TEST_CASE("text: times are exact to the microsecond, before 1970 too") {
     CAPTURE(text);
     const auto line = parsed(text + R"( pid=0 tid=0 lsn=1.1 : [EXEC]ItemPut={"id":"x"}/EOL/)");
     CHECK(line.header.wall_ns == micros * 1000);
+  }
+}
+
+TEST_CASE("text: any text and number comes back as it was, or its bad bytes as U+FFFD") {
+  const std::uint64_t seed = seed_of_run();
+  INFO("STAMPEDE_TEST_SEED=", seed);
+  std::mt19937_64 random(seed);
+  const std::vector<std::string> pieces = {"/EOL/",
+                                           "/DELIMITER/",
+                                           "/",
+                                           "\\",
+                                           "\"",
+                                           "EOL",
+                                           "\\/",
+                                           "\n",
+                                           "\x7f",
+                                           "\xc2\x85",
+                                           "\xe2\x80\xa8",
+                                           "\xf0\x9f\x98\x80",
+                                           "\xef\xbf\xbd",
+                                           "{",
+                                           "}",
+                                           ",",
+                                           ":",
+                                           std::string(1, '\0')};
+  const auto text = [&](bool any_byte) {
+    std::string out;
+    for (std::uint64_t left = random() % 12; left > 0; --left) {
+      const auto byte = static_cast<char>(random() % (any_byte ? 256 : 128));
+      out += random() % 2 == 0 ? pieces[random() % pieces.size()] : std::string(1, byte);
+    }
+    return out;
+  };
+  for (std::uint64_t round = rounds_of_run(20'000); round > 0; --round) {
+    const std::string request = text(false), user = text(true);
+    Command order = order_of(random() >> 1, request, user);
+    order.order.qty = static_cast<std::uint32_t>(random());
+    order.order.decided_at_us = static_cast<std::int64_t>(random() >> random() % 64);
+    const std::string id = "i" + text(false);
+    const std::string form = printed(order, id);
+    REQUIRE(form.find("/EOL/") == std::string::npos);
+    REQUIRE(form.find("/DELIMITER/") == std::string::npos);
+    REQUIRE(form.find('\n') == std::string::npos);
+    const TextLine line = parsed(kHeader + "[EMIT]" + form + "/EOL/");
+    const TextCommand& back = line.commands.at(0);
+    REQUIRE(back.id == id);
+    REQUIRE(back.command.order.request_id == request);
+    REQUIRE(back.command.order.item == order.order.item);
+    REQUIRE(back.command.order.qty == order.order.qty);
+    REQUIRE(back.command.order.decided_at_us == order.order.decided_at_us);
+    REQUIRE(printed(back.command, id) == form);
+    const bool replaced = form.find("\xef\xbf\xbd") != std::string::npos;
+    REQUIRE((back.command.order.user == user || replaced));
   }
 }
 
