@@ -232,7 +232,9 @@ bool HttpConnection::take_line(std::string_view text) {
   old_client_ = line->minor == 0;
   request_.method = headers_only_ ? "GET" : line->method;
   request_.target = std::move(*path);
-  request_.query = target->query;
+  auto query = parse_query(target->query);
+  broken_query_ = !query;
+  request_.query = std::move(query).value_or(std::vector<QueryPair>{});
   // RFC 9112 3.2.2: the target's authority stands for the header's.
   request_.names_host = !target->authority.empty() || request_.header_count("host") > 0;
   request_.authority = target->authority.empty() ? request_.header("host") : target->authority;
@@ -294,7 +296,7 @@ std::optional<HttpReply> HttpConnection::own_answer() const {
   if (!is_known(request_.method)) return problem(501, "unknown_op", "this method is not known");
   if (const auto fault = check_access(host_.site(), request_))
     return problem(403, "not_allowed", fault->title, fault->field);
-  if (!parse_query(request_.query))
+  if (broken_query_)
     return problem(400, "bad_request", "a % without two hexadecimal digits behind it", "query");
   if (request_.method != "OPTIONS") return std::nullopt;
   const bool preflight =

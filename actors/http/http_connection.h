@@ -130,6 +130,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool reading_ = false;  // a wait for bytes is under way
   bool proceeding_ = false;
   bool keep_alive_ = true;
+  bool broken_query_ = false;  // an encoding in it is none
   bool headers_only_ = false;  // the request was HEAD
   bool old_client_ = false;    // HTTP/1.0: says keep-alive, wants to hear it
   bool expects_ = false;       // Expect: 100-continue

@@ -282,10 +282,6 @@ int HttpRequest::header_count(std::string_view name) const {
   return count;
 }
 
-std::vector<QueryPair> HttpRequest::query_pairs() const {
-  return parse_query(query).value_or(std::vector<QueryPair>{});
-}
-
 HttpReply problem(int status, std::string_view code, std::string_view title,
                   std::string_view field) {
   nlohmann::ordered_json body = {

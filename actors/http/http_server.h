@@ -54,19 +54,18 @@ struct HttpSite {
 };
 
 struct HttpRequest {
-  std::string method;       // "GET", for HEAD, too
-  std::string target;       // the path; only what must be is still percent-encoded (normal_path)
-  std::string query;        // what follows '?', as sent; every % in it encodes something
-  std::string authority;    // host and port that the client asked for
-  bool names_host = false;  // false: HTTP/1.0 without Host
-  std::string head;         // the header lines, each ended by CRLF
+  std::string method;  // "GET", for HEAD, too
+  std::string target;  // the path; only what must be is still percent-encoded (normal_path)
+  std::vector<QueryPair> query;  // what follows '?', cut and decoded
+  std::string authority;         // host and port that the client asked for
+  bool names_host = false;       // false: HTTP/1.0 without Host
+  std::string head;              // the header lines, each ended by CRLF
   std::string body;
 
   // The value of the first header of that name (any case), without surrounding blanks; empty when
   // there is none. Views into `head`.
   [[nodiscard]] std::string_view header(std::string_view name) const;
   [[nodiscard]] int header_count(std::string_view name) const;
-  [[nodiscard]] std::vector<QueryPair> query_pairs() const;  // decoded
 };
 
 struct HttpReply {

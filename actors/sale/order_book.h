@@ -117,7 +117,6 @@ class OrderBook {
   // the most, some more if the host has to find it. False: all of it is there.
   bool make_room(std::uint64_t orders) { return decided_.make_room(orders); }
 
-  [[nodiscard]] std::size_t item_count() const { return items_.size(); }
   [[nodiscard]] std::optional<ItemRow> item(std::uint64_t id) const;
   // Items are numbered from 0 on in the order in which they came, for ever.
   [[nodiscard]] ItemRow item_at(std::uint32_t position) const {

@@ -16,7 +16,7 @@ HttpReply reply(int status, const json& body) {
 
 // The value of ?node=. Empty: the whole system.
 std::string node_parameter(const HttpRequest& request) {
-  for (const auto& pair : request.query_pairs())
+  for (const auto& pair : request.query)
     if (pair.name == "node") return pair.value;
   return {};
 }
@@ -34,15 +34,6 @@ std::string refuses(const json& node) {
 
 bool ready(const json& node) {
   return node.value("state", std::string{}) == "ready" && refuses(node).empty();
-}
-
-std::string progress_text(const json& node) {
-  const auto replay = node.find("replay");
-  if (replay == node.end() || !replay->is_object()) return {};
-  const auto total = replay->value("total_bytes", std::uint64_t{0});
-  if (total == 0) return {};
-  const auto done = replay->value("done_bytes", std::uint64_t{0});
-  return " (" + std::to_string(std::min<std::uint64_t>(100, done * 100 / total)) + "%)";
 }
 
 // The members of a node's entry that a health check shows.
@@ -79,21 +70,6 @@ json system_status(std::vector<json> nodes, const json& system_view) {
   status["database"] = system_view.value(
       "database", json{{"state", "unknown"}, {"lag_s", nullptr}, {"failed", nullptr}});
   return status;
-}
-
-std::string not_ready(const json& status) {
-  std::string text;
-  for (const json& node : status.at("nodes")) {
-    if (ready(node)) continue;
-    if (!text.empty()) text += ", ";
-    text += node.at("node").get<std::string>() + " " + node.at("state").get<std::string>() +
-            progress_text(node);
-    if (const auto why = refuses(node); !why.empty()) text += " (" + why + ")";
-    if (!node.at("last_exit").is_null()) {
-      text += " (last exit: " + node.at("last_exit").get<std::string>() + ")";
-    }
-  }
-  return text;
 }
 
 HttpReply answer_http(const HttpRequest& request, const StatusPage& page) {

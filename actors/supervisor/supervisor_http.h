@@ -15,9 +15,6 @@ namespace stampede::actors {
 // Assembles the document of contract §8 from the nodes' entries and the backend's system members.
 nlohmann::json system_status(std::vector<nlohmann::json> nodes, const nlohmann::json& system_view);
 
-// Empty when every node is ready, else "backend-1 replaying (68%), webapp-1 starting".
-std::string not_ready(const nlohmann::json& status);
-
 HttpReply answer_http(const HttpRequest& request, const StatusPage& page);
 
 }  // namespace stampede::actors

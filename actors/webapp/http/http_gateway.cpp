@@ -229,9 +229,8 @@ void HttpGateway::show_order(std::string_view id, HttpRespond& respond) {
 }
 
 void HttpGateway::list_items(const HttpRequest& request, HttpRespond& respond) {
-  const auto query = request.query_pairs();
-  const auto from = number_or(query, "from", 0);
-  const auto limit = number_or(query, "limit", kItemsPageMax);
+  const auto from = number_or(request.query, "from", 0);
+  const auto limit = number_or(request.query, "limit", kItemsPageMax);
   if (!from) return respond(bad_field("from"));
   if (!limit || *limit < 1 || *limit > kItemsPageMax) return respond(bad_field("limit"));
   auto& asked = ask(Route::items, respond).ask.request;
@@ -257,8 +256,7 @@ void HttpGateway::miaosha_order(const HttpRequest& request, HttpRespond& respond
     return respond(unsupported("the body must be a form", "Content-Type"));
   if (form.fault == FormFault::malformed)
     return respond(bad_field({}, "the body is no well-formed form"));
-  const auto text =
-      agreed(sole_value(form.pairs, "itemId"), sole_value(request.query_pairs(), "itemId"));
+  const auto text = agreed(sole_value(form.pairs, "itemId"), sole_value(request.query, "itemId"));
   const auto item = text ? parse_number(*text) : std::nullopt;
   if (!item) return respond(bad_field("itemId"));
   auto& entry = ask(Route::miaosha_order, respond);
@@ -270,7 +268,7 @@ void HttpGateway::miaosha_order(const HttpRequest& request, HttpRespond& respond
 }
 
 void HttpGateway::miaosha_result(const HttpRequest& request, HttpRespond& respond) {
-  auto id = sole_value(request.query_pairs(), "requestId").value;
+  auto id = sole_value(request.query, "requestId").value;
   if (!id || !valid_request_id(*id)) return respond(bad_field("requestId"));
   auto& entry = ask(Route::miaosha_result, respond);
   entry.id = std::move(*id);

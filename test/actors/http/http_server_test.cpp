@@ -27,8 +27,9 @@ class EchoServer {
     options.handler = [this](HttpRequest request, HttpRespond respond) {
       ++requests;
       HttpReply reply;
-      reply.body = request.method + " " + request.target + "?" + request.query + " " +
-                   std::string(request.header("x-test")) + request.body;
+      reply.body = request.method + " " + request.target + "?";
+      for (const auto& pair : request.query) reply.body += pair.name + "=" + pair.value;
+      reply.body += " " + std::string(request.header("x-test")) + request.body;
       if (request.target == "/never") return keep(std::move(respond));
       if (request.target == "/large") reply.body = *shared_;
       if (request.target == "/shared") reply.shared_body = shared_;

@@ -21,7 +21,7 @@ HttpReply get(const std::string& target, const std::string& query, const json& s
   HttpRequest request;
   request.method = method;
   request.target = target;
-  request.query = query;
+  request.query = parse_query(query).value();
   return answer_http(request, {status, std::make_shared<const std::string>(status.dump() + "\n")});
 }
 
@@ -42,7 +42,6 @@ TEST_CASE("replaying is alive and not ready, with progress") {
   CHECK(json::parse(reply.body)["nodes"][0]["replay"]["done_bytes"] == 68);
   CHECK(get("/readyz", "", status).status == 503);
   CHECK(get("/readyz", "node=webapp-1", status).status == 200);
-  CHECK(not_ready(status) == "backend-1 replaying (68%)");
 }
 
 TEST_CASE("a node without a process is neither alive nor ready") {
@@ -57,7 +56,6 @@ TEST_CASE("the system is ready when every node is") {
   const json status =
       system_status({node("broker-1", "ready"), node("backend-1", "ready")}, json::object());
   CHECK(get("/readyz", "", status).status == 200);
-  CHECK(not_ready(status).empty());
 }
 
 TEST_CASE("the rest of the paths") {

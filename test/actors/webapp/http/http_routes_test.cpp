@@ -28,7 +28,7 @@ class Routes {
     made.method = method;
     const auto mark = target.find('?');
     made.target = target.substr(0, mark);
-    if (mark != std::string::npos) made.query = target.substr(mark + 1);
+    if (mark != std::string::npos) made.query = parse_query(target.substr(mark + 1)).value();
     made.head = head;
     made.body = body;
     reply_.reset();
