@@ -8,12 +8,16 @@ stranger may make: what decides an order, or a well-formed message between nodes
   clients      msgpack maps with wrong, changed, doubled, deep or cut values, at a webapp's ROUTER
   nodes        frames that are no envelope, bodies that are no body, at the nodes' PULL sockets
   connections  ZMTP 1, 2 and 3 greetings and frames, half, wrong or huge, at every port
+  strangers    the same and whole handshakes with what follows, by the million: many at once, none
+               waits for an answer
   topics       subscriptions without end at every publisher
   resets       connections that fill a node's queue with frames and PINGs, then reset
   http         requests that were changed, cut, doubled and piled up, at the port PORT-BASE
 """
 
+import collections
 import random
+import select
 import socket
 import struct
 import sys
@@ -233,6 +237,92 @@ def attack_connections(rng, doors, count):
     return count
 
 
+def after_handshake(rng):
+    """What a client sends at once that has not read what the node says."""
+    null = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
+    kind = rng.choice([b"DEALER", b"REQ", b"SUB", b"PUSH", b"ROUTER", b"PAIR"])
+    ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind
+    frame = client_frame(rng)[:60_000]
+    said = rng.choice([
+        b"", b"\x00" + bytes([min(255, len(frame))]) + frame[:255],
+        b"\x02" + struct.pack(">Q", len(frame)) + frame, b"\x01\x00" * rng.randrange(1, 200),
+        b"\x04\x07\x04PING\x00\x01", b"\x00\x0a\x01" + rng.randbytes(9),
+        b"\x04\x0b\x09SUBSCRIBEx", b"\x02" + struct.pack(">Q", 2**20) + rng.randbytes(2000)])
+    return null + b"\x04" + bytes([len(ready)]) + ready + said
+
+
+class Strangers:
+    """Connections of one process: a batch is made at once, is told something, and goes in time."""
+
+    BATCH, KEPT_MAX, PATIENCE_MS = 64, 3000, 2000
+
+    def __init__(self, rng, doors):
+        self.rng, self.doors = rng, doors
+        self.words = [(greeting if number % 3 else after_handshake)(rng) for number in range(6000)]
+        self.kept, self.kept_max = collections.deque(), self.KEPT_MAX
+
+    def begin(self):
+        """A connection that is being made; None when a node's queue is full just now."""
+        offset = self.rng.choice((1, 1, 1, 2, 2, 11, 12, 13, 14, 20, 21))
+        inner = offset in Doors.NAMES
+        made = socket.socket(socket.AF_UNIX if inner else socket.AF_INET)
+        made.setblocking(False)
+        try:
+            made.connect(f"{self.doors.sockets}/{Doors.NAMES[offset]}" if inner else
+                         ("127.0.0.1", self.doors.base + offset))
+        except BlockingIOError:  # over TCP: it is on its way
+            if inner:
+                made.close()
+                return None
+        return made
+
+    def batch(self):
+        """How many connections were made and told something."""
+        begun = [made for made in (self.begin() for _ in range(self.BATCH)) if made is not None]
+        waiting = select.poll()
+        for made in begun:
+            waiting.register(made, select.POLLOUT)
+        by_number, told = {made.fileno(): made for made in begun}, 0
+        while by_number and (ready := waiting.poll(self.PATIENCE_MS)):
+            for number, _ in ready:
+                made = by_number.pop(number)
+                waiting.unregister(number)
+                try:
+                    made.send(self.rng.choice(self.words))
+                    told += 1
+                except OSError:
+                    pass  # the node has closed it: a connection all the same
+                self.kept.append(made)
+        for made in by_number.values():
+            made.close()
+        if self.rng.random() < 0.02:  # now more than a node lets in, now few
+            self.kept_max = self.rng.randrange(self.KEPT_MAX)
+        while len(self.kept) > self.kept_max:
+            self.leave(self.kept.popleft())
+        return told
+
+    def leave(self, made):
+        how = self.rng.random()
+        try:
+            if how < 0.6:
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            elif how < 0.7:
+                made.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        made.close()
+
+
+def attack_strangers(rng, doors, count):
+    strangers, made = Strangers(rng, doors), 0
+    while made < count:
+        told = strangers.batch()
+        made += told
+        if told == 0:
+            time.sleep(0.01)
+    return count
+
+
 def attack_topics(rng, doors, count):
     context = zmq.Context()
     publishers = [peer(context, zmq.SUB, doors, offset) for offset in (2, 14, 21)]
@@ -335,8 +425,8 @@ def attack_http(rng, doors, count):
 
 def main(arguments):
     attacks = {"http": attack_http, "clients": attack_clients, "nodes": attack_nodes,
-               "connections": attack_connections, "topics": attack_topics,
-               "resets": attack_resets}
+               "connections": attack_connections, "strangers": attack_strangers,
+               "topics": attack_topics, "resets": attack_resets}
     if len(arguments) != 5 or arguments[0] not in attacks:
         print(__doc__.strip(), file=sys.stderr)
         return 2

@@ -4,6 +4,7 @@ nobody dies, the books hold the honest orders and nothing else, memory stays whe
 honest order is answered.
 
 STAMPEDE_HOSTILE_FRAMES: malformed frames in all (default 10,000; the long form is 1,000,000).
+STAMPEDE_HOSTILE_CONNECTIONS: of strangers (default 10,000; the long form is 1,000,000).
 Attackers are processes of their own (attackers.py); HTTP attacks are here.
 """
 
@@ -25,6 +26,7 @@ from smuggling import CASES, SMUGGLED
 from stampede import Client
 
 FRAMES = int(os.environ.get("STAMPEDE_HOSTILE_FRAMES", "10000"))
+CONNECTIONS = int(os.environ.get("STAMPEDE_HOSTILE_CONNECTIONS", "10000"))
 ATTACKERS = Path(__file__).resolve().parent / "attackers.py"
 MIB = 1 << 20
 GROWTH_MAX = 16 * MIB
@@ -32,13 +34,15 @@ SLOW = 1000  # HTTP connections at once
 
 
 class Buyers:
-    """Three honest customers, two over ZeroMQ, one over HTTP, each one order after the other."""
+    """Four honest customers, each one order after the other: two over ZeroMQ that stay, one that
+    comes anew each time, one over HTTP."""
 
     def __init__(self, system):
-        self.system, self.confirmed, self.faults = system, [0, 0, 0], []
+        self.system, self.confirmed, self.faults, self.waits = system, [0, 0, 0, 0], [], []
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(number, buy)) for number, buy in
-                         enumerate((self._zmq, self._zmq, self._http))]
+        buyers = self._zmq, self._zmq, self._newcomer, self._http
+        self._threads = [threading.Thread(target=self._run, args=(number, buy))
+                         for number, buy in enumerate(buyers)]
 
     def __enter__(self):
         for thread in self._threads:
@@ -56,14 +60,29 @@ class Buyers:
         except Exception as error:  # pylint: disable=broad-except
             self.faults.append(f"buyer {number}: {error!r}")
 
+    def p99(self):
+        """Seconds that the slowest but one of a hundred orders took."""
+        return sorted(self.waits)[len(self.waits) * 99 // 100]
+
+    def _order(self, number, client, begin):
+        if client.order(7777, "honest", timeout=30).confirmed:
+            self.confirmed[number] += 1
+        self.waits.append(time.monotonic() - begin)
+
     def _zmq(self, number):
         with Client(self.system.zmq) as client:
             while not self._stop.wait(0.01):
-                if client.order(7777, "honest", timeout=30).confirmed:
-                    self.confirmed[number] += 1
+                self._order(number, client, time.monotonic())
+
+    def _newcomer(self, number):
+        while not self._stop.wait(0.02):
+            begin = time.monotonic()
+            with Client(self.system.zmq) as client:
+                self._order(number, client, begin)
 
     def _http(self, number):
         while not self._stop.wait(0.02):
+            begin = time.monotonic()
             request = urllib.request.Request(
                 f"{self.system.http}/v1/orders", b'{"item":7777,"user":"honest"}',
                 {"Prefer": "wait=20", "Idempotency-Key": f"h-{number}-{self.confirmed[number]}-"
@@ -71,6 +90,7 @@ class Buyers:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 if answer.status in (200, 201):  # 200: the webapp had to ask the backend again
                     self.confirmed[number] += 1
+            self.waits.append(time.monotonic() - begin)
 
 
 class HostileLong(SystemTest):
@@ -123,7 +143,8 @@ class HostileLong(SystemTest):
         self.assertTrue(free, f"{self.files} -> {self.descriptors()}")
         growth = {name: self.system.memory(name) - before for name, before in self.memory.items()}
         print(f"growth in KiB: { {name: grown // 1024 for name, grown in growth.items()} }; "
-              f"honest orders {sum(buyers.confirmed)}", flush=True)
+              f"honest orders {sum(buyers.confirmed)}, p99 {buyers.p99() * 1000:.0f} ms",
+              flush=True)
         if "STAMPEDE_REPORTS" in os.environ:
             return  # a sanitizer keeps freed memory
         for name, grown in growth.items():
@@ -138,6 +159,7 @@ class HostileLong(SystemTest):
             time.sleep(0.5)
         print(f"\n{kind}: {count} sent", flush=True)
         self.check_afterwards(buyers)
+        return buyers
 
     # --- ZeroMQ -----------------------------------------------------------------------------------
 
@@ -149,6 +171,13 @@ class HostileLong(SystemTest):
 
     def test_greetings_and_half_handshakes(self):
         self.run_attack("connections", FRAMES // 50)
+
+    def test_connections_of_strangers(self):
+        begin = time.monotonic()
+        buyers = self.run_attack("strangers", CONNECTIONS)
+        print(f"{CONNECTIONS / (time.monotonic() - begin):,.0f} connections a second", flush=True)
+        if "STAMPEDE_REPORTS" not in os.environ:
+            self.assertLess(buyers.p99(), 1)
 
     def test_subscriptions_without_end(self):
         self.run_attack("topics", max(300_000, FRAMES // 4))  # fewer would be allowed

@@ -27,6 +27,8 @@ def all_rows():
     import rows_disk
     import rows_nodes
     import rows_snapshots
+    import rows_strangers
     rows = [row for module in (rows_crash, rows_disk, rows_nodes, rows_actors, rows_database,
-                               rows_clients, rows_snapshots) for row in module.ROWS]
+                               rows_clients, rows_snapshots, rows_strangers)
+            for row in module.ROWS]
     return sorted(rows, key=lambda row: int(row.name[1:]))

@@ -1,0 +1,58 @@
+"""F27, F28, F29: strangers by the hundred thousand, and clients that only stay. System tests in
+their long form, on systems of their own."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from rig import Violation
+from rows import Row
+
+SYSTEM_TESTS = Path(__file__).resolve().parent.parent / "system"
+LIMIT_S = 3000
+
+
+def system_test(trial, file, case, **sizes):
+    """Runs one case; what it prints of p99 and of sizes is noted."""
+    command = [sys.executable, "-Es", str(SYSTEM_TESTS / file), case]
+    environment = os.environ | {"STAMPEDE_TEST_SEED": str(trial.random.randint(1, 10**6))}
+    environment |= {f"STAMPEDE_{name}": str(size) for name, size in sizes.items()}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    said = done.stdout + done.stderr
+    if done.returncode or "skipped" in said:
+        raise Violation(f"seed {environment['STAMPEDE_TEST_SEED']}: {said[-3000:]}")
+    for name, size in sizes.items():
+        trial.note(name.lower(), size)
+    trial.note("p99_ms", max(round(float(one)) for one in re.findall(r"p99 ([\d.]+) ms", said)))
+
+
+def of_tier(trial, *sizes):
+    return dict(zip(("quick", "long", "release"), sizes))[trial.tier]
+
+
+def f27(trial):
+    system_test(trial, "hostile_long_test.py", "HostileLong.test_connections_of_strangers",
+                HOSTILE_CONNECTIONS=of_tier(trial, 10_000, 10**6, 10**6))
+
+
+def f28(trial):
+    system_test(trial, "http_rules_test.py",
+                "HttpRules.test_hostile_requests_beside_honest_buyers",
+                HOSTILE_HTTP=of_tier(trial, 3000, 10**5, 10**6))
+
+
+def f29(trial):
+    system_test(trial, "idle_test.py", "Idle.test_idle_clients_beside_a_sale",
+                IDLE_CLIENTS=of_tier(trial, 2000, 10_000, 10_000),
+                IDLE_ROUNDS=of_tier(trial, 1, 5, 20))
+
+
+ROWS = (
+    Row("F27", "strangers' ZeroMQ connections beside honest buyers", f27, (1, 1, 1),
+        "– / 10⁶ / 10⁶", LIMIT_S),
+    Row("F28", "hostile HTTP requests beside honest buyers", f28, (1, 1, 1),
+        "– / 10⁵ / 10⁵", LIMIT_S),
+    Row("F29", "idle clients beside a sale", f29, (1, 1, 1), "– / 10⁴ / 10⁴", LIMIT_S),
+)
