@@ -184,4 +184,14 @@ std::optional<std::vector<QueryPair>> parse_query(std::string_view text) {
   return pairs;
 }
 
+SoleValue sole_value(const std::vector<QueryPair>& pairs, std::string_view name) {
+  SoleValue found;
+  for (const auto& pair : pairs) {
+    if (pair.name != name) continue;
+    ++found.times;
+    found.value = found.times == 1 ? std::optional(pair.value) : std::nullopt;
+  }
+  return found;
+}
+
 }  // namespace stampede::actors

@@ -44,4 +44,10 @@ struct QueryPair {
 // "a=1&b=x%20y", cut first and then decoded. Nothing when an encoding is broken anywhere.
 std::optional<std::vector<QueryPair>> parse_query(std::string_view text);
 
+struct SoleValue {
+  int times = 0;                     // how often the name is there
+  std::optional<std::string> value;  // when once
+};
+SoleValue sole_value(const std::vector<QueryPair>& pairs, std::string_view name);
+
 }  // namespace stampede::actors

@@ -10,6 +10,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "actors/protocol/operator_command.h"
+
 namespace stampede::actors {
 
 using nlohmann::json;
@@ -148,7 +150,7 @@ void AdminSocket::turn(std::uint64_t id) {
   if (found == connections_.end()) return;
   Connection& connection = found->second;
   const bool line_waits = has_line(connection);
-  if (!line_waits && connection.input.size() > kLineBytesMax) return drop(id);
+  if (!line_waits && connection.input.size() > kLineBytesMax) return refuse_long(id, connection);
   const bool owes = line_waits || connection.pending > 0 || !connection.output.empty();
   if (connection.ended && !owes) return drop(id);
   const bool listen = !connection.ended && !line_waits && connection.output.empty();
@@ -160,15 +162,25 @@ void AdminSocket::turn(std::uint64_t id) {
 
 void AdminSocket::take_line(std::uint64_t id, Connection& connection) {
   const auto end = connection.input.find('\n');
-  if (end > kLineBytesMax) return drop(id);
-  const json request = json::parse(connection.input.substr(0, end), nullptr, false);
+  if (end > kLineBytesMax) return refuse_long(id, connection);
+  const auto request = read_request_line(std::string_view(connection.input).substr(0, end));
   connection.input.erase(0, end + 1);
   ++connection.pending;
   const Respond respond(*this, id);
-  if (request.is_object()) return handler_(request, respond);
+  if (request) return handler_(*request, respond);
   respond({{"error", "bad_request"},
-           {"message", "a request is one JSON object on one line"},
+           {"message", "a request is one JSON object on one line, no member twice"},
            {"exit", 2}});
+}
+
+// Who still reads hears why; nobody is waited for.
+void AdminSocket::refuse_long(std::uint64_t id, const Connection& connection) {
+  static const std::string kWhy =
+      json{{"error", "too_large"}, {"message", "a request is at most 64 KiB"}, {"exit", 2}}.dump() +
+      "\n";
+  if (connection.output.empty())
+    (void)::send(connection.fd, kWhy.data(), kWhy.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  drop(id);
 }
 
 void AdminSocket::Respond::operator()(const json& answer) const {

@@ -12,7 +12,7 @@
 //   kLinesPerTurn requests of a connection, then the others have their turn
 //   no further request of a connection is looked at while it has not taken its answers, or while
 //     kPendingMax of its requests are being worked on
-//   kLineBytesMax a request; more: the connection is closed
+//   kLineBytesMax a request; more: told so, and the connection is closed
 //   kOutputBytesMax of answers that wait, of all connections together; over it, the one that has
 //     taken nothing for longest is closed
 
@@ -95,6 +95,7 @@ class AdminSocket {
   void turn(std::uint64_t id);
   static bool has_line(const Connection& connection);
   void take_line(std::uint64_t id, Connection& connection);
+  void refuse_long(std::uint64_t id, const Connection& connection);
   void answer(std::uint64_t id, SharedText text);
   bool write(Connection& connection);  // false: broken
   void bound_output();

@@ -14,13 +14,6 @@ HttpReply reply(int status, const json& body) {
   return made;
 }
 
-// The value of ?node=. Empty: the whole system.
-std::string node_parameter(const HttpRequest& request) {
-  for (const auto& pair : request.query)
-    if (pair.name == "node") return pair.value;
-  return {};
-}
-
 bool alive(const json& node) {
   const auto state = node.value("state", std::string{});
   return state == "ready" || state == "starting" || state == "replaying" || state == "draining";
@@ -88,7 +81,9 @@ HttpReply answer_http(const HttpRequest& request, const StatusPage& page) {
     return problem(404, "bad_request", "there is /status, /healthz, /readyz and /version");
   }
   json nodes = json::array();
-  const std::string wanted = node_parameter(request);
+  const auto node_asked = sole_value(request.query, "node");
+  if (node_asked.times > 1) return problem(400, "bad_request", "?node= is there twice", "node");
+  const std::string wanted = node_asked.value.value_or("");  // empty: the whole system
   for (const json& node : page.status.at("nodes")) {
     if (wanted.empty() || node.at("node") == wanted) nodes.push_back(node);
   }

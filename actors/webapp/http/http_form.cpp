@@ -109,16 +109,6 @@ Form parse_form(std::string_view content_type, std::string_view body) {
   return pairs ? Form{FormFault::none, std::move(*pairs)} : malformed();
 }
 
-SoleValue sole_value(const std::vector<QueryPair>& pairs, std::string_view name) {
-  SoleValue found;
-  for (const auto& pair : pairs) {
-    if (pair.name != name) continue;
-    ++found.times;
-    found.value = found.times == 1 ? std::optional(pair.value) : std::nullopt;
-  }
-  return found;
-}
-
 std::optional<std::uint64_t> parse_number(std::string_view text) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);

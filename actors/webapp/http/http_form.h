@@ -24,12 +24,6 @@ struct Form {
 // A body without a Content-Type, or one that says nothing (text/plain), is taken for urlencoded.
 Form parse_form(std::string_view content_type, std::string_view body);
 
-struct SoleValue {
-  int times = 0;                     // how often the name is there
-  std::optional<std::string> value;  // when once
-};
-SoleValue sole_value(const std::vector<QueryPair>& pairs, std::string_view name);
-
 // A decimal number without sign, below 2^63.
 std::optional<std::uint64_t> parse_number(std::string_view text);
 

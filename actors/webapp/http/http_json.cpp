@@ -101,6 +101,8 @@ std::string to_text(const Json& json) {
 }
 
 std::optional<BodyFault> parse_order_body(std::string_view body, OrderBody& order) {
+  // The library takes a NUL for the end of the text.
+  if (body.find('\0') != std::string_view::npos) return BodyFault{"", "a NUL is no JSON"};
   OrderSax sax(order);
   nlohmann::json::sax_parse(body.begin(), body.end(), &sax);
   return sax.finish();

@@ -65,6 +65,7 @@ TEST_CASE("the rest of the paths") {
   CHECK(json::parse(get("/version", "node=backend-1", status).body)["version"].is_string());
   CHECK(get("/version", "node=backend-9", status).status == 404);
   CHECK(get("/healthz", "a=b&node=nobody", status).status == 404);
+  CHECK(get("/readyz", "node=webapp-1&node=backend-1", status).status == 400);
   CHECK(get("/other", "", status).status == 404);
   CHECK(get("/status", "", status, "POST").status == 405);
 }

@@ -212,6 +212,8 @@ TEST_CASE("a body that is not one order is refused naming the member") {
       {"1", ""},
       {"{", ""},
       {R"({"item":1,"user":"ann"} x)", ""},
+      {std::string(R"({"item":1,"user":"ann"})") + '\0', ""},
+      {std::string(R"({"item":1,"user":"ann"})") + '\0' + R"({"qty":5})", ""},
       {"{\"item\":1,\"user\":\"\xff\"}", ""},
   };
   for (const auto& [body, field] : all) {
