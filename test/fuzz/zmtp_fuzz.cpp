@@ -3,6 +3,7 @@
 // within its bound; after a handshake that passed no claimed id and no time-to-live is left.
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 
 #include "test/fuzz/fuzz.h"
@@ -16,6 +17,7 @@ constexpr StreamRules kRules[] = {
     {.frame_bytes_max = 1 << 16, .message_bytes_max = 1 << 17},
     {.frame_bytes_max = 256, .message_bytes_max = 4096, .topics_max = 8},
     {.frame_bytes_max = 1 << 16, .message_bytes_max = 1 << 17, .curve = true},
+    {.frame_bytes_max = 1 << 16, .message_bytes_max = 1 << 17, .reads_none = true},
 };
 
 struct Result {
@@ -45,7 +47,7 @@ Result read(std::string_view input, const StreamRules& rules, std::size_t piece)
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   stampede::test::Input input(data, size);
-  const auto& rules = kRules[input.byte() % 3];
+  const auto& rules = kRules[input.byte() % std::size(kRules)];
   const std::size_t piece = 1 + input.byte();
   const auto bytes = input.rest();
   const auto whole = read(bytes, rules, bytes.size() + 1);

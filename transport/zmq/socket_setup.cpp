@@ -103,6 +103,7 @@ StreamRules rules_of(const SocketOptions& options, bool curve) {
   rules.topics_max = publishes(options.kind) ? kTopicsOfOneMax : 0;
   rules.curve = curve;
   rules.requests = options.kind == SocketKind::router;
+  rules.reads_none = options.kind == SocketKind::push;
   return rules;
 }
 

@@ -103,6 +103,7 @@ Fault PeerStream::sized(const StreamRules& rules) {
   step_ = Step::body;
   if (size_ > rules.frame_bytes_max) return Fault::too_large;
   if (rules.curve) return Fault::none;
+  if (rules.reads_none) return Fault::unread;
   unfinished_ += kPartCost;
   return unfinished_ > rules.message_bytes_max ? Fault::endless : Fault::none;
 }

@@ -24,7 +24,9 @@ struct StreamRules {
   std::uint32_t message_bytes_max = 0;  // all parts, as kept: see kPartCost
   std::uint32_t topics_max = 0;         // SUBSCRIBE and its like in all; 0: no publisher
   bool curve = false;
-  bool requests = false;  // whole messages wait for the application, and are counted
+  bool requests = false;    // whole messages wait for the application, and are counted
+  bool reads_none = false;  // of a PUSH: what nobody reads stops libzmq's reading, and with it the
+                            // news that the peer is gone
   bool operator==(const StreamRules&) const = default;
 };
 
@@ -36,6 +38,7 @@ enum class StreamFault : std::uint8_t {
   too_large,  // a frame
   endless,    // a message, in bytes or parts
   topics,     // more subscriptions than one connection may send
+  unread,     // a message to a socket that reads none
 };
 
 // What libzmq keeps for each part besides its bytes: a message in a pipe and a block of memory.

@@ -60,6 +60,27 @@ TEST_CASE("what breaks the protocol ends its connection, and nothing else") {
   }
 }
 
+TEST_CASE("a PUSH gives no work to a peer that spoke and is gone") {
+  const int port = free_tcp_port();
+  Context context;
+  const auto options = bind_to(SocketKind::push, "tcp://127.0.0.1:" + std::to_string(port));
+  Socket push(context, options);
+  {
+    const RawPeer peer(port, "PULL");
+    std::string said;
+    for (int i = 0; i < 20'000; ++i) said += bytes("\0\1x");
+    peer.offer(said);
+    CHECK(peer.is_cut());
+  }
+  Socket pull(context, connect_to(SocketKind::pull, options.endpoint));
+  for (int i = 0; i < 8; ++i) {
+    REQUIRE(send_in_time(push, {"work"}));
+    Message parts;
+    REQUIRE(receive_in_time(pull, parts));
+    CHECK(text_of(parts) == "work");
+  }
+}
+
 TEST_CASE("an id that a peer claims is nobody's, not even its own") {
   Router router;
   const auto claims = [&](const std::string& id) {

@@ -175,6 +175,14 @@ TEST_CASE("subscriptions are counted, by command and by message, and only where 
   CHECK(fault_of(kReady + two + two + two + two) == StreamFault::none);
 }
 
+TEST_CASE("to a socket that reads no message none may be said") {
+  const StreamRules push{.frame_bytes_max = 4096, .message_bytes_max = 8192, .reads_none = true};
+  CHECK(fault_of(kReady + command(bytes("\4PING\0\0")) + command("\4PONG"), push) ==
+        StreamFault::none);
+  CHECK(fault_of(kReady + frame("a"), push) == StreamFault::unread);
+  CHECK(fault_of(kReady + frame(""), push) == StreamFault::unread);
+}
+
 TEST_CASE("with CURVE lengths are judged, and what is not secret") {
   const std::string hello = command("\5HELLO" + std::string(194, 'h'));
   const std::string initiate = frame("\x08INITIATE" + std::string(300, 'i'), 4);
