@@ -25,7 +25,8 @@ enum class Errc {
 
 struct [[nodiscard]] Error {
   Errc code{};
-  std::string message;  // names file, offset or id, and what to do
+  std::string message;      // names file, offset or id, and what to do
+  unsigned sql_number = 0;  // of the database server or its client library; 0: of neither
 };
 
 // Either a T or an Error. Single-threaded value type.

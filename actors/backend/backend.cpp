@@ -150,7 +150,7 @@ class Backend : public transport::PortRole {
     log_ = spawn_log_keeper(node_, status_, {start_->disk, start_->writer, epoch}, self);
     for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(start_->claim.database.lanes); ++i)
       lanes_.push_back(spawn_lane(node_, status_, {start_->claim.database, i, epoch}, self));
-    spawn_claim(node_, start_->claim, self);
+    spawn_claim(node_, status_, start_->claim, self);
     const auto& book = node_.config().backend;
     spawn_snapshot_keeper(
         node_, status_,

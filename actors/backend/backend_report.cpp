@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include "actors/backend/monotonic.h"
 #include "config/process/wall_clock.h"
 
 namespace stampede::actors {
@@ -53,10 +54,9 @@ void report_backend(json& out, BackendStatus& status) {
       {"snapshot", snapshot_report(status)},
       {"syncs", status.log_syncs.load()},
       {"sync_us_max", status.log_sync_us_max.load()}};
-  const bool down = !claimed || status.lanes_down.load() > 0;
-  out["database"] = {{"state", down ? "unreachable" : "ok"},
-                     {"lag_s", static_cast<double>(status.lag_us.load()) / 1e6},
-                     {"failed", status.failed.load()}};
+  out["database"] = status.database.report(claimed, monotonic_us());
+  out["database"]["lag_s"] = static_cast<double>(status.lag_us.load()) / 1e6;
+  out["database"]["failed"] = status.failed.load();
   out["replay"] = {{"done_bytes", status.replayed_bytes.load()},
                    {"total_bytes", status.replay_total_bytes.load()}};
   out["requests"] = {

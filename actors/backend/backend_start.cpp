@@ -47,7 +47,7 @@ class Starter : private StartOutlet {
         status_(status),
         disk_(std::make_shared<ShownDisk>(std::make_shared<storage::PosixDisk>(), status)),
         dir_(node.config().log.dir.string()),
-        agent_(disk_, settings(node), *this) {}
+        agent_(disk_, settings(node, status), *this) {}
 
   BackendStart run() {
     for (;;) {
@@ -65,14 +65,26 @@ class Starter : private StartOutlet {
   }
 
  private:
-  static StartSettings settings(NodeRuntime& node) {
+  static StartSettings settings(NodeRuntime& node, BackendStatus& status) {
     const auto& config = node.config();
     return {.dir = config.log.dir.string(),
-            .database = database_options(node),
+            .database = told_options(node, status),
             .limits = limits_of(config),
             .segment_bytes = config.log.segment_bytes,
             .rows_max = config.db.batch_rows_max,
             .pid = static_cast<std::uint32_t>(::getpid())};
+  }
+
+  // All sessions of this process are opened with these.
+  static storage::DbOptions told_options(NodeRuntime& node, BackendStatus& status) {
+    auto options = database_options(node);
+    options.on_durability = [&status](const std::vector<std::string>& unsafe) {
+      if (!status.database.settings(unsafe)) return;
+      for (const auto& setting : unsafe)
+        spdlog::warn("committed rows may be lost when the database's machine crashes: {}", setting);
+      if (unsafe.empty()) spdlog::info("the database's settings keep committed rows again");
+    };
+    return options;
   }
 
   [[noreturn]] void fail(const Error& error) {
@@ -116,6 +128,7 @@ class Starter : private StartOutlet {
   }
 
   void waits(std::string_view for_what, const Error& why) override {
+    if (why.code == Errc::unavailable) status_.database.failed("database", why, monotonic_us());
     if (why.message != waited_for_) spdlog::warn("{}: {}", for_what, why.message);
     waited_for_ = why.message;
   }

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "actors/backend/database_state.h"
 #include "actors/sale/codes.h"
 
 namespace stampede::actors {
@@ -35,6 +36,7 @@ struct BackendStatus {
   std::atomic<bool> disk_waiting{false};     // the log thread is inside a write or a sync
   std::atomic<std::uint64_t> lanes_down{0};  // lanes that cannot reach the database now
   std::atomic<bool> claimed{false};
+  DatabaseState database;
 
   std::mutex items_mutex;
   nlohmann::json items;  // guarded by items_mutex; new each second, null once it is reported

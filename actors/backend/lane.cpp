@@ -18,10 +18,23 @@ namespace {
 // An actor that asks the database again and again.
 class DatabaseActor : public SteadyActor {
  public:
-  DatabaseActor(caf::actor_config& config, NodeRuntime& node, std::string name)
-      : SteadyActor(config), node_(node), name_(std::move(name)) {}
+  DatabaseActor(caf::actor_config& config, NodeRuntime& node, BackendStatus& status,
+                std::string name)
+      : SteadyActor(config), node_(node), status_(status), name_(std::move(name)) {}
 
  protected:
+  // One attempt, whose end the status knows.
+  template <class Ask>
+  Attempt ask(Ask attempt) {
+    status_.database.asks(name_, monotonic_us());
+    auto made = attempt();
+    if (made.kind == Attempt::Kind::done)
+      status_.database.answered(name_);
+    else
+      status_.database.failed(name_, made.error, monotonic_us());
+    return made;
+  }
+
   // Ends the process when trying again cannot help; else says why and waits.
   void wait_after(const Attempt& attempt) {
     if (attempt.kind == Attempt::Kind::final) node_.fail(attempt.exit_code, attempt.error.message);
@@ -36,7 +49,8 @@ class DatabaseActor : public SteadyActor {
   }
 
   NodeRuntime& node_;
-  std::string name_;  // as in the log
+  BackendStatus& status_;
+  std::string name_;  // as in the log and the status
   bool running_ = true;
 };
 
@@ -44,8 +58,8 @@ class Lane : public DatabaseActor {
  public:
   Lane(caf::actor_config& config, NodeRuntime& node, BackendStatus& status, const LaneStart& start,
        caf::actor core)
-      : DatabaseActor(config, node, "lane-" + std::to_string(start.lane + storage::kFirstLane)),
-        status_(status),
+      : DatabaseActor(config, node, status,
+                      "lane-" + std::to_string(start.lane + storage::kFirstLane)),
         core_(std::move(core)),
         agent_(start.database, static_cast<int>(start.lane) + storage::kFirstLane, start.epoch,
                node.config().db.batch_rows_max) {}
@@ -58,13 +72,14 @@ class Lane : public DatabaseActor {
                 return caf::sec::unexpected_message;
               });
     show_down(false);
+    status_.database.leaves(name_);
   }
 
  private:
   void apply(LaneWork work) {
     agent_.take(std::move(work), monotonic_us());
     while (running_) {
-      const auto attempt = agent_.attempt();
+      const auto attempt = ask([this] { return agent_.attempt(); });
       show_down(agent_.down());
       if (attempt.kind == Attempt::Kind::done) {
         pause(agent_.rest_until() - monotonic_us());
@@ -88,7 +103,6 @@ class Lane : public DatabaseActor {
       status_.lanes_down.fetch_sub(1);
   }
 
-  BackendStatus& status_;
   caf::actor core_;
   LaneAgent agent_;
   bool down_ = false;  // as shown
@@ -97,12 +111,15 @@ class Lane : public DatabaseActor {
 // Runs for as long as the database is away, then ends.
 class Claimer : public DatabaseActor {
  public:
-  Claimer(caf::actor_config& config, NodeRuntime& node, ClaimStart start, caf::actor core)
-      : DatabaseActor(config, node, "database"), core_(std::move(core)), agent_(std::move(start)) {}
+  Claimer(caf::actor_config& config, NodeRuntime& node, BackendStatus& status, ClaimStart start,
+          caf::actor core)
+      : DatabaseActor(config, node, status, "database"),
+        core_(std::move(core)),
+        agent_(std::move(start)) {}
 
   void act() override {
     while (running_ && !node_.stopping()) {
-      const auto attempt = agent_.attempt(config::wall_us());
+      const auto attempt = ask([this] { return agent_.attempt(config::wall_us()); });
       if (attempt.kind == Attempt::Kind::done) {
         spdlog::info("database claimed for epoch {}", agent_.epoch());
         return send(core_, ClaimedMail{});
@@ -124,8 +141,9 @@ caf::actor spawn_lane(NodeRuntime& node, BackendStatus& status, LaneStart start,
                                 std::move(start), std::move(core));
 }
 
-void spawn_claim(NodeRuntime& node, ClaimStart start, caf::actor core) {
-  node.spawn_task<Claimer>("claim", std::ref(node), std::move(start), std::move(core));
+void spawn_claim(NodeRuntime& node, BackendStatus& status, ClaimStart start, caf::actor core) {
+  node.spawn_task<Claimer>("claim", std::ref(node), std::ref(status), std::move(start),
+                           std::move(core));
 }
 
 }  // namespace stampede::actors

@@ -24,6 +24,6 @@ struct LaneStart {
 caf::actor spawn_lane(NodeRuntime& node, BackendStatus& status, LaneStart start, caf::actor core);
 
 // Runs a ClaimAgent until the database is ours, then sends ClaimedMail to the core and ends.
-void spawn_claim(NodeRuntime& node, ClaimStart start, caf::actor core);
+void spawn_claim(NodeRuntime& node, BackendStatus& status, ClaimStart start, caf::actor core);
 
 }  // namespace stampede::actors

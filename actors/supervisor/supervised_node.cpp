@@ -116,6 +116,11 @@ std::string SupervisedNode::take_end(Ms now) {
     exit_reason_ = kill_reason_;
   }
   exit_at_ = now;
+  // Who asked the database is gone, and what it heard.
+  if (const auto database = system_view_.find("database"); database != system_view_.end()) {
+    (*database)["state"] = "unknown";
+    for (const char* heard : {"why", "for_s"}) database->erase(heard);
+  }
   // "Another one runs": true of a node that an earlier supervisor started and that this one did not
   // see yet. Starting again finds its lock and adopts it.
   const bool other_runs =

@@ -29,6 +29,19 @@ bool ready(const json& node) {
   return node.value("state", std::string{}) == "ready" && refuses(node).empty();
 }
 
+// What is not well with the database though the nodes are ready, and what to do: whoever asks for
+// the system's health is told.
+json notes_of(const json& database) {
+  json notes = json::array();
+  if (const auto why = database.find("why"); why != database.end())
+    notes.push_back("the database is " + database.at("state").get<std::string>() + ": " +
+                    why->get<std::string>());
+  for (const json& unsafe : database.value("unsafe", json::array()))
+    notes.push_back("committed rows may be lost when the database's machine crashes: " +
+                    unsafe.get<std::string>());
+  return notes;
+}
+
 // The members of a node's entry that a health check shows.
 json summary(const json& node) {
   json made = {{"node", node.at("node")}, {"state", node.at("state")}};
@@ -38,7 +51,7 @@ json summary(const json& node) {
   return made;
 }
 
-HttpReply health(const json& nodes, bool readiness) {
+HttpReply health(const json& nodes, const json& notes, bool readiness) {
   bool good = true;
   json list = json::array();
   for (const json& node : nodes) {
@@ -46,7 +59,9 @@ HttpReply health(const json& nodes, bool readiness) {
     list.push_back(summary(node));
   }
   const char* name = readiness ? "ready" : "alive";
-  return reply(good ? 200 : 503, {{name, good}, {"nodes", list}});
+  json body = {{name, good}, {"nodes", list}};
+  if (!notes.empty()) body["notes"] = notes;
+  return reply(good ? 200 : 503, body);
 }
 
 }  // namespace
@@ -62,6 +77,7 @@ json system_status(std::vector<json> nodes, const json& system_view) {
                                                 {"parked", json::array()}});
   status["database"] = system_view.value(
       "database", json{{"state", "unknown"}, {"lag_s", nullptr}, {"failed", nullptr}});
+  status["notes"] = notes_of(status["database"]);
   return status;
 }
 
@@ -88,7 +104,8 @@ HttpReply answer_http(const HttpRequest& request, const StatusPage& page) {
     if (wanted.empty() || node.at("node") == wanted) nodes.push_back(node);
   }
   if (nodes.empty()) return problem(404, "bad_request", "there is no such node; see /status");
-  if (health_path) return health(nodes, request.target == "/readyz");
+  if (health_path)
+    return health(nodes, page.status.value("notes", json::array()), request.target == "/readyz");
   // All nodes are the same binary.
   return reply(200, {{"version", kVersion}, {"proto", 1}});
 }

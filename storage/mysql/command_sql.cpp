@@ -34,28 +34,6 @@ constexpr RowWriting kWritings[] = {
 
 constexpr int kGrowAfter = 8;  // batches taken in smaller parts, before larger ones are tried
 
-std::string advice(unsigned errnum) {
-  switch (errnum) {
-    case 1153:
-      return "; raise max_allowed_packet of the server";
-    case 1364:
-      return "; give the column a default value";
-    case 1021:
-    case 1114:
-      return "; make room on the database's disk";
-    case 1142:
-    case 1143:
-      return "; grant SELECT, INSERT, UPDATE to the user in db.url";
-    case 1054:
-    case 1146:
-      return "; run `stampede migrate up`";
-    case 1290:
-      return "; the server is read-only: point db.url at the primary";
-    default:
-      return {};
-  }
-}
-
 }  // namespace
 
 SqlErrorClass classify_sql_error(unsigned errnum) {
@@ -121,9 +99,7 @@ struct LaneWriter::Attempt {
   void fail(const SqlSession& session, const SqlOutcome& outcome) {
     lost = classify_sql_error(outcome.errnum) != SqlErrorClass::transient;
     too_much = lost;
-    error =
-        Error{Errc::unavailable, session.place() + ": " + outcome.message + " (" +
-                                     std::to_string(outcome.errnum) + ")" + advice(outcome.errnum)};
+    error = Error{Errc::unavailable, session.place() + ": " + with_advice(outcome), outcome.errnum};
   }
 };
 
@@ -143,7 +119,8 @@ Status LaneWriter::ensure_session() {
   auto session = connect_sql(options_, SqlSession::Commit::explicitly);
   // Whatever keeps a lane out (a changed password, a dropped database) may be put right while it
   // waits: only the url is final.
-  if (!session) return Error{Errc::unavailable, session.error().message};
+  if (!session)
+    return Error{Errc::unavailable, session.error().message, session.error().sql_number};
   session_ = std::move(*session);
   return Done{};
 }

@@ -13,11 +13,6 @@ namespace {
 
 constexpr std::size_t kOrdersPerPage = 20000;
 
-Error failed(const SqlSession& session, const std::string& doing, const SqlOutcome& outcome) {
-  return {Errc::unavailable, session.place() + ": " + doing + ": " + outcome.message + " (" +
-                                 std::to_string(outcome.errnum) + ")"};
-}
-
 std::string to_hex(const LogUuid& uuid) {
   constexpr std::string_view digits = "0123456789abcdef";
   std::string text;

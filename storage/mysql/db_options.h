@@ -4,8 +4,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "storage/result.h"
 
@@ -24,6 +26,10 @@ struct DbOptions {
   std::chrono::seconds read_timeout{30};
   std::chrono::seconds write_timeout{30};
   std::chrono::seconds lock_wait_timeout{10};
+
+  // Hears after each connecting, in its thread, which settings of the server let a committed row be
+  // lost in a crash (durability.h); none: all are safe.
+  std::function<void(const std::vector<std::string>& unsafe)> on_durability;
 
   SqlConnector* connector = nullptr;  // who makes the sessions; null: the MySQL client library
 };

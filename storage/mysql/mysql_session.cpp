@@ -7,8 +7,12 @@
 #include <mysql_driver.h>
 
 #include <algorithm>
+#include <map>
 #include <mutex>
 #include <utility>
+
+#include "storage/mysql/durability.h"
+#include "storage/mysql/sql_advice.h"
 
 namespace stampede::storage {
 namespace {
@@ -90,25 +94,19 @@ sql::ConnectOptionsMap connect_options(const DbOptions& options, const DbAddress
   return map;
 }
 
+// Who may not in, or finds no such database, will not by asking again.
+Errc connect_errc(unsigned errnum) {
+  const bool final = errnum == 1044 || errnum == 1045 || errnum == 1049 || errnum == 1698;
+  return final ? Errc::invalid : Errc::unavailable;
+}
+
 Error connect_error(const SqlOutcome& outcome, const DbAddress& address) {
-  std::string text = "cannot connect to the database at " + address.to_text() + " as user '" +
-                     address.user + "': " + outcome.message + " (" +
-                     std::to_string(outcome.errnum) + "); ";
-  switch (outcome.errnum) {
-    case 1044:  // no right to this database
-    case 1045:  // wrong user or password
-    case 1698:  // the user may not log in this way
-      return {Errc::invalid, text +
-                                 "check the user in db.url and the password in "
-                                 "db.password_file, and the user's grants"};
-    case 1049:
-      return {Errc::invalid, text +
-                                 "check the database name in db.url, or create it with "
-                                 "`stampede migrate up` as a user who may"};
-    default:
-      return {Errc::unavailable,
-              text + "is the server running, and does db.url name its socket or host and port?"};
-  }
+  const auto number = outcome.errnum;
+  const std::string text = database_answered(number) ? "the database refuses a connection at "
+                                                     : "cannot connect to the database at ";
+  return {connect_errc(number),
+          text + address.to_text() + " as user '" + address.user + "': " + with_advice(outcome),
+          number};
 }
 
 }  // namespace
@@ -145,6 +143,7 @@ Result<std::unique_ptr<MysqlSession>> MysqlSession::connect(const DbOptions& opt
   if (connected.failed) return connect_error(connected, *address);
   std::unique_ptr<MysqlSession> session(new MysqlSession(std::move(handles)));
   if (auto ready = session->prepare(options, commit); !ready) return ready.error();
+  if (options.on_durability) options.on_durability(session->unsafe_settings());
   return session;
 }
 
@@ -164,7 +163,7 @@ Status MysqlSession::prepare(const DbOptions& options, Commit commit) {
   for (const auto& setting : settings) {
     const auto outcome = execute(setting);
     if (outcome.failed && outcome.errnum != kErrnumUnknownVariable)
-      return Error{Errc::unavailable, place() + ": " + setting + ": " + outcome.message};
+      return failed(*this, setting, outcome);
   }
   return check_settings();
 }
@@ -180,7 +179,7 @@ Status MysqlSession::check_settings() {
         handles_->packet_bytes_max = row.u64(1);
         for (unsigned i = 0; i < 3; ++i) charsets[i] = row.text(2 + i);
       });
-  if (read.failed) return Error{Errc::unavailable, place() + ": " + read.message};
+  if (read.failed) return failed(*this, "reading the session's settings", read);
   if (mode.find("STRICT_ALL_TABLES") == std::string::npos) {
     return Error{Errc::invalid, place() + ": sql_mode is '" + mode +
                                     "' and cannot be made to include STRICT_ALL_TABLES; without "
@@ -193,6 +192,21 @@ Status MysqlSession::check_settings() {
                                     "their way"};
   }
   return Done{};
+}
+
+// What cannot be read is not told.
+std::vector<std::string> MysqlSession::unsafe_settings() {
+  std::map<std::string, std::string, std::less<>> values;
+  (void)query(std::string(kDurabilityQuery),
+              [&](const SqlRow& row) { values[row.text(0)] = row.text(1); });
+  auto unsafe = storage::unsafe_settings([&](std::string_view name) {
+    const auto found = values.find(name);
+    return found == values.end() ? std::string{} : found->second;
+  });
+  (void)query(std::string(kEngineQuery), [&](const SqlRow& row) {
+    unsafe.push_back(unsafe_engine(row.text(0), row.text(1)));
+  });
+  return unsafe;
 }
 
 std::string& MysqlSession::statement() {
@@ -221,6 +235,17 @@ std::size_t MysqlSession::statement_bytes_max() const {
 
 const std::string& MysqlSession::place() const {
   return handles_->place;
+}
+
+std::string with_advice(const SqlOutcome& outcome) {
+  std::string text = outcome.message + " (" + std::to_string(outcome.errnum) + ")";
+  const auto advice = sql_advice(outcome.errnum);
+  return advice.empty() ? text : text + "; " + std::string(advice);
+}
+
+Error failed(const SqlSession& session, const std::string& doing, const SqlOutcome& outcome) {
+  return {Errc::unavailable, session.place() + ": " + doing + ": " + with_advice(outcome),
+          outcome.errnum};
 }
 
 Result<std::unique_ptr<SqlSession>> connect_sql(const DbOptions& options, SqlSession::Commit commit,

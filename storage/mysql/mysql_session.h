@@ -10,7 +10,8 @@ namespace stampede::storage {
 // The thread that uses it is registered with the client library by itself. Settings: utf8mb4,
 // sql_mode STRICT_ALL_TABLES, READ COMMITTED, UTC, no LOCAL INFILE, no reconnecting. They are made
 // behind the connect, so neither the server's defaults nor its init_connect change them, and read
-// back where a wrong one would alter values.
+// back where a wrong one would alter values. Those of the server that let a committed row be lost
+// are told to options.on_durability.
 class MysqlSession final : public SqlSession {
  public:
   // Errors: invalid (url, access denied, no such database, sql_mode without STRICT_ALL_TABLES, a
@@ -35,6 +36,7 @@ class MysqlSession final : public SqlSession {
   explicit MysqlSession(std::unique_ptr<Handles> handles);
   Status prepare(const DbOptions& options, Commit commit);
   Status check_settings();
+  std::vector<std::string> unsafe_settings();
 
   std::unique_ptr<Handles> handles_;
 };

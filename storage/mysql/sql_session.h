@@ -25,6 +25,9 @@ struct SqlOutcome {
   std::uint64_t affected = 0;  // an inserted row counts 1, a changed one 2 by upsert, else 1
 };
 
+// "words (number); what to do".
+std::string with_advice(const SqlOutcome& outcome);
+
 // One row of a result, valid during the callback. Columns count from 0.
 class SqlRow {
  public:
@@ -69,6 +72,9 @@ class SqlSession {
   // Where the session leads, for messages: "socket /x/s.sock, database stampede".
   [[nodiscard]] virtual const std::string& place() const = 0;
 };
+
+// What a failed statement is called: place, what was being done, the server's words, what to do.
+Error failed(const SqlSession& session, const std::string& doing, const SqlOutcome& outcome);
 
 class SqlConnector {
  public:

@@ -67,6 +67,20 @@ std::string heartbeat_text(const json& node) {
   return text;
 }
 
+std::vector<std::string> notes_of(const json& status) {
+  return status.value("notes", std::vector<std::string>{});
+}
+
+void print_database(const json& status) {
+  const json& database = status.at("database");
+  std::string state = text_of(database, "state");
+  if (database.contains("for_s")) state += " for " + clock_text(database.at("for_s"));
+  std::printf("database  %s   lag %s s   %s failed\n", state.c_str(),
+              text_of(database, "lag_s").c_str(), text_of(database, "failed").c_str());
+  for (const auto& note : notes_of(status)) std::printf("note      %s\n", note.c_str());
+  std::printf("\n");
+}
+
 void print_sale(const json& status) {
   const json& items = status.at("items");
   const std::size_t shown = std::min(items.size(), kItemsShown);
@@ -100,9 +114,7 @@ void print_sale(const json& status) {
   for (const json& note : log.value("notes", json::array())) {
     std::printf("note      %s\n", note.get<std::string>().c_str());
   }
-  const json& database = status.at("database");
-  std::printf("database  %s   lag %s s   %s failed\n\n", text_of(database, "state").c_str(),
-              text_of(database, "lag_s").c_str(), text_of(database, "failed").c_str());
+  print_database(status);
 }
 
 // Why a node that runs well must refuse everything; empty: it need not.
@@ -160,6 +172,19 @@ std::string not_ready(const json& status) {
   return text;
 }
 
+// Notes are on the way of nobody who reads the one word.
+void print_health(const std::string& problem, const std::vector<std::string>& notes, bool as_json) {
+  if (as_json) {
+    json report = {{"ready", problem.empty()}};
+    if (!problem.empty()) report["reason"] = problem;
+    if (!notes.empty()) report["notes"] = notes;
+    std::printf("%s\n", report.dump().c_str());
+    return;
+  }
+  std::printf("%s\n", problem.empty() ? "ready" : ("not ready: " + problem).c_str());
+  for (const auto& note : notes) std::fprintf(stderr, "note: %s\n", note.c_str());
+}
+
 }  // namespace
 
 int run_status(const ToolOptions& options) {
@@ -186,15 +211,11 @@ int run_health(const ToolOptions& options, std::int64_t wait_ms) {
     const auto* failure = std::get_if<AdminFailure>(&answer);
     const std::string problem =
         failure != nullptr ? failure->message : not_ready(std::get<json>(answer));
+    const auto notes =
+        failure != nullptr ? std::vector<std::string>{} : notes_of(std::get<json>(answer));
     const bool last = std::chrono::steady_clock::now() + kAskAgain > deadline;
     if (problem.empty() || last) {
-      if (options.json) {
-        json report = {{"ready", problem.empty()}};
-        if (!problem.empty()) report["reason"] = problem;
-        std::printf("%s\n", report.dump().c_str());
-      } else {
-        std::printf("%s\n", problem.empty() ? "ready" : ("not ready: " + problem).c_str());
-      }
+      print_health(problem, notes, options.json);
       return problem.empty() ? kExitDone : kExitNotReady;
     }
     std::this_thread::sleep_for(kAskAgain);

@@ -1,0 +1,170 @@
+#!/usr/bin/python3
+"""What status and health say of a database that is away, refuses, hangs or is not safe: which of
+these, since when, with the server's own words and number, and what to do. Orders go on meanwhile.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import unittest
+import urllib.request
+
+from by_hand import end_database, log_text, start_database
+from system import SystemTest, eventually
+
+from stampede import Client
+
+PATH = {"PATH": os.environ["PATH"]}
+
+
+class DatabaseTold(SystemTest):
+    def setUp(self):
+        self.system = self.start_system("1:Phone:1000")
+        self.client = Client(self.system.zmq)
+        self.addCleanup(self.client.close)
+
+    def root(self, *statements):
+        self.system.sql("; ".join(statements))
+
+    def end_sessions(self):
+        for number, in self.system.sql("SELECT id FROM information_schema.processlist "
+                                       "WHERE user='stampede' AND command='Sleep'"):
+            self.system.script("sql.sh", "-e", f"KILL {number}")
+
+    def new_sessions(self):
+        """The lanes connect anew; somebody orders, so that they have to."""
+        self.end_sessions()
+        self.order()
+
+    def order(self):
+        self.assertEqual(self.client.order(1, "ann", 1).state, "confirmed")
+
+    def database(self):
+        return self.system.status()["database"]
+
+    def said(self, state, words, seconds=30):
+        """Waits until status says so; then its text, health and /readyz say the same, and ready."""
+        told = lambda: (lambda now: now["state"] == state and re.search(words, now["why"]))(
+            self.database())
+        self.assertTrue(eventually(told, seconds, pause=0.1), (state, words, self.database()))
+        self.assertGreaterEqual(self.database()["for_s"], 0)
+        text = self.system.stampede("status").stdout
+        self.assertRegex(text, rf"database  {state} for 00:0\d:\d\d ")
+        self.assertRegex(text, rf"note      the database is {state}: .*{words}")
+        health = self.system.stampede("health")
+        self.assertEqual((health.returncode, health.stdout), (0, "ready\n"))
+        self.assertRegex(health.stderr, words)
+        with urllib.request.urlopen(self.system.health + "/readyz") as answer:
+            self.assertRegex(json.load(answer)["notes"][0], words)
+
+    def well_again(self):
+        well = lambda: self.database()["state"] == "ok" and "why" not in self.database()
+        self.assertTrue(eventually(well, 40, pause=0.1), self.database())
+        self.assertEqual(self.system.status()["notes"], [])
+
+    def refusal(self, wrong, right, words):
+        self.root(*wrong)
+        self.new_sessions()
+        self.said("refused", words)
+        self.order()
+        self.root(*right)
+        self.well_again()
+
+    def test_unreachable_is_told_from_refused_because(self):
+        with self.subTest("stopped"):
+            end_database(self.system, signal.SIGTERM)
+            self.order()
+            self.said("unreachable", r"\(2002\); is the server running")
+            start_database(self.system)
+            self.well_again()
+        password = (self.system.run / "db.password").read_text(encoding="ascii").strip()
+        user = "stampede@localhost"
+        for name, wrong, right, words in (
+                ("password", f"ALTER USER {user} IDENTIFIED BY 'another'",
+                 f"ALTER USER {user} IDENTIFIED BY '{password}'",
+                 r"Access denied.*\(1045\).*db\.password_file"),
+                ("locked", f"ALTER USER {user} ACCOUNT LOCK", f"ALTER USER {user} ACCOUNT UNLOCK",
+                 r"locked.*\(4151\); check the user"),
+                ("rights", f"REVOKE UPDATE ON stampede.* FROM {user}",
+                 f"GRANT SELECT,INSERT,UPDATE ON stampede.* TO {user}",
+                 r"\(1142\); grant SELECT, INSERT, UPDATE"),
+                ("read only", "SET GLOBAL read_only=1", "SET GLOBAL read_only=0",
+                 r"read-only.*\(1290\).*primary"),
+                ("connections of a user", f"ALTER USER {user} WITH MAX_USER_CONNECTIONS 1",
+                 f"ALTER USER {user} WITH MAX_USER_CONNECTIONS 0",
+                 r"max_user_connections.*\(1226\); raise the limits"),
+                ("table", "RENAME TABLE orders TO away", "RENAME TABLE away TO orders",
+                 r"orders' doesn't exist.*\(1146\); run `stampede migrate up`")):
+            with self.subTest(name):
+                self.refusal([wrong], [right], words)
+        self.assertEqual(self.system.verify()["failed"], 0)
+
+    def test_a_full_server_refuses_and_a_hung_one_is_unreachable(self):
+        with self.subTest("too many connections"):
+            self.root("SET GLOBAL max_connections=10")
+            self.end_sessions()
+            sleepers = [self.sleeper() for _ in range(12)]
+            full = lambda: sum(sleeper.poll() is None for sleeper in sleepers) == 10
+            self.assertTrue(eventually(full))
+            self.order()
+            self.said("refused", r"Too many connections \(1040\); raise max_connections")
+            for sleeper in sleepers:
+                sleeper.kill()
+                sleeper.wait()
+            self.end_sleepers()
+            self.well_again()
+        with self.subTest("hung"):
+            pid = self.system.database_pid()
+            self.system.signal(pid, signal.SIGSTOP)
+            try:
+                self.order()
+                self.said("unreachable", "no answer for .* s: the server hangs")
+            finally:
+                self.system.signal(pid, signal.SIGCONT)
+            self.well_again()
+
+    def sleeper(self):
+        """A client that keeps a connection; it ends at once when the server is full."""
+        password = (self.system.run / "db.password").read_text(encoding="ascii").strip()
+        return subprocess.Popen(
+            ["mariadb", "--no-defaults", "--user=stampede", "-e", "SELECT SLEEP(600)",
+             f"--socket={self.system.run}/db/mysql.sock"], env={"MYSQL_PWD": password, **PATH},
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def end_sleepers(self):
+        """The server does not look whether their clients are still there."""
+        for number, in self.system.sql("SELECT id FROM information_schema.processlist "
+                                       "WHERE info LIKE 'SELECT SLEEP(600)'"):
+            self.system.script("sql.sh", "-e", f"KILL {number}")
+
+    def test_settings_that_lose_committed_rows_are_told_and_nothing_is_refused(self):
+        system = self.system
+        self.assertEqual(self.database()["unsafe"], [])
+        setting = "innodb_flush_log_at_trx_commit"
+        for value in (2, 0):
+            self.root(f"SET GLOBAL {setting}={value}")
+            self.new_sessions()
+            said = f"{setting} is {value}, safe is 1"
+            self.assertTrue(eventually(lambda: self.database()["unsafe"] == [said]),
+                            self.database())
+            self.assertIn(said, system.stampede("status").stdout)
+            health = system.stampede("health")
+            self.assertEqual((health.returncode, health.stdout), (0, "ready\n"))
+            self.assertIn(said, health.stderr)
+            self.new_sessions()
+            self.assertEqual(log_text(system, "backend-1").count(said), 1, "once per change")
+        self.root(f"SET GLOBAL {setting}=1", "ALTER TABLE orders ENGINE=Aria")
+        self.new_sessions()
+        said = ["table orders is of engine Aria, safe is InnoDB"]
+        self.assertTrue(eventually(lambda: self.database()["unsafe"] == said), self.database())
+        self.root("ALTER TABLE orders ENGINE=InnoDB")
+        self.new_sessions()
+        self.assertTrue(eventually(lambda: self.database()["unsafe"] == []), self.database())
+        self.well_again()
+        self.assertEqual(system.verify()["failed"], 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
