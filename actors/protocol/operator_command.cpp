@@ -1,8 +1,6 @@
 #include "actors/protocol/operator_command.h"
 
 #include <limits>
-#include <set>
-#include <vector>
 
 namespace stampede::actors {
 
@@ -26,23 +24,6 @@ std::optional<std::int64_t> whole(const json& value) {
   return above ? std::nullopt : std::optional(value.get<std::int64_t>());
 }
 
-// Sees names that an object has twice: the library keeps the last of them.
-class DoubledNames {
- public:
-  bool operator()(json::parse_event_t event, const json& parsed) {
-    using Event = json::parse_event_t;
-    if (event == Event::object_start) open_.emplace_back();
-    if (event == Event::object_end) open_.pop_back();
-    if (event == Event::key) seen_ |= !open_.back().insert(parsed.get<std::string>()).second;
-    return true;
-  }
-  [[nodiscard]] bool seen() const { return seen_; }
-
- private:
-  std::vector<std::set<std::string>> open_;
-  bool seen_ = false;
-};
-
 // Reads each term of an item.
 struct TermMembers {
   CommandMembers& members;
@@ -58,18 +39,6 @@ struct TermMembers {
 };
 
 }  // namespace
-
-std::optional<json> read_request_line(std::string_view line) {
-  // The library takes a NUL for the end of the text.
-  if (line.find('\0') != std::string_view::npos) return std::nullopt;
-  DoubledNames doubled;
-  const auto see = [&](int, json::parse_event_t event, json& parsed) {
-    return doubled(event, parsed);
-  };
-  json request = json::parse(line, see, false);
-  if (!request.is_object() || doubled.seen()) return std::nullopt;
-  return request;
-}
 
 std::string_view CommandMembers::text(std::string_view name, std::size_t bytes_max, bool required) {
   const json* value = find(name);

@@ -21,9 +21,6 @@
 
 namespace stampede::actors {
 
-// A line at admin.sock: one object of JSON, no member twice, nothing before or behind it.
-std::optional<nlohmann::json> read_request_line(std::string_view line);
-
 // Reads the members of a map and remembers the first that does not fit. Views point into the map.
 class CommandMembers {
  public:

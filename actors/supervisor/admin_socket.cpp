@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "actors/protocol/operator_command.h"
+#include "actors/supervisor/request_line.h"
 
 namespace stampede::actors {
 

@@ -10,6 +10,7 @@
 
 #include "actors/protocol/control_message.h"
 #include "actors/protocol/operator_command.h"
+#include "actors/supervisor/request_line.h"
 #include "test/fuzz/fuzz.h"
 #include "tools/output/safe_output.h"
 
