@@ -181,6 +181,8 @@ def admin():
         yield b"\x01" + packed(command)
     yield b"\x00" + b"[" * 4000
     yield b"\x00" + b'{"do":"items","from":1,"from":"x"}'
+    yield b"\x00" + b'{"do":"items"}\x00{"do":"books"}'
+    yield b"\x00" + b'{"do":"items","a":{"b":1,"c":[{"b":1}],"b":2}}'
     yield b"\x02\x00" + "a\x1b[2J\x7f \x9b\xa0 手机 😀\n\t".encode() + b"\xc2"
 
 
