@@ -149,7 +149,8 @@ class Backend : public transport::PortRole {
     const auto epoch = start_->claim.epoch;
     log_ = spawn_log_keeper(node_, status_, {start_->disk, start_->writer, epoch}, self);
     for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(start_->claim.database.lanes); ++i)
-      lanes_.push_back(spawn_lane(node_, status_, {start_->claim.database, i, epoch}, self));
+      lanes_.push_back(spawn_lane(
+          node_, status_, {start_->claim.database, i, epoch, start_->claim.owner.start}, self));
     spawn_claim(node_, status_, start_->claim, self);
     const auto& book = node_.config().backend;
     spawn_snapshot_keeper(

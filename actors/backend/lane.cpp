@@ -54,6 +54,8 @@ class DatabaseActor : public SteadyActor {
   bool running_ = true;
 };
 
+constexpr std::chrono::seconds kIdleLookEvery{1};
+
 class Lane : public DatabaseActor {
  public:
   Lane(caf::actor_config& config, NodeRuntime& node, BackendStatus& status, const LaneStart& start,
@@ -62,7 +64,7 @@ class Lane : public DatabaseActor {
                       "lane-" + std::to_string(start.lane + storage::kFirstLane)),
         core_(std::move(core)),
         agent_(start.database, static_cast<int>(start.lane) + storage::kFirstLane, start.epoch,
-               node.config().db.batch_rows_max) {}
+               node.config().db.batch_rows_max, start.owner) {}
 
   void act() override {
     while (running_)
@@ -70,7 +72,8 @@ class Lane : public DatabaseActor {
               [&](const caf::exit_msg&) { running_ = false; },
               caf::others >> [](caf::message_view&) -> caf::result<caf::message> {
                 return caf::sec::unexpected_message;
-              });
+              },
+              caf::after(kIdleLookEvery) >> [&] { look(); });
     show_down(false);
     status_.database.leaves(name_);
   }
@@ -87,6 +90,12 @@ class Lane : public DatabaseActor {
       }
       wait_after(attempt);
     }
+  }
+
+  void look() {
+    const auto attempt = ask([this] { return agent_.look(); });
+    show_down(agent_.down());
+    if (attempt.kind != Attempt::Kind::done) wait_after(attempt);
   }
 
   void report() {

@@ -1,8 +1,9 @@
 #pragma once
 
 // A lane: one detached actor with one database session, a mail box around LaneAgent. While the
-// database is away it keeps the work and tries again for ever; a lane fenced by a higher epoch ends
-// the node with exit code 75.
+// database is away it keeps the work and tries again for ever; a lane fenced by another owner ends
+// the node with exit code 75, a database that was put back to an earlier state with 65. Without
+// work it looks once a second, so that both are known, and told, before the next order.
 
 #include <caf/all.hpp>
 #include <cstdint>
@@ -19,6 +20,7 @@ struct LaneStart {
   storage::DbOptions database;
   std::uint32_t lane = 0;  // from 0; its row and its name are lane + storage::kFirstLane
   std::uint64_t epoch = 0;
+  std::uint64_t owner = 0;  // LaneOwner::start
 };
 
 caf::actor spawn_lane(NodeRuntime& node, BackendStatus& status, LaneStart start, caf::actor core);

@@ -79,6 +79,10 @@ class Disk {
   // What files in `dir` may still grow by. Of a file system that does not say: very much.
   virtual Result<std::uint64_t> free_bytes(const std::string& dir) = 0;
 
+  // When `dir` was made, in nanoseconds since 1970: a copy of it has another moment, one that was
+  // moved within its file system has not. 0: missing, or the file system does not say.
+  virtual std::int64_t made_ns(const std::string&) { return 0; }
+
   // The directory's regular files, in no order; a missing directory is an empty one.
   virtual Result<std::vector<FileEntry>> list(const std::string& dir) = 0;
   // Replaces `out` by up to `bytes_max` bytes from `offset`; fewer only at the end of the file.

@@ -94,6 +94,7 @@ struct LaneWriter::Attempt {
   std::optional<Error> error;  // the batch cannot go on
   bool lost = false;           // the session is in doubt
   bool too_much = false;       // perhaps: it was the rows that the server did not take
+  Lsn witness = 0;
 
   [[nodiscard]] bool ok() const { return !fault && !error; }
   void fail(const SqlSession& session, const SqlOutcome& outcome) {
@@ -103,8 +104,8 @@ struct LaneWriter::Attempt {
   }
 };
 
-LaneWriter::LaneWriter(DbOptions options, int lane, std::uint64_t epoch)
-    : options_(std::move(options)), lane_(lane), epoch_(epoch) {}
+LaneWriter::LaneWriter(DbOptions options, int lane, std::uint64_t epoch, std::uint64_t owner)
+    : options_(std::move(options)), lane_(lane), fence_{epoch, owner, 0} {}
 LaneWriter::~LaneWriter() = default;
 LaneWriter::LaneWriter(LaneWriter&&) noexcept = default;
 LaneWriter& LaneWriter::operator=(LaneWriter&&) noexcept = default;
@@ -122,12 +123,23 @@ Status LaneWriter::ensure_session() {
   if (!session)
     return Error{Errc::unavailable, session.error().message, session.error().sql_number};
   session_ = std::move(*session);
-  return Done{};
+  auto as_left = check_row();
+  if (!as_left) disconnect();
+  return as_left;
+}
+
+Status LaneWriter::look() {
+  const bool had_session = session_ != nullptr;
+  if (auto ready = ensure_session(); !ready || !had_session) return ready;
+  auto as_left = check_row();
+  if (!as_left) disconnect();
+  return as_left;
 }
 
 Result<LaneOutcome> LaneWriter::apply(const LaneBatch& batch) {
   if (auto ready = ensure_session(); !ready) return ready.error();
   LaneOutcome outcome;
+  bool committed = false;
   auto todo = slices_of(batch);
   while (!todo.empty()) {
     const Slice slice = todo.back();
@@ -136,6 +148,7 @@ Result<LaneOutcome> LaneWriter::apply(const LaneBatch& batch) {
     if (attempt.too_much) shrink(slice.size());
     if (attempt.error) return *attempt.error;
     if (!attempt.fault) {
+      committed = true;
       std::move(attempt.conflicts.begin(), attempt.conflicts.end(),
                 std::back_inserter(outcome.failures));
       continue;
@@ -152,6 +165,10 @@ Result<LaneOutcome> LaneWriter::apply(const LaneBatch& batch) {
                                 "ALARM: " + row_name(batch, kWritings[kind].kind, index) +
                                     " is refused by the database: " + attempt.message + " (" +
                                     std::to_string(attempt.errnum) + ")"});
+  }
+  // EXEC may name lsns without a row beside those that failed: the witness covers them.
+  if (!committed) {
+    if (auto attempt = try_slice(batch, {}); attempt.error) return *attempt.error;
   }
   grow();
   return outcome;
@@ -188,15 +205,16 @@ void LaneWriter::grow() {
 
 LaneWriter::Attempt LaneWriter::try_slice(const LaneBatch& batch, const Slice& slice) {
   Attempt attempt;
+  attempt.witness = batch.witness;
   config::failpoint("db_begin");
   session_->statement().clear();
-  append_lane_update(session_->statement(), batch.witness, lane_, epoch_);
+  append_lane_update(session_->statement(), batch.witness, lane_, fence_);
   const SqlOutcome claimed = session_->execute();
   if (claimed.failed) {
     attempt.fail(*session_, claimed);
     attempt.too_much = false;
   } else if (claimed.affected != 1) {
-    attempt.error = fenced();
+    attempt.error = refused_row();
   } else {
     config::failpoint("db_exec");
     write_slice(batch, slice, attempt);
@@ -246,6 +264,8 @@ void LaneWriter::commit(Attempt& attempt) {
     attempt.lost = true;  // stored or not, nobody knows: the same batch again will tell
     return;
   }
+  ++fence_.batches;
+  applied_ = std::max(applied_, attempt.witness);
   if (config::failpoint("after_db")) {
     attempt.lost = true;
     attempt.error = Error{Errc::unavailable, "failpoint after_db: the commit's answer is lost"};
@@ -262,15 +282,58 @@ void LaneWriter::take_back(Attempt& attempt) {
   }
 }
 
-Error LaneWriter::fenced() {
-  std::string text = "lane " + std::to_string(lane_) + " of " + session_->place();
-  std::optional<std::uint64_t> owner;
-  (void)session_->query("SELECT epoch FROM lane WHERE lane=" + std::to_string(lane_),
-                        [&](const SqlRow& row) { owner = row.u64(0); });
-  text += owner ? " belongs to epoch " + std::to_string(*owner) : " has no row";
-  text += "; this writer has epoch " + std::to_string(epoch_) +
-          " and stops. If no other backend runs on this database, restart this one";
-  return {Errc::fenced, text};
+// Behind an update that found no row of this writer's.
+Error LaneWriter::refused_row() {
+  const auto as_left = check_row();
+  if (!as_left) return as_left.error();
+  return {Errc::unavailable, session_->place() + ": lane " + std::to_string(lane_) +
+                                 " was not as expected, and is now; the batch is sent again"};
+}
+
+// A database that was put back to an earlier state has fewer of this writer's batches, or an older
+// owner, or no row. A row that is gone may be on its way back in: a restore fills table by table.
+Status LaneWriter::check_row() {
+  constexpr int kWithoutRowMax = 20;  // about seven seconds with the pauses between them
+  std::optional<LaneRow> row;
+  const auto read = session_->query(
+      "SELECT epoch,owner,batches,applied_lsn FROM lane WHERE lane=" + std::to_string(lane_),
+      [&](const SqlRow& found) {
+        row = LaneRow{lane_, found.u64(0), found.u64(3), found.u64(2), found.u64(1)};
+      });
+  (void)session_->execute("ROLLBACK");  // what was read must be read anew in the next transaction
+  if (read.failed)
+    return Error{Errc::unavailable, session_->place() + ": " + with_advice(read), read.errnum};
+  if (!row) {
+    if (++without_row_ >= kWithoutRowMax) return restored("has no row");
+    return Error{Errc::unavailable, session_->place() + ": lane " + std::to_string(lane_) +
+                                        " has no row: the database is empty or being restored"};
+  }
+  without_row_ = 0;
+  if (row->epoch > fence_.epoch || (row->epoch == fence_.epoch && row->owner != fence_.owner)) {
+    return Error{Errc::fenced,
+                 "lane " + std::to_string(lane_) + " of " + session_->place() +
+                     " belongs to epoch " + std::to_string(row->epoch) + ", owner " +
+                     std::to_string(row->owner) + "; this writer has epoch " +
+                     std::to_string(fence_.epoch) + ", owner " + std::to_string(fence_.owner) +
+                     ", and stops. If no other backend runs on this database, restart this one"};
+  }
+  if (row->epoch < fence_.epoch) return restored("is of epoch " + std::to_string(row->epoch));
+  if (row->batches < fence_.batches || row->applied_lsn < applied_)
+    return restored("has " + std::to_string(row->batches) + " batches up to lsn " +
+                    to_text(row->applied_lsn));
+  fence_.batches = row->batches;
+  applied_ = row->applied_lsn;
+  return Done{};
+}
+
+Error LaneWriter::restored(const std::string& how) const {
+  return {Errc::corrupt,
+          "lane " + std::to_string(lane_) + " of " + session_->place() + " " + how +
+              "; this writer had committed " + std::to_string(fence_.batches) +
+              " batches up to lsn " + to_text(applied_) + " in epoch " +
+              std::to_string(fence_.epoch) +
+              ": the database was put back to an earlier state. Stop the nodes and run "
+              "`stampede log replay --all` to write every command of the log again"};
 }
 
 }  // namespace stampede::storage

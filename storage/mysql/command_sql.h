@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "storage/commands/batch_rows.h"
+#include "storage/mysql/database.h"
 #include "storage/mysql/db_options.h"
 #include "storage/result.h"
 
@@ -28,12 +29,13 @@ SqlErrorClass classify_sql_error(unsigned errnum);
 // database session too. Errors:
 //   unavailable  nothing is known to be stored; call apply again with the same batch after a pause
 //                (5 -> 500 ms …). A lost session is replaced by itself.
-//   fenced       a higher epoch owns the lane, or its row is gone: the node exits 75
+//   fenced       another start owns the lane: the node exits 75
+//   corrupt      the database is not as this writer left it, it lost commits: the node exits 65
 //   invalid      the url cannot be read
 class LaneWriter {
  public:
-  // Connects at the first apply. `epoch` is the one that Database::claim wrote.
-  LaneWriter(DbOptions options, int lane, std::uint64_t epoch);
+  // Connects at the first apply. `epoch` and `owner` are what Database::claim wrote.
+  LaneWriter(DbOptions options, int lane, std::uint64_t epoch, std::uint64_t owner = 0);
   ~LaneWriter();
   LaneWriter(LaneWriter&&) noexcept;
   LaneWriter& operator=(LaneWriter&&) noexcept;
@@ -45,6 +47,10 @@ class LaneWriter {
   // innodb_flush_log_at_trx_commit says. Applying a batch again changes no row but the lane's
   // counter. Failpoints: in_db before each COMMIT, after_db behind it.
   Result<LaneOutcome> apply(const LaneBatch& batch);
+
+  // Whether the lane's row is as this writer left it, without changing it; errors as of apply.
+  // A new session asks by itself, and every transaction has it in its first statement.
+  Status look();
 
   // Drops the session; the next apply connects anew.
   void disconnect();
@@ -61,13 +67,17 @@ class LaneWriter {
   void write_slice(const LaneBatch& batch, const Slice& slice, Attempt& attempt);
   void commit(Attempt& attempt);
   void take_back(Attempt& attempt);  // ROLLBACK, or a dropped session
-  Error fenced();
+  Error refused_row();
+  Status check_row();
+  Error restored(const std::string& how) const;
 
   DbOptions options_;
   int lane_;
-  std::uint64_t epoch_;
   std::size_t rows_max_ = SIZE_MAX;  // of a transaction
   int taken_ = 0;                    // batches, since the last one that was not
+  LaneFence fence_;
+  Lsn applied_ = 0;      // the row's witness, as this writer has seen it last
+  int without_row_ = 0;  // checks in a row that found none
   std::unique_ptr<SqlSession> session_;
 };
 

@@ -101,9 +101,25 @@ struct ColumnReader {
   unsigned column = 0;
   void read(std::string& value) { value = row.text(column++); }
   void read(std::int64_t& value) { value = row.i64(column++); }
-  void read(std::uint32_t& value) { value = static_cast<std::uint32_t>(row.i64(column++)); }
+  // A number that does not fit becomes the largest: out of every bound, where a cut one may not be.
+  void read(std::uint32_t& value) {
+    const auto number = row.i64(column++);
+    const bool fits = number >= 0 && number <= std::int64_t{UINT32_MAX};
+    value = fits ? static_cast<std::uint32_t>(number) : UINT32_MAX;
+  }
   void read(std::uint64_t& value) { value = row.u64(column++); }
 };
+
+constexpr unsigned kNameColumn = 1;
+constexpr unsigned kItemColumns = 9;
+
+// Of the first column that holds no whole number, though a number is read from it; 0: there is
+// none.
+unsigned column_without_number(const SqlRow& row) {
+  for (unsigned column = 0; column < kItemColumns; ++column)
+    if (column != kNameColumn && !row.is_whole(column)) return column + 1;
+  return 0;
+}
 
 ItemRow item_of(const SqlRow& row) {
   ItemRow item;
@@ -160,7 +176,7 @@ Status Database::adopt(const LogUuid& uuid, std::int64_t now_us) {
   std::string created;
   append_datetime(created, now_us);
   return transaction.run("UPDATE item SET lsn=0,put_lsn=0")
-      .run("UPDATE lane SET epoch=0,applied_lsn=0")
+      .run("UPDATE lane SET epoch=0,applied_lsn=0,owner=0,place=0")
       .run("INSERT INTO meta(log_uuid,created_at) VALUES(x'" + to_hex(uuid) + "','" + created +
            "')")
       .commit();
@@ -174,40 +190,71 @@ Result<Lsn> Database::witness() {
   return highest;
 }
 
-Status Database::claim(std::uint64_t epoch, int lanes) {
+Status Database::claim(std::uint64_t epoch, int lanes, const LaneOwner& owner) {
   Transaction transaction(*session_, "claiming the lanes");
   for (int lane = kFirstLane; lane < kFirstLane + lanes; ++lane) {
-    transaction.run("INSERT INTO lane(lane,epoch,applied_lsn,batches) VALUES(" +
-                    std::to_string(lane) + ",0,0,0) ON DUPLICATE KEY UPDATE lane=lane");
+    transaction.run("INSERT INTO lane(lane,epoch,applied_lsn,batches,owner,place) VALUES(" +
+                    std::to_string(lane) + ",0,0,0,0,0) ON DUPLICATE KEY UPDATE lane=lane");
   }
-  transaction.run("UPDATE lane SET epoch=" + std::to_string(epoch) + " WHERE epoch<" +
-                  std::to_string(epoch));
+  const auto epoch_text = std::to_string(epoch);
+  const auto mine =
+      "owner=" + std::to_string(owner.start) + ",place=" + std::to_string(owner.place);
+  transaction.run("UPDATE lane SET epoch=" + epoch_text + "," + mine + " WHERE epoch<" + epoch_text)
+      .run("UPDATE lane SET " + mine + " WHERE epoch=" + epoch_text + " AND owner=0");
   std::uint64_t highest = 0;
-  transaction.read("SELECT MAX(epoch) FROM lane", [&](const SqlRow& row) { highest = row.u64(0); });
+  std::uint64_t stranger = 0;
+  transaction.read("SELECT epoch,owner FROM lane ORDER BY lane", [&](const SqlRow& row) {
+    highest = std::max(highest, row.u64(0));
+    if (row.u64(1) != owner.start) stranger = row.u64(1);
+  });
   if (!transaction.ok()) return transaction.error();
   if (highest > epoch) {
     return Error{Errc::fenced, session_->place() + " is owned by epoch " + std::to_string(highest) +
                                    ", above this backend's " + std::to_string(epoch) +
                                    ": another backend writes to it, or this log is an old copy"};
   }
+  if (stranger != 0) {
+    return Error{Errc::fenced, session_->place() + " is owned by another start of epoch " +
+                                   epoch_text + " (" + std::to_string(stranger) + ", this one is " +
+                                   std::to_string(owner.start) +
+                                   "): another backend writes to it, from a copy of this log"};
+  }
   return transaction.commit();
+}
+
+Status Database::witness_all(Lsn lsn) {
+  Transaction transaction(*session_, "lifting the witnesses");
+  const auto text = std::to_string(lsn);
+  return transaction.run("UPDATE lane SET applied_lsn=" + text + " WHERE applied_lsn<" + text)
+      .commit();
 }
 
 Result<std::vector<LaneRow>> Database::lanes() {
   std::vector<LaneRow> rows;
-  const auto read = session_->query(
-      "SELECT lane,epoch,applied_lsn,batches FROM lane ORDER BY lane", [&](const SqlRow& row) {
-        rows.push_back({static_cast<int>(row.i64(0)), row.u64(1), row.u64(2), row.u64(3)});
-      });
+  const auto read =
+      session_->query("SELECT lane,epoch,applied_lsn,batches,owner,place FROM lane ORDER BY lane",
+                      [&](const SqlRow& row) {
+                        rows.push_back({static_cast<int>(row.i64(0)), row.u64(1), row.u64(2),
+                                        row.u64(3), row.u64(4), row.i64(5)});
+                      });
   if (read.failed) return failed(*session_, "reading lane", read);
   return rows;
 }
 
 Result<std::vector<ItemRow>> Database::items() {
   std::vector<ItemRow> rows;
-  const auto read = session_->query("SELECT " + item_columns() + " FROM item ORDER BY id",
-                                    [&](const SqlRow& row) { rows.push_back(item_of(row)); });
+  std::string odd;
+  const auto read = session_->query(
+      "SELECT " + item_columns() + " FROM item ORDER BY id", [&](const SqlRow& row) {
+        rows.push_back(item_of(row));
+        const auto column = column_without_number(row);
+        if (column == 0 || !odd.empty()) return;
+        odd = "item " + row.text(0) + " has '" + row.text(column - 1) + "' in column " +
+              std::to_string(column) + " of " + item_columns();
+      });
   if (read.failed) return failed(*session_, "reading item", read);
+  if (!odd.empty())
+    return Error{Errc::corrupt, session_->place() + ": " + odd + ", which is no whole number"};
   return rows;
 }
 

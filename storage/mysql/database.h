@@ -45,6 +45,21 @@ struct LaneRow {
   std::uint64_t epoch = 0;
   Lsn applied_lsn = 0;
   std::uint64_t batches = 0;
+  std::uint64_t owner = 0;  // which start of `epoch`; 0: nobody
+  std::int64_t place = 0;   // LaneOwner::place
+};
+
+// Who writes the lanes, beside the epoch: what two copies of a log do not share.
+struct LaneOwner {
+  std::uint64_t start = 0;  // a number of the start that minted the epoch; 0: nobody
+  std::int64_t place = 0;   // Disk::made_ns of its log directory; 0: not known
+};
+
+// What a lane's row must say for its writer to go on.
+struct LaneFence {
+  std::uint64_t epoch = 0;
+  std::uint64_t owner = 0;    // see Database::claim
+  std::uint64_t batches = 0;  // as this session has seen it last
 };
 
 // One session. Thread-compatible: one thread. Every call blocks for a round trip, at most about
@@ -71,13 +86,17 @@ class Database {
   // The highest lsn any lane has ever committed, 0 for none. A log that ends before it is lost.
   Result<Lsn> witness();
 
-  // Makes `epoch` the owner of every lane row, after adding the missing rows kFirstLane … lanes.
-  // A row with a higher epoch -> fenced, nothing changed. An older writer's open transaction is
-  // waited for; its next one finds itself fenced.
-  Status claim(std::uint64_t epoch, int lanes);
+  // Makes `epoch` and `owner` the owner of every lane row, after adding the missing rows
+  // kFirstLane … lanes. A row with a higher epoch, or of another start in the same one -> fenced,
+  // nothing changed. An older writer's open transaction is waited for; its next one finds itself
+  // fenced. Which places may follow each other is the caller's to judge.
+  Status claim(std::uint64_t epoch, int lanes, const LaneOwner& owner = {});
+
+  // Lifts the witness of every lane: whoever wrote up to `lsn` wrote for all of them.
+  Status witness_all(Lsn lsn);
 
   Result<std::vector<LaneRow>> lanes();  // by lane
-  Result<std::vector<ItemRow>> items();  // by id
+  Result<std::vector<ItemRow>> items();  // by id; corrupt: a number of a row is none
   Result<std::uint64_t> order_count();
 
   // Calls on_order for every order with after < order_id <= up_to, by order_id. Reads in pages:

@@ -66,6 +66,11 @@ class ResultRow final : public SqlRow {
   [[nodiscard]] std::int64_t i64(unsigned column) const override {
     return result_.getInt64(column + 1);
   }
+  [[nodiscard]] bool is_whole(unsigned column) const override {
+    if (result_.isNull(column + 1)) return false;
+    const auto value = text(column);
+    return value == std::to_string(i64(column)) || value == std::to_string(u64(column));
+  }
 
  private:
   const sql::ResultSet& result_;

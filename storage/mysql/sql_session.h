@@ -34,6 +34,9 @@ class SqlRow {
   [[nodiscard]] virtual std::string text(unsigned column) const = 0;  // bytes as stored
   [[nodiscard]] virtual std::uint64_t u64(unsigned column) const = 0;
   [[nodiscard]] virtual std::int64_t i64(unsigned column) const = 0;
+  // Whether the column holds a whole number that i64 (or u64) gives back as it is: no NULL, no
+  // fraction, nothing larger.
+  [[nodiscard]] virtual bool is_whole(unsigned) const { return true; }
 
  protected:
   ~SqlRow() = default;

@@ -197,13 +197,17 @@ void append_datetime(std::string& out, std::int64_t us_since_1970) {
   out.append(text, sizeof text - 1);
 }
 
-void append_lane_update(std::string& out, Lsn witness, int lane, std::uint64_t epoch) {
+void append_lane_update(std::string& out, Lsn witness, int lane, const LaneFence& fence) {
   out += "UPDATE lane SET batches=batches+1,applied_lsn=GREATEST(applied_lsn,";
   append_number(out, witness);
   out += ") WHERE lane=";
   append_number(out, std::int64_t{lane});
   out += " AND epoch=";
-  append_number(out, epoch);
+  append_number(out, fence.epoch);
+  out += " AND owner=";
+  append_number(out, fence.owner);
+  out += " AND batches=";
+  append_number(out, fence.batches);
 }
 
 std::size_t append_order_insert(std::string& out, const LaneBatch& batch, std::size_t first,

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "storage/commands/batch_rows.h"
+#include "storage/mysql/database.h"
 
 namespace stampede::storage {
 
@@ -28,8 +29,9 @@ void append_text_literal(std::string& out, std::string_view text);  // 'abc' or 
 // outside the years 0001 … 9999 come out as a text the server refuses for that row (1292).
 void append_datetime(std::string& out, std::int64_t us_since_1970);
 
-// `UPDATE lane …` with the fence: affects one row, or the lane belongs to somebody else.
-void append_lane_update(std::string& out, Lsn witness, int lane, std::uint64_t epoch);
+// `UPDATE lane …` with the fence: affects one row, or the lane belongs to somebody else, or the
+// database is not as this writer left it.
+void append_lane_update(std::string& out, Lsn witness, int lane, const LaneFence& fence);
 
 inline constexpr std::size_t kStatementBytesMax = std::size_t{2} << 20;
 

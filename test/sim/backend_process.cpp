@@ -81,8 +81,9 @@ void BackendProcess::begin_work(actors::StartAgent& agent) {
   const auto epoch = agent.claim().epoch;
   log_.emplace(writer_, epoch, 1U, static_cast<actors::LogOutlet&>(*this), world_.queue.now());
   for (std::uint32_t i = 0; i < world_.plan.lanes; ++i)
-    lanes_.push_back(std::make_unique<LaneThread>(static_cast<int>(i) + storage::kFirstLane, epoch,
-                                                  database_, world_.plan.rows_max));
+    lanes_.push_back(std::make_unique<LaneThread>(static_cast<int>(i) + storage::kFirstLane,
+                                                  agent.claim(), world_.plan.rows_max));
+  owner_ = agent.claim().owner.start;
   claim_.emplace(agent.claim());
   claim();
   wake_log();

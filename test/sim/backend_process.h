@@ -30,9 +30,10 @@ class World;
 // A lane's thread. It may outlive its process as a zombie: stopped when the others were killed, it
 // goes on writing to the database later.
 struct LaneThread {
-  LaneThread(int lane, std::uint64_t owner_epoch, const storage::DbOptions& options,
-             std::uint64_t rows_max)
-      : number(lane), epoch(owner_epoch), agent(options, lane, owner_epoch, rows_max) {}
+  LaneThread(int lane, const actors::ClaimStart& claim, std::uint64_t rows_max)
+      : number(lane),
+        epoch(claim.epoch),
+        agent(claim.database, lane, claim.epoch, rows_max, claim.owner.start) {}
   int number;
   std::uint64_t epoch;
   actors::LaneAgent agent;
@@ -54,6 +55,7 @@ class BackendProcess : private actors::LogOutlet,
   void take_wanted(std::uint64_t supervisor, const nlohmann::json& commands);
 
   [[nodiscard]] std::uint64_t instance() const { return instance_; }
+  [[nodiscard]] std::uint64_t owner() const { return owner_; }  // of the lanes
   [[nodiscard]] bool serving() const { return serving_; }
   [[nodiscard]] actors::BackendCore& core() { return *core_; }
   [[nodiscard]] bool settled() const;  // claimed, nothing open, nothing owed
@@ -159,6 +161,7 @@ class BackendProcess : private actors::LogOutlet,
   bool spare_failed_ = false;  // the last segment that was to be made could not be
 
   std::optional<actors::SnapshotAgent> snapshots_;
+  std::uint64_t owner_ = 0;
   std::optional<actors::ClaimAgent> claim_;
   std::vector<std::unique_ptr<LaneThread>> lanes_;
   actors::BodyReader reader_;

@@ -62,7 +62,9 @@ struct ServerTables {
                   -1,
                   {},
                   {}};
-  SqlTable lane{"lane", {{"lane"}, {"epoch"}, {"applied_lsn"}, {"batches"}}, -1, -1, {}, {}};
+  SqlTable lane{"lane", {{"lane"}, {"epoch"}, {"applied_lsn"}, {"batches"}, {"owner"}, {"place"}},
+                -1,     -1,
+                {},     {}};
 };
 // Columns by position, for the checker.
 struct ItemColumn {

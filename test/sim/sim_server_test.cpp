@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include "actors/backend/recovery/database_check.h"
 #include "storage/mysql/command_sql.h"
 #include "storage/mysql/database.h"
 
@@ -99,6 +100,95 @@ TEST_CASE_FIXTURE(Database, "an older epoch is fenced and changes no row") {
   CHECK(item(1, ItemColumn::amount) == 9);
 }
 
+TEST_CASE_FIXTURE(Database, "two starts of one epoch: the first one owns the lanes") {
+  auto database = storage::Database::open(options);
+  REQUIRE(database);
+  REQUIRE(database->claim(2, 2, {77, 0}));
+  CHECK(database->claim(2, 2, {77, 0}));  // its answer may have been lost
+  const auto second = database->claim(2, 2, {78, 0});
+  REQUIRE_FALSE(second);
+  CHECK(second.error().code == Errc::fenced);
+  LaneWriter copy(options, storage::kFirstLane, 2, 78);
+  CHECK(copy.apply(amount(1, 8, make_lsn(2, 2))).error().code == Errc::fenced);
+  LaneWriter owner(options, storage::kFirstLane, 2, 77);
+  CHECK(owner.apply(amount(1, 9, make_lsn(2, 3))));
+  CHECK(item(1, ItemColumn::amount) == 9);
+}
+
+TEST_CASE_FIXTURE(Database,
+                  "a log directory of another place is refused, until the operator gives it free") {
+  auto database = storage::Database::open(options);
+  REQUIRE(database);
+  REQUIRE(database->claim(2, 2, {77, 1000}));
+  actors::ClaimStart start;
+  start.epoch = 3;
+  start.owner = {78, 2000};
+  start.log_epoch = 2;
+  start.log_owners[2] = 77;  // the copy has the original's records
+  auto fits = actors::check_database(*database, start);
+  REQUIRE_FALSE(fits);
+  CHECK(fits.error().code == Errc::fenced);
+  CHECK(fits.error().message.find("log replay --all") != std::string::npos);
+  start.owner.place = 0;  // a file system that does not tell
+  CHECK(actors::check_database(*database, start));
+  start.owner.place = 1000;
+  CHECK(actors::check_database(*database, start));
+  start.log_owners[2] = 76;
+  CHECK(actors::check_database(*database, start).error().code == Errc::fenced);
+  REQUIRE(database->claim(4, 2, {0, 2000}));  // as log replay --all does
+  start.owner.place = 2000;
+  CHECK(actors::check_database(*database, start));
+  start.owner.place = 1000;
+  CHECK(actors::check_database(*database, start).error().code == Errc::fenced);
+}
+
+TEST_CASE_FIXTURE(Database, "a database that lost commits is told at the next session or batch") {
+  for (const bool new_session : {true, false}) {
+    auto lane = writer();
+    REQUIRE(lane.apply(amount(1, 90, make_lsn(1, 1))));
+    const auto backup = server.tables();
+    REQUIRE(lane.apply(amount(1, 80, make_lsn(1, 1))));  // no witness is lost with it, a batch is
+    server.replace_rows(backup);
+    if (new_session) server.restart();
+    auto outcome = lane.apply(amount(1, 70, make_lsn(1, 3)));
+    if (new_session) {  // the old session is found dead first
+      CHECK(outcome.error().code == Errc::unavailable);
+      outcome = lane.apply(amount(1, 70, make_lsn(1, 3)));
+    }
+    REQUIRE_FALSE(outcome);
+    CHECK(outcome.error().code == Errc::corrupt);
+    CHECK(outcome.error().message.find("log replay --all") != std::string::npos);
+    CHECK(item(1, ItemColumn::amount) == 90);
+  }
+}
+
+TEST_CASE_FIXTURE(Database, "a database from before the claim is put back, not another writer's") {
+  const auto backup = server.tables();
+  claim(2);
+  auto lane = writer(2);
+  REQUIRE(lane.apply(amount(1, 90, make_lsn(2, 1))));
+  server.replace_rows(backup);
+  CHECK(lane.apply(amount(1, 80, make_lsn(2, 2))).error().code == Errc::corrupt);
+}
+
+TEST_CASE_FIXTURE(Database, "a lane's row that is gone may come back for a while") {
+  auto lane = writer();
+  REQUIRE(lane.apply(amount(1, 90, make_lsn(1, 1))));
+  const auto whole = server.tables();
+  auto emptied = whole;
+  emptied.lane.rows.clear();
+  server.replace_rows(emptied);
+  for (int i = 0; i < 5; ++i)
+    CHECK(lane.apply(amount(1, 80, make_lsn(1, 2))).error().code == Errc::unavailable);
+  server.replace_rows(whole);
+  CHECK(lane.apply(amount(1, 80, make_lsn(1, 2))));
+  server.replace_rows(emptied);
+  auto code = Errc::unavailable;
+  for (int i = 0; i < 30 && code == Errc::unavailable; ++i)
+    code = lane.apply(amount(1, 70, make_lsn(1, 3))).error().code;
+  CHECK(code == Errc::corrupt);
+}
+
 TEST_CASE_FIXTURE(Database,
                   "a client that dies in its COMMIT leaves it done, undone or undecided") {
   int stored = 0;
@@ -106,7 +196,7 @@ TEST_CASE_FIXTURE(Database,
   for (std::uint64_t i = 1; i <= 60; ++i) {
     const std::string id = "order-" + std::to_string(i);
     const auto before = server.tables().orders.rows.size();
-    server.end_in(3, End::kill);  // lane, orders, COMMIT
+    server.end_in(5, End::kill);  // SELECT, ROLLBACK, lane, orders, COMMIT
     CHECK_THROWS_AS((void)writer().apply(order(make_lsn(1, i), id)), ProcessEnd);
     if (server.unsettled()) {
       ++undecided;

@@ -140,9 +140,12 @@ class World {
   void old_log();
   void wiped_log();
   void old_database();
+  void foreign_owner();
+  [[nodiscard]] std::optional<std::uint64_t> foreign_epoch();
+  [[nodiscard]] bool is_behind_log(const ServerTables& tables);
   void damaged_snapshot();
   [[nodiscard]] bool log_reaches_back();
-  void must_refuse(const char* what);
+  void must_refuse(const char* what, storage::Errc code = storage::Errc::corrupt);
 
   // the end (world_end.cpp)
   [[nodiscard]] bool quiet() const;

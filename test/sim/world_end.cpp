@@ -106,7 +106,7 @@ void World::replay_everything_again() {
     effects.work.pop_back();
     const auto number = work.lane;
     actors::LaneAgent lane(server.options(), static_cast<int>(number) + storage::kFirstLane,
-                           backend_->core().epoch(), plan.rows_max);
+                           backend_->core().epoch(), plan.rows_max, backend_->owner());
     lane.take(std::move(work), 0);
     const auto attempt = lane.attempt();
     if (attempt.kind != actors::Attempt::Kind::done) throw Violation{"S5", attempt.error.message};

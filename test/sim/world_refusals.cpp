@@ -61,10 +61,10 @@ void World::refusals() {
   if (fault_.chance(plan.rot)) damaged_snapshot();
   if (server.away || server.unsettled()) return;
   if (fault_.chance(plan.old_log)) fault_.chance(0.3) ? wiped_log() : old_log();
-  if (fault_.chance(plan.old_database)) old_database();
+  if (fault_.chance(plan.old_database)) fault_.chance(0.3) ? foreign_owner() : old_database();
 }
 
-void World::must_refuse(const char* what) {
+void World::must_refuse(const char* what, storage::Errc code) {
   const Calm calm(disk, server);
   const auto before = disk.content_hash();
   const auto rows = watch.content_hash();
@@ -73,8 +73,7 @@ void World::must_refuse(const char* what) {
   backend_.reset();
   disk.release_locks();
   trace.note("refused", {static_cast<std::uint64_t>(what[0])});
-  if (!error || error->code != storage::Errc::corrupt)
-    throw Violation{"S8", std::string(what) + " was not refused"};
+  if (!error || error->code != code) throw Violation{"S8", std::string(what) + " was not refused"};
   require(disk.content_hash() == before, "S8", "a refused log was changed");
   require(watch.content_hash() == rows, "S8", "a refused database was changed");
   ++result_.refusals;
@@ -149,13 +148,57 @@ void World::old_database() {
     server_backup_ = server.tables();
     return;
   }
-  if (server_backup_->meta.rows.empty() || witness_of(*server_backup_) >= executed_) return;
+  if (server_backup_->meta.rows.empty() || server_backup_->lane.rows.empty() ||
+      !is_behind_log(*server_backup_))
+    return;
   const auto present = server.tables();
   server.replace_rows(*server_backup_);
   watch.recount();
   must_refuse("an older copy of the database");
   server.replace_rows(present);
   watch.recount();
+  server_backup_.reset();  // the next one is of another moment
+}
+
+// Of any lane, as far as the log tells when it is read now.
+bool World::is_behind_log(const ServerTables& tables) {
+  const Calm calm(disk, server);
+  const auto known = actors::recover_log(disk, kLogDir, {}, [](const storage::BatchInfo&) {});
+  if (!known) return false;  // judged by the start
+  if (witness_of(tables) < known->max_executed) return true;
+  return std::any_of(
+      known->executed_by_lane.begin(), known->executed_by_lane.end(), [&](const auto& executed) {
+        const auto row =
+            tables.lane.rows.find(static_cast<std::int64_t>(executed.first + storage::kFirstLane));
+        return row == tables.lane.rows.end() ||
+               static_cast<Lsn>(row->second[2].number) < executed.second;
+      });
+}
+
+// A copy of the log has started on this database since: in an epoch that this one minted, too, or
+// in one above it.
+void World::foreign_owner() {
+  const auto present = server.tables();
+  if (present.lane.rows.empty() || present.meta.rows.empty()) return;
+  const auto epoch = foreign_epoch();
+  if (!epoch) return;
+  for (auto [lane, cells] : present.lane.rows) {
+    cells[1].number = static_cast<std::int64_t>(*epoch);
+    cells[4].number = 7;
+    server.put_row(server.tables().lane, lane, cells);
+  }
+  watch.recount();
+  must_refuse("a copy of the log", storage::Errc::fenced);
+  server.replace_rows(present);
+  watch.recount();
+}
+
+std::optional<std::uint64_t> World::foreign_epoch() {
+  const Calm calm(disk, server);
+  const auto known = actors::recover_log(disk, kLogDir, {}, [](const storage::BatchInfo&) {});
+  if (!known) return std::nullopt;  // judged by the start
+  if (!known->owners.empty() && fault_.chance(0.5)) return known->owners.rbegin()->first;
+  return std::max(known->end.chain.epoch, storage::lsn_epoch(known->end.last_lsn)) + 1;
 }
 
 }  // namespace stampede::sim

@@ -11,8 +11,8 @@ import signal
 import unittest
 
 from buyers import Crowd, order
-from by_hand import (Backend, batches_of, copy_of, end_database, kill_nodes, log_dir, must,
-                     replays, segments, start, state_of, stop_nodes, tables,
+from by_hand import (GIVE_FREE, Backend, batches_of, copy_of, end_database, kill_nodes, log_dir,
+                     must, replays, segments, start, state_of, stop_nodes, tables,
                      wait_end, waits_for_operator)
 from system import SystemTest, seed
 
@@ -59,6 +59,7 @@ class TornEnd(SystemTest):
                         file.write(bytes(at + length - cut))
                 self.check_prefix(system, copy, before - 1)
         # And uncut it is a whole batch that was written though nobody was told: it counts.
+        system.sql(GIVE_FREE)
         start(system)
         with Client(system.zmq) as client:
             self.assertEqual(client.get("last").state, "confirmed")
@@ -67,6 +68,7 @@ class TornEnd(SystemTest):
 
     def check_prefix(self, system, copy, records):
         cut = state_of(copy)
+        system.sql(GIVE_FREE)  # each copy is a stranger to the one before
         with Backend(system, STAMPEDE_LOG__DIR=str(copy)) as backend:
             self.assertTrue(backend.wait_for("database claimed"), backend.text())
             self.assertEqual(replays(backend.text())[-1]["records"], records)
@@ -283,6 +285,33 @@ class Damage(SystemTest):
                                     "max_qty FROM item ORDER BY id"),
                          [["7", "Lamp", "1999", "40", "38", "2", "3"],
                           ["8", "Bücher", "5", "12", "12", "0", "5"]])
+
+    def test_items_that_cannot_be_taken_over_are_refused_before_anything_is_made(self):
+        system = self.sold_and_stopped()
+        log_dir(system).rename(system.home / "kept")
+        self.empty_the_database(system)
+        system.sql("ALTER TABLE item MODIFY max_qty BIGINT, MODIFY price_cents DECIMAL(20,2)")
+        good = dict(id="7", name="'Lamp'", price_cents="1999", total="40", amount="40",
+                    limit_per_user="2", max_qty="3")
+        odd = (("amount", "39", "total"), ("name", "''", "name"), ("price_cents", "19.99", "19.99"),
+               ("max_qty", "4294967301", "max_qty"), ("limit_per_user", "-1", "limit_per_user"),
+               ("max_qty", "NULL", "column"))
+        for column, value, word in odd:
+            with self.subTest(column=column, value=value):
+                row = good | {column: value}
+                system.sql("TRUNCATE TABLE item")
+                system.sql(f"INSERT INTO item({','.join(row)}) VALUES ({','.join(row.values())})")
+                with Backend(system) as backend:
+                    self.assertEqual(backend.wait(), 65, backend.text())
+                    self.assertIn(word, backend.text())
+                self.assertFalse(list(log_dir(system).glob("*")), "a log was begun")
+        with self.subTest("orders that no log knows"):
+            system.sql("TRUNCATE TABLE item")
+            system.sql("INSERT INTO orders(order_id, request_id, item_id, user_id, qty, "
+                       "unit_price_cents, decided_at) VALUES (1, 'r', 7, 'u', 1, 5, NOW(6))")
+            with Backend(system) as backend:
+                self.assertEqual(backend.wait(), 65, backend.text())
+                self.assertIn("1 orders", backend.text())
 
 
 if __name__ == "__main__":

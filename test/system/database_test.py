@@ -5,14 +5,16 @@ STAMPEDE_DB_AWAY_S=30 for the long run (default 8 seconds away).
 """
 
 import os
+import shutil
 import signal
 import sys
 import time
 import unittest
 
 from buyers import RATE, Crowd, Sale, order
-from by_hand import end_database, start, start_database, stop_nodes
-from system import SystemTest, eventually, seed
+from by_hand import (Backend, end_database, must, start, start_database, stop_nodes,
+                     waits_for_operator)
+from system import PROJECT, SystemTest, eventually, seed
 
 from stampede import Client
 
@@ -126,6 +128,104 @@ class DatabaseAway(SystemTest):
                          [["1", "0"], ["2", "97"]])
         self.assertEqual(system.sql("SELECT user_id, SUM(qty) FROM orders WHERE item_id = 2 "
                                     "GROUP BY 1"), [["ann", "3"]])
+
+
+class PutBack(SystemTest):
+    """The server's files put back to an earlier moment, tables away, half a restore."""
+
+    def kept(self, system):
+        """A copy of the stopped server's files."""
+        end_database(system)
+        data = system.run / "db" / "data"
+        copy = system.home / "kept"
+        shutil.copytree(data, copy)
+        start_database(system)
+        return data, copy
+
+    def put_back(self, system, data, copy):
+        end_database(system, signal.SIGKILL)
+        shutil.rmtree(data)
+        shutil.copytree(copy, data)
+        start_database(system)
+
+    def sell(self, client, names):
+        for name in names:
+            self.assertTrue(client.order(1, f"u-{name}", request_id=name, timeout=20).confirmed)
+
+    def test_an_earlier_state_is_told_at_the_new_session_and_replay_all_mends_it(self):
+        system = self.start_system("1:Phone:1000")
+        with Client(system.zmq) as client:
+            self.sell(client, (f"a{n}" for n in range(10)))
+            system.verify()
+            data, copy = self.kept(system)
+            self.sell(client, ["b"])  # one order is enough: one lane lost one batch
+            system.verify()
+            self.put_back(system, data, copy)
+            # Without any further order: lanes look by themselves.
+            reason = waits_for_operator(system, "backend-1")
+            self.assertRegex(reason, "^exit 65 .*put back.*log replay --all")
+            with self.subTest("and at each start"), Backend(system) as backend:
+                self.assertEqual(backend.wait(), 65, backend.text())
+                self.assertIn("log replay --all", backend.text())
+        stop_nodes(system)
+        must(system.stampede("log", "replay", "--all"), "log replay --all")
+        start(system)
+        self.assertEqual(system.verify()["rows"], 11)
+
+    def test_tables_that_are_away_at_a_start_are_waited_for_while_orders_are_served(self):
+        system = self.start_system("1:Phone:1000")
+        away_and_back = (
+            ("RENAME TABLE schema_version TO s_", "RENAME TABLE s_ TO schema_version"),
+            ("RENAME TABLE schema_version TO s_, lane TO l_",
+             "RENAME TABLE s_ TO schema_version, l_ TO lane"),
+            ("RENAME TABLE item TO i_, orders TO o_, meta TO m_",
+             "RENAME TABLE i_ TO item, o_ TO orders, m_ TO meta"),
+            ("UPDATE schema_version SET version = 0 WHERE version > 1",
+             "UPDATE schema_version SET version = 2 WHERE version = 0"),
+            ("CREATE TABLE kept_lane AS SELECT * FROM lane; TRUNCATE TABLE lane",
+             "INSERT INTO lane SELECT * FROM kept_lane; DROP TABLE kept_lane"))
+        with Client(system.zmq) as client:
+            self.sell(client, ["first"])
+            system.verify()
+            for number, (gone, again) in enumerate(away_and_back):
+                with self.subTest(gone):
+                    for statement in gone.split("; "):
+                        system.sql(statement)
+                    system.restart("backend-1")
+                    self.sell(client, [f"meanwhile-{number}"])
+                    for statement in again.split("; "):
+                        system.sql(statement)
+                    stored = lambda: client.get(f"meanwhile-{number}").stored
+                    self.assertTrue(eventually(stored), system.status()["database"])
+        self.assertEqual(system.verify()["rows"], 1 + len(away_and_back))
+
+
+class Schema(SystemTest):
+    """A step back is for the program before, and the step forward again keeps what was stored."""
+
+    def test_the_lanes_owner_is_taken_back_and_given_again(self):
+        system = self.start_system("1:Phone:10")
+        with Client(system.zmq) as client:
+            self.assertTrue(client.order(1, "ann").confirmed)
+            system.verify()
+        stop_nodes(system)
+        before = system.sql("SELECT lane, epoch, applied_lsn, batches FROM lane ORDER BY lane")
+        for statement in statements(PROJECT / "storage/migrations/002_lane_owner.down.sql"):
+            system.sql(statement)
+        self.assertEqual(system.sql("SELECT MAX(version) FROM schema_version"), [["1"]])
+        left = system.sql("SELECT * FROM lane ORDER BY lane")
+        self.assertEqual([row[:4] for row in left], before)
+        self.assertNotIn("owner", str(system.sql("SHOW COLUMNS FROM lane")))
+        start(system)  # migrates
+        with Client(system.zmq) as client:
+            self.assertTrue(client.order(1, "bob").confirmed)
+        self.assertEqual(system.verify()["rows"], 2)
+        self.assertNotIn(["0", "0"], system.sql("SELECT owner, place FROM lane"))
+
+
+def statements(file):
+    lines = (line for line in file.read_text().splitlines() if not line.startswith("--"))
+    return [statement.strip() for statement in "\n".join(lines).split(";") if statement.strip()]
 
 
 class GracefulEnd(SystemTest):

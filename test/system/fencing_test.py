@@ -1,14 +1,16 @@
 #!/usr/bin/python3
 """One writer to a log and to a database; refusals that wait for the operator; refused starts."""
 
+import shutil
 import signal
 import socket
 import time
 import unittest
 
 from buyers import Crowd
-from by_hand import (Backend, copy_of, epoch_of, is_alive, log_dir, start, state_of, stop_nodes,
-                     wait_end, wait_outcomes_logged, waits_for_operator)
+from by_hand import (GIVE_FREE, Backend, copy_of, end_database, epoch_of, is_alive, log_dir, must,
+                     start, start_database, state_of, stop_nodes, wait_end, wait_outcomes_logged,
+                     waits_for_operator)
 from database_test import Sale
 from system import SystemTest, eventually
 
@@ -70,14 +72,15 @@ class OneWriter(SystemTest):
             self.assertEqual(system.verify()["rows"], len(crowd.confirmed()))
 
     def test_a_deposed_backend_is_fenced_by_the_database(self):
-        """The log was copied and another backend runs on the copy, unseen by this system's broker:
-        nothing but the epoch in the database keeps the old one from writing."""
+        """The log was copied, the database was given free and another backend runs on the copy,
+        unseen by this system's broker: only the lanes' rows keep the old one from writing."""
         system = self.start_system("1:Phone:1000")
         with Client(system.zmq) as client:
             self.assertTrue(client.order(1, "ann", request_id="first").confirmed)
             system.verify()
             old = system.pid("backend-1")
             copy = copy_of(log_dir(system), "copied")
+            system.sql(GIVE_FREE)
             with self.backend(system, copy, run=system.home / "other") as rival:
                 self.assertTrue(rival.wait_for("database claimed"), rival.text())
                 rows = system.sql("SELECT * FROM orders")
@@ -96,6 +99,7 @@ class OneWriter(SystemTest):
             first = client.order(1, "ann", request_id="first")
             system.verify()
             copy = copy_of(log_dir(system), "copied")
+            system.sql(GIVE_FREE)
             with self.backend(system, copy, ("--index", "2")) as rival:
                 self.assertTrue(rival.wait_for("database claimed"), rival.text())
                 late = client.order(1, "bob", request_id="late", timeout=20)
@@ -105,6 +109,68 @@ class OneWriter(SystemTest):
                 self.assertEqual(rival.stop(), 0)
         self.assertEqual(system.sql("SELECT request_id FROM orders ORDER BY order_id"),
                          [["first"], ["late"]])
+
+    def refused_copy(self, system, copy, words):
+        """It changes nothing, also when it is tried again."""
+        files, lanes = state_of(copy), system.sql("SELECT lane, epoch, owner, place FROM lane")
+        for _ in range(2):
+            with self.backend(system, copy, run=system.home / "other") as rival:
+                self.assertEqual(rival.wait(), 75, rival.text())
+                self.assertRegex(rival.text(), words)
+            self.assertEqual(state_of(copy), files)
+            self.assertEqual(system.sql("SELECT lane, epoch, owner, place FROM lane"), lanes)
+
+    def test_a_copy_of_the_log_is_refused_whether_the_original_runs_or_not(self):
+        system = self.start_system("1:Phone:100")
+        with Client(system.zmq) as client:
+            self.assertTrue(client.order(1, "ann", request_id="first").confirmed)
+            system.verify()
+            running = copy_of(log_dir(system), "of-the-running")
+            self.refused_copy(system, running, "another file system.*log replay --all")
+            stop_nodes(system)
+            stopped = copy_of(log_dir(system), "of-the-stopped")
+            self.refused_copy(system, stopped, "another file system.*log replay --all")
+            system.sql("UPDATE lane SET place = 0")  # a file system that does not tell ages
+            start(system)
+            system.sql("UPDATE lane SET place = 0")
+            self.refused_copy(system, stopped, "is owned by epoch .*log replay --all")
+            self.assertTrue(client.order(1, "bob").confirmed)
+        self.assertEqual(system.verify()["rows"], 2)
+
+    def test_a_copy_does_not_sell_while_the_database_is_away(self):
+        """Nobody could tell it that the original sells."""
+        system = self.start_system("1:Phone:100")
+        with Client(system.zmq) as client:
+            self.assertTrue(client.order(1, "ann", request_id="first").confirmed)
+            system.verify()
+            copy = copy_of(log_dir(system), "copied")
+            files = state_of(copy)
+            end_database(system)
+            with self.backend(system, copy, run=system.home / "other") as rival:
+                self.assertTrue(rival.wait_for("a copy: the start waits"), rival.text())
+                self.assertTrue(client.order(1, "bob", request_id="second").confirmed)
+                start_database(system)
+                self.assertIn(rival.wait(), (65, 75), rival.text())
+            self.assertEqual(state_of(copy), files)
+        self.assertEqual(system.verify()["rows"], 2)
+
+    def test_replay_all_is_the_word_that_a_copy_goes_on(self):
+        system = self.start_system("1:Phone:100")
+        with Client(system.zmq) as client:
+            self.assertTrue(client.order(1, "ann", request_id="first").confirmed)
+            system.verify()
+        stop_nodes(system)
+        copy = copy_of(log_dir(system), "copied")
+        self.refused_copy(system, copy, "log replay --all")
+        must(system.stampede("log", "replay", "--all", STAMPEDE_LOG__DIR=str(copy)), "replay")
+        with Backend(system) as original:
+            self.assertEqual(original.wait(), 75, original.text())
+            self.assertIn("another file system", original.text())
+        original = log_dir(system)
+        original.rename(system.home / "original")
+        copy.rename(original)  # the same directory, moved
+        start(system)
+        self.assertEqual(system.verify()["rows"], 1)
 
     def test_a_backend_with_an_older_epoch_than_the_database_is_refused(self):
         system = self.start_system("1:Phone:10")
@@ -178,9 +244,10 @@ class Refusals(SystemTest):
             self.assertEqual(state_of(log_dir(system)) or {}, {})
             self.assertEqual(backend.stop(), 0, backend.text())
 
-    def test_a_missing_schema_waits_for_the_operator_and_status_says_what_to_do(self):
-        system = self.start_system("1:Phone:1")
+    def test_a_first_start_without_a_schema_waits_for_the_operator_and_status_says_what_to_do(self):
+        system = self.start_system()
         system.sql("RENAME TABLE schema_version TO elsewhere")
+        shutil.rmtree(log_dir(system))
         system.kill9("backend-1")
         self.assertRegex(waits_for_operator(system, "backend-1"), r"^exit 78 .*stampede migrate up")
         restarts = system.node("backend-1")["restarts"]
@@ -190,6 +257,7 @@ class Refusals(SystemTest):
         self.assertEqual(system.node("backend-1")["restarts"], restarts)
         system.sql("RENAME TABLE elsewhere TO schema_version")
         stop_nodes(system)
+        system.sql("DELETE FROM meta")
         start(system)
         system.verify()
 

@@ -216,15 +216,18 @@ Status apply_log(storage::Disk& disk, const ToolOptions& options, const std::str
   if (auto fits = adopt_or_refuse(*database, log); !fits) return fits;
   // The epoch that the next backend would take, and will: the log's lock keeps it away until we are
   // done, and whoever wrote before us is fenced.
-  if (auto claimed = database->claim(log.chain.epoch + 1, options.config.db.lanes); !claimed) {
+  // By doing so the operator says that this log is the one to go on with: its place is the owner.
+  const storage::LaneOwner owner{0, disk.made_ns(dir)};
+  if (auto claimed = database->claim(log.chain.epoch + 1, options.config.db.lanes, owner); !claimed)
     return claimed;
-  }
   const auto read = storage::read_log(disk, dir, applier, before.beginning.position);
   if (!read) return read.error();
   if (auto finished = applier.finish(); !finished) return finished;
   // Reading the log may have taken longer than a session may idle.
   database = storage::Database::open(database_options);
   if (!database) return database.error();
+  // One lane wrote for all of them: a start compares each lane's row with what the log says of it.
+  if (auto lifted = database->witness_all(log.last_lsn); !lifted) return lifted;
   return look_for_remembered(*database, before);
 }
 

@@ -9,8 +9,9 @@
 namespace stampede::actors {
 
 LaneAgent::LaneAgent(const storage::DbOptions& database, int lane, std::uint64_t epoch,
-                     std::uint64_t rows_max)
-    : writer_(database, lane, epoch), few_rows_(std::min<std::uint64_t>(kFewRows, rows_max / 2)) {}
+                     std::uint64_t rows_max, std::uint64_t owner)
+    : writer_(database, lane, epoch, owner),
+      few_rows_(std::min<std::uint64_t>(kFewRows, rows_max / 2)) {}
 
 void LaneAgent::take(LaneWork work, Micros now) {
   STAMPEDE_ASSERT(!busy_, "one work at a time");
@@ -26,17 +27,29 @@ void LaneAgent::take(LaneWork work, Micros now) {
 Attempt LaneAgent::attempt() {
   STAMPEDE_ASSERT(busy_, "there is work to attempt");
   const auto outcome = writer_.apply(batch_);
-  if (!outcome) {
-    auto attempt = attempts_.failed(outcome.error());
-    down_ = attempt.kind == Attempt::Kind::again;
-    return attempt;
-  }
+  if (!outcome) return failed(outcome.error());
   config::failpoint("lane_done");
   attempts_.succeeded();
   down_ = false;
   busy_ = false;
+  worked_ = true;
   take_failures(*outcome);
   return {};
+}
+
+Attempt LaneAgent::look() {
+  STAMPEDE_ASSERT(!busy_, "work is looked at by its attempts");
+  if (!worked_) return {};
+  if (const auto as_left = writer_.look(); !as_left) return failed(as_left.error());
+  attempts_.succeeded();
+  down_ = false;
+  return {};
+}
+
+Attempt LaneAgent::failed(const storage::Error& error) {
+  auto attempt = attempts_.failed(error);
+  down_ = attempt.kind == Attempt::Kind::again;
+  return attempt;
 }
 
 void LaneAgent::take_failures(const storage::LaneOutcome& outcome) {

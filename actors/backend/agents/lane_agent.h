@@ -20,13 +20,15 @@ class LaneAgent {
  public:
   // `lane` from 1, as its row; `rows_max`: db.batch_rows_max.
   LaneAgent(const storage::DbOptions& database, int lane, std::uint64_t epoch,
-            std::uint64_t rows_max);
+            std::uint64_t rows_max, std::uint64_t owner);
 
   // The next work; the one before must be done.
   void take(LaneWork work, Micros now);
   // done: the work is committed or refused row by row, see failed(); report it not before
   // rest_until().
   [[nodiscard]] Attempt attempt();
+  // Without work: whether the database is as this lane left it. Not asked before the first work.
+  [[nodiscard]] Attempt look();
 
   [[nodiscard]] bool busy() const { return busy_; }
   [[nodiscard]] bool down() const { return down_; }  // the last attempt did not reach the database
@@ -43,6 +45,7 @@ class LaneAgent {
   static constexpr std::uint64_t kFewRows = 1000;
   static constexpr Micros kFewRowsEvery = 25 * kMillis;
 
+  Attempt failed(const storage::Error& error);
   void take_failures(const storage::LaneOutcome& outcome);
 
   storage::LaneWriter writer_;
@@ -55,6 +58,7 @@ class LaneAgent {
   std::vector<std::string> reasons_;
   Micros rest_until_ = 0;
   bool busy_ = false;
+  bool worked_ = false;
   bool down_ = false;
 };
 

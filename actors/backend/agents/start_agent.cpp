@@ -1,5 +1,6 @@
 #include "actors/backend/agents/start_agent.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "config/faults/failpoint.h"
@@ -15,6 +16,9 @@ namespace {
 constexpr std::string_view kFirstWait = "first start waits for the database";
 constexpr std::string_view kRoomWait = "the start waits for room on the log's disk";
 constexpr std::string_view kWithout = "starting without the database";
+constexpr std::string_view kCopyWait =
+    "the log directory is younger than its log, a copy: the start waits for the database, which "
+    "knows who owns it";
 
 }  // namespace
 
@@ -72,7 +76,9 @@ StartAgent::Step StartAgent::look() {
     auto database = storage::Database::open(settings_.database);
     if (!database) return wait_for_database(kFirstWait, database.error());
     if (const auto fits = refuse_wiped_log(*database, settings_.dir); !fits)
-      return failed(fits.error());
+      return wait_for_database(kFirstWait, fits.error());
+    if (const auto taken = items_of(*database); !taken)
+      return wait_for_database(kFirstWait, taken.error());
   }
   return go_on(Phase::lock);
 }
@@ -103,6 +109,11 @@ StartAgent::Step StartAgent::read() {
   log_ = std::move(*log);
   claim_.last_lsn = log_.end.last_lsn;
   claim_.max_executed = log_.max_executed;
+  claim_.executed_by_lane = log_.executed_by_lane;
+  claim_.log_epoch = std::max(log_.end.chain.epoch, storage::lsn_epoch(log_.end.last_lsn));
+  claim_.log_owners = std::move(log_.owners);
+  claim_.owner.place = disk_->made_ns(settings_.dir);
+  claim_.served = log_.served;
   if (log_.end.tail == storage::LogTail::empty) return go_on(Phase::first_start);
   claim_.log_uuid = log_.end.uuid;
   return go_on(Phase::compare);
@@ -113,30 +124,47 @@ StartAgent::Step StartAgent::first_start() {
   auto database = storage::Database::open(settings_.database);
   if (!database) return wait_for_database(kFirstWait, database.error());
   if (const auto fits = refuse_wiped_log(*database, settings_.dir); !fits)
-    return failed(fits.error());
-  auto items = database->items();
-  if (!items) return failed(items.error());
-  imported_ = std::move(*items);
+    return wait_for_database(kFirstWait, fits.error());
+  if (const auto taken = items_of(*database); !taken)
+    return wait_for_database(kFirstWait, taken.error());
+  answered_ = true;
   claim_.log_uuid = outlet_.fresh_uuid();
   log_.core = std::make_unique<BackendCore>(claim_.log_uuid, settings_.limits);
   return go_on(Phase::take_over);
 }
 
+// Everything that may be wrong with them is found before anything is created.
+storage::Status StartAgent::items_of(storage::Database& database) {
+  if (const auto none = refuse_foreign_orders(database); !none) return none;
+  auto items = database.items();
+  if (!items) return items.error();
+  imported_ = std::move(*items);
+  return check_items(settings_.limits, imported_, [this] { outlet_.progress(); });
+}
+
 // A log that has served starts without the database; when it answers it must fit. Before that the
-// database is waited for, as in a first start: its items may not have been taken over yet.
+// database is waited for, as in a first start: its items may not have been taken over yet. So does
+// a copy, whose original may be selling.
 StartAgent::Step StartAgent::compare() {
   auto database = std::exchange(asked_, true) ? storage::Database::open(settings_.database)
                                               : outlet_.database_answer();
   auto missing = fit_database(database, claim_, *log_.core);
   if (missing) {
+    answered_ = true;
     imported_ = std::move(*missing);
     return go_on(Phase::take_over);
   }
   const auto& error = missing.error();
   if (exit_code_of(error.code) != 0) return failed(error);
-  outlet_.waits(log_.served ? kWithout : kFirstWait, error);
-  if (log_.served) return go_on(Phase::take_over);
+  const bool copied = is_copied();
+  outlet_.waits(copied ? kCopyWait : log_.served ? kWithout : kFirstWait, error);
+  if (log_.served && !copied) return go_on(Phase::take_over);
   return {Step::Kind::again, kDatabaseRetry, error};
+}
+
+// The directory is younger than what was written in it.
+bool StartAgent::is_copied() const {
+  return log_.written_ns != 0 && claim_.owner.place > log_.written_ns;
 }
 
 StartAgent::Step StartAgent::take_over() {
@@ -148,13 +176,23 @@ StartAgent::Step StartAgent::take_over() {
   }
   if (const auto known = remember_begin(); !known) return failed(known.error());
   outlet_.recovered(log_, claim_);
-  const auto epoch =
-      take_over_epoch(*writer_, *log_.core, log_.end, outlet_.wall_ns(), settings_.pid);
+  const auto wall_ns = outlet_.wall_ns();
+  const auto epoch = take_over_epoch(*writer_, *log_.core, log_.end, wall_ns, settings_.pid);
   if (!epoch) return failed(epoch.error());
   claim_.epoch = *epoch;
+  claim_.owner.start = start_number(wall_ns, settings_.pid);
   config::failpoint("epoch_minted");
   hand_over_owed(*log_.core, log_.fold, settings_.rows_max, [this] { outlet_.progress(); });
   if (const auto taken = import(); !taken) return failed(taken.error());
+  return take_database();
+}
+
+// Of two that start at once on one database only one may sell. Without the database that cannot be
+// known; then the claim's agent asks again while orders are served.
+StartAgent::Step StartAgent::take_database() {
+  if (!answered_) return {};
+  const auto claimed = claim_database(claim_, outlet_.wall_ns() / 1000);
+  if (!claimed && exit_code_of(claimed.error().code) != 0) return failed(claimed.error());
   return {};
 }
 

@@ -83,8 +83,11 @@ class StartAgent {
   Step lock(Micros now);
   Step read();
   Step first_start();
+  storage::Status items_of(storage::Database& database);
   Step compare();
+  [[nodiscard]] bool is_copied() const;
   Step take_over();
+  Step take_database();
   storage::Status open_writer();
   storage::Status remember_begin();
   storage::Status import();
@@ -101,7 +104,8 @@ class StartAgent {
   StartSettings settings_;
   StartOutlet& outlet_;
   Phase phase_ = Phase::look;
-  bool asked_ = false;  // database_answer() was
+  bool asked_ = false;     // database_answer() was
+  bool answered_ = false;  // the database, and it fits
   Micros lock_until_ = 0;
   std::unique_ptr<storage::LogLock> lock_;
   std::shared_ptr<storage::LogWriter> writer_;

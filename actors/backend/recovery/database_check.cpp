@@ -1,5 +1,7 @@
 #include "actors/backend/recovery/database_check.h"
 
+#include <algorithm>
+
 #include "storage/log/log_segment.h"
 
 namespace stampede::actors {
@@ -39,6 +41,107 @@ Status refuse_wiped_log(storage::Database& database, const std::string& log_dir)
                                   " Restore the log directory, or use an empty database"};
 }
 
+Status refuse_foreign_orders(storage::Database& database) {
+  const auto orders = database.order_count();
+  if (!orders) return orders.error();
+  if (*orders == 0) return storage::Done{};
+  return Error{Errc::corrupt, "the database names no log but holds " + std::to_string(*orders) +
+                                  " orders, which this first start does not know; nothing was"
+                                  " changed. Restore the log that they are from, or use an empty"
+                                  " database"};
+}
+
+namespace {
+
+using Lanes = std::vector<storage::LaneRow>;
+
+Error put_back(Errc code, Lsn executed, const std::string& where, Lsn witness) {
+  return Error{code, "the log calls lsn " + storage::to_text(executed) +
+                         " executed but the database ends at " + storage::to_text(witness) + where +
+                         ": it was restored or replaced; nothing was changed. Run"
+                         " `scripts/stop_all.sh --keep-db`, then `stampede log replay --all`: it"
+                         " writes all of it again"};
+}
+
+// A database that was put back to whatever earlier moment lacks the last commit of a lane, and with
+// it that lane's witness.
+Status check_witnesses(const Lanes& lanes, const ClaimStart& start) {
+  Lsn witness = 0;
+  std::map<std::uint32_t, Lsn> by_lane;
+  for (const auto& row : lanes) {
+    witness = std::max(witness, row.applied_lsn);
+    by_lane[static_cast<std::uint32_t>(row.lane - storage::kFirstLane)] = row.applied_lsn;
+  }
+  if (witness > start.last_lsn)
+    return Error{Errc::corrupt, "the database holds lsn " + storage::to_text(witness) +
+                                    " but the log ends at " + storage::to_text(start.last_lsn) +
+                                    ": the log has lost decisions; nothing was changed. Restore"
+                                    " the log directory"};
+  if (witness < start.max_executed) return put_back(Errc::corrupt, start.max_executed, "", witness);
+  for (const auto& [lane, executed] : start.executed_by_lane) {
+    // A database that was made anew has no row of a lane that is no more.
+    if (!by_lane.contains(lane) && lane >= static_cast<std::uint32_t>(start.database.lanes))
+      continue;
+    if (by_lane[lane] < executed)
+      return put_back(Errc::corrupt, executed,
+                      " in lane " + std::to_string(lane + storage::kFirstLane), by_lane[lane]);
+  }
+  return storage::Done{};
+}
+
+// The operator's word that this log is the one to go on with.
+constexpr const char* kHowToOwn =
+    "; nothing was changed. If no other backend is to run on this database, `scripts/stop_all.sh"
+    " --keep-db` and `stampede log replay --all` make this log its owner";
+
+Error of_another_place(const storage::LaneRow& row, const ClaimStart& start) {
+  constexpr std::int64_t kNsPerSecond = 1'000'000'000;
+  return Error{Errc::fenced, "the database is owned by a log directory that was made " +
+                                 std::to_string(row.place / kNsPerSecond) +
+                                 " s after 1970, this one was made " +
+                                 std::to_string(start.owner.place / kNsPerSecond) +
+                                 " s after it (stat -c %W): it is a copy, or was moved to another"
+                                 " file system" +
+                                 kHowToOwn};
+}
+
+bool knows(const ClaimStart& start, const storage::LaneRow& row) {
+  if (row.epoch == start.epoch) return row.owner == start.owner.start;
+  if (row.epoch > start.log_epoch) return false;
+  const auto minted = start.log_owners.find(row.epoch);
+  return minted == start.log_owners.end() || minted->second == row.owner;
+}
+
+// Whoever owns the lanes, this start or one before it: the log knows it, or it was a copy's.
+Status check_owner(const Lanes& lanes, const ClaimStart& start) {
+  for (const auto& row : lanes) {
+    if (row.epoch == 0) continue;  // nobody
+    if (row.place != 0 && start.owner.place != 0 && row.place != start.owner.place)
+      return of_another_place(row, start);
+    if (row.owner == 0) continue;  // a program that wrote none
+    if (knows(start, row)) continue;
+    return Error{Errc::fenced, "the database is owned by epoch " + std::to_string(row.epoch) +
+                                   ", start " + std::to_string(row.owner) +
+                                   ", which this log does not have; it ends in epoch " +
+                                   std::to_string(start.log_epoch) +
+                                   ": another backend writes to it, or this log is a copy or an"
+                                   " old one" +
+                                   kHowToOwn};
+  }
+  return storage::Done{};
+}
+
+// Why the database could not be opened, of a log that has served: a schema that is not there, a
+// user who is not let in, a database that is gone may be put right. Not so an unreadable url.
+Error may_pass(const ClaimStart& start, const Error& error) {
+  if (!storage::parse_db_url(start.database.url)) return error;
+  auto passing = error;
+  passing.code = Errc::unavailable;
+  return passing;
+}
+
+}  // namespace
+
 Status check_database(storage::Database& database, const ClaimStart& start) {
   const auto uuid = database.log_uuid();
   if (!uuid) return uuid.error();
@@ -47,26 +150,18 @@ Status check_database(storage::Database& database, const ClaimStart& start) {
                                     ", this log is " + storage::to_text(start.log_uuid) +
                                     "; nothing was changed. Point log.dir or db.url at the pair"
                                     " that belongs together"};
-  const auto witness = database.witness();
-  if (!witness) return witness.error();
-  if (*witness > start.last_lsn)
-    return Error{Errc::corrupt, "the database holds lsn " + storage::to_text(*witness) +
-                                    " but the log ends at " + storage::to_text(start.last_lsn) +
-                                    ": the log has lost decisions; nothing was changed. Restore"
-                                    " the log directory"};
-  if (*witness < start.max_executed)
-    return Error{Errc::corrupt,
-                 "the log calls lsn " + storage::to_text(start.max_executed) +
-                     " executed but the database ends at " + storage::to_text(*witness) +
-                     ": it was restored or replaced; nothing was changed. Run `scripts/stop_all.sh"
-                     " --keep-db`, then `stampede log replay --all`: it writes all of it again"};
-  return storage::Done{};
+  const auto lanes = database.lanes();
+  if (!lanes) return lanes.error();
+  if (start.max_executed > 0 && uuid->has_value() == lanes->empty())
+    return put_back(Errc::not_found, start.max_executed, ", and half of its rows are missing", 0);
+  if (auto whole = check_witnesses(*lanes, start); !whole) return whole;
+  return *uuid ? check_owner(*lanes, start) : storage::Done{};
 }
 
 storage::Result<std::vector<storage::ItemRow>> fit_database(
     storage::Result<storage::Database>& database, const ClaimStart& start,
     const BackendCore& core) {
-  if (!database) return database.error();
+  if (!database) return start.served ? may_pass(start, database.error()) : database.error();
   if (auto fits = check_database(*database, start); !fits) return fits.error();
   const auto uuid = database->log_uuid();
   if (!uuid) return uuid.error();
@@ -81,10 +176,10 @@ storage::Result<std::vector<storage::ItemRow>> fit_database(
 
 Status claim_database(const ClaimStart& start, std::int64_t now_us) {
   auto database = storage::Database::open(start.database);
-  if (!database) return database.error();
+  if (!database) return start.served ? may_pass(start, database.error()) : database.error();
   if (auto fits = check_database(*database, start); !fits) return fits;
   if (auto adopted = database->adopt(start.log_uuid, now_us); !adopted) return adopted;
-  return database->claim(start.epoch, start.database.lanes);
+  return database->claim(start.epoch, start.database.lanes, start.owner);
 }
 
 }  // namespace stampede::actors

@@ -4,6 +4,7 @@
 // neither CAF nor a clock inside, so the same code runs under a simulator.
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,12 @@ struct ClaimStart {
   LogUuid log_uuid{};
   Lsn last_lsn = 0;      // of the log at start: a database that is ahead of it means a lost log
   Lsn max_executed = 0;  // highest lsn the log calls executed: a database behind it was replaced
+  std::map<std::uint32_t, Lsn> executed_by_lane;  // the same of each lane, from 0
+  storage::LaneOwner owner;                       // this start
+  std::uint64_t log_epoch = 0;                    // the newest that the log held before this start
+  // The starts that minted the log's epochs, as far as they were read (behind a snapshot).
+  std::map<std::uint64_t, std::uint64_t> log_owners;
+  bool served = false;  // what is wrong with the database may pass: it is waited for
 };
 
 // 0 when trying again may help, else the node's exit code.
@@ -30,13 +37,22 @@ int exit_code_of(storage::Errc code);
 // Errors: corrupt (65), unavailable.
 storage::Status refuse_wiped_log(storage::Database& database, const std::string& log_dir);
 
-// The database's `meta` names this log or is empty, and its witness is not ahead of the log.
-// Errors: corrupt (65) when they do not fit, unavailable, invalid, version.
+// For a first start: orders that no log knows would be in the way of the new ones' numbers, and
+// what their users bought would not count. Errors: corrupt (65), unavailable.
+storage::Status refuse_foreign_orders(storage::Database& database);
+
+// The database's `meta` names this log or is empty, its witnesses are neither ahead of the log nor
+// behind what it calls executed, and it is owned neither by a log directory of another place nor by
+// a start that the log knows nothing of: those are another copy's.
+// Errors: corrupt (65) when they do not fit, fenced (75), unavailable; not_found when only one of
+// the tables `meta` and `lane` has rows: the database is being restored, or for good in pieces
+// (65).
 storage::Status check_database(storage::Database& database, const ClaimStart& start);
 
 // For a log with history: check_database, and the items that are still to be taken over, because
 // no log has adopted the database yet and `core` does not know them (a first start was cut short).
-// Errors: those of check_database, and why there is no `database`.
+// Errors: those of check_database, and why there is no `database`; once the log has served that is
+// unavailable, whatever it is, for the database may be in the middle of a restore.
 storage::Result<std::vector<storage::ItemRow>> fit_database(
     storage::Result<storage::Database>& database, const ClaimStart& start, const BackendCore& core);
 

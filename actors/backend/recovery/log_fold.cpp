@@ -80,8 +80,10 @@ storage::Result<std::uint64_t> LogFold::park(const storage::BatchInfo& batch,
 
 void LogFold::note_executed(const storage::RecordView& record) {
   if (!decoder_.outcome(record.payload, outcome_)) return;  // the fold reports it
+  auto& of_lane = executed_by_lane_[outcome_.lane];
   for (std::size_t i = 1; i < outcome_.numbers.size(); i += 2)
-    max_executed_ = std::max(max_executed_, outcome_.numbers[i]);
+    of_lane = std::max(of_lane, outcome_.numbers[i]);
+  max_executed_ = std::max(max_executed_, of_lane);
 }
 
 // --- snapshots ----------------------------------------------------------------------------------

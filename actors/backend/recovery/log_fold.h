@@ -6,6 +6,7 @@
 //
 // One thread; no I/O of its own.
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -44,6 +45,10 @@ class LogFold final : public storage::LogVisitor {
   storage::ReplayFold take_replay() { return std::move(replay_); }
   // The highest lsn that the log calls executed, 0 for none.
   [[nodiscard]] Lsn max_executed() const { return max_executed_; }
+  // The same of each lane, from 0, in what was read behind a snapshot.
+  [[nodiscard]] const std::map<std::uint32_t, Lsn>& executed_by_lane() const {
+    return executed_by_lane_;
+  }
 
  private:
   storage::Status emit(const storage::BatchInfo& batch, const storage::RecordView& record);
@@ -55,6 +60,7 @@ class LogFold final : public storage::LogVisitor {
   OrderBook book_;
   storage::ReplayFold replay_;
   Lsn max_executed_ = 0;
+  std::map<std::uint32_t, Lsn> executed_by_lane_;
   std::optional<storage::SnapshotSummary> promised_;  // by the snapshot
   storage::CommandDecoder decoder_;
   std::vector<storage::Command> set_;  // kept for their memory

@@ -123,7 +123,11 @@ storage::Result<RecoveredLog> recover_log(
   if (log->fold) recovered.before = log->fold->replay().counts();
   FoldingReader reader(
       *log, limits.book,
-      [&](const storage::BatchInfo& batch) {
+      [&, epoch = log->position.chain.epoch](const storage::BatchInfo& batch) mutable {
+        if (batch.epoch != epoch)
+          recovered.owners[batch.epoch] = start_number(batch.wall_ns, batch.pid);
+        epoch = batch.epoch;
+        recovered.written_ns = std::max(recovered.written_ns, batch.wall_ns);
         on_batch(batch);
         return Status(storage::Done{});
       },
@@ -139,8 +143,18 @@ storage::Result<RecoveredLog> recover_log(
   recovered.core->book() = log->fold->take_book();
   recovered.fold = log->fold->take_replay();
   recovered.max_executed = log->fold->max_executed();
+  recovered.executed_by_lane = log->fold->executed_by_lane();
   recovered.served = recovered.max_executed > 0 || recovered.core->book().confirmed() > 0;
   return recovered;
+}
+
+std::uint64_t start_number(std::int64_t wall_ns, std::uint32_t pid) {
+  // Mixed (splitmix64), so that starts that are close in both are not close in this.
+  auto mixed = static_cast<std::uint64_t>(wall_ns) + 0x9e3779b97f4a7c15ULL * (pid + 1ULL);
+  mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebULL;
+  mixed ^= mixed >> 31;
+  return std::max<std::uint64_t>(mixed >> 1, 1);
 }
 
 storage::Result<std::uint64_t> take_over_epoch(storage::LogWriter& writer, BackendCore& core,
@@ -195,25 +209,48 @@ void hand_over_owed(BackendCore& core, const storage::ReplayFold& fold, std::uin
   core.add_owed(append, changes);
 }
 
-Status import_items(storage::LogWriter& writer, BackendCore& core,
-                    const std::vector<storage::ItemRow>& items, const storage::BatchHead& stamp,
-                    const std::function<void()>& on_item) {
-  Effects effects;
+namespace {
+
+// As decisions of `core`, not yet durable.
+Status decide_items(BackendCore& core, const std::vector<storage::ItemRow>& items,
+                    const std::function<void()>& on_item, Effects& effects) {
+  const auto refused = [](const storage::ItemRow& item, const std::string& why) {
+    return Error{Errc::corrupt, "item " + std::to_string(item.id) +
+                                    " of the database cannot be taken over: " + why};
+  };
   for (const auto& item : items) {
     if (on_item) on_item();
     const auto id = "import-" + std::to_string(item.id);
-    const auto name = "item-" + std::to_string(item.id);
     Request request;
     request.kind = RequestKind::item_put;
     request.id = id;
     request.item = item.id;
     request.terms = view_of(item.terms);
-    request.terms.total = item.amount;
-    if (request.terms.name.empty()) request.terms.name = name;
+    if (item.amount != item.terms.total)
+      return refused(item, "of its total " + std::to_string(item.terms.total) + " there are " +
+                               std::to_string(item.amount) +
+                               " left, and no order says who has the rest; set total and amount"
+                               " to what is for sale");
     if (const auto wrong = core.import_item(request, effects); !wrong.empty())
-      return Error{Errc::corrupt,
-                   "item " + id.substr(7) + " of the database cannot be taken over: " + wrong};
+      return refused(item, wrong);
   }
+  return storage::Done{};
+}
+
+}  // namespace
+
+Status check_items(const BackendLimits& limits, const std::vector<storage::ItemRow>& items,
+                   const std::function<void()>& on_item) {
+  BackendCore scratch(LogUuid{}, limits);
+  Effects effects;
+  return decide_items(scratch, items, on_item, effects);
+}
+
+Status import_items(storage::LogWriter& writer, BackendCore& core,
+                    const std::vector<storage::ItemRow>& items, const storage::BatchHead& stamp,
+                    const std::function<void()>& on_item) {
+  Effects effects;
+  if (auto decided = decide_items(core, items, on_item, effects); !decided) return decided;
   core.flush(effects);
   for (const auto& append : effects.appends) {
     if (on_item) on_item();

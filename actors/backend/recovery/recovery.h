@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,7 +33,11 @@ struct RecoveredLog {
   storage::LogEnd end;                // end.tail == empty: there was no log
   std::unique_ptr<BackendCore> core;  // phase starting; null when there was no log
   storage::ReplayFold fold;
-  Lsn max_executed = 0;          // the highest lsn that the log calls executed
+  Lsn max_executed = 0;                           // the highest lsn that the log calls executed
+  std::map<std::uint32_t, Lsn> executed_by_lane;  // LogFold::executed_by_lane
+  // start_number of each epoch that began in what was read behind the snapshot.
+  std::map<std::uint64_t, std::uint64_t> owners;
+  std::int64_t written_ns = 0;   // wall clock of the newest batch; 0: none was read
   std::string snapshot;          // the file that was used; empty: none
   storage::ReplayCounts before;  // what the snapshot had counted
   // An order was confirmed, or something executed. Until then a first start may have been cut short
@@ -57,6 +62,9 @@ storage::Result<RecoveredLog> recover_log(
     const std::function<void(const storage::BatchInfo&)>& on_batch,
     const std::function<void()>& on_block = [] {}, ReplayGuard* guard = nullptr);
 
+// What tells this start from another one of the same epoch, in a copy of the log: never 0.
+std::uint64_t start_number(std::int64_t wall_ns, std::uint32_t pid);
+
 // The epoch after every one the log has seen; its record is durable on return and `core` goes on
 // from there, in phase replaying. `wall_ns` and `pid` are for people.
 storage::Result<std::uint64_t> take_over_epoch(storage::LogWriter& writer, BackendCore& core,
@@ -69,13 +77,17 @@ void hand_over_owed(
     BackendCore& core, const storage::ReplayFold& fold, std::uint64_t rows_max,
     const std::function<void()>& on_piece = [] {});
 
-// Items of a database that has never had a log become ItemPuts, durable on return. `stamp` holds
-// epoch, wall_ns and pid; `on_item` is called for each item and each write. Errors: corrupt naming
-// an item that is out of bounds; those of the writer.
+// Items of a database that has never had a log become ItemPuts, as they stand there, durable on
+// return. `stamp` holds epoch, wall_ns and pid; `on_item` is called for each item and each
+// write. Errors: corrupt naming an item that is out of bounds or partly sold; those of the writer.
 storage::Status import_items(storage::LogWriter& writer, BackendCore& core,
                              const std::vector<storage::ItemRow>& items,
                              const storage::BatchHead& stamp,
                              const std::function<void()>& on_item = {});
+
+// Whether import_items would take all of them; changes nothing. Errors: its corrupt.
+storage::Status check_items(const BackendLimits& limits, const std::vector<storage::ItemRow>& items,
+                            const std::function<void()>& on_item = {});
 
 // False: nothing but perhaps a lock or a spare lies in `dir`; no log was ever begun there.
 storage::Result<bool> has_history(storage::Disk& disk, const std::string& dir);

@@ -91,10 +91,10 @@ TEST_CASE("the statements of an item") {
 
 TEST_CASE("the lane's statement holds the fence") {
   std::string sql;
-  append_lane_update(sql, 77, 2, 9);
+  append_lane_update(sql, 77, 2, {9, 5, 3});
   CHECK(sql ==
         "UPDATE lane SET batches=batches+1,applied_lsn=GREATEST(applied_lsn,77) "
-        "WHERE lane=2 AND epoch=9");
+        "WHERE lane=2 AND epoch=9 AND owner=5 AND batches=3");
 }
 
 TEST_CASE("error numbers: faults of a row, transient ones, and everything unknown is retried") {
