@@ -43,6 +43,8 @@ class Backend : public transport::PortRole {
   Backend(NodeRuntime& node, BackendStatus& status)
       : node_(node),
         status_(status),
+        limits_({node.config().webapp.waiting_max, node.config().broker.inflight_max,
+                 node.config().log.backlog_commands_max, node.config().backend.orders_max}),
         port_(node, status,
               {.work = [this](const auto& envelope, auto body) { take(envelope, body); },
                .wanted = [this](Phase phase) { want(phase); },
@@ -210,7 +212,8 @@ class Backend : public transport::PortRole {
     for (auto& work : effects_.work)
       self.send(lanes_[work.lane], LaneWorkMail{std::make_shared<LaneWork>(std::move(work))});
     for (auto& result : effects_.results) port_.queue(std::move(result));
-    for (const auto& control : effects_.controls) answer(control.number, control_reply(control));
+    for (const auto& control : effects_.controls)
+      answer(control.number, control_reply(control, limits_));
     for (const auto& books : effects_.books) answer(books.number, books_reply(books));
     effects_.clear();
   }
@@ -277,6 +280,7 @@ class Backend : public transport::PortRole {
 
   NodeRuntime& node_;
   BackendStatus& status_;
+  LimitTexts limits_;
   BackendPort port_;
   StandingReplay standing_;
   std::unique_ptr<BackendStart> start_;  // null while the log is being replayed

@@ -94,6 +94,7 @@ void BackendPort::hello(PortControl& port) {
   Message message;
   message.emplace_back(transport::encode({.kind = EnvelopeKind::hello,
                                           .code = static_cast<std::uint16_t>(link_.phase()),
+                                          .count = static_cast<std::uint32_t>(standstill(status_)),
                                           .origin = status_.log_name.load(),
                                           .sender = node_.instance(),
                                           .number = answered_,

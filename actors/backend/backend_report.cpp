@@ -29,10 +29,15 @@ std::uint64_t left_of(std::uint64_t written, std::uint64_t removed) {
 
 // Why everything new is refused for as long as somebody outside does nothing; null: it is not.
 json refuses(const BackendStatus& status) {
-  if (status.log_room.load() == 0)
-    return "the log's disk is full: new orders and item changes are overloaded until there is room";
-  if (status.backlog_full.load())
-    return "the database is away or slow: new orders are overloaded until it has caught up";
+  switch (standstill(status)) {
+    case Standstill::log_room:
+      return "the log's disk is full: new orders and item changes are overloaded until there is "
+             "room";
+    case Standstill::backlog:
+      return "the database is away or slow: new orders are overloaded until it has caught up";
+    case Standstill::none:
+      break;
+  }
   return nullptr;
 }
 
@@ -100,7 +105,8 @@ json error_reply(Code code, std::string_view field, std::string_view message) {
 
 namespace {
 
-json refusal(Code code, std::string_view field) {
+json refusal(Code code, std::string_view field, const LimitTexts& limits) {
+  if (code == Code::overloaded) return error_reply(code, {}, limits.text(field));
   if (code == Code::bad_request && field == "item")
     return error_reply(code, field, "an item with this id exists and differs");
   if (code == Code::sold_out)
@@ -112,12 +118,12 @@ json refusal(Code code, std::string_view field) {
 
 }  // namespace
 
-json control_reply(const ControlAnswer& answer) {
+json control_reply(const ControlAnswer& answer, const LimitTexts& limits) {
   BodyReader reader;
   Result result;
   reader.open(answer.body);
   STAMPEDE_ASSERT(reader.next(result), "the core's own answers decode");
-  if (result.kind == ResultKind::error) return refusal(result.code, result.field);
+  if (result.kind == ResultKind::error) return refusal(result.code, result.field, limits);
   return {{"ok", true},
           {"changed", result.changed},
           {"lsn", storage::to_text(answer.lsn)},

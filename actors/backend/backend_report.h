@@ -15,7 +15,7 @@ namespace stampede::actors {
 // A backend's part of a heartbeat. Takes the list of items with it, which the supervisor keeps.
 void report_backend(nlohmann::json& out, BackendStatus& status);
 
-nlohmann::json control_reply(const ControlAnswer& answer);
+nlohmann::json control_reply(const ControlAnswer& answer, const LimitTexts& limits);
 nlohmann::json books_reply(const BooksAnswer& answer);
 nlohmann::json error_reply(Code code, std::string_view field, std::string_view message);
 nlohmann::json items_reply(const OrderBook& book, const Request& page);

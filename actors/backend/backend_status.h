@@ -11,6 +11,7 @@
 
 #include "actors/backend/database_state.h"
 #include "actors/sale/codes.h"
+#include "actors/sale/limits.h"
 
 namespace stampede::actors {
 
@@ -43,5 +44,11 @@ struct BackendStatus {
   nlohmann::json parked = nlohmann::json::array();  // guarded by items_mutex; as of the start
   nlohmann::json notes = nlohmann::json::array();   // the same; what is odd in the log's directory
 };
+
+// Why nothing new is decided for as long as somebody outside does nothing.
+inline Standstill standstill(const BackendStatus& status) {
+  if (status.log_room.load() == 0) return Standstill::log_room;
+  return status.backlog_full.load() ? Standstill::backlog : Standstill::none;
+}
 
 }  // namespace stampede::actors

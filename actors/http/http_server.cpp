@@ -137,13 +137,17 @@ class HttpServer::Loop final : private HttpHost {
     return true;
   }
 
-  static void turn_away(tcp::socket socket) {
-    static constexpr std::string_view kBusy =
-        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
-        "Cache-Control: no-store\r\nConnection: close\r\n\r\n";
+  void turn_away(tcp::socket socket) const {
+    const auto words = std::to_string(options_.limits.connections_max) +
+                       " connections are being served; try again\n";
+    const auto busy =
+        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Type: text/plain\r\n"
+        "Content-Length: " +
+        std::to_string(words.size()) + "\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n" +
+        words;
     error_code ignored;
     socket.non_blocking(true, ignored);
-    socket.write_some(asio::buffer(kBusy.data(), kBusy.size()), ignored);
+    socket.write_some(asio::buffer(busy), ignored);
   }
 
   void check_times() {

@@ -12,6 +12,7 @@
 #include "actors/protocol/envelope.h"
 #include "config/faults/failpoint.h"
 #include "config/process/wall_clock.h"
+#include "transport/zmq/peer_guard.h"
 
 namespace stampede::actors {
 namespace {
@@ -154,6 +155,11 @@ void ControlLink::beat(transport::PortControl& port) {
   report["actors"] = node_.actor_names();
   report["messages_dropped"] = node_.context().messages_dropped();  // without their end
   report["peers_refused"] = node_.context().peers_refused();        // keys that CURVE does not know
+  report["peers_cut"] = transport::peers_cut();                     // for what they did
+  if (const auto shortage = descriptors_.look(port.now()); !shortage.empty())
+    report["short_of"] = shortage;
+  else
+    report["short_of"] = nullptr;
   if (handlers_.report) handlers_.report(report);
   report["replies"] = inbox_.replies();
 

@@ -12,7 +12,8 @@
 // Wire: an envelope frame (kind report or wanted; `sender` the node's instance) and one msgpack
 // map.
 //   report  {node, role, pid, instance, phase, ts, actors:[name], messages_dropped, peers_refused,
-//            …what `report` adds…, replies:[{supervisor, number, reply}]}; `supervisor` is the
+//            peers_cut, short_of, …what `report` adds…, replies:[{supervisor, number, reply}]};
+//            `supervisor` is the
 //           instance of the one that asked
 //   wanted  topic frame "<node id>/" first, then {instance, phase, commands:[{number, command}]};
 //           its envelope's `sender` is the supervisor's instance; instance 0 in the map addresses
@@ -25,6 +26,7 @@
 
 #include "actors/node/core/command_inbox.h"
 #include "actors/sale/codes.h"
+#include "config/process/descriptor_watch.h"
 #include "transport/port/port.h"
 
 namespace stampede::actors {
@@ -85,6 +87,7 @@ class ControlLink {
   CommandInbox inbox_;
   std::string kill_after_beat_;
   bool wake_after_beat_ = false;
+  config::DescriptorWatch descriptors_;
   std::uint64_t beats_ = 0;
   std::uint64_t beats_lost_ = 0;
 };

@@ -123,7 +123,9 @@ class Sf1Decoder {
 void append_sf1_array(std::string& out, std::uint32_t entries);  // the head; its entries follow
 void append_sf1_answer(std::string& out, std::string_view id, const Answer& answer);
 void append_sf1_queued(std::string& out, std::string_view id);
-void append_sf1_error(std::string& out, std::string_view id, Code code, std::string_view field);
+// `message` empty: the code's own.
+void append_sf1_error(std::string& out, std::string_view id, Code code, std::string_view field,
+                      std::string_view message = {});
 void append_sf1_items(std::string& out, std::string_view id, const std::vector<ItemRow>& rows,
                       std::optional<std::uint64_t> next);
 void append_sf1_pong(std::string& out, std::string_view id, std::string_view state);
@@ -132,7 +134,7 @@ void append_sf1_pong(std::string& out, std::string_view id, std::string_view sta
 void append_sf1_array(storage::ByteBuffer& out, std::uint32_t entries);
 void append_sf1_answer(storage::ByteBuffer& out, std::string_view id, const Answer& answer);
 void append_sf1_error(storage::ByteBuffer& out, std::string_view id, Code code,
-                      std::string_view field);
+                      std::string_view field, std::string_view message = {});
 
 // The second frame of a news message; `ts_ms` is wall-clock time in ms since 1970.
 void append_sf1_news(std::string& out, const ItemRow& row, std::int64_t ts_ms);

@@ -124,13 +124,15 @@ void write_answer(Out& out, std::string_view id, const Answer& answer) {
 }
 
 template <class Out>
-void write_error(Out& out, std::string_view id, Code code, std::string_view field) {
+void write_error(Out& out, std::string_view id, Code code, std::string_view field,
+                 std::string_view message) {
   const auto& about = info(code);
-  Writer map(out, kMapBytes + id.size() + field.size() + about.text.size() + about.message.size());
+  if (message.empty()) message = about.message;
+  Writer map(out, kMapBytes + id.size() + field.size() + about.text.size() + message.size());
   map.map(3 + one_if(!id.empty()) + one_if(about.retry_after_ms > 0) + one_if(!field.empty()));
   write_id(map, id);
   map.literal("code"), map.text(about.text);
-  map.literal("message"), map.text(about.message);
+  map.literal("message"), map.text(message);
   map.literal("retry"), map.boolean(about.retry);
   if (about.retry_after_ms > 0)
     map.literal("retry_after_ms"), map.signed_number(about.retry_after_ms);
@@ -151,12 +153,13 @@ void append_sf1_answer(std::string& out, std::string_view id, const Answer& answ
 void append_sf1_answer(storage::ByteBuffer& out, std::string_view id, const Answer& answer) {
   write_answer(out, id, answer);
 }
-void append_sf1_error(std::string& out, std::string_view id, Code code, std::string_view field) {
-  write_error(out, id, code, field);
+void append_sf1_error(std::string& out, std::string_view id, Code code, std::string_view field,
+                      std::string_view message) {
+  write_error(out, id, code, field, message);
 }
 void append_sf1_error(storage::ByteBuffer& out, std::string_view id, Code code,
-                      std::string_view field) {
-  write_error(out, id, code, field);
+                      std::string_view field, std::string_view message) {
+  write_error(out, id, code, field, message);
 }
 
 void append_sf1_queued(std::string& out, std::string_view id) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "actors/sale/limits.h"
 #include "config/process/invariant.h"
 
 namespace stampede::actors {
@@ -16,6 +17,13 @@ ItemDecision item_error(Code code, std::string_view field = {}) {
   decision.error = code;
   decision.field = field;
   return decision;
+}
+
+// Of an order that is not decided: what is wrong in it, or the limit that was hit.
+std::string_view field_of(Code error) {
+  if (error == Code::unknown_item) return "item";
+  if (error == Code::bad_request) return "qty";
+  return error == Code::overloaded ? limit::kOrders : std::string_view{};
 }
 
 }  // namespace
@@ -57,9 +65,10 @@ OrderDecision OrderBook::decide_order(const Request& order, const OrderKeys& key
   }
   const auto position = items_.find(order.item);
   decision.error = refusal(order, position);
-  if (decision.error == Code::unknown_item) decision.field = "item";
-  if (decision.error == Code::bad_request) decision.field = "qty";
-  if (decision.error != Code::none) return decision;
+  if (decision.error != Code::none) {
+    decision.field = field_of(decision.error);
+    return decision;
+  }
 
   const auto& item = items_[position];
   decision.request_hash = keys.request;
@@ -153,8 +162,9 @@ ItemDecision OrderBook::decide_item_put(const Request& request) const {
   const auto position = items_.find(request.item);
   decision.changed = position == ItemTable::kNone;
   decision.item_position = static_cast<std::uint32_t>(items_.size());
-  if (decision.changed)
-    return decided_.full() || items_.full() ? item_error(Code::overloaded) : decision;
+  if (decision.changed && decided_.full()) return item_error(Code::overloaded, limit::kOrders);
+  if (decision.changed && items_.full()) return item_error(Code::overloaded, limit::kItems);
+  if (decision.changed) return decision;
   const bool same = items_.terms(items_[position]) == request.terms;
   return same ? decision : item_error(Code::bad_request, "item");
 }
@@ -166,7 +176,7 @@ ItemDecision OrderBook::decide_stock_change(const Request& request) const {
   if (decision.error != Code::none || decision.known) return decision;
   const auto position = items_.find(request.item);
   if (position == ItemTable::kNone) return item_error(Code::unknown_item, "item");
-  if (decided_.full()) return item_error(Code::overloaded);
+  if (decided_.full()) return item_error(Code::overloaded, limit::kOrders);
   const auto& item = items_[position];
   if (item.amount + delta < 0) return item_error(Code::sold_out, "delta");
   if (item.terms.total + delta > kStockMax) return item_error(Code::bad_request, "delta");

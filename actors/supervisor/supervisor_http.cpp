@@ -29,10 +29,13 @@ bool ready(const json& node) {
   return node.value("state", std::string{}) == "ready" && refuses(node).empty();
 }
 
-// What is not well with the database though the nodes are ready, and what to do: whoever asks for
-// the system's health is told.
-json notes_of(const json& database) {
+// What is not well though the nodes are ready, and what to do: whoever asks for the system's health
+// is told.
+json notes_of(const json& nodes, const json& database) {
   json notes = json::array();
+  for (const json& node : nodes)
+    if (const auto what = node.find("short_of"); what != node.end() && what->is_string())
+      notes.push_back(node.at("node").get<std::string>() + ": " + what->get<std::string>());
   if (const auto why = database.find("why"); why != database.end())
     notes.push_back("the database is " + database.at("state").get<std::string>() + ": " +
                     why->get<std::string>());
@@ -77,7 +80,7 @@ json system_status(std::vector<json> nodes, const json& system_view) {
                                                 {"parked", json::array()}});
   status["database"] = system_view.value(
       "database", json{{"state", "unknown"}, {"lag_s", nullptr}, {"failed", nullptr}});
-  status["notes"] = notes_of(status["database"]);
+  status["notes"] = notes_of(status["nodes"], status["database"]);
   return status;
 }
 

@@ -18,6 +18,8 @@
 #include "actors/supervisor/supervised_node.h"
 #include "actors/supervisor/supervisor_admin.h"
 #include "actors/supervisor/supervisor_http.h"
+#include "config/process/descriptor_watch.h"
+#include "transport/zmq/peer_guard.h"
 
 namespace stampede::actors {
 
@@ -78,6 +80,8 @@ class SupervisorRole : public transport::PortRole {
   Clock::time_point page_until_;
   std::uint64_t reports_refused_ = 0;
   std::uint64_t wanted_lost_ = 0;
+  config::DescriptorWatch descriptors_;
+  std::string shortage_;  // of descriptors; empty: none
 };
 
 SupervisorRole::SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount>& counts,
@@ -134,6 +138,7 @@ void SupervisorRole::on_timer(PortControl& port) {
   runtime_.check_actors();
   const Ms gap = now() - last_tick_;
   last_tick_ = now();
+  shortage_ = descriptors_.look(port.now());
   for (auto& node : nodes_) {
     if (gap > kAsleep) node->policy().forgive(gap);
     look_after(*node);
@@ -262,6 +267,8 @@ json SupervisorRole::own_view() const {
           {"actors", runtime_.actor_names()},
           {"messages_dropped", runtime_.context().messages_dropped()},
           {"peers_refused", runtime_.context().peers_refused()},
+          {"peers_cut", transport::peers_cut()},
+          {"short_of", shortage_.empty() ? json(nullptr) : json(shortage_)},
           {"reports_refused", reports_refused_},
           {"wanted_lost", wanted_lost_}};
 }

@@ -33,6 +33,9 @@ WebappSettings settings_of(const NodeRuntime& node) {
   settings.instance = node.instance();
   settings.waiting_max = config.waiting_max;
   settings.resend_us = std::int64_t{config.resend_ms} * 1000;
+  const auto& all = node.config();
+  settings.limits = {config.waiting_max, all.broker.inflight_max, all.log.backlog_commands_max,
+                     all.backend.orders_max};
   settings.result_ttl_us = std::int64_t{config.result_cache_ttl_s} * 1'000'000;
   return settings;
 }
@@ -214,9 +217,10 @@ void WebappPort::take_result(transport::Message& parts) {
   const BatchHead head{envelope->sender, envelope->number, envelope->epoch};
   switch (envelope->kind) {
     case EnvelopeKind::hello:
-      return core_.on_hello(Hello{envelope->broker, envelope->epoch, envelope->counter,
-                                  static_cast<Phase>(envelope->code), envelope->origin},
-                            now_us());
+      return core_.on_hello(
+          Hello{envelope->broker, envelope->epoch, envelope->counter,
+                static_cast<Phase>(envelope->code), envelope->origin, Standstill{envelope->count}},
+          now_us());
     case EnvelopeKind::result:
       return core_.on_result(head, body, now_us());
     case EnvelopeKind::refusal:
@@ -291,7 +295,7 @@ void WebappPort::reply_router(const ClientToken& client, const Reply& reply) {
       append_sf1_queued(buffer_, reply.id);
       break;
     case ReplyKind::refused:
-      append_sf1_error(buffer_, reply.id, reply.code, reply.field);
+      append_sf1_error(buffer_, reply.id, reply.code, reply.field, reply.message);
       break;
     case ReplyKind::items:
       append_sf1_items(buffer_, reply.id, *reply.items, reply.next);
@@ -308,7 +312,7 @@ void WebappPort::reply_router(const ClientToken& client, const Reply& reply) {
 void WebappPort::reply_in_array(const Reply& reply) {
   if (reply.kind == ReplyKind::answer) return append_sf1_answer(array_, reply.id, *reply.answer);
   STAMPEDE_ASSERT(reply.kind == ReplyKind::refused, "an order is answered or refused");
-  append_sf1_error(array_, reply.id, reply.code, reply.field);
+  append_sf1_error(array_, reply.id, reply.code, reply.field, reply.message);
 }
 
 void WebappPort::send_router(const ClientAddress& to, std::string_view answer) {
@@ -329,6 +333,7 @@ void WebappPort::reply_http(const ClientToken& client, const Reply& reply) {
   if (reply.answer != nullptr) answer.answer = *reply.answer;
   answer.code = reply.code;
   answer.field = reply.field;
+  answer.message = reply.message;
   answer.state = reply.state;
   answer.next = reply.next;
   if (reply.items == nullptr) return;
@@ -371,8 +376,9 @@ void WebappPort::report(nlohmann::json& report) const {
       refused[std::string(info(static_cast<Code>(code)).text)] = counters.refused[code];
   const std::string state(core_.state());
   report["state"] = state;
-  report["refuses"] =
-      state == "ready" ? nlohmann::json() : nlohmann::json("every order is refused: " + state);
+  report["refuses"] = nullptr;
+  if (state != "ready") report["refuses"] = "every order is refused: " + state;
+  if (const auto why = core_.standstill(); !why.empty()) report["refuses"] = why;
   report["work_waiting"] = core_.busy();
   report["progress"] = ticks_;
   report["epoch"] = core_.epoch();

@@ -1,15 +1,23 @@
 #!/usr/bin/python3
-"""What status and health say of a database that is away, refuses, hangs or is not safe: which of
-these, since when, with the server's own words and number, and what to do. Orders go on meanwhile.
+"""What status, health and refusals say: of a database that is away, refuses, hangs or is not safe
+(which of these, since when, the server's own words and number, what to do; orders go on meanwhile),
+of limits that were hit, and of a process at the end of its descriptors.
 """
 
 import json
 import os
 import re
+import resource
 import signal
+import socket
 import subprocess
 import unittest
+import urllib.error
 import urllib.request
+from pathlib import Path
+
+import msgpack
+import zmq
 
 from by_hand import end_database, log_text, start_database
 from system import SystemTest, eventually
@@ -164,6 +172,81 @@ class DatabaseTold(SystemTest):
         self.assertTrue(eventually(lambda: self.database()["unsafe"] == []), self.database())
         self.well_again()
         self.assertEqual(system.verify()["failed"], 0)
+
+
+class LimitsTold(SystemTest):
+    def ready_8080(self, system):
+        try:
+            with urllib.request.urlopen(system.http + "/readyz", timeout=10) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as refused:
+            return refused.code, json.load(refused)
+
+    @staticmethod
+    def ask(system, orders):
+        """The answers to orders, one after the other, as they come over the wire."""
+        with zmq.Context() as context, context.socket(zmq.DEALER) as dealer:
+            dealer.setsockopt(zmq.LINGER, 0)
+            dealer.connect(system.zmq)
+            for number in range(orders):
+                dealer.send(msgpack.packb({"op": "order", "id": f"o{number}", "item": 1,
+                                           "user": "ann", "qty": 1}))
+                if dealer.poll(20000):
+                    yield msgpack.unpackb(dealer.recv())
+
+    def test_a_full_backlog_is_named_by_refusals_and_by_every_readyz(self):
+        system = self.start_system("1:Phone:1000", STAMPEDE_LOG__BACKLOG_COMMANDS_MAX="6")
+        self.assertEqual(self.ready_8080(system), (200, {"state": "ready"}))
+        end_database(system, signal.SIGTERM)
+        named = r"log\.backlog_commands_max = 6 commands wait for the database"
+        with Client(system.zmq) as client:
+            answer = next(one for one in self.ask(system, 40) if "code" in one)
+            self.assertEqual(answer["code"], "overloaded")
+            self.assertRegex(answer["message"], named)
+            self.assertNotIn("field", answer)
+            refused = lambda: self.ready_8080(system)[0] == 503
+            self.assertTrue(eventually(refused))
+            told = self.ready_8080(system)[1]
+            self.assertEqual((told["code"], told["state"]), ("overloaded", "ready"))
+            self.assertRegex(told["detail"], named)
+            says = lambda: re.search(named, system.node("webapp-1").get("refuses") or "")
+            self.assertTrue(eventually(says), system.node("webapp-1"))
+            start_database(system)
+            self.assertTrue(eventually(lambda: self.ready_8080(system)[0] == 200, 60))
+            self.assertEqual(client.order(1, "ann", 1).state, "confirmed")
+
+    def test_a_webapp_without_descriptors_is_quiet_says_so_and_recovers(self):
+        system = self.start_system("1:Phone:1000")
+        pid = system.pid("webapp-1")
+        used = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 20, before[1]))
+        note = lambda: any("webapp-1: nearly all " in one for one in system.status()["notes"])
+        lines = len(log_text(system, "webapp-1").splitlines())
+        held = []
+        try:
+            for port in [system.http_port, system.base + 1, system.base + 2] * 30:
+                held.append(socket.create_connection(("127.0.0.1", port), 5))
+            self.assertTrue(eventually(note, 20), system.status()["notes"])
+            self.assertRegex(system.stampede("health").stderr, "raise `ulimit -n`")
+            spent = self.cpu(pid)
+            self.assertTrue(eventually(lambda: not note(), 1.5) or note())
+            self.assertLess(self.cpu(pid) - spent, 1.0, "it is not quiet")
+            with Client(system.zmq) as client:
+                self.assertEqual(client.order(1, "ann", 1, timeout=20).state, "confirmed")
+            self.assertEqual(self.ready_8080(system)[0], 200)
+        finally:
+            for one in held:
+                one.close()
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        self.assertTrue(eventually(lambda: not note(), 20), system.status()["notes"])
+        self.assertEqual(system.pid("webapp-1"), pid)
+        self.assertLess(len(log_text(system, "webapp-1").splitlines()), lines + 20)
+
+    @staticmethod
+    def cpu(pid):
+        words = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

@@ -135,6 +135,9 @@ void print_nodes(const json& status) {
                 replay_text(node).c_str());
   }
   for (const json& node : status.at("nodes")) {
+    if (const auto cut = node.value("peers_cut", std::uint64_t{0}); cut > 0)
+      std::printf("%s: %s connections were cut for what their peers did\n",
+                  text_of(node, "node").c_str(), grouped(node, "peers_cut").c_str());
     if (const auto why = refuses_text(node); !why.empty())
       std::printf("%s: %s\n", text_of(node, "node").c_str(), why.c_str());
   }

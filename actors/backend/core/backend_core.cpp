@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "actors/sale/limits.h"
+
 namespace stampede::actors {
 
 using transport::Envelope;
@@ -143,7 +145,10 @@ void BackendCore::decide_order(const Prepared& prepared, std::int64_t now_us, Re
   }
   const bool owes = decision.answer.state == State::confirmed;
   const bool full = log_full() || (owes && projection_.owed() >= limits_.backlog_commands_max);
-  if (decision.error == Code::none && full) decision.error = Code::overloaded;
+  if (decision.error == Code::none && full) {
+    decision.error = Code::overloaded;
+    decision.field = log_full() ? limit::kLogRoom : limit::kBacklog;
+  }
   if (decision.error != Code::none) {
     ++counters_.refused;
     return results.error(decision.error, decision.field);
@@ -202,8 +207,10 @@ void BackendCore::on_control(std::uint64_t number, const Request& request, Effec
     decision.error = Code::bad_request;
     decision.field = "request_id";
   }
-  if (decision.error == Code::none && decision.changed && log_full())
+  if (decision.error == Code::none && decision.changed && log_full()) {
     decision.error = Code::overloaded;
+    decision.field = limit::kLogRoom;
+  }
   if (decision.error != Code::none) {
     append_error(answer.body, decision.error, decision.field);
     return wait_for(0, std::move(answer), effects);

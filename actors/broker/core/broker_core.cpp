@@ -68,6 +68,7 @@ Envelope BrokerCore::hello() const {
   envelope.sender = envelope.broker = instance_;
   envelope.epoch = epoch_;
   envelope.counter = window();
+  envelope.count = standstill_;
   return envelope;
 }
 
@@ -172,6 +173,7 @@ void BrokerCore::on_hello(const Envelope& hello, std::int64_t now_ms, Effects& e
     begin_session(hello, effects);
   heard_ms_ = now_ms;
   phase_ = static_cast<Phase>(hello.code);
+  standstill_ = hello.count;
   if (!no_epoch) {
     backend_window_ = hello.counter;
     take_total(hello.broker, hello.number, now_ms);
@@ -243,6 +245,7 @@ void BrokerCore::on_tick(std::int64_t now_ms, Effects& effects) {
 void BrokerCore::expire(std::int64_t now_ms, Effects& effects) {
   if (phase_ == Phase::invalid || now_ms - heard_ms_ < kHelloSilenceMs) return;
   phase_ = Phase::invalid;
+  standstill_ = 0;
   announce_changes(effects);
 }
 

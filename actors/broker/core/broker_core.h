@@ -114,6 +114,7 @@ class BrokerCore {
   std::uint64_t left_epoch_ = 0;     // of the log before that one
   std::vector<std::uint64_t> left_;  // the last backends that others followed
   Phase phase_ = Phase::invalid;     // invalid: not heard of
+  std::uint32_t standstill_ = 0;     // of the backend; see sale/limits.h
   std::uint64_t backend_window_ = 0;
   std::int64_t heard_ms_ = 0;  // the last hello
   bool connected_ = false;

@@ -7,8 +7,8 @@ using nlohmann::json;
 void CommandDesk::open(const std::string& node, std::uint64_t instance, json command, Ms deadline,
                        Respond respond) {
   if (open_.size() >= kOpenMax) {
-    respond(
-        {{"error", "overloaded"}, {"message", "too many open commands; try again"}, {"exit", 1}});
+    const auto open = std::to_string(kOpenMax) + " commands are open; try again";
+    respond({{"error", "overloaded"}, {"message", open}, {"exit", 1}});
     return;
   }
   open_.emplace(++last_number_,

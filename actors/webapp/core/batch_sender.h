@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "actors/sale/codes.h"
+#include "actors/sale/limits.h"
 #include "actors/webapp/core/waiting_table.h"
 
 namespace stampede::actors {
@@ -48,6 +49,7 @@ struct Hello {
   std::uint64_t window = 0;  // entries that may be in flight; 0: not said
   Phase phase = Phase::invalid;
   std::uint32_t log = 0;  // which log the epoch counts in; 0: not said
+  Standstill standstill = Standstill::none;
 };
 
 struct BatchHead {  // from the envelope of a result or a refusal
@@ -109,6 +111,7 @@ class BatchSender {
   }
   [[nodiscard]] bool connected() const { return heard_; }
   [[nodiscard]] Phase phase() const { return hello_.phase; }  // of the backend, when connected
+  [[nodiscard]] Standstill standstill() const { return hello_.standstill; }
   [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
 
   // --- sending

@@ -22,6 +22,10 @@ void ClientReplies::refuse(const ClientToken& client, std::string_view id, Code 
   reply.id = id;
   reply.code = info(code).code;  // a number nobody knows reads `internal`
   reply.field = field;
+  if (reply.code == Code::overloaded) {
+    reply.message = limits_.text(field);
+    reply.field = {};
+  }
   output_.reply(client, reply);
 }
 
@@ -32,11 +36,13 @@ void ClientReplies::queued(const ClientToken& client, std::string_view id) {
   output_.reply(client, reply);
 }
 
-void ClientReplies::pong(const ClientToken& client, std::string_view id, std::string_view state) {
+void ClientReplies::pong(const ClientToken& client, std::string_view id, std::string_view state,
+                         std::string_view message) {
   Reply reply;
   reply.kind = ReplyKind::pong;
   reply.id = id;
   reply.state = state;
+  reply.message = message;
   output_.reply(client, reply);
 }
 

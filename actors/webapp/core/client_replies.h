@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "actors/sale/codes.h"
+#include "actors/sale/limits.h"
 #include "actors/sale/request.h"
 #include "actors/webapp/core/waiting_table.h"
 
@@ -25,6 +26,7 @@ struct Reply {  // valid during the call it is passed to
   const Answer* answer = nullptr;  // answer
   Code code = Code::none;          // refused
   std::string_view field;          // refused; empty: none
+  std::string_view message;  // refused, pong: what there is to say beside the code's own words
   const std::vector<ItemRow>* items = nullptr;
   std::optional<std::uint64_t> next;
   std::string_view state;  // pong
@@ -50,7 +52,8 @@ struct ReplyCounters {
 
 class ClientReplies {
  public:
-  explicit ClientReplies(ReplyOutput& output) : output_(output) {
+  explicit ClientReplies(ReplyOutput& output, const LimitValues& limits = {})
+      : output_(output), limits_(limits) {
     answer_.kind = ReplyKind::answer;
   }
 
@@ -61,10 +64,15 @@ class ClientReplies {
   }
   void items(const ClientToken& client, std::string_view id, const std::vector<ItemRow>& rows,
              std::optional<std::uint64_t> next);
+  // Of `overloaded` the field is the limit's name (limits.h): it becomes a sentence.
   void refuse(const ClientToken& client, std::string_view id, Code code,
               std::string_view field = {});
   void queued(const ClientToken& client, std::string_view id);
-  void pong(const ClientToken& client, std::string_view id, std::string_view state);
+  void pong(const ClientToken& client, std::string_view id, std::string_view state,
+            std::string_view message = {});
+  [[nodiscard]] std::string_view sentence(std::string_view limit) const {
+    return limits_.text(limit);
+  }
 
   // Replies to every entry of an array in its place: what was refused here, and what
   // reply_to(position) says of the others. False: reply_to() was, and nothing left.
@@ -84,6 +92,7 @@ class ClientReplies {
 
  private:
   ReplyOutput& output_;
+  LimitTexts limits_;
   ReplyCounters counters_;
   Reply answer_;  // made once: most replies are answers
 };

@@ -29,6 +29,11 @@ bool passing(Code code) {
   return backend_absent(code) || code == Code::overloaded || code == Code::log_unavailable;
 }
 
+// Whole batches are overloaded by the broker alone.
+std::string_view limit_of_batch(Code code) {
+  return code == Code::overloaded ? limit::kInFlight : std::string_view{};
+}
+
 bool is_answer(const Result& result) {
   return result.kind == ResultKind::answer && result.answer.state != State::invalid;
 }
@@ -40,10 +45,15 @@ WebappCore::WebappCore(const WebappSettings& settings, WebappOutput& output, Min
       results_(settings.result_ttl_us, settings.results_max),
       table_(settings.waiting_max),
       sender_(output, settings.instance, settings.resend_us),
-      replies_(output) {}
+      replies_(output, settings.limits) {}
 
 Code WebappCore::unavailable() const {
   return sender_.connected() ? refusal_for(sender_.phase()) : Code::no_backend;
+}
+
+std::string_view WebappCore::standstill() const {
+  if (draining_ || unavailable() != Code::none) return {};
+  return replies_.sentence(actors::limit_of(sender_.standstill()));
 }
 
 std::string_view WebappCore::state() const {
@@ -63,7 +73,7 @@ void WebappCore::on_request(const ClientAsk& ask, std::int64_t now_us) {
   if (reply_from_memory(ask)) return;
   const auto& request = ask.request;
   if (const auto code = admission(request); code != Code::none)
-    return replies_.refuse(ask.client, request.id, code);
+    return replies_.refuse(ask.client, request.id, code, limit_of(code, request));
   if (request.op == ClientOp::order && request.id.empty()) {
     const auto minted = minted_id(mint_());
     return enqueue(ask, {minted.data(), minted.size()}, now_us);
@@ -84,9 +94,16 @@ Code WebappCore::admission(const ClientRequest& request, std::uint64_t more) con
   return Code::none;
 }
 
+// Of a request that was not admitted.
+std::string_view WebappCore::limit_of(Code code, const ClientRequest& request) const {
+  if (code != Code::overloaded) return {};
+  const bool pages = request.op == ClientOp::items && table_.pages_full();
+  return pages ? limit::kPages : limit::kWaiting;
+}
+
 bool WebappCore::reply_from_memory(const ClientAsk& ask) {
   if (ask.request.op == ClientOp::ping) {
-    replies_.pong(ask.client, ask.request.id, state());
+    replies_.pong(ask.client, ask.request.id, state(), standstill());
     return true;
   }
   if (ask.request.op != ClientOp::get || ask.client.kind != ClientToken::Kind::http) return false;
@@ -146,7 +163,7 @@ bool WebappCore::read_array(WaitingBatch& batch, Waiter& waiter, Sf1Decoder& ord
     const bool good = found == Sf1Decoder::Entry::order;
     const auto code = good ? admission(request, waiter.count) : orders.refusal().code;
     if (code != Code::none) {
-      const auto field = good ? std::string_view{} : orders.refusal().field;
+      const auto field = good ? limit_of(code, request) : orders.refusal().field;
       batch.append_fault(waiter, index, Refusal{code, request.id, field});
       continue;
     }
@@ -222,7 +239,10 @@ void WebappCore::answer_error(WaitingBatch& batch, Waiter& waiter, Code code,
   ++answered_;
   if (waiter.detached && passing(code)) return;  // stays open: retire() keeps it
   const auto id = batch.id(waiter);
-  if (!waiter.detached) replies_.refuse(waiter.client, id, told(waiter, id, code), field);
+  if (!waiter.detached) {
+    const auto as = told(waiter, id, code);
+    replies_.refuse(waiter.client, id, as, as == code ? field : std::string_view{});
+  }
   if (waiter.mode != WaitMode::deadline) {
     // key_reused is said of this request alone: the id has an answer, another one's.
     if (passing(code) || code == Code::key_reused)
@@ -266,7 +286,7 @@ void WebappCore::answer_entry(const ClientToken& client, std::string_view id) {
 
 void WebappCore::refuse_array(WaitingBatch& batch, Waiter& waiter, Code code) {
   replies_.array(batch, waiter, [&](std::size_t position) {
-    replies_.refuse(waiter.client, batch.requests().id_at(position), code);
+    replies_.refuse(waiter.client, batch.requests().id_at(position), code, limit_of_batch(code));
     return true;
   });
   answered_ += waiter.count;
@@ -285,7 +305,7 @@ void WebappCore::on_refusal(const BatchHead& head, Code code, std::int64_t now_u
     if (waiter.array)
       refuse_array(batch->content, waiter, code);
     else
-      answer_error(batch->content, waiter, code, {}, now_us);
+      answer_error(batch->content, waiter, code, limit_of_batch(code), now_us);
   }
   retire(sender_.remove(head.number), now_us + kRetryDetachedUs);
 }
@@ -336,7 +356,7 @@ void WebappCore::pass_deadline(OutgoingBatch& batch, Waiter& waiter) {
   if (code == Code::none) code = batch.refused;
   if (code == Code::none) code = Code::deadline_passed;
   if (waiter.array) return refuse_array(content, waiter, code);
-  if (!waiter.detached) replies_.refuse(waiter.client, id, code);
+  if (!waiter.detached) replies_.refuse(waiter.client, id, code, limit_of_batch(code));
   if (waiter.mode != WaitMode::deadline) results_.forget(id);
   table_.finish(content, waiter);
 }

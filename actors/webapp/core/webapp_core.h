@@ -20,6 +20,7 @@
 
 #include "actors/protocol/node_messages.h"
 #include "actors/protocol/sf1.h"
+#include "actors/sale/limits.h"
 #include "actors/webapp/core/batch_sender.h"
 #include "actors/webapp/core/client_replies.h"
 #include "actors/webapp/core/result_cache.h"
@@ -35,6 +36,7 @@ struct WebappSettings {
   std::int64_t resend_us = 1'000'000;
   std::int64_t result_ttl_us = 60'000'000;
   std::size_t results_max = 131'072;
+  LimitValues limits;  // for what refusals say
 };
 
 struct WebappCounters : ReplyCounters, SenderCounters {
@@ -66,11 +68,14 @@ class WebappCore {
   [[nodiscard]] std::uint64_t answered() const { return answered_; }  // progress
   [[nodiscard]] Code unavailable() const;        // why nothing is served now; none: it is
   [[nodiscard]] std::string_view state() const;  // as `ping` says it
+  // Why nothing new is decided though the state is `ready`, for people; empty: it is.
+  [[nodiscard]] std::string_view standstill() const;
   [[nodiscard]] WebappCounters counters() const;
   [[nodiscard]] std::uint64_t epoch() const { return sender_.epoch(); }
 
  private:
   // taking requests
+  [[nodiscard]] std::string_view limit_of(Code code, const ClientRequest& request) const;
   [[nodiscard]] Code admission(const ClientRequest& request, std::uint64_t more = 0) const;
   bool reply_from_memory(const ClientAsk& ask);
   void enqueue(const ClientAsk& ask, std::string_view id, std::int64_t now_us);

@@ -40,6 +40,7 @@ struct HttpAnswer {
   Answer answer;
   Code code = Code::none;
   std::string field;
+  std::string message;                // refused, pong: beside the code's own words
   std::string state;                  // pong
   std::vector<HttpItem> items;        // items
   std::optional<std::uint64_t> next;  // items: the first item of the next page

@@ -55,7 +55,7 @@ HttpReply with_location(HttpReply reply, std::string_view id) {
 }
 
 HttpReply refused(const HttpAnswer& answer) {
-  return code_problem(answer.code, answer.id, answer.field);
+  return code_problem(answer.code, answer.id, answer.field, answer.message);
 }
 
 }  // namespace
@@ -124,7 +124,9 @@ HttpReply miaosha_result_reply(const HttpAnswer& answer) {
 }
 
 HttpReply ready_reply(const HttpAnswer& answer) {
-  if (answer.state == to_text(Phase::serving)) return json_reply(200, {{"state", "ready"}});
+  const bool serving = answer.state == to_text(Phase::serving);
+  if (serving && answer.message.empty()) return json_reply(200, {{"state", "ready"}});
+  if (serving) return code_problem(Code::overloaded, {}, {}, answer.message, answer.state);
   return code_problem(parse_code(answer.state).value_or(Code::no_backend), {}, {}, {},
                       answer.state);
 }

@@ -100,7 +100,7 @@ void HotPath::reply(const ClientToken&, const Reply& reply) {
   if (reply.kind == ReplyKind::answer)
     append_sf1_answer(answer_, reply.id, *reply.answer);
   else
-    append_sf1_error(answer_, reply.id, reply.code, reply.field);
+    append_sf1_error(answer_, reply.id, reply.code, reply.field, reply.message);
   if (!in_array_) sent();
 }
 

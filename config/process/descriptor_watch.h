@@ -1,0 +1,25 @@
+#pragma once
+
+// Whether this process is at the end of its file descriptors, for its status. One thread.
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+
+namespace stampede::config {
+
+class DescriptorWatch {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  // A sentence as long as there were fewer than kFew left within the last seconds (those that are
+  // given back may be taken again at once), else empty. Some system calls.
+  [[nodiscard]] std::string look(Time now);
+
+ private:
+  static constexpr std::size_t kFew = 8;
+  static constexpr std::chrono::seconds kTold{5};
+  Time told_until_{};
+};
+
+}  // namespace stampede::config
