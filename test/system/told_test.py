@@ -243,6 +243,36 @@ class LimitsTold(SystemTest):
         self.assertEqual(system.pid("webapp-1"), pid)
         self.assertLess(len(log_text(system, "webapp-1").splitlines()), lines + 20)
 
+    def test_who_fills_the_open_requests_hears_of_a_share_and_others_find_room(self):
+        system = self.start_system("1:Phone:5000", STAMPEDE_WEBAPP__WAITING_MAX="900")
+        order = lambda name, **more: msgpack.packb(
+            {"op": "order", "id": name, "item": 1, "user": "ann", "deadline_ms": 20000} | more)
+        pid = system.pid("backend-1")
+        with zmq.Context() as context, context.socket(zmq.DEALER) as greedy, \
+                context.socket(zmq.DEALER) as modest:
+            for dealer in (greedy, modest):
+                dealer.setsockopt(zmq.LINGER, 0)
+                dealer.connect(system.zmq)
+            modest.send(msgpack.packb({"op": "ping"}))
+            self.assertTrue(modest.poll(10000))
+            modest.recv()
+            system.signal(pid, signal.SIGSTOP)
+            try:
+                for number in range(1000):
+                    greedy.send(order(f"g{number}"))
+                self.assertTrue(greedy.poll(10000))
+                refused = msgpack.unpackb(greedy.recv())
+                modest.send(order("m", ack=True))
+                self.assertTrue(modest.poll(10000))
+                taken = msgpack.unpackb(modest.recv())
+            finally:
+                system.signal(pid, signal.SIGCONT)
+            self.assertEqual(refused["code"], "overloaded")
+            self.assertRegex(refused["message"], r"has its share .*webapp\.waiting_max = 900")
+            self.assertEqual(taken, {"id": "m", "state": "queued"})
+            self.assertTrue(modest.poll(20000))
+            self.assertEqual(msgpack.unpackb(modest.recv())["state"], "confirmed")
+
     @staticmethod
     def cpu(pid):
         words = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()

@@ -75,6 +75,7 @@ Waiter& WaitingTable::add(WaitingBatch& batch, const ClientAsk& ask, std::string
                           std::int64_t now_us) {
   auto& waiter = batch.waiters_.emplace_back();
   waiter.client = ask.client;
+  waiter.slot = slot_of(ask.client);
   waiter.kind = kind_of(ask.request.op);
   waiter.mode = ask.mode;
   waiter.deadline_us = now_us + ask.request.deadline_ms * 1000;
@@ -87,18 +88,19 @@ Waiter& WaitingTable::add(WaitingBatch& batch, const ClientAsk& ask, std::string
     waiter.items_id_size = static_cast<std::uint8_t>(id.size());
     batch.texts_.append(id);
   }
-  rows_open_ += waiter.rows;
   count(batch, waiter);
   return waiter;
 }
 
 void WaitingTable::add(WaitingBatch& batch, const Waiter& array) {
-  batch.waiters_.push_back(array);
-  count(batch, array);
+  auto& waiter = batch.waiters_.emplace_back(array);
+  waiter.slot = slot_of(array.client);
+  count(batch, waiter);
 }
 
 void WaitingTable::count(WaitingBatch& batch, const Waiter& waiter) {
   entries_ += waiter.count;
+  take(waiter);
   ++batch.open_;
   if (waiter.mode == WaitMode::detach_now) return;
   batch.earliest_us_ = std::min(batch.earliest_us_, waiter.deadline_us);
@@ -111,6 +113,7 @@ void WaitingTable::move_detached(const WaitingBatch& from, WaitingBatch& to) {
     STAMPEDE_ASSERT(waiter.detached, "only a detached order outlives its batch");
     const auto position = std::exchange(waiter.first, to.requests_.count());
     to.requests_.append_copy(from.requests_, position);
+    take(waiter);
     to.waiters_.push_back(waiter);
   }
   to.open_ = to.detached_ = to.requests_.count();
@@ -123,7 +126,7 @@ void WaitingTable::remove(const WaitingBatch& batch) {
   entries_ -= count;
   if (batch.open_ == 0) return;
   for (const auto& waiter : batch.waiters_)
-    if (!waiter.done) rows_open_ -= waiter.rows;
+    if (!waiter.done) give_back(waiter);
 }
 
 }  // namespace stampede::actors

@@ -13,12 +13,21 @@
 // refused here (faults) keep their place in it. Waiting costs no allocation per order: ids are
 // views into the body that is sent, and an array costs 4 bytes an order beside it.
 //
+// The table is shared fairly. While there is much room, everybody may have as much of it as comes;
+// near its end a client may have kShareOfFree times of what is left, no more: so one alone gets
+// eight ninths, ten get eight 81sts each, and who has little finds room. Open pages are shared like
+// that, too. A client is a ROUTER identity; all that comes by HTTP, where a connection asks one
+// thing at a time, is one. Clients are told apart by a few bits of a hash: counting costs a few
+// instructions a message.
+//
 // An order may be *detached*: its client has been told `queued`, so it has no deadline and outlives
 // its batch (move_detached) until it is decided.
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <span>
 #include <string>
@@ -41,6 +50,7 @@ struct Waiter {
   std::uint32_t faults = 0;       // array: entries refused here
   std::uint32_t items_id_at = 0;  // items: the client's id in `texts`
   std::uint32_t rows = 0;         // items: rows the answer may hold
+  std::uint16_t slot = 0;         // of its client, in the table
   std::uint8_t items_id_size = 0;
   RequestKind kind = RequestKind::invalid;
   WaitMode mode = WaitMode::deadline;
@@ -109,12 +119,20 @@ class WaitingBatch {
 
 class WaitingTable {
  public:
-  explicit WaitingTable(std::uint64_t entries_max) : entries_max_(entries_max) {}
+  explicit WaitingTable(std::uint64_t entries_max)
+      : entries_max_(entries_max), plenty_(plenty_of(entries_max)) {}
 
   [[nodiscard]] std::uint64_t entries() const { return entries_; }
   // `more`: entries that are taken already and not yet counted.
   [[nodiscard]] bool full(std::uint64_t more = 0) const { return entries_ + more >= entries_max_; }
-  [[nodiscard]] bool pages_full() const { return rows_open_ >= kOpenRowsMax; }
+  [[nodiscard]] bool has_room(const ClientToken& client, std::uint64_t more = 0) const {
+    const auto taken = entries_ + more;
+    return taken < plenty_ || in_share(open_[slot_of(client)] + more, taken, entries_max_);
+  }
+  [[nodiscard]] bool has_room_for_page(const ClientToken& client) const {
+    return rows_open_ < plenty_of(kOpenRowsMax) ||
+           in_share(rows_[slot_of(client)], rows_open_, kOpenRowsMax);
+  }
   [[nodiscard]] std::int64_t next_deadline_us() const { return next_deadline_us_; }
 
   // Rows that the answer to a request may hold.
@@ -135,7 +153,7 @@ class WaitingTable {
     waiter.done = true;
     --batch.open_;
     if (waiter.detached) --batch.detached_;
-    rows_open_ -= waiter.rows;
+    give_back(waiter);
   }
 
   // Deadlines: begin_pass(), then pass() for every batch, calling due(waiter) for each open waiter
@@ -151,14 +169,48 @@ class WaitingTable {
 
  private:
   static constexpr std::uint64_t kOpenRowsMax = 64 * kItemsPageMax;
+  static constexpr std::uint64_t kShareOfFree = 8;
+  static constexpr std::size_t kSlots = 4096;
 
+  // Below this nobody can have more than his share.
+  static constexpr std::uint64_t plenty_of(std::uint64_t max) {
+    return max - max / (kShareOfFree + 1);
+  }
+  static bool in_share(std::uint64_t own, std::uint64_t taken, std::uint64_t max) {
+    return taken < max && own <= kShareOfFree * (max - taken);
+  }
+  static std::uint16_t slot_of(const ClientToken& client);
+  void take(const Waiter& waiter) {
+    open_[waiter.slot] += waiter.count;
+    if (waiter.rows == 0) return;
+    rows_[waiter.slot] += waiter.rows;
+    rows_open_ += waiter.rows;
+  }
+  void give_back(const Waiter& waiter) {
+    open_[waiter.slot] -= waiter.count;
+    if (waiter.rows == 0) return;
+    rows_[waiter.slot] -= waiter.rows;
+    rows_open_ -= waiter.rows;
+  }
   void count(WaitingBatch& batch, const Waiter& waiter);
 
   std::uint64_t entries_max_;
-  std::uint64_t entries_ = 0;    // in all batches
-  std::uint64_t rows_open_ = 0;  // that open `items` requests may bring
+  std::uint64_t plenty_;
+  std::array<std::uint32_t, kSlots> open_{};  // entries of open waiters, by client
+  std::array<std::uint32_t, kSlots> rows_{};  // rows of theirs
+  std::uint64_t entries_ = 0;                 // in all batches
+  std::uint64_t rows_open_ = 0;               // that open `items` requests may bring
   std::int64_t next_deadline_us_ = kNever;
 };
+
+inline std::uint16_t WaitingTable::slot_of(const ClientToken& client) {
+  if (client.kind == ClientToken::Kind::http) return 0;
+  std::uint64_t start = 0;
+  std::memcpy(&start, client.bytes.data(), sizeof start);  // behind `size` all bytes are 0
+  // Identities have 5 bytes; behind one of these stands the number of the request.
+  if (client.kind == ClientToken::Kind::correlated) start &= 0xff'ffff'ffffU;
+  return static_cast<std::uint16_t>((start * 0x9e3779b97f4a7c15U) >> 52U);
+}
 
 template <class Due>
 void WaitingTable::pass(WaitingBatch& batch, std::int64_t now_us, bool detached_too, Due&& due) {

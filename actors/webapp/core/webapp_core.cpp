@@ -72,8 +72,8 @@ void WebappCore::on_request(const ClientAsk& ask, std::int64_t now_us) {
   if (ask.client.kind != ClientToken::Kind::internal) ++requests_;
   if (reply_from_memory(ask)) return;
   const auto& request = ask.request;
-  if (const auto code = admission(request); code != Code::none)
-    return replies_.refuse(ask.client, request.id, code, limit_of(code, request));
+  if (const auto code = admission(ask.client, request); code != Code::none)
+    return replies_.refuse(ask.client, request.id, code, limit_of(code, ask.client, request));
   if (request.op == ClientOp::order && request.id.empty()) {
     const auto minted = minted_id(mint_());
     return enqueue(ask, {minted.data(), minted.size()}, now_us);
@@ -87,18 +87,21 @@ void WebappCore::on_malformed(const ClientToken& client, const Refusal& refusal)
 }
 
 // `more`: entries that are taken already and not yet counted in the table.
-Code WebappCore::admission(const ClientRequest& request, std::uint64_t more) const {
+Code WebappCore::admission(const ClientToken& client, const ClientRequest& request,
+                           std::uint64_t more) const {
   if (draining_) return Code::draining;
-  if (table_.full(more)) return Code::overloaded;
-  if (request.op == ClientOp::items && table_.pages_full()) return Code::overloaded;
+  if (!table_.has_room(client, more)) return Code::overloaded;
+  if (request.op == ClientOp::items && !table_.has_room_for_page(client)) return Code::overloaded;
   return Code::none;
 }
 
 // Of a request that was not admitted.
-std::string_view WebappCore::limit_of(Code code, const ClientRequest& request) const {
+std::string_view WebappCore::limit_of(Code code, const ClientToken& client,
+                                      const ClientRequest& request) const {
   if (code != Code::overloaded) return {};
-  const bool pages = request.op == ClientOp::items && table_.pages_full();
-  return pages ? limit::kPages : limit::kWaiting;
+  if (table_.full()) return limit::kWaiting;
+  const bool page = request.op == ClientOp::items && !table_.has_room_for_page(client);
+  return page ? limit::kPages : limit::kShare;
 }
 
 bool WebappCore::reply_from_memory(const ClientAsk& ask) {
@@ -161,9 +164,10 @@ bool WebappCore::read_array(WaitingBatch& batch, Waiter& waiter, Sf1Decoder& ord
     if (found == Sf1Decoder::Entry::damaged) return false;
     const auto& request = orders.request();
     const bool good = found == Sf1Decoder::Entry::order;
-    const auto code = good ? admission(request, waiter.count) : orders.refusal().code;
+    const auto code =
+        good ? admission(waiter.client, request, waiter.count) : orders.refusal().code;
     if (code != Code::none) {
-      const auto field = good ? limit_of(code, request) : orders.refusal().field;
+      const auto field = good ? limit_of(code, waiter.client, request) : orders.refusal().field;
       batch.append_fault(waiter, index, Refusal{code, request.id, field});
       continue;
     }

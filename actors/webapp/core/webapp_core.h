@@ -75,8 +75,10 @@ class WebappCore {
 
  private:
   // taking requests
-  [[nodiscard]] std::string_view limit_of(Code code, const ClientRequest& request) const;
-  [[nodiscard]] Code admission(const ClientRequest& request, std::uint64_t more = 0) const;
+  [[nodiscard]] std::string_view limit_of(Code code, const ClientToken& client,
+                                          const ClientRequest& request) const;
+  [[nodiscard]] Code admission(const ClientToken& client, const ClientRequest& request,
+                               std::uint64_t more = 0) const;
   bool reply_from_memory(const ClientAsk& ask);
   void enqueue(const ClientAsk& ask, std::string_view id, std::int64_t now_us);
   void say_queued(WaitingBatch& batch, Waiter& waiter, bool ack);

@@ -14,9 +14,13 @@ namespace {
 
 constexpr std::int64_t kMs = 1000;
 
+ClientToken client(std::string_view identity) {
+  return ClientToken::router(ClientToken::Kind::dealer, identity);
+}
+
 ClientAsk ask(ClientOp op, std::string_view id, std::int64_t deadline_ms = 5000) {
   ClientAsk asked;
-  asked.client = ClientToken::router(ClientToken::Kind::dealer, "c");
+  asked.client = client("c");
   asked.request.op = op;
   asked.request.id = id;
   asked.request.user = "ann";
@@ -128,19 +132,60 @@ TEST_CASE("entries count until their batch leaves, answered or not") {
 
 TEST_CASE("pages are refused room while too many rows are open, and find it again") {
   Table t;
-  const auto page = ask(ClientOp::items, "p");
+  auto page = ask(ClientOp::items, "p");
   for (int i = 0; i < 64; ++i) {
-    CHECK_FALSE(t.table.pages_full());
+    page.client = client("c" + std::to_string(i % 8));
+    CHECK(t.table.has_room_for_page(page.client));
     t.add(page);
   }
-  CHECK(t.table.pages_full());
+  CHECK_FALSE(t.table.has_room_for_page(client("other")));
   SUBCASE("one is answered") {
     t.table.finish(t.batch, t.batch.waiters().front());
   }
   SUBCASE("all leave unanswered") {
     t.table.remove(t.batch);
   }
-  CHECK_FALSE(t.table.pages_full());
+  CHECK(t.table.has_room_for_page(client("other")));
+}
+
+TEST_CASE("who fills the table leaves room for others, and for their pages") {
+  Table t;
+  const auto greedy = client("c"), modest = client("d");
+  for (int i = 0; i < 88; ++i) {
+    CHECK(t.table.has_room(greedy));
+    t.order("o" + std::to_string(i));
+  }
+  CHECK(t.table.has_room(greedy));  // 88 own, 12 free
+  t.order("last");
+  CHECK_FALSE(t.table.has_room(greedy));  // 89 own, 11 free
+  CHECK(t.table.has_room(modest, 9));
+  CHECK_FALSE(t.table.has_room(modest, 10));
+  CHECK_FALSE(t.table.full());
+  // What is answered is given back at once, though its place is only free with the batch.
+  t.table.finish(t.batch, t.batch.waiters().front());
+  CHECK(t.table.has_room(greedy));
+  t.table.remove(t.batch);
+  CHECK(t.table.has_room(greedy, 88));
+
+  WaitingBatch pages;
+  int taken = 0;
+  for (; taken < 64 && t.table.has_room_for_page(greedy); ++taken)
+    t.table.add(pages, ask(ClientOp::items, "p"), "p", 0);
+  CHECK(taken == 57);
+  CHECK(t.table.has_room_for_page(modest));
+}
+
+TEST_CASE("a client's share is counted over its batches, and follows a detached order") {
+  Table t;
+  for (int i = 0; i < 89; ++i) t.detached("o" + std::to_string(i));
+  CHECK_FALSE(t.table.has_room(client("c")));
+  WaitingBatch kept;
+  t.table.move_detached(t.batch, kept);
+  t.table.remove(t.batch);
+  CHECK(t.table.entries() == 89);
+  CHECK_FALSE(t.table.has_room(client("c")));
+  for (auto& waiter : kept.waiters()) t.table.finish(kept, waiter);
+  CHECK(t.table.has_room(client("c")));
 }
 
 TEST_CASE("who is due is found at the deadline, once, and the next deadline is known") {
