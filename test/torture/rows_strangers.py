@@ -1,4 +1,4 @@
-"""F27, F28, F29: strangers by the hundred thousand, and clients that only stay. System tests in
+"""F40, F41, F42: strangers by the hundred thousand, and clients that only stay. System tests in
 their long form, on systems of their own."""
 
 import os
@@ -32,27 +32,27 @@ def of_tier(trial, *sizes):
     return dict(zip(("quick", "long", "release"), sizes))[trial.tier]
 
 
-def f27(trial):
+def f40(trial):
     system_test(trial, "hostile_long_test.py", "HostileLong.test_connections_of_strangers",
                 HOSTILE_CONNECTIONS=of_tier(trial, 10_000, 10**6, 10**6))
 
 
-def f28(trial):
+def f41(trial):
     system_test(trial, "http_rules_test.py",
                 "HttpRules.test_hostile_requests_beside_honest_buyers",
                 HOSTILE_HTTP=of_tier(trial, 3000, 10**5, 10**6))
 
 
-def f29(trial):
+def f42(trial):
     system_test(trial, "idle_test.py", "Idle.test_idle_clients_beside_a_sale",
                 IDLE_CLIENTS=of_tier(trial, 2000, 10_000, 10_000),
                 IDLE_ROUNDS=of_tier(trial, 1, 5, 20))
 
 
 ROWS = (
-    Row("F27", "strangers' ZeroMQ connections beside honest buyers", f27, (1, 1, 1),
+    Row("F40", "strangers' ZeroMQ connections beside honest buyers", f40, (1, 1, 1),
         "10⁴ / 10⁶ / 10⁶ connections", LIMIT_S),
-    Row("F28", "hostile HTTP requests beside honest buyers", f28, (1, 1, 1),
+    Row("F41", "hostile HTTP requests beside honest buyers", f41, (1, 1, 1),
         "3,000 / 10⁵ / 10⁶ requests", LIMIT_S),
-    Row("F29", "idle clients beside a sale", f29, (1, 1, 1), "2,000 / 10⁴ / 10⁴ clients", LIMIT_S),
+    Row("F42", "idle clients beside a sale", f42, (1, 1, 1), "2,000 / 10⁴ / 10⁴ clients", LIMIT_S),
 )
