@@ -305,8 +305,10 @@ Status LaneWriter::check_row() {
     return Error{Errc::unavailable, session_->place() + ": " + with_advice(read), read.errnum};
   if (!row) {
     if (++without_row_ >= kWithoutRowMax) return restored("has no row");
-    return Error{Errc::unavailable, session_->place() + ": lane " + std::to_string(lane_) +
-                                        " has no row: the database is empty or being restored"};
+    return Error{Errc::unavailable,
+                 session_->place() + ": lane " + std::to_string(lane_) +
+                     " has no row: the database is empty or being restored",
+                 kErrnumNoRow};
   }
   without_row_ = 0;
   if (row->epoch > fence_.epoch || (row->epoch == fence_.epoch && row->owner != fence_.owner)) {

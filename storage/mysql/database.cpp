@@ -74,9 +74,9 @@ Status check_schema(SqlSession& session) {
                               std::to_string(version) + ", this program needs " +
                               std::to_string(latest_schema_version());
   if (version > latest_schema_version()) {
-    return Error{Errc::version, numbers + "; use the newer program"};
+    return Error{Errc::version, numbers + "; use the newer program", kErrnumNoSuchTable};
   }
-  return Error{Errc::version, numbers + "; run `stampede migrate up`"};
+  return Error{Errc::version, numbers + "; run `stampede migrate up`", kErrnumNoSuchTable};
 }
 
 std::optional<LogUuid> to_uuid(const std::string& bytes) {

@@ -40,6 +40,9 @@ struct StoredOrder {
   std::int64_t unit_price_cents = 0;
 };
 
+// How a row that should be there and is not is told (ER_KEY_NOT_FOUND): the server has answered.
+inline constexpr unsigned kErrnumNoRow = 1032;
+
 struct LaneRow {
   int lane = 0;
   std::uint64_t epoch = 0;

@@ -69,6 +69,8 @@ std::string_view sql_advice(unsigned sql_number) {
     case 1142:
     case 1143:
       return "grant SELECT, INSERT, UPDATE to the user in db.url";
+    case 1032:  // kErrnumNoRow
+      return "if the database is being restored, wait for its end";
     case 1054:
     case 1146:
       return "run `stampede migrate up`; if tables are being restored, wait for their end";

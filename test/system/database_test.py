@@ -193,6 +193,8 @@ class PutBack(SystemTest):
                         system.sql(statement)
                     system.restart("backend-1")
                     self.sell(client, [f"meanwhile-{number}"])
+                    told = lambda: system.status()["database"]["state"] == "refused"
+                    self.assertTrue(eventually(told), system.status()["database"])
                     for statement in again.split("; "):
                         system.sql(statement)
                     stored = lambda: client.get(f"meanwhile-{number}").stored

@@ -56,11 +56,13 @@ namespace {
 using Lanes = std::vector<storage::LaneRow>;
 
 Error put_back(Errc code, Lsn executed, const std::string& where, Lsn witness) {
-  return Error{code, "the log calls lsn " + storage::to_text(executed) +
-                         " executed but the database ends at " + storage::to_text(witness) + where +
-                         ": it was restored or replaced; nothing was changed. Run"
-                         " `scripts/stop_all.sh --keep-db`, then `stampede log replay --all`: it"
-                         " writes all of it again"};
+  return Error{code,
+               "the log calls lsn " + storage::to_text(executed) +
+                   " executed but the database ends at " + storage::to_text(witness) + where +
+                   ": it was restored or replaced; nothing was changed. Run"
+                   " `scripts/stop_all.sh --keep-db`, then `stampede log replay --all`: it"
+                   " writes all of it again",
+               code == Errc::not_found ? storage::kErrnumNoRow : 0};
 }
 
 // A database that was put back to whatever earlier moment lacks the last commit of a lane, and with
