@@ -123,14 +123,14 @@ Status LaneWriter::ensure_session() {
   if (!session)
     return Error{Errc::unavailable, session.error().message, session.error().sql_number};
   session_ = std::move(*session);
-  auto as_left = check_row();
-  if (!as_left) disconnect();
-  return as_left;
+  return check_session();
 }
 
 Status LaneWriter::look() {
-  const bool had_session = session_ != nullptr;
-  if (auto ready = ensure_session(); !ready || !had_session) return ready;
+  return session_ ? check_session() : ensure_session();
+}
+
+Status LaneWriter::check_session() {
   auto as_left = check_row();
   if (!as_left) disconnect();
   return as_left;
@@ -291,9 +291,8 @@ Error LaneWriter::refused_row() {
 }
 
 // A database that was put back to an earlier state has fewer of this writer's batches, or an older
-// owner, or no row. A row that is gone may be on its way back in: a restore fills table by table.
+// owner, or no row (kHalvesMax).
 Status LaneWriter::check_row() {
-  constexpr int kWithoutRowMax = 20;  // about seven seconds with the pauses between them
   std::optional<LaneRow> row;
   const auto read = session_->query(
       "SELECT epoch,owner,batches,applied_lsn FROM lane WHERE lane=" + std::to_string(lane_),
@@ -304,7 +303,7 @@ Status LaneWriter::check_row() {
   if (read.failed)
     return Error{Errc::unavailable, session_->place() + ": " + with_advice(read), read.errnum};
   if (!row) {
-    if (++without_row_ >= kWithoutRowMax) return restored("has no row");
+    if (++without_row_ >= kHalvesMax) return restored("has no row");
     return Error{Errc::unavailable,
                  session_->place() + ": lane " + std::to_string(lane_) +
                      " has no row: the database is empty or being restored",
@@ -329,13 +328,11 @@ Status LaneWriter::check_row() {
 }
 
 Error LaneWriter::restored(const std::string& how) const {
-  return {Errc::corrupt,
-          "lane " + std::to_string(lane_) + " of " + session_->place() + " " + how +
-              "; this writer had committed " + std::to_string(fence_.batches) +
-              " batches up to lsn " + to_text(applied_) + " in epoch " +
-              std::to_string(fence_.epoch) +
-              ": the database was put back to an earlier state. Stop the nodes and run "
-              "`stampede log replay --all` to write every command of the log again"};
+  return {Errc::corrupt, "lane " + std::to_string(lane_) + " of " + session_->place() + " " + how +
+                             "; this writer had committed " + std::to_string(fence_.batches) +
+                             " batches up to lsn " + to_text(applied_) + " in epoch " +
+                             std::to_string(fence_.epoch) +
+                             ": the database was put back to an earlier state. " + kHowToRewrite};
 }
 
 }  // namespace stampede::storage

@@ -68,6 +68,7 @@ class LaneWriter {
   void commit(Attempt& attempt);
   void take_back(Attempt& attempt);  // ROLLBACK, or a dropped session
   Error refused_row();
+  Status check_session();  // check_row; a session in which that failed is dropped
   Status check_row();
   Error restored(const std::string& how) const;
 

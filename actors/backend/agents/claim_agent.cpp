@@ -13,11 +13,11 @@ Attempt ClaimAgent::attempt(std::int64_t wall_us) {
   return {};
 }
 
-// Half a database may be in the middle of a restore; after a while it is one that was damaged.
+// Half a database: see storage::kHalvesMax.
 Attempt ClaimAgent::failed(storage::Error error) {
   if (error.code != storage::Errc::not_found)
     halves_ = 0;
-  else if (++halves_ >= kHalvesMax)
+  else if (++halves_ >= storage::kHalvesMax)
     error.code = storage::Errc::corrupt;
   return attempts_.failed(error);
 }

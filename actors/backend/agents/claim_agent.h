@@ -20,7 +20,6 @@ class ClaimAgent {
   [[nodiscard]] std::uint64_t epoch() const { return start_.epoch; }
 
  private:
-  static constexpr int kHalvesMax = 20;  // about seven seconds, with the pauses between them
   Attempt failed(storage::Error error);
 
   int halves_ = 0;  // attempts in a row that found half a database

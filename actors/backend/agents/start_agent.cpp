@@ -73,12 +73,7 @@ StartAgent::Step StartAgent::look() {
   const auto history = has_history(*disk_, settings_.dir);
   if (!history) return failed(history.error());
   if (!*history) {
-    auto database = storage::Database::open(settings_.database);
-    if (!database) return wait_for_database(kFirstWait, database.error());
-    if (const auto fits = refuse_wiped_log(*database, settings_.dir); !fits)
-      return wait_for_database(kFirstWait, fits.error());
-    if (const auto taken = items_of(*database); !taken)
-      return wait_for_database(kFirstWait, taken.error());
+    if (const auto fits = ask_first(); !fits) return wait_for_database(kFirstWait, fits.error());
   }
   return go_on(Phase::lock);
 }
@@ -121,22 +116,21 @@ StartAgent::Step StartAgent::read() {
 
 // Asked again now that the log is locked: another backend may have been first.
 StartAgent::Step StartAgent::first_start() {
-  auto database = storage::Database::open(settings_.database);
-  if (!database) return wait_for_database(kFirstWait, database.error());
-  if (const auto fits = refuse_wiped_log(*database, settings_.dir); !fits)
-    return wait_for_database(kFirstWait, fits.error());
-  if (const auto taken = items_of(*database); !taken)
-    return wait_for_database(kFirstWait, taken.error());
+  if (const auto fits = ask_first(); !fits) return wait_for_database(kFirstWait, fits.error());
   answered_ = true;
   claim_.log_uuid = outlet_.fresh_uuid();
   log_.core = std::make_unique<BackendCore>(claim_.log_uuid, settings_.limits);
   return go_on(Phase::take_over);
 }
 
-// Everything that may be wrong with them is found before anything is created.
-storage::Status StartAgent::items_of(storage::Database& database) {
-  if (const auto none = refuse_foreign_orders(database); !none) return none;
-  auto items = database.items();
+// Whether a first start may take the database over, and its items. Everything that may be wrong
+// with them is found before anything is created.
+storage::Status StartAgent::ask_first() {
+  auto database = storage::Database::open(settings_.database);
+  if (!database) return database.error();
+  if (const auto fits = refuse_wiped_log(*database, settings_.dir); !fits) return fits;
+  if (const auto none = refuse_foreign_orders(*database); !none) return none;
+  auto items = database->items();
   if (!items) return items.error();
   imported_ = std::move(*items);
   return check_items(settings_.limits, imported_, [this] { outlet_.progress(); });

@@ -83,7 +83,7 @@ class StartAgent {
   Step lock(Micros now);
   Step read();
   Step first_start();
-  storage::Status items_of(storage::Database& database);
+  storage::Status ask_first();
   Step compare();
   [[nodiscard]] bool is_copied() const;
   Step take_over();

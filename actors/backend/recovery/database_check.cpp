@@ -59,9 +59,7 @@ Error put_back(Errc code, Lsn executed, const std::string& where, Lsn witness) {
   return Error{code,
                "the log calls lsn " + storage::to_text(executed) +
                    " executed but the database ends at " + storage::to_text(witness) + where +
-                   ": it was restored or replaced; nothing was changed. Run"
-                   " `scripts/stop_all.sh --keep-db`, then `stampede log replay --all`: it"
-                   " writes all of it again",
+                   ": it was restored or replaced; nothing was changed. " + storage::kHowToRewrite,
                code == Errc::not_found ? storage::kErrnumNoRow : 0};
 }
 
@@ -133,10 +131,10 @@ Status check_owner(const Lanes& lanes, const ClaimStart& start) {
   return storage::Done{};
 }
 
-// Why the database could not be opened, of a log that has served: a schema that is not there, a
-// user who is not let in, a database that is gone may be put right. Not so an unreadable url.
-Error may_pass(const ClaimStart& start, const Error& error) {
-  if (!storage::parse_db_url(start.database.url)) return error;
+// Once the log has served, whatever keeps it out may be put right: a schema that is not there, a
+// user who is not let in, a database that is gone. Not so an unreadable url.
+Error not_opened(const ClaimStart& start, const Error& error) {
+  if (!start.served || !storage::parse_db_url(start.database.url)) return error;
   auto passing = error;
   passing.code = Errc::unavailable;
   return passing;
@@ -163,7 +161,7 @@ Status check_database(storage::Database& database, const ClaimStart& start) {
 storage::Result<std::vector<storage::ItemRow>> fit_database(
     storage::Result<storage::Database>& database, const ClaimStart& start,
     const BackendCore& core) {
-  if (!database) return start.served ? may_pass(start, database.error()) : database.error();
+  if (!database) return not_opened(start, database.error());
   if (auto fits = check_database(*database, start); !fits) return fits.error();
   const auto uuid = database->log_uuid();
   if (!uuid) return uuid.error();
@@ -178,7 +176,7 @@ storage::Result<std::vector<storage::ItemRow>> fit_database(
 
 Status claim_database(const ClaimStart& start, std::int64_t now_us) {
   auto database = storage::Database::open(start.database);
-  if (!database) return start.served ? may_pass(start, database.error()) : database.error();
+  if (!database) return not_opened(start, database.error());
   if (auto fits = check_database(*database, start); !fits) return fits;
   if (auto adopted = database->adopt(start.log_uuid, now_us); !adopted) return adopted;
   return database->claim(start.epoch, start.database.lanes, start.owner);
