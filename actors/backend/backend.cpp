@@ -43,8 +43,7 @@ class Backend : public transport::PortRole {
   Backend(NodeRuntime& node, BackendStatus& status)
       : node_(node),
         status_(status),
-        limits_({node.config().webapp.waiting_max, node.config().broker.inflight_max,
-                 node.config().log.backlog_commands_max, node.config().backend.orders_max}),
+        limits_(node.limits()),
         port_(node, status,
               {.work = [this](const auto& envelope, auto body) { take(envelope, body); },
                .wanted = [this](Phase phase) { want(phase); },

@@ -121,6 +121,11 @@ std::string usable(std::variant<std::string, transport::EndpointError> found, No
 
 }  // namespace
 
+LimitValues NodeRuntime::limits() const {
+  return {config().webapp.waiting_max, config().broker.inflight_max,
+          config().log.backlog_commands_max, config().backend.orders_max};
+}
+
 std::string NodeRuntime::endpoint(transport::Channel channel, int index) {
   return usable(transport::endpoint(transport::net_options(config()), channel, index), *this);
 }

@@ -15,6 +15,7 @@
 #include "actors/node/actor_list.h"
 #include "actors/protocol/endpoint.h"
 #include "actors/sale/codes.h"
+#include "actors/sale/limits.h"
 #include "config/process/exit_codes.h"
 #include "config/settings/config.h"
 #include "transport/zmq/sockets.h"
@@ -40,6 +41,7 @@ class NodeRuntime {
 
   const config::Config& config() const { return options_.config; }
   const NodeOptions& options() const { return options_; }
+  LimitValues limits() const;                           // what a refusal of this system may name
   const std::string& id() const { return id_; }         // "backend-1"
   std::uint64_t instance() const { return instance_; }  // random, new at every start, never 0
   transport::Context& context() { return context_; }

@@ -33,9 +33,7 @@ WebappSettings settings_of(const NodeRuntime& node) {
   settings.instance = node.instance();
   settings.waiting_max = config.waiting_max;
   settings.resend_us = std::int64_t{config.resend_ms} * 1000;
-  const auto& all = node.config();
-  settings.limits = {config.waiting_max, all.broker.inflight_max, all.log.backlog_commands_max,
-                     all.backend.orders_max};
+  settings.limits = node.limits();
   settings.result_ttl_us = std::int64_t{config.result_cache_ttl_s} * 1'000'000;
   return settings;
 }
