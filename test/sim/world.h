@@ -146,6 +146,9 @@ class World {
   void damaged_snapshot();
   [[nodiscard]] bool log_reaches_back();
   void must_refuse(const char* what, storage::Errc code = storage::Errc::corrupt);
+  void must_refuse_database(const ServerTables& tables, const char* what,
+                            storage::Errc code = storage::Errc::corrupt);
+  [[nodiscard]] storage::Result<actors::RecoveredLog> known_log();
 
   // the end (world_end.cpp)
   [[nodiscard]] bool quiet() const;

@@ -143,6 +143,16 @@ void World::wiped_log() {
   disk.exchange(nothing);
 }
 
+// With `tables` in the database, which is then as before.
+void World::must_refuse_database(const ServerTables& tables, const char* what, storage::Errc code) {
+  const auto present = server.tables();
+  server.replace_rows(tables);
+  watch.recount();
+  must_refuse(what, code);
+  server.replace_rows(present);
+  watch.recount();
+}
+
 void World::old_database() {
   if (!server_backup_) {
     server_backup_ = server.tables();
@@ -151,19 +161,19 @@ void World::old_database() {
   if (server_backup_->meta.rows.empty() || server_backup_->lane.rows.empty() ||
       !is_behind_log(*server_backup_))
     return;
-  const auto present = server.tables();
-  server.replace_rows(*server_backup_);
-  watch.recount();
-  must_refuse("an older copy of the database");
-  server.replace_rows(present);
-  watch.recount();
+  must_refuse_database(*server_backup_, "an older copy of the database");
   server_backup_.reset();  // the next one is of another moment
 }
 
-// Of any lane, as far as the log tells when it is read now.
-bool World::is_behind_log(const ServerTables& tables) {
+// What a start would find in the log now; its errors are the start's to judge.
+storage::Result<actors::RecoveredLog> World::known_log() {
   const Calm calm(disk, server);
-  const auto known = actors::recover_log(disk, kLogDir, {}, [](const storage::BatchInfo&) {});
+  return actors::recover_log(disk, kLogDir, {}, [](const storage::BatchInfo&) {});
+}
+
+// Of any lane, as far as the log tells.
+bool World::is_behind_log(const ServerTables& tables) {
+  const auto known = known_log();
   if (!known) return false;  // judged by the start
   if (witness_of(tables) < known->max_executed) return true;
   return std::any_of(
@@ -178,24 +188,19 @@ bool World::is_behind_log(const ServerTables& tables) {
 // A copy of the log has started on this database since: in an epoch that this one minted, too, or
 // in one above it.
 void World::foreign_owner() {
-  const auto present = server.tables();
-  if (present.lane.rows.empty() || present.meta.rows.empty()) return;
+  auto claimed = server.tables();
+  if (claimed.lane.rows.empty() || claimed.meta.rows.empty()) return;
   const auto epoch = foreign_epoch();
   if (!epoch) return;
-  for (auto [lane, cells] : present.lane.rows) {
+  for (auto& [lane, cells] : claimed.lane.rows) {
     cells[1].number = static_cast<std::int64_t>(*epoch);
     cells[4].number = 7;
-    server.put_row(server.tables().lane, lane, cells);
   }
-  watch.recount();
-  must_refuse("a copy of the log", storage::Errc::fenced);
-  server.replace_rows(present);
-  watch.recount();
+  must_refuse_database(claimed, "a copy of the log", storage::Errc::fenced);
 }
 
 std::optional<std::uint64_t> World::foreign_epoch() {
-  const Calm calm(disk, server);
-  const auto known = actors::recover_log(disk, kLogDir, {}, [](const storage::BatchInfo&) {});
+  const auto known = known_log();
   if (!known) return std::nullopt;  // judged by the start
   if (!known->owners.empty() && fault_.chance(0.5)) return known->owners.rbegin()->first;
   return std::max(known->end.chain.epoch, storage::lsn_epoch(known->end.last_lsn)) + 1;

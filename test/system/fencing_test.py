@@ -21,8 +21,7 @@ class OneWriter(SystemTest):
     def test_a_second_backend_on_one_log_ends_with_75_and_touches_nothing(self):
         system = self.start_system("1:Phone:100")
         with Client(system.zmq) as client:
-            self.assertTrue(client.order(1, "ann", request_id="first").confirmed)
-            system.verify()
+            self.sell_first(system, client)
             wait_outcomes_logged(system)
             pids, files = system.pids(), state_of(log_dir(system))
             lanes = system.sql("SELECT * FROM lane")
@@ -76,8 +75,7 @@ class OneWriter(SystemTest):
         unseen by this system's broker: only the lanes' rows keep the old one from writing."""
         system = self.start_system("1:Phone:1000")
         with Client(system.zmq) as client:
-            self.assertTrue(client.order(1, "ann", request_id="first").confirmed)
-            system.verify()
+            self.sell_first(system, client)
             old = system.pid("backend-1")
             copy = copy_of(log_dir(system), "copied")
             system.sql(GIVE_FREE)
@@ -110,6 +108,10 @@ class OneWriter(SystemTest):
         self.assertEqual(system.sql("SELECT request_id FROM orders ORDER BY order_id"),
                          [["first"], ["late"]])
 
+    def sell_first(self, system, client):
+        self.assertTrue(client.order(1, "ann", request_id="first").confirmed)
+        system.verify()
+
     def refused_copy(self, system, copy, words):
         """It changes nothing, also when it is tried again."""
         files, lanes = state_of(copy), system.sql("SELECT lane, epoch, owner, place FROM lane")
@@ -123,8 +125,7 @@ class OneWriter(SystemTest):
     def test_a_copy_of_the_log_is_refused_whether_the_original_runs_or_not(self):
         system = self.start_system("1:Phone:100")
         with Client(system.zmq) as client:
-            self.assertTrue(client.order(1, "ann", request_id="first").confirmed)
-            system.verify()
+            self.sell_first(system, client)
             running = copy_of(log_dir(system), "of-the-running")
             self.refused_copy(system, running, "another file system.*log replay --all")
             stop_nodes(system)
@@ -141,8 +142,7 @@ class OneWriter(SystemTest):
         """Nobody could tell it that the original sells."""
         system = self.start_system("1:Phone:100")
         with Client(system.zmq) as client:
-            self.assertTrue(client.order(1, "ann", request_id="first").confirmed)
-            system.verify()
+            self.sell_first(system, client)
             copy = copy_of(log_dir(system), "copied")
             files = state_of(copy)
             end_database(system)
@@ -157,8 +157,7 @@ class OneWriter(SystemTest):
     def test_replay_all_is_the_word_that_a_copy_goes_on(self):
         system = self.start_system("1:Phone:100")
         with Client(system.zmq) as client:
-            self.assertTrue(client.order(1, "ann", request_id="first").confirmed)
-            system.verify()
+            self.sell_first(system, client)
         stop_nodes(system)
         copy = copy_of(log_dir(system), "copied")
         self.refused_copy(system, copy, "log replay --all")
