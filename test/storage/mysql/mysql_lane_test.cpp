@@ -205,7 +205,7 @@ TEST_CASE_FIXTURE(MysqlFixture, "two lanes write side by side") {
     return done;
   };
   std::size_t done_by_two = 0;
-  std::thread two([&] { done_by_two = work(2); });
+  std::jthread two([&] { done_by_two = work(2); });
   const std::size_t done_by_one = work(1);
   two.join();
   CHECK(done_by_one == kBatches);
