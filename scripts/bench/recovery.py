@@ -25,6 +25,7 @@ from pathlib import Path
 
 from measure import append_point, run
 
+STEADY_BYTES, STEADY_EVERY_S, STEADY_LOOKS = 1 << 20, 2, 10
 BACK_WITHIN_S = 120
 LOOK_EVERY_S = 0.01
 DONE = re.compile(r"replay\.done .*records=(\d+) applied=(\d+).* dur_ms=(\d+) snapshot=(\S+)")
@@ -46,6 +47,17 @@ def backend(url):
 def resident_bytes(pid):
     text = Path(f"/proc/{pid}/status").read_text()
     return int(re.search(r"VmRSS:\s*(\d+) kB", text)[1]) * 1024
+
+
+def steady_bytes(pid):
+    """The same once it stands still: what orders will take is made ahead while nobody buys."""
+    before, now = 0, resident_bytes(pid)
+    for _ in range(STEADY_LOOKS):
+        if abs(now - before) < STEADY_BYTES:
+            break
+        time.sleep(STEADY_EVERY_S)
+        before, now = now, resident_bytes(pid)
+    return now
 
 
 def kill_and_wait(args):
@@ -71,7 +83,8 @@ def kill_and_wait(args):
 
 def measure(args):
     pid, _ = backend(args.status)
-    empty_bytes = resident_bytes(pid)
+    time.sleep(STEADY_EVERY_S)
+    empty_bytes = steady_bytes(pid)
     os.kill(args.database, signal.SIGSTOP)
     try:
         code, load, _, _ = run(args.command, 300)
