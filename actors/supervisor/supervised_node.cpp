@@ -6,6 +6,7 @@
 #include <array>
 #include <csignal>
 #include <ctime>
+#include <filesystem>
 #include <string_view>
 
 #include "actors/node/exit_note.h"
@@ -87,9 +88,18 @@ std::string SupervisedNode::bring_up(Ms now) {
     policy_.started(now);
     return id_ + ": runs already, adopted pid " + std::to_string(process_->pid());
   }
-  auto spawned = WatchedProcess::start(spawn_request());
+  const auto request = spawn_request();
+  std::error_code made;
+  std::filesystem::create_directories(request.output.parent_path(), made);  // it may be tidied away
+  using Spawned = std::variant<WatchedProcess, std::string>;
+  auto spawned =
+      made ? Spawned("cannot make " + request.output.parent_path().string() + ": " + made.message())
+           : WatchedProcess::start(request);
   if (auto* reason = std::get_if<std::string>(&spawned)) {
     policy_.start_failed(now);
+    exit_what_ = "not started";
+    exit_reason_ = *reason;
+    exit_at_ = now;
     return id_ + ": " + *reason;
   }
   started_before_ = true;

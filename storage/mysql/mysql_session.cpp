@@ -162,6 +162,9 @@ Status MysqlSession::prepare(const DbOptions& options, Commit commit) {
           std::to_string(options.lock_wait_timeout.count()),
       "SET SESSION sql_select_limit=18446744073709551615,sql_safe_updates=0,unique_checks=1,"
       "foreign_key_checks=1",
+      // COMMIT ends a transaction and neither the session nor begins the next; large SELECTs are
+      // ours.
+      "SET SESSION completion_type=0,sql_big_selects=1",
       "SET SESSION max_statement_time=0,check_constraint_checks=1",  // MariaDB's alone
       commit == Commit::explicitly ? "SET autocommit=0" : "SET autocommit=1",
   };

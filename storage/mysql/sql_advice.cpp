@@ -74,7 +74,14 @@ std::string_view sql_advice(unsigned sql_number) {
     case 1054:
     case 1146:
       return "run `stampede migrate up`; if tables are being restored, wait for their end";
+    case 1184:
+      return "the server ends new sessions: see init_connect and its error log";
     case 1290:
+      return "the server runs with an option that forbids it, see its words: if they say "
+             "read-only, "
+             "point db.url at the primary, or set read_only=0";
+    case 1665:
+      return "the server logs statements: set binlog_format to ROW or MIXED";
     case 1792:  // in a read-only transaction
     case 1836:  // read-only mode, MySQL
       return "the server is read-only: point db.url at the primary, or set read_only=0";

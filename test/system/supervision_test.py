@@ -7,6 +7,7 @@ A record is made poisonous by the failpoint `replay_record:LSN`, given to single
 
 import json
 import re
+import shutil
 import unittest
 
 from by_hand import admin, arm_next_starts, log_text, must, replays, waits_for_operator
@@ -149,6 +150,23 @@ class Supervision(SystemTest):
             self.assertEqual(self.parked(system), {lsn: 1})
             said = re.findall("twice: it is parked", log_text(system, "backend-1"))
             self.assertEqual(len(said), 1)
+
+
+    def test_a_log_directory_that_was_tidied_away_keeps_no_node_down(self):
+        system = self.start_system(f"1:Phone:{STOCK}")
+        shutil.rmtree(system.run / "log")
+        for name in ("backend-1", "webapp-1"):
+            system.wait_back(name, system.kill9(name))
+        self.assertEqual(system.report("order", 1, "--user", "ann")["state"], "confirmed")
+        self.assertIn("replay.done", log_text(system, "backend-1"))
+        # What cannot be made is named, and it is tried again.
+        shutil.rmtree(system.run / "log")
+        (system.run / "log").write_text("in the way", encoding="ascii")
+        system.kill9("broker-1")
+        self.assertTrue(eventually(
+            lambda: "cannot make" in (system.node("broker-1").get("last_exit") or "")))
+        (system.run / "log").unlink()
+        system.wait_ready()
 
 
 if __name__ == "__main__":

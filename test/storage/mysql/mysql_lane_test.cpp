@@ -306,7 +306,8 @@ TEST_CASE_FIXTURE(MysqlFixture, "texts cross unchanged whatever a server prefers
   stampede::storage::Lsn at = 1;
   for (const char* connect :
        {"'SET NAMES utf8'", "'SET NAMES latin1'", "'SET character_set_results=gbk'",
-        "'SET sql_select_limit=0, sql_safe_updates=1, autocommit=0'"}) {
+        "'SET sql_select_limit=0, sql_safe_updates=1, autocommit=0'", "'SET completion_type=2'",
+        "'SET completion_type=1'"}) {
     const ServerSetting init("init_connect", connect);
     run("DELETE FROM item");
     auto lane = writer();
@@ -322,6 +323,17 @@ TEST_CASE_FIXTURE(MysqlFixture, "texts cross unchanged whatever a server prefers
     CHECK(sql("SELECT HEX(name) FROM item") == "E6898BE69CBA20F09F9880");
     ++at;
   }
+}
+
+TEST_CASE_FIXTURE(MysqlFixture, "a server that bounds what a SELECT looks at is read") {
+  const ServerSetting small("max_join_size", "100");
+  auto lane = writer();
+  CHECK(applied(lane, Batch().orders(lsn(1), 1000)).empty());
+  auto database = stampede::storage::Database::open(server().node());
+  REQUIRE(bool(database));
+  const auto count = database->order_count();
+  REQUIRE(bool(count));
+  CHECK(*count == 1000);
 }
 
 TEST_CASE_FIXTURE(MysqlFixture, "a column of another character set takes the same text or none") {
