@@ -73,9 +73,9 @@ class ShownDisk final : public storage::Disk {
     const ShownCall call(*shown_);
     return disk_->free_bytes(dir);
   }
-  std::int64_t made_ns(const std::string& dir) override {
+  storage::DirectoryPlace place(const std::string& dir) override {
     const ShownCall call(*shown_);
-    return disk_->made_ns(dir);
+    return disk_->place(dir);
   }
   storage::Result<std::vector<storage::FileEntry>> list(const std::string& dir) override {
     const ShownCall call(*shown_);

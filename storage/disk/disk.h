@@ -46,6 +46,16 @@ class HeldLock {
   virtual ~HeldLock() = default;
 };
 
+// What a directory shares with no other one: a copy has another place, a directory that was moved
+// within its file system keeps its own.
+struct DirectoryPlace {
+  std::int64_t made_ns = 0;  // when it was made, since 1970; 0: the file system does not say
+  std::uint64_t number = 0;  // of its inode: of two that were made in one moment
+
+  [[nodiscard]] bool is_known() const { return made_ns != 0 || number != 0; }
+  friend bool operator==(const DirectoryPlace&, const DirectoryPlace&) = default;
+};
+
 struct FileEntry {
   std::string name;  // without the directory
   std::uint64_t bytes{};
@@ -79,9 +89,8 @@ class Disk {
   // What files in `dir` may still grow by. Of a file system that does not say: very much.
   virtual Result<std::uint64_t> free_bytes(const std::string& dir) = 0;
 
-  // When `dir` was made, in nanoseconds since 1970: a copy of it has another moment, one that was
-  // moved within its file system has not. 0: missing, or the file system does not say.
-  virtual std::int64_t made_ns(const std::string&) { return 0; }
+  // Not known of a missing directory, and of a disk that does not say.
+  virtual DirectoryPlace place(const std::string&) { return {}; }
 
   // The directory's regular files, in no order; a missing directory is an empty one.
   virtual Result<std::vector<FileEntry>> list(const std::string& dir) = 0;

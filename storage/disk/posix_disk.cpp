@@ -117,12 +117,15 @@ Result<std::uint64_t> PosixDisk::free_bytes(const std::string& dir) {
   return std::uint64_t{status.f_bavail} * status.f_frsize;
 }
 
-std::int64_t PosixDisk::made_ns(const std::string& dir) {
+DirectoryPlace PosixDisk::place(const std::string& dir) {
   struct statx status {};
-  if (::statx(AT_FDCWD, dir.c_str(), 0, STATX_BTIME, &status) != 0) return 0;
-  if ((status.stx_mask & STATX_BTIME) == 0) return 0;
+  if (::statx(AT_FDCWD, dir.c_str(), 0, STATX_BTIME | STATX_INO, &status) != 0) return {};
+  DirectoryPlace place;
+  place.number = status.stx_ino;
   constexpr std::int64_t kNsPerSecond = 1'000'000'000;
-  return status.stx_btime.tv_sec * kNsPerSecond + status.stx_btime.tv_nsec;
+  if ((status.stx_mask & STATX_BTIME) != 0)
+    place.made_ns = status.stx_btime.tv_sec * kNsPerSecond + status.stx_btime.tv_nsec;
+  return place;
 }
 
 Result<std::vector<FileEntry>> PosixDisk::list(const std::string& dir) {

@@ -16,7 +16,7 @@ class PosixDisk final : public Disk {
   Status sync_dir(const std::string& dir) override;
   Status make_dir(const std::string& dir) override;
   Result<std::uint64_t> free_bytes(const std::string& dir) override;
-  std::int64_t made_ns(const std::string& dir) override;
+  DirectoryPlace place(const std::string& dir) override;
   Result<std::vector<FileEntry>> list(const std::string& dir) override;
   Status read(const std::string& path, std::uint64_t offset, std::uint64_t bytes_max,
               std::string& out) override;

@@ -64,7 +64,7 @@ struct LaneRow {
 // Who writes the lanes, beside the epoch: what two copies of a log do not share.
 struct LaneOwner {
   std::uint64_t start = 0;  // a number of the start that minted the epoch; 0: nobody
-  std::int64_t place = 0;   // Disk::made_ns of its log directory; 0: not known
+  std::int64_t place = 0;   // when its log directory was made (Disk::place); 0: not known
 };
 
 // What a lane's row must say for its writer to go on.

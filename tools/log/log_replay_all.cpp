@@ -7,6 +7,7 @@
 
 #include "config/process/wall_clock.h"
 #include "storage/disk/posix_disk.h"
+#include "storage/log/log_place.h"
 #include "storage/log/log_segment.h"
 #include "storage/mysql/command_sql.h"
 #include "storage/mysql/database.h"
@@ -217,9 +218,10 @@ Status apply_log(storage::Disk& disk, const ToolOptions& options, const std::str
   // The epoch that the next backend would take, and will: the log's lock keeps it away until we are
   // done, and whoever wrote before us is fenced.
   // By doing so the operator says that this log is the one to go on with: its place is the owner.
-  const storage::LaneOwner owner{0, disk.made_ns(dir)};
+  const storage::LaneOwner owner{0, disk.place(dir).made_ns};
   if (auto claimed = database->claim(log.chain.epoch + 1, options.config.db.lanes, owner); !claimed)
     return claimed;
+  if (auto known = storage::remember_place(disk, dir); !known) return known;
   const auto read = storage::read_log(disk, dir, applier, before.beginning.position);
   if (!read) return read.error();
   if (auto finished = applier.finish(); !finished) return finished;

@@ -5,6 +5,7 @@
 
 #include "config/faults/failpoint.h"
 #include "storage/log/log_begin.h"
+#include "storage/log/log_place.h"
 
 namespace stampede::actors {
 
@@ -17,8 +18,8 @@ constexpr std::string_view kFirstWait = "first start waits for the database";
 constexpr std::string_view kRoomWait = "the start waits for room on the log's disk";
 constexpr std::string_view kWithout = "starting without the database";
 constexpr std::string_view kCopyWait =
-    "the log directory is younger than its log, a copy: the start waits for the database, which "
-    "knows who owns it";
+    "the log was written in another directory, this one is a copy or was moved to another file "
+    "system: the start waits for the database, which knows who owns it";
 
 }  // namespace
 
@@ -107,7 +108,11 @@ StartAgent::Step StartAgent::read() {
   claim_.executed_by_lane = log_.executed_by_lane;
   claim_.log_epoch = std::max(log_.end.chain.epoch, storage::lsn_epoch(log_.end.last_lsn));
   claim_.log_owners = std::move(log_.owners);
-  claim_.owner.place = disk_->made_ns(settings_.dir);
+  claim_.owner.place = disk_->place(settings_.dir).made_ns;
+  const auto place = storage::known_place(*disk_, settings_.dir);
+  if (!place) return failed(place.error());
+  copied_ = *place == storage::KnownPlace::another ||
+            (*place == storage::KnownPlace::none && is_older_copy());
   claim_.served = log_.served;
   if (log_.end.tail == storage::LogTail::empty) return go_on(Phase::first_start);
   claim_.log_uuid = log_.end.uuid;
@@ -150,14 +155,14 @@ StartAgent::Step StartAgent::compare() {
   }
   const auto& error = missing.error();
   if (exit_code_of(error.code) != 0) return failed(error);
-  const bool copied = is_copied();
-  outlet_.waits(copied ? kCopyWait : log_.served ? kWithout : kFirstWait, error);
-  if (log_.served && !copied) return go_on(Phase::take_over);
+  outlet_.waits(copied_ ? kCopyWait : log_.served ? kWithout : kFirstWait, error);
+  if (log_.served && !copied_) return go_on(Phase::take_over);
   return {Step::Kind::again, kDatabaseRetry, error};
 }
 
-// The directory is younger than what was written in it.
-bool StartAgent::is_copied() const {
+// A log of a program that did not remember its place: the directory is younger than what was
+// written in it.
+bool StartAgent::is_older_copy() const {
   return log_.written_ns != 0 && claim_.owner.place > log_.written_ns;
 }
 
@@ -168,7 +173,7 @@ StartAgent::Step StartAgent::take_over() {
     outlet_.waits(kRoomWait, opened.error());
     return {Step::Kind::again, kRoomRetry, opened.error()};
   }
-  if (const auto known = remember_begin(); !known) return failed(known.error());
+  if (const auto known = remember_directory(); !known) return failed(known.error());
   outlet_.recovered(log_, claim_);
   const auto wall_ns = outlet_.wall_ns();
   const auto epoch = take_over_epoch(*writer_, *log_.core, log_.end, wall_ns, settings_.pid);
@@ -203,11 +208,12 @@ storage::Status StartAgent::open_writer() {
   return storage::Done{};
 }
 
-// Of a log that is new, or was written by a program that did not know this. Without room for it the
-// next start does it.
-storage::Status StartAgent::remember_begin() {
-  if (log_.begin_known) return storage::Done{};
-  auto known = storage::remember_begin(*disk_, settings_.dir, log_.first_segment);
+// Where the log begins and lies, if it is new, or was written by a program that did not know this.
+// Without room for it the next start does it.
+storage::Status StartAgent::remember_directory() {
+  auto known = storage::remember_place(*disk_, settings_.dir);
+  if (known && !log_.begin_known)
+    known = storage::remember_begin(*disk_, settings_.dir, log_.first_segment);
   if (!known && known.error().code == Errc::full) return storage::Done{};
   return known;
 }

@@ -85,11 +85,11 @@ class StartAgent {
   Step first_start();
   storage::Status ask_first();
   Step compare();
-  [[nodiscard]] bool is_copied() const;
+  [[nodiscard]] bool is_older_copy() const;
   Step take_over();
   Step take_database();
   storage::Status open_writer();
-  storage::Status remember_begin();
+  storage::Status remember_directory();
   storage::Status import();
   Step go_on(Phase next);
   static Step failed(const storage::Error& error);
@@ -106,6 +106,7 @@ class StartAgent {
   Phase phase_ = Phase::look;
   bool asked_ = false;     // database_answer() was
   bool answered_ = false;  // the database, and it fits
+  bool copied_ = false;    // the log was written in another directory
   Micros lock_until_ = 0;
   std::unique_ptr<storage::LogLock> lock_;
   std::shared_ptr<storage::LogWriter> writer_;

@@ -112,12 +112,20 @@ bool knows(const ClaimStart& start, const storage::LaneRow& row) {
   return minted == start.log_owners.end() || minted->second == row.owner;
 }
 
-// Whoever owns the lanes, this start or one before it: the log knows it, or it was a copy's.
-Status check_owner(const Lanes& lanes, const ClaimStart& start) {
+// Asked first: what a copy lacks is no loss.
+Status check_place(const Lanes& lanes, const ClaimStart& start) {
   for (const auto& row : lanes) {
     if (row.epoch == 0) continue;  // nobody
     if (row.place != 0 && start.owner.place != 0 && row.place != start.owner.place)
       return of_another_place(row, start);
+  }
+  return storage::Done{};
+}
+
+// Whoever owns the lanes, this start or one before it: the log knows it, or it was a copy's.
+Status check_owner(const Lanes& lanes, const ClaimStart& start) {
+  for (const auto& row : lanes) {
+    if (row.epoch == 0) continue;  // nobody
     if (row.owner == 0) continue;  // a program that wrote none
     if (knows(start, row)) continue;
     return Error{Errc::fenced, "the database is owned by epoch " + std::to_string(row.epoch) +
@@ -152,6 +160,9 @@ Status check_database(storage::Database& database, const ClaimStart& start) {
                                     " that belongs together"};
   const auto lanes = database.lanes();
   if (!lanes) return lanes.error();
+  if (*uuid) {
+    if (auto same = check_place(*lanes, start); !same) return same;
+  }
   if (start.max_executed > 0 && uuid->has_value() == lanes->empty())
     return put_back(Errc::not_found, start.max_executed, ", and half of its rows are missing", 0);
   if (auto whole = check_witnesses(*lanes, start); !whole) return whole;

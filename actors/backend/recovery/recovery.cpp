@@ -6,6 +6,7 @@
 
 #include "config/process/invariant.h"
 #include "storage/log/log_begin.h"
+#include "storage/log/log_place.h"
 #include "storage/log/parked_records.h"
 
 namespace stampede::actors {
@@ -46,7 +47,8 @@ bool of_a_log(std::string_view name) {
       storage::kSegmentTmpName, "replay.at",         kSnapshotLock};
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end() ||
          storage::looks_like_segment(name) || storage::looks_like_snapshot(name) ||
-         storage::looks_like_begin(name) || storage::looks_like_parked(name);
+         storage::looks_like_begin(name) || storage::looks_like_place(name) ||
+         storage::looks_like_parked(name);
 }
 
 // Whoever made the file chose its name; it goes to terminals.
