@@ -21,7 +21,8 @@ back what it began; only nodes that need time or you are left running, and it sa
                             named runs once. A running system keeps its own: another one is refused
   --db URL                  use this database, mysql://user@host:port/db, instead of a private one;
                             remembered in <run>/stampede.toml. Its user must be allowed to create
-                            tables for the migration. Refused while the system runs with another
+                            tables and a view for the migration. Refused while the system runs with
+                            another
   --db-password-file FILE   its password, mode 0600
   --fresh                   moves the command log and the private database to <run>/old-<time>/ and
                             starts empty; refused with --db and while the system runs
@@ -201,7 +202,7 @@ migrate() {
   else
     report=$(stampede migrate up) ||
       fail $? "the migration failed; the message above says why (the user of --db must be allowed \
-to CREATE and ALTER tables)"
+to CREATE and ALTER tables, and to CREATE VIEW)"
   fi
   step migrate "$(tail -n 1 <<<"$report")"
 }

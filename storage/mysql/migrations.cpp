@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "config/process/wall_clock.h"
+#include "storage/mysql/schema_use.h"
 #include "storage/mysql/sql_session.h"
 #include "storage/mysql/sql_text.h"
 
@@ -12,7 +13,6 @@ namespace stampede::storage {
 namespace {
 
 constexpr unsigned kErrnumUnknownDatabase = 1049;
-constexpr const char* kLockName = "'stampede.migrate'";
 constexpr int kLockWaitSeconds = 20;
 
 constexpr const char* kVersionTable =
@@ -25,7 +25,9 @@ Error not_migrated(const SqlSession& session, const std::string& doing, const Sq
   return {refused ? Errc::invalid : Errc::unavailable,
           session.place() + ": " + doing + ": " + outcome.message + " (" +
               std::to_string(outcome.errnum) + ")" +
-              (refused ? "; migrate needs a user who may create tables" : "")};
+              (refused ? "; migrate needs a user who may create tables and views, alter and drop "
+                         "them"
+                       : "")};
 }
 
 std::string quoted_identifier(const std::string& name) {
@@ -45,6 +47,141 @@ Status create_database(const DbOptions& options) {
                           " DEFAULT CHARACTER SET utf8mb4");
   if (made.failed) return not_migrated(**session, "creating the database", made);
   return Done{};
+}
+
+using Applied = std::map<int, std::string>;  // version -> applied_at
+
+Result<Applied> read_applied(SqlSession& session) {
+  Applied applied;
+  const auto read = session.query(
+      "SELECT version,applied_at FROM schema_version",
+      [&](const SqlRow& row) { applied[static_cast<int>(row.i64(0))] = row.text(1); });
+  if (read.failed && read.errnum != kErrnumNoSuchTable) {
+    return not_migrated(session, "reading schema_version", read);
+  }
+  if (!applied.empty() && applied.rbegin()->first > latest_schema_version()) {
+    return Error{Errc::version,
+                 session.place() + ": the schema is at version " +
+                     std::to_string(applied.rbegin()->first) + ", this program knows " +
+                     std::to_string(latest_schema_version()) + "; use the newer program"};
+  }
+  return applied;
+}
+
+std::string name_of(const Migration& migration) {
+  return "migration " + std::to_string(migration.version) + " (" + std::string(migration.name) +
+         ")";
+}
+
+Status run_all(SqlSession& session, std::string_view sql, const std::string& doing) {
+  for (const auto& statement : statements_of(sql)) {
+    if (const auto outcome = session.execute(statement); outcome.failed) {
+      return not_migrated(session, doing, outcome);
+    }
+  }
+  return Done{};
+}
+
+Result<MigrationState> apply_one(SqlSession& session, const Migration& migration) {
+  const std::string doing = name_of(migration);
+  if (auto done = run_all(session, migration.sql, doing); !done) return done.error();
+  std::string applied_at;
+  append_datetime(applied_at, config::wall_us());
+  std::string sql = "INSERT INTO schema_version(version,name,applied_at) VALUES(" +
+                    std::to_string(migration.version) + ",";
+  append_text_literal(sql, migration.name);
+  sql += ",'" + applied_at + "')";
+  if (const auto outcome = session.execute(sql); outcome.failed) {
+    return not_migrated(session, doing, outcome);
+  }
+  return MigrationState{migration.version, std::string(migration.name), applied_at};
+}
+
+// Held by the session: gone with it, whatever happens.
+Status take_lock(SqlSession& session) {
+  std::int64_t taken = 0;
+  const auto read = session.query("SELECT COALESCE(GET_LOCK('" + std::string(kMigrationLock) +
+                                      "'," + std::to_string(kLockWaitSeconds) + "),0)",
+                                  [&](const SqlRow& row) { taken = row.i64(0); });
+  if (read.failed) return not_migrated(session, "taking the migration lock", read);
+  if (taken != 1) {
+    return Error{Errc::unavailable, session.place() +
+                                        ": another migration has been running for more than " +
+                                        std::to_string(kLockWaitSeconds) + " s; try again"};
+  }
+  return Done{};
+}
+
+Result<std::unique_ptr<SqlSession>> connect_creating(const DbOptions& options) {
+  auto session = connect_sql(options, SqlSession::Commit::each_statement);
+  const std::string unknown = "(" + std::to_string(kErrnumUnknownDatabase) + ")";
+  if (session || session.error().message.find(unknown) == std::string::npos) return session;
+  if (auto made = create_database(options); !made) return made.error();
+  return connect_sql(options, SqlSession::Commit::each_statement);
+}
+
+// The queries of a *.down.sql that count what is lost by it.
+std::vector<std::string> lost_queries(std::string_view sql) {
+  constexpr std::string_view kFirstLine = "-- lost: ";
+  constexpr std::string_view kNextLine = "--   ";
+  std::vector<std::string> queries;
+  bool inside = false;
+  while (!sql.empty()) {
+    const auto end = sql.find('\n');
+    const std::string_view line = sql.substr(0, end);
+    sql.remove_prefix(end == std::string_view::npos ? sql.size() : end + 1);
+    if (line.starts_with(kFirstLine))
+      queries.emplace_back(line.substr(kFirstLine.size()));
+    else if (inside && line.starts_with(kNextLine))
+      (queries.back() += ' ') += line.substr(kNextLine.size());
+    else
+      continue;
+    inside = true;
+  }
+  return queries;
+}
+
+// A table or column that is not there holds nothing.
+Status count_lost(SqlSession& session, const Migration& migration, std::vector<std::string>& lost) {
+  for (const auto& query : lost_queries(migration.down)) {
+    const auto read = session.query(query, [&](const SqlRow& row) {
+      if (row.u64(0) == 0) return;
+      lost.push_back(row.text(1) + ": " + row.text(0) + (row.u64(0) == 1 ? " row" : " rows"));
+    });
+    if (read.failed && read.errnum != kErrnumNoSuchTable && read.errnum != kErrnumNoSuchColumn)
+      return not_migrated(session, "counting what " + name_of(migration) + " holds", read);
+  }
+  return Done{};
+}
+
+std::vector<Migration> newest_first_above(int version) {
+  std::vector<Migration> above;
+  for (const auto& migration : migrations())
+    if (migration.version > version) above.insert(above.begin(), migration);
+  return above;
+}
+
+// The session that changes the schema, alone.
+struct Exclusive {
+  std::unique_ptr<SqlSession> session;
+  Applied applied;
+};
+Result<Exclusive> lock_schema(Result<std::unique_ptr<SqlSession>> connected) {
+  if (!connected) return connected.error();
+  if (auto locked = take_lock(**connected); !locked) return locked.error();
+  // Below the read timeout: a table that somebody holds is told, and not changed behind our back.
+  const std::string wait = "SET SESSION lock_wait_timeout=" + std::to_string(kLockWaitSeconds);
+  if (const auto set = (*connected)->execute(wait); set.failed)
+    return not_migrated(**connected, wait, set);
+  auto applied = read_applied(**connected);
+  if (!applied) return applied.error();
+  return Exclusive{std::move(*connected), std::move(*applied)};
+}
+
+}  // namespace
+
+int latest_schema_version() {
+  return migrations().back().version;
 }
 
 // Statements end with a `;` at the end of a line; lines that begin with -- are comments.
@@ -67,94 +204,50 @@ std::vector<std::string> statements_of(std::string_view sql) {
   return statements;
 }
 
-using Applied = std::map<int, std::string>;  // version -> applied_at
-
-Result<Applied> read_applied(SqlSession& session) {
-  Applied applied;
-  const auto read = session.query(
-      "SELECT version,applied_at FROM schema_version",
-      [&](const SqlRow& row) { applied[static_cast<int>(row.i64(0))] = row.text(1); });
-  if (read.failed && read.errnum != kErrnumNoSuchTable) {
-    return not_migrated(session, "reading schema_version", read);
-  }
-  if (!applied.empty() && applied.rbegin()->first > latest_schema_version()) {
-    return Error{Errc::version,
-                 session.place() + ": the schema is at version " +
-                     std::to_string(applied.rbegin()->first) + ", this program knows " +
-                     std::to_string(latest_schema_version()) + "; use the newer program"};
-  }
-  return applied;
-}
-
-Result<MigrationState> apply_one(SqlSession& session, const Migration& migration) {
-  const std::string doing =
-      "migration " + std::to_string(migration.version) + " (" + std::string(migration.name) + ")";
-  for (const auto& statement : statements_of(migration.sql)) {
-    if (const auto outcome = session.execute(statement); outcome.failed) {
-      return not_migrated(session, doing, outcome);
-    }
-  }
-  std::string applied_at;
-  append_datetime(applied_at, config::wall_us());
-  std::string sql = "INSERT INTO schema_version(version,name,applied_at) VALUES(" +
-                    std::to_string(migration.version) + ",";
-  append_text_literal(sql, migration.name);
-  sql += ",'" + applied_at + "')";
-  if (const auto outcome = session.execute(sql); outcome.failed) {
-    return not_migrated(session, doing, outcome);
-  }
-  return MigrationState{migration.version, std::string(migration.name), applied_at};
-}
-
-// Held by the session: gone with it, whatever happens.
-Status take_lock(SqlSession& session) {
-  std::int64_t taken = 0;
-  const auto read = session.query("SELECT COALESCE(GET_LOCK(" + std::string(kLockName) + "," +
-                                      std::to_string(kLockWaitSeconds) + "),0)",
-                                  [&](const SqlRow& row) { taken = row.i64(0); });
-  if (read.failed) return not_migrated(session, "taking the migration lock", read);
-  if (taken != 1) {
-    return Error{Errc::unavailable, session.place() +
-                                        ": another migration has been running for more than " +
-                                        std::to_string(kLockWaitSeconds) + " s; try again"};
-  }
-  return Done{};
-}
-
-Result<std::unique_ptr<SqlSession>> connect_creating(const DbOptions& options) {
-  auto session = connect_sql(options, SqlSession::Commit::each_statement);
-  const std::string unknown = "(" + std::to_string(kErrnumUnknownDatabase) + ")";
-  if (session || session.error().message.find(unknown) == std::string::npos) return session;
-  if (auto made = create_database(options); !made) return made.error();
-  return connect_sql(options, SqlSession::Commit::each_statement);
-}
-
-}  // namespace
-
-int latest_schema_version() {
-  return migrations().back().version;
-}
-
 Result<std::vector<MigrationState>> apply_migrations(const DbOptions& options) {
-  auto connected = connect_creating(options);
-  if (!connected) return connected.error();
-  SqlSession& session = **connected;
-  if (auto locked = take_lock(session); !locked) return locked.error();
-  auto applied = read_applied(session);
-  if (!applied) return applied.error();
+  auto alone = lock_schema(connect_creating(options));
+  if (!alone) return alone.error();
+  SqlSession& session = *alone->session;
   std::vector<MigrationState> done;
   // Nothing to do needs no rights: also the nodes' user may ask.
-  if (applied->size() == migrations().size()) return done;
+  if (alone->applied.size() == migrations().size()) return done;
+  if (auto unused = nobody_else_uses_schema(session); !unused) return unused.error();
   if (const auto made = session.execute(kVersionTable); made.failed) {
     return not_migrated(session, "creating schema_version", made);
   }
   for (const auto& migration : migrations()) {
-    if (applied->contains(migration.version)) continue;
+    if (alone->applied.contains(migration.version)) continue;
     auto state = apply_one(session, migration);
     if (!state) return state.error();
     done.push_back(*state);
   }
   return done;
+}
+
+Result<TakenBack> take_back_migrations(const DbOptions& options, int version, bool force) {
+  const auto above = newest_first_above(version);
+  for (const auto& migration : above) {
+    if (migration.down.empty())
+      return Error{Errc::invalid, name_of(migration) + " cannot be taken back"};
+  }
+  auto alone = lock_schema(connect_sql(options, SqlSession::Commit::each_statement));
+  if (!alone) return alone.error();
+  SqlSession& session = *alone->session;
+  TakenBack taken;
+  if (alone->applied.empty()) return taken;
+  if (auto unused = nobody_else_uses_schema(session); !unused) return unused.error();
+  for (const auto& migration : above) {
+    if (auto counted = count_lost(session, migration, taken.lost); !counted) return counted.error();
+  }
+  if (!taken.lost.empty() && !force) return taken;
+  for (const auto& migration : above) {
+    if (auto done = run_all(session, migration.down, "taking back " + name_of(migration)); !done)
+      return done.error();
+    const auto known = alone->applied.find(migration.version);
+    if (known != alone->applied.end())
+      taken.steps.push_back({migration.version, std::string(migration.name), known->second});
+  }
+  return taken;
 }
 
 Result<std::vector<MigrationState>> migration_states(const DbOptions& options) {

@@ -16,6 +16,7 @@ namespace stampede::storage {
 
 // Of the server (SqlOutcome::errnum).
 inline constexpr unsigned kErrnumNoSuchTable = 1146;
+inline constexpr unsigned kErrnumNoSuchColumn = 1054;
 
 // What a statement came to. `failed` with errnum 0 is an error of the client library itself.
 struct SqlOutcome {

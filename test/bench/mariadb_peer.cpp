@@ -31,7 +31,8 @@ constexpr const char* kProcedure =
     "CREATE PROCEDURE buy(number BIGINT UNSIGNED, request VARBINARY(64), wanted BIGINT UNSIGNED,"
     " buyer VARBINARY(64)) BEGIN DECLARE taken INT; START TRANSACTION;"
     " UPDATE item SET amount=amount-1 WHERE id=wanted AND amount>0; SET taken=ROW_COUNT();"
-    " IF taken=1 THEN INSERT INTO orders VALUES(number,request,wanted,buyer,1,9900,NOW(6)); END IF;"
+    " IF taken=1 THEN INSERT INTO orders(order_id,request_id,item_id,user_id,qty,unit_price_cents,"
+    "decided_at) VALUES(number,request,wanted,buyer,1,9900,NOW(6)); END IF;"
     " COMMIT; SELECT taken; END";
 
 struct Plan {

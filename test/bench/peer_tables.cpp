@@ -55,7 +55,9 @@ std::unique_ptr<MysqlSession> open_session(const std::string& url, MysqlSession:
 }
 
 OrderBatch::OrderBatch(MysqlSession& session) : session_(session) {
-  session_.statement().assign("INSERT INTO orders VALUES");
+  session_.statement().assign(
+      "INSERT INTO orders(order_id,request_id,item_id,user_id,qty,unit_price_cents,decided_at) "
+      "VALUES");
   empty_ = session_.statement().size();
 }
 

@@ -14,7 +14,7 @@ import unittest
 from buyers import RATE, Crowd, Sale, order
 from by_hand import (Backend, end_database, must, start, start_database, stop_nodes,
                      waits_for_operator)
-from system import PROJECT, SystemTest, eventually, seed
+from system import SystemTest, eventually, seed
 
 from stampede import Client
 
@@ -180,8 +180,8 @@ class PutBack(SystemTest):
              "RENAME TABLE s_ TO schema_version, l_ TO lane"),
             ("RENAME TABLE item TO i_, orders TO o_, meta TO m_",
              "RENAME TABLE i_ TO item, o_ TO orders, m_ TO meta"),
-            ("UPDATE schema_version SET version = 0 WHERE version > 1",
-             "UPDATE schema_version SET version = 2 WHERE version = 0"),
+            ("UPDATE schema_version SET version = -version WHERE version > 1",
+             "UPDATE schema_version SET version = -version WHERE version < 0"),
             ("CREATE TABLE kept_lane AS SELECT * FROM lane; TRUNCATE TABLE lane",
              "INSERT INTO lane SELECT * FROM kept_lane; DROP TABLE kept_lane"))
         with Client(system.zmq) as client:
@@ -205,29 +205,61 @@ class PutBack(SystemTest):
 class Schema(SystemTest):
     """A step back is for the program before, and the step forward again keeps what was stored."""
 
-    def test_the_lanes_owner_is_taken_back_and_given_again(self):
+    def migrate(self, system, *words):
+        """As the database's root, like start_all.sh."""
+        socket = f"{system.run}/db/mysql.sock"
+        return system.stampede("migrate", *words,
+                               STAMPEDE_DB__URL=f"mysql://root@localhost/stampede?socket={socket}",
+                               STAMPEDE_DB__PASSWORD_FILE=f"{system.run}/db/admin.password")
+
+    def test_the_steps_are_taken_back_and_given_again(self):
         system = self.start_system("1:Phone:10")
         with Client(system.zmq) as client:
             self.assertTrue(client.order(1, "ann").confirmed)
             system.verify()
         stop_nodes(system)
         before = system.sql("SELECT lane, epoch, applied_lsn, batches FROM lane ORDER BY lane")
-        for statement in statements(PROJECT / "storage/migrations/002_lane_owner.down.sql"):
-            system.sql(statement)
+        must(self.migrate(system, "down", "--to", "1"), "migrate down")
         self.assertEqual(system.sql("SELECT MAX(version) FROM schema_version"), [["1"]])
         left = system.sql("SELECT * FROM lane ORDER BY lane")
         self.assertEqual([row[:4] for row in left], before)
         self.assertNotIn("owner", str(system.sql("SHOW COLUMNS FROM lane")))
+        self.assertNotIn("fulfilment", str(system.sql("SHOW COLUMNS FROM orders")))
         start(system)  # migrates
         with Client(system.zmq) as client:
             self.assertTrue(client.order(1, "bob").confirmed)
         self.assertEqual(system.verify()["rows"], 2)
         self.assertNotIn(["0", "0"], system.sql("SELECT owner, place FROM lane"))
+        self.assertEqual(system.sql("SELECT delta, reason FROM stock_journal"),
+                         [["-1", "order"]] * 2)
 
-
-def statements(file):
-    lines = (line for line in file.read_text().splitlines() if not line.startswith("--"))
-    return [statement.strip() for statement in "\n".join(lines).split(";") if statement.strip()]
+    def test_no_step_is_made_under_a_backend_that_runs(self):
+        system = self.start_system("1:Phone:10")
+        with Client(system.zmq) as client:
+            self.assertTrue(client.order(1, "ann").confirmed)
+        system.verify()
+        must(self.migrate(system, "up"), "migrate up with nothing to do")
+        back = self.migrate(system, "down", "--to", "2", "--force")
+        self.assertEqual(back.returncode, 6, back.stderr)
+        self.assertRegex(back.stderr, r"in use by session \d+ of user 'stampede'.*stop the nodes")
+        # As if the program that runs were older than the one that migrates.
+        system.sql("DELETE FROM schema_version WHERE version = 3")
+        again = system.script("start_all.sh")
+        self.assertEqual(again.returncode, 6, again.stderr)
+        self.assertIn("holds the lanes", again.stderr)
+        system.sql("INSERT INTO schema_version VALUES (3, 'sale', NOW())")
+        with Client(system.zmq) as client:
+            self.assertTrue(client.order(1, "bob").confirmed)
+        system.verify()
+        stop_nodes(system)
+        system.sql("UPDATE orders SET fulfilment = 'paid' LIMIT 1")
+        back = self.migrate(system, "down", "--to", "2")
+        self.assertEqual(back.returncode, 6, back.stderr)
+        self.assertIn("would be lost: orders (paid): 1 row\n", back.stderr)
+        self.assertEqual(system.number("SELECT MAX(version) FROM schema_version"), 3)
+        must(self.migrate(system, "down", "--to", "2", "--force"), "migrate down --force")
+        start(system)
+        self.assertEqual(system.verify()["rows"], 2)
 
 
 class GracefulEnd(SystemTest):

@@ -14,6 +14,7 @@ enum ExitCode {
   kFailure = 1,
   kWrongConfiguration = 2,
   kNotReady = 3,
+  kRefused = 6,
   kNoConnection = 7
 };
 
@@ -27,6 +28,8 @@ int report(const storage::Error& error, bool as_json) {
       return kWrongConfiguration;
     case storage::Errc::unavailable:
       return kNoConnection;
+    case storage::Errc::locked:
+      return kRefused;
     default:
       return kFailure;
   }
@@ -56,6 +59,30 @@ int migrate_up(const storage::DbOptions& options, bool as_json) {
   }
   std::printf("the schema is at version %d%s\n", storage::latest_schema_version(),
               applied->empty() ? ", nothing to do" : "");
+  return kDone;
+}
+
+int migrate_down(const storage::DbOptions& options, int version, bool force, bool as_json) {
+  const auto taken = storage::take_back_migrations(options, version, force);
+  if (!taken) return report(taken.error(), as_json);
+  const bool refused = !taken->lost.empty() && !force;
+  if (as_json) {
+    nlohmann::json result{{"ok", !refused}, {"lost", taken->lost}};
+    result["taken_back"] = nlohmann::json::array();
+    for (const auto& state : taken->steps) result["taken_back"].push_back(to_json(state));
+    std::printf("%s\n", result.dump().c_str());
+  }
+  for (const auto& lost : taken->lost)
+    std::fprintf(stderr, "migrate: %s %s\n", refused ? "would be lost:" : "lost:", lost.c_str());
+  if (refused) {
+    std::fprintf(stderr,
+                 "migrate: refused, nothing was changed; --force gives up what is named above\n");
+    return kRefused;
+  }
+  if (as_json) return kDone;
+  for (const auto& state : taken->steps)
+    std::printf("taken back %03d %s\n", state.version, state.name.c_str());
+  if (taken->steps.empty()) std::printf("no step above %d, nothing to do\n", version);
   return kDone;
 }
 

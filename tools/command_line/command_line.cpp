@@ -1,11 +1,13 @@
 #include "tools/command_line/command_line.h"
 
 #include <cstdio>
+#include <functional>
 #include <string>
 #include <variant>
 
 #include "actors/protocol/node_messages.h"
 #include "storage/mysql/db_options.h"
+#include "storage/mysql/migrations.h"
 #include "tools/ask/curve_keys.h"
 #include "tools/ask/migrate.h"
 #include "tools/ask/status.h"
@@ -31,7 +33,8 @@ std::string check_text(const std::string& text, const storage::Term& term) {
 }
 
 // The database's options, or a message and the exit code 2.
-int with_database(const ToolOptions& options, int (*run)(const storage::DbOptions&, bool)) {
+int with_database(const ToolOptions& options,
+                  const std::function<int(const storage::DbOptions&, bool)>& run) {
   const auto password = config::read_password(options.config);
   if (const auto* error = std::get_if<config::ConfigError>(&password)) {
     std::fprintf(stderr, "stampede: %s\n", config::describe(*error).c_str());
@@ -147,6 +150,16 @@ void CommandLine::add_migrate(CLI::App& app, Command& chosen) {
   migrate->require_subcommand(1);
   on_chosen(migrate->add_subcommand("up", "Apply the steps that are missing"), chosen,
             [](const ToolOptions& options) { return with_database(options, migrate_up); });
+  auto* down = migrate->add_subcommand("down", "Take steps back, for an older program");
+  down->add_option("--to", arguments_->schema_version, "The last step to keep")
+      ->required()
+      ->check(CLI::Range(1, storage::latest_schema_version()));
+  down->add_flag("--force", arguments_->schema_force, "Give up what the older schema cannot keep");
+  on_chosen(down, chosen, [this](const ToolOptions& options) {
+    return with_database(options, [this](const storage::DbOptions& database, bool json) {
+      return migrate_down(database, arguments_->schema_version, arguments_->schema_force, json);
+    });
+  });
   on_chosen(migrate->add_subcommand("status", "Show the steps"), chosen,
             [](const ToolOptions& options) { return with_database(options, migrate_status); });
 }

@@ -34,6 +34,8 @@ struct CommandLine::Arguments {
   bool dry_run = false;
   bool all = false;
   std::string key_file;
+  int schema_version = 0;
+  bool schema_force = false;
   bool snapshot_verify = false;
   std::string import_file;
   std::string import_to;

@@ -77,7 +77,8 @@ TEST_CASE_FIXTURE(MysqlFixture, "the witness is the highest lsn of any lane") {
 }
 
 TEST_CASE_FIXTURE(MysqlFixture, "items are read with all their fields") {
-  run("INSERT INTO item VALUES(2,'\xf0\x9f\x90\x8e horse',99,10,7,1,3,0,0),(1,'',0,0,0,0,5,0,0)");
+  run("INSERT INTO item(id,name,price_cents,total,amount,limit_per_user,max_qty,put_lsn,lsn) "
+      "VALUES(2,'\xf0\x9f\x90\x8e horse',99,10,7,1,3,0,0),(1,'',0,0,0,0,5,0,0)");
   auto database = open();
   const auto items = database.items();
   REQUIRE(bool(items));

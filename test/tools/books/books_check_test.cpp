@@ -94,7 +94,9 @@ TEST_CASE_FIXTURE(Fixture, "rows that came after the position do not matter") {
   all_executed();
   row(5, "later", "ann", 1);
   sql("UPDATE item SET amount=5, lsn=" + number(at(5)));
-  sql("INSERT INTO item VALUES(2,'New',1,1,1,0,1," + number(at(9)) + "," + number(at(9)) + ")");
+  sql("INSERT INTO item(id,name,price_cents,total,amount,limit_per_user,max_qty,put_lsn,lsn) "
+      "VALUES(2,'New',1,1,1,0,1," +
+      number(at(9)) + "," + number(at(9)) + ")");
   const auto difference = compare();
   CHECK(difference.findings.count() == 0);
   CHECK(difference.rows == 3);
