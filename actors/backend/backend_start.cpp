@@ -128,7 +128,7 @@ class Starter : private StartOutlet {
   }
 
   void waits(std::string_view for_what, const Error& why) override {
-    if (why.code == Errc::unavailable) status_.database.failed("database", why, monotonic_us());
+    if (exit_code_of(why.code) == 0) status_.database.failed("database", why, monotonic_us());
     if (why.message != waited_for_) spdlog::warn("{}: {}", for_what, why.message);
     waited_for_ = why.message;
   }

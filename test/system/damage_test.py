@@ -286,6 +286,27 @@ class Damage(SystemTest):
                          [["7", "Lamp", "1999", "40", "38", "2", "3"],
                           ["8", "Bücher", "5", "12", "12", "0", "5"]])
 
+    def test_a_first_start_sells_nothing_before_the_database_is_its_own(self):
+        """It can be read and not written: two that start would both take its items over."""
+        system = self.sold_and_stopped(orders=1)
+        log_dir(system).rename(system.home / "kept")
+        self.empty_the_database(system)
+        system.sql("INSERT INTO item(id, name, price_cents, total, amount) VALUES (7,'Lamp',9,4,4)")
+        system.sql("SET GLOBAL read_only = 1")
+        for _ in range(2):  # and once more with the log that the first one began
+            with Backend(system) as backend:
+                self.assertTrue(backend.wait_for("first start waits until the database is its own"),
+                                backend.text())
+                self.assertIn("read-only", backend.text())
+                self.assertNotIn("replay.done", backend.text())
+        with Backend(system) as backend:
+            self.assertTrue(backend.wait_for("first start waits"), backend.text())
+            self.assertEqual(system.number("SELECT COUNT(*) FROM meta"), 0)
+            system.sql("SET GLOBAL read_only = 0")
+            self.assertTrue(backend.wait_for("replay.done"), backend.text())
+            self.assertEqual(system.number("SELECT COUNT(*) FROM meta"), 1)
+            self.assertEqual(backend.stop(), 0)
+
     def test_items_that_cannot_be_taken_over_are_refused_before_anything_is_made(self):
         system = self.sold_and_stopped()
         log_dir(system).rename(system.home / "kept")

@@ -15,6 +15,7 @@ using storage::Error;
 namespace {
 
 constexpr std::string_view kFirstWait = "first start waits for the database";
+constexpr std::string_view kClaimWait = "first start waits until the database is its own";
 constexpr std::string_view kRoomWait = "the start waits for room on the log's disk";
 constexpr std::string_view kWithout = "starting without the database";
 constexpr std::string_view kCopyWait =
@@ -45,9 +46,11 @@ StartAgent::Step StartAgent::step(Micros now) {
         case Phase::compare:
           return compare();
         case Phase::take_over:
+          return take_over();
+        case Phase::claim:
           break;
       }
-      return take_over();
+      return take_database();
     }();
     if (step.kind != Step::Kind::ready || before == phase_) return step;
   }
@@ -183,16 +186,20 @@ StartAgent::Step StartAgent::take_over() {
   config::failpoint("epoch_minted");
   hand_over_owed(*log_.core, log_.fold, settings_.rows_max, [this] { outlet_.progress(); });
   if (const auto taken = import(); !taken) return failed(taken.error());
-  return take_database();
+  return go_on(Phase::claim);
 }
 
-// Of two that start at once on one database only one may sell. Without the database that cannot be
-// known; then the claim's agent asks again while orders are served.
+// Of two that start at once on one database only one may sell: a first start goes on when `meta`
+// names its log, for a database that can be read may still be one that cannot be written. Once the
+// log has served, the claim's agent asks again while orders are served.
 StartAgent::Step StartAgent::take_database() {
   if (!answered_) return {};
   const auto claimed = claim_database(claim_, outlet_.wall_ns() / 1000);
-  if (!claimed && exit_code_of(claimed.error().code) != 0) return failed(claimed.error());
-  return {};
+  if (claimed) return {};
+  if (exit_code_of(claimed.error().code) != 0) return failed(claimed.error());
+  if (log_.served) return {};
+  outlet_.waits(kClaimWait, claimed.error());
+  return {Step::Kind::again, kDatabaseRetry, claimed.error()};
 }
 
 storage::Status StartAgent::open_writer() {

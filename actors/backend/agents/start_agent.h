@@ -77,7 +77,7 @@ class StartAgent {
   [[nodiscard]] const RecoveredLog& log() const { return log_; }  // its core was taken
 
  private:
-  enum class Phase : std::uint8_t { look, lock, read, first_start, compare, take_over };
+  enum class Phase : std::uint8_t { look, lock, read, first_start, compare, take_over, claim };
 
   Step look();
   Step lock(Micros now);
