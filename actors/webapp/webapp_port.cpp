@@ -87,7 +87,8 @@ void WebappPort::open_sockets(transport::PortControl& port) {
   clients.local_endpoint = node_.local_clients_endpoint();
   clients_ = port.open(clients);
   auto stock = options(SocketKind::xpub, Channel::webapp_news, true, index);
-  stock.max_message_bytes = 256;  // subscribers send topics only
+  stock.max_message_bytes = 256;          // subscribers send topics only
+  stock.topics_max = kNewsTopicsMax / 2;  // there may be twice as many for a moment
   stock_ = port.open(stock);
   requests_ = port.open(options(SocketKind::push, Channel::requests_in, false));
   auto results = options(SocketKind::sub, Channel::results_out, false);
@@ -341,9 +342,8 @@ void WebappPort::reply_http(const ClientToken& client, const Reply& reply) {
 }
 
 void WebappPort::reply_internal(const ClientToken& client, const Reply& reply) {
-  if (reply.kind == ReplyKind::items && !reply.items->empty())
-    return news_.on_row(reply.items->front());
-  news_.on_unknown(client.number());
+  const bool known = reply.kind == ReplyKind::items && !reply.items->empty();
+  news_.on_answer(client.number(), known ? &reply.items->front() : nullptr);
 }
 
 void WebappPort::publish(const ItemRow& row) {

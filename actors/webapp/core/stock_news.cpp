@@ -12,6 +12,7 @@ constexpr double kBurst = 100;                      // messages at once after a 
 constexpr std::int64_t kRepeatUs = 1'000'000;       // a topic is not repeated more often
 constexpr std::int64_t kValueAgeMaxUs = 5'000'000;  // news can be lost: then ask again
 constexpr int kVisitsPerTick = 64;
+constexpr int kNewcomersPerTick = 128;
 
 }  // namespace
 
@@ -41,52 +42,92 @@ void StockNews::on_subscription(std::string_view frame) {
   }
   std::uint64_t item = 0;
   const bool fits = parse_stock_topic(topic, item);
-  if (!on) {
-    if (fits && topics_.erase(item) > 0) std::erase(ring_, item);
-    return;
-  }
-  if (!fits || (topics_.size() >= kNewsTopicsMax && !topics_.contains(item))) {
+  if (fits && on) return subscribe(item);
+  if (fits) return unsubscribe(item);
+  if (on) ++counters_.topics_refused;
+}
+
+void StockNews::subscribe(std::uint64_t item) {
+  auto found = topics_.find(item);
+  if (found != topics_.end() && found->second.subscribed) return;
+  if (subscribed_ >= kNewsTopicsMax) {
     ++counters_.topics_refused;
     return;
   }
-  auto& entry = topics_[item];
-  if (!entry.subscribed) ring_.push_front(item);
-  entry.subscribed = true;
+  if (found == topics_.end()) found = add(item, newcomers_);
+  found->second.subscribed = true;
+  ++subscribed_;
+}
+
+// A change that is not told yet is told to those who hear all.
+void StockNews::unsubscribe(std::uint64_t item) {
+  const auto found = topics_.find(item);
+  if (found == topics_.end() || !found->second.subscribed) return;
+  found->second.subscribed = false;
+  --subscribed_;
+  const bool stays = found->second.in == &changed_ && !broad_.empty() && room_for_all();
+  if (!stays) drop(found);
+}
+
+StockNews::Topics::iterator StockNews::add(std::uint64_t item, Items& list) {
+  const auto added = topics_.try_emplace(item).first;
+  added->second.in = &list;
+  added->second.at = list.insert(list.end(), item);
+  return added;
+}
+
+void StockNews::drop(Topics::iterator topic) {
+  topic->second.in->erase(topic->second.at);
+  topics_.erase(topic);
+}
+
+void StockNews::move(Topic& topic, Items& list) {
+  list.splice(list.end(), *topic.in, topic.at);
+  topic.in = &list;
 }
 
 StockNews::Topic* StockNews::topic_for(const ItemRow& row) {
   const auto found = topics_.find(row.item);
   if (found != topics_.end()) return &found->second;
   if (broad_.empty()) return nullptr;
-  if (topics_.size() >= kNewsTopicsMax) {
+  if (!room_for_all()) {
     ++counters_.changes_dropped;
     return nullptr;
   }
-  return &topics_[row.item];
+  return &add(row.item, changed_)->second;
 }
 
 void StockNews::on_row(const ItemRow& row) {
   Topic* topic = topic_for(row);
   if (topic == nullptr) return;
   topic->asked_us = refilled_us_;
-  if (topic->known && row.seq <= topic->row.seq) return;
-  topic->row = row;
-  // Texts are views into a message that will be gone.
-  topic->row.terms = storage::with_texts<std::string_view>(
-      row.terms, [](std::string_view) { return std::string_view{}; });
-  topic->known = true;
-  if (!topic->changed) changed_.push_back(row.item);
-  topic->changed = true;
+  take(*topic, row, changed_);
 }
 
-void StockNews::on_unknown(std::uint64_t item) {
+void StockNews::on_answer(std::uint64_t item, const ItemRow* row) {
+  --asks_open_;
   const auto found = topics_.find(item);
-  if (found != topics_.end()) found->second.asked_us = refilled_us_;
+  if (found == topics_.end()) return;
+  found->second.asked_us = refilled_us_;
+  if (row != nullptr) take(found->second, *row, found->second.known ? changed_ : answered_);
+}
+
+void StockNews::take(Topic& topic, const ItemRow& row, Items& list) {
+  if (topic.known && row.seq <= topic.row.seq) return;
+  const bool waits = topic.in == &list;
+  topic.row = row;
+  // Texts are views into a message that will be gone.
+  topic.row.terms = storage::with_texts<std::string_view>(
+      row.terms, [](std::string_view) { return std::string_view{}; });
+  topic.known = true;
+  if (!waits) move(topic, list);
 }
 
 void StockNews::on_tick(std::int64_t now_us) {
   refill(now_us);
   tell_changes(now_us);
+  tell_newcomers(now_us);
+  ask_for_newcomers(now_us);
   repeat(now_us);
 }
 
@@ -97,13 +138,21 @@ void StockNews::refill(std::int64_t now_us) {
 }
 
 void StockNews::tell_changes(std::int64_t now_us) {
-  while (!changed_.empty() && tokens_ >= 1) {
-    const auto item = changed_.front();
-    changed_.pop_front();
-    const auto found = topics_.find(item);
-    if (found == topics_.end()) continue;
-    tell(found->second, now_us);
-    if (!found->second.subscribed) topics_.erase(found);
+  while (!changed_.empty() && tokens_ >= 1) tell(changed_.front(), now_us);
+}
+
+void StockNews::tell_newcomers(std::int64_t now_us) {
+  while (!answered_.empty() && tokens_ >= 1)
+    tell(turn_++ % 2 == 0 ? answered_.back() : answered_.front(), now_us);
+}
+
+void StockNews::ask_for_newcomers(std::int64_t now_us) {
+  for (int visit = 0; visit < kNewcomersPerTick && !newcomers_.empty(); ++visit) {
+    if (asks_open_ >= kNewsAsksMax) return;
+    const auto item = visit % 4 == 0 ? newcomers_.back() : newcomers_.front();
+    auto& topic = topics_.at(item);
+    move(topic, ring_);
+    ask_if_old(item, topic, now_us);
   }
 }
 
@@ -111,25 +160,31 @@ void StockNews::repeat(std::int64_t now_us) {
   const auto visits = std::min<std::size_t>(kVisitsPerTick, ring_.size());
   for (std::size_t i = 0; i < visits && tokens_ >= 1; ++i) {
     const auto item = ring_.front();
-    ring_.pop_front();
-    ring_.push_back(item);
     auto& topic = topics_.at(item);
+    move(topic, ring_);
+    if (topic.known && now_us - topic.told_us >= kRepeatUs) tell(item, now_us);
     ask_if_old(item, topic, now_us);
-    if (topic.known && now_us - topic.told_us >= kRepeatUs) tell(topic, now_us);
   }
 }
 
-void StockNews::tell(Topic& topic, std::int64_t now_us) {
-  topic.changed = false;
+void StockNews::tell(std::uint64_t item, std::int64_t now_us) {
+  const auto found = topics_.find(item);
+  auto& topic = found->second;
   topic.told_us = now_us;
   tokens_ -= 1;
   ++counters_.published;
   output_.publish(topic.row);
+  if (topic.subscribed)
+    move(topic, ring_);
+  else
+    drop(found);
 }
 
 void StockNews::ask_if_old(std::uint64_t item, Topic& topic, std::int64_t now_us) {
   if (topic.asked_us != 0 && now_us - topic.asked_us < kValueAgeMaxUs) return;
+  if (asks_open_ >= kNewsAsksMax) return;
   topic.asked_us = now_us;
+  ++asks_open_;
   output_.ask_item(item);
 }
 

@@ -1,15 +1,19 @@
 #pragma once
 
-// What subscribers of `stock/<item>/` are told: changes as they come, a newcomer's present value
-// soon, and every subscribed topic's present value again and again, round robin. Pure, one thread;
-// times in microseconds of a monotonic clock.
+// What subscribers of `stock/<item>/` are told: changes as they come, then a newcomer's present
+// value, then every subscribed topic's present value again and again, round robin. Pure, one
+// thread; times in microseconds of a monotonic clock.
 //
 // Bounds: kNewsPerSecondMax messages in all (of several changes of one item the last is told),
-// kNewsTopicsMax topics; what does not fit is counted. A subscription to `stock/` or to nothing
-// hears the changes of all items, without repeats.
+// kNewsTopicsMax topics, kNewsAsksMax open questions; what does not fit is counted. A subscription
+// to `stock/` or to nothing hears the changes of all items, without repeats.
+//
+// Topics that somebody makes up by the thousand delay no change, and newcomers are served from both
+// ends of their queue: at once when the others came before, in turn when they go on coming. Every
+// call costs the same, however many topics there are.
 
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <set>
 #include <string>
 #include <string_view>
@@ -20,13 +24,14 @@
 namespace stampede::actors {
 
 inline constexpr int kNewsPerSecondMax = 1000;
-inline constexpr std::size_t kNewsTopicsMax = 10'000;
+inline constexpr std::size_t kNewsTopicsMax = 24'000;
+inline constexpr std::size_t kNewsAsksMax = 1024;
 
 class NewsOutput {
  public:
   virtual ~NewsOutput() = default;
   virtual void publish(const ItemRow& row) = 0;   // without its name
-  virtual void ask_item(std::uint64_t item) = 0;  // ends in on_row() or on_unknown()
+  virtual void ask_item(std::uint64_t item) = 0;  // ends in on_answer(), maybe before it returns
 };
 
 struct NewsCounters {
@@ -38,11 +43,13 @@ struct NewsCounters {
 class StockNews {
  public:
   explicit StockNews(NewsOutput& output) : output_(output) {}
+  StockNews(const StockNews&) = delete;
+  StockNews& operator=(const StockNews&) = delete;
 
   // One frame of an XPUB socket: 1 or 0, then the topic.
   void on_subscription(std::string_view frame);
-  void on_row(const ItemRow& row);
-  void on_unknown(std::uint64_t item);
+  void on_row(const ItemRow& row);                         // has changed
+  void on_answer(std::uint64_t item, const ItemRow* row);  // null: there is no such item
   void on_tick(std::int64_t now_us);
 
   [[nodiscard]] bool idle() const { return topics_.empty(); }
@@ -50,26 +57,44 @@ class StockNews {
   [[nodiscard]] const NewsCounters& counters() const { return counters_; }
 
  private:
+  using Items = std::list<std::uint64_t>;
   struct Topic {
     ItemRow row;
     bool known = false;
-    bool changed = false;     // in changed_
-    bool subscribed = false;  // false: heard by those who hear all
+    bool subscribed = false;  // false: in changed_, for those who hear all
     std::int64_t told_us = 0;
     std::int64_t asked_us = 0;
+    Items* in = nullptr;  // one of the lists below
+    Items::iterator at{};
   };
+  using Topics = std::unordered_map<std::uint64_t, Topic>;
+  void subscribe(std::uint64_t item);
+  void unsubscribe(std::uint64_t item);
+  Topics::iterator add(std::uint64_t item, Items& list);
+  void drop(Topics::iterator topic);
+  static void move(Topic& topic, Items& list);
+  [[nodiscard]] bool room_for_all() const { return topics_.size() - subscribed_ < kNewsTopicsMax; }
   void refill(std::int64_t now_us);
   void tell_changes(std::int64_t now_us);
+  void tell_newcomers(std::int64_t now_us);
+  void ask_for_newcomers(std::int64_t now_us);
   void repeat(std::int64_t now_us);
-  void tell(Topic& topic, std::int64_t now_us);
+  void tell(std::uint64_t item, std::int64_t now_us);
+  static void take(Topic& topic, const ItemRow& row, Items& list);
   void ask_if_old(std::uint64_t item, Topic& topic, std::int64_t now_us);
   Topic* topic_for(const ItemRow& row);
 
   NewsOutput& output_;
   NewsCounters counters_;
-  std::unordered_map<std::uint64_t, Topic> topics_;
-  std::deque<std::uint64_t> changed_;
-  std::deque<std::uint64_t> ring_;            // subscribed items, the next to repeat first
+  Topics topics_;
+  std::size_t subscribed_ = 0;  // of them
+  // Every topic stands in one of these.
+  Items changed_;
+  Items newcomers_;  // nobody has asked for their value
+  Items answered_;   // newcomers whose value is known
+  Items ring_;       // the others, the next to repeat first
+  std::uint32_t turn_ = 0;
+  std::size_t asks_open_ = 0;
   std::set<std::string, std::less<>> broad_;  // subscriptions that hear all items
   double tokens_ = 0;
   std::int64_t refilled_us_ = 0;

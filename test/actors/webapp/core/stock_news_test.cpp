@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <string>
 #include <vector>
 
 using namespace stampede::actors;
@@ -12,10 +14,22 @@ namespace {
 
 struct News : NewsOutput {
   void publish(const ItemRow& row) override { told.push_back(row); }
-  void ask_item(std::uint64_t item) override { asked.push_back(item); }
+  void ask_item(std::uint64_t item) override {
+    asked.push_back(item);
+    if (answers) answer(item);
+  }
 
   void subscribe(const std::string& topic) { news.on_subscription("\x01" + topic); }
   void unsubscribe(const std::string& topic) { news.on_subscription(std::string(1, '\0') + topic); }
+  static std::string topic(std::uint64_t item) { return "stock/" + std::to_string(item) + "/"; }
+  void answer(std::uint64_t item) {
+    const ItemRow row{item, {"name", 1, 100, 0, 5}, 7, 1};
+    news.on_answer(item, item < first_unknown ? &row : nullptr);
+  }
+  [[nodiscard]] bool was_told(std::uint64_t item, std::int64_t left) const {
+    return std::any_of(told.begin(), told.end(),
+                       [&](const ItemRow& row) { return row.item == item && row.left == left; });
+  }
   void row(std::uint64_t item, std::int64_t left, Lsn seq) {
     news.on_row(ItemRow{item, {"name", 1, 100, 0, 5}, left, seq});
   }
@@ -28,6 +42,8 @@ struct News : NewsOutput {
   std::vector<ItemRow> told;
   std::vector<std::uint64_t> asked;
   std::int64_t now = 1'000'000'000;
+  bool answers = false;  // each question, at once
+  std::uint64_t first_unknown = 1'000'000;
   StockNews news{*this};
 };
 
@@ -122,4 +138,96 @@ TEST_CASE("who subscribes to all hears every change once") {
   news.pass(3000);
   CHECK(news.told.size() == 2);
   CHECK(news.news.idle());
+}
+
+TEST_CASE("a change is told at once, however many newcomers wait for their value") {
+  News news;
+  news.answers = true;
+  for (std::uint64_t item = 0; item < 10'000; ++item) news.subscribe(News::topic(item));
+  news.pass(1000);
+  CHECK_FALSE(news.was_told(5000, 3));
+  news.row(5000, 3, 2);
+  news.pass(5);
+  CHECK(news.was_told(5000, 3));
+}
+
+TEST_CASE("a newcomer behind thousands that wait is served at once") {
+  News news;
+  news.answers = true;
+  for (std::uint64_t item = 0; item < 10'000; ++item) news.subscribe(News::topic(item));
+  news.pass(500);
+  news.subscribe(News::topic(77'777));
+  news.pass(15);
+  CHECK(news.was_told(77'777, 7));
+}
+
+TEST_CASE("a newcomer among made-up topics that come and go without end is served in turn") {
+  for (const int a_tick : {10, 100, 1000}) {
+    News news;
+    news.answers = true;
+    news.first_unknown = 100;
+    std::uint64_t made_up = 1000;
+    const auto flood = [&](int ticks) {
+      for (int tick = 0; tick < ticks && !news.was_told(1, 7); ++tick) {
+        for (int i = 0; i < a_tick; ++i, ++made_up) {
+          news.subscribe(News::topic(made_up));
+          news.unsubscribe(News::topic(made_up - 12'000));
+        }
+        news.pass(5);
+      }
+    };
+    flood(100);
+    news.subscribe(News::topic(1));
+    flood(200);
+    CAPTURE(a_tick);
+    CHECK(news.was_told(1, 7));
+  }
+}
+
+TEST_CASE("no more questions are open than allowed, and each answer makes room") {
+  News news;
+  for (std::uint64_t item = 0; item < 3000; ++item) news.subscribe(News::topic(item));
+  news.pass(1000);
+  CHECK(news.asked.size() == kNewsAsksMax);
+  for (std::uint64_t item = 0; item < 3000; ++item) {
+    news.unsubscribe(News::topic(item));
+    news.subscribe(News::topic(item));
+  }
+  news.pass(1000);
+  REQUIRE(news.asked.size() == kNewsAsksMax);
+  const auto open = news.asked;
+  for (const auto item : open) news.answer(item);
+  news.pass(1000);
+  CHECK(news.asked.size() == 2 * kNewsAsksMax);
+}
+
+TEST_CASE("a topic that was left and joined again is told nothing that is not known") {
+  News news;
+  for (std::uint64_t item = 1; item <= 2000; ++item) {  // more than may be told at once
+    news.subscribe(News::topic(item));
+    news.row(item, 7, 5);
+  }
+  for (std::uint64_t item = 1; item <= 2000; ++item) {
+    news.unsubscribe(News::topic(item));
+    news.subscribe(News::topic(item));
+  }
+  news.pass(3000);
+  CHECK(news.told.empty());
+  CHECK(news.asked.size() == kNewsAsksMax);
+}
+
+TEST_CASE("who hears all hears a change whose subscriber left, and in spite of a full table") {
+  News news;
+  news.subscribe("stock/");
+  news.subscribe("stock/1/");
+  news.row(1, 7, 5);
+  news.unsubscribe("stock/1/");
+  news.pass(5);
+  CHECK(news.was_told(1, 7));
+  CHECK(news.news.idle());
+  for (std::uint64_t item = 0; item < kNewsTopicsMax; ++item) news.subscribe(News::topic(item));
+  news.row(77'777, 7, 5);
+  news.pass(5);
+  CHECK(news.was_told(77'777, 7));
+  CHECK(news.news.counters().changes_dropped == 0);
 }
