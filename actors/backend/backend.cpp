@@ -67,8 +67,9 @@ class Backend : public transport::PortRole {
               port_.send(port);  // answers leave before the next requests are looked at
             },
             [this](LaneDoneMail& mail) { core().on_lane_done(mail.lane, *mail.failed, effects_); },
-            [this](ClaimedMail&) {
+            [this, &port](ClaimedMail&) {
               status_.claimed.store(true);
+              for (const auto& lane : lanes_) port.self().send(lane, ClaimedMail{});
               core().start_lanes(effects_);
             },
             [this](WantedMail& mail) { want(mail.phase); }};

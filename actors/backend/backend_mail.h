@@ -9,6 +9,7 @@
 //   port        -> lane        LaneWorkMail        one transaction
 //   lane        -> port        LaneDoneMail        its outcome
 //   claim       -> port        ClaimedMail         the database is ours: lanes may write
+//   port        -> lane        ClaimedMail         likewise; an idle lane looks from now on
 //   main        -> port        WantedMail          drain
 
 #include <caf/all.hpp>

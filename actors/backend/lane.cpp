@@ -69,6 +69,7 @@ class Lane : public DatabaseActor {
   void act() override {
     while (running_)
       receive([&](LaneWorkMail& mail) { apply(std::move(*mail.work)); },
+              [&](ClaimedMail&) { agent_.claimed(); },
               [&](const caf::exit_msg&) { running_ = false; },
               caf::others >> [](caf::message_view&) -> caf::result<caf::message> {
                 return caf::sec::unexpected_message;

@@ -35,8 +35,9 @@ class AppendFile {
   virtual Status datasync() = 0;
   // As datasync(), and the file's size and other metadata.
   virtual Status sync() = 0;
-  // Whether `path` still leads to this file. Errc::io when it leads nowhere or to another file:
-  // what is written here then is found by nobody who reads the log by its names.
+  // Whether `path` still leads to this file, and that is as long as it was made. Errc::io when it
+  // leads nowhere or to another file (what is written here then is found by nobody who reads the
+  // log by its names), or when somebody has cut it.
   [[nodiscard]] virtual Status still_at(const std::string& path) const = 0;
 };
 

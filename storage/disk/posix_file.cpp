@@ -175,8 +175,14 @@ Status PosixFile::still_at(const std::string& path) const {
   struct stat named {};
   if (::fstat(fd_.get(), &ours) != 0) return failed("look at", path_, errno);
   if (::stat(path.c_str(), &named) != 0) return failed("find the open file", path, errno);
-  if (ours.st_dev == named.st_dev && ours.st_ino == named.st_ino) return Done{};
-  return Error{Errc::io, path + " is another file than the open one: somebody replaced it"};
+  if (ours.st_dev != named.st_dev || ours.st_ino != named.st_ino)
+    return Error{Errc::io, path + " is another file than the open one: somebody replaced it"};
+  if (static_cast<std::uint64_t>(ours.st_size) < size_)
+    return Error{Errc::io, path + " has " + std::to_string(ours.st_size) + " of the " +
+                               std::to_string(size_) +
+                               " bytes that it was made with: somebody "
+                               "cut it"};
+  return Done{};
 }
 
 }  // namespace stampede::storage

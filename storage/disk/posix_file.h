@@ -82,9 +82,9 @@ class PosixFile final : public AppendFile {
 
   Fd fd_;
   std::string path_;
+  std::uint64_t size_ = 0;  // that it was made with
   bool direct_ = false;
   // Of a file that is written directly:
-  std::uint64_t size_ = 0;
   std::uint64_t zeros_from_ = 0;      // nothing was written from here on
   std::uint64_t tail_at_ = kNowhere;  // the block that tail_ holds
   std::array<char, kDirectBlock> tail_{};

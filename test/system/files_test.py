@@ -11,7 +11,7 @@ from buyers import Crowd, Sale
 from by_hand import Backend, log_dir, log_text, must, segments, waits_for_operator
 from system import SystemTest, eventually
 
-from stampede import Client
+from stampede import Client, StampedeError
 
 SMALL = {"STAMPEDE_LOG__SEGMENT_BYTES": "262144", "STAMPEDE_SNAPSHOT__EVERY_BYTES": "1",
          "STAMPEDE_LOG__RETAIN_S": "-1"}
@@ -52,6 +52,15 @@ class Files(SystemTest):
             for name in ("first", "second", "third"):
                 self.assertEqual(client.get(name).state, "confirmed")
             self.assertEqual(client.items(1)[0].left, 97)
+
+    def test_nothing_is_confirmed_into_a_segment_that_somebody_has_cut(self):
+        system = self.start_system("1:Phone:100")
+        with Client(system.zmq) as client:
+            client.order(1, "ann", 1, request_id="first")
+            os.truncate(segments(log_dir(system))[-1], 0)
+            with self.assertRaises(StampedeError):
+                client.order(1, "ann", 1, request_id="second", timeout=3)
+        self.assertRegex(log_text(system, "backend-1"), "exit 74: .*somebody cut it")
 
     def test_old_segments_are_judged_though_nobody_reads_them(self):
         system = self.start_system("1:Phone:10000000", **SMALL)

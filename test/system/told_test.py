@@ -19,7 +19,7 @@ from pathlib import Path
 import msgpack
 import zmq
 
-from by_hand import end_database, log_text, start_database
+from by_hand import end_database, log_text, start_database, waits_for_operator
 from system import SystemTest, eventually
 
 from stampede import Client
@@ -79,6 +79,22 @@ class DatabaseTold(SystemTest):
         self.order()
         self.root(*right)
         self.well_again()
+
+    def test_a_quiet_backend_sees_that_the_database_is_gone_or_was_put_back(self):
+        self.order()
+        self.system.verify()
+        pid = self.system.kill9("backend-1")
+        self.root("UPDATE lane SET batches = batches + 100")
+        self.system.wait_back("backend-1", pid)
+        end_database(self.system)
+        self.said("unreachable", "is the server running")
+        start_database(self.system)
+        self.well_again()
+
+        def put_back():  # again, should a lane not have looked yet when it was done first
+            self.root("UPDATE lane SET batches = batches - 1 WHERE batches > 0")
+            return waits_for_operator(self.system, "backend-1", 3)
+        self.assertTrue(eventually(put_back))
 
     def test_unreachable_is_told_from_refused_because(self):
         with self.subTest("stopped"):

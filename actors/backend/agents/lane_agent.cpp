@@ -32,14 +32,13 @@ Attempt LaneAgent::attempt() {
   attempts_.succeeded();
   down_ = false;
   busy_ = false;
-  worked_ = true;
   take_failures(*outcome);
   return {};
 }
 
 Attempt LaneAgent::look() {
   STAMPEDE_ASSERT(!busy_, "work is looked at by its attempts");
-  if (!worked_) return {};
+  if (!claimed_) return {};
   if (const auto as_left = writer_.look(); !as_left) return failed(as_left.error());
   attempts_.succeeded();
   down_ = false;

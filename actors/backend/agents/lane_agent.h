@@ -27,7 +27,9 @@ class LaneAgent {
   // done: the work is committed or refused row by row, see failed(); report it not before
   // rest_until().
   [[nodiscard]] Attempt attempt();
-  // Without work: whether the database is as this lane left it. Not asked before the first work.
+  // The lanes' rows are this start's from now on. Work comes only then.
+  void claimed() { claimed_ = true; }
+  // Without work: whether the database is as this lane left it. Not asked before it is claimed.
   [[nodiscard]] Attempt look();
 
   [[nodiscard]] bool busy() const { return busy_; }
@@ -58,7 +60,7 @@ class LaneAgent {
   std::vector<std::string> reasons_;
   Micros rest_until_ = 0;
   bool busy_ = false;
-  bool worked_ = false;
+  bool claimed_ = false;
   bool down_ = false;
 };
 

@@ -136,6 +136,30 @@ TEST_CASE("writes in any order, over one another and beyond the end stand in the
   }
 }
 
+TEST_CASE("a file that somebody moved, replaced or cut is not where it was") {
+  TempDir temp;
+  PosixDisk disk;
+  const auto path = temp.path() + "/file";
+  auto made = disk.create_zeroed(path, 4 * kBlock);
+  REQUIRE(made);
+  auto& file = **made;
+  REQUIRE(file.write_at(kBlock, "kept"));
+  CHECK(file.still_at(path));
+  REQUIRE(::truncate(path.c_str(), 0) == 0);
+  REQUIRE(file.write_at(2 * kBlock, "behind the cut"));
+  const auto cut = file.still_at(path);
+  REQUIRE(!cut);
+  CHECK(cut.error().code == storage::Errc::io);
+  CHECK(cut.error().message.find("cut") != std::string::npos);
+  REQUIRE(::truncate(path.c_str(), 4 * kBlock) == 0);
+  CHECK(file.still_at(path));
+  REQUIRE(::rename(path.c_str(), (path + ".away").c_str()) == 0);
+  CHECK(!file.still_at(path));
+  REQUIRE(disk.create_zeroed(path, 4 * kBlock));
+  CHECK(!file.still_at(path));
+  CHECK(file.still_at(path + ".away"));
+}
+
 TEST_CASE("a file system without direct writes gets the same bytes through the page cache") {
   std::mt19937_64 random(7);
   TempDir temp;
