@@ -79,7 +79,7 @@ void AdminSocket::finish(transport::PortControl& port) {
 }
 
 void AdminSocket::accept_all() {
-  for (;;) {
+  for (int taken = 0; taken < kAcceptsPerTurn; ++taken) {
     const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
       // Without a descriptor whoever waits goes on waiting; to look at once again would be in vain.
@@ -96,6 +96,7 @@ void AdminSocket::accept_all() {
     connection.fd = fd;
     connection.since = port_->now();
     port_->watch(fd, [this, id] { read(id); });
+    read(id);  // before the next one may take its place
   }
 }
 
@@ -108,11 +109,12 @@ AdminSocket::Connections::iterator AdminSocket::longest_idle(bool (*waits)(const
   return longest;
 }
 
-// Of those that wait for their peer alone.
+// Of those that wait for their peer alone, or of those that do not wait for their answers.
 bool AdminSocket::make_place() {
-  const auto oldest = longest_idle([](const Connection& one) {
+  auto oldest = longest_idle([](const Connection& one) {
     return !one.output.empty() || (one.pending == 0 && !has_line(one));
   });
+  if (oldest == connections_.end()) oldest = longest_idle(has_more);
   if (oldest == connections_.end()) return false;
   drop(oldest->first);
   return true;
@@ -134,6 +136,13 @@ void AdminSocket::read(std::uint64_t id) {
 
 bool AdminSocket::has_line(const Connection& connection) {
   return connection.input.find('\n') != std::string::npos;
+}
+
+// A line, and something behind it or a request before it.
+bool AdminSocket::has_more(const Connection& connection) {
+  const auto end = connection.input.find('\n');
+  if (end == std::string::npos) return false;
+  return connection.pending > 0 || end + 1 < connection.input.size();
 }
 
 // Takes what may be taken now, and listens to the peer only when nothing of it waits here.

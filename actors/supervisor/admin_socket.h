@@ -8,7 +8,9 @@
 //
 // No peer may hold up the others, nor grow the process:
 //   kConnectionsMax connections; a newcomer over it takes the place of the one that has been idle,
-//     or has taken nothing, for longest; where all wait for answers, it is closed
+//     or has taken nothing, for longest; where there is none, of one that has asked for more before
+//     it was answered; where all wait for one answer, it is closed
+//   kAcceptsPerTurn newcomers, each of whom is heard at once
 //   kLinesPerTurn requests of a connection, then the others have their turn
 //   no further request of a connection is looked at while it has not taken its answers, or while
 //     kPendingMax of its requests are being worked on
@@ -72,6 +74,7 @@ class AdminSocket {
   static constexpr std::size_t kOutputBytesMax = 16 * 1024 * 1024;
   static constexpr int kPendingMax = 16;
   static constexpr int kLinesPerTurn = 8;
+  static constexpr int kAcceptsPerTurn = 64;
 
   struct Connection {
     int fd = -1;
@@ -94,6 +97,7 @@ class AdminSocket {
   void read(std::uint64_t id);
   void turn(std::uint64_t id);
   static bool has_line(const Connection& connection);
+  static bool has_more(const Connection& connection);
   void take_line(std::uint64_t id, Connection& connection);
   void refuse_long(std::uint64_t id, const Connection& connection);
   void answer(std::uint64_t id, SharedText text);
