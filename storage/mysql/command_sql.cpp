@@ -291,7 +291,7 @@ Error LaneWriter::refused_row() {
 }
 
 // A database that was put back to an earlier state has fewer of this writer's batches, or an older
-// owner, or no row (kHalvesMax).
+// owner. That there is no row says nothing: a restore may be about to write it.
 Status LaneWriter::check_row() {
   std::optional<LaneRow> row;
   const auto read = session_->query(
@@ -303,13 +303,11 @@ Status LaneWriter::check_row() {
   if (read.failed)
     return Error{Errc::unavailable, session_->place() + ": " + with_advice(read), read.errnum};
   if (!row) {
-    if (++without_row_ >= kHalvesMax) return restored("has no row");
     return Error{Errc::unavailable,
                  session_->place() + ": lane " + std::to_string(lane_) +
-                     " has no row: the database is empty or being restored",
+                     " has no row: the database is empty or being restored; " + kHowToMendHalf,
                  kErrnumNoRow};
   }
-  without_row_ = 0;
   if (row->epoch > fence_.epoch || (row->epoch == fence_.epoch && row->owner != fence_.owner)) {
     return Error{Errc::fenced,
                  "lane " + std::to_string(lane_) + " of " + session_->place() +

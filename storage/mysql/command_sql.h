@@ -77,8 +77,7 @@ class LaneWriter {
   std::size_t rows_max_ = SIZE_MAX;  // of a transaction
   int taken_ = 0;                    // batches, since the last one that was not
   LaneFence fence_;
-  Lsn applied_ = 0;      // the row's witness, as this writer has seen it last
-  int without_row_ = 0;  // checks in a row that found none
+  Lsn applied_ = 0;  // the row's witness, as this writer has seen it last
   std::unique_ptr<SqlSession> session_;
 };
 

@@ -45,10 +45,12 @@ inline constexpr const char* kHowToRewrite =
     "Run `scripts/stop_all.sh --keep-db`, then `stampede log replay --all`: it writes all of it "
     "again";
 
-// Half a database may be in the middle of a restore, which fills table by table. Found by so many
-// attempts in a row (about seven seconds, with the pauses between them) it is a damaged one.
-inline constexpr int kHalvesMax = 20;
+inline constexpr const char* kHowToMendHalf =
+    "if the database is being restored, wait for its end; else run `scripts/stop_all.sh "
+    "--keep-db`, "
+    "then `stampede log replay --all`, which writes all of it again";
 
+// Half a database may be in the middle of a restore, which fills table by table: it is waited for.
 // How a row that should be there and is not is told (ER_KEY_NOT_FOUND): the server has answered.
 inline constexpr unsigned kErrnumNoRow = 1032;
 

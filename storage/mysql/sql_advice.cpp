@@ -1,5 +1,7 @@
 #include "storage/mysql/sql_advice.h"
 
+#include "storage/mysql/database.h"
+
 namespace stampede::storage {
 namespace {
 
@@ -70,7 +72,7 @@ std::string_view sql_advice(unsigned sql_number) {
     case 1143:
       return "grant SELECT, INSERT, UPDATE to the user in db.url";
     case 1032:  // kErrnumNoRow
-      return "if the database is being restored, wait for its end";
+      return kHowToMendHalf;
     case 1054:
     case 1146:
       return "run `stampede migrate up`; if tables are being restored, wait for their end";

@@ -183,7 +183,9 @@ class PutBack(SystemTest):
             ("UPDATE schema_version SET version = -version WHERE version > 1",
              "UPDATE schema_version SET version = -version WHERE version < 0"),
             ("CREATE TABLE kept_lane AS SELECT * FROM lane; TRUNCATE TABLE lane",
-             "INSERT INTO lane SELECT * FROM kept_lane; DROP TABLE kept_lane"))
+             "INSERT INTO lane SELECT * FROM kept_lane; DROP TABLE kept_lane"),
+            ("CREATE TABLE kept_meta AS SELECT * FROM meta; TRUNCATE TABLE meta",
+             "INSERT INTO meta SELECT * FROM kept_meta; DROP TABLE kept_meta"))
         with Client(system.zmq) as client:
             self.sell(client, ["first"])
             system.verify()
@@ -200,6 +202,28 @@ class PutBack(SystemTest):
                     stored = lambda: client.get(f"meanwhile-{number}").stored
                     self.assertTrue(eventually(stored), system.status()["database"])
         self.assertEqual(system.verify()["rows"], 1 + len(away_and_back))
+
+
+    def test_a_restore_that_fills_the_lanes_late_stops_no_sale(self):
+        system = self.start_system("1:Phone:1000")
+        with Client(system.zmq) as client:
+            self.sell(client, ["first"])
+            system.verify()
+            pid = system.pid("backend-1")
+            system.sql("CREATE TABLE kept_lane AS SELECT * FROM lane")
+            system.sql("TRUNCATE TABLE lane")
+            refused = lambda: system.status()["database"]["state"] == "refused"
+            self.assertTrue(eventually(refused), system.status()["database"])
+            # Longer than it was once waited for; the pauses between attempts end at half a second.
+            since = lambda: system.status()["database"].get("for_s", 0) > 9
+            self.assertTrue(eventually(since, 40), system.status()["database"])
+            self.sell(client, ["meanwhile"])
+            self.assertIn("log replay --all", system.status()["database"]["why"])
+            system.sql("INSERT INTO lane SELECT * FROM kept_lane")
+            stored = lambda: client.get("meanwhile").stored
+            self.assertTrue(eventually(stored), system.status()["database"])
+            self.assertEqual(system.pid("backend-1"), pid)
+        self.assertEqual(system.verify()["rows"], 2)
 
 
 class Schema(SystemTest):

@@ -20,9 +20,6 @@ class ClaimAgent {
   [[nodiscard]] std::uint64_t epoch() const { return start_.epoch; }
 
  private:
-  Attempt failed(storage::Error error);
-
-  int halves_ = 0;  // attempts in a row that found half a database
   ClaimStart start_;
   Attempts attempts_;
 };

@@ -55,12 +55,18 @@ namespace {
 
 using Lanes = std::vector<storage::LaneRow>;
 
-Error put_back(Errc code, Lsn executed, const std::string& where, Lsn witness) {
-  return Error{code,
+Error put_back(Lsn executed, const std::string& where, Lsn witness) {
+  return Error{Errc::corrupt,
                "the log calls lsn " + storage::to_text(executed) +
                    " executed but the database ends at " + storage::to_text(witness) + where +
-                   ": it was restored or replaced; nothing was changed. " + storage::kHowToRewrite,
-               code == Errc::not_found ? storage::kErrnumNoRow : 0};
+                   ": it was restored or replaced; nothing was changed. " + storage::kHowToRewrite};
+}
+
+Error half_a_database(const std::string& what) {
+  return Error{Errc::not_found,
+               "half of the database is missing (" + what +
+                   "); orders are taken, and nothing is stored: " + storage::kHowToMendHalf,
+               storage::kErrnumNoRow};
 }
 
 // A database that was put back to whatever earlier moment lacks the last commit of a lane, and with
@@ -77,14 +83,14 @@ Status check_witnesses(const Lanes& lanes, const ClaimStart& start) {
                                     " but the log ends at " + storage::to_text(start.last_lsn) +
                                     ": the log has lost decisions; nothing was changed. Restore"
                                     " the log directory"};
-  if (witness < start.max_executed) return put_back(Errc::corrupt, start.max_executed, "", witness);
+  if (witness < start.max_executed) return put_back(start.max_executed, "", witness);
   for (const auto& [lane, executed] : start.executed_by_lane) {
     // A database that was made anew has no row of a lane that is no more.
     if (!by_lane.contains(lane) && lane >= static_cast<std::uint32_t>(start.database.lanes))
       continue;
     if (by_lane[lane] < executed)
-      return put_back(Errc::corrupt, executed,
-                      " in lane " + std::to_string(lane + storage::kFirstLane), by_lane[lane]);
+      return put_back(executed, " in lane " + std::to_string(lane + storage::kFirstLane),
+                      by_lane[lane]);
   }
   return storage::Done{};
 }
@@ -164,7 +170,7 @@ Status check_database(storage::Database& database, const ClaimStart& start) {
     if (auto same = check_place(*lanes, start); !same) return same;
   }
   if (start.max_executed > 0 && uuid->has_value() == lanes->empty())
-    return put_back(Errc::not_found, start.max_executed, ", and half of its rows are missing", 0);
+    return half_a_database(*uuid ? "`lane` has no row" : "`meta` has no row");
   if (auto whole = check_witnesses(*lanes, start); !whole) return whole;
   return *uuid ? check_owner(*lanes, start) : storage::Done{};
 }

@@ -45,8 +45,7 @@ storage::Status refuse_foreign_orders(storage::Database& database);
 // behind what it calls executed, and it is owned neither by a log directory of another place nor by
 // a start that the log knows nothing of: those are another copy's.
 // Errors: corrupt (65) when they do not fit, fenced (75), unavailable; not_found when only one of
-// the tables `meta` and `lane` has rows: the database is being restored, or for good in pieces
-// (65).
+// the tables `meta` and `lane` has rows: the database may be in the middle of a restore.
 storage::Status check_database(storage::Database& database, const ClaimStart& start);
 
 // For a log with history: check_database, and the items that are still to be taken over, because
