@@ -15,26 +15,26 @@ DecidedRequests::DecidedRequests(std::uint64_t orders_max, std::uint64_t rejecti
                   "rejections_max fits the index");
 }
 
-void DecidedRequests::remember_rejection(const Known& known) {
+void DecidedRequests::remember_rejection(const Rejection& rejection) {
   auto position = static_cast<std::uint32_t>(rejections_.size());
   if (position < rejections_max_) {
-    rejections_.push_back(known);
+    rejections_.push_back(rejection);
   } else {
     position = static_cast<std::uint32_t>(oldest_rejection_);
     forget_oldest_rejection();
-    rejections_[position] = known;
+    rejections_[position] = rejection;
   }
-  index_.insert(index_hash(known.hash), position | kRejection);
+  index_.insert(index_hash(rejection.decision.hash), position | kRejection);
 }
 
 void DecidedRequests::forget_oldest_rejection() {
   const auto position = static_cast<std::uint32_t>(oldest_rejection_);
-  index_.erase(index_hash(rejections_[position].hash), position | kRejection);
+  index_.erase(index_hash(rejections_[position].decision.hash), position | kRejection);
   oldest_rejection_ = (oldest_rejection_ + 1) % rejections_.size();
   // Those that are forgotten soon: their lines of the index are long out of the caches.
   constexpr std::size_t kAhead = 16;
   const auto& soon = rejections_[(oldest_rejection_ + kAhead) % rejections_.size()];
-  index_.prefetch(index_hash(soon.hash));
+  index_.prefetch(index_hash(soon.decision.hash));
 }
 
 bool DecidedRequests::make_room(std::uint64_t orders) {
@@ -55,7 +55,7 @@ void DecidedRequests::count(storage::SnapshotSummary& summary) const {
 }
 
 void DecidedRequests::save(storage::SnapshotSink& sink) const {
-  storage::EntryWriter out;
+  storage::EntryWriter out(sink.level());
   for (std::size_t i = 0; i < known_.size(); ++i)
     sink.add(SnapshotSection::known, encode(out, known_[i]));
   for (std::size_t i = 0; i < rejections_.size(); ++i)
@@ -67,19 +67,23 @@ void DecidedRequests::reserve(const storage::SnapshotSummary& summary) {
   index_.reserve(summary.known + std::min(summary.rejections, rejections_max_));
 }
 
-bool DecidedRequests::load(const Known& known, SnapshotSection section) {
-  const bool rejected = known.kind == Kind::rejected;
-  if (rejected != (section == SnapshotSection::rejections)) return false;
-  if (rejected) return remember_rejection(known), true;
+bool DecidedRequests::load(const Known& known) {
+  if (known.kind == Kind::rejected) return false;
   if (known_.size() > 0 && known_[known_.size() - 1].lsn >= known.lsn) return false;
   remember(known);
   return true;
 }
 
-void DecidedRequests::prefetch_ahead(std::string_view block) const {
-  constexpr std::size_t kAhead = 24 * storage::kKnownDecisionBytes;
-  if (block.size() < kAhead + storage::kKnownDecisionBytes) return;
-  storage::EntryReader far(block.substr(kAhead));
+bool DecidedRequests::load(const Rejection& rejection) {
+  if (rejection.decision.kind != Kind::rejected) return false;
+  remember_rejection(rejection);
+  return true;
+}
+
+void DecidedRequests::prefetch_ahead(std::string_view block, std::size_t entry_bytes) const {
+  const std::size_t ahead = 24 * entry_bytes;
+  if (block.size() < ahead + entry_bytes) return;
+  storage::EntryReader far(block.substr(ahead));
   index_.prefetch(far.number<std::uint64_t>());  // the hash comes first
 }
 

@@ -5,8 +5,8 @@
 // is the first miss of memory of each order: prefetch() for many before find() for the first.
 //
 // Owned by OrderBook; pure, one thread. Its order is that in which entries were remembered, so
-// equal histories give equal snapshots. A confirmed order or a rejection takes at most 64 bytes (a
-// 40-byte entry and 12 to 24 bytes of index).
+// equal histories give equal snapshots. A confirmed order takes at most 64 bytes (a 40-byte entry
+// and 12 to 24 bytes of index), a rejection 8 more, for its user.
 //
 // Limits: `full()` says when no further id may be remembered for ever; it is asked before, what is
 // remembered is not refused. Of rejections the oldest goes when there are too many.
@@ -24,6 +24,7 @@ namespace stampede::actors {
 class DecidedRequests {
  public:
   using Known = storage::KnownDecision;
+  using Rejection = storage::KnownRejection;
   using Kind = storage::KnownKind;
   static constexpr std::uint32_t kEntriesMax = (1u << 31) - 1;  // of each kind
 
@@ -51,7 +52,7 @@ class DecidedRequests {
     index_.insert(index_hash(known.hash), static_cast<std::uint32_t>(known_.size()));
     known_.push_back(known);
   }
-  void remember_rejection(const Known& known);
+  void remember_rejection(const Rejection& rejection);
 
   // Makes a piece of the memory that `orders` more will take, see OrderBook::make_room.
   bool make_room(std::uint64_t orders);
@@ -63,26 +64,28 @@ class DecidedRequests {
   void count(storage::SnapshotSummary& summary) const;
   void save(storage::SnapshotSink& sink) const;
   void reserve(const storage::SnapshotSummary& summary);
-  // An entry of the section `known` or `rejections`. False: it cannot stand there.
-  [[nodiscard]] bool load(const Known& known, storage::SnapshotSection section);
-  // The index's line of an entry that is still some way off in the bytes of a block.
-  void prefetch_ahead(std::string_view block) const;
+  // An entry of the section `known`, or of `rejections`. False: it cannot stand there.
+  [[nodiscard]] bool load(const Known& known);
+  [[nodiscard]] bool load(const Rejection& rejection);
+  // The index's line of an entry that is still some way off in a block of such entries.
+  void prefetch_ahead(std::string_view block, std::size_t entry_bytes) const;
 
  private:
   // Positions in index_ with this bit are those of rejections.
   static constexpr std::uint32_t kRejection = kEntriesMax + 1;
-  static_assert(sizeof(Known) == 40);
+  static_assert(sizeof(Known) == 40 && sizeof(Rejection) == 48);
 
   static std::uint64_t index_hash(const storage::RequestHash& hash) { return hash[0]; }
   [[nodiscard]] const Known& at(std::uint32_t position) const {
-    return (position & kRejection) != 0 ? rejections_[position & ~kRejection] : known_[position];
+    return (position & kRejection) != 0 ? rejections_[position & ~kRejection].decision
+                                        : known_[position];
   }
   void forget_oldest_rejection();
 
   std::uint64_t orders_max_;
   std::uint64_t rejections_max_;
-  BlockVector<Known> known_;       // for ever
-  BlockVector<Known> rejections_;  // a ring once it is full
+  BlockVector<Known> known_;           // for ever
+  BlockVector<Rejection> rejections_;  // a ring once it is full
   std::size_t oldest_rejection_ = 0;
   DenseIndex index_;  // of both
 };

@@ -72,7 +72,7 @@ std::size_t ItemTable::memory_bytes() const {
 // --- snapshots ----------------------------------------------------------------------------------
 
 void ItemTable::save(storage::SnapshotSink& sink) const {
-  storage::EntryWriter out;
+  storage::EntryWriter out(sink.level());
   for (std::size_t i = 0; i < items_.size(); ++i) {
     const auto& item = items_[i];
     const storage::SnapshotItem entry{item.id, terms(item), item.amount, item.put_lsn, item.seq};

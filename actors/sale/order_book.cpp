@@ -88,7 +88,9 @@ OrderDecision OrderBook::decide_order(const Request& order, const OrderKeys& key
   } else {
     decision.answer.state = State::confirmed;
     decision.answer.left = item.amount - order.qty;
+    return decision;
   }
+  decision.user_hash = hasher_.user(order.user);
   return decision;
 }
 
@@ -211,7 +213,8 @@ void OrderBook::apply_order(const OrderDecision& decision, std::string_view user
               static_cast<std::uint16_t>(answer.qty),
               KnownKind::rejected,
               answer.reason};
-  if (answer.state == State::rejected) return decided_.remember_rejection(known);
+  if (answer.state == State::rejected)
+    return decided_.remember_rejection({known, decision.user_hash});
   known.kind = KnownKind::confirmed;
   confirm(decision.item_position, user, answer.qty, lsn);
   decided_.remember(known);
@@ -242,15 +245,16 @@ OrderBook::Known OrderBook::confirmed_order(const storage::OrderInsert& order,
           RejectReason::invalid};
 }
 
-OrderBook::Known OrderBook::rejected_order(const storage::Rejection& rejection,
-                                           std::uint32_t item_position, Lsn lsn) {
-  return {rejection.request_hash,
-          rejection.content_hash,
-          lsn,
-          item_position,
-          static_cast<std::uint16_t>(rejection.qty),
-          KnownKind::rejected,
-          rejection.reason};
+DecidedRequests::Rejection OrderBook::rejected_order(const storage::Rejection& rejection,
+                                                     std::uint32_t item_position, Lsn lsn) {
+  const Known known{rejection.request_hash,
+                    rejection.content_hash,
+                    lsn,
+                    item_position,
+                    static_cast<std::uint16_t>(rejection.qty),
+                    KnownKind::rejected,
+                    rejection.reason};
+  return {known, rejection.user_hash};
 }
 
 OrderBook::Known OrderBook::changed_item(const storage::RequestHash& hash, std::uint64_t content,
@@ -363,11 +367,16 @@ bool OrderBook::load_entry(SnapshotSection section, EntryReader& in) {
 }
 
 bool OrderBook::load_decision(SnapshotSection section, EntryReader& in) {
-  decided_.prefetch_ahead(in.rest());
-  Known known;
-  if (!decode(in, known) || known.item_position >= items_.size() || known.qty > kQtyMax)
+  const bool rejections = section == SnapshotSection::rejections;
+  decided_.prefetch_ahead(in.rest(), rejections && in.level() != storage::FeatureLevel::format_1
+                                         ? sizeof(DecidedRequests::Rejection)
+                                         : storage::kKnownDecisionBytes);
+  DecidedRequests::Rejection entry;
+  const Known& known = entry.decision;
+  if (!(rejections ? decode(in, entry) : decode(in, entry.decision)) ||
+      known.item_position >= items_.size() || known.qty > kQtyMax)
     return false;
-  if (!decided_.load(known, section)) return false;
+  if (!(rejections ? decided_.load(entry) : decided_.load(known))) return false;
   if (known.kind == KnownKind::confirmed) ++confirmed_;
   return true;
 }

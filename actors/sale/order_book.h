@@ -11,7 +11,7 @@
 // (known ids) and UserTotals (limits), each with a contract of its own.
 //
 // Memory: an item 80 to 92 bytes and its name (a whole backend measures 130, for the projection
-// keeps its newest change, too), a confirmed order at most 64, a remembered rejection the same.
+// keeps its newest change, too), a confirmed order at most 64, a remembered rejection 72.
 
 #include <cstdint>
 #include <optional>
@@ -51,6 +51,7 @@ struct OrderDecision {
   // Kept from the look-ups so that apply need not repeat them.
   storage::RequestHash request_hash{};
   std::uint64_t content_hash = 0;
+  std::uint64_t user_hash = 0;  // of a rejection
   std::uint32_t item_position = 0;
 };
 
@@ -143,8 +144,8 @@ class OrderBook {
   // A decision of the log as it is remembered.
   [[nodiscard]] Known confirmed_order(const storage::OrderInsert& order,
                                       std::uint32_t item_position, Lsn lsn) const;
-  [[nodiscard]] static Known rejected_order(const storage::Rejection& rejection,
-                                            std::uint32_t item_position, Lsn lsn);
+  [[nodiscard]] static DecidedRequests::Rejection rejected_order(
+      const storage::Rejection& rejection, std::uint32_t item_position, Lsn lsn);
   [[nodiscard]] static Known changed_item(const storage::RequestHash& hash, std::uint64_t content,
                                           std::uint32_t item_position, Lsn lsn);
   std::uint32_t close_item(std::uint64_t id);

@@ -52,6 +52,11 @@ std::uint64_t RequestHasher::order_content(std::uint64_t item, std::string_view 
   return hash_keyed(key_, 1, item, qty, user);
 }
 
+// The others begin with a tag, which no user does: it has a byte that is 0.
+std::uint64_t RequestHasher::user(std::string_view user) const {
+  return short_hash(key_, user.data(), user.size());
+}
+
 std::uint64_t RequestHasher::user_on_item(std::uint64_t item, std::string_view user) const {
   return hash_keyed(key_, 2, item, 0, user);
 }

@@ -1,7 +1,8 @@
 #pragma once
 
-// Keyed hashes of what clients choose (SipHash-2-4, libsodium). The key is the log's uuid, so
-// hashes outlive restarts and cannot be steered by clients who do not know it. Pure; thread-safe.
+// Keyed hashes of what clients choose (SipHash-2-4, libsodium). The key is the log's hash key (the
+// uuid it began with), so hashes outlive restarts and cannot be steered by clients who do not know
+// it. Pure; thread-safe.
 
 #include <array>
 #include <cstdint>
@@ -25,6 +26,8 @@ class RequestHasher {
   [[nodiscard]] std::uint64_t put_content(std::uint64_t item,
                                           const storage::ItemTerms& terms) const;
   [[nodiscard]] std::uint64_t stock_content(std::uint64_t item, std::int64_t delta) const;
+  // Of the user alone; as it stands in REJECT.
+  [[nodiscard]] std::uint64_t user(std::string_view user) const;
   [[nodiscard]] std::uint64_t user_on_item(std::uint64_t item, std::string_view user) const;
 
  private:

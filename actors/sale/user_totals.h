@@ -33,7 +33,7 @@ class UserTotals {
   // --- snapshots: entries in the order in which they came about
   void count(storage::SnapshotSummary& summary) const { summary.users = totals_.size(); }
   void save(storage::SnapshotSink& sink) const {
-    storage::EntryWriter out;
+    storage::EntryWriter out(sink.level());
     for (std::size_t i = 0; i < totals_.size(); ++i)
       sink.add(storage::SnapshotSection::users, encode(out, totals_[i]));
   }

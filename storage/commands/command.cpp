@@ -1,5 +1,6 @@
 #include "storage/commands/command.h"
 
+#include <algorithm>
 #include <cstring>
 #include <msgpack.hpp>
 
@@ -51,6 +52,21 @@ class ArgumentWriter {
   void operator()(std::string_view, AsHex<const std::uint64_t> value) {
     writer_.number(value.value);
   }
+  template <class Number>
+  void operator()(std::string_view, Within<Number> value) {
+    if constexpr (std::is_signed_v<Number>)
+      writer_.signed_number(value.value);
+    else if (value.may_be_nil && value.value == kNoNumber)
+      writer_.nil();
+    else
+      writer_.number(value.value);
+  }
+  void operator()(std::string_view, WithinText<const std::string_view> value) {
+    value.may_be_nil&& value.value.empty() ? writer_.nil() : writer_.text(value.value);
+  }
+  void operator()(std::string_view, WithinBytes<const std::string_view> value) {
+    value.may_be_nil&& value.value.empty() ? writer_.nil() : writer_.bytes(value.value);
+  }
 
  private:
   Writer& writer_;
@@ -79,88 +95,223 @@ class ImportedWriter {
   unsigned argument_ = 0;
 };
 
-void write_command(PayloadWriter& writer, const Command& command) {
-  STAMPEDE_ASSERT(command.kind != CommandKind::invalid, "a command that is logged has a kind");
-  const bool put = command.kind == CommandKind::item_put;
-  const std::uint32_t added = put ? added_terms(command.put.terms) : 0;
-  const bool named = !command.id_text.empty();
-  writer.array(1 + count_arguments(command) + (named || added > 0 ? 1 : 0) + added);
+template <class Sale>
+std::uint32_t count_sale(const Sale& sale) {
+  std::uint32_t count = 0;
+  each_sale_argument(sale, [&](std::string_view, const auto&) { ++count; });
+  return count;
+}
+
+// The array `sale`, nil where a command has none.
+void write_sale(PayloadWriter& writer, const Command& command) {
+  if (!command.sale) return writer.nil();
+  const SaleArguments& sale = *command.sale;
+  with_sale_array(command.kind, sale, [&](const auto& part) {
+    writer.array(count_sale(part));
+    each_sale_argument(part, ArgumentWriter<PayloadWriter>(writer));
+  });
+}
+
+// Arguments, and what may stand behind them but the id.
+void write_first_kinds(PayloadWriter& writer, const Command& command, LogFormat format) {
+  const bool two = format == LogFormat::two;
+  const bool with_sale = two && command.kind != CommandKind::item_amount_update;
+  writer.array(1 + count_arguments(command) + (with_sale ? 1 : 0) + (two ? 1 : 0));
   writer.number(static_cast<std::uint64_t>(command.kind));
   ImportedWriter imported(writer, command.missing);
   write_arguments(imported, command);
-  if (named)
-    writer.text(command.id_text);
-  else if (added > 0)
-    writer.nil();
-  ArgumentWriter<PayloadWriter> out(writer);
-  each_added_term(
-      added, [&](const Term& term, const auto& value) { out(term.name, value); },
-      command.put.terms);
+  if (with_sale) write_sale(writer, command);
 }
 
-}  // namespace
+void write_sale_kind(PayloadWriter& writer, const Command& command) {
+  STAMPEDE_ASSERT(command.sale != nullptr, "a command of the sale has its arguments");
+  const SaleArguments& sale = *command.sale;
+  with_sale_command(command.kind, sale, [&](const auto& some) {
+    writer.array(1 + count_bounded(some) + 1);
+    writer.number(static_cast<std::uint64_t>(command.kind));
+    each_bounded_argument(some, ArgumentWriter<PayloadWriter>(writer));
+  });
+}
+
+static_assert(kAddedTerms == 0, "a term that is added takes its place from ItemSale");
+
+void write_command(PayloadWriter& writer, const Command& command, LogFormat format) {
+  STAMPEDE_ASSERT(command.kind != CommandKind::invalid, "a command that is logged has a kind");
+  if (command.kind > CommandKind::item_put)
+    write_sale_kind(writer, command);
+  else
+    write_first_kinds(writer, command, format);
+  if (format == LogFormat::one) return;
+  command.id_text.empty() ? writer.nil() : writer.text(command.id_text);
+}
+
+template <class Record>
+void write_control(std::string& out, const Record& record) {
+  PayloadWriter writer(out);
+  writer.array(count_bounded(record));
+  each_bounded_argument(record, ArgumentWriter<PayloadWriter>(writer));
+}
 
 // Written for every order, as rejections are; the others may take the general way.
-void encode_order_set(std::string& out, const OrderInsert& order, const ItemAmountUpdate& amount) {
+template <class Out>
+void write_order_set(Out& out, const OrderInsert& order, const ItemAmountUpdate& amount,
+                     LogFormat format) {
   constexpr std::size_t kNumbers = 96;  // all but the texts, each at its longest
+  const bool two = format == LogFormat::two;
   MsgpackWriter writer(out, kNumbers + order.request_id.size() + order.user.size());
   writer.array(2);
-  writer.array(1 + kOrderArguments);
+  writer.array(1 + kOrderArguments + (two ? 2 : 0));
   writer.number(static_cast<std::uint64_t>(CommandKind::order_insert));
   write_arguments(writer, order);
-  writer.array(1 + kAmountArguments);
+  if (two) writer.nil(), writer.nil();  // sale, id
+  writer.array(1 + kAmountArguments + (two ? 1 : 0));
   writer.number(static_cast<std::uint64_t>(CommandKind::item_amount_update));
   write_arguments(writer, amount);
+  if (two) writer.nil();  // id
 }
 
-void encode_item_set(std::string& out, const ItemPut& put, const ItemAmountUpdate& amount) {
-  PayloadWriter writer(out);
-  writer.array(2);
-  Command command;
-  command.kind = CommandKind::item_put;
-  command.put = put;
-  write_command(writer, command);
-  command.kind = CommandKind::item_amount_update;
-  command.amount = amount;
-  write_command(writer, command);
-}
-
-void encode_command_set(std::string& out, const std::vector<Command>& set) {
-  PayloadWriter writer(out);
-  writer.array(set.size());
-  for (const Command& command : set) write_command(writer, command);
-}
-
-void encode_rejection(std::string& out, const Rejection& rejection) {
+template <class Out>
+void write_rejection(Out& out, const Rejection& rejection) {
   char hash[kHashBytes];
   for (std::size_t word = 0; word < 2; ++word) {
     const std::uint64_t big = big_endian(rejection.request_hash[word]);
     std::memcpy(hash + 8 * word, &big, sizeof big);
   }
-  MsgpackWriter writer(out, 64);
-  writer.array(5);
+  constexpr std::size_t kLongest = 72;  // each number at its longest, sale included
+  MsgpackWriter writer(out, kLongest);
+  writer.array(kRejectionValues);
   writer.bytes({hash, sizeof hash});
   writer.number(rejection.content_hash);
   writer.number(rejection.item);
   writer.number(rejection.qty);
   writer.number(static_cast<std::uint64_t>(rejection.reason));
+  writer.number(rejection.user_hash);
+  if (rejection.promo == kNoNumber && rejection.decided_at_us == 0) return writer.nil();
+  writer.array(2);
+  each_sale_argument(rejection, ArgumentWriter<MsgpackWriter>(writer));
+}
+
+}  // namespace
+
+void encode_order_set(std::string& out, const OrderInsert& order, const ItemAmountUpdate& amount,
+                      LogFormat format) {
+  write_order_set(out, order, amount, format);
+}
+void encode_order_set(ByteBuffer& out, const OrderInsert& order, const ItemAmountUpdate& amount,
+                      LogFormat format) {
+  write_order_set(out, order, amount, format);
+}
+
+void encode_item_set(std::string& out, const ItemPut& put, const ItemAmountUpdate& amount,
+                     LogFormat format) {
+  PayloadWriter writer(out);
+  writer.array(2);
+  Command command;
+  command.kind = CommandKind::item_put;
+  command.put = put;
+  write_command(writer, command, format);
+  command.kind = CommandKind::item_amount_update;
+  command.amount = amount;
+  write_command(writer, command, format);
+}
+
+void encode_command_set(std::string& out, const std::vector<Command>& set) {
+  PayloadWriter writer(out);
+  writer.array(set.size());
+  for (const Command& command : set) write_command(writer, command, LogFormat::two);
+}
+
+void encode_rejection(std::string& out, const Rejection& rejection) {
+  write_rejection(out, rejection);
+}
+void encode_rejection(ByteBuffer& out, const Rejection& rejection) {
+  write_rejection(out, rejection);
 }
 
 void encode_outcome(std::string& out, const Outcome& outcome) {
   PayloadWriter writer(out);
-  writer.array(4);
+  const bool failed = !outcome.tries.empty();
+  STAMPEDE_ASSERT(!failed || outcome.tries.size() * 2 == outcome.numbers.size(),
+                  "a FAIL says of each command how often it was tried");
+  writer.array(failed ? 5 : 4);
   writer.number(outcome.lane);
   writer.number(static_cast<std::uint64_t>(outcome.kind));
   writer.number(outcome.position);
   writer.array(outcome.numbers.size());
   for (const std::uint64_t number : outcome.numbers) writer.number(number);
+  if (!failed) return;
+  writer.array(outcome.tries.size());
+  for (const std::uint64_t tries : outcome.tries) writer.number(tries);
 }
 
-void encode_epoch(std::string& out, std::uint64_t epoch, std::int64_t wall_ns) {
+void encode_epoch(std::string& out, std::uint64_t epoch, std::int64_t wall_ns,
+                  std::string_view instance, LogFormat format) {
+  STAMPEDE_ASSERT(instance.empty() || instance.size() == kUuidBytes, "an instance has 16 bytes");
+  const bool two = format == LogFormat::two;
   PayloadWriter writer(out);
-  writer.array(2);
+  writer.array(two ? 3 : 2);
   writer.number(epoch);
   writer.signed_number(wall_ns);
+  if (!two) return;
+  instance.empty() ? writer.nil() : writer.bytes(instance);
+}
+
+void encode_control(std::string& out, const HaRecord& record) {
+  write_control(out, record);
+}
+void encode_control(std::string& out, const HashRecord& record) {
+  write_control(out, record);
+}
+void encode_control(std::string& out, const ConfigRecord& record) {
+  write_control(out, record);
+}
+void encode_control(std::string& out, const ClaimRecord& record) {
+  write_control(out, record);
+}
+void encode_control(std::string& out, const RevokeRecord& record) {
+  write_control(out, record);
+}
+
+std::uint64_t Command::item() const {
+  switch (kind) {
+    case CommandKind::order_insert:
+      return order.item;
+    case CommandKind::item_amount_update:
+      return amount.item;
+    case CommandKind::promo_put:
+      return sale->promo.item;
+    case CommandKind::ticket_grant:
+      return sale->ticket.item;
+    case CommandKind::order_update:
+      return sale->update.item;
+    case CommandKind::stock_change:
+      return sale->stock.item;
+    default:
+      return put.item;
+  }
+}
+
+std::optional<std::uint64_t> Command::key() const {
+  switch (kind) {
+    case CommandKind::order_insert:
+    case CommandKind::stock_change:
+    case CommandKind::invalid:
+      return std::nullopt;
+    case CommandKind::promo_put:
+      return sale->promo.promo;
+    case CommandKind::ticket_grant:
+      return sale->ticket.promo;
+    case CommandKind::order_update:
+      return sale->update.order;
+    default:
+      return item();
+  }
+}
+
+FeatureLevel level_of(const std::vector<Command>& set) {
+  auto level = FeatureLevel::format_1;
+  for (const Command& command : set) level = std::max(level, command.level);
+  return level;
 }
 
 void encode_seal(std::string& out) {
@@ -175,6 +326,14 @@ std::string_view to_text(CommandKind kind) {
       return "ItemAmountUpdate";
     case CommandKind::item_put:
       return "ItemPut";
+    case CommandKind::promo_put:
+      return "PromoPut";
+    case CommandKind::ticket_grant:
+      return "TicketGrant";
+    case CommandKind::order_update:
+      return "OrderUpdate";
+    case CommandKind::stock_change:
+      return "StockChange";
     case CommandKind::invalid:
       break;
   }
@@ -194,9 +353,8 @@ std::string_view to_text(RejectReason reason) {
 }
 
 std::optional<CommandKind> parse_command_kind(std::string_view text) {
-  for (const auto kind :
-       {CommandKind::order_insert, CommandKind::item_amount_update, CommandKind::item_put}) {
-    if (text == to_text(kind)) return kind;
+  for (auto kind = std::uint8_t{1}; kind <= static_cast<std::uint8_t>(kCommandKindLast); ++kind) {
+    if (text == to_text(static_cast<CommandKind>(kind))) return static_cast<CommandKind>(kind);
   }
   return std::nullopt;
 }

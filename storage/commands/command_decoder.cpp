@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -30,6 +31,13 @@ class ValueCursor {
     ok_ = ok_ && cursor_.next(value) && value.type == Type::array;
     return ok_ ? value.size : 0;
   }
+  // An array of so many elements: true. nil: false. Anything else: not ok().
+  bool array_or_nil(std::uint32_t elements) {
+    Value value;
+    ok_ = ok_ && cursor_.next(value) &&
+          (value.type == Type::nil || (value.type == Type::array && value.size == elements));
+    return ok_ && value.type == Type::array;
+  }
   // Between these two arguments may be nil; the second tells which, from 1.
   void begin_arguments() {
     nil_allowed_ = true;
@@ -57,12 +65,44 @@ class ValueCursor {
     return checked(fits) ? static_cast<std::int64_t>(value.number) : 0;
   }
   std::string_view text() { return view(Type::str); }
+  // Empty when it is nil; a text that is there is not.
   std::string_view text_or_nil() {
     Value value;
-    ok_ = ok_ && cursor_.next(value) && (value.type == Type::str || value.type == Type::nil);
+    ok_ = ok_ && cursor_.next(value) &&
+          (value.type == Type::nil || (value.type == Type::str && !value.text.empty()));
     return ok_ ? value.text : std::string_view{};
   }
   std::string_view bytes() { return view(Type::bin); }
+
+  // What is bounded, and may be nil where that is said.
+  template <class Number>
+  void within(Within<Number> out) {
+    Value value;
+    ok_ = ok_ && cursor_.next(value);
+    if (ok_ && out.may_be_nil && value.type == Type::nil) {
+      out.value = static_cast<Number>(kNoNumber);
+      return;
+    }
+    const bool number = value.type == Type::unsigned_int
+                            ? value.number <= static_cast<std::uint64_t>(out.max)
+                            : value.type == Type::negative_int && std::is_signed_v<Number> &&
+                                  static_cast<std::int64_t>(value.number) >= out.min;
+    const bool low = value.type == Type::unsigned_int && out.min > 0 &&
+                     value.number < static_cast<std::uint64_t>(out.min);
+    out.value = checked(number && !low) ? static_cast<Number>(value.number) : Number{};
+  }
+  template <class Text>
+  void within(Text out, Type type) {
+    Value value;
+    ok_ = ok_ && cursor_.next(value);
+    if (ok_ && out.may_be_nil && value.type == Type::nil) {
+      out.value = {};
+      return;
+    }
+    const bool fits =
+        value.type == type && value.text.size() >= out.min && value.text.size() <= out.max;
+    out.value = checked(fits) ? value.text : std::string_view{};
+  }
 
  private:
   // False: there is no value, or it is missing.
@@ -100,23 +140,57 @@ struct ArgumentReader {
   void operator()(std::string_view, std::uint32_t& value) { value = in.number32(); }
   void operator()(std::string_view, std::int64_t& value) { value = in.signed_number(); }
   void operator()(std::string_view, AsHex<std::uint64_t> value) { value.value = in.number(); }
+  template <class Number>
+  void operator()(std::string_view, Within<Number> value) {
+    in.within(value);
+  }
+  void operator()(std::string_view, WithinText<std::string_view> value) {
+    in.within(value, Type::str);
+  }
+  void operator()(std::string_view, WithinBytes<std::string_view> value) {
+    in.within(value, Type::bin);
+  }
 };
 
-// Behind the arguments: the id text, and the terms that were added.
+template <class Sale>
+std::uint32_t count_sale(const Sale& sale) {
+  std::uint32_t count = 0;
+  each_sale_argument(sale, [&](std::string_view, const auto&) { ++count; });
+  return count;
+}
+
+SaleArguments& sale_of(Command& command) {
+  if (!command.sale) command.sale = std::make_shared<SaleArguments>();
+  command.level = FeatureLevel::sale;
+  return *command.sale;
+}
+
+template <class Part>
+void read_sale_part(ValueCursor& in, Part part, Command& out, Part SaleArguments::*place) {
+  if (!in.array_or_nil(count_sale(part))) return;
+  each_sale_argument(sale_of(out).*place, ArgumentReader{in});
+}
+
+void read_sale(ValueCursor& in, Command& out) {
+  if (out.kind == CommandKind::order_insert)
+    read_sale_part(in, OrderSale{}, out, &SaleArguments::order);
+  else
+    read_sale_part(in, ItemSale{}, out, &SaleArguments::item);
+}
+
+// Behind the arguments. Format 1: perhaps the id text. Format 2: what the sale adds (not to an
+// amount), and the id text or nil. So an amount with an id text looks the same in both.
 bool read_rest(ValueCursor& in, std::uint32_t values, Command& out) {
-  if (values == 0) return true;
+  const bool amount = out.kind == CommandKind::item_amount_update;
+  if (values == 0) {
+    out.level = FeatureLevel::format_1;
+    return true;
+  }
+  if (values > (amount ? 1U : 2U)) return false;
+  if (values == 2) read_sale(in, out);
   out.id_text = in.text_or_nil();
-  if (values == 1) return !out.id_text.empty();
-  if (out.kind != CommandKind::item_put) return false;
-  std::uint32_t read = 1;
-  each_added_term(
-      values - 1,
-      [&](const Term& term, auto& value) {
-        ArgumentReader{in}(term.name, value);
-        ++read;
-      },
-      out.put.terms);
-  return read == values;
+  if (values == 1 && !out.id_text.empty()) out.level = FeatureLevel::format_1;
+  return values == 2 || amount || !out.id_text.empty();
 }
 
 // The business key of an item command is its item: it cannot be missing.
@@ -128,18 +202,42 @@ bool has_key(const Command& command) {
   return true;
 }
 
-bool decode_command(ValueCursor& in, Command& out) {
-  const std::uint32_t size = in.array();
-  if (size == 0) return false;
-  const std::uint64_t kind = in.number(static_cast<unsigned>(CommandKind::item_put));
-  if (!in.ok() || kind == 0) return false;
-  out.kind = static_cast<CommandKind>(kind);
+bool decode_first_kinds(ValueCursor& in, std::uint32_t size, Command& out) {
   const std::uint32_t plain = 1 + count_arguments(out);
   if (size < plain) return false;
   in.begin_arguments();
   each_argument(out, ArgumentReader{in});
   out.missing = in.end_arguments();
   return read_rest(in, size - plain, out) && in.ok() && has_key(out);
+}
+
+bool decode_sale_kind(ValueCursor& in, std::uint32_t size, Command& out) {
+  with_sale_command(out.kind, sale_of(out), [&](auto& some) {
+    if (size != 1 + count_bounded(some) + 1) return;
+    each_bounded_argument(some, ArgumentReader{in});
+    out.id_text = in.text_or_nil();
+    size = 0;
+  });
+  return size == 0 && in.ok();
+}
+
+bool decode_command(ValueCursor& in, Command& out) {
+  const std::uint32_t size = in.array();
+  if (size == 0) return false;
+  const std::uint64_t kind = in.number(static_cast<unsigned>(kCommandKindLast));
+  if (!in.ok() || kind == 0) return false;
+  out.kind = static_cast<CommandKind>(kind);
+  return out.kind > CommandKind::item_put ? decode_sale_kind(in, size, out)
+                                          : decode_first_kinds(in, size, out);
+}
+
+template <class Record>
+bool decode_control(std::string_view payload, Record& record) {
+  record = {};
+  ValueCursor in(payload);
+  if (in.array() != count_bounded(record)) return false;
+  each_bounded_argument(record, ArgumentReader{in});
+  return in.at_end();
 }
 
 }  // namespace
@@ -157,13 +255,24 @@ bool CommandDecoder::command_set(std::string_view payload, std::vector<Command>&
 
 bool CommandDecoder::rejection(std::string_view payload, Rejection& rejection) {
   ValueCursor in(payload);
-  if (in.array() != 5) return false;
+  const std::uint32_t values = in.array();
+  if (values != kRejectionValues && values != kRejectionValuesOfFormat1) return false;
+  rejection = {};
   const std::string_view hash = in.bytes();
   rejection.content_hash = in.number();
   rejection.item = in.number(kSignedMax);
   rejection.qty = in.number32();
   rejection.reason =
       static_cast<RejectReason>(in.number(static_cast<unsigned>(RejectReason::limit_reached)));
+  if (values == kRejectionValues) {
+    rejection.user_hash = in.number();
+    if (in.array_or_nil(2)) {
+      rejection.level = FeatureLevel::sale;
+      each_sale_argument(rejection, ArgumentReader{in});
+    }
+  } else {
+    rejection.level = FeatureLevel::format_1;
+  }
   if (!in.at_end() || hash.size() != kHashBytes || rejection.reason == RejectReason::invalid) {
     return false;
   }
@@ -177,24 +286,50 @@ bool CommandDecoder::rejection(std::string_view payload, Rejection& rejection) {
 
 bool CommandDecoder::outcome(std::string_view payload, Outcome& outcome) {
   outcome.numbers.clear();
+  outcome.tries.clear();
   ValueCursor in(payload);
-  if (in.array() != 4) return false;
+  const std::uint32_t values = in.array();
+  if (values != 4 && values != 5) return false;
   outcome.lane = in.number32();
-  outcome.kind = static_cast<CommandKind>(in.number(static_cast<unsigned>(CommandKind::item_put)));
+  outcome.kind = static_cast<CommandKind>(in.number(static_cast<unsigned>(kCommandKindLast)));
   outcome.position = in.number32();
   if (!in.ok() || outcome.kind == CommandKind::invalid) return false;
   const std::uint32_t numbers = in.array();
   for (std::uint32_t i = 0; in.ok() && i < numbers; ++i) outcome.numbers.push_back(in.number());
-  return in.at_end();
+  outcome.level = std::max(level_of(outcome.kind),
+                           values == 5 ? FeatureLevel::format_2 : FeatureLevel::format_1);
+  if (values == 4) return in.at_end();
+  const std::uint32_t tries = in.array();
+  for (std::uint32_t i = 0; in.ok() && i < tries; ++i) outcome.tries.push_back(in.number());
+  return in.at_end() && tries > 0 && std::uint64_t{tries} * 2 == numbers;
 }
 
 std::optional<std::uint64_t> CommandDecoder::epoch(std::string_view payload) {
   ValueCursor in(payload);
-  if (in.array() != 2) return std::nullopt;
+  const std::uint32_t values = in.array();
+  if (values != 2 && values != 3) return std::nullopt;
   const std::uint64_t epoch = in.number(kEpochMax);
   in.signed_number();
+  std::string_view instance;
+  if (values == 3) in.within(arguments::bytes_or_nil(kUuidBytes, instance), Type::bin);
   if (!in.at_end()) return std::nullopt;
   return epoch;
+}
+
+bool CommandDecoder::control(std::string_view payload, HaRecord& record) {
+  return decode_control(payload, record);
+}
+bool CommandDecoder::control(std::string_view payload, HashRecord& record) {
+  return decode_control(payload, record);
+}
+bool CommandDecoder::control(std::string_view payload, ConfigRecord& record) {
+  return decode_control(payload, record);
+}
+bool CommandDecoder::control(std::string_view payload, ClaimRecord& record) {
+  return decode_control(payload, record);
+}
+bool CommandDecoder::control(std::string_view payload, RevokeRecord& record) {
+  return decode_control(payload, record);
 }
 
 }  // namespace stampede::storage

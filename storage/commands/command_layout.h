@@ -12,6 +12,8 @@
 namespace stampede::storage {
 
 inline constexpr std::size_t kHashBytes = 16;
+inline constexpr std::uint32_t kRejectionValuesOfFormat1 = 5;
+inline constexpr std::uint32_t kRejectionValues = 7;
 
 // Its own inverse.
 constexpr std::uint64_t big_endian(std::uint64_t value) {

@@ -4,9 +4,11 @@
 // `stampede log import-text` reads.
 //
 //   TIME pid=N tid=N lsn=E.C : [EMIT]Name={…}/DELIMITER/Name={…}/EOL/
-//   TIME pid=N tid=N lsn=E.C : [EXEC]Name={"id":"…"}/EOL/        (FAIL: errno; OPTM: superseded_by)
-//   TIME pid=N tid=N lsn=E.C : [REJECT]{…}/EOL/
+//   TIME pid=N tid=N lsn=E.C : [EXEC]Name={"id":"…"}/EOL/
+//                              (FAIL: errno, tries from 2 on; OPTM: superseded_by)
+//   TIME pid=N tid=N lsn=E.C : [REJECT]{…}/EOL/                  (CONFIG, CLAIM, REVOKE likewise)
 //
+// HA and HASH speak of no decision and have no line, as EPOCH and SEAL; their members are here.
 // Pure functions and value types; any thread.
 
 #include <cstdint>
@@ -45,6 +47,11 @@ void append_members(Json& out, const Command& command, std::string_view id);
 void append_members(Json& out, const Rejection& rejection);
 void append_command(std::string& out, const Command& command, std::string_view id);  // Name={…}
 void append_rejection(std::string& out, const Rejection& rejection);                 // {…}
+// Of a control record, when its payload is one of `type`; else nothing and false.
+bool append_control_members(Json& out, RecordType type, std::string_view payload);
+constexpr bool is_control(RecordType type) {
+  return type >= RecordType::ha && type <= RecordType::revoke;
+}
 
 // A command as a line names it. An EMIT's has arguments; an outcome's may repeat some, unread.
 struct TextCommand {
@@ -57,6 +64,7 @@ struct TextCommand {
   FlatObject arguments;
   Command command;            // EMIT: views point into `arguments`
   std::uint64_t errnum = 0;   // FAIL: member errno, 0 when it is missing
+  std::uint64_t tries = 0;    // FAIL: member tries, 0 when it is missing
   std::string superseded_by;  // OPTM: an id, required
 };
 
@@ -65,6 +73,7 @@ struct TextLine {
   RecordType type = RecordType::invalid;
   std::vector<TextCommand> commands;  // EMIT: one or more; outcomes: exactly one
   Rejection rejection;
+  std::string payload;  // CONFIG, CLAIM, REVOKE: as it stands in a log
 };
 
 // Parses one line without its line feed. Errc::invalid, the message starts with "column N: ".

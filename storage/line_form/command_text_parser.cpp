@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 #include <ctime>
+#include <deque>
 #include <limits>
 #include <optional>
 
@@ -12,6 +13,22 @@ namespace stampede::storage {
 namespace {
 
 constexpr std::uint64_t kSignedMax = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kTriesMax = std::numeric_limits<std::uint32_t>::max();
+constexpr std::string_view kExpectedType =
+    "expected [EMIT], [EXEC], [FAIL], [OPTM], [REJECT], [CONFIG], [CLAIM] or [REVOKE]";
+
+// Small letters, as they are printed.
+bool append_bytes(std::string_view digits, std::string& bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  if (digits.size() % 2 != 0) return false;
+  for (std::size_t at = 0; at < digits.size(); at += 2) {
+    const auto high = kDigits.find(digits[at]);
+    const auto low = kDigits.find(digits[at + 1]);
+    if (high == std::string_view::npos || low == std::string_view::npos) return false;
+    bytes += static_cast<char>(high * 16 + low);
+  }
+  return true;
+}
 
 // The line from left to right. The first error is kept; after it nothing is read any more.
 class LineParser {
@@ -24,6 +41,8 @@ class LineParser {
     out.type = type();
     if (out.type == RecordType::reject) {
       rejection(out.rejection);
+    } else if (is_control(out.type)) {
+      control(out);
     } else {
       commands(out);
     }
@@ -113,15 +132,16 @@ class LineParser {
 
   RecordType type() {
     const std::size_t start = at_;
-    literal("[", "expected [EMIT], [EXEC], [FAIL], [OPTM] or [REJECT]");
+    literal("[", kExpectedType);
     const std::string_view word = until(']');
-    for (const auto type : {RecordType::emit, RecordType::exec, RecordType::fail, RecordType::optm,
-                            RecordType::reject}) {
+    for (const auto type :
+         {RecordType::emit, RecordType::exec, RecordType::fail, RecordType::optm,
+          RecordType::reject, RecordType::config, RecordType::claim, RecordType::revoke}) {
       if (word != record_word(type)) continue;
       literal("]", "expected ]");
       return type;
     }
-    fail(start, "expected [EMIT], [EXEC], [FAIL], [OPTM] or [REJECT]");
+    fail(start, kExpectedType);
     return RecordType::invalid;
   }
 
@@ -143,7 +163,7 @@ class LineParser {
     const std::size_t start = at_;
     const auto kind = parse_command_kind(until('='));
     if (!kind) {
-      fail(start, "expected OrderInsert=, ItemAmountUpdate= or ItemPut=");
+      fail(start, "expected the name of a command, like OrderInsert=");
       return;
     }
     out.kind = *kind;
@@ -181,12 +201,41 @@ class LineParser {
       };
       each_added_term(kAddedTerms, assign_added, out.command.put.terms);
     }
+    sale_arguments(out, known);
     if (known != out.arguments.members.size()) unknown_member(out);
+    if (out.kind > CommandKind::item_put) return;
     const JsonMember* item = out.arguments.find("item");
     const bool has_item = item != nullptr && !item->value.is_null();
     if (out.kind != CommandKind::order_insert && !has_item) {
       fail(object_, "\"item\", the business key of this command, is missing");
     }
+  }
+
+  // Of an older kind they may all be missing; of a kind of its own, those that may be nil.
+  void sale_arguments(TextCommand& out, std::size_t& known) {
+    auto sale = std::make_shared<SaleArguments>();
+    bool any = false;
+    with_sale_array(out.kind, *sale, [&](auto& part) {
+      each_sale_argument(part, [&](std::string_view name, auto value) {
+        any = assign_if_there(out, name, value, known) || any;
+      });
+    });
+    with_sale_command(out.kind, *sale, [&](auto& some) {
+      any = true;
+      each_bounded_argument(some, [&](std::string_view name, auto value) {
+        if (!assign_if_there(out, name, value, known)) require(name, value);
+      });
+    });
+    if (!any) return;
+    out.command.sale = std::move(sale);
+    out.command.level = FeatureLevel::sale;
+  }
+
+  template <class Bounded>
+  void require(std::string_view name, const Bounded& value) {
+    bool may_be_nil = false;
+    if constexpr (requires { value.may_be_nil; }) may_be_nil = value.may_be_nil;
+    if (!may_be_nil) fail(object_, "\"" + std::string(name) + "\" is missing");
   }
 
   template <class Value>
@@ -207,6 +256,11 @@ class LineParser {
       each_argument(out.command, [&](std::string_view name, const auto&) { compare(name); });
       if (out.kind == CommandKind::item_put)
         each_added_term(kAddedTerms, [&](const Term& term) { compare(term.name); });
+      const SaleArguments sale;
+      const auto each = [&](std::string_view name, const auto&) { compare(name); };
+      with_sale_array(out.kind, sale, [&](const auto& part) { each_sale_argument(part, each); });
+      with_sale_command(out.kind, sale,
+                        [&](const auto& some) { each_bounded_argument(some, each); });
       if (!known) fail(member.at, "\"" + member.name + "\" is no argument of this command");
     }
   }
@@ -214,6 +268,9 @@ class LineParser {
   void outcome(RecordType type, TextCommand& out) {
     const JsonMember* errnum = out.arguments.find("errno");
     if (type == RecordType::fail && errnum != nullptr) assign(*errnum, out.errnum);
+    const JsonMember* tries = out.arguments.find("tries");
+    if (type == RecordType::fail && tries != nullptr)
+      assign(*tries, Within<std::uint64_t>{out.tries, 1, kTriesMax});
     if (type != RecordType::optm) return;
     const JsonMember* by = out.arguments.find("superseded_by");
     if (by == nullptr || !by->value.is_string()) {
@@ -238,11 +295,46 @@ class LineParser {
         assign(member, out.qty);
       } else if (member.name == "reason") {
         reason(member, out.reason);
-      } else {
+      } else if (member.name == "user_hash") {
+        assign(member, AsHex<std::uint64_t>{out.user_hash});
+      } else if (!sale_member(member, out)) {
         fail(member.at, "\"" + member.name + "\" is no member of a rejection");
       }
     }
     if (out.reason == RejectReason::invalid) fail(object_, "a rejection needs its \"reason\"");
+  }
+
+  bool sale_member(const JsonMember& member, Rejection& out) {
+    bool found = false;
+    each_sale_argument(out, [&](std::string_view name, auto value) {
+      if (member.name != name) return;
+      found = true;
+      assign(member, value);
+    });
+    if (found) out.level = FeatureLevel::sale;
+    return found;
+  }
+
+  void control(TextLine& out) {
+    if (out.type == RecordType::config) control<ConfigRecord>(out.payload);
+    if (out.type == RecordType::claim) control<ClaimRecord>(out.payload);
+    if (out.type == RecordType::revoke) control<RevokeRecord>(out.payload);
+  }
+
+  template <class Record>
+  void control(std::string& payload) {
+    Record record;
+    TextCommand members;  // for what is done with the members of a command
+    object_ = at_;
+    object(members.arguments);
+    if (error_) return;
+    std::size_t known = 0;
+    each_bounded_argument(record, [&](std::string_view name, auto value) {
+      if (!assign_if_there(members, name, value, known)) require(name, value);
+    });
+    if (known != members.arguments.members.size())
+      fail(object_, "there is a member that this record does not have");
+    if (!error_) encode_control(payload, record);
   }
 
   void request_hash(const JsonMember& member, RequestHash& out) {
@@ -288,6 +380,36 @@ class LineParser {
     if (!value) return fail(member.at, "\"" + member.name + "\" is a text of 16 hex digits");
     out.value = *value;
   }
+  template <class Number>
+  void assign(const JsonMember& member, Within<Number> out) {
+    const auto& value = member.value;
+    const bool large = value.is_number_unsigned() && value.get<std::uint64_t>() > kSignedMax;
+    const std::int64_t number =
+        value.is_number_integer() && !large ? value.get<std::int64_t>() : out.min - 1;
+    if (number < out.min || number > out.max)
+      return fail(member.at, "\"" + member.name + "\" is an integer from " +
+                                 std::to_string(out.min) + " to " + std::to_string(out.max));
+    out.value = static_cast<Number>(number);
+  }
+  void assign(const JsonMember& member, WithinText<std::string_view> out) {
+    const auto text = text_of(member);
+    const bool fits = member.value.is_string() && text.size() >= out.min && text.size() <= out.max;
+    if (!fits)
+      return fail(member.at, "\"" + member.name + "\" is a text of " + std::to_string(out.min) +
+                                 " to " + std::to_string(out.max) + " bytes");
+    out.value = text;
+  }
+  void assign(const JsonMember& member, WithinBytes<std::string_view> out) {
+    const auto digits = text_of(member);
+    std::string& bytes = bytes_.emplace_back();
+    const bool fits = member.value.is_string() && digits.size() >= 2 * out.min &&
+                      digits.size() <= 2 * out.max && append_bytes(digits, bytes);
+    if (!fits)
+      return fail(member.at, "\"" + member.name + "\" is a text of hex digits, of " +
+                                 std::to_string(out.min) + " to " + std::to_string(out.max) +
+                                 " bytes");
+    out.value = bytes;
+  }
   void unsigned_up_to(std::uint64_t max, const JsonMember& member, std::uint64_t& out) {
     if (!member.value.is_number_unsigned() || member.value.get<std::uint64_t>() > max) {
       return fail(member.at,
@@ -323,7 +445,8 @@ class LineParser {
 
   std::string_view line_;
   std::size_t at_ = 0;
-  std::size_t object_ = 0;  // where the object being read begins
+  std::size_t object_ = 0;         // where the object being read begins
+  std::deque<std::string> bytes_;  // that were hex digits
   std::optional<Error> error_;
 };
 

@@ -23,10 +23,12 @@ enum : std::size_t {
   kAtFirstLsn = 32,
   kAtDurablePos = 40,
   kAtCount = 48,
+  kAtFlags = 52,
   kAtWallNs = 56,
   kAtPid = 64,
+  kAtStreamCrc = 68,  // format 2
 };
-static_assert(kAtPid + 8 == kBatchHeaderBytes);
+static_assert(kAtStreamCrc + 4 == kBatchHeaderBytes);
 
 bool all_zero(std::string_view bytes) {
   return bytes.find_first_not_of('\0') == std::string_view::npos;
@@ -40,28 +42,36 @@ std::uint32_t frame_crc(std::string_view frame) {
   return crc32c(frame.substr(kAtCrc + kNoCrc.size()), crc);
 }
 
+// Of a frame of format 2 whose other fields are there: what every copy of the log has alike.
+std::uint32_t stream_crc(std::string_view frame) {
+  char fixed[28];
+  std::memcpy(fixed, frame.data() + kAtEpoch, 8);
+  std::memcpy(fixed + 8, frame.data() + kAtBatchNo, 8);
+  std::memcpy(fixed + 16, frame.data() + kAtFirstLsn, 8);
+  std::memcpy(fixed + 24, frame.data() + kAtCount, 4);
+  const auto so_far = crc32c({fixed, sizeof fixed}, get<std::uint32_t>(frame, kAtPrevCrc));
+  return crc32c(frame.substr(kBatchHeaderBytes), so_far);
+}
+
+// Its first CRC covers the header alone: what lies behind is covered by stream_crc in there.
+bool valid_frame(std::string_view frame, LogFormat format) {
+  const auto crc = get<std::uint32_t>(frame, kAtCrc);
+  if (format == LogFormat::one) return frame_crc(frame) == crc;
+  return frame_crc(frame.substr(0, kBatchHeaderBytes)) == crc &&
+         stream_crc(frame) == get<std::uint32_t>(frame, kAtStreamCrc);
+}
+
 }  // namespace
 
 void append_record(std::string& records, RecordType type, std::string_view payload) {
-  const auto begin = begin_record(records, type);
-  records.append(payload);
-  end_record(records, begin);
-}
-
-std::size_t begin_record(std::string& records, RecordType type) {
   STAMPEDE_ASSERT(type != RecordType::invalid, "a record needs a type");
-  const auto begin = records.size();
+  STAMPEDE_ASSERT(payload.size() <= kRecordPayloadBytesMax, "record too large for the log");
+  const auto len = static_cast<std::uint32_t>(payload.size());
   char header[kRecordHeaderBytes] = {};
+  std::memcpy(header, &len, sizeof len);
   header[4] = static_cast<char>(type);
   records.append(header, sizeof header);
-  return begin;
-}
-
-void end_record(std::string& records, std::size_t begin) {
-  const auto bytes = records.size() - begin - kRecordHeaderBytes;
-  STAMPEDE_ASSERT(bytes <= kRecordPayloadBytesMax, "record too large for the log");
-  const auto len = static_cast<std::uint32_t>(bytes);
-  std::memcpy(records.data() + begin, &len, sizeof len);
+  records.append(payload);
 }
 
 std::string_view to_text(RecordFault fault) {
@@ -76,6 +86,10 @@ std::string_view to_text(RecordFault fault) {
       return "a record has type 0";
     case RecordFault::type_unknown:
       return "a record has a type that this version does not know";
+    case RecordFault::type_level:
+      return "a record has a type that its segment's feature level does not have";
+    case RecordFault::flags:
+      return "a record has flags that this version does not know";
     case RecordFault::padding:
       return "bytes that are no record follow the last one";
   }
@@ -89,21 +103,64 @@ bool RecordCursor::finish() {
   return false;
 }
 
+namespace {
+
+// What the common records have not: a new type, or bytes behind it that are not 0.
+RecordFault fault_of(FeatureLevel level, std::uint8_t type, std::uint32_t behind_type) {
+  if (type == 0) return RecordFault::type_invalid;
+  const bool format_1 = level == FeatureLevel::format_1;
+  if (type > (format_1 ? kRecordTypeLastOfFormat1 : kRecordTypeLast) && type < kRecordTypeIgnorable)
+    return RecordFault::type_unknown;
+  if (level_of(static_cast<RecordType>(type)) > level) return RecordFault::type_level;
+  return !format_1 && behind_type != 0 ? RecordFault::flags : RecordFault::none;
+}
+
+}  // namespace
+
+RecordCount count_records(std::string_view bytes, FeatureLevel level) {
+  RecordCount count;
+  const auto refuse = [&count](RecordFault fault) {
+    count.fault = fault;
+    return count;
+  };
+  while (!bytes.empty()) {
+    if (bytes.size() < kRecordHeaderBytes) return refuse(RecordFault::cut_short);
+    const auto len = get<std::uint32_t>(bytes, 0);
+    const auto word = get<std::uint32_t>(bytes, 4);
+    const auto type = static_cast<std::uint8_t>(word);
+    if (len > kRecordPayloadBytesMax) return refuse(RecordFault::too_large);
+    if (len > bytes.size() - kRecordHeaderBytes) return refuse(RecordFault::cut_short);
+    if (word - 1 >= kRecordTypeLastOfFormat1) {
+      if (const auto fault = fault_of(level, type, word >> 8); fault != RecordFault::none)
+        return refuse(fault);
+    }
+    if (is_decision(static_cast<RecordType>(type))) ++count.decisions;
+    ++count.records;
+    bytes.remove_prefix(kRecordHeaderBytes + len);
+  }
+  return count;
+}
+
 bool RecordCursor::next(RecordView& out) {
   while (fault_ == RecordFault::none) {
     if (count_ ? seen_ == *count_ : bytes_.empty()) return finish();
     if (bytes_.size() < kRecordHeaderBytes) return refuse(RecordFault::cut_short);
     const auto len = get<std::uint32_t>(bytes_, 0);
-    const auto type = get<std::uint8_t>(bytes_, 4);
+    const auto word = get<std::uint32_t>(bytes_, 4);  // type, flags, zero
+    const auto type = static_cast<std::uint8_t>(word);
     if (len > kRecordPayloadBytesMax) return refuse(RecordFault::too_large);
     if (len > bytes_.size() - kRecordHeaderBytes) return refuse(RecordFault::cut_short);
-    if (type == 0) return refuse(RecordFault::type_invalid);
+    if (word - 1 >= kRecordTypeLastOfFormat1) {
+      fault_type_ = static_cast<RecordType>(type);
+      if (const auto fault = fault_of(level_, type, word >> 8); fault != RecordFault::none)
+        return refuse(fault);
+    }
     const bool ignorable = type >= kRecordTypeIgnorable;
-    if (type > kRecordTypeLast && !ignorable) return refuse(RecordFault::type_unknown);
 
     out.type = static_cast<RecordType>(type);
-    out.flags = get<std::uint8_t>(bytes_, 5);
+    out.flags = static_cast<std::uint8_t>(word >> 8);
     out.payload = bytes_.substr(kRecordHeaderBytes, len);
+    out.level = level_;
     out.lsn = is_decision(out.type) ? next_lsn_ + decisions_++ : 0;
     bytes_.remove_prefix(kRecordHeaderBytes + len);
     ++seen_;
@@ -129,12 +186,13 @@ std::string_view chain_fault(const LogChain& chain, const BatchHeader& batch,
   return {};
 }
 
-std::uint32_t finish_frame(std::string& frame, const BatchHead& head, const BatchLink& link) {
+std::uint32_t finish_frame(std::string& frame, const BatchHead& head, const BatchLink& link,
+                           LogFormat format) {
   STAMPEDE_ASSERT(frame.size() >= kBatchHeaderBytes, "no room for the batch header");
   frame.resize((frame.size() + kFrameAlign - 1) / kFrameAlign * kFrameAlign, '\0');
   STAMPEDE_ASSERT(frame.size() <= kBatchBytesMax, "batch too large for the log");
   std::memset(frame.data(), 0, kBatchHeaderBytes);
-  put(frame, kAtMagic, kBatchMagic);
+  put(frame, kAtMagic, format == LogFormat::one ? kBatchMagic : kBatchMagic2);
   put(frame, kAtLen, static_cast<std::uint32_t>(frame.size()));
   put(frame, kAtPrevCrc, link.prev_crc);
   put(frame, kAtBatchNo, link.batch_no);
@@ -144,23 +202,33 @@ std::uint32_t finish_frame(std::string& frame, const BatchHead& head, const Batc
   put(frame, kAtCount, head.count);
   put(frame, kAtWallNs, head.wall_ns);
   put(frame, kAtPid, head.pid);
-  const std::uint32_t crc = crc32c(frame);  // the CRC field is still zero
-  put(frame, kAtCrc, crc);
-  return crc;
+  if (format == LogFormat::one) {
+    const std::uint32_t crc = crc32c(frame);  // the CRC field is still zero
+    put(frame, kAtCrc, crc);
+    return crc;
+  }
+  const std::uint32_t stream = stream_crc(frame);
+  put(frame, kAtStreamCrc, stream);
+  put(frame, kAtCrc, crc32c(std::string_view(frame).substr(0, kBatchHeaderBytes)));
+  return stream;
 }
 
 std::optional<BatchHeader> decode_frame(std::string_view bytes) {
   if (bytes.size() < kBatchHeaderBytes) return std::nullopt;
-  if (get<std::uint32_t>(bytes, kAtMagic) != kBatchMagic) return std::nullopt;
+  const auto magic = get<std::uint32_t>(bytes, kAtMagic);
+  if (magic != kBatchMagic && magic != kBatchMagic2) return std::nullopt;
+  const auto format = magic == kBatchMagic ? LogFormat::one : LogFormat::two;
   const auto len = get<std::uint32_t>(bytes, kAtLen);
   if (len < kBatchHeaderBytes || len > kBatchBytesMax || len % kFrameAlign != 0 ||
       len > bytes.size()) {
     return std::nullopt;
   }
-  const auto crc = get<std::uint32_t>(bytes, kAtCrc);
-  if (frame_crc(bytes.substr(0, len)) != crc) return std::nullopt;
-  return BatchHeader{.len = len,
-                     .crc = crc,
+  if (!valid_frame(bytes.substr(0, len), format)) return std::nullopt;
+  const auto chained_by = format == LogFormat::one ? kAtCrc : kAtStreamCrc;
+  return BatchHeader{.format = format,
+                     .len = len,
+                     .crc = get<std::uint32_t>(bytes, chained_by),
+                     .flags = get<std::uint32_t>(bytes, kAtFlags),
                      .link = {.batch_no = get<std::uint64_t>(bytes, kAtBatchNo),
                               .prev_crc = get<std::uint32_t>(bytes, kAtPrevCrc),
                               .durable_pos = get<std::uint64_t>(bytes, kAtDurablePos)},

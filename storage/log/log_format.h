@@ -9,7 +9,10 @@
 #include <string>
 #include <string_view>
 
+#include "config/process/invariant.h"
+#include "storage/feature_level.h"
 #include "storage/lsn.h"
+#include "storage/msgpack/byte_buffer.h"
 
 namespace stampede::storage {
 
@@ -23,15 +26,40 @@ enum class RecordType : std::uint8_t {
   checkpoint = 6,  // reserved
   epoch = 7,       // a backend took over
   reject = 8,      // a negative decision; takes an lsn
+  // Of format 2:
+  ha = 9,       // who leads, as the register said
+  hash = 10,    // the state up to here in one number, for a copy to compare with its own
+  config = 11,  // a setting that decisions depend on; takes an lsn
+  claim = 12,   // a request id belongs to an order of another shard; takes an lsn
+  revoke = 13,  // a token of a session holds no longer; takes an lsn
 };
-inline constexpr std::uint8_t kRecordTypeLast = 8;
+inline constexpr std::uint8_t kRecordTypeLastOfFormat1 = 8;
+inline constexpr std::uint8_t kRecordTypeLast = 13;
 inline constexpr std::uint8_t kRecordTypeIgnorable = 128;  // from here on: old readers skip it
 
 constexpr bool is_decision(RecordType type) {
-  return type == RecordType::emit || type == RecordType::reject;
+  return type == RecordType::emit || type == RecordType::reject ||
+         (type >= RecordType::config && type <= RecordType::revoke);
 }
 
-inline constexpr std::uint32_t kBatchMagic = 0x4354'4142;  // "BATC" in the file
+// The lowest level of a segment in which a record of this type may stand.
+constexpr FeatureLevel level_of(RecordType type) {
+  switch (type) {
+    case RecordType::ha:
+    case RecordType::hash:
+    case RecordType::config:
+      return FeatureLevel::ha;
+    case RecordType::claim:
+      return FeatureLevel::shards;
+    case RecordType::revoke:
+      return FeatureLevel::sale;
+    default:
+      return FeatureLevel::format_1;
+  }
+}
+
+inline constexpr std::uint32_t kBatchMagic = 0x4354'4142;   // "BATC" in the file: format 1
+inline constexpr std::uint32_t kBatchMagic2 = 0x3254'4142;  // "BAT2": format 2
 inline constexpr std::uint32_t kBatchHeaderBytes = 72;
 inline constexpr std::uint32_t kBatchBytesMax = 1u << 20;  // whole frame: header, records, padding
 inline constexpr std::uint32_t kBatchRecordsBytesMax = kBatchBytesMax - kBatchHeaderBytes;
@@ -46,14 +74,27 @@ static_assert(kRecordBytesMax <= kBatchRecordsBytesMax, "a largest record fits a
 void append_record(std::string& records, RecordType type, std::string_view payload);
 // The same for a payload that is written to the end of `records` between the two calls. The first
 // returns what the second must be given.
-[[nodiscard]] std::size_t begin_record(std::string& records, RecordType type);
-void end_record(std::string& records, std::size_t begin);
+[[nodiscard]] inline std::size_t begin_record(ByteBuffer& records, RecordType type) {
+  STAMPEDE_ASSERT(type != RecordType::invalid, "a record needs a type");
+  const auto begin = records.size();
+  const std::uint64_t header = std::uint64_t{static_cast<std::uint8_t>(type)} << 32;
+  char* at = records.room(sizeof header);
+  std::memcpy(at, &header, sizeof header);
+  records.extend_to(at + sizeof header);
+  return begin;
+}
+inline void end_record(ByteBuffer& records, std::size_t begin) {
+  const auto bytes = records.size() - begin - kRecordHeaderBytes;
+  STAMPEDE_ASSERT(bytes <= kRecordPayloadBytesMax, "record too large for the log");
+  const auto len = static_cast<std::uint32_t>(bytes);
+  std::memcpy(records.at(begin, sizeof len), &len, sizeof len);
+}
 
 // Framed records on their way to the log, and how many of them there are.
 struct LogAppend {
   std::string records;
   std::uint32_t count{};
-  std::uint32_t decisions{};  // EMIT and REJECT among them: the lsns they take
+  std::uint32_t decisions{};  // decisions among them: the lsns they take
 
   void add(RecordType type, std::string_view payload) {
     append_record(records, type, payload);
@@ -65,8 +106,9 @@ struct LogAppend {
 struct RecordView {
   RecordType type{};
   std::uint8_t flags{};
-  Lsn lsn{};                 // of an EMIT or REJECT, else 0
-  std::string_view payload;  // valid as long as the bytes it was cut from
+  Lsn lsn{};                               // of a decision, else 0
+  std::string_view payload;                // valid as long as the bytes it was cut from
+  FeatureLevel level = kFeatureLevelRead;  // of the segment it stands in
 };
 
 enum class RecordFault : std::uint8_t {
@@ -75,6 +117,8 @@ enum class RecordFault : std::uint8_t {
   too_large,     // over kRecordBytesMax
   type_invalid,  // 0
   type_unknown,  // of a newer version, and not marked ignorable
+  type_level,    // needs a higher level than the segment says
+  flags,         // of a newer version
   padding,       // what follows the last record is not the zero padding of a batch
 };
 std::string_view to_text(RecordFault fault);
@@ -85,13 +129,16 @@ std::string_view to_text(RecordFault fault);
 class RecordCursor {
  public:
   // Records to the end of `bytes`.
-  RecordCursor(std::string_view bytes, Lsn first_lsn) : bytes_(bytes), next_lsn_(first_lsn) {}
+  RecordCursor(std::string_view bytes, Lsn first_lsn, FeatureLevel level = kFeatureLevelRead)
+      : bytes_(bytes), next_lsn_(first_lsn), level_(level) {}
   // Exactly `count` records followed by the zero padding of a batch.
-  RecordCursor(std::string_view bytes, Lsn first_lsn, std::uint32_t count)
-      : bytes_(bytes), next_lsn_(first_lsn), count_(count) {}
+  RecordCursor(std::string_view bytes, Lsn first_lsn, std::uint32_t count,
+               FeatureLevel level = kFeatureLevelRead)
+      : bytes_(bytes), next_lsn_(first_lsn), count_(count), level_(level) {}
 
   bool next(RecordView& out);  // false: at the end, or at a fault
   [[nodiscard]] RecordFault fault() const { return fault_; }
+  [[nodiscard]] RecordType fault_type() const { return fault_type_; }  // when it is type_level
   [[nodiscard]] std::uint32_t seen() const { return seen_; }
   [[nodiscard]] std::uint32_t decisions() const { return decisions_; }
 
@@ -105,10 +152,20 @@ class RecordCursor {
   std::string_view bytes_;
   Lsn next_lsn_;
   std::optional<std::uint32_t> count_;
+  FeatureLevel level_;
   std::uint32_t seen_ = 0;
   std::uint32_t decisions_ = 0;
   RecordFault fault_ = RecordFault::none;
+  RecordType fault_type_ = RecordType::invalid;
 };
+
+// What a walk over all of `bytes` would see, faster: for those who write it.
+struct RecordCount {
+  std::uint32_t records{};
+  std::uint32_t decisions{};
+  RecordFault fault = RecordFault::none;
+};
+RecordCount count_records(std::string_view bytes, FeatureLevel level);
 
 // What the writer's caller says about a batch.
 struct BatchHead {
@@ -117,18 +174,24 @@ struct BatchHead {
   std::uint32_t count{};   // records of every type, at least 1
   std::int64_t wall_ns{};  // for people only; nothing is decided by it
   std::uint32_t pid{};     // of the writing process, for people only
+  // What its records need. A writer whose segment has a lower level begins one that has this.
+  FeatureLevel level = FeatureLevel::format_1;
 };
 
 // How a batch hangs on those before it.
 struct BatchLink {
   std::uint64_t batch_no{};     // from 1, contiguous through all segments
-  std::uint32_t prev_crc{};     // CRC of the batch before, 0 for the first
+  std::uint32_t prev_crc{};     // what the batch before is chained by, 0 for the first
   std::uint64_t durable_pos{};  // global position known durable when this one was written
 };
 
 struct BatchHeader {
+  LogFormat format{};
   std::uint32_t len{};  // whole frame
+  // What the next batch is chained by. Format 1: the CRC of the frame. Format 2: stream_crc, which
+  // is the same in every copy of the log, whatever each of them knows of its own durability.
   std::uint32_t crc{};
+  std::uint32_t flags{};
   BatchLink link;
   BatchHead head;
 };
@@ -136,22 +199,23 @@ struct BatchHeader {
 // Where the next batch must fit. The same four values stand in every segment header.
 struct LogChain {
   std::uint64_t next_batch = 1;
-  std::uint32_t last_crc = 0;
-  std::uint64_t epoch = 0;  // of the last batch
-  Lsn next_lsn = 0;         // no later decision has a lower one
+  std::uint32_t last_crc = 0;  // BatchHeader::crc of the last batch
+  std::uint64_t epoch = 0;     // of the last batch
+  Lsn next_lsn = 0;            // no later decision has a lower one
 
   friend bool operator==(const LogChain&, const LogChain&) = default;
 };
 
-// The chain after a batch that holds `decisions` EMIT and REJECT records.
+// The chain after a batch that holds `decisions` records that take an lsn.
 LogChain chain_after(const BatchHeader& batch, std::uint32_t decisions);
 // What does not fit, or empty: number, CRC chain, epoch, lsn, durable_pos beyond its own position.
 std::string_view chain_fault(const LogChain& chain, const BatchHeader& batch,
                              std::uint64_t position);
 
 // Turns `frame` (kBatchHeaderBytes of room, then records) into a batch: pads, fills in the header
-// and its CRC. Returns the CRC. A frame over kBatchBytesMax is a broken invariant.
-std::uint32_t finish_frame(std::string& frame, const BatchHead& head, const BatchLink& link);
+// and its CRCs. Returns BatchHeader::crc. A frame over kBatchBytesMax is a broken invariant.
+std::uint32_t finish_frame(std::string& frame, const BatchHead& head, const BatchLink& link,
+                           LogFormat format = LogFormat::two);
 
 // The batch at the start of `bytes` if it is valid on its own (magic, length, CRC), else nothing.
 std::optional<BatchHeader> decode_frame(std::string_view bytes);

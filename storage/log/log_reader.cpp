@@ -19,6 +19,16 @@ struct SegmentFile {
   SegmentHeader header;
 };
 
+LogPosition position_at(const SegmentHeader& header, std::uint64_t base, Lsn last_lsn) {
+  return {.uuid = header.uuid,
+          .hash_key = header.hash_key,
+          .level = header.level,
+          .seg_no = header.seg_no,
+          .base = base,
+          .chain = header.chain,
+          .last_lsn = last_lsn};
+}
+
 Error corrupt(const std::string& path, std::uint64_t offset, const std::string& what) {
   return {Errc::corrupt, "log damaged: " + path + " at offset " + std::to_string(offset) + ": " +
                              what + std::string(kWhatToDo)};
@@ -65,6 +75,7 @@ class Reading {
   Status begin();
   Status read_headers();
   Status read_header(std::size_t index);
+  [[nodiscard]] std::string_view stranger_fault(std::size_t index) const;
   Status enter_segment(std::size_t index);
   Status read_closed_segment(std::uint64_t limit);
   Status read_last_segment();
@@ -75,6 +86,7 @@ class Reading {
   [[nodiscard]] BatchInfo info_of(const BatchHeader& batch) const;
   [[nodiscard]] std::string path() const { return path_in(dir_, segment_->name); }
   [[nodiscard]] Error corrupt_here(std::string_view what) const;
+  [[nodiscard]] Error newer_program(std::uint64_t offset, std::string_view what) const;
 
   Disk& disk_;
   const std::string& dir_;
@@ -107,11 +119,14 @@ Status Reading::find_segments(std::uint64_t first) {
 Status Reading::begin() {
   if (auto read = read_headers(); !read) return read;
   end_.tail = LogTail::clean;
-  end_.uuid = segments_.front().header.uuid;
+  const SegmentHeader& last = segments_.back().header;
+  end_.uuid = last.uuid;
+  end_.hash_key = last.hash_key;
+  end_.level = last.level;
   end_.seg_base = from_.base;
   end_.chain = from_.chain;
   end_.last_lsn = from_.last_lsn;
-  return visitor_.on_log(end_.uuid);
+  return visitor_.on_log({last.uuid, last.hash_key, last.level});
 }
 
 Result<LogEnd> Reading::run() {
@@ -138,7 +153,7 @@ Result<LogPosition> Reading::run_closed(std::uint64_t until_seg) {
     if (auto entered = enter_segment(i); !entered) return entered.error();
     const bool last = i + 1 == segments_.size();
     if (last || header.seg_no >= until_seg) {
-      return LogPosition{end_.uuid, header.seg_no, end_.seg_base, end_.chain, end_.last_lsn};
+      return position_at(header, end_.seg_base, end_.last_lsn);
     }
     if (auto read = read_closed_segment(segments_[i + 1].header.prev_end); !read) {
       return read.error();
@@ -162,12 +177,11 @@ Result<LogPosition> Reading::oldest() {
     if (i > 0) between += segments_[i].header.prev_end;
   }
   const SegmentHeader& header = segments_.front().header;
-  if (header.uuid != from_.uuid || between > from_.base) {
+  if (header.hash_key != from_.hash_key || between > from_.base) {
     return corrupt(path_in(dir_, segments_.front().name), 0, "the segment is not of this log");
   }
   const Lsn next = header.chain.next_lsn;
-  return LogPosition{header.uuid, header.seg_no, from_.base - between, header.chain,
-                     lsn_counter(next) > 1 ? next - 1 : 0};
+  return position_at(header, from_.base - between, lsn_counter(next) > 1 ? next - 1 : 0);
 }
 
 Result<LogPosition> Reading::unread() {
@@ -197,8 +211,7 @@ Result<LogPosition> Reading::unread() {
                    "the segments from here on do not end where the snapshot begins");
   const SegmentHeader& header = segments_.front().header;
   const Lsn next = header.chain.next_lsn;
-  return LogPosition{header.uuid, header.seg_no, from_.base - between, header.chain,
-                     lsn_counter(next) > 1 ? next - 1 : 0};
+  return position_at(header, from_.base - between, lsn_counter(next) > 1 ? next - 1 : 0);
 }
 
 // All headers first: a closed segment ends where its successor says.
@@ -227,11 +240,9 @@ Status Reading::read_header(std::size_t index) {
   if (segment.numbers != SegmentName{seg_no, header->chain.next_batch}) {
     return corrupt(file, 0, "the file's name and its header disagree" + first());
   }
-  const LogUuid& uuid = from_.seg_no > 1 ? from_.uuid : segments_.front().header.uuid;
-  if (header->uuid != uuid) {
-    return corrupt(file, 0,
-                   "the segment belongs to another log, " + to_text(header->uuid) + first());
-  }
+  const auto wrong = stranger_fault(index);
+  if (!wrong.empty())
+    return corrupt(file, 0, std::string(wrong) + ", " + to_text(header->uuid) + first());
   const std::uint64_t expected = first_seg_ + index;
   if (seg_no > expected) {
     return corrupt(file, 0,
@@ -242,6 +253,25 @@ Status Reading::read_header(std::size_t index) {
     return corrupt(file, 0, "segment " + std::to_string(seg_no) + " is there twice" + first());
   }
   return Done{};
+}
+
+// What does not fit the segment before this one, or the place that reading begins at.
+std::string_view Reading::stranger_fault(std::size_t index) const {
+  constexpr std::string_view kOther = "the segment belongs to another log";
+  const SegmentHeader& header = segments_[index].header;
+  const LogIdentity own{header.uuid, header.hash_key, header.level};
+  if (from_.seg_no > 1 && header.seg_no == from_.seg_no &&
+      own != LogIdentity{from_.uuid, from_.hash_key, from_.level})
+    return kOther;
+  if (index == 0) return {};
+  const SegmentHeader& before = segments_[index - 1].header;
+  const bool fork = header.parent.uuid == before.uuid && header.uuid != before.uuid &&
+                    header.parent.batch + 1 == header.chain.next_batch;
+  if (header.uuid != before.uuid && !fork) return kOther;
+  if (header.hash_key != before.hash_key)
+    return "the segment hashes request ids with another key; its log";
+  return header.level < before.level ? "the segment's format is older than that before it; its log"
+                                     : std::string_view{};
 }
 
 Error Reading::corrupt_here(std::string_view what) const {
@@ -312,6 +342,10 @@ Status Reading::read_batches(std::uint64_t limit) {
 Status Reading::read_batch(const BatchHeader& batch) {
   // Segments hold zeros before they are used, so a batch with a valid CRC was written here by this
   // log's writer: one that does not fit is damage, never the trace of a crash.
+  if (batch.format != format_of(segment_->header.level))
+    return corrupt_here("a batch of another format than its segment");
+  if (batch.format == LogFormat::two && batch.flags != 0)
+    return newer_program(end_.seg_end, "a batch has flags that this version does not know");
   const auto fault = chain_fault(end_.chain, batch, end_.seg_base + end_.seg_end);
   if (!fault.empty()) return corrupt_here(fault);
   const BatchInfo info = info_of(batch);
@@ -333,7 +367,7 @@ Status Reading::read_batch(const BatchHeader& batch) {
 
 Status Reading::visit_records(const BatchInfo& info, std::string_view records,
                               std::uint32_t& decisions) {
-  RecordCursor cursor(records, info.first_lsn, info.count);
+  RecordCursor cursor(records, info.first_lsn, info.count, info.level);
   for (RecordView record; cursor.next(record);) {
     if (auto visited = visitor_.on_record(info, record); !visited) return visited;
   }
@@ -342,16 +376,26 @@ Status Reading::visit_records(const BatchInfo& info, std::string_view records,
     case RecordFault::none:
       return Done{};
     case RecordFault::type_unknown:
-      return Error{Errc::version, path() + " at offset " + std::to_string(info.offset) + ": " +
-                                      std::string(to_text(cursor.fault())) +
-                                      "; read this log with the version that wrote it"};
+    case RecordFault::flags:
+      return newer_program(info.offset, to_text(cursor.fault()));
+    case RecordFault::type_level:
+      return newer_program(info.offset, "a record of type " +
+                                            std::to_string(static_cast<int>(cursor.fault_type())) +
+                                            " needs " + to_text(level_of(cursor.fault_type())) +
+                                            ", its segment has " + to_text(info.level));
     default:
       return corrupt_here(to_text(cursor.fault()));
   }
 }
 
+Error Reading::newer_program(std::uint64_t offset, std::string_view what) const {
+  return {Errc::version, path() + " at offset " + std::to_string(offset) + ": " +
+                             std::string(what) + "; read this log with the version that wrote it"};
+}
+
 BatchInfo Reading::info_of(const BatchHeader& batch) const {
-  return {.batch_no = batch.link.batch_no,
+  return {.level = segment_->header.level,
+          .batch_no = batch.link.batch_no,
           .epoch = batch.head.epoch,
           .first_lsn = batch.head.first_lsn,
           .durable_pos = batch.link.durable_pos,

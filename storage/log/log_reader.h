@@ -22,7 +22,17 @@
 
 namespace stampede::storage {
 
+// What the segment headers say of a log as a whole.
+struct LogIdentity {
+  LogUuid uuid{};  // of its last segment: one that goes on from another log's has two
+  HashKey hash_key{};
+  FeatureLevel level{};  // of its last segment; it never falls
+
+  friend bool operator==(const LogIdentity&, const LogIdentity&) = default;
+};
+
 struct BatchInfo {
+  FeatureLevel level{};  // of its segment
   std::uint64_t batch_no{};
   std::uint64_t epoch{};
   Lsn first_lsn{};
@@ -41,7 +51,7 @@ struct BatchInfo {
 class LogVisitor {
  public:
   virtual ~LogVisitor() = default;
-  virtual Status on_log(const LogUuid&) { return Done{}; }  // first, unless the log is empty
+  virtual Status on_log(const LogIdentity&) { return Done{}; }  // first, unless the log is empty
   virtual Status on_batch(const BatchInfo&) { return Done{}; }
   virtual Status on_record(const BatchInfo&, const RecordView&) { return Done{}; }
 };
@@ -61,11 +71,13 @@ struct TornTail {
 // The start of a segment, as a snapshot remembers it: all that reading on from there needs. The
 // default is the start of a log.
 struct LogPosition {
-  LogUuid uuid{};            // not looked at when seg_no is 1
-  std::uint64_t seg_no = 1;  // of the segment that begins here
-  std::uint64_t base = 0;    // global position of its first byte
-  LogChain chain;            // before its first batch
-  Lsn last_lsn = 0;          // of the last decision before it, 0 without one
+  LogUuid uuid{};  // of the segment that begins here, as the next two; not looked at when that is 1
+  HashKey hash_key{};
+  FeatureLevel level{};
+  std::uint64_t seg_no = 1;
+  std::uint64_t base = 0;  // global position of its first byte
+  LogChain chain;          // before its first batch
+  Lsn last_lsn = 0;        // of the last decision before it, 0 without one
 
   friend bool operator==(const LogPosition&, const LogPosition&) = default;
 };
@@ -76,8 +88,10 @@ struct LogEnd {
   TornTail torn;  // when tail is torn
 
   LogUuid uuid{};
-  LogChain chain;    // after the last batch
-  Lsn last_lsn = 0;  // of the last decision, 0 without one
+  HashKey hash_key{};
+  FeatureLevel level{};  // of the last segment
+  LogChain chain;        // after the last batch
+  Lsn last_lsn = 0;      // of the last decision, 0 without one
 
   std::uint64_t segments = 0;  // read, as the next two
   std::uint64_t batches = 0;

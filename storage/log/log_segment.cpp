@@ -28,10 +28,40 @@ enum : std::size_t {
   kHeadAtFirstBatch = 64,
   kHeadAtFirstLsn = 72,
   kHeadAtLastCrc = 80,
+  kHeadAtFlags = 84,
   kHeadAtPrevEnd = 88,
   kHeadAtCreated = 96,
+  // Format 2:
+  kHeadAtHashKey = 104,
+  kHeadAtParentUuid = 120,
+  kHeadAtParentBatch = 136,
+  kHeadAtParentLsn = 144,
+  kHeadAtRest = 152,
   kHeadAtCrc = kSegmentHeaderBytes - 4,
 };
+
+bool all_zero(std::string_view bytes) {
+  return bytes.find_first_not_of('\0') == std::string_view::npos;
+}
+
+// What format 2 says more than format 1.
+Status decode_format_2(std::string_view bytes, std::uint16_t minor, SegmentHeader& header) {
+  header.level = FeatureLevel{minor};
+  if (header.level > kFeatureLevelRead)
+    return Error{Errc::version, "log format 2 with feature level " + std::to_string(minor) +
+                                    ", this program knows " + to_text(kFeatureLevelRead) +
+                                    "; use the newer program"};
+  header.hash_key = get<HashKey>(bytes, kHeadAtHashKey);
+  header.parent = {.uuid = get<LogUuid>(bytes, kHeadAtParentUuid),
+                   .batch = get<std::uint64_t>(bytes, kHeadAtParentBatch),
+                   .lsn = get<Lsn>(bytes, kHeadAtParentLsn)};
+  const bool fork = header.parent != LogParent{};
+  if (minor == 0 || header.hash_key == HashKey{} || get<std::uint32_t>(bytes, kHeadAtFlags) != 0 ||
+      !all_zero(bytes.substr(kHeadAtRest, kHeadAtCrc - kHeadAtRest)) ||
+      (fork && (header.level < FeatureLevel::ha || header.parent.uuid == LogUuid{})))
+    return Error{Errc::corrupt, "a segment header of format 2 that makes no sense"};
+  return Done{};
+}
 
 void put_hex16(char* digits, std::uint64_t number) {
   for (int i = 15; i >= 0; --i, number >>= 4) digits[i] = "0123456789abcdef"[number & 0xF];
@@ -52,8 +82,8 @@ std::string to_text(const LogUuid& uuid) {
 std::string encode_header(const SegmentHeader& header) {
   std::string bytes(kSegmentHeaderBytes, '\0');
   std::memcpy(bytes.data(), kMagic.data(), kMagic.size());
-  put(bytes, kHeadAtMajor, kFormatMajor);
-  put(bytes, kHeadAtMinor, kFormatMinor);
+  put(bytes, kHeadAtMajor, format_of(header.level));
+  put(bytes, kHeadAtMinor, header.level);
   put(bytes, kHeadAtHeaderLen, kSegmentHeaderBytes);
   put(bytes, kHeadAtUuid, header.uuid);
   put(bytes, kHeadAtNodeUuid, header.node_uuid);
@@ -64,6 +94,12 @@ std::string encode_header(const SegmentHeader& header) {
   put(bytes, kHeadAtLastCrc, header.chain.last_crc);
   put(bytes, kHeadAtPrevEnd, header.prev_end);
   put(bytes, kHeadAtCreated, header.created_ns);
+  if (header.level != FeatureLevel::format_1) {
+    put(bytes, kHeadAtHashKey, header.hash_key);
+    put(bytes, kHeadAtParentUuid, header.parent.uuid);
+    put(bytes, kHeadAtParentBatch, header.parent.batch);
+    put(bytes, kHeadAtParentLsn, header.parent.lsn);
+  }
   put(bytes, kHeadAtCrc, crc32c(std::string_view(bytes).substr(0, kHeadAtCrc)));
   return bytes;
 }
@@ -77,15 +113,18 @@ Result<SegmentHeader> decode_header(std::string_view bytes) {
   }
   if (bytes.substr(0, kMagic.size()) != kMagic) return Error{Errc::corrupt, "no log segment"};
   const auto major = get<std::uint16_t>(bytes, kHeadAtMajor);
-  if (major != kFormatMajor) {
-    return Error{Errc::version, "log format " + std::to_string(major) + ", this program reads " +
-                                    std::to_string(kFormatMajor)};
+  if (major != 1 && major != 2) {
+    return Error{Errc::version, "log format " + std::to_string(major) +
+                                    ", this program reads 1 and 2; use the newer program"};
   }
   if (get<std::uint32_t>(bytes, kHeadAtHeaderLen) != kSegmentHeaderBytes) {
     return Error{Errc::corrupt, "segment header length is wrong"};
   }
-  return SegmentHeader{.uuid = get<LogUuid>(bytes, kHeadAtUuid),
+  SegmentHeader header{.level = FeatureLevel::format_1,
+                       .uuid = get<LogUuid>(bytes, kHeadAtUuid),
                        .node_uuid = get<LogUuid>(bytes, kHeadAtNodeUuid),
+                       .hash_key = get<LogUuid>(bytes, kHeadAtUuid),
+                       .parent = {},
                        .seg_no = get<std::uint64_t>(bytes, kHeadAtSegNo),
                        .chain = {.next_batch = get<std::uint64_t>(bytes, kHeadAtFirstBatch),
                                  .last_crc = get<std::uint32_t>(bytes, kHeadAtLastCrc),
@@ -93,6 +132,10 @@ Result<SegmentHeader> decode_header(std::string_view bytes) {
                                  .next_lsn = get<Lsn>(bytes, kHeadAtFirstLsn)},
                        .prev_end = get<std::uint64_t>(bytes, kHeadAtPrevEnd),
                        .created_ns = get<std::int64_t>(bytes, kHeadAtCreated)};
+  if (major == 1) return header;
+  const auto minor = get<std::uint16_t>(bytes, kHeadAtMinor);
+  if (auto decoded = decode_format_2(bytes, minor, header); !decoded) return decoded.error();
+  return header;
 }
 
 std::string segment_name(std::uint64_t seg_no, std::uint64_t first_batch) {

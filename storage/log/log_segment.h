@@ -21,8 +21,10 @@ namespace stampede::storage {
 using LogUuid = std::array<std::uint8_t, 16>;
 std::string to_text(const LogUuid& uuid);  // 32 hex digits
 
-inline constexpr std::uint16_t kFormatMajor = 1;  // a reader must know it
-inline constexpr std::uint16_t kFormatMinor = 0;  // a reader may ignore it
+// What request ids are hashed with: the uuid that the log had when it began. A log that goes on
+// from another one's has a uuid of its own and keeps the key, so that it forgets no id.
+using HashKey = std::array<std::uint8_t, 16>;
+
 inline constexpr std::uint32_t kSegmentHeaderBytes = 4096;
 inline constexpr std::uint64_t kSegmentBytesMin = 2 * std::uint64_t{kSegmentHeaderBytes};
 static_assert(kSegmentHeaderBytes % kFrameAlign == 0);
@@ -32,9 +34,21 @@ inline constexpr std::string_view kSpareTmpName = "spare.tmp";      // a spare b
 inline constexpr std::string_view kSegmentTmpName = "segment.tmp";  // a segment being made
 inline constexpr std::string_view kLockName = "LOCK";
 
+// Where a log that goes on from another one's (a fork) left it.
+struct LogParent {
+  LogUuid uuid{};           // zero: none, the segment is no first one of a fork
+  std::uint64_t batch = 0;  // the last one that both have
+  Lsn lsn = 0;              // of the last decision that both have, 0 without one
+
+  friend bool operator==(const LogParent&, const LogParent&) = default;
+};
+
 struct SegmentHeader {
+  FeatureLevel level = kFeatureLevelMade;  // decides the format, too
   LogUuid uuid{};
-  LogUuid node_uuid{};          // may be zero
+  LogUuid node_uuid{};          // of the instance that wrote it; may be zero
+  HashKey hash_key{};           // in format 1: the uuid
+  LogParent parent;             // format 2
   std::uint64_t seg_no = 1;     // from 1, contiguous
   LogChain chain;               // before the segment's first batch
   std::uint64_t prev_end = 0;   // logical end of the segment before, 0 in the first
@@ -42,7 +56,8 @@ struct SegmentHeader {
 };
 
 std::string encode_header(const SegmentHeader& header);  // kSegmentHeaderBytes
-// Errc::corrupt or Errc::version; the message says what is wrong but not in which file.
+// Errc::corrupt, or Errc::version for a format or a feature level of a newer program; the message
+// says what is wrong but not in which file.
 Result<SegmentHeader> decode_header(std::string_view bytes);
 
 std::string segment_name(std::uint64_t seg_no, std::uint64_t first_batch);

@@ -25,16 +25,15 @@ Error taken_away(const Error& error) {
 }
 
 // Counts and checks what the reader will check again.
-std::uint32_t count_decisions(std::span<const std::string_view> parts, const BatchHead& head) {
+std::uint32_t count_decisions(std::span<const std::string_view> parts, const BatchHead& head,
+                              FeatureLevel level) {
   std::uint32_t seen = 0;
   std::uint32_t decisions = 0;
   for (const auto part : parts) {
-    RecordCursor cursor(part, head.first_lsn);
-    for (RecordView record; cursor.next(record);) {
-    }
-    STAMPEDE_ASSERT(cursor.fault() == RecordFault::none, "only whole records go to the log");
-    seen += cursor.seen();
-    decisions += cursor.decisions();
+    const auto count = count_records(part, level);
+    STAMPEDE_ASSERT(count.fault == RecordFault::none, "only whole records go to the log");
+    seen += count.records;
+    decisions += count.decisions;
   }
   STAMPEDE_ASSERT(seen == head.count, "the batch holds as many records as it says");
   STAMPEDE_ASSERT(seen > 0, "a batch holds at least one record");
@@ -44,7 +43,12 @@ std::uint32_t count_decisions(std::span<const std::string_view> parts, const Bat
 }  // namespace
 
 LogWriter::LogWriter(Disk& disk, std::string dir, const LogUuid& uuid, const LogOptions& options)
-    : disk_(&disk), dir_(std::move(dir)), uuid_(uuid), options_(options) {
+    : disk_(&disk),
+      dir_(std::move(dir)),
+      uuid_(uuid),
+      hash_key_(uuid),
+      level_(options.level),
+      options_(options) {
   STAMPEDE_ASSERT(options_.segment_bytes >= kSegmentBytesMin, "segment_bytes too small");
   STAMPEDE_ASSERT(options_.segment_bytes % kFileBlock == 0, "segment_bytes in whole blocks");
 }
@@ -62,7 +66,8 @@ Result<LogWriter> LogWriter::create(Disk& disk, const std::string& dir, const Lo
     if (file.name == kSpareName) spare = file;
   }
   LogWriter writer(disk, dir, uuid, options);
-  if (auto started = writer.start_segment({}, 0, {}); !started) return started.error();
+  auto started = writer.start_segment({}, 0, {}, options.created_ns);
+  if (!started) return started.error();
   if (auto adopted = writer.adopt_spare(spare); !adopted) return adopted.error();
   return writer;
 }
@@ -73,14 +78,15 @@ Result<LogWriter> LogWriter::resume(Disk& disk, const std::string& dir, const Lo
   // Every name that the reader saw must outlast the name of the segment that follows it.
   if (auto synced = disk.sync_dir(dir); !synced) return synced.error();
   LogWriter writer(disk, dir, end.uuid, options);
+  writer.hash_key_ = end.hash_key;
   writer.seg_no_ = end.seg_no;
   writer.base_ = end.seg_base;
   const bool has_batch = !end.last_batch.empty();
   const LogChain& chain = has_batch ? end.chain_before_last : end.chain;
   const std::uint64_t prev_end = has_batch ? end.last_batch_offset : end.seg_end;
-  if (auto started = writer.start_segment(chain, prev_end, end.last_batch); !started) {
-    return started.error();
-  }
+  writer.level_ = end.level;
+  auto started = writer.start_segment(chain, prev_end, end.last_batch, options.created_ns);
+  if (!started) return started.error();
   writer.chain_ = end.chain;
   if (auto adopted = writer.adopt_spare(end.spare); !adopted) return adopted.error();
   return writer;
@@ -91,13 +97,13 @@ std::uint64_t LogWriter::start_bytes() const {
       std::min(options_.segment_bytes, std::max(options_.start_segment_bytes, kSegmentBytesMin)));
 }
 
-// Makes the segment of this start: its header and, when resuming, the last batch once more.
+// Makes a small segment: its header and, when resuming, the last batch once more.
 Status LogWriter::start_segment(const LogChain& chain, std::uint64_t prev_end,
-                                std::string_view batch) {
+                                std::string_view batch, std::int64_t now_ns) {
   const std::uint64_t used = kSegmentHeaderBytes + batch.size();
   auto made = next_file(whole_blocks(std::max(start_bytes(), used)));
   if (!made) return made.error();
-  std::string start = encode_header(header_for(chain, prev_end, options_.created_ns));
+  std::string start = encode_header(header_for(chain, prev_end, now_ns));
   start += batch;
   const std::string name = segment_name(seg_no_ + 1, chain.next_batch);
   if (auto installed = install_segment(*disk_, dir_, *made, start, name); !installed) {
@@ -110,8 +116,11 @@ Status LogWriter::start_segment(const LogChain& chain, std::uint64_t prev_end,
 
 SegmentHeader LogWriter::header_for(const LogChain& chain, std::uint64_t prev_end,
                                     std::int64_t now_ns) const {
-  return {.uuid = uuid_,
+  return {.level = level_,
+          .uuid = uuid_,
           .node_uuid = options_.node_uuid,
+          .hash_key = hash_key_,
+          .parent = {},
           .seg_no = seg_no_ + 1,
           .chain = chain,
           .prev_end = prev_end,
@@ -162,19 +171,25 @@ Error LogWriter::latch(Error error) {
   return *first_error_;
 }
 
+Status LogWriter::latch_unless_full(const Status& done) {
+  return done || done.error().code == Errc::full ? done : latch(done.error());
+}
+
 Status LogWriter::append(std::span<const std::string_view> parts, const BatchHead& head) {
   if (first_error_) return *first_error_;
   STAMPEDE_ASSERT(!in_flight_, "one batch in flight: sync before the next append");
   STAMPEDE_ASSERT(head.epoch >= chain_.epoch, "the epoch never decreases");
   STAMPEDE_ASSERT(head.first_lsn >= chain_.next_lsn, "lsns never decrease");
-  const std::uint32_t decisions = count_decisions(parts, head);
+  const std::uint32_t decisions = count_decisions(parts, head, std::max(level_, head.level));
+  if (head.level > level_) {
+    auto raised = latch_unless_full(raise_level(head.level, head.wall_ns));
+    if (!raised) return raised;
+  }
   const std::uint32_t crc = build_frame(parts, head);
   if (config::failpoint("before_log")) return latch(pretended("before_log"));
   if (frame_.size() > segment_room()) {
-    if (auto rotated = rotate(frame_.size(), head.wall_ns); !rotated) {
-      if (rotated.error().code == Errc::full) return rotated;
-      return latch(rotated.error());
-    }
+    auto rotated = latch_unless_full(rotate(frame_.size(), head.wall_ns));
+    if (!rotated) return rotated;
   }
   if (auto written = file_->write_at(offset_, frame_); !written) return latch(written.error());
   in_flight_ = true;
@@ -186,14 +201,24 @@ Status LogWriter::append(std::span<const std::string_view> parts, const BatchHea
   return Done{};
 }
 
-// Returns the CRC of the batch, now in frame_.
+// What was written so far stays as it is: the next batch is a new segment's first. Without a spare
+// that is a small one, for somebody waits for it.
+Status LogWriter::raise_level(FeatureLevel level, std::int64_t now_ns) {
+  const auto before = std::exchange(level_, level);
+  auto raised = spare_ ? rotate(0, now_ns) : start_segment(chain_, offset_, {}, now_ns);
+  if (!raised) level_ = before;
+  return raised;
+}
+
+// Returns what the next batch is chained by; the batch is in frame_.
 std::uint32_t LogWriter::build_frame(std::span<const std::string_view> parts,
                                      const BatchHead& head) {
   frame_.assign(kBatchHeaderBytes, '\0');
   for (const auto part : parts) frame_ += part;
   return finish_frame(
       frame_, head,
-      {.batch_no = chain_.next_batch, .prev_crc = chain_.last_crc, .durable_pos = durable_pos_});
+      {.batch_no = chain_.next_batch, .prev_crc = chain_.last_crc, .durable_pos = durable_pos_},
+      format_of(level_));
 }
 
 // Everything before is durable here: the batch before was synced, or append would not be called.

@@ -38,6 +38,7 @@ struct LogOptions {
   std::uint64_t start_segment_bytes = std::uint64_t{4} << 20;
   std::int64_t created_ns = 0;  // for people: stands in the header of the segment made at start
   LogUuid node_uuid{};          // for people; may stay zero
+  FeatureLevel level = kFeatureLevelMade;  // of a log that is made; another one keeps its own
 };
 
 class LogWriter {
@@ -47,15 +48,16 @@ class LogWriter {
                                   const LogOptions& options);
   // Goes on where read_log ended. Copies the last batch into a new segment and syncs it before it
   // is trusted: after a failed sync the old copy may exist in memory only. Old segments keep their
-  // bytes. Durable on return; a crash inside leaves a log that can be resumed again. Blocks.
+  // bytes. Durable on return; a crash inside leaves a log that can be resumed again, and after
+  // Errc::full the same call may be made again. Blocks.
   static Result<LogWriter> resume(Disk& disk, const std::string& dir, const LogEnd& end,
                                   const LogOptions& options);
 
   // Writes the framed records of all `parts`, in order, as one batch. Rotates first when it does
-  // not fit, into a smaller segment where the disk has no room for a whole one. Errc::full when it
-  // has none for that either: nothing was changed, the writer is not latched, the same call may be
-  // made again. Count, sizes, epoch and lsn that do not fit the log are broken invariants.
-  // Failpoints: before_log, in_rotate.
+  // not fit, or needs a higher level than the segment has, into a smaller segment where the disk
+  // has no room for a whole one. Errc::full when it has none for that either: nothing was changed,
+  // the writer is not latched, the same call may be made again. Count, sizes, epoch and lsn that do
+  // not fit the log are broken invariants. Failpoints: before_log, in_rotate.
   Status append(std::span<const std::string_view> parts, const BatchHead& head);
   // Failpoints: after_write (before the sync), after_log (behind it).
   Status sync();
@@ -80,11 +82,14 @@ class LogWriter {
   [[nodiscard]] std::uint64_t segment_no() const { return seg_no_; }
   [[nodiscard]] std::uint64_t segment_room() const { return seg_bytes_ - offset_; }  // bytes
   [[nodiscard]] const LogUuid& uuid() const { return uuid_; }
+  [[nodiscard]] FeatureLevel level() const { return level_; }  // of the open segment
 
  private:
   LogWriter(Disk& disk, std::string dir, const LogUuid& uuid, const LogOptions& options);
 
-  Status start_segment(const LogChain& chain, std::uint64_t prev_end, std::string_view batch);
+  Status raise_level(FeatureLevel level, std::int64_t now_ns);
+  Status start_segment(const LogChain& chain, std::uint64_t prev_end, std::string_view batch,
+                       std::int64_t now_ns);
   [[nodiscard]] std::uint64_t start_bytes() const;  // of a small segment
   Status rotate(std::uint64_t frame_bytes, std::int64_t now_ns);
   Result<SpareSegment> next_file(std::uint64_t bytes);
@@ -94,10 +99,13 @@ class LogWriter {
                            std::int64_t now_ns) const;
   void enter(SpareSegment made, std::uint64_t prev_end, std::uint64_t used);
   Error latch(Error error);
+  Status latch_unless_full(const Status& done);
 
   Disk* disk_;
   std::string dir_;
   LogUuid uuid_;
+  HashKey hash_key_;
+  FeatureLevel level_{};
   LogOptions options_;
   std::optional<SpareSegment> spare_;
   std::optional<Error> first_error_;

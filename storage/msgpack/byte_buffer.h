@@ -31,6 +31,12 @@ class ByteBuffer {
     size_ += bytes.size();
   }
 
+  // What was written, to be written once more.
+  [[nodiscard]] char* at(std::size_t begin, std::size_t bytes) {
+    STAMPEDE_ASSERT(begin <= size_ && bytes <= size_ - begin, "only what is there is rewritten");
+    return bytes_.get() + begin;
+  }
+
   // Room for so many bytes at the end; extend_to() then says how far it was used. Valid until the
   // next call.
   [[nodiscard]] char* room(std::size_t bytes) {

@@ -34,6 +34,12 @@ Status FateTable::record(const RecordView& record) {
     case RecordType::seal:
     case RecordType::epoch:
       return Done{};
+    case RecordType::ha:
+    case RecordType::hash:
+    case RecordType::config:
+    case RecordType::claim:
+    case RecordType::revoke:
+      return readable_control(decoder_, record, last_lsn_);
     case RecordType::invalid:
     case RecordType::checkpoint:
       break;
@@ -45,6 +51,7 @@ Status FateTable::emit(const RecordView& record) {
   if (!decoder_.command_set(record.payload, set_)) {
     return unreadable_record("a command set", record.lsn);
   }
+  if (auto fits = fits_segment("a command set", record, level_of(set_)); !fits) return fits;
   if (record.lsn <= last_lsn_) return unreadable_record("a decision out of order", record.lsn);
   last_lsn_ = record.lsn;
   for (std::size_t position = 0; position < set_.size(); ++position) {
@@ -56,11 +63,9 @@ Status FateTable::emit(const RecordView& record) {
 void FateTable::add(Lsn lsn, std::uint16_t position, const Command& command) {
   STAMPEDE_ASSERT(commands_.size() < kNone, "more commands than this table can number");
   const auto index = static_cast<Index>(commands_.size());
-  Entry entry{lsn, command.item(), kNone, position, command.kind, false, false};
-  if (command.kind != CommandKind::order_insert) {
-    Key& same = (command.kind == CommandKind::item_put ? puts_ : amounts_)[entry.item];
-    entry.older = std::exchange(same.newest, index);
-  }
+  const auto key = command.key();
+  Entry entry{lsn, key.value_or(command.item()), kNone, position, command.kind, false, false};
+  if (key) entry.older = std::exchange(keys_of(command.kind)[*key].newest, index);
   commands_.push_back(entry);
   if (!command.id_text.empty()) own_ids_.emplace(index, command.id_text);
 }
@@ -73,17 +78,18 @@ Status FateTable::outcome(const RecordView& record) {
                                                      : fail ? valid_fail(outcome_)
                                                             : valid_optm(outcome_));
   if (!readable) return unreadable_record("an outcome record", last_lsn_);
+  if (auto fits = fits_segment("an outcome record", record, outcome_.level); !fits) return fits;
   const std::size_t step = record.type == RecordType::optm ? 3 : 2;
   for (std::size_t i = 0; i < outcome_.numbers.size(); i += step) {
     const std::uint64_t* number = outcome_.numbers.data() + i;
     bool named = false;
     if (exec) {
-      named = each_in_range(outcome_, number[0], number[1], 0,
-                            [this](Index command, std::uint64_t) { executed(command); });
+      named = each_in_range(outcome_, number[0], number[1], {},
+                            [this](Index command, const Named&) { executed(command); });
     } else if (fail) {
       named =
-          each_in_range(outcome_, number[0], number[0], 0,
-                        [this](Index command, std::uint64_t) { commands_[command].failed = true; });
+          each_in_range(outcome_, number[0], number[0], {},
+                        [this](Index command, const Named&) { commands_[command].failed = true; });
     } else {
       const Keys* known = keys(outcome_.kind);  // none: nothing stands in for an order
       named = known != nullptr && number[2] <= last_lsn_ && known->contains(number[0]);
@@ -96,8 +102,8 @@ Status FateTable::outcome(const RecordView& record) {
 void FateTable::executed(Index command) {
   Entry& entry = commands_[command];
   entry.executed = true;
-  if (entry.kind == CommandKind::order_insert) return;
-  Key& same = (entry.kind == CommandKind::item_put ? puts_ : amounts_)[entry.item];
+  if (keys(entry.kind) == nullptr) return;
+  Key& same = keys_of(entry.kind)[entry.key];
   if (same.newest_executed == kNone || same.newest_executed < command) {
     same.newest_executed = command;
   }
@@ -133,7 +139,7 @@ std::optional<FateTable::Index> FateTable::find(Lsn lsn, std::uint32_t position)
 }
 
 std::optional<FateTable::Index> FateTable::superseded_by(Index command) const {
-  const Key* same = key(command);
+  const Key* same = same_as(command);
   if (same == nullptr || commands_[command].executed) return std::nullopt;
   if (same->newest_executed == kNone || same->newest_executed < command) return std::nullopt;
   return same->newest_executed;
@@ -142,7 +148,7 @@ std::optional<FateTable::Index> FateTable::superseded_by(Index command) const {
 std::optional<FateTable::Index> FateTable::skipped_for(Index command) const {
   if (commands_[command].executed) return std::nullopt;
   if (const auto by = superseded_by(command)) return by;
-  const Key* same = key(command);
+  const Key* same = same_as(command);
   if (same == nullptr || same->newest == command) return std::nullopt;
   return same->newest;
 }
@@ -161,27 +167,29 @@ void FateTable::each_named(RecordType type, const Outcome& outcome, const OnName
   }
   for (std::size_t i = 0; i + 1 < numbers.size(); i += 2) {
     const bool fail = type == RecordType::fail;
-    each_in_range(outcome, numbers[i], fail ? numbers[i] : numbers[i + 1],
-                  fail ? numbers[i + 1] : 0, fn);
+    Named named;
+    if (fail) named.number = numbers[i + 1];
+    if (fail && !outcome.tries.empty()) named.tries = outcome.tries[i / 2];
+    each_in_range(outcome, numbers[i], fail ? numbers[i] : numbers[i + 1], named, fn);
   }
 }
 
-bool FateTable::each_in_range(const Outcome& outcome, Lsn from, Lsn to, std::uint64_t number,
+bool FateTable::each_in_range(const Outcome& outcome, Lsn from, Lsn to, const Named& named,
                               const OnNamed& fn) const {
   bool any = false;
   for (Index i = first_at(from); i < commands_.size() && commands_[i].lsn <= to; ++i) {
     if (commands_[i].kind != outcome.kind || commands_[i].position != outcome.position) continue;
-    fn(i, number);
+    fn(i, named);
     any = true;
   }
   return any;
 }
 
-bool FateTable::each_left_out(const Outcome& outcome, std::uint64_t item, Lsn from, Lsn by,
+bool FateTable::each_left_out(const Outcome& outcome, std::uint64_t key, Lsn from, Lsn by,
                               const OnNamed& fn) const {
   const Keys* all = keys(outcome.kind);
   if (all == nullptr) return false;
-  const auto same = all->find(item);
+  const auto same = all->find(key);
   if (same == all->end()) return false;
   std::vector<Index>
       named;  // newest first: the chain leads backwards, and the range is near its end
@@ -189,7 +197,7 @@ bool FateTable::each_left_out(const Outcome& outcome, std::uint64_t item, Lsn fr
        i = commands_[i].older) {
     if (commands_[i].lsn < by && commands_[i].position == outcome.position) named.push_back(i);
   }
-  for (auto i = named.rbegin(); i != named.rend(); ++i) fn(*i, by);
+  for (auto i = named.rbegin(); i != named.rend(); ++i) fn(*i, {by, 0});
   return !named.empty();
 }
 
@@ -201,14 +209,17 @@ FateTable::Index FateTable::first_at(Lsn lsn) const {
 }
 
 const FateTable::Keys* FateTable::keys(CommandKind kind) const {
-  if (kind == CommandKind::item_amount_update) return &amounts_;
-  if (kind == CommandKind::item_put) return &puts_;
-  return nullptr;
+  const bool alone = kind == CommandKind::order_insert || kind == CommandKind::stock_change;
+  return alone ? nullptr : &keys_[static_cast<std::size_t>(kind)];
 }
 
-const FateTable::Key* FateTable::key(Index command) const {
+FateTable::Keys& FateTable::keys_of(CommandKind kind) {
+  return keys_[static_cast<std::size_t>(kind)];
+}
+
+const FateTable::Key* FateTable::same_as(Index command) const {
   const Keys* all = keys(commands_[command].kind);
-  return all == nullptr ? nullptr : &all->find(commands_[command].item)->second;
+  return all == nullptr ? nullptr : &all->find(commands_[command].key)->second;
 }
 
 }  // namespace stampede::storage

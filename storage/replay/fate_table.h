@@ -5,6 +5,7 @@
 //
 // Thread-compatible: one thread. No I/O. Commands are numbered from 0 in log order.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -37,14 +38,16 @@ class FateTable {
   void speaks_from(Lsn lsn) { speaks_from_ = lsn; }
 
   // Takes the next record, of any type. Errc::corrupt when its payload is not what its type says,
-  // Errc::version for a type of a newer program.
+  // Errc::version for a type of a newer program, or for what its segment's level does not have.
   Status record(const RecordView& record);
 
   [[nodiscard]] std::size_t size() const { return commands_.size(); }
   [[nodiscard]] Lsn lsn(Index command) const { return commands_[command].lsn; }
   [[nodiscard]] std::uint32_t position(Index command) const { return commands_[command].position; }
   [[nodiscard]] CommandKind kind(Index command) const { return commands_[command].kind; }
-  [[nodiscard]] std::uint64_t item(Index command) const { return commands_[command].item; }
+  // What others of its kind must have in common with it to stand in for it: the item, the promo,
+  // the order. Of an OrderInsert or a StockChange, for which none does, the item.
+  [[nodiscard]] std::uint64_t key(Index command) const { return commands_[command].key; }
   [[nodiscard]] std::string id(Index command) const;  // its own text, else <lsn>.<position>
   [[nodiscard]] Fate fate(Index command) const;
 
@@ -58,9 +61,12 @@ class FateTable {
   // Recovery applies it.
   [[nodiscard]] bool would_apply(Index command) const;
 
-  // Calls fn(command, number) for every command that an outcome record of this type names; number
-  // is the errno of a FAIL, the superseding lsn of an OPTM, 0 for EXEC.
-  using OnNamed = std::function<void(Index, std::uint64_t)>;
+  // Calls fn(command, what) for every command that an outcome record of this type names.
+  struct Named {
+    std::uint64_t number = 0;  // the errno of a FAIL, the superseding lsn of an OPTM, 0 for EXEC
+    std::uint64_t tries = 0;   // of a FAIL, 0 where it does not say
+  };
+  using OnNamed = std::function<void(Index, const Named&)>;
   void each_named(RecordType type, const Outcome& outcome, const OnNamed& fn) const;
 
   // Outcomes that name a command the log never emitted (before them): such a log is not sound.
@@ -72,15 +78,15 @@ class FateTable {
 
   struct Entry {
     Lsn lsn;
-    std::uint64_t item;
-    Index older;  // the command before it of the same type and item, for the item commands
+    std::uint64_t key;
+    Index older;  // the command before it of the same type and key, where there may be one
     std::uint16_t position;
     CommandKind kind;
     bool executed : 1;
     bool failed : 1;
   };
   static_assert(sizeof(Entry) == 24);
-  struct Key {  // what is known of an item's commands of one type
+  struct Key {  // what is known of a key's commands of one type
     Index newest = kNone;
     Index newest_executed = kNone;
   };
@@ -92,16 +98,16 @@ class FateTable {
   void executed(Index command);
   void stray(RecordType type, const Outcome& outcome, std::uint64_t lsn);
   [[nodiscard]] Index first_at(Lsn lsn) const;
-  [[nodiscard]] const Keys* keys(CommandKind kind) const;
-  [[nodiscard]] const Key* key(Index command) const;
-  bool each_in_range(const Outcome& outcome, Lsn from, Lsn to, std::uint64_t number,
+  [[nodiscard]] const Keys* keys(CommandKind kind) const;  // nullptr: each stands alone
+  Keys& keys_of(CommandKind kind);
+  [[nodiscard]] const Key* same_as(Index command) const;
+  bool each_in_range(const Outcome& outcome, Lsn from, Lsn to, const Named& named,
                      const OnNamed& fn) const;
-  bool each_left_out(const Outcome& outcome, std::uint64_t item, Lsn from, Lsn by,
+  bool each_left_out(const Outcome& outcome, std::uint64_t key, Lsn from, Lsn by,
                      const OnNamed& fn) const;
 
   std::vector<Entry> commands_;  // ascending by lsn, position
-  Keys amounts_;
-  Keys puts_;
+  std::array<Keys, std::size_t{static_cast<std::uint8_t>(kCommandKindLast)} + 1> keys_;  // by kind
   std::unordered_map<Index, std::string> own_ids_;
   Lsn last_lsn_ = 0;
   Lsn speaks_from_ = 0;

@@ -25,7 +25,7 @@ class NewestPerItem {
     Lsn lsn = 0;
     std::uint32_t position = 0;
     bool executed = false;
-    bool failed = false;
+    std::uint32_t tries = 0;  // refused so often
     Value value{};
   };
 
@@ -34,8 +34,8 @@ class NewestPerItem {
     auto [at, added] = states_.try_emplace(item);
     Newest& newest = at->second;
     if (added || newest.executed) ++owed_;
-    if (!added && newest.failed) --failed_;
-    newest = {lsn, position, false, false, std::move(value)};
+    if (!added && newest.tries > 0) --failed_;
+    newest = {lsn, position, false, 0, std::move(value)};
     if (index_.size() >= 2 * owed_ + kStaleMax) sweep();
     index_.push_back({lsn, item, position});
   }
@@ -46,13 +46,15 @@ class NewestPerItem {
       newest.executed = true;
       newest.value = Value{};
       --owed_;
-      if (std::exchange(newest.failed, false)) --failed_;
+      if (std::exchange(newest.tries, 0) > 0) --failed_;
     });
   }
 
-  void failed(std::uint32_t position, Lsn lsn) {
-    each_newest(position, lsn, lsn, [this](Newest& newest) {
-      if (!std::exchange(newest.failed, true)) ++failed_;
+  // Refused `tries` times by now, at least 1.
+  void failed(std::uint32_t position, Lsn lsn, std::uint32_t tries) {
+    each_newest(position, lsn, lsn, [this, tries](Newest& newest) {
+      if (newest.tries == 0) ++failed_;
+      newest.tries = std::max(newest.tries, tries);
     });
   }
 

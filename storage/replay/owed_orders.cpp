@@ -50,7 +50,7 @@ void OwedOrders::add(Lsn lsn, std::uint32_t position, std::string_view payload) 
   STAMPEDE_ASSERT(chunk.entries.empty() || chunk.entries.back().lsn <= lsn,
                   "orders are folded in the order of their lsns");
   chunk.entries.push_back({lsn, static_cast<std::uint32_t>(chunk.bytes.size()),
-                           static_cast<std::uint32_t>(payload.size()), position, false, false});
+                           static_cast<std::uint32_t>(payload.size()), position, 0, false});
   chunk.bytes.append(payload);
   ++size_;
 }
@@ -67,22 +67,22 @@ std::uint64_t OwedOrders::executed(std::uint32_t position, Lsn from, Lsn to) {
       entry->done = true;
       ++chunk.done;
       --size_;
-      if (entry->failed) --failed_;
+      if (entry->tries > 0) --failed_;
     }
   }
   tidy(first, last);
   return before - size_;
 }
 
-void OwedOrders::failed(std::uint32_t position, Lsn lsn) {
+void OwedOrders::failed(std::uint32_t position, Lsn lsn, std::uint32_t tries) {
   const std::size_t at = first_chunk(lsn);
   for (std::size_t i = at; i < chunks_.size() && chunks_[i]->entries.front().lsn <= lsn; ++i) {
     auto& entries = chunks_[i]->entries;
     for (auto entry = entry_from(entries, lsn); entry != entries.end() && entry->lsn == lsn;
          ++entry) {
-      if (entry->done || entry->failed || entry->position != position) continue;
-      entry->failed = true;
-      ++failed_;
+      if (entry->done || entry->position != position) continue;
+      if (entry->tries == 0) ++failed_;
+      entry->tries = std::max(entry->tries, tries);
     }
   }
 }
@@ -95,7 +95,7 @@ std::vector<OwedOrder> OwedOrders::list() const {
     for (const Entry& entry : chunk->entries) {
       if (entry.done) continue;
       owed.push_back(
-          {entry.lsn, entry.position, entry.failed, bytes.substr(entry.offset, entry.size)});
+          {entry.lsn, entry.position, entry.tries, bytes.substr(entry.offset, entry.size)});
     }
   }
   return owed;

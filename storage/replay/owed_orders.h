@@ -18,7 +18,7 @@ namespace stampede::storage {
 struct OwedOrder {
   Lsn lsn = 0;
   std::uint32_t position = 0;  // in its command set
-  bool failed = false;         // the database refused it once; tried again at each recovery
+  std::uint32_t tries = 0;     // refused so often by the database; tried again at each recovery
   std::string_view payload;    // of its EMIT record
 };
 
@@ -30,7 +30,8 @@ class OwedOrders {
   // Every order at `position` of the sets from … to (inclusive) is stored. Ranges may name sets
   // without such an order, and orders named before. How many were owed until now.
   std::uint64_t executed(std::uint32_t position, Lsn from, Lsn to);
-  void failed(std::uint32_t position, Lsn lsn);
+  // Refused `tries` times by now, at least 1.
+  void failed(std::uint32_t position, Lsn lsn, std::uint32_t tries);
 
   [[nodiscard]] std::uint64_t size() const { return size_; }
   [[nodiscard]] std::uint64_t failed_count() const { return failed_; }
@@ -45,7 +46,7 @@ class OwedOrders {
     std::uint32_t offset;
     std::uint32_t size;
     std::uint32_t position;
-    bool failed;
+    std::uint32_t tries;
     bool done;
   };
   struct Chunk {

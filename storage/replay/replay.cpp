@@ -1,8 +1,21 @@
 #include "storage/replay/replay.h"
 
 #include <algorithm>
+#include <limits>
+#include <string>
 
 namespace stampede::storage {
+
+namespace {
+
+// Format 1 does not say how often: once at least.
+std::uint32_t tries_of(const Outcome& fail, std::size_t pair) {
+  constexpr std::uint64_t kMax = std::numeric_limits<std::uint32_t>::max();
+  if (fail.tries.empty()) return 1;
+  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(fail.tries[pair], 1, kMax));
+}
+
+}  // namespace
 
 Status ReplayFold::record(const RecordView& record) {
   switch (record.type) {
@@ -10,10 +23,10 @@ Status ReplayFold::record(const RecordView& record) {
       return emit(record);
     case RecordType::exec:
       ++counts_.records;
-      return exec(record.payload);
+      return exec(record);
     case RecordType::fail:
       ++counts_.records;
-      return fail(record.payload);
+      return fail(record);
     case RecordType::reject:
       ++counts_.records;
       ++counts_.decisions;
@@ -23,6 +36,13 @@ Status ReplayFold::record(const RecordView& record) {
     case RecordType::epoch:
       ++counts_.records;
       return Done{};
+    case RecordType::ha:
+    case RecordType::hash:
+    case RecordType::config:
+    case RecordType::claim:
+    case RecordType::revoke:
+      return is_kept("a record of type " + std::to_string(static_cast<int>(record.type)), record,
+                     level_of(record.type));
     case RecordType::invalid:
     case RecordType::checkpoint:
       break;
@@ -33,6 +53,7 @@ Status ReplayFold::record(const RecordView& record) {
 Status ReplayFold::emit(const RecordView& record) {
   if (!decoder_.command_set(record.payload, set_))
     return unreadable_record("a command set", record.lsn);
+  if (auto kept = is_kept("a command set", record, level_of(set_)); !kept) return kept;
   return emit(record.lsn, record.payload, set_);
 }
 
@@ -59,16 +80,17 @@ void ReplayFold::take(Lsn lsn, std::string_view payload, const std::vector<Comma
       case CommandKind::item_amount_update:
         amounts_.emitted(command.amount.item, lsn, position, command.amount.amount);
         break;
-      case CommandKind::invalid:
-        STAMPEDE_ASSERT(false, "a decoded command has a kind");
+      default:
+        STAMPEDE_ASSERT(false, "a set that is kept has commands of three kinds");
     }
   }
 }
 
-Status ReplayFold::exec(std::string_view payload) {
-  if (!decoder_.outcome(payload, outcome_) || !valid_exec(outcome_)) {
+Status ReplayFold::exec(const RecordView& record) {
+  if (!decoder_.outcome(record.payload, outcome_) || !valid_exec(outcome_)) {
     return unreadable_record("an EXEC record", last_lsn_);
   }
+  if (auto kept = is_kept("an EXEC record", record, outcome_.level); !kept) return kept;
   for (std::size_t i = 0; i < outcome_.numbers.size(); i += 2) {
     const Lsn from = outcome_.numbers[i];
     const Lsn to = outcome_.numbers[i + 1];
@@ -84,31 +106,33 @@ Status ReplayFold::exec(std::string_view payload) {
         amounts_.executed(outcome_.position, from, to);
         ++counts_.done;
         break;
-      case CommandKind::invalid:
-        break;
+      default:
+        break;  // none that is kept
     }
   }
   return Done{};
 }
 
-Status ReplayFold::fail(std::string_view payload) {
-  if (!decoder_.outcome(payload, outcome_) || !valid_fail(outcome_)) {
+Status ReplayFold::fail(const RecordView& record) {
+  if (!decoder_.outcome(record.payload, outcome_) || !valid_fail(outcome_)) {
     return unreadable_record("a FAIL record", last_lsn_);
   }
+  if (auto kept = is_kept("a FAIL record", record, outcome_.level); !kept) return kept;
   for (std::size_t i = 0; i < outcome_.numbers.size(); i += 2) {
     const Lsn lsn = outcome_.numbers[i];
+    const std::uint32_t tries = tries_of(outcome_, i / 2);
     switch (outcome_.kind) {
       case CommandKind::order_insert:
-        orders_.failed(outcome_.position, lsn);
+        orders_.failed(outcome_.position, lsn, tries);
         break;
       case CommandKind::item_put:
-        puts_.failed(outcome_.position, lsn);
+        puts_.failed(outcome_.position, lsn, tries);
         break;
       case CommandKind::item_amount_update:
-        amounts_.failed(outcome_.position, lsn);
+        amounts_.failed(outcome_.position, lsn, tries);
         break;
-      case CommandKind::invalid:
-        break;
+      default:
+        break;  // none that is kept
     }
   }
   return Done{};
@@ -130,10 +154,10 @@ Owed ReplayFold::owed() const {
   Owed owed;
   owed.orders = orders_.list();
   puts_.each_owed([&](std::uint64_t item, const auto& newest) {
-    owed.puts.push_back({item, newest.lsn, newest.position, newest.failed, newest.value});
+    owed.puts.push_back({item, newest.lsn, newest.position, newest.tries, newest.value});
   });
   amounts_.each_owed([&](std::uint64_t item, const auto& newest) {
-    owed.amounts.push_back({item, newest.lsn, newest.position, newest.failed, newest.value});
+    owed.amounts.push_back({item, newest.lsn, newest.position, newest.tries, newest.value});
   });
   return owed;
 }
@@ -162,6 +186,57 @@ Error unreadable_record(std::string_view what, Lsn near) {
   return {Errc::corrupt, "the log holds " + std::string(what) + " that cannot be read, at lsn " +
                              to_text(near) + " or soon behind it; its checksum is right, so a " +
                              "faulty or newer program wrote it"};
+}
+
+Status fits_segment(std::string_view what, const RecordView& record, FeatureLevel needed) {
+  if (needed <= record.level) return Done{};
+  return Error{Errc::version, "the log holds " + std::string(what) + " of " + to_text(needed) +
+                                  " in a segment of " + to_text(record.level) +
+                                  (record.lsn != 0 ? ", at lsn " + to_text(record.lsn) : "") +
+                                  "; a faulty or newer program wrote it"};
+}
+
+Status is_kept(std::string_view what, const RecordView& record, FeatureLevel needed) {
+  if (auto fits = fits_segment(what, record, needed); !fits) return fits;
+  return is_kept(what, needed);
+}
+
+Status is_kept(std::string_view what, FeatureLevel level) {
+  if (level <= kFeatureLevelKept) return Done{};
+  return Error{Errc::version, std::string(what) + " needs " + to_text(level) +
+                                  ", a backend of this program has " + to_text(kFeatureLevelKept) +
+                                  "; use the newer program"};
+}
+
+namespace {
+
+template <class Record>
+bool decodes(CommandDecoder& decoder, std::string_view payload) {
+  Record record;
+  return decoder.control(payload, record);
+}
+
+bool decodes(CommandDecoder& decoder, const RecordView& record) {
+  switch (record.type) {
+    case RecordType::ha:
+      return decodes<HaRecord>(decoder, record.payload);
+    case RecordType::hash:
+      return decodes<HashRecord>(decoder, record.payload);
+    case RecordType::config:
+      return decodes<ConfigRecord>(decoder, record.payload);
+    case RecordType::claim:
+      return decodes<ClaimRecord>(decoder, record.payload);
+    default:
+      return decodes<RevokeRecord>(decoder, record.payload);
+  }
+}
+
+}  // namespace
+
+Status readable_control(CommandDecoder& decoder, const RecordView& record, Lsn near) {
+  if (decodes(decoder, record)) return Done{};
+  return unreadable_record("a record of type " + std::to_string(static_cast<int>(record.type)),
+                           near);
 }
 
 Error unread_record_type(RecordType type) {

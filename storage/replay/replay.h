@@ -5,7 +5,7 @@
 //   executed    an EXEC names it
 //   superseded  a later command of its type and business key is executed (item commands only:
 //               an OrderInsert's key is the order itself, so nothing ever stands in for it)
-//   failed      a FAIL names it, no EXEC does: stays owed
+//   failed      a FAIL names it, no EXEC does: stays owed; its tries are the newest FAIL's
 //   pending     none of these; an OPTM changes nothing
 //
 // Owed are therefore: every OrderInsert without EXEC, and of each item the newest ItemPut and the
@@ -33,15 +33,15 @@ struct OwedPut {
   std::uint64_t item = 0;
   Lsn lsn = 0;
   std::uint32_t position = 0;  // in its command set
-  bool failed = false;
-  std::string_view payload;  // of its EMIT record
+  std::uint32_t tries = 0;     // refused so often by the database
+  std::string_view payload;    // of its EMIT record
 };
 
 struct OwedAmount {
   std::uint64_t item = 0;
   Lsn lsn = 0;
   std::uint32_t position = 0;
-  bool failed = false;
+  std::uint32_t tries = 0;
   std::int64_t amount = 0;
 };
 
@@ -67,9 +67,10 @@ struct ReplayCounts {
 class ReplayFold {
  public:
   // Takes the next record, of any type. Errc::corrupt when the payload is not what its type says,
-  // naming the lsn; the fold is then useless.
+  // naming the lsn, Errc::version when it needs a higher feature level than a backend of this
+  // program acts on; the fold is then useless.
   Status record(const RecordView& record);
-  // The same for an EMIT whose payload the caller has decoded already.
+  // The same for an EMIT whose payload the caller has decoded already, and found is_kept().
   Status emit(Lsn lsn, std::string_view payload, const std::vector<Command>& set);
 
   [[nodiscard]] ReplayCounts counts() const;
@@ -88,8 +89,8 @@ class ReplayFold {
  private:
   Status emit(const RecordView& record);
   [[nodiscard]] bool load(SnapshotSection section, const SnapshotOwed& owed);
-  Status exec(std::string_view payload);
-  Status fail(std::string_view payload);
+  Status exec(const RecordView& record);
+  Status fail(const RecordView& record);
   void take(Lsn lsn, std::string_view payload, const std::vector<Command>& set);
 
   OwedOrders orders_;
@@ -111,5 +112,14 @@ class ReplayFold {
 // And what they say about it.
 Error unreadable_record(std::string_view what, Lsn near);
 Error unread_record_type(RecordType type);
+
+// Whether what was decoded from `record` may stand in a segment of its level.
+Status fits_segment(std::string_view what, const RecordView& record, FeatureLevel needed);
+// The same, and that a backend of this program acts on it.
+Status is_kept(std::string_view what, const RecordView& record, FeatureLevel needed);
+// Of a log or snapshot as a whole.
+Status is_kept(std::string_view what, FeatureLevel level);
+// HA, HASH, CONFIG, CLAIM, REVOKE: Errc::corrupt when the payload is not what its type says.
+Status readable_control(CommandDecoder& decoder, const RecordView& record, Lsn near);
 
 }  // namespace stampede::storage

@@ -17,19 +17,19 @@ void ReplayFold::count(SnapshotSummary& summary) const {
 }
 
 void ReplayFold::save(SnapshotSink& sink) const {
-  EntryWriter out;
+  EntryWriter out(sink.level());
   const auto owed_now = owed();
   for (const auto& o : owed_now.orders) {
     sink.add(SnapshotSection::owed_orders,
-             encode(out, SnapshotOwed{0, o.lsn, o.position, o.failed, 0, o.payload}));
+             encode(out, SnapshotOwed{0, o.lsn, o.position, o.tries, 0, o.payload}));
   }
   for (const auto& p : owed_now.puts) {
     sink.add(SnapshotSection::owed_puts,
-             encode(out, SnapshotOwed{p.item, p.lsn, p.position, p.failed, 0, p.payload}));
+             encode(out, SnapshotOwed{p.item, p.lsn, p.position, p.tries, 0, p.payload}));
   }
   for (const auto& a : owed_now.amounts) {
     sink.add(SnapshotSection::owed_amounts,
-             encode(out, SnapshotOwed{a.item, a.lsn, a.position, a.failed, a.amount, {}}));
+             encode(out, SnapshotOwed{a.item, a.lsn, a.position, a.tries, a.amount, {}}));
   }
 }
 
@@ -42,7 +42,7 @@ void ReplayFold::load(const SnapshotSummary& summary) {
 }
 
 bool ReplayFold::load(const SnapshotBlock& block) {
-  EntryReader in(block.entries);
+  EntryReader in(block.entries, block.level);
   for (std::uint32_t i = 0; i < block.count; ++i) {
     SnapshotOwed owed;
     if (!decode(in, owed) || !load(block.section, owed)) return false;
@@ -56,18 +56,20 @@ bool ReplayFold::load(SnapshotSection section, const SnapshotOwed& owed) {
   last_loaded_ = place;
   if (section == SnapshotSection::owed_amounts) {
     amounts_.emitted(owed.item, owed.lsn, owed.position, owed.amount);
-    if (owed.failed) amounts_.failed(owed.position, owed.lsn);
+    if (owed.tries > 0) amounts_.failed(owed.position, owed.lsn, owed.tries);
     return true;
   }
-  if (!decoder_.command_set(owed.payload, set_) || owed.position >= set_.size()) return false;
+  if (!decoder_.command_set(owed.payload, set_) || owed.position >= set_.size() ||
+      level_of(set_) > kFeatureLevelKept)
+    return false;
   const auto kind = set_[owed.position].kind;
   if (section == SnapshotSection::owed_orders) {
     orders_.add(owed.lsn, owed.position, owed.payload);
-    if (owed.failed) orders_.failed(owed.position, owed.lsn);
+    if (owed.tries > 0) orders_.failed(owed.position, owed.lsn, owed.tries);
     return kind == CommandKind::order_insert;
   }
   puts_.emitted(owed.item, owed.lsn, owed.position, std::string(owed.payload));
-  if (owed.failed) puts_.failed(owed.position, owed.lsn);
+  if (owed.tries > 0) puts_.failed(owed.position, owed.lsn, owed.tries);
   return kind == CommandKind::item_put;
 }
 

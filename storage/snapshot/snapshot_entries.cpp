@@ -1,5 +1,7 @@
 #include "storage/snapshot/snapshot_entries.h"
 
+#include <algorithm>
+
 namespace stampede::storage {
 
 std::string_view encode(EntryWriter& out, const SnapshotSummary& e) {
@@ -95,7 +97,9 @@ bool decode(EntryReader& in, SnapshotUser& e) {
   return !in.failed();
 }
 
-std::string_view encode(EntryWriter& out, const KnownDecision& e) {
+namespace {
+
+EntryWriter& write_decision(EntryWriter& out, const KnownDecision& e) {
   return out.number(e.hash[0])
       .number(e.hash[1])
       .number(e.content)
@@ -103,8 +107,13 @@ std::string_view encode(EntryWriter& out, const KnownDecision& e) {
       .number(e.item_position)
       .number(e.qty)
       .number(static_cast<std::uint8_t>(e.kind))
-      .number(static_cast<std::uint8_t>(e.reason))
-      .take();
+      .number(static_cast<std::uint8_t>(e.reason));
+}
+
+}  // namespace
+
+std::string_view encode(EntryWriter& out, const KnownDecision& e) {
+  return write_decision(out, e).take();
 }
 
 bool decode(EntryReader& in, KnownDecision& e) {
@@ -124,11 +133,24 @@ bool decode(EntryReader& in, KnownDecision& e) {
          (rejected ? reason >= 1 && reason <= 2 : reason == 0);
 }
 
+std::string_view encode(EntryWriter& out, const KnownRejection& e) {
+  write_decision(out, e.decision);
+  if (out.level() != FeatureLevel::format_1) out.number(e.user_hash);
+  return out.take();
+}
+
+bool decode(EntryReader& in, KnownRejection& e) {
+  if (!decode(in, e.decision)) return false;
+  e.user_hash = in.level() != FeatureLevel::format_1 ? in.number<std::uint64_t>() : 0;
+  return !in.failed();
+}
+
 std::string_view encode(EntryWriter& out, const SnapshotOwed& e) {
+  const bool counted = out.level() != FeatureLevel::format_1;
   return out.number(e.item)
       .number(e.lsn)
       .number(e.position)
-      .number(std::uint32_t{e.failed})
+      .number(counted ? e.tries : std::min(e.tries, 1U))
       .number(e.amount)
       .number(static_cast<std::uint32_t>(e.payload.size()))
       .text(e.payload)
@@ -139,12 +161,12 @@ bool decode(EntryReader& in, SnapshotOwed& e) {
   e.item = in.number<std::uint64_t>();
   e.lsn = in.number<Lsn>();
   e.position = in.number<std::uint32_t>();
-  const auto failed = in.number<std::uint32_t>();
-  e.failed = failed == 1;
+  e.tries = in.number<std::uint32_t>();
   e.amount = in.number<std::int64_t>();
   const auto size = in.number<std::uint32_t>();
   e.payload = in.text(size);
-  return !in.failed() && failed <= 1 && size <= kRecordPayloadBytesMax;
+  const bool counted = in.level() != FeatureLevel::format_1;
+  return !in.failed() && (counted || e.tries <= 1) && size <= kRecordPayloadBytesMax;
 }
 
 }  // namespace stampede::storage

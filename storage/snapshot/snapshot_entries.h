@@ -61,12 +61,17 @@ struct KnownDecision {
 };
 inline constexpr std::size_t kKnownDecisionBytes = 40;
 
+struct KnownRejection {
+  KnownDecision decision;
+  std::uint64_t user_hash = 0;  // of its REJECT; 0 in format 1
+};
+
 // A command that is still owed; which fields count is said by its section.
 struct SnapshotOwed {
   std::uint64_t item = 0;  // puts and amounts
   Lsn lsn = 0;
   std::uint32_t position = 0;  // in its command set
-  bool failed = false;         // the database refused it once
+  std::uint32_t tries = 0;     // the database refused it so often; format 1: 0 or 1
   std::int64_t amount = 0;     // amounts
   std::string_view payload;    // orders and puts: of the EMIT record
 };
@@ -75,12 +80,14 @@ std::string_view encode(EntryWriter& out, const SnapshotSummary& entry);
 std::string_view encode(EntryWriter& out, const SnapshotItem& entry);
 std::string_view encode(EntryWriter& out, const SnapshotUser& entry);
 std::string_view encode(EntryWriter& out, const KnownDecision& entry);
+std::string_view encode(EntryWriter& out, const KnownRejection& entry);
 std::string_view encode(EntryWriter& out, const SnapshotOwed& entry);
 
 [[nodiscard]] bool decode(EntryReader& in, SnapshotSummary& entry);
 [[nodiscard]] bool decode(EntryReader& in, SnapshotItem& entry);
 [[nodiscard]] bool decode(EntryReader& in, SnapshotUser& entry);
 [[nodiscard]] bool decode(EntryReader& in, KnownDecision& entry);
+[[nodiscard]] bool decode(EntryReader& in, KnownRejection& entry);
 [[nodiscard]] bool decode(EntryReader& in, SnapshotOwed& entry);
 
 }  // namespace stampede::storage

@@ -24,15 +24,24 @@ static_assert(std::tuple_size_v<SnapshotHash> >= crypto_generichash_BYTES_MIN);
 
 constexpr std::size_t kAtBlockCrc = kSnapshotBlockHeaderBytes - 4;
 constexpr std::size_t kAtHeaderCrc = kSnapshotHeaderBytes - 4;
+constexpr std::size_t kSnapshotHeaderUsed = 112;  // in format 2
 
 Error pretended(const std::string& path) {
   return {Errc::io, "failpoint in_snapshot at " + path};
 }
 
+bool of_format_1(const LogPosition& position) {
+  return position.level == FeatureLevel::format_1;
+}
+
+std::string_view view_of(const LogUuid& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
 // What the header says of the place in the log; the part of it that the content hash covers.
 std::string encode_position(const LogPosition& position) {
   EntryWriter out;
-  out.text({reinterpret_cast<const char*>(position.uuid.data()), position.uuid.size()})
+  out.text(view_of(position.uuid))
       .number(position.seg_no)
       .number(position.base)
       .number(position.chain.next_batch)
@@ -47,15 +56,30 @@ std::string encode_position(const LogPosition& position) {
 std::string encode_header(const SnapshotHeader& header) {
   EntryWriter out;
   out.text(kMagic)
-      .number(kSnapshotMajor)
-      .number(kSnapshotMinor)
+      .number(static_cast<std::uint16_t>(format_of(header.position.level)))
+      .number(static_cast<std::uint16_t>(header.position.level))
       .number(kSnapshotHeaderBytes)
       .text(encode_position(header.position))
       .number(header.created_ns);
+  if (!of_format_1(header.position)) out.text(view_of(header.position.hash_key));
   std::string bytes(out.take());
   bytes.resize(kAtHeaderCrc, '\0');
   const auto crc = crc32c(bytes);
   return bytes.append(reinterpret_cast<const char*>(&crc), sizeof crc);
+}
+
+// What format 2 says more than format 1.
+Status decode_format_2(EntryReader& in, LogPosition& position) {
+  if (position.level > kFeatureLevelKept)
+    return Error{Errc::version, "a snapshot of " + to_text(position.level) +
+                                    ", a backend of this program has " +
+                                    to_text(kFeatureLevelKept) + "; use the newer program"};
+  const auto key = in.text(position.hash_key.size());
+  std::copy(key.begin(), key.end(), position.hash_key.begin());
+  const auto rest = in.rest().substr(0, kAtHeaderCrc - kSnapshotHeaderUsed);
+  if (of_format_1(position) || rest.find_first_not_of('\0') != std::string_view::npos)
+    return Error{Errc::corrupt, "its header makes no sense"};
+  return Done{};
 }
 
 // The header of `bytes`, or what is wrong with it.
@@ -68,11 +92,11 @@ Result<SnapshotHeader> decode_header_of_snapshot(std::string_view bytes) {
   EntryReader in(bytes);
   if (in.text(kMagic.size()) != kMagic) return Error{Errc::corrupt, "it is no snapshot"};
   const auto major = in.number<std::uint16_t>();
-  if (major != kSnapshotMajor) {
+  if (major != 1 && major != 2) {
     return Error{Errc::version, "snapshot format " + std::to_string(major) +
-                                    ", this program reads " + std::to_string(kSnapshotMajor)};
+                                    ", this program reads 1 and 2; use the newer program"};
   }
-  in.number<std::uint16_t>();
+  const auto minor = in.number<std::uint16_t>();
   if (in.number<std::uint32_t>() != kSnapshotHeaderBytes) {
     return Error{Errc::corrupt, "its header's length is wrong"};
   }
@@ -80,6 +104,8 @@ Result<SnapshotHeader> decode_header_of_snapshot(std::string_view bytes) {
   LogPosition& position = header.position;
   const auto uuid = in.text(position.uuid.size());
   std::copy(uuid.begin(), uuid.end(), position.uuid.begin());
+  position.hash_key = position.uuid;
+  position.level = major == 1 ? FeatureLevel::format_1 : FeatureLevel{minor};
   position.seg_no = in.number<std::uint64_t>();
   position.base = in.number<std::uint64_t>();
   position.chain.next_batch = in.number<std::uint64_t>();
@@ -89,6 +115,8 @@ Result<SnapshotHeader> decode_header_of_snapshot(std::string_view bytes) {
   position.chain.last_crc = in.number<std::uint32_t>();
   in.number<std::uint32_t>();
   header.created_ns = in.number<std::int64_t>();
+  if (major == 1) return header;
+  if (auto decoded = decode_format_2(in, position); !decoded) return decoded.error();
   return header;
 }
 
@@ -154,9 +182,11 @@ struct SnapshotHasher::State {
   }
 };
 
-SnapshotHasher::SnapshotHasher(const LogPosition& position) : state_(std::make_unique<State>()) {
+SnapshotHasher::SnapshotHasher(const LogPosition& position)
+    : SnapshotSink(position.level), state_(std::make_unique<State>()) {
   crypto_generichash_init(&state_->hash, nullptr, 0, std::tuple_size_v<SnapshotHash>);
   state_->update(encode_position(position));
+  if (!of_format_1(position)) state_->update(view_of(position.hash_key));
 }
 
 SnapshotHasher::~SnapshotHasher() = default;
@@ -216,7 +246,9 @@ SnapshotWriter::SnapshotWriter(Disk& disk, std::string dir, const SnapshotHeader
 
 void SnapshotWriter::block(const SnapshotBlock& block) {
   EntryWriter head;
-  frame_ = head.number(static_cast<std::uint32_t>(block.section))
+  const bool ends = block.section == SnapshotSection::end;
+  const auto section = static_cast<std::uint32_t>(block.section);
+  frame_ = head.number(ends && level() == FeatureLevel::format_1 ? kEndOfFormat1 : section)
                .number(block.count)
                .number(static_cast<std::uint32_t>(block.entries.size()))
                .number(blocks_++)
@@ -313,8 +345,12 @@ Result<bool> SnapshotReader::next(SnapshotBlock& block) {
   block.entries = rest.substr(kSnapshotBlockHeaderBytes, len);
   if (block_crc(rest, block.entries) != crc) return damaged("a block's checksum does not match");
   if (number != blocks_ || zero != 0) return damaged("a block is out of order");
-  block.section = static_cast<SnapshotSection>(section);
-  if (section == 0 || section > kSnapshotSectionLast || block.section < last_) {
+  block.level = header_.position.level;
+  const bool ends =
+      section == (of_format_1(header_.position) ? kEndOfFormat1
+                                                : static_cast<std::uint32_t>(SnapshotSection::end));
+  block.section = ends ? SnapshotSection::end : static_cast<SnapshotSection>(section);
+  if (section == 0 || (section > kSnapshotSectionLast && !ends) || block.section < last_) {
     return damaged("a block's section is out of order");
   }
   last_ = block.section;

@@ -17,8 +17,6 @@
 
 namespace stampede::storage {
 
-inline constexpr std::uint16_t kSnapshotMajor = 1;  // a reader must know it
-inline constexpr std::uint16_t kSnapshotMinor = 0;  // a reader may ignore it
 inline constexpr std::uint32_t kSnapshotHeaderBytes = 128;
 inline constexpr std::uint32_t kSnapshotBlockHeaderBytes = 24;
 inline constexpr std::uint32_t kSnapshotBlockBytes = 256u << 10;   // a block is closed behind this
@@ -36,21 +34,29 @@ enum class SnapshotSection : std::uint32_t {
   owed_orders = 6,   // with their EMIT payloads
   owed_puts = 7,     // "
   owed_amounts = 8,  // newest per item
-  end = 9,           // the content hash; nothing follows
+  end = 255,         // the content hash; nothing follows
 };
-inline constexpr std::uint32_t kSnapshotSectionLast = 9;
+inline constexpr std::uint32_t kSnapshotSectionLast = 8;  // but for the end
+inline constexpr std::uint32_t kEndOfFormat1 = 9;         // SnapshotSection::end in a file of it
 
-// Takes the entries of a snapshot, section by section in ascending order.
+// Takes the entries of a snapshot, section by section in ascending order. A snapshot has the format
+// and the level of the log that it stands for, so an old log's are what they always were.
 class SnapshotSink {
  public:
+  explicit SnapshotSink(FeatureLevel level = kFeatureLevelMade) : level_(level) {}
   virtual ~SnapshotSink() = default;
+  [[nodiscard]] FeatureLevel level() const { return level_; }
   virtual void add(SnapshotSection section, std::string_view entry) = 0;
+
+ private:
+  FeatureLevel level_;
 };
 
 struct SnapshotBlock {
   SnapshotSection section{};
   std::uint32_t count = 0;   // entries
   std::string_view entries;  // valid until the next block is read
+  FeatureLevel level = kFeatureLevelMade;
 };
 
 // BLAKE2b-128 over position and entries: equal for equal contents, however they came about. As
@@ -63,6 +69,10 @@ static_assert(std::endian::native == std::endian::little, "files are little-endi
 
 class EntryWriter {
  public:
+  // What entries look like depends on the snapshot's level.
+  explicit EntryWriter(FeatureLevel level = kFeatureLevelMade) : level_(level) {}
+  [[nodiscard]] FeatureLevel level() const { return level_; }
+
   template <class T>
   EntryWriter& number(T value) {
     static_assert(std::is_integral_v<T>);
@@ -81,6 +91,7 @@ class EntryWriter {
   }
 
  private:
+  FeatureLevel level_;
   std::string bytes_;
   std::string taken_;
 };
@@ -88,7 +99,9 @@ class EntryWriter {
 // Reads the entries of a block; nothing is read beyond its end: failed() then.
 class EntryReader {
  public:
-  explicit EntryReader(std::string_view bytes) : bytes_(bytes) {}
+  explicit EntryReader(std::string_view bytes, FeatureLevel level = kFeatureLevelMade)
+      : bytes_(bytes), level_(level) {}
+  [[nodiscard]] FeatureLevel level() const { return level_; }
 
   template <class T>
   T number() {
@@ -111,6 +124,7 @@ class EntryReader {
 
  private:
   std::string_view bytes_;
+  FeatureLevel level_;
   bool failed_ = false;
 };
 

@@ -61,6 +61,9 @@ TEST_CASE("a segment's header is as documented") {
   SegmentHeader header;
   header.uuid.fill(0x21);
   header.node_uuid.fill(0x22);
+  header.hash_key.fill(0x23);
+  header.parent = {.uuid = {}, .batch = 108, .lsn = 109};
+  header.parent.uuid.fill(0x24);
   header.seg_no = 101;
   header.chain = {.next_batch = 102, .last_crc = 103, .epoch = 104, .next_lsn = 105};
   header.prev_end = 106;
@@ -68,8 +71,8 @@ TEST_CASE("a segment's header is as documented") {
   const auto bytes = encode_header(header);
   const auto fields = layout_of(kLog, "| at | bytes | segment header", kSegmentHeaderBytes);
   const auto at = [&](std::string_view what) { return number_at(bytes, fields, what); };
-  CHECK(at("format major") == kFormatMajor);
-  CHECK(at("format minor") == kFormatMinor);
+  CHECK(at("format major") == 2);
+  CHECK(at("format minor") == static_cast<std::uint64_t>(kFeatureLevelMade));
   CHECK(at("header length") == kSegmentHeaderBytes);
   CHECK(at("uuid of the log") == 0x2121212121212121);
   CHECK(at("uuid of the node") == 0x2222222222222222);
@@ -80,6 +83,10 @@ TEST_CASE("a segment's header is as documented") {
   CHECK(at("the next lsn") == 105);
   CHECK(at("prev_end") == 106);
   CHECK(at("creation time") == 107);
+  CHECK(at("hash key") == 0x2323232323232323);
+  CHECK(at("uuid of the parent") == 0x2424242424242424);
+  CHECK(at("number of the last batch that both have") == 108);
+  CHECK(at("lsn of the last decision that both have") == 109);
 }
 
 TEST_CASE("a batch's header is as documented") {
@@ -91,7 +98,7 @@ TEST_CASE("a batch's header is as documented") {
   const auto fields = layout_of(kLog, "| at | bytes | batch header", kBatchHeaderBytes);
   const auto at = [&](std::string_view what) { return number_at(frame, fields, what); };
   CHECK(at("length of the whole batch") == frame.size());
-  CHECK(at("CRC of the whole batch") == crc);
+  CHECK(at("stream_crc") == crc);
   CHECK(at("epoch") == 201);
   CHECK(at("first lsn") == 202);
   CHECK(at("number of records") == 1);
@@ -105,9 +112,13 @@ TEST_CASE("a batch's header is as documented") {
 TEST_CASE("records are as documented: header, types, and who takes an lsn") {
   layout_of(kLog, "## Record", kRecordHeaderBytes);
   const std::vector<std::pair<RecordType, std::string>> words{
-      {RecordType::emit, "EMIT"},   {RecordType::exec, "EXEC"},    {RecordType::fail, "FAIL"},
-      {RecordType::optm, "OPTM"},   {RecordType::seal, "SEAL"},    {RecordType::checkpoint, "CKPT"},
-      {RecordType::epoch, "EPOCH"}, {RecordType::reject, "REJECT"}};
+      {RecordType::emit, "EMIT"},     {RecordType::exec, "EXEC"},
+      {RecordType::fail, "FAIL"},     {RecordType::optm, "OPTM"},
+      {RecordType::seal, "SEAL"},     {RecordType::checkpoint, "CKPT"},
+      {RecordType::epoch, "EPOCH"},   {RecordType::reject, "REJECT"},
+      {RecordType::ha, "HA:"},        {RecordType::hash, "HASH"},
+      {RecordType::config, "CONFIG"}, {RecordType::claim, "CLAIM"},
+      {RecordType::revoke, "REVOKE"}};
   CHECK(words.size() == kRecordTypeLast);
   const auto rows = table_of(kLog, "| type | name |");
   for (const auto& [type, word] : words) {
@@ -119,6 +130,9 @@ TEST_CASE("records are as documented: header, types, and who takes an lsn") {
       found = true;
       CHECK(row[1].find(word) != std::string::npos);
       CHECK((row[2] == "yes") == is_decision(type));
+      if (level_of(type) == FeatureLevel::format_1) continue;
+      const auto level = std::to_string(static_cast<unsigned>(level_of(type)));
+      CHECK(row[1].find("level " + level) != std::string::npos);
     }
     CHECK(found);
   }
@@ -129,7 +143,11 @@ TEST_CASE("commands have the arguments that are documented") {
   const std::vector<std::pair<CommandKind, std::string>> kinds{
       {CommandKind::order_insert, "OrderInsert"},
       {CommandKind::item_amount_update, "ItemAmountUpdate"},
-      {CommandKind::item_put, "ItemPut"}};
+      {CommandKind::item_put, "ItemPut"},
+      {CommandKind::promo_put, "PromoPut"},
+      {CommandKind::ticket_grant, "TicketGrant"},
+      {CommandKind::order_update, "OrderUpdate"},
+      {CommandKind::stock_change, "StockChange"}};
   const auto rows = table_of(kLog, "| kind | command |");
   REQUIRE(rows.size() == kinds.size());
   for (std::size_t i = 0; i < kinds.size(); ++i) {
@@ -138,9 +156,12 @@ TEST_CASE("commands have the arguments that are documented") {
     Command command;
     command.kind = kind;
     std::string written = "[" + rows[i][0];
-    each_argument(command,
-                  [&](std::string_view argument, const auto&) { (written += ", ") += argument; });
-    CHECK(rows[i][1].starts_with(written + "] " + name));
+    const auto add = [&](std::string_view argument, const auto&) { (written += ", ") += argument; };
+    each_argument(command, add);
+    const SaleArguments sale;
+    with_sale_command(kind, sale, [&](const auto& some) { each_bounded_argument(some, add); });
+    with_sale_array(kind, sale, [&](const auto&) { written += ", sale"; });
+    CHECK(rows[i][1].starts_with(written + ", id] " + name));
   }
 }
 
@@ -148,7 +169,7 @@ TEST_CASE("a snapshot's headers and sections are as documented") {
   layout_of(kSnapshot, "| at | bytes | header", kSnapshotHeaderBytes);
   layout_of(kSnapshot, "| at | bytes | block", kSnapshotBlockHeaderBytes);
   const auto sections = table_of(kSnapshot, "## Sections");
-  REQUIRE(sections.size() == kSnapshotSectionLast - 1);
+  REQUIRE(sections.size() == kSnapshotSectionLast);
   for (std::size_t i = 0; i < sections.size(); ++i)
     CHECK(sections[i][0].starts_with(std::to_string(i + 1) + " "));
 }

@@ -98,10 +98,10 @@ def http():
     yield b"\x00\x25" + requests[0] + requests[2] + requests[4]
 
 
-def log_files(flags):
-    """The golden log as the log reader's target wants it."""
+def log_files(flags, log="log_v1"):
+    """A golden log as the log reader's target wants it."""
     out = bytes([flags])
-    for path in sorted((PROJECT / "test" / "storage" / "data" / "log_v1").iterdir()):
+    for path in sorted((PROJECT / "test" / "storage" / "data" / log).iterdir()):
         seg_no, first_batch = (int(part, 16) for part in path.stem.split("-"))
         data = path.read_bytes()
         kept = data[:128] + data[4092:4096] + data[4096:].rstrip(b"\0")
@@ -110,10 +110,11 @@ def log_files(flags):
 
 
 def log_reader():
-    for flags in (0, 1, 3):
-        whole = log_files(flags)
-        yield whole
-        yield whole[:len(whole) * 2 // 3]
+    for log in ("log_v1", "log_v2"):
+        for flags in (0, 1, 3):
+            whole = log_files(flags, log)
+            yield whole
+            yield whole[:len(whole) * 2 // 3]
     one = log_files(3)[1:]
     length = 5 + struct.unpack(">H", one[3:5])[0]
     yield b"\x03" + one[:length]
@@ -132,6 +133,13 @@ def record():
     yield b"\x02" + packed([1, 2, 1, [7, 1 << 40, (1 << 40) + 9]])
     yield b"\x03" + packed([3, 1_790_000_000_000_000_000])
     yield b"\x00" + packed([])
+    kinds = {"reject": 1, "v1_reject": 1, "reject_of_a_promo": 1, "exec": 2, "fail": 2,
+             "v1_fail": 2, "optm": 2, "epoch": 3, "epoch_of_an_instance": 3, "v1_epoch": 3,
+             "seal": 0, "ha": 4, "hash": 5, "config": 6, "claim": 7, "revoke": 8}
+    golden = PROJECT / "test" / "storage" / "data" / "payloads.txt"
+    for line in golden.read_text(encoding="ascii").splitlines():
+        name, payload = line.split()
+        yield bytes([kinds.get(name, 0)]) + bytes.fromhex(payload)
 
 
 def values():
@@ -146,6 +154,11 @@ def lines():
     yield text
     yield from (line for line in text.splitlines())
     head = b"2026-11-21T10:42:01.203118Z pid=2210 tid=1 lsn=1.187402 : "
+    yield (head + b'[CLAIM]{"request_id_hash":"00112233445566778899aabbccddeeff",'
+           b'"content_hash":"0011223344556677","shard":3,"decided_at_us":5}/EOL/')
+    yield (head + b'[EMIT]StockChange={"id":"1.187402.0","item":1,"delta":-2,"reason":1,'
+           b'"decided_at_us":5}/EOL/')
+    yield head + b'[FAIL]OrderInsert={"id":"1.187402.0","errno":1406,"tries":3}/EOL/'
     yield (head + b'[EMIT]OrderInsert={"id":"1.187402.0","request_id":"r","item":1,"user":"ann",'
            b'"qty":1,"unit_price_cents":5,"decided_at":"2026-11-21T10:42:01.203118Z"}/DELIMITER/'
            b'ItemAmountUpdate={"id":"1.187402.1","item":1,"amount":112597}/EOL/')

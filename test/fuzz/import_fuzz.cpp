@@ -15,6 +15,7 @@ void print_command(std::string& out, RecordType type, const TextCommand& command
   out.append(to_text(command.kind)).append("=");
   Json members = {{"id", command.id}};
   if (type == RecordType::fail) members["errno"] = command.errnum;
+  if (command.tries > 0) members["tries"] = command.tries;
   if (type == RecordType::optm) members["superseded_by"] = command.superseded_by;
   append_json(out, members);
 }
@@ -24,6 +25,11 @@ std::string printed(const TextLine& line) {
   append_header(out, line.header);
   out.append("[").append(record_word(line.type)).append("]");
   if (line.type == RecordType::reject) append_rejection(out, line.rejection);
+  if (is_control(line.type)) {
+    Json members = Json::object();
+    FUZZ_CHECK(append_control_members(members, line.type, line.payload));
+    append_json(out, members);
+  }
   for (std::size_t i = 0; i < line.commands.size(); ++i) {
     if (i > 0) out.append(kDelimiter);
     print_command(out, line.type, line.commands[i]);

@@ -65,13 +65,23 @@ void repair_header(std::string& file) {
 // Offsets in a batch: storage/log_format.md.
 void repair_batches(std::string& file, std::uint32_t& last_crc) {
   std::size_t at = kSegmentHeaderBytes;
-  while (at + kBatchHeaderBytes <= file.size() && get(file, at) == kBatchMagic) {
+  while (at + kBatchHeaderBytes <= file.size() &&
+         (get(file, at) == kBatchMagic || get(file, at) == kBatchMagic2)) {
     const std::size_t len = get(file, at + 4);
     if (len < kBatchHeaderBytes || len % kFrameAlign != 0 || len > file.size() - at) return;
+    const auto bytes = std::string_view(file).substr(at, len);
     put(file, at + 8, 0);
     put(file, at + 12, last_crc);
-    last_crc = crc32c(std::string_view(file).substr(at, len));
-    put(file, at + 8, last_crc);
+    if (get(file, at) == kBatchMagic) {
+      last_crc = crc32c(bytes);
+      put(file, at + 8, last_crc);
+    } else {
+      for (const std::size_t from : {24, 16, 32, 48})  // the last is a number of 4 bytes
+        last_crc = crc32c(bytes.substr(from, from == 48 ? 4 : 8), last_crc);
+      last_crc = crc32c(bytes.substr(kBatchHeaderBytes), last_crc);
+      put(file, at + 68, last_crc);
+      put(file, at + 8, crc32c(bytes.substr(0, kBatchHeaderBytes)));
+    }
     at += len;
   }
 }

@@ -24,7 +24,7 @@ storage::LogWriter open_writer(SimDisk& disk, const storage::LogEnd& end) {
   storage::LogOptions options;
   options.segment_bytes = storage::kSegmentBytesMin;
   auto writer = end.tail == storage::LogTail::empty
-                    ? storage::LogWriter::create(disk, kDir, storage::LogUuid{}, options)
+                    ? storage::LogWriter::create(disk, kDir, storage::LogUuid{1}, options)
                     : storage::LogWriter::resume(disk, kDir, end, options);
   REQUIRE(writer);
   return std::move(*writer);

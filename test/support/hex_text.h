@@ -18,4 +18,11 @@ inline std::string hex_of(std::string_view bytes) {
   return out;
 }
 
+inline std::string bytes_of(std::string_view hex) {
+  std::string out;
+  for (std::size_t at = 0; at + 1 < hex.size(); at += 2)
+    out += static_cast<char>(std::stoi(std::string(hex.substr(at, 2)), nullptr, 16));
+  return out;
+}
+
 }  // namespace stampede::test

@@ -170,10 +170,17 @@ def segments(directory):
     return sorted(directory.glob("*.seg"))
 
 
+def formats_of(directory):
+    """(format, feature level) of each segment, by its header."""
+    heads = [segment.read_bytes()[8:12] for segment in segments(directory)]
+    return [(int.from_bytes(head[:2], "little"), int.from_bytes(head[2:], "little"))
+            for head in heads]
+
+
 def batches_of(segment):
     """(offset, length) of every batch in a segment file, by the batch headers alone."""
     data, at, found = segment.read_bytes(), 4096, []
-    while data[at:at + 4] == b"BATC":
+    while data[at:at + 4] in (b"BATC", b"BAT2"):
         length = int.from_bytes(data[at + 4:at + 8], "little")
         found.append((at, length))
         at += length

@@ -11,7 +11,8 @@ import subprocess
 import unittest
 
 from buyers import Crowd, order
-from by_hand import copy_of, json_lines, log_dir, must, segments, start, stop_nodes
+from by_hand import (copy_of, formats_of, json_lines, log_dir, must, segments, start,
+                     stop_nodes)
 from system import PROJECT, SystemTest, eventually
 
 from stampede import Client
@@ -70,10 +71,11 @@ def outcomes(lines):
                 for one in named(record, first, last):
                     yield "EXEC", one["lsn"], record["lane"], one["command"], {"id": one["id"]}
         elif record["type"] == "FAIL":
-            for lsn, errno in zip(numbers[::2], numbers[1::2]):
+            for lsn, errno, tries in zip(numbers[::2], numbers[1::2], record["tries"]):
                 for one in named(record, lsn, lsn):
+                    body = {"id": one["id"], "errno": errno}
                     yield ("FAIL", one["lsn"], record["lane"], one["command"],
-                           {"id": one["id"], "errno": errno})
+                           body | ({"tries": tries} if tries > 1 else {}))
         elif record["type"] == "OPTM":
             for item, first, by in zip(numbers[::3], numbers[1::3], numbers[2::3]):
                 winner = next(one for one in commands if one["command"] == record["command"]
@@ -88,6 +90,7 @@ class LogTools(SystemTest):
     def sale_with_a_refused_row(self):
         """Returns the system and the refused order's id."""
         system = self.start_system("1:Phone:300")
+        self.assertEqual(formats_of(log_dir(system)), [(1, 0)])
         added = system.stampede("item", "add", 2, "--name", "Büro/EOL/lamp", "--stock", 50,
                                 "--limit-per-user", 1, "--price-cents", 1999)
         self.assertEqual(added.returncode, 0, added.stderr)
@@ -106,6 +109,8 @@ class LogTools(SystemTest):
         self.assertTrue(eventually(failed), system.status()["database"])
         pending = lambda: system.status()["log"]["pending_commands"]
         eventually(lambda: pending() <= 1)
+        # The first record that format 1 has no place for has begun a segment of format 2.
+        self.assertEqual(formats_of(log_dir(system)), [(1, 0), (2, 1)])
         return system, refused.order_id
 
     def read_log(self, directory):

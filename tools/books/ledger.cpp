@@ -45,9 +45,9 @@ std::uint64_t order_content(std::string_view request_id, std::uint64_t item, std
   return mix(hash ^ static_cast<std::uint64_t>(unit_price_cents));
 }
 
-Status Ledger::on_log(const storage::LogUuid& uuid) {
-  uuid_ = uuid;
-  hasher_ = actors::RequestHasher(uuid);
+Status Ledger::on_log(const storage::LogIdentity& log) {
+  uuid_ = log.uuid;
+  hasher_ = actors::RequestHasher(log.hash_key);
   return Done{};
 }
 
@@ -84,6 +84,7 @@ Status Ledger::emit(const storage::RecordView& record) {
   if (!decoder_.command_set(record.payload, set_)) {
     return storage::unreadable_record("EMIT", record.lsn);
   }
+  if (auto kept = storage::is_kept("EMIT", record, level_of(set_)); !kept) return kept;
   if (auto taken = fold_.emit(record.lsn, record.payload, set_); !taken) return taken;
   if (record.lsn > up_to_) return Done{};
   const bool pair = set_.size() == 2 && set_[1].kind == CommandKind::item_amount_update &&
@@ -166,9 +167,9 @@ void Ledger::close() {
   }
   ids_ = {};
   const auto owed = fold_.owed();
-  for (const auto& order : owed.orders) owed_orders_.emplace_back(order.lsn, order.failed);
-  for (const auto& put : owed.puts) owed_puts_[put.item] = put.failed;
-  for (const auto& amount : owed.amounts) owed_amounts_[amount.item] = amount.failed;
+  for (const auto& order : owed.orders) owed_orders_.emplace_back(order.lsn, order.tries > 0);
+  for (const auto& put : owed.puts) owed_puts_[put.item] = put.tries > 0;
+  for (const auto& amount : owed.amounts) owed_amounts_[amount.item] = amount.tries > 0;
 }
 
 Ledger::Owed Ledger::owed_order(Lsn lsn) const {

@@ -61,7 +61,7 @@ class Ledger : public storage::LogVisitor {
   // What was before the log that will be read, when its start is gone. Call first.
   void begin_with(SnapshotContents&& before);
 
-  storage::Status on_log(const storage::LogUuid& uuid) override;
+  storage::Status on_log(const storage::LogIdentity& log) override;
   storage::Status on_record(const storage::BatchInfo& batch,
                             const storage::RecordView& record) override;
   // Call once, after the whole log was read: looks for request ids that were confirmed twice.

@@ -38,6 +38,11 @@ class Dumper final : public storage::LogVisitor {
       case RecordType::fail:
       case RecordType::optm:
         return options_.pending ? Status(storage::Done{}) : outcome(batch, record);
+      case RecordType::config:
+      case RecordType::claim:
+      case RecordType::revoke:
+        if (wanted(record.lsn) && !options_.pending) control(batch, record);
+        return storage::Done{};
       default:
         mark(batch, record);
         return storage::Done{};
@@ -118,25 +123,36 @@ class Dumper final : public storage::LogVisitor {
     return storage::Done{};
   }
 
+  void control(const BatchInfo& batch, const RecordView& record) {
+    const LineHeader header{batch.wall_ns, batch.pid, storage::kLogTid, record.lsn};
+    Json object = json_ ? json_header(record.type, header) : Json::object();
+    append_control_members(object, record.type, record.payload);
+    if (json_) return json_line(object);
+    begin_line(record.type, header);
+    storage::append_json(text(), object);
+    end_line();
+  }
+
   Status outcome(const BatchInfo& batch, const RecordView& record) {
     if (!decoder_.outcome(record.payload, outcome_)) return storage::Done{};  // folded: cannot be
-    table_.each_named(record.type, outcome_, [&](FateTable::Index command, std::uint64_t number) {
+    table_.each_named(record.type, outcome_, [&](FateTable::Index command, const auto& named) {
       const Lsn lsn = table_.lsn(command);
       if (!wanted(lsn)) return;
       const LineHeader header{batch.wall_ns, batch.pid, storage::tid_of_lane(outcome_.lane), lsn};
-      outcome_of(record.type, header, command, number);
+      outcome_of(record.type, header, command, named);
     });
     return storage::Done{};
   }
 
   void outcome_of(RecordType type, const LineHeader& header, FateTable::Index command,
-                  std::uint64_t number) {
+                  const FateTable::Named& named) {
     const std::string_view name = to_text(table_.kind(command));
     Json object = json_ ? json_header(type, header) : Json::object();
     if (json_) object["command"] = name;
     object["id"] = table_.id(command);
-    if (type == RecordType::fail) object["errno"] = number;
-    if (type == RecordType::optm) object["superseded_by"] = superseder(command, number);
+    if (type == RecordType::fail) object["errno"] = named.number;
+    if (named.tries > 1) object["tries"] = named.tries;
+    if (type == RecordType::optm) object["superseded_by"] = superseder(command, named.number);
     if (json_) return json_line(object);
     begin_line(type, header);
     text().append(name) += '=';
@@ -149,15 +165,14 @@ class Dumper final : public storage::LogVisitor {
     std::uint32_t position = table_.position(command);
     for (std::uint32_t i = 0; table_.find(by, i); ++i) {
       const auto other = *table_.find(by, i);
-      if (table_.kind(other) == table_.kind(command) &&
-          table_.item(other) == table_.item(command)) {
+      if (table_.kind(other) == table_.kind(command) && table_.key(other) == table_.key(command)) {
         return table_.id(other);
       }
     }
     return storage::command_id(by, position);
   }
 
-  // EPOCH and SEAL speak of no decision: they have no line, and no place in a selection.
+  // EPOCH, SEAL, HA and HASH speak of no decision: they have no line, and no place in a selection.
   void mark(const BatchInfo& batch, const RecordView& record) {
     if (!json_ || options_.pending || options_.from || options_.to) return;
     Json object = {{"type", storage::record_word(record.type)},
@@ -166,6 +181,7 @@ class Dumper final : public storage::LogVisitor {
     if (record.type == RecordType::epoch) {
       object["epoch"] = decoder_.epoch(record.payload).value_or(0);
     }
+    append_control_members(object, record.type, record.payload);
     json_line(object);
   }
 

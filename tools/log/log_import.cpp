@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <random>
 #include <unordered_map>
 #include <vector>
@@ -46,8 +47,12 @@ class Importer {
     TextLine& line = *parsed;
     if (line.type == RecordType::emit) return emit(line);
     if (line.type == RecordType::reject) return reject(line);
+    if (storage::is_control(line.type)) return control(line);
     return outcome(line);
   }
+
+  // What the log must be able to hold.
+  [[nodiscard]] storage::FeatureLevel level() const { return level_; }
 
   std::vector<ImportedBatch> finish() {
     end_outcome();
@@ -68,7 +73,7 @@ class Importer {
     Lsn lsn = 0;
     std::uint32_t position = 0;
     CommandKind kind{};
-    std::uint64_t item = 0;
+    std::optional<std::uint64_t> key;
   };
 
   Status emit(TextLine& line) {
@@ -77,7 +82,8 @@ class Importer {
     for (std::uint32_t position = 0; position < line.commands.size(); ++position) {
       TextCommand& in = line.commands[position];
       if (in.id != storage::command_id(line.header.lsn, position)) in.command.id_text = in.id;
-      const Place place{line.header.lsn, position, in.kind, in.command.item()};
+      const Place place{line.header.lsn, position, in.kind, in.command.key()};
+      level_ = std::max(level_, in.command.level);
       if (!places_.emplace(in.id, place).second) return wrong("the id " + in.id + " comes twice");
       set.push_back(in.command);
     }
@@ -89,8 +95,15 @@ class Importer {
   Status reject(const TextLine& line) {
     if (auto fits = decision_fits(line.header); !fits) return fits;
     std::string payload;
+    level_ = std::max(level_, line.rejection.level);
     storage::encode_rejection(payload, line.rejection);
     return decide(line, payload);
+  }
+
+  Status control(const TextLine& line) {
+    if (auto fits = decision_fits(line.header); !fits) return fits;
+    level_ = std::max(level_, storage::level_of(line.type));
+    return decide(line, line.payload);
   }
 
   Status decision_fits(const storage::LineHeader& header) const {
@@ -153,13 +166,13 @@ class Importer {
     if (line.type == RecordType::optm) {
       const auto newer = places_.find(named.superseded_by);
       if (newer == places_.end()) return wrong("no EMIT has the id " + named.superseded_by);
-      const bool fits = newer->second.kind == place.kind && newer->second.item == place.item &&
-                        newer->second.lsn > place.lsn && place.kind != CommandKind::order_insert;
+      const bool fits = newer->second.kind == place.kind && newer->second.key == place.key &&
+                        newer->second.lsn > place.lsn && place.key;
       if (!fits) return wrong(named.superseded_by + " cannot stand in for " + named.id);
       by = newer->second.lsn;
     }
     begin_outcome(line, place);
-    add_numbers(line.type, place, named.errnum, by);
+    add_numbers(line.type, place, named, by);
     return storage::Done{};
   }
 
@@ -169,15 +182,17 @@ class Importer {
     const bool same = open_type_ == line.type && open_header_.wall_ns == line.header.wall_ns &&
                       open_header_.pid == line.header.pid && open_.lane == lane &&
                       open_.kind == place.kind && open_.position == place.position &&
-                      open_.numbers.size() < kOutcomeNumbers;
+                      open_.numbers.size() < kOutcomeNumbers &&
+                      (line.commands.front().tries > 0) == !open_.tries.empty();
     if (same) return;
     end_outcome();
     open_type_ = line.type;
     open_header_ = line.header;
     open_ = {lane, place.kind, place.position, {}};
+    level_ = std::max(level_, storage::level_of(place.kind));
   }
 
-  void add_numbers(RecordType type, const Place& place, std::uint64_t errnum, Lsn by) {
+  void add_numbers(RecordType type, const Place& place, const TextCommand& named, Lsn by) {
     auto& numbers = open_.numbers;
     const std::size_t size = numbers.size();
     if (type == RecordType::exec) {
@@ -187,10 +202,11 @@ class Importer {
         numbers.insert(numbers.end(), {place.lsn, place.lsn});
       }
     } else if (type == RecordType::fail) {
-      numbers.insert(numbers.end(), {place.lsn, errnum});
-    } else if (size == 0 || numbers[size - 3] != place.item || numbers[size - 1] != by) {
-      // A triple leaves out all of the item's commands from one on; later lines are inside it.
-      numbers.insert(numbers.end(), {place.item, place.lsn, by});
+      numbers.insert(numbers.end(), {place.lsn, named.errnum});
+      if (named.tries > 0) open_.tries.push_back(named.tries);
+    } else if (size == 0 || numbers[size - 3] != *place.key || numbers[size - 1] != by) {
+      // A triple leaves out all commands of the key from one on; later lines are inside it.
+      numbers.insert(numbers.end(), {*place.key, place.lsn, by});
     }
   }
 
@@ -206,13 +222,19 @@ class Importer {
 
   std::unordered_map<std::string, Place> places_;
   std::vector<ImportedBatch> batches_;
+  storage::FeatureLevel level_ = storage::kFeatureLevelMade;
   Lsn next_lsn_ = 0;
   RecordType open_type_ = RecordType::invalid;  // of the outcome record being collected
   storage::LineHeader open_header_;
   Outcome open_;
 };
 
-storage::Result<std::vector<ImportedBatch>> read_text(const std::string& file) {
+struct ImportedLog {
+  std::vector<ImportedBatch> batches;
+  storage::FeatureLevel level{};
+};
+
+storage::Result<ImportedLog> read_text(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
   if (!in) return Error{Errc::invalid, "cannot read " + file};
   Importer importer;
@@ -226,10 +248,10 @@ storage::Result<std::vector<ImportedBatch>> read_text(const std::string& file) {
     }
   }
   if (in.bad()) return Error{Errc::io, "reading " + file + " failed"};
-  return importer.finish();
+  return ImportedLog{importer.finish(), importer.level()};
 }
 
-Status write_log(const std::vector<ImportedBatch>& batches, const std::string& dir) {
+Status write_log(const ImportedLog& log, const std::string& dir) {
   storage::PosixDisk disk;
   auto lock = storage::LogLock::take(disk, dir);
   if (!lock) return lock.error();
@@ -238,9 +260,10 @@ Status write_log(const std::vector<ImportedBatch>& batches, const std::string& d
   for (auto& byte : uuid) byte = static_cast<std::uint8_t>(random());
   storage::LogOptions options;
   options.created_ns = config::wall_ns();
+  options.level = log.level;
   auto writer = storage::LogWriter::create(disk, dir, uuid, options);
   if (!writer) return writer.error();
-  for (const ImportedBatch& batch : batches) {
+  for (const ImportedBatch& batch : log.batches) {
     storage::BatchHead head = batch.head;
     head.count = batch.append.count;
     const std::string_view records = batch.append.records;
@@ -259,13 +282,14 @@ int run_log_import(const ToolOptions& options, const std::string& file, const st
     err << "stampede: " << dir << " is not empty; name a directory to be made\n";
     return kExitRefused;
   }
-  const auto batches = read_text(file);
-  if (!batches) return report_error(err, batches.error());
-  if (auto written = write_log(*batches, dir); !written) return report_error(err, written.error());
+  const auto log = read_text(file);
+  if (!log) return report_error(err, log.error());
+  if (auto written = write_log(*log, dir); !written) return report_error(err, written.error());
   std::uint64_t records = 0;
-  for (const auto& batch : *batches) records += batch.append.count;
+  for (const auto& batch : log->batches) records += batch.append.count;
   if (options.json) {
-    out << "{\"ok\":true,\"batches\":" << batches->size() << ",\"records\":" << records << "}\n";
+    out << "{\"ok\":true,\"batches\":" << log->batches.size() << ",\"records\":" << records
+        << "}\n";
   } else {
     out << "wrote " << records << " records to " << dir << '\n';
   }

@@ -34,7 +34,8 @@ struct Plan {
   std::vector<FateTable::Index> applied;
   std::vector<FateTable::Index> superseded;
   std::uint64_t skip_done = 0;
-  std::array<std::uint64_t, 4> by_kind{};
+  std::array<std::uint64_t, std::size_t{static_cast<unsigned>(storage::kCommandKindLast)} + 1>
+      by_kind{};
 };
 
 storage::Json json_of(const FateTable& table, FateTable::Index command) {
@@ -67,11 +68,10 @@ std::string name_and_id(const FateTable& table, FateTable::Index command) {
 
 void print_kinds(const Plan& plan, std::ostream& out) {
   std::string separator = " (";
-  for (const auto kind :
-       {CommandKind::order_insert, CommandKind::item_amount_update, CommandKind::item_put}) {
-    const std::uint64_t count = plan.by_kind[static_cast<std::size_t>(kind)];
+  for (std::size_t kind = 1; kind < plan.by_kind.size(); ++kind) {
+    const std::uint64_t count = plan.by_kind[kind];
     if (count == 0) continue;
-    out << separator << count << ' ' << to_text(kind);
+    out << separator << count << ' ' << to_text(static_cast<CommandKind>(kind));
     separator = ", ";
   }
   if (separator == ", ") out << ')';

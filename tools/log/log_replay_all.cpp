@@ -94,6 +94,9 @@ class Applier final : public storage::LogVisitor {
     if (!decoder_.command_set(payloads_.back(), set_)) {
       return in_file(batch, Status(storage::unreadable_record("a command set", record.lsn)));
     }
+    if (auto kept = in_file(batch, storage::is_kept("a command set", record, level_of(set_)));
+        !kept)
+      return kept;
     for (std::uint32_t position = 0; position < set_.size(); ++position) {
       take(record.lsn, position, payloads_.back());
     }

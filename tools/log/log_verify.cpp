@@ -35,13 +35,16 @@ class Checker final : public storage::LogVisitor {
     ++records_;
     if (auto folded = in_file(batch, table_.record(record)); !folded) return folded;
     if (storage::is_decision(record.type)) decision(record.lsn);
-    storage::Rejection rejection;
-    if (record.type == RecordType::reject && !decoder_.rejection(record.payload, rejection)) {
-      return in_file(batch, Status(storage::unreadable_record("a rejection", record.lsn)));
+    if (record.type == RecordType::reject) {
+      storage::Rejection rejection;
+      auto fits = decoder_.rejection(record.payload, rejection)
+                      ? storage::fits_segment("a rejection", record, rejection.level)
+                      : Status(storage::unreadable_record("a rejection", record.lsn));
+      if (!fits) return in_file(batch, fits);
     }
     if (record.type == RecordType::fail && decoder_.outcome(record.payload, outcome_)) {
-      table_.each_named(record.type, outcome_, [this](FateTable::Index command, std::uint64_t no) {
-        errnos_[command] = no;
+      table_.each_named(record.type, outcome_, [this](FateTable::Index command, const auto& named) {
+        errnos_[command] = named.number;
       });
     }
     return storage::Done{};
@@ -103,11 +106,18 @@ struct Report {
   }
 };
 
+std::string_view key_word(storage::CommandKind kind) {
+  using storage::CommandKind;
+  if (kind == CommandKind::order_update) return "order";
+  return kind == CommandKind::promo_put || kind == CommandKind::ticket_grant ? "promo" : "item";
+}
+
 std::string failed_text(const Checker& checker, FateTable::Index command) {
   const FateTable& table = checker.table();
-  return "failed: " + std::string(to_text(table.kind(command))) + " " + table.id(command) +
-         " (item " + std::to_string(table.item(command)) + ", server error " +
-         std::to_string(checker.errnum(command)) + "); it stays owed and is tried at each recovery";
+  return "failed: " + std::string(to_text(table.kind(command))) + " " + table.id(command) + " (" +
+         std::string(key_word(table.kind(command))) + " " + std::to_string(table.key(command)) +
+         ", server error " + std::to_string(checker.errnum(command)) +
+         "); it stays owed and is tried at each recovery";
 }
 
 Report judge(const Checker& checker, const storage::Result<storage::LogEnd>& end) {

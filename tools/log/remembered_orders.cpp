@@ -22,7 +22,7 @@ storage::Result<RememberedOrders> read_remembered(storage::Disk& disk, const std
 Status look_for_remembered(storage::Database& database, RememberedOrders& orders) {
   const Lsn end = orders.beginning.speaks_from();
   if (end == 0) return storage::Done{};
-  const actors::RequestHasher hasher(orders.contents.header.position.uuid);
+  const actors::RequestHasher hasher(orders.contents.header.position.hash_key);
   const auto& all = orders.contents.orders;
   std::size_t next = 0;
   const auto missing = [&] {

@@ -21,7 +21,7 @@ bool LogAgent::begin(Micros now, std::int64_t wall_ns, bool all) {
   STAMPEDE_ASSERT(!writing_, "one batch at a time");
   rest_due_ = !plan_.empty() && (rest_due_ || all || plan_.due(idle(now)));
   if (rest_due_) {
-    head_ = {epoch_, 0, 0, wall_ns, pid_};
+    head_ = {.epoch = epoch_, .wall_ns = wall_ns, .pid = pid_};
     in_batch_ = plan_.next_frame(parts_, head_);
   } else if (plan_.seal_due() && idle(now)) {
     seal(wall_ns);
@@ -35,7 +35,11 @@ void LogAgent::seal(std::int64_t wall_ns) {
   config::failpoint("before_seal");
   seal_ = LogPlan::seal_records();
   parts_.assign(1, seal_);
-  head_ = {epoch_, writer_->chain().next_lsn, 1, wall_ns, pid_};
+  head_ = {.epoch = epoch_,
+           .first_lsn = writer_->chain().next_lsn,
+           .count = 1,
+           .wall_ns = wall_ns,
+           .pid = pid_};
   sealing_ = true;
 }
 

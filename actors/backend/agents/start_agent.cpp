@@ -206,6 +206,7 @@ storage::Status StartAgent::open_writer() {
   storage::LogOptions options;
   options.segment_bytes = settings_.segment_bytes;
   options.created_ns = outlet_.wall_ns();
+  options.level = storage::kFeatureLevelFirst;
   const auto& end = log_.end;
   auto writer = end.tail == storage::LogTail::empty
                     ? storage::LogWriter::create(*disk_, settings_.dir, claim_.log_uuid, options)

@@ -1,11 +1,15 @@
 #include "actors/backend/core/append_builder.h"
 
+#include <algorithm>
+
 namespace stampede::actors {
 
+using storage::FeatureLevel;
 using storage::RecordType;
 
-void AppendBuilder::begin_record(RecordType type) {
+void AppendBuilder::begin_record(RecordType type, FeatureLevel needed) {
   if (!append_) append_ = std::make_shared<Append>();
+  level_ = std::max(level_, needed);
   record_begin_ = storage::begin_record(records_, type);
 }
 
@@ -36,11 +40,11 @@ void AppendBuilder::note_amount(const OrderDecision& decision, Lsn lsn) {
 
 void AppendBuilder::add_confirmed(const Request& request, const OrderDecision& decision,
                                   std::int64_t now_us, Lsn lsn) {
-  begin_record(RecordType::emit);
+  begin_record(RecordType::emit, FeatureLevel::format_1);
   storage::encode_order_set(
       records_,
       {request.id, request.item, request.user, request.qty, decision.unit_price_cents, now_us},
-      {request.item, *decision.answer.left});
+      {request.item, *decision.answer.left}, format_of(level_));
   end_record();
   count_decision(lsn);
   ++append_->inserts;
@@ -48,18 +52,20 @@ void AppendBuilder::add_confirmed(const Request& request, const OrderDecision& d
 }
 
 void AppendBuilder::add_rejected(const OrderDecision& decision, Lsn lsn) {
-  begin_record(RecordType::reject);
+  begin_record(RecordType::reject, FeatureLevel::format_2);  // for the user's hash
   storage::encode_rejection(records_,
                             {decision.request_hash, decision.content_hash, decision.answer.item,
-                             decision.answer.qty, decision.answer.reason});
+                             decision.answer.qty, decision.answer.reason, decision.user_hash});
   end_record();
   count_decision(lsn);
 }
 
 void AppendBuilder::add_item(const ItemDecision& decision, Lsn lsn) {
-  begin_record(RecordType::emit);
+  begin_record(RecordType::emit, FeatureLevel::format_1);
   const auto& put = decision.put;
-  storage::encode_item_set(records_, put, {put.item, decision.amount});
+  payload_.clear();
+  storage::encode_item_set(payload_, put, {put.item, decision.amount}, format_of(level_));
+  records_.append(payload_);
   end_record();
   count_decision(lsn);
   auto& change = changes_.emplace_back();
@@ -71,14 +77,18 @@ void AppendBuilder::add_item(const ItemDecision& decision, Lsn lsn) {
 }
 
 void AppendBuilder::add_outcome(const OutcomeRecord& record) {
-  begin_record(record.type);
-  storage::encode_outcome(records_, record.outcome);
+  const bool tried = record.type == RecordType::fail;  // and says how often
+  begin_record(record.type, tried ? FeatureLevel::format_2 : FeatureLevel::format_1);
+  payload_.clear();
+  storage::encode_outcome(payload_, record.outcome);
+  records_.append(payload_);
   end_record();
 }
 
 AppendBuilder::Built AppendBuilder::close(Lsn next) {
   if (append_->decisions == 0) append_->first_lsn = next;
-  append_->keep((append_->inserts > 0 ? owed_records_ : passing_records_).keep(records_));
+  append_->level = level_;
+  append_->keep((append_->inserts > 0 ? owed_records_ : passing_records_).keep(records_.view()));
   records_.clear();
   if (spare_changes_.empty()) spare_changes_.emplace_back();
   Built built{std::move(append_), std::exchange(changes_, std::move(spare_changes_.back()))};

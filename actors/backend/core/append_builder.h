@@ -28,6 +28,10 @@ class AppendBuilder {
  public:
   explicit AppendBuilder(std::uint64_t inserts_max) : inserts_max_(inserts_max) {}
 
+  // The level that the log has so far: records are written in its format, and the first one that
+  // needs more raises it, for itself and all that follow.
+  void go_on_in(storage::FeatureLevel level) { level_ = level; }
+
   // Decisions, in the order of their lsns.
   void add_confirmed(const Request& request, const OrderDecision& decision, std::int64_t now_us,
                      Lsn lsn);
@@ -57,14 +61,16 @@ class AppendBuilder {
   static constexpr std::size_t kRecordBytes = 100;      // of a confirmed order with a short id
 
   // Around what writes a record's payload to the end of records_.
-  void begin_record(storage::RecordType type);
+  void begin_record(storage::RecordType type, storage::FeatureLevel needed);
   void end_record();
   void count_decision(Lsn lsn);
   void note_amount(const OrderDecision& decision, Lsn lsn);
 
   std::uint64_t inserts_max_;
+  storage::FeatureLevel level_ = storage::FeatureLevel::format_1;
   std::shared_ptr<Append> append_;                      // being filled; null when empty
-  std::string records_;                                 // its records
+  storage::ByteBuffer records_;                         // its records
+  std::string payload_;                                 // of a rare one; kept for its memory
   std::size_t record_begin_ = 0;                        // of the one that is being written
   std::vector<ItemChange> changes_;                     // its item changes
   std::vector<std::vector<ItemChange>> spare_changes_;  // empty; kept for their memory

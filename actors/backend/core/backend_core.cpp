@@ -39,12 +39,13 @@ void BackendCore::set_phase(Phase phase) {
   phase_ = phase;
 }
 
-void BackendCore::take_over(std::uint64_t epoch, Lsn last) {
+void BackendCore::take_over(std::uint64_t epoch, Lsn last, storage::FeatureLevel level) {
   STAMPEDE_ASSERT(epoch > storage::lsn_epoch(last) && epoch <= storage::kEpochMax,
                   "a new epoch is higher than all before");
   epoch_ = epoch;
   last_lsn_ = storage::make_lsn(epoch, 0);
   durable_lsn_ = last_lsn_;
+  builder_.go_on_in(level);
 }
 
 void BackendCore::start_lanes(Effects& effects) {

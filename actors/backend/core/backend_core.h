@@ -46,8 +46,12 @@ class BackendCore {
   [[nodiscard]] const OrderBook& book() const { return book_; }
   void set_phase(Phase phase);  // illegal moves are broken invariants
   [[nodiscard]] Phase phase() const { return phase_; }
-  // The log is at `last`; the next decision takes the first lsn of `epoch`.
-  void take_over(std::uint64_t epoch, Lsn last);
+  // The log is at `last` and has `level`; the next decision takes the first lsn of `epoch`.
+  void take_over(std::uint64_t epoch, Lsn last, storage::FeatureLevel level);
+  // How often the database has refused what is owed, for the next FAIL.
+  void tried_before(storage::CommandKind kind, Lsn lsn, std::uint32_t tries) {
+    projection_.tried_before(kind, lsn, tries);
+  }
   // Commands still owed from the log, in lsn order.
   void add_owed(const AppendPtr& append, std::span<const ItemChange> items) {
     projection_.add(append, items);

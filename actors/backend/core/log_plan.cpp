@@ -1,5 +1,6 @@
 #include "actors/backend/core/log_plan.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "storage/commands/command.h"
@@ -15,6 +16,7 @@ void LogPlan::add(AppendPtr append) {
 std::size_t LogPlan::next_frame(std::vector<std::string_view>& parts, storage::BatchHead& head) {
   parts.clear();
   head.count = 0;
+  head.level = storage::FeatureLevel::format_1;
   head.first_lsn = waiting_.front()->first_lsn;
   std::size_t bytes = 0;
   bool decided = false;
@@ -24,6 +26,7 @@ std::size_t LogPlan::next_frame(std::vector<std::string_view>& parts, storage::B
     decided = decided || append->decisions > 0;
     bytes += append->records.size();
     head.count += append->count;
+    head.level = std::max(head.level, append->level);
     parts.push_back(append->records);
   }
   return in_frame_ = parts.size();

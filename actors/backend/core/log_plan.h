@@ -26,7 +26,7 @@ class LogPlan {
   [[nodiscard]] bool empty() const { return waiting_.empty(); }
   [[nodiscard]] std::size_t waiting_bytes() const { return bytes_; }
 
-  // The next frame: fills `parts` and `head` (count and first_lsn) from the oldest appends, as
+  // The next frame: fills `parts` and `head` (count, first_lsn, level) from the oldest appends, as
   // many as one frame holds; returns how many. They stay until written() is called.
   std::size_t next_frame(std::vector<std::string_view>& parts, storage::BatchHead& head);
   // The frame that next_frame gave is durable.

@@ -20,17 +20,23 @@ constexpr std::uint32_t kPutPosition = 0;
 constexpr std::uint32_t kAmountPosition = 1;
 
 // One record holds so many numbers at most: a multiple of pairs and of triples, and at 9 bytes a
-// number below the log's 64 KiB a record.
-constexpr std::size_t kNumbersPerRecord = 6000;
+// number, with the tries of half of them, below the log's 64 KiB a record.
+constexpr std::size_t kNumbersPerRecord = 4200;
 static_assert(kNumbersPerRecord % 6 == 0);
-static_assert(kNumbersPerRecord * 9 + 64 < storage::kRecordPayloadBytesMax);
+static_assert(kNumbersPerRecord * 9 + kNumbersPerRecord / 2 * 9 + 64 <
+              storage::kRecordPayloadBytesMax);
+
+template <class T>
+std::vector<T> part_of(const std::vector<T>& all, std::size_t from, std::size_t to) {
+  return {all.begin() + static_cast<std::ptrdiff_t>(from),
+          all.begin() + static_cast<std::ptrdiff_t>(to)};
+}
 
 void emit(std::vector<OutcomeRecord>& out, RecordType type, const Outcome& outcome) {
   for (std::size_t at = 0; at < outcome.numbers.size(); at += kNumbersPerRecord) {
     const auto end = std::min(outcome.numbers.size(), at + kNumbersPerRecord);
-    Outcome part{outcome.lane, outcome.kind, outcome.position, {}};
-    part.numbers.assign(outcome.numbers.begin() + static_cast<std::ptrdiff_t>(at),
-                        outcome.numbers.begin() + static_cast<std::ptrdiff_t>(end));
+    Outcome part{outcome.lane, outcome.kind, outcome.position, part_of(outcome.numbers, at, end)};
+    if (!outcome.tries.empty()) part.tries = part_of(outcome.tries, at / 2, end / 2);
     out.push_back({type, std::move(part)});
   }
 }
@@ -132,11 +138,15 @@ void Projection::fill_items(Lane& lane, LaneWork& work) {
   busy_items_ += work.items.size();
 }
 
-namespace {
+void Projection::add_failure(Outcome& fail, const FailedCommand& failed) const {
+  const auto before = tries_.find({failed.lsn, failed.kind});
+  fail.numbers.insert(fail.numbers.end(), {failed.lsn, failed.error});
+  fail.tries.push_back(before == tries_.end() ? 1 : std::uint64_t{before->second} + 1);
+}
 
 // EXEC ranges of the inserts of `work` without the failed ones (ascending), and the FAIL pairs.
-void insert_outcomes(const LaneWork& work, const std::vector<FailedCommand>& failed,
-                     std::vector<OutcomeRecord>& out) {
+void Projection::insert_outcomes(const LaneWork& work, const std::vector<FailedCommand>& failed,
+                                 std::vector<OutcomeRecord>& out) const {
   if (work.inserts.empty()) return;
   Outcome exec{work.lane, CommandKind::order_insert, kInsertPosition, {}};
   Outcome fail = exec;
@@ -145,13 +155,15 @@ void insert_outcomes(const LaneWork& work, const std::vector<FailedCommand>& fai
   for (const auto& one : failed) {
     if (one.kind != CommandKind::order_insert) continue;
     if (from < one.lsn) exec.numbers.insert(exec.numbers.end(), {from, one.lsn - 1});
-    fail.numbers.insert(fail.numbers.end(), {one.lsn, one.error});
+    add_failure(fail, one);
     from = one.lsn + 1;
   }
   if (from <= to) exec.numbers.insert(exec.numbers.end(), {from, to});
   emit(out, RecordType::exec, exec);
   emit(out, RecordType::fail, fail);
 }
+
+namespace {
 
 const FailedCommand* find_failed(const std::vector<FailedCommand>& failed, CommandKind kind,
                                  Lsn lsn) {
@@ -161,21 +173,19 @@ const FailedCommand* find_failed(const std::vector<FailedCommand>& failed, Comma
   return it == failed.end() ? nullptr : &*it;
 }
 
-struct ItemCommand {  // one kind's view of an ItemChange
-  std::uint64_t item;
-  Lsn first;
-  Lsn last;
-};
+}  // namespace
 
-void item_outcomes(std::uint32_t lane, CommandKind kind, std::uint32_t position,
-                   const std::vector<ItemCommand>& commands,
-                   const std::vector<FailedCommand>& failed, std::vector<OutcomeRecord>& out) {
+void Projection::item_outcomes(std::uint32_t lane, CommandKind kind,
+                               const std::vector<ItemCommand>& commands,
+                               const std::vector<FailedCommand>& failed,
+                               std::vector<OutcomeRecord>& out) const {
+  const auto position = kind == CommandKind::item_put ? kPutPosition : kAmountPosition;
   Outcome exec{lane, kind, position, {}};
   Outcome fail = exec;
   Outcome optm = exec;
   for (const auto& command : commands) {
     if (const auto* one = find_failed(failed, kind, command.last)) {
-      fail.numbers.insert(fail.numbers.end(), {command.last, one->error});
+      add_failure(fail, *one);
       continue;
     }
     if (command.first < command.last)
@@ -186,8 +196,6 @@ void item_outcomes(std::uint32_t lane, CommandKind kind, std::uint32_t position,
   emit(out, RecordType::exec, exec);
   emit(out, RecordType::fail, fail);
 }
-
-}  // namespace
 
 void Projection::done(std::uint32_t lane_number, const std::vector<FailedCommand>& failed,
                       std::vector<OutcomeRecord>& outcomes) {
@@ -206,9 +214,8 @@ void Projection::done(std::uint32_t lane_number, const std::vector<FailedCommand
       failed_items_.erase({change.item, CommandKind::item_amount_update});
     }
   }
-  item_outcomes(lane_number, CommandKind::item_put, kPutPosition, puts, failed, outcomes);
-  item_outcomes(lane_number, CommandKind::item_amount_update, kAmountPosition, amounts, failed,
-                outcomes);
+  item_outcomes(lane_number, CommandKind::item_put, puts, failed, outcomes);
+  item_outcomes(lane_number, CommandKind::item_amount_update, amounts, failed, outcomes);
   for (const auto& one : failed) {
     if (one.kind == CommandKind::order_insert)
       failed_inserts_.emplace(one.lsn, one.error);

@@ -45,12 +45,13 @@ struct ItemChange {
 
 // A run of log records that went to the log as one piece. Immutable once it is sent to the log.
 struct Append {
-  std::string_view records;            // framed records, as in the log
-  std::uint32_t count = 0;             // records
-  std::uint32_t decisions = 0;         // EMIT and REJECT records among them
-  std::uint32_t inserts = 0;           // OrderInserts among them
-  Lsn first_lsn = 0;                   // of the first decision (or the next lsn when there is none)
-  Lsn last_lsn = 0;                    // of the last decision, 0 without one
+  std::string_view records;     // framed records, as in the log
+  std::uint32_t count = 0;      // records
+  std::uint32_t decisions = 0;  // EMIT and REJECT records among them
+  std::uint32_t inserts = 0;    // OrderInserts among them
+  Lsn first_lsn = 0;            // of the first decision (or the next lsn when there is none)
+  Lsn last_lsn = 0;             // of the last decision, 0 without one
+  storage::FeatureLevel level = storage::FeatureLevel::format_1;  // what its records need
   std::vector<Lsn> lsns;               // only when the decisions are not contiguous (replay)
   std::shared_ptr<const void> memory;  // what `records` lies in
 
@@ -97,6 +98,12 @@ class Projection {
   // lsn order.
   void add(const AppendPtr& append, std::span<const ItemChange> items);
 
+  // At a start: the database has refused a command, which is owed, so often before. Kept for good;
+  // there are as many as FAILs without an EXEC.
+  void tried_before(storage::CommandKind kind, Lsn lsn, std::uint32_t tries) {
+    tries_[{lsn, kind}] = tries;
+  }
+
   // The next work of each lane that is free; marks those lanes busy.
   void dispatch(std::vector<LaneWork>& out);
 
@@ -123,6 +130,18 @@ class Projection {
     std::deque<std::uint32_t> dirty;  // positions of changed items, oldest first
   };
   void add_item(const ItemChange& change);
+  void add_failure(storage::Outcome& fail, const FailedCommand& failed) const;
+  void insert_outcomes(const LaneWork& work, const std::vector<FailedCommand>& failed,
+                       std::vector<OutcomeRecord>& out) const;
+  struct ItemCommand {  // one kind's view of an ItemChange
+    std::uint64_t item;
+    Lsn first;
+    Lsn last;
+  };
+  void item_outcomes(std::uint32_t lane, storage::CommandKind kind,
+                     const std::vector<ItemCommand>& commands,
+                     const std::vector<FailedCommand>& failed,
+                     std::vector<OutcomeRecord>& out) const;
   void fill_inserts(LaneWork& work);
   void fill_items(Lane& lane, LaneWork& work);
 
@@ -135,6 +154,8 @@ class Projection {
   std::uint64_t busy_inserts_ = 0;
   std::uint64_t dirty_items_ = 0;
   std::uint64_t busy_items_ = 0;
+  // Refused before this process; FAIL counts on from it.
+  std::map<std::pair<Lsn, storage::CommandKind>, std::uint32_t> tries_;
   std::map<Lsn, unsigned> failed_inserts_;
   // The item command of each kind that was refused last; a later EXEC of the same kind clears it.
   std::map<std::pair<std::uint64_t, storage::CommandKind>, Lsn> failed_items_;

@@ -50,16 +50,17 @@ Status LogFold::on_record(const storage::BatchInfo& batch, const storage::Record
 }
 
 Status LogFold::emit(const storage::BatchInfo& batch, const storage::RecordView& record) {
-  if (!decoder_.command_set(record.payload, set_) || !book_.replay_set(set_, record.lsn))
-    return contradiction(batch, record);
+  if (!decoder_.command_set(record.payload, set_)) return contradiction(batch, record);
+  if (auto kept = storage::is_kept("a command set", record, level_of(set_)); !kept) return kept;
+  if (!book_.replay_set(set_, record.lsn)) return contradiction(batch, record);
   return replay_.emit(record.lsn, record.payload, set_);
 }
 
 Status LogFold::reject(const storage::BatchInfo& batch, const storage::RecordView& record) {
   storage::Rejection rejection;
-  if (!decoder_.rejection(record.payload, rejection) ||
-      !book_.replay_rejection(rejection, record.lsn))
-    return contradiction(batch, record);
+  if (!decoder_.rejection(record.payload, rejection)) return contradiction(batch, record);
+  if (auto kept = storage::is_kept("a rejection", record, rejection.level); !kept) return kept;
+  if (!book_.replay_rejection(rejection, record.lsn)) return contradiction(batch, record);
   return replay_.record(record);
 }
 
@@ -68,11 +69,15 @@ storage::Result<std::uint64_t> LogFold::park(const storage::BatchInfo& batch,
   if (record.type == RecordType::reject) {
     storage::Rejection rejection;
     if (!decoder_.rejection(record.payload, rejection)) return unreadable(batch, record);
+    if (auto kept = storage::is_kept("a rejection", record, rejection.level); !kept)
+      return kept.error();
     book_.park_rejection(rejection, record.lsn);
     if (auto folded = replay_.record(record); !folded) return folded.error();
     return rejection.item;
   }
   if (!decoder_.command_set(record.payload, set_) || set_.empty()) return unreadable(batch, record);
+  if (auto kept = storage::is_kept("a command set", record, level_of(set_)); !kept)
+    return kept.error();
   const auto item = book_.park_set(set_, record.lsn);
   if (auto folded = replay_.emit(record.lsn, record.payload, set_); !folded) return folded.error();
   return item;
@@ -97,14 +102,14 @@ storage::SnapshotSummary LogFold::summary() const {
 }
 
 void LogFold::save(storage::SnapshotSink& sink) const {
-  storage::EntryWriter out;
+  storage::EntryWriter out(sink.level());
   sink.add(SnapshotSection::summary, encode(out, summary()));
   book_.save(sink);
   replay_.save(sink);
 }
 
 Status LogFold::load(const storage::SnapshotBlock& block) {
-  storage::EntryReader in(block.entries);
+  storage::EntryReader in(block.entries, block.level);
   bool sound = false;
   switch (block.section) {
     case SnapshotSection::summary:

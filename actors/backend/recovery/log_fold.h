@@ -22,7 +22,8 @@ class LogFold final : public storage::LogVisitor {
  public:
   LogFold(const LogUuid& key, OrderBookLimits limits) : book_(key, limits) {}
 
-  // Errc::corrupt naming segment, offset and lsn when the log contradicts itself.
+  // Errc::corrupt naming segment, offset and lsn when the log contradicts itself; Errc::version
+  // when a record needs a higher feature level than this program acts on.
   storage::Status on_record(const storage::BatchInfo& batch,
                             const storage::RecordView& record) override;
 

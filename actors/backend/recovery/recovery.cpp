@@ -141,7 +141,7 @@ storage::Result<RecoveredLog> recover_log(
   recovered.snapshot = std::move(log->snapshot);
   recovered.unusable = std::move(log->unusable);
   if (!log->fold) return recovered;
-  recovered.core = std::make_unique<BackendCore>(recovered.end.uuid, limits);
+  recovered.core = std::make_unique<BackendCore>(recovered.end.hash_key, limits);
   recovered.core->book() = log->fold->take_book();
   recovered.fold = log->fold->take_replay();
   recovered.max_executed = log->fold->max_executed();
@@ -165,20 +165,37 @@ storage::Result<std::uint64_t> take_over_epoch(storage::LogWriter& writer, Backe
   const auto epoch = std::max(end.chain.epoch, storage::lsn_epoch(end.last_lsn)) + 1;
   std::string payload;
   std::string records;
-  storage::encode_epoch(payload, epoch, wall_ns);
+  storage::encode_epoch(payload, epoch, wall_ns, {}, format_of(writer.level()));
   storage::append_record(records, RecordType::epoch, payload);
   const std::string_view parts[] = {records};
-  auto written = writer.append(parts, {epoch, storage::make_lsn(epoch, 1), 1, wall_ns, pid});
+  auto written =
+      writer.append(parts, {epoch, storage::make_lsn(epoch, 1), 1, wall_ns, pid, writer.level()});
   if (written) written = writer.sync();
   if (!written) return written.error();
   core.set_phase(Phase::replaying);
-  core.take_over(epoch, end.last_lsn);
+  core.take_over(epoch, end.last_lsn, writer.level());
   return epoch;
 }
+
+namespace {
+
+void hand_over_tries(BackendCore& core, const storage::Owed& owed) {
+  using storage::CommandKind;
+  const auto each = [&](CommandKind kind, const auto& commands) {
+    for (const auto& command : commands)
+      if (command.tries > 0) core.tried_before(kind, command.lsn, command.tries);
+  };
+  each(CommandKind::order_insert, owed.orders);
+  each(CommandKind::item_put, owed.puts);
+  each(CommandKind::item_amount_update, owed.amounts);
+}
+
+}  // namespace
 
 void hand_over_owed(BackendCore& core, const storage::ReplayFold& fold, std::uint64_t rows_max,
                     const std::function<void()>& on_piece) {
   const auto owed = fold.owed();
+  hand_over_tries(core, owed);
   RecordMemory memory;
   std::string records;
   auto append = std::make_shared<Append>();
@@ -260,6 +277,7 @@ Status import_items(storage::LogWriter& writer, BackendCore& core,
     auto head = stamp;
     head.first_lsn = append->first_lsn;
     head.count = append->count;
+    head.level = append->level;
     auto written = writer.append(parts, head);
     if (written) written = writer.sync();
     if (!written) return written;

@@ -29,7 +29,7 @@ storage::Result<std::unique_ptr<LogFold>> load_blocks(SnapshotReader& reader,
                                                       const std::string& dir,
                                                       const std::string& name,
                                                       const std::function<void()>& on_block) {
-  auto fold = std::make_unique<LogFold>(reader.header().position.uuid, limits);
+  auto fold = std::make_unique<LogFold>(reader.header().position.hash_key, limits);
   storage::SnapshotBlock block;
   while (true) {
     const auto more = reader.next(block);
@@ -98,8 +98,9 @@ Status unless_stopped(const std::function<bool()>& stop) {
 
 }  // namespace
 
-Status FoldingReader::on_log(const storage::LogUuid& uuid) {
-  if (!log_.fold) log_.fold = std::make_unique<LogFold>(uuid, limits_);
+Status FoldingReader::on_log(const storage::LogIdentity& log) {
+  if (auto kept = storage::is_kept("the log", log.level); !kept) return kept;
+  if (!log_.fold) log_.fold = std::make_unique<LogFold>(log.hash_key, limits_);
   return storage::Done{};
 }
 

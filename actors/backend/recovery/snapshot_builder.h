@@ -50,7 +50,7 @@ class FoldingReader final : public storage::LogVisitor {
                 ReplayGuard* guard = nullptr)
       : log_(log), limits_(limits), on_batch_(std::move(on_batch)), guard_(guard) {}
 
-  storage::Status on_log(const storage::LogUuid& uuid) override;
+  storage::Status on_log(const storage::LogIdentity& log) override;
   storage::Status on_batch(const storage::BatchInfo& batch) override { return on_batch_(batch); }
   storage::Status on_record(const storage::BatchInfo& batch,
                             const storage::RecordView& record) override {

@@ -27,8 +27,12 @@ DecidedRequests::Known known(std::uint64_t id, Kind kind = Kind::confirmed) {
   return one;
 }
 
+DecidedRequests::Rejection rejection(std::uint64_t id) {
+  return {known(id, Kind::rejected), 1000 + id};
+}
+
 struct Decided {
-  void reject(std::uint64_t id) { requests.remember_rejection(known(id, Kind::rejected)); }
+  void reject(std::uint64_t id) { requests.remember_rejection(rejection(id)); }
   void confirm(std::uint64_t id) { requests.remember(known(id)); }
   storage::Lsn lsn(std::uint64_t id) const {  // 0: not known
     const auto* found = requests.find(hash(id));
@@ -106,8 +110,11 @@ TEST_CASE("what is saved and loaded is known again, in the order in which it cam
 
   Decided loaded;
   loaded.requests.reserve(summary);
-  saved.each<DecidedRequests::Known>([&](SnapshotSection section, const auto& entry) {
-    CHECK(loaded.requests.load(entry, section));
+  saved.each<DecidedRequests::Known>(
+      SnapshotSection::known, [&](const auto& entry) { CHECK(loaded.requests.load(entry)); });
+  saved.each<DecidedRequests::Rejection>(SnapshotSection::rejections, [&](const auto& entry) {
+    CHECK(entry.user_hash == 1000 + entry.decision.lsn);
+    CHECK(loaded.requests.load(entry));
   });
   for (const std::uint64_t id : {1, 4, 13, 15}) CHECK(loaded.lsn(id) == id);
   CHECK(loaded.lsn(12) == 0);
@@ -118,19 +125,18 @@ TEST_CASE("what is saved and loaded is known again, in the order in which it cam
 
 TEST_CASE("of more rejections than are to be remembered the newest are loaded") {
   DecidedRequests few(5, 2);
-  for (std::uint64_t id = 1; id <= 3; ++id)
-    CHECK(few.load(known(id, Kind::rejected), SnapshotSection::rejections));
+  for (std::uint64_t id = 1; id <= 3; ++id) CHECK(few.load(rejection(id)));
   CHECK(few.find(hash(1)) == nullptr);
   CHECK(few.find(hash(3)) != nullptr);
 }
 
 TEST_CASE("an entry in the wrong section or out of order is refused") {
   Decided d;
-  CHECK_FALSE(d.requests.load(known(1), SnapshotSection::rejections));
-  CHECK_FALSE(d.requests.load(known(1, Kind::rejected), SnapshotSection::known));
-  CHECK(d.requests.load(known(5), SnapshotSection::known));
-  CHECK_FALSE(d.requests.load(known(5), SnapshotSection::known));
-  CHECK_FALSE(d.requests.load(known(4, Kind::item_change), SnapshotSection::known));
+  CHECK_FALSE(d.requests.load(DecidedRequests::Rejection{known(1), 0}));
+  CHECK_FALSE(d.requests.load(known(1, Kind::rejected)));
+  CHECK(d.requests.load(known(5)));
+  CHECK_FALSE(d.requests.load(known(5)));
+  CHECK_FALSE(d.requests.load(known(4, Kind::item_change)));
 }
 
 TEST_CASE("room that was made is enough for so many, and is made only up to the limits") {

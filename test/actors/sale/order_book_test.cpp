@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <vector>
 
 using namespace stampede;
 using namespace stampede::actors;
@@ -31,7 +32,66 @@ struct BookTest {
   std::int64_t left(std::uint64_t item) const { return book.item(item)->left; }
 };
 
+storage::Command put_command(const storage::ItemPut& put) {
+  storage::Command command;
+  command.kind = storage::CommandKind::item_put;
+  command.put = put;
+  return command;
+}
+
+storage::Command order_command(const storage::OrderInsert& order) {
+  storage::Command command;
+  command.kind = storage::CommandKind::order_insert;
+  command.order = order;
+  return command;
+}
+
+storage::Command amount_command(const storage::ItemAmountUpdate& amount) {
+  storage::Command command;
+  command.kind = storage::CommandKind::item_amount_update;
+  command.amount = amount;
+  return command;
+}
+
+// The rejections that a snapshot of a level holds.
+struct SavedRejections final : storage::SnapshotSink {
+  using SnapshotSink::SnapshotSink;
+  void add(storage::SnapshotSection section, std::string_view entry) override {
+    if (section != storage::SnapshotSection::rejections) return;
+    bytes += entry.size();
+    storage::EntryReader in(entry, level());
+    storage::KnownRejection rejection;
+    REQUIRE(decode(in, rejection));
+    users.push_back(rejection.user_hash);
+  }
+  std::vector<std::uint64_t> users;
+  std::size_t bytes = 0;
+};
+
 }  // namespace
+
+TEST_CASE_FIXTURE(BookTest, "a rejection keeps whose it is, live, from the log and in a snapshot") {
+  const RequestHasher hasher(kKey);
+  put(1, 0);
+  CHECK(order("a", 1, "ann").user_hash == hasher.user("ann"));
+  const auto bob = order("b", 1, "bob");
+  storage::Rejection logged;
+  logged.request_hash = {7, 8};
+  logged.item = 1;
+  logged.reason = RejectReason::sold_out;
+  logged.user_hash = hasher.user("eve");
+  REQUIRE(book.replay_rejection(logged, ++lsn));
+  SavedRejections saved(storage::FeatureLevel::format_2);
+  book.save(saved);
+  CHECK(saved.users == std::vector{hasher.user("ann"), bob.user_hash, hasher.user("eve")});
+  CHECK(saved.bytes == 3 * 48);
+  SavedRejections old(storage::FeatureLevel::format_1);  // of a log of format 1: as it always was
+  book.save(old);
+  CHECK(old.users == std::vector<std::uint64_t>(3));
+  CHECK(old.bytes == 3 * storage::kKnownDecisionBytes);
+  CHECK(hasher.user("ann") != hasher.user("bob"));
+  CHECK(hasher.user("ann") != RequestHasher({9}).user("ann"));
+}
 
 TEST_CASE_FIXTURE(BookTest, "an order takes its units and a sold-out one changes nothing") {
   put(1, 3);
@@ -262,12 +322,10 @@ TEST_CASE_FIXTURE(BookTest, "pages list the items in order of their ids") {
 TEST_CASE_FIXTURE(BookTest,
                   "a book rebuilt from its records answers like the one that wrote them") {
   OrderBook copy{kKey, {1000, 100}};
-  const std::vector<storage::Command> items{
-      {storage::CommandKind::item_put, {}, {}, {"put-1", 1, {"Phone", 999, 4, 2, 5}, 77}, {}},
-      {storage::CommandKind::item_amount_update, {}, {1, 4}, {}, {}}};
-  const std::vector<storage::Command> sale{
-      {storage::CommandKind::order_insert, {"a", 1, "ann", 2, 999, 0}, {}, {}, {}},
-      {storage::CommandKind::item_amount_update, {}, {1, 2}, {}, {}}};
+  const std::vector<storage::Command> items{put_command({"put-1", 1, {"Phone", 999, 4, 2, 5}, 77}),
+                                            amount_command({1, 4})};
+  const std::vector<storage::Command> sale{order_command({"a", 1, "ann", 2, 999, 0}),
+                                           amount_command({1, 2})};
   REQUIRE(copy.replay_set(items, storage::make_lsn(1, 1)));
   REQUIRE(copy.replay_set(sale, storage::make_lsn(1, 2)));
   put(1, 4, 2);
@@ -287,12 +345,10 @@ TEST_CASE_FIXTURE(BookTest, "an order counts before an older rejection of the sa
   const auto refused = order("a", 1, "ann");
   REQUIRE(refused.answer.reason == RejectReason::sold_out);
   // In the log: the rejection was forgotten, the stock refilled, the same request confirmed.
-  const std::vector<storage::Command> refill{
-      {storage::CommandKind::item_put, {}, {}, {"more", 1, {"Phone", 999, 5, 0, 5}, 78}, {}},
-      {storage::CommandKind::item_amount_update, {}, {1, 4}, {}, {}}};
-  const std::vector<storage::Command> sale{
-      {storage::CommandKind::order_insert, {"a", 1, "ann", 1, 999, 0}, {}, {}, {}},
-      {storage::CommandKind::item_amount_update, {}, {1, 3}, {}, {}}};
+  const std::vector<storage::Command> refill{put_command({"more", 1, {"Phone", 999, 5, 0, 5}, 78}),
+                                             amount_command({1, 4})};
+  const std::vector<storage::Command> sale{order_command({"a", 1, "ann", 1, 999, 0}),
+                                           amount_command({1, 3})};
   REQUIRE(book.replay_set(refill, ++lsn));
   REQUIRE(book.replay_set(sale, ++lsn));
   CHECK(order("a", 1, "ann").answer.state == State::confirmed);
@@ -311,10 +367,7 @@ TEST_CASE("a million items fit in 100 MB and a confirmed order in 64 bytes") {
     storage::ItemPut put{"", i, {"Phone", 999, 1'000'000, 0, 5}, i};
     const auto id = "i" + std::to_string(i);
     put.request_id = id;
-    REQUIRE(
-        book.replay_set({{storage::CommandKind::item_put, {}, {}, put, {}},
-                         {storage::CommandKind::item_amount_update, {}, {i, 1'000'000}, {}, {}}},
-                        ++lsn));
+    REQUIRE(book.replay_set({put_command(put), amount_command({i, 1'000'000})}, ++lsn));
   }
   const auto with_items = book.memory_bytes();
   // A million items also take a million remembered requests; those are counted as such.

@@ -16,6 +16,17 @@ struct SavedEntries final : storage::SnapshotSink {
   void add(storage::SnapshotSection section, std::string_view entry) override {
     entries.emplace_back(section, entry);
   }
+  // visit(entry) for each of a section.
+  template <class Entry, class Visit>
+  void each(storage::SnapshotSection wanted, Visit&& visit) const {
+    for (const auto& [section, bytes] : entries) {
+      if (section != wanted) continue;
+      storage::EntryReader in(bytes);
+      Entry entry;
+      REQUIRE(decode(in, entry));
+      visit(entry);
+    }
+  }
   // visit(section, entry) for each.
   template <class Entry, class Visit>
   void each(Visit&& visit) const {

@@ -16,6 +16,7 @@ constexpr std::uint64_t kEpoch = 1;
 constexpr std::uint64_t kWebapp = 5;  // its instance
 constexpr std::uint64_t kBroker = 11;
 
+// As it is after the first rejection: no step to format 2 is measured.
 storage::LogWriter new_log(MemoryDisk& disk) {
   auto made = storage::LogWriter::create(disk, "log", kUuid, {});
   STAMPEDE_ASSERT(made, "a log in memory can be made");
@@ -35,7 +36,7 @@ HotPath::HotPath(std::uint32_t items, std::int64_t stock)
       backend_(kUuid, BackendLimits{}),
       webapp_(settings(), *this, [] { return std::array<std::uint64_t, 2>{}; }) {
   backend_.set_phase(Phase::replaying);
-  backend_.take_over(kEpoch, 0);
+  backend_.take_over(kEpoch, 0, writer_.level());
   backend_.set_phase(Phase::serving);
   for (std::uint64_t item = 1; item <= items; ++item) {
     const auto id = "put-" + std::to_string(item);
@@ -81,7 +82,7 @@ void HotPath::log_and_answer() {
   for (auto& append : effects_.appends) plan_.add(std::move(append));
   effects_.appends.clear();
   while (!plan_.empty()) {
-    storage::BatchHead head{kEpoch, 0, 0, now_us_ * 1000, 1};
+    storage::BatchHead head{.epoch = kEpoch, .wall_ns = now_us_ * 1000, .pid = 1};
     const auto appends = plan_.next_frame(parts_, head);
     STAMPEDE_ASSERT(writer_.append(parts_, head), "memory takes every byte");
     STAMPEDE_ASSERT(writer_.sync(), "memory is durable");

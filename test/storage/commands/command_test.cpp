@@ -35,7 +35,7 @@ bool refused(std::string_view payload) {
 
 // One payload of each sort, with values of every width.
 std::vector<std::string> samples() {
-  std::vector<std::string> out(6);
+  std::vector<std::string> out(7);
   const std::string id(64, 'i');
   const std::string name(500, 'n');
   encode_order_set(out[0], {id, kItemMax, "zo\xc3\xab", 1000, 19900, 1'790'000'000'000'000},
@@ -44,9 +44,10 @@ std::vector<std::string> samples() {
   Command named = amount_of(1, 100);
   named.id_text = "abcdef";
   encode_command_set(out[2], {named, order_of(3), put_of(4)});
-  encode_rejection(out[3], {{1, 2}, 3, 4, 5, RejectReason::limit_reached});
+  encode_rejection(out[3], {{1, 2}, 3, 4, 5, RejectReason::limit_reached, 6});
   encode_outcome(out[4], {2, CommandKind::item_amount_update, 1, {7, 100, 200, 8, 90, 190}});
-  encode_epoch(out[5], 7, 1'790'000'000'000'000'000);
+  encode_epoch(out[5], 7, 1'790'000'000'000'000'000, std::string(16, 'I'));
+  encode_outcome(out[6], {2, CommandKind::order_insert, 0, {100, 1406, 200, 1264}, {1, kU64}});
   return out;
 }
 
@@ -109,14 +110,14 @@ TEST_CASE("command: the bytes of an item's set") {
                   {7, 299'998});
   CHECK(hex_of(payload) ==
         "92"
-        "9903a57075742d3107a950686f6e6520e5908dcd07cfce000493e00205cffeedfacecafebeef"
-        "930207ce000493de");
+        "9b03a57075742d3107a950686f6e6520e5908dcd07cfce000493e00205cffeedfacecafebeefc0c0"
+        "940207ce000493dec0");
   Command imported = put_of(7);
   imported.id_text = "own-id";
   imported.missing = (1U << 3) | (1U << 5);  // name, total
   payload.clear();
   encode_command_set(payload, {imported});
-  CHECK(hex_of(payload) == "919a03a17007c0cd4dbcc00005cdfeeda66f776e2d6964");
+  CHECK(hex_of(payload) == "919b03a17007c0cd4dbcc00005cdfeedc0a66f776e2d6964");
 }
 
 TEST_CASE("command: any shape of set is encoded as the fixed shapes are") {
@@ -160,7 +161,7 @@ TEST_CASE("command: sets that are none are refused") {
   CHECK(refused("\x01"));                                                  // no array
   CHECK(refused("\x91\x90"));                                              // empty command
   CHECK(refused(std::string_view("\x91\x93\x00\x01\x01", 5)));             // kind 0
-  CHECK(refused("\x91\x93\x04\x01\x01"));                                  // unknown kind
+  CHECK(refused("\x91\x93\x08\x01\x01"));                                  // unknown kind
   CHECK(refused("\x91\x92\x02\x01"));                                      // too short
   CHECK(refused("\x91\x95\x02\x01\x01\xa1x\xa1x"));                        // too long
   CHECK(refused("\x91\x94\x02\x01\x01\xa0"));                              // empty id text

@@ -103,6 +103,95 @@ TEST_CASE("text: a rejection keeps every digit") {
   CHECK(line.rejection.reason == RejectReason::limit_reached);
 }
 
+TEST_CASE("text: what format 2 added to rejections and outcomes") {
+  Rejection rejection{{1, 2}, 3, 7, 2, RejectReason::sold_out, 0xabcULL, 77, 5, FeatureLevel::sale};
+  std::string text;
+  append_rejection(text, rejection);
+  CHECK(text.ends_with(R"("user_hash":"0000000000000abc","promo":77,"decided_at_us":5})"));
+  const auto line = parsed(kHeader + "[REJECT]" + text + "/EOL/");
+  CHECK(line.rejection.user_hash == 0xabc);
+  CHECK(line.rejection.promo == 77);
+  CHECK(line.rejection.decided_at_us == 5);
+  CHECK(line.rejection.level == FeatureLevel::sale);
+  const auto fail =
+      parsed(kHeader + R"([FAIL]OrderInsert={"id":"1.187402.0","errno":1406,"tries":3}/EOL/)");
+  CHECK(fail.commands.at(0).tries == 3);
+}
+
+TEST_CASE("text: commands of the sale are printed and read back") {
+  SaleArguments sale;
+  sale.order = {77, 1'790'000'000'000, 3};
+  sale.item.description = "a/EOL/b";
+  sale.item.closed = 1;
+  sale.promo = {"p-1", 77, 1, "Half \"price\"", 999, 1, 2, 2, 1, 5, 300, 30, 5, 3, 0xfeed, 6};
+  sale.ticket = {77, 1, 1234, "ann", "t-1", 5, 6};
+  sale.update = {make_lsn(1, 9), 1, 3, {}, 0, 6};
+  sale.stock = {1, -2, 4, make_lsn(1, 9), 6};
+  for (auto number = 1U; number <= static_cast<unsigned>(kCommandKindLast); ++number) {
+    const auto kind = static_cast<CommandKind>(number);
+    if (kind == CommandKind::item_amount_update) continue;
+    CAPTURE(to_text(kind));
+    Command command = kind == CommandKind::order_insert ? order_of(1)
+                      : kind == CommandKind::item_put   ? put_of(1)
+                                                        : Command{};
+    command.kind = kind;
+    command.sale = std::make_shared<SaleArguments>(sale);
+    const std::string text = printed(command, "x");
+    const auto line = parsed(kHeader + "[EMIT]" + text + "/EOL/");
+    CHECK(printed(line.commands.at(0).command, "x") == text);
+    CHECK(line.commands.at(0).command.level == FeatureLevel::sale);
+    std::string payload;
+    std::string again;
+    encode_command_set(payload, {command});
+    encode_command_set(again, {line.commands.at(0).command});
+    CHECK(payload == again);
+  }
+}
+
+TEST_CASE("text: control records are printed and read back") {
+  const std::string bytes = "0123456789abcdef\xff\x01 and 14 more bytes";
+  const auto half = std::string_view(bytes).substr(0, 16);
+  std::string config;
+  std::string claim;
+  std::string revoke;
+  encode_control(config, ConfigRecord{"limits", 4, std::string_view(bytes).substr(0, 32), "{}", 1});
+  encode_control(claim, ClaimRecord{half, 9, 3, 1});
+  encode_control(revoke, RevokeRecord{half, 8, 1, 2, 1});
+  for (const auto& [type, payload] : {std::pair{RecordType::config, config},
+                                      {RecordType::claim, claim},
+                                      {RecordType::revoke, revoke}}) {
+    Json members;
+    REQUIRE(append_control_members(members, type, payload));
+    std::string text = kHeader + "[" + std::string(record_word(type)) + "]";
+    append_json(text, members);
+    CHECK(parsed(text + "/EOL/").payload == payload);
+    CHECK_FALSE(append_control_members(members, RecordType::ha, payload));
+  }
+}
+
+TEST_CASE("text: what is wrong with a command of the sale is named") {
+  const auto wrong = [](const std::string& rest) {
+    const auto line = parse_line(kHeader + rest);
+    REQUIRE_FALSE(line);
+    return line.error().message;
+  };
+  const auto change = [](const std::string& members) {
+    return "[EMIT]StockChange={\"id\":\"x\"," + members + "}/EOL/";
+  };
+  CHECK(wrong(change(R"("item":1,"delta":2,"reason":5,"decided_at_us":1)")).find("1 to 4") !=
+        std::string::npos);
+  CHECK(wrong(change(R"("item":1,"reason":1,"decided_at_us":1)")).find("\"delta\" is missing") !=
+        std::string::npos);
+  CHECK(wrong(change(R"("item":1,"delta":2,"reason":1,"decided_at_us":1,"more":1)"))
+            .find("\"more\" is no argument") != std::string::npos);
+  CHECK(wrong(change(R"("item":-1,"delta":2,"reason":1,"decided_at_us":1)")).find("\"item\"") !=
+        std::string::npos);
+  const std::string hash = R"("request_id_hash":"00112233445566778899aabbccddeeff",)";
+  CHECK(wrong("[CLAIM]{" + hash + R"("shard":1,"decided_at_us":1}/EOL/)").find("content_hash") !=
+        std::string::npos);
+  CHECK(wrong(R"([CLAIM]{"request_id_hash":"00F0"}/EOL/)").find("hex digits") != std::string::npos);
+}
+
 TEST_CASE("text: arguments may be missing or null, and stay so") {
   const auto line =
       parsed(kHeader + R"([EMIT]OrderInsert={"id":"x","user":"bob","qty":null}/EOL/)");

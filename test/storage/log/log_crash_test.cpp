@@ -36,28 +36,35 @@ class Keeper {
     auto end = storage::read_log(disk_, kDir, recorder);
     if (!end) return gone_with(end.error());
     check_model(recorder.batches);
-    const auto options = small_segments(kSegment);
+    const auto options = small_segments(kSegment, storage::kFeatureLevelFirst);
     auto writer = end->tail == LogTail::empty ? LogWriter::create(disk_, kDir, kUuid, options)
                                               : LogWriter::resume(disk_, kDir, *end, options);
     if (!writer) return gone_with(writer.error());
     certain_ = std::move(recorder.batches);  // resumed: the last one was made durable too
     in_flight_.reset();
     writer_.emplace(std::move(*writer));
+    REQUIRE(writer_->level() >= level_);
+    source_.may_use(writer_->level());
     if (!certain_.empty()) source_.continue_after(writer_->chain());
     return put(source_.takeover());
   }
 
-  // One batch, perhaps a spare segment before it.
+  // One batch, perhaps a spare segment before it, perhaps with what the log could not hold so far.
   bool work() {
     if (writer_->wants_spare() && source_.below(3) == 0) {
       auto spare = writer_->segment_maker().make();
       if (spare) writer_->give_spare(std::move(*spare));
     }
+    if (raises_ && source_.below(12) == 0 && needed_ < storage::kFeatureLevelRead)
+      needed_ = static_cast<storage::FeatureLevel>(static_cast<unsigned>(needed_) + 1);
+    source_.may_use(std::max(needed_, writer_->level()));
     return put(source_.below(6) == 0 ? source_.seal()
                                      : source_.next(source_.below(8) == 0 ? 2500 : 150));
   }
 
   bool work_again() { return put(*in_flight_); }
+
+  void keep_level() { raises_ = false; }
 
   void end_process() {
     writer_.reset();
@@ -72,7 +79,9 @@ class Keeper {
  private:
   bool put(const TestBatch& batch) {
     in_flight_ = batch;
-    if (!append_and_sync(*writer_, batch)) return false;
+    if (!append_and_sync(*writer_, batch, needed_)) return false;
+    REQUIRE(writer_->level() >= needed_);
+    level_ = writer_->level();
     certain_.push_back(batch);
     in_flight_.reset();
     return true;
@@ -96,6 +105,10 @@ class Keeper {
 
   ForgetfulDisk& disk_;
   BatchSource source_;
+  storage::FeatureLevel level_ = storage::kFeatureLevelFirst;  // of what is certain
+  storage::FeatureLevel needed_ =
+      storage::kFeatureLevelFirst;  // by a batch, perhaps in vain so far
+  bool raises_ = true;
   std::optional<storage::LogLock> lock_;
   std::optional<LogWriter> writer_;
   std::vector<TestBatch> certain_;      // synced and said so
@@ -253,6 +266,7 @@ TEST_CASE("nothing is promised in a segment whose name leads elsewhere") {
   for (const bool replaced : {false, true}) {
     ForgetfulDisk disk(1);
     Keeper keeper(disk, 1);
+    keeper.keep_level();
     REQUIRE(live(keeper, 3));
     const auto path = storage::path_in(kDir, storage::segment_name(1, 1));
     const auto bytes = disk.bytes_of(path);

@@ -42,10 +42,15 @@ TestBatch BatchSource::next(std::size_t payload_bytes_max) {
   constexpr std::array kTypes = {RecordType::emit,   RecordType::emit, RecordType::emit,
                                  RecordType::reject, RecordType::exec, RecordType::optm,
                                  RecordType::fail};
+  constexpr std::array kNewTypes = {RecordType::ha, RecordType::hash, RecordType::config,
+                                    RecordType::claim, RecordType::revoke};
   std::vector<TestRecord> records;
   const std::uint64_t count = 1 + below(below(8) == 0 ? 40 : 4);
   for (std::uint64_t i = 0; i < count; ++i) {
-    records.push_back({kTypes[below(kTypes.size())], payload(below(payload_bytes_max + 1))});
+    auto type = kTypes[below(kTypes.size())];
+    if (const auto other = kNewTypes[below(kNewTypes.size())]; level_of(other) <= level_)
+      type = other;
+    records.push_back({type, payload(below(payload_bytes_max + 1))});
   }
   return batch_of(std::move(records));
 }
@@ -69,7 +74,8 @@ void BatchSource::continue_after(const storage::LogChain& chain) {
   next_lsn_ = chain.next_lsn;
 }
 
-storage::Status append_batch(storage::LogWriter& writer, const TestBatch& batch) {
+storage::Status append_batch(storage::LogWriter& writer, const TestBatch& batch,
+                             storage::FeatureLevel level) {
   std::array<storage::LogAppend, 3> parts;  // some stay empty
   for (std::size_t i = 0; i < batch.records.size(); ++i) {
     auto& part = parts[i * 2 / batch.records.size()];
@@ -81,16 +87,19 @@ storage::Status append_batch(storage::LogWriter& writer, const TestBatch& batch)
                                .first_lsn = batch.first_lsn,
                                .count = static_cast<std::uint32_t>(batch.records.size()),
                                .wall_ns = batch.wall_ns,
-                               .pid = 77});
+                               .pid = 77,
+                               .level = level});
 }
 
-storage::Status append_and_sync(storage::LogWriter& writer, const TestBatch& batch) {
-  if (auto appended = append_batch(writer, batch); !appended) return appended;
+storage::Status append_and_sync(storage::LogWriter& writer, const TestBatch& batch,
+                                storage::FeatureLevel level) {
+  if (auto appended = append_batch(writer, batch, level); !appended) return appended;
   return writer.sync();
 }
 
-storage::LogOptions small_segments(std::uint64_t bytes) {
+storage::LogOptions small_segments(std::uint64_t bytes, storage::FeatureLevel level) {
   storage::LogOptions options;
+  options.level = level;
   options.segment_bytes = bytes;
   options.start_segment_bytes = bytes;
   return options;

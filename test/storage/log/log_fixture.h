@@ -60,6 +60,7 @@ class BatchSource {
   TestBatch seal();
   TestBatch takeover();                                 // the next epoch
   void continue_after(const storage::LogChain& chain);  // as a new process would
+  void may_use(storage::FeatureLevel level) { level_ = level; }
   std::uint64_t below(std::uint64_t bound) { return random_() % bound; }
 
  private:
@@ -67,15 +68,19 @@ class BatchSource {
   std::string payload(std::size_t bytes);
 
   std::mt19937_64 random_;
+  storage::FeatureLevel level_ = storage::FeatureLevel::format_1;
   std::uint64_t epoch_ = 1;
   storage::Lsn next_lsn_ = storage::make_lsn(1, 1);
   std::uint64_t made_ = 0;  // makes every payload unlike every other
 };
 
-// One batch in `part_count` parts, as several actors would hand them in.
-storage::Status append_batch(storage::LogWriter& writer, const TestBatch& batch);
-storage::Status append_and_sync(storage::LogWriter& writer, const TestBatch& batch);
+// One batch in several parts, as several actors would hand them in, that needs `level`.
+storage::Status append_batch(storage::LogWriter& writer, const TestBatch& batch,
+                             storage::FeatureLevel level = storage::FeatureLevel::format_1);
+storage::Status append_and_sync(storage::LogWriter& writer, const TestBatch& batch,
+                                storage::FeatureLevel level = storage::FeatureLevel::format_1);
 
-storage::LogOptions small_segments(std::uint64_t bytes);
+storage::LogOptions small_segments(std::uint64_t bytes,
+                                   storage::FeatureLevel level = storage::kFeatureLevelMade);
 
 }  // namespace stampede::test

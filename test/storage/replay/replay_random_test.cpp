@@ -142,11 +142,12 @@ std::set<Place> owed_places(const ReplayFold& fold) {
   std::set<Place> out;
   const Owed owed = fold.owed();
   for (const auto& o : owed.orders) {
-    out.emplace(CommandKind::order_insert, o.lsn, o.position, o.failed);
+    out.emplace(CommandKind::order_insert, o.lsn, o.position, o.tries > 0);
   }
-  for (const auto& o : owed.puts) out.emplace(CommandKind::item_put, o.lsn, o.position, o.failed);
+  for (const auto& o : owed.puts)
+    out.emplace(CommandKind::item_put, o.lsn, o.position, o.tries > 0);
   for (const auto& o : owed.amounts) {
-    out.emplace(CommandKind::item_amount_update, o.lsn, o.position, o.failed);
+    out.emplace(CommandKind::item_amount_update, o.lsn, o.position, o.tries > 0);
   }
   CHECK(out.size() == owed.orders.size() + owed.puts.size() + owed.amounts.size());
   return out;

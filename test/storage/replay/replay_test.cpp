@@ -34,7 +34,7 @@ struct OwedMark {
 OwedMark find_owed(const Owed& owed, CommandKind kind, Lsn lsn) {
   const auto look = [lsn](const auto& list) {
     for (const auto& command : list) {
-      if (command.lsn == lsn) return OwedMark{true, command.failed};
+      if (command.lsn == lsn) return OwedMark{true, command.tries > 0};
     }
     return OwedMark{};
   };
@@ -223,7 +223,7 @@ TEST_CASE("replay: a failed order is owed although a later order of its item is 
   const Owed owed = fold.owed();
   REQUIRE(owed.orders.size() == 1);
   CHECK(owed.orders[0].lsn == first);
-  CHECK(owed.orders[0].failed);
+  CHECK(owed.orders[0].tries == 1);
   CHECK(owed.amounts.empty());
   CommandDecoder decoder;
   std::vector<Command> set;

@@ -4,10 +4,13 @@
 
 #include <doctest/doctest.h>
 
+#include <functional>
 #include <string>
+#include <vector>
 
 using namespace stampede;
 using namespace stampede::actors;
+using storage::FeatureLevel;
 using storage::RecordType;
 
 namespace {
@@ -42,11 +45,12 @@ struct Builder {
     decision.item_position = static_cast<std::uint32_t>(id);
     builder.add_item(decision, lsn);
   }
-  void outcome() {
+  void outcome(RecordType type = RecordType::exec) {
     OutcomeRecord record;
-    record.type = RecordType::exec;
+    record.type = type;
     record.outcome.kind = storage::CommandKind::order_insert;
     record.outcome.numbers = {1, 2};
+    if (type == RecordType::fail) record.outcome.tries = {1};
     builder.add_outcome(record);
   }
 
@@ -79,6 +83,47 @@ TEST_CASE("decisions and outcomes become records in their order, counted and wit
   CHECK(built.append->first_lsn == 101);
   CHECK(built.append->last_lsn == 103);
   CHECK(b.builder.empty());
+}
+
+TEST_CASE("records are of format 1 until one of them needs more, and then of format 2") {
+  Builder b;
+  std::vector<FeatureLevel> expected{FeatureLevel::format_1, FeatureLevel::format_1,
+                                     FeatureLevel::format_2, FeatureLevel::format_2};
+  const auto first_need = [&]() -> std::function<void()> {
+    SUBCASE("a user's hash") {
+      return [&] { b.rejected(102); };
+    }
+    SUBCASE("how often the database has refused") {
+      return [&] { b.outcome(RecordType::fail); };
+    }
+    SUBCASE("nothing: the log had it") {
+      b.builder.go_on_in(FeatureLevel::format_2);
+      expected.assign(4, FeatureLevel::format_2);
+      return [&] { b.outcome(); };
+    }
+    return [] {};
+  }();
+  std::vector<FeatureLevel> levels;
+  const auto close = [&](storage::Lsn next) {
+    const auto append = b.builder.close(next).append;
+    levels.push_back(append->level);
+    storage::CommandDecoder decoder;
+    std::vector<storage::Command> set;
+    storage::RecordCursor cursor(append->records, append->first_lsn);
+    for (storage::RecordView record; cursor.next(record);) {
+      if (record.type != RecordType::emit) continue;
+      REQUIRE(decoder.command_set(record.payload, set));
+      for (const auto& command : set) CHECK(command.level <= append->level);
+      levels.push_back(set.front().level);
+    }
+  };
+  b.item(2, 9, 100);
+  b.outcome();
+  close(101);
+  first_need();
+  b.confirmed(1, 4, 103);
+  close(104);
+  CHECK(levels == expected);
 }
 
 TEST_CASE("an append of outcomes alone names the next decision and has none of its own") {

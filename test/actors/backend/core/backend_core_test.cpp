@@ -23,7 +23,7 @@ constexpr LogUuid kUuid{9};
 struct CoreTest {
   CoreTest() : core(kUuid, limits()) {
     core.set_phase(Phase::replaying);
-    core.take_over(1, 0);
+    core.take_over(1, 0, storage::kFeatureLevelFirst);
     core.set_phase(Phase::serving);
   }
   static BackendLimits limits() {
@@ -105,7 +105,7 @@ TEST_CASE("an item that cannot be taken over is told what stands in its way") {
   limits.book.orders_max = 1;
   BackendCore core(kUuid, limits);
   core.set_phase(Phase::replaying);
-  core.take_over(1, 0);
+  core.take_over(1, 0, storage::kFeatureLevelFirst);
   Effects effects;
   const auto import_item = [&](const std::string& id, std::uint64_t item, std::uint32_t max_qty) {
     return core.import_item(

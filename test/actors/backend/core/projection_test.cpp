@@ -42,11 +42,20 @@ struct OneLane {
       const auto lsn = kind == CommandKind::item_put ? change.put->last : change.last;
       failed.push_back({kind, lsn, kItem, 1644});
     }
-    std::vector<OutcomeRecord> outcomes;
+    outcomes.clear();
     projection.done(0, failed, outcomes);
+  }
+  // Of the FAILs that the last write has brought.
+  std::vector<std::uint64_t> tries() const {
+    std::vector<std::uint64_t> all;
+    for (const auto& record : outcomes)
+      if (record.type == storage::RecordType::fail)
+        all.insert(all.end(), record.outcome.tries.begin(), record.outcome.tries.end());
+    return all;
   }
 
   Projection projection;
+  std::vector<OutcomeRecord> outcomes;
 };
 
 }  // namespace
@@ -62,6 +71,47 @@ TEST_CASE_FIXTURE(OneLane, "a refused ItemPut stays counted whatever amounts are
   CHECK(projection.failed() == 1);
   write(amount_change(5));
   CHECK(projection.failed() == 0);
+}
+
+TEST_CASE_FIXTURE(OneLane, "a FAIL counts on from what the log said before this start") {
+  projection.tried_before(CommandKind::item_put, 1, 4);
+  projection.tried_before(CommandKind::item_amount_update, 9, 2);
+  auto both = put_change(1);
+  both.first = both.last = 1;
+  write(both, {CommandKind::item_put, CommandKind::item_amount_update});
+  CHECK(tries() == std::vector<std::uint64_t>{5, 1});
+  write(amount_change(9), {CommandKind::item_amount_update});
+  CHECK(tries() == std::vector<std::uint64_t>{3});
+  write(amount_change(10), {CommandKind::item_amount_update});
+  CHECK(tries() == std::vector<std::uint64_t>{1});
+  write(amount_change(11));
+  CHECK(tries().empty());
+}
+
+TEST_CASE_FIXTURE(OneLane, "more FAILs than a record holds are split with their tries") {
+  constexpr std::size_t kOrders = 5000;
+  const auto append = std::make_shared<Append>();
+  append->inserts = kOrders;
+  append->first_lsn = 1;
+  append->last_lsn = kOrders;
+  projection.add(append, {});
+  for (Lsn lsn = 1; lsn <= kOrders; ++lsn)
+    projection.tried_before(CommandKind::order_insert, lsn, static_cast<std::uint32_t>(lsn));
+  std::vector<LaneWork> work;
+  projection.dispatch(work);
+  std::vector<FailedCommand> failed;
+  for (Lsn lsn = 1; lsn <= kOrders; ++lsn)
+    failed.push_back({CommandKind::order_insert, lsn, kItem, 1644});
+  projection.done(0, failed, outcomes);
+  std::size_t pairs = 0;
+  for (const auto& record : outcomes) {
+    std::string payload;
+    storage::encode_outcome(payload, record.outcome);
+    CHECK(payload.size() < storage::kRecordPayloadBytesMax);
+    for (std::size_t i = 0; i < record.outcome.tries.size(); ++i, ++pairs)
+      CHECK(record.outcome.tries[i] == record.outcome.numbers[2 * i] + 1);
+  }
+  CHECK(pairs == kOrders);
 }
 
 TEST_CASE_FIXTURE(OneLane, "a command of the same kind that is refused, too, is one failure") {

@@ -34,6 +34,7 @@ bool RandomBackend::start() {
   used_snapshot_ = log->snapshot;
   storage::LogOptions log_options;
   log_options.segment_bytes = log_options.start_segment_bytes = options_.segment_bytes;
+  log_options.level = storage::kFeatureLevelFirst;
   const bool empty = log->end.tail == storage::LogTail::empty;
   auto writer = empty ? LogWriter::create(disk_, options_.dir, kLogUuid, log_options)
                       : LogWriter::resume(disk_, options_.dir, log->end, log_options);
@@ -122,8 +123,8 @@ bool RandomBackend::write_all() {
   effects_.appends.clear();
   for (const auto& append : appends) {
     const std::string_view parts[] = {append->records};
-    auto written =
-        writer_->append(parts, {epoch_, append->first_lsn, append->count, now_us * 1000, 1});
+    auto written = writer_->append(
+        parts, {epoch_, append->first_lsn, append->count, now_us * 1000, 1, append->level});
     if (written) written = writer_->sync();
     if (!written) return gone_with(written.error());
     core_->on_durable(1, effects_);

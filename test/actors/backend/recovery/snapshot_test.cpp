@@ -28,7 +28,9 @@ storage::Result<std::optional<SnapshotMade>> make(storage::Disk& disk,
 }
 
 storage::SnapshotHash hash_of(const LogFold& fold) {
-  storage::SnapshotHasher hasher({});
+  storage::LogPosition nowhere;
+  nowhere.level = storage::kFeatureLevelMade;  // which holds all that there is
+  storage::SnapshotHasher hasher(nowhere);
   fold.save(hasher);
   return hasher.finish();
 }
