@@ -120,6 +120,9 @@ void Clients::take_answer(std::uint32_t number, const Sent& sent, const Answer& 
   require(sent.get ||
               decision->content_hash == log.order_content(content.item, content.user, content.qty),
           "S3", "an id with other content was not refused");
+  require(sent.get || decision->kind != Decision::Kind::rejected ||
+              decision->user_hash == log.user_hash(content.user),
+          "S3", "a rejection names another user");
   ++answered_;
   const bool forgetful = world_.plan.rejections_max < 1000;  // old rejections are decided anew
   if (order.answer) {

@@ -87,10 +87,43 @@ void DatabaseWatch::on_lane(const SqlChange& change) const {
   require(lsn_of(cells[2]) <= log_.durable_lsn(), "S7", "the witness is ahead of the log");
 }
 
+void DatabaseWatch::on_outcome(RecordType type, const storage::Outcome& outcome) {
+  if (type == RecordType::exec) on_exec(outcome);
+  if (type == RecordType::fail) on_fail(outcome);
+}
+
+// Each process tries once; the count goes on over all of them.
+void DatabaseWatch::on_fail(const storage::Outcome& fail) {
+  require(fail.kind == CommandKind::order_insert && fail.tries.size() * 2 == fail.numbers.size(),
+          "S13", "FAIL of what the database did not refuse, or without its tries");
+  for (std::size_t i = 0; i < fail.tries.size(); ++i) {
+    const Lsn lsn = fail.numbers[2 * i];
+    const auto* decision = log_.find(lsn);
+    require(decision != nullptr && decision->kind == Decision::Kind::confirmed &&
+                server_.refuses(decision->user) &&
+                !server_.tables().orders.rows.contains(static_cast<std::int64_t>(lsn)),
+            "S13", "FAIL though the database refused no row");
+    auto& tries = tries_[lsn];
+    require(fail.tries[i] == tries.before + 1, "S13", "FAIL does not count on");
+    tries.said = fail.tries[i];
+  }
+}
+
+void DatabaseWatch::synced() {
+  for (auto& [lsn, tries] : tries_) tries.durable = tries.said;
+}
+
+void DatabaseWatch::recovered(const storage::Owed& owed) {
+  for (const auto& order : owed.orders) {
+    auto& tries = tries_[order.lsn];
+    require(order.tries >= tries.durable && order.tries <= tries.said, "S13",
+            "a restart does not know how often the database has refused an order");
+    tries = {order.tries, order.tries, order.tries};
+  }
+}
+
 // EXEC is a promise about the database: recovery will never look again.
-void DatabaseWatch::on_outcome(RecordType type, const storage::Outcome& outcome) const {
-  require(type != RecordType::fail, "S13", "FAIL though the database refused no row");
-  if (type != RecordType::exec) return;
+void DatabaseWatch::on_exec(const storage::Outcome& outcome) const {
   const auto& tables = server_.tables();
   for (std::size_t i = 0; i + 1 < outcome.numbers.size(); i += 2) {
     for (auto lsn = outcome.numbers[i]; lsn <= outcome.numbers[i + 1]; ++lsn) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "storage/snapshot/snapshot_entries.h"
 #include "test/sim/violation.h"
 
 namespace stampede::sim {
@@ -97,6 +98,7 @@ void LogModel::add_reject(std::string_view payload, Lsn lsn) {
   decision.content_hash = rejection.content_hash;
   decision.item = rejection.item;
   decision.qty = rejection.qty;
+  decision.user_hash = rejection.user_hash;
   decision.reason = rejection.reason;
   const auto item = items_.find(rejection.item);
   require(item != items_.end(), "S4", "a rejection for an item that the log does not know");
@@ -184,6 +186,34 @@ void LogModel::recovered(Lsn last, const actors::OrderBook& book) {
   require(books.confirmed == expected.confirmed, "S1", "orders are missing in memory");
   require(books.items == expected.items && books.hash == expected.hash, "S4",
           "memory does not say what the log says");
+  check_remembered(book);
+}
+
+namespace {
+
+class Rejections final : public storage::SnapshotSink {
+ public:
+  void add(storage::SnapshotSection section, std::string_view entry) override {
+    if (section != storage::SnapshotSection::rejections) return;
+    storage::EntryReader in(entry, level());
+    require(decode(in, all.emplace_back()), "S1", "a remembered rejection cannot be read");
+  }
+  std::vector<storage::KnownRejection> all;
+};
+
+}  // namespace
+
+void LogModel::check_remembered(const actors::OrderBook& book) const {
+  Rejections remembered;
+  book.save(remembered);
+  for (const auto& rejection : remembered.all) {
+    const auto* decision = find(rejection.decision.lsn);
+    require(decision != nullptr && decision->kind == Kind::rejected &&
+                decision->hash == rejection.decision.hash &&
+                decision->content_hash == rejection.decision.content &&
+                decision->user_hash == rejection.user_hash,
+            "S1", "a rejection is not remembered as the log says it");
+  }
 }
 
 std::size_t LogModel::position(Lsn lsn) const {

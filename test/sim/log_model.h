@@ -34,6 +34,7 @@ struct Decision {
   std::int64_t price = 0;
   std::int64_t decided_at_us = 0;
   std::uint64_t content_hash = 0;
+  std::uint64_t user_hash = 0;  // of a rejection
   storage::RejectReason reason = storage::RejectReason::invalid;
   std::int64_t amount = 0;  // of the item, after it
   std::int64_t total = 0;
@@ -77,6 +78,7 @@ class LogModel {
                                             std::uint32_t qty) const {
     return hasher_.order_content(item, user, qty);
   }
+  [[nodiscard]] std::uint64_t user_hash(std::string_view user) const { return hasher_.user(user); }
   [[nodiscard]] const std::vector<Decision>& decisions() const { return decisions_; }
   [[nodiscard]] const std::map<std::uint64_t, ItemTruth>& items() const { return items_; }
   [[nodiscard]] std::uint64_t confirmed() const { return confirmed_; }
@@ -90,6 +92,7 @@ class LogModel {
   void add_emit(std::string_view payload, Lsn lsn);
   void add_reject(std::string_view payload, Lsn lsn);
   [[nodiscard]] std::size_t position(Lsn lsn) const;
+  void check_remembered(const actors::OrderBook& book) const;
 
   actors::RequestHasher hasher_{storage::LogUuid{}};
   std::vector<Decision> decisions_;

@@ -93,6 +93,8 @@ Plan Plan::draw(std::uint64_t seed) {
   draw_faults(plan, random);
   Random supervisor(seed, "plan of the supervisor");
   plan.supervisor_crash_every = supervisor.pick<Time>({0, 0, 100 * kMs, 400 * kMs});
+  Random refusal(seed, "plan of the rows that are refused");
+  if (refusal.chance(0.2)) plan.server.refused = refusal.pick({0.1, 0.4});
   // A poller may find a small memory's answer gone, or wait for ever for one that cannot come.
   if (plan.rejections_max < 1000 || plan.orders_max < 1000) plan.detached = 0;
   return plan;

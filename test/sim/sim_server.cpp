@@ -8,7 +8,8 @@
 namespace stampede::sim {
 
 SimServer::SimServer(std::uint64_t seed)
-    : random_(seed, "database"),
+    : seed_(seed),
+      random_(seed, "database"),
       engine_({&tables_.lane, &tables_.orders, &tables_.item, &tables_.meta, &tables_.schema}) {
   for (int version = 1; version <= storage::latest_schema_version(); ++version) {
     tables_.schema.set(version, {{version, {}}, {}, {}});
@@ -112,6 +113,11 @@ SqlAnswer SimServer::apply(Session& session, const std::string& sql) {
     SqlEngine::undo(session.changes, before);
     return {1205, "Lock wait timeout exceeded", 0, {}};
   }
+  if (refused(session.changes, before)) {
+    ++errors_;
+    SqlEngine::undo(session.changes, before);
+    return {1406, "Data too long for column 'user_id' at row 1", 0, {}};
+  }
   if (session.changes.size() > before) session.statements.push_back(sql);
   return answer;
 }
@@ -122,6 +128,20 @@ bool SimServer::locked(const std::vector<SqlChange>& changes, std::size_t from) 
       for (const auto& [table, key] : one.locked)
         if (changes[i].table == table && changes[i].key == key) return true;
   return false;
+}
+
+// The same users all the time.
+bool SimServer::refuses(std::string_view user) const {
+  return faults.refused > 0 && Random(seed_, user).chance(faults.refused);
+}
+
+bool SimServer::refused(const std::vector<SqlChange>& changes, std::size_t from) const {
+  if (faults.refused == 0) return false;
+  return std::any_of(changes.begin() + static_cast<std::ptrdiff_t>(from), changes.end(),
+                     [&](const SqlChange& change) {
+                       return change.table == &tables_.orders &&
+                              refuses(tables_.orders.rows.at(change.key)[OrderColumn::user].text);
+                     });
 }
 
 // The client dies with this statement on its way.

@@ -24,12 +24,13 @@
 
 namespace stampede::sim {
 
-struct ServerFaults {  // chance per statement, connect_error per connect
+struct ServerFaults {  // chance per statement, connect_error per connect, refused per user
   double connect_error = 0;
   double lost_before = 0;
   double lost_after = 0;
   double deadlock = 0;
   double lock_wait = 0;
+  double refused = 0;  // rows of such a user's orders, each time
 };
 
 struct ServerTables {
@@ -100,6 +101,7 @@ class SimServer final : public storage::SqlConnector {
     end_how_ = how;
   }
   void forget_end() { end_at_ = 0; }
+  [[nodiscard]] bool refuses(std::string_view user) const;  // a row of an order of this user
   // Lets the undecided COMMITs of dead clients be decided.
   void settle();
   [[nodiscard]] bool unsettled() const { return !undecided_.empty(); }
@@ -142,7 +144,9 @@ class SimServer final : public storage::SqlConnector {
   void rollback(Session& session);
   [[noreturn]] void end_client(Session& session, const std::string& sql);
   [[nodiscard]] bool locked(const std::vector<SqlChange>& changes, std::size_t from) const;
+  [[nodiscard]] bool refused(const std::vector<SqlChange>& changes, std::size_t from) const;
 
+  std::uint64_t seed_;
   Random random_;
   ServerTables tables_;
   SqlEngine engine_;

@@ -100,6 +100,7 @@ void World::on_recovered(const actors::RecoveredLog& recovered) {
   if (recovered.core == nullptr) return;
   log.recovered(recovered.end.last_lsn, recovered.core->book());
   log.synced();  // the last batch was made durable once more
+  watch.recovered(recovered.fold.owed());
   executed_ = executed_appended_ = recovered.max_executed;
   trace.note("recovered", {recovered.end.last_lsn, recovered.end.batches, recovered.end.segments,
                            recovered.fold.counts().owed, recovered.end.torn.bytes});
@@ -125,6 +126,7 @@ void World::on_append(std::string_view records, Lsn first_lsn) {
 void World::on_synced(const storage::LogWriter& writer) {
   require(disk.newest_segment_durable(), "S7", "the log said durable what a power cut could take");
   log.synced();
+  watch.synced();
   executed_ = executed_appended_;
   trace.note("synced", {writer.chain().next_batch, writer.segment_no()});
 }

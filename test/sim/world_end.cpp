@@ -20,11 +20,15 @@ void World::stop_faults() {
   if (plan.snapshot_every != 0) plan.snapshot_every = std::max(plan.snapshot_every, kUnhurried);
   disk.faults = {};
   disk.forget_end();
+  const bool refused = server.faults.refused > 0;
   server.faults = {};
   server.away = false;
   server.forget_end();
   server.settle();
-  if (!backend_) start_backend(0);
+  if (!backend_)
+    start_backend(0);
+  else if (refused)
+    end_backend(End::kill, "for what was refused: it is tried once a start");
 }
 
 bool World::quiet() const {
