@@ -14,6 +14,8 @@ namespace {
 
 constexpr unsigned kErrnumUnknownDatabase = 1049;
 constexpr int kLockWaitSeconds = 20;
+// Of the first step: whatever the version, they are there.
+constexpr const char* kTables[] = {"meta", "item", "orders", "lane"};
 
 constexpr const char* kVersionTable =
     "CREATE TABLE IF NOT EXISTS schema_version ("
@@ -95,6 +97,25 @@ Result<MigrationState> apply_one(SqlSession& session, const Migration& migration
     return not_migrated(session, doing, outcome);
   }
   return MigrationState{migration.version, std::string(migration.name), applied_at};
+}
+
+// A table that somebody dropped, though the version says that it is there.
+Result<bool> lacks_table(SqlSession& session) {
+  for (const char* table : kTables) {
+    const auto read =
+        session.query("SELECT 1 FROM " + std::string(table) + " LIMIT 1", [](const SqlRow&) {});
+    if (read.errnum == kErrnumNoSuchTable) return true;
+    if (read.failed) return not_migrated(session, "reading " + std::string(table), read);
+  }
+  return false;
+}
+
+// Rows went with the table, and the lanes claim to have written them: without their witness the
+// next start says how they are written again.
+Status forget_witnesses(SqlSession& session) {
+  const auto forgotten = session.execute("UPDATE lane SET applied_lsn=0");
+  if (forgotten.failed) return not_migrated(session, "forgetting the lanes' witnesses", forgotten);
+  return Done{};
 }
 
 // Held by the session: gone with it, whatever happens.
@@ -209,17 +230,28 @@ Result<std::vector<MigrationState>> apply_migrations(const DbOptions& options) {
   if (!alone) return alone.error();
   SqlSession& session = *alone->session;
   std::vector<MigrationState> done;
+  const auto lacks = lacks_table(session);
+  if (!lacks) return lacks.error();
   // Nothing to do needs no rights: also the nodes' user may ask.
-  if (alone->applied.size() == migrations().size()) return done;
+  if (alone->applied.size() == migrations().size() && !*lacks) return done;
   if (auto unused = nobody_else_uses_schema(session); !unused) return unused.error();
   if (const auto made = session.execute(kVersionTable); made.failed) {
     return not_migrated(session, "creating schema_version", made);
   }
   for (const auto& migration : migrations()) {
-    if (alone->applied.contains(migration.version)) continue;
+    if (const auto known = alone->applied.find(migration.version); known != alone->applied.end()) {
+      if (!*lacks) continue;
+      if (auto again = run_all(session, migration.sql, name_of(migration)); !again)
+        return again.error();
+      done.push_back({migration.version, std::string(migration.name), known->second});
+      continue;
+    }
     auto state = apply_one(session, migration);
     if (!state) return state.error();
     done.push_back(*state);
+  }
+  if (*lacks && !alone->applied.empty()) {
+    if (auto forgotten = forget_witnesses(session); !forgotten) return forgotten.error();
   }
   return done;
 }

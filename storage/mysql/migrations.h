@@ -39,8 +39,10 @@ struct MigrationState {
 // the two that change something: locked (schema_use.h), too.
 
 // Applies what is missing, and creates the database itself when it does not exist. A step that was
-// interrupted is done again from its beginning: its statements bear repetition. Two at once wait
-// for each other. Returns the steps applied by this call. Durable on return.
+// interrupted is done again from its beginning: its statements bear repetition; so are all of them
+// when a table of the first step was dropped; the lanes then have no witness, so that the next
+// start asks for the rows. Two at once wait for each other. Returns the steps applied by this call.
+// Durable on return.
 Result<std::vector<MigrationState>> apply_migrations(const DbOptions& options);
 
 struct TakenBack {

@@ -75,7 +75,9 @@ std::string_view sql_advice(unsigned sql_number) {
       return kHowToMendHalf;
     case 1054:
     case 1146:
-      return "run `stampede migrate up`; if tables are being restored, wait for their end";
+      return "if tables are being restored, wait for their end; else run `scripts/stop_all.sh "
+             "--keep-db`, then `scripts/start_all.sh`, or `stampede migrate up` as a user who may "
+             "create tables";
     case 1184:
       return "the server ends new sessions: see init_connect and its error log";
     case 1290:

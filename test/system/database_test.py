@@ -226,6 +226,22 @@ class PutBack(SystemTest):
         self.assertEqual(system.verify()["rows"], 2)
 
 
+    def test_a_dropped_table_is_made_anew_and_its_rows_are_asked_for(self):
+        system = self.start_system("1:Phone:1000")
+        with Client(system.zmq) as client:
+            self.sell(client, ["first"])
+            system.verify()
+            system.sql("DROP TABLE orders")
+            self.sell(client, ["second"])
+            stop_nodes(system)
+        self.assertEqual(system.try_start().returncode, 1)  # it migrates, the backend refuses
+        self.assertRegex(waits_for_operator(system, "backend-1"), "^exit 65 .*log replay --all")
+        stop_nodes(system)
+        must(system.stampede("log", "replay", "--all"), "log replay --all")
+        start(system)
+        self.assertEqual(system.verify()["rows"], 2)
+
+
 class Schema(SystemTest):
     """A step back is for the program before, and the step forward again keeps what was stored."""
 

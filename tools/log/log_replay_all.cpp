@@ -11,6 +11,7 @@
 #include "storage/log/log_segment.h"
 #include "storage/mysql/command_sql.h"
 #include "storage/mysql/database.h"
+#include "storage/mysql/sql_advice.h"
 #include "storage/replay/newest_per_item.h"
 #include "storage/replay/replay.h"
 #include "tools/log/log_files.h"
@@ -279,6 +280,7 @@ int report(const ToolOptions& options, const PatientWriter& writer, const Applie
 void say_how_to_have_database(const config::Config& config, const Error& error, std::ostream& err) {
   const bool is_private = config.db.url.ends_with("/db/mysql.sock");
   if (error.code != Errc::unavailable || !is_private) return;
+  if (storage::database_answered(error.sql_number)) return;
   err << "stampede: scripts/start_all.sh --db-only starts the private database without the nodes\n";
 }
 
