@@ -106,7 +106,7 @@ class Starter : private StartOutlet {
   storage::Result<ReplayGuard*> locked() override {
     began_us_ = monotonic_us();
     count_bytes();
-    opening_.emplace(node_, agent_.claim().database);
+    opening_.emplace(node_, impatient(agent_.claim().database));
     auto trace = ReplayTraceFile::open(dir_);
     if (!trace) return trace.error();
     trace_.emplace(std::move(*trace));

@@ -158,14 +158,16 @@ Status MysqlSession::prepare(const DbOptions& options, Commit commit) {
       "SET SESSION sql_mode='STRICT_ALL_TABLES,STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,"
       "NO_ENGINE_SUBSTITUTION'",
       "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE",
-      "SET SESSION time_zone='+00:00',wait_timeout=28800,innodb_lock_wait_timeout=" +
+      "SET SESSION time_zone='+00:00',wait_timeout=120,innodb_lock_wait_timeout=" +
           std::to_string(options.lock_wait_timeout.count()),
       "SET SESSION sql_select_limit=18446744073709551615,sql_safe_updates=0,unique_checks=1,"
       "foreign_key_checks=1",
       // COMMIT ends a transaction and neither the session nor begins the next; large SELECTs are
       // ours.
       "SET SESSION completion_type=0,sql_big_selects=1",
-      "SET SESSION max_statement_time=0,check_constraint_checks=1",  // MariaDB's alone
+      // MariaDB's alone. A session whose client is gone, or stands still, holds its locks no
+      // longer.
+      "SET SESSION max_statement_time=0,check_constraint_checks=1,idle_transaction_timeout=30",
       commit == Commit::explicitly ? "SET autocommit=0" : "SET autocommit=1",
   };
   for (const auto& setting : settings) {

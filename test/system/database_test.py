@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 import unittest
 
@@ -66,6 +67,31 @@ class DatabaseAway(SystemTest):
                 self.assertTrue(eventually(more), "the rows do not come by themselves")
             self.assertTrue(sale.stop(), f"{crowd.open()} orders without a final answer")
             self.check_rows(system, crowd, stock)
+
+    def test_a_database_that_lets_itself_be_read_only_holds_up_no_start(self):
+        """As a backup does it, or a client that holds the lanes' rows."""
+        system = self.start_system("1:Phone:100000")
+        locks = ("FLUSH TABLES WITH READ LOCK; SELECT SLEEP(60)",
+                 "START TRANSACTION; SELECT * FROM lane FOR UPDATE; SELECT SLEEP(60)")
+        with Client(system.zmq) as client:
+            client.order(1, "ann", 1, request_id="first")
+            system.verify()
+            for number, lock in enumerate(locks):
+                holder = threading.Thread(target=system.script, args=("sql.sh", "-e", lock))
+                holder.start()
+                asleep = ("SELECT id FROM information_schema.processlist "
+                          "WHERE info LIKE 'SELECT SLEEP%'")
+                self.assertTrue(eventually(lambda: system.sql(asleep)))
+                before = system.node("backend-1")["restarts"]
+                pid = system.kill9("backend-1")
+                system.wait_back("backend-1", pid)
+                self.assertEqual(client.order(1, "bob", 1, request_id=f"locked-{number}").state,
+                                 "confirmed")
+                self.assertEqual(system.node("backend-1")["restarts"], before + 1)
+                self.assertTrue(system.sql(asleep), "the lock was over before")
+                system.script("sql.sh", "-e", f"KILL {system.sql(asleep)[0][0]}")
+                holder.join()
+                system.verify()
 
     def test_a_full_backlog_is_overloaded_and_drains_by_itself(self):
         stock, bound = 100_000, 500

@@ -1,6 +1,7 @@
 #include "actors/backend/agents/start_agent.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "config/faults/failpoint.h"
@@ -23,6 +24,12 @@ constexpr std::string_view kCopyWait =
     "system: the start waits for the database, which knows who owns it";
 
 }  // namespace
+
+storage::DbOptions impatient(storage::DbOptions database) {
+  constexpr std::chrono::seconds kAStatement{1};
+  database.read_timeout = database.write_timeout = database.lock_wait_timeout = kAStatement;
+  return database;
+}
 
 StartAgent::StartAgent(std::shared_ptr<storage::Disk> disk, StartSettings settings,
                        StartOutlet& outlet)
@@ -148,8 +155,9 @@ storage::Status StartAgent::ask_first() {
 // database is waited for, as in a first start: its items may not have been taken over yet. So does
 // a copy, whose original may be selling.
 StartAgent::Step StartAgent::compare() {
-  auto database = std::exchange(asked_, true) ? storage::Database::open(settings_.database)
-                                              : outlet_.database_answer();
+  auto database = std::exchange(asked_, true)
+                      ? storage::Database::open(impatient(settings_.database))
+                      : outlet_.database_answer();
   auto missing = fit_database(database, claim_, *log_.core);
   if (missing) {
     answered_ = true;
@@ -190,14 +198,20 @@ StartAgent::Step StartAgent::take_over() {
 }
 
 // Of two that start at once on one database only one may sell: a first start goes on when `meta`
-// names its log, for a database that can be read may still be one that cannot be written. Once the
-// log has served, the claim's agent asks again while orders are served.
+// names its log, for a database that can be read may still be one that cannot be written (a backup
+// that locks it, a client that holds the rows). Once the log has served, the claim's agent asks
+// again while orders are served.
 StartAgent::Step StartAgent::take_database() {
   if (!answered_) return {};
-  const auto claimed = claim_database(claim_, outlet_.wall_ns() / 1000);
+  auto claim = claim_;
+  claim.database = impatient(std::move(claim.database));
+  const auto claimed = claim_database(claim, outlet_.wall_ns() / 1000);
   if (claimed) return {};
   if (exit_code_of(claimed.error().code) != 0) return failed(claimed.error());
-  if (log_.served) return {};
+  if (log_.served) {
+    outlet_.waits(kWithout, claimed.error());
+    return {};
+  }
   outlet_.waits(kClaimWait, claimed.error());
   return {Step::Kind::again, kDatabaseRetry, claimed.error()};
 }

@@ -35,6 +35,10 @@ struct StartSettings {
   std::uint32_t pid = 0;       // in the log's batches, for people
 };
 
+// The same database, given up after a second a statement: a start that waits longer for one that
+// takes connections, or lets itself be read, and no more, is taken for hung (supervisor.stall_ms).
+storage::DbOptions impatient(storage::DbOptions database);
+
 // What the agent asks and tells. Called in its own calls; must not call back into it.
 class StartOutlet {
  public:
