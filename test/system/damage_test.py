@@ -98,6 +98,17 @@ class Damage(SystemTest):
         self.assertEqual(state_of(directory), files, "the log directory was touched")
         self.assertEqual(self.all_of_the_database(system), rows, "the database was touched")
 
+    def test_a_log_that_has_sold_nothing_takes_over_no_strangers_orders(self):
+        system = self.start_system()
+        stop_nodes(system)
+        system.sql("DELETE FROM meta; DELETE FROM lane; "
+                   "INSERT INTO item(id, name, total, amount, limit_per_user, max_qty, "
+                   "price_cents, put_lsn, lsn) VALUES (7, 'Old', 50, 48, 1, 5, 100, 1, 3); "
+                   "INSERT INTO orders(order_id, request_id, item_id, user_id, qty, "
+                   "unit_price_cents, decided_at) VALUES (2, 'old-1', 7, 'ann', 1, 100, NOW()), "
+                   "(3, 'old-2', 7, 'bob', 1, 100, NOW())")
+        self.refused(system, "names no log but holds 2 orders")
+
     @staticmethod
     def all_of_the_database(system):
         return tables(system), system.sql("SELECT * FROM lane"), system.sql(
@@ -163,6 +174,8 @@ class Damage(SystemTest):
         copy = copy_of(log_dir(system), "behind")
         for path in segments(copy)[1:]:
             path.unlink()
+        self.refused(system, "it is a copy", code=75, STAMPEDE_LOG__DIR=str(copy))
+        system.sql(GIVE_FREE)
         self.refused(system, "the log has lost decisions", STAMPEDE_LOG__DIR=str(copy))
 
     def test_a_wiped_log_is_refused_and_no_file_is_made(self):

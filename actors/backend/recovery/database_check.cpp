@@ -46,7 +46,7 @@ Status refuse_foreign_orders(storage::Database& database) {
   if (!orders) return orders.error();
   if (*orders == 0) return storage::Done{};
   return Error{Errc::corrupt, "the database names no log but holds " + std::to_string(*orders) +
-                                  " orders, which this first start does not know; nothing was"
+                                  " orders, which this log does not know; nothing was"
                                   " changed. Restore the log that they are from, or use an empty"
                                   " database"};
 }
@@ -172,7 +172,7 @@ Status check_database(storage::Database& database, const ClaimStart& start) {
   if (start.max_executed > 0 && uuid->has_value() == lanes->empty())
     return half_a_database(*uuid ? "`lane` has no row" : "`meta` has no row");
   if (auto whole = check_witnesses(*lanes, start); !whole) return whole;
-  return *uuid ? check_owner(*lanes, start) : storage::Done{};
+  return *uuid ? check_owner(*lanes, start) : refuse_foreign_orders(database);
 }
 
 storage::Result<std::vector<storage::ItemRow>> fit_database(

@@ -37,15 +37,16 @@ int exit_code_of(storage::Errc code);
 // Errors: corrupt (65), unavailable.
 storage::Status refuse_wiped_log(storage::Database& database, const std::string& log_dir);
 
-// For a first start: orders that no log knows would be in the way of the new ones' numbers, and
-// what their users bought would not count. Errors: corrupt (65), unavailable.
+// For a database that names no log, and a log that has written to none: orders that no log knows
+// would be in the way of the new ones' numbers, and what their users bought would not count.
+// Errors: corrupt (65), unavailable.
 storage::Status refuse_foreign_orders(storage::Database& database);
 
-// The database's `meta` names this log or is empty, its witnesses are neither ahead of the log nor
-// behind what it calls executed, and it is owned neither by a log directory of another place nor by
-// a start that the log knows nothing of: those are another copy's.
-// Errors: corrupt (65) when they do not fit, fenced (75), unavailable; not_found when only one of
-// the tables `meta` and `lane` has rows: the database may be in the middle of a restore.
+// The database's `meta` names this log, or is empty, as are the orders then; its witnesses are
+// neither ahead of the log nor behind what it calls executed, and it is owned neither by a log
+// directory of another place nor by a start that the log knows nothing of: those are another
+// copy's. Errors: corrupt (65) when they do not fit, fenced (75), unavailable; not_found when only
+// one of the tables `meta` and `lane` has rows: the database may be in the middle of a restore.
 storage::Status check_database(storage::Database& database, const ClaimStart& start);
 
 // For a log with history: check_database, and the items that are still to be taken over, because
