@@ -143,6 +143,28 @@ TEST_CASE_FIXTURE(Database,
   CHECK(actors::check_database(*database, start).error().code == Errc::fenced);
 }
 
+TEST_CASE_FIXTURE(Database, "what one lane lost is seen at a start, however far another is") {
+  auto first = writer();
+  LaneWriter second(options, storage::kFirstLane + 1, 1);
+  REQUIRE(first.apply(amount(1, 70, make_lsn(1, 5))));
+  REQUIRE(second.apply(amount(2, 70, make_lsn(1, 9))));
+  auto database = storage::Database::open(options);
+  REQUIRE(database);
+  actors::ClaimStart start;
+  start.database = options;
+  start.epoch = 2;
+  start.log_epoch = 1;
+  start.last_lsn = start.max_executed = make_lsn(1, 9);
+  start.executed_by_lane = {{0, make_lsn(1, 5)}, {1, make_lsn(1, 9)}};
+  CHECK(actors::check_database(*database, start));
+  start.executed_by_lane[0] = make_lsn(1, 7);
+  const auto lost = actors::check_database(*database, start);
+  REQUIRE_FALSE(lost);
+  CHECK(lost.error().code == Errc::corrupt);
+  CHECK(lost.error().message.find("in lane 1") != std::string::npos);
+  CHECK(lost.error().message.find("log replay --all") != std::string::npos);
+}
+
 TEST_CASE_FIXTURE(Database, "a database that lost commits is told at the next session or batch") {
   for (const bool new_session : {true, false}) {
     auto lane = writer();
