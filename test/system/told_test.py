@@ -120,7 +120,7 @@ class DatabaseTold(SystemTest):
                  f"ALTER USER {user} WITH MAX_USER_CONNECTIONS 0",
                  r"max_user_connections.*\(1226\); raise the limits"),
                 ("table", "RENAME TABLE orders TO away", "RENAME TABLE away TO orders",
-                 r"orders' doesn't exist.*\(1146\); run `stampede migrate up`")):
+                 r"orders' doesn't exist.*\(1146\); if tables are being restored")):
             with self.subTest(name):
                 self.refusal([wrong], [right], words)
         self.assertEqual(self.system.verify()["failed"], 0)
