@@ -30,10 +30,6 @@ enum : std::size_t {
 };
 static_assert(kAtStreamCrc + 4 == kBatchHeaderBytes);
 
-bool all_zero(std::string_view bytes) {
-  return bytes.find_first_not_of('\0') == std::string_view::npos;
-}
-
 // The CRC counts its own field as zero, so that one pass over the finished frame computes it.
 std::uint32_t frame_crc(std::string_view frame) {
   constexpr std::string_view kNoCrc{"\0\0\0\0", 4};
@@ -115,28 +111,43 @@ RecordFault fault_of(FeatureLevel level, std::uint8_t type, std::uint32_t behind
   return !format_1 && behind_type != 0 ? RecordFault::flags : RecordFault::none;
 }
 
+struct RecordHead {
+  std::uint32_t len = 0;  // of the payload, all of which is there unless there is a fault
+  std::uint8_t type = 0;
+  std::uint8_t flags = 0;
+  RecordFault fault = RecordFault::none;
+};
+
+// Of the record that `bytes` begin with.
+[[gnu::always_inline]] inline RecordHead head_of(std::string_view bytes, FeatureLevel level) {
+  RecordHead head;
+  if (bytes.size() < kRecordHeaderBytes) return head.fault = RecordFault::cut_short, head;
+  head.len = get<std::uint32_t>(bytes, 0);
+  const auto word = get<std::uint32_t>(bytes, 4);  // type, flags, zero
+  head.type = static_cast<std::uint8_t>(word);
+  head.flags = static_cast<std::uint8_t>(word >> 8);
+  if (head.len > kRecordPayloadBytesMax)
+    head.fault = RecordFault::too_large;
+  else if (head.len > bytes.size() - kRecordHeaderBytes)
+    head.fault = RecordFault::cut_short;
+  else if (word - 1 >= kRecordTypeLastOfFormat1)
+    head.fault = fault_of(level, head.type, word >> 8);
+  return head;
+}
+
 }  // namespace
 
 RecordCount count_records(std::string_view bytes, FeatureLevel level) {
   RecordCount count;
-  const auto refuse = [&count](RecordFault fault) {
-    count.fault = fault;
-    return count;
-  };
   while (!bytes.empty()) {
-    if (bytes.size() < kRecordHeaderBytes) return refuse(RecordFault::cut_short);
-    const auto len = get<std::uint32_t>(bytes, 0);
-    const auto word = get<std::uint32_t>(bytes, 4);
-    const auto type = static_cast<std::uint8_t>(word);
-    if (len > kRecordPayloadBytesMax) return refuse(RecordFault::too_large);
-    if (len > bytes.size() - kRecordHeaderBytes) return refuse(RecordFault::cut_short);
-    if (word - 1 >= kRecordTypeLastOfFormat1) {
-      if (const auto fault = fault_of(level, type, word >> 8); fault != RecordFault::none)
-        return refuse(fault);
+    const auto head = head_of(bytes, level);
+    if (head.fault != RecordFault::none) {
+      count.fault = head.fault;
+      return count;
     }
-    if (is_decision(static_cast<RecordType>(type))) ++count.decisions;
+    if (is_decision(static_cast<RecordType>(head.type))) ++count.decisions;
     ++count.records;
-    bytes.remove_prefix(kRecordHeaderBytes + len);
+    bytes.remove_prefix(kRecordHeaderBytes + head.len);
   }
   return count;
 }
@@ -144,27 +155,19 @@ RecordCount count_records(std::string_view bytes, FeatureLevel level) {
 bool RecordCursor::next(RecordView& out) {
   while (fault_ == RecordFault::none) {
     if (count_ ? seen_ == *count_ : bytes_.empty()) return finish();
-    if (bytes_.size() < kRecordHeaderBytes) return refuse(RecordFault::cut_short);
-    const auto len = get<std::uint32_t>(bytes_, 0);
-    const auto word = get<std::uint32_t>(bytes_, 4);  // type, flags, zero
-    const auto type = static_cast<std::uint8_t>(word);
-    if (len > kRecordPayloadBytesMax) return refuse(RecordFault::too_large);
-    if (len > bytes_.size() - kRecordHeaderBytes) return refuse(RecordFault::cut_short);
-    if (word - 1 >= kRecordTypeLastOfFormat1) {
-      fault_type_ = static_cast<RecordType>(type);
-      if (const auto fault = fault_of(level_, type, word >> 8); fault != RecordFault::none)
-        return refuse(fault);
+    const auto head = head_of(bytes_, level_);
+    if (head.fault != RecordFault::none) {
+      fault_type_ = static_cast<RecordType>(head.type);
+      return refuse(head.fault);
     }
-    const bool ignorable = type >= kRecordTypeIgnorable;
-
-    out.type = static_cast<RecordType>(type);
-    out.flags = static_cast<std::uint8_t>(word >> 8);
-    out.payload = bytes_.substr(kRecordHeaderBytes, len);
+    out.type = static_cast<RecordType>(head.type);
+    out.flags = head.flags;
+    out.payload = bytes_.substr(kRecordHeaderBytes, head.len);
     out.level = level_;
     out.lsn = is_decision(out.type) ? next_lsn_ + decisions_++ : 0;
-    bytes_.remove_prefix(kRecordHeaderBytes + len);
+    bytes_.remove_prefix(kRecordHeaderBytes + head.len);
     ++seen_;
-    if (!ignorable) return true;
+    if (head.type < kRecordTypeIgnorable) return true;
   }
   return false;
 }

@@ -70,6 +70,10 @@ inline constexpr std::uint32_t kFrameAlign = 8;
 static_assert(kBatchHeaderBytes % kFrameAlign == 0 && kBatchBytesMax % kFrameAlign == 0);
 static_assert(kRecordBytesMax <= kBatchRecordsBytesMax, "a largest record fits a batch");
 
+inline bool all_zero(std::string_view bytes) {
+  return bytes.find_first_not_of('\0') == std::string_view::npos;
+}
+
 // Appends one framed record. A payload over kRecordPayloadBytesMax is a broken invariant.
 void append_record(std::string& records, RecordType type, std::string_view payload);
 // The same for a payload that is written to the end of `records` between the two calls. The first

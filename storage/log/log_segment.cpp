@@ -40,10 +40,6 @@ enum : std::size_t {
   kHeadAtCrc = kSegmentHeaderBytes - 4,
 };
 
-bool all_zero(std::string_view bytes) {
-  return bytes.find_first_not_of('\0') == std::string_view::npos;
-}
-
 // What format 2 says more than format 1.
 Status decode_format_2(std::string_view bytes, std::uint16_t minor, SegmentHeader& header) {
   header.level = FeatureLevel{minor};

@@ -141,24 +141,27 @@ Result<std::unique_ptr<SqlSession>> connect_creating(const DbOptions& options) {
   return connect_sql(options, SqlSession::Commit::each_statement);
 }
 
+// fn(line) for each, without its end.
+template <class Fn>
+void each_line(std::string_view text, Fn fn) {
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    fn(text.substr(0, end));
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+}
+
 // The queries of a *.down.sql that count what is lost by it.
 std::vector<std::string> lost_queries(std::string_view sql) {
   constexpr std::string_view kFirstLine = "-- lost: ";
   constexpr std::string_view kNextLine = "--   ";
   std::vector<std::string> queries;
-  bool inside = false;
-  while (!sql.empty()) {
-    const auto end = sql.find('\n');
-    const std::string_view line = sql.substr(0, end);
-    sql.remove_prefix(end == std::string_view::npos ? sql.size() : end + 1);
+  each_line(sql, [&](std::string_view line) {
     if (line.starts_with(kFirstLine))
       queries.emplace_back(line.substr(kFirstLine.size()));
-    else if (inside && line.starts_with(kNextLine))
+    else if (!queries.empty() && line.starts_with(kNextLine))
       (queries.back() += ' ') += line.substr(kNextLine.size());
-    else
-      continue;
-    inside = true;
-  }
+  });
   return queries;
 }
 
@@ -208,11 +211,8 @@ int latest_schema_version() {
 // Statements end with a `;` at the end of a line; lines that begin with -- are comments.
 std::vector<std::string> statements_of(std::string_view sql) {
   std::vector<std::string> statements(1);
-  while (!sql.empty()) {
-    const auto end = sql.find('\n');
-    const std::string_view line = sql.substr(0, end);
-    sql.remove_prefix(end == std::string_view::npos ? sql.size() : end + 1);
-    if (line.empty() || line.starts_with("--")) continue;
+  each_line(sql, [&](std::string_view line) {
+    if (line.empty() || line.starts_with("--")) return;
     if (line.ends_with(';')) {
       statements.back() += line.substr(0, line.size() - 1);
       statements.emplace_back();
@@ -220,7 +220,7 @@ std::vector<std::string> statements_of(std::string_view sql) {
       statements.back() += line;
       statements.back() += '\n';
     }
-  }
+  });
   statements.pop_back();  // what follows the last `;`: nothing
   return statements;
 }

@@ -77,7 +77,7 @@ Status decode_format_2(EntryReader& in, LogPosition& position) {
   const auto key = in.text(position.hash_key.size());
   std::copy(key.begin(), key.end(), position.hash_key.begin());
   const auto rest = in.rest().substr(0, kAtHeaderCrc - kSnapshotHeaderUsed);
-  if (of_format_1(position) || rest.find_first_not_of('\0') != std::string_view::npos)
+  if (of_format_1(position) || !all_zero(rest))
     return Error{Errc::corrupt, "its header makes no sense"};
   return Done{};
 }
