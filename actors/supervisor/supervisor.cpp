@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 #include <future>
 #include <memory>
 #include <optional>
@@ -55,8 +54,6 @@ std::variant<std::vector<NodeCount>, std::string> parse_nodes(const std::string&
 }
 
 int run_supervisor(const config::Config& config, const std::vector<NodeCount>& nodes) {
-  std::error_code ignored;
-  std::filesystem::create_directories(config.run_dir / "log", ignored);
   const auto running = std::make_shared<RunningProcesses>();
   NodeOptions options;
   options.role = "supervisor";
