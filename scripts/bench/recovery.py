@@ -83,7 +83,6 @@ def kill_and_wait(args):
 
 def measure(args):
     pid, _ = backend(args.status)
-    time.sleep(STEADY_EVERY_S)
     empty_bytes = steady_bytes(pid)
     os.kill(args.database, signal.SIGSTOP)
     try:

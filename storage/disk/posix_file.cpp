@@ -180,8 +180,7 @@ Status PosixFile::still_at(const std::string& path) const {
   if (static_cast<std::uint64_t>(ours.st_size) < size_)
     return Error{Errc::io, path + " has " + std::to_string(ours.st_size) + " of the " +
                                std::to_string(size_) +
-                               " bytes that it was made with: somebody "
-                               "cut it"};
+                               " bytes that it was made with: somebody cut it"};
   return Done{};
 }
 

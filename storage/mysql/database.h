@@ -45,12 +45,11 @@ inline constexpr const char* kHowToRewrite =
     "Run `scripts/stop_all.sh --keep-db`, then `stampede log replay --all`: it writes all of it "
     "again";
 
-inline constexpr const char* kHowToMendHalf =
-    "if the database is being restored, wait for its end; else run `scripts/stop_all.sh "
-    "--keep-db`, "
-    "then `stampede log replay --all`, which writes all of it again";
-
 // Half a database may be in the middle of a restore, which fills table by table: it is waited for.
+inline constexpr const char* kHowToMendHalf =
+    "if the database is being restored, wait for its end; else run `scripts/stop_all.sh --keep-db`,"
+    " then `stampede log replay --all`, which writes all of it again";
+
 // How a row that should be there and is not is told (ER_KEY_NOT_FOUND): the server has answered.
 inline constexpr unsigned kErrnumNoRow = 1032;
 

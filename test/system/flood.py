@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 """Buyers that send as many orders as are taken, and read what is answered; a process of their own.
 
-Usage: test/system/flood.py ENDPOINT CONNECTIONS ORDERS [SERVER-KEY PUBLIC SECRET]
-ENDPOINT tcp://... of a webapp, with keys or without, or http://HOST:PORT. Over each of CONNECTIONS
-arrays of ORDERS orders (HTTP: one order) without waiting for answers (HTTP: with). Says "ready"
-when the first answer came and, when its input ends, as JSON: how many arrays were answered, how
-many orders in them were decided, how many refused with which code.
+Usage: test/system/flood.py ENDPOINT CONNECTIONS ORDERS
+ENDPOINT tcp://... of a webapp, or http://HOST:PORT. Over each of CONNECTIONS, arrays of ORDERS
+orders (HTTP: one order) without waiting for answers (HTTP: with). Says "ready" when the first
+answer came and, when its input ends, as JSON: how many arrays were answered, how many orders in
+them were decided, how many refused with which code.
 """
 
 import collections
@@ -19,12 +19,10 @@ import time
 import msgpack
 import zmq
 
+from buyers import order
+
 ARRAYS = 64  # different ones
 UNSENT = 50  # arrays a connection
-
-
-def order(name):
-    return {"op": "order", "id": name, "item": 1, "user": name, "qty": 1}
 
 
 class Flood:
@@ -40,7 +38,7 @@ class Flood:
 
 
 class Zmq(Flood):
-    def __init__(self, endpoint, connections, orders, keys):
+    def __init__(self, endpoint, connections, orders):
         super().__init__()
         start = f"{time.time_ns():x}"
         self.bodies = [msgpack.packb([order(f"{start}-{n}-{i}") for i in range(orders)])
@@ -50,8 +48,6 @@ class Zmq(Flood):
         for _ in range(connections):
             peer = self.context.socket(zmq.DEALER)
             peer.linger, peer.sndhwm, peer.rcvhwm = 0, UNSENT, 100_000
-            if keys:
-                peer.curve_serverkey, peer.curve_publickey, peer.curve_secretkey = keys
             peer.connect(endpoint)
             self.poller.register(peer, zmq.POLLIN | zmq.POLLOUT)
         self.poller.register(sys.stdin, zmq.POLLIN)
@@ -136,6 +132,6 @@ if __name__ == "__main__":
     if where.startswith("http:"):
         flood = Http(where, number)
     else:
-        flood = Zmq(where, number, int(sys.argv[3]), [key.encode() for key in sys.argv[4:7]])
+        flood = Zmq(where, number, int(sys.argv[3]))
     flood.run()
     print(json.dumps(flood.told))

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgpack
 import zmq
 
+from buyers import order
 from by_hand import admin
 from system import System, SystemTest
 
@@ -61,16 +62,14 @@ class Orders(SystemTest):
             thread.join()
         return sorted(waited), dict(refused)
 
-    def zmq_buyer(self, endpoint, keys=()):
+    def zmq_buyer(self, endpoint):
         peer = self.context.socket(zmq.DEALER)
         peer.linger = 0
-        if keys:
-            peer.curve_serverkey, peer.curve_publickey, peer.curve_secretkey = keys
         peer.connect(endpoint)
         self.addCleanup(peer.close, 0)
 
         def buy(name):
-            peer.send(msgpack.packb({"op": "order", "id": name, "item": 1, "user": name, "qty": 1}))
+            peer.send(msgpack.packb(order(name)))
             while peer.poll(5000):
                 answer = msgpack.unpackb(peer.recv())
                 if answer.get("id") == name:
