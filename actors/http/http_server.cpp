@@ -89,10 +89,19 @@ class HttpServer::Loop final : private HttpHost {
   void accept() {
     acceptor_.async_accept([this](const error_code& error, tcp::socket socket) {
       if (error == asio::error::operation_aborted) return;
-      // No descriptor is left: with one more the newcomer can be taken at the next try.
-      const bool room = !error || (error == asio::error::no_descriptors && make_room());
-      if (!room) return pause_accepting();
-      if (!error) take(std::move(socket));
+      if (error == asio::error::no_descriptors) return accept_without_descriptors();
+      if (error) return pause_accepting();
+      take(std::move(socket));
+      accept();
+    });
+  }
+
+  // The kernel says that no descriptor is left before it looks whether anybody waits. Only for one
+  // who does is a connection closed, or the one that came last would be: its request is on its way.
+  void accept_without_descriptors() {
+    acceptor_.async_wait(tcp::acceptor::wait_read, [this](const error_code& error) {
+      if (error == asio::error::operation_aborted) return;
+      if (error || !make_room()) return pause_accepting();
       accept();
     });
   }
