@@ -96,6 +96,19 @@ std::string item_columns() {
   return out += ",put_lsn,lsn";
 }
 
+std::string list_of(const std::set<std::uint64_t>& numbers) {
+  std::string out;
+  for (const auto number : numbers) append_number(out += out.empty() ? '(' : ',', number);
+  return out += ')';
+}
+
+Result<std::uint64_t> highest(SqlSession& session, const char* sql) {
+  std::uint64_t number = 0;
+  const auto read = session.query(sql, [&](const SqlRow& row) { number = row.u64(0); });
+  if (read.failed) return failed(session, "looking for the highest key", read);
+  return number;
+}
+
 struct ColumnReader {
   const SqlRow& row;
   unsigned column = 0;
@@ -287,6 +300,36 @@ Status Database::each_order(Lsn after, Lsn up_to,
     if (read.failed) return failed(*session_, "reading orders", read);
   }
   return Done{};
+}
+
+Result<std::set<Lsn>> Database::orders_among(const std::set<Lsn>& order_ids) {
+  std::set<Lsn> found;
+  if (order_ids.empty()) return found;
+  const auto read =
+      session_->query("SELECT order_id FROM orders WHERE order_id IN " + list_of(order_ids),
+                      [&](const SqlRow& row) { found.insert(row.u64(0)); });
+  if (read.failed) return failed(*session_, "looking for orders", read);
+  return found;
+}
+
+Result<Lsn> Database::highest_order() {
+  return highest(*session_, "SELECT COALESCE(MAX(order_id),0) FROM orders");
+}
+
+Result<std::uint64_t> Database::highest_item() {
+  return highest(*session_, "SELECT COALESCE(MAX(id),0) FROM item");
+}
+
+Result<std::map<std::uint64_t, Database::ItemGuards>> Database::guards_among(
+    const std::set<std::uint64_t>& items) {
+  std::map<std::uint64_t, ItemGuards> found;
+  if (items.empty()) return found;
+  const auto read = session_->query("SELECT id,put_lsn,lsn FROM item WHERE id IN " + list_of(items),
+                                    [&](const SqlRow& row) {
+                                      found[row.u64(0)] = {row.u64(1), row.u64(2)};
+                                    });
+  if (read.failed) return failed(*session_, "looking for items", read);
+  return found;
 }
 
 Result<std::vector<std::string>> Database::differing_orders(const LaneBatch& orders) {

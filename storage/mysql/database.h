@@ -6,8 +6,10 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -73,6 +75,7 @@ struct LaneFence {
   std::uint64_t epoch = 0;
   std::uint64_t owner = 0;    // see Database::claim
   std::uint64_t batches = 0;  // as this session has seen it last
+  Lsn order = 0;              // whose row its writer has committed last; 0: none
 };
 
 // One session. Thread-compatible: one thread. Every call blocks for a round trip, at most about
@@ -115,6 +118,18 @@ class Database {
   // Calls on_order for every order with after < order_id <= up_to, by order_id. Reads in pages:
   // memory stays small however many there are.
   Status each_order(Lsn after, Lsn up_to, const std::function<void(const StoredOrder&)>& on_order);
+
+  // Of these orders, those that have a row. One round trip.
+  Result<std::set<Lsn>> orders_among(const std::set<Lsn>& order_ids);
+  // 0: there is none.
+  Result<Lsn> highest_order();
+  Result<std::uint64_t> highest_item();
+  struct ItemGuards {
+    Lsn put_lsn = 0;
+    Lsn lsn = 0;
+  };
+  // Of these items, those that have a row. One round trip.
+  Result<std::map<std::uint64_t, ItemGuards>> guards_among(const std::set<std::uint64_t>& items);
 
   // What is wrong with each of these orders that has no row, or one of other content; empty: all
   // are there as given. One round trip.

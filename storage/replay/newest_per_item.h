@@ -17,6 +17,11 @@
 
 namespace stampede::storage {
 
+struct ItemLsn {
+  std::uint64_t item = 0;
+  Lsn lsn = 0;
+};
+
 // Value: what is kept of the newest command, the amount or the payload.
 template <class Value>
 class NewestPerItem {
@@ -40,19 +45,23 @@ class NewestPerItem {
     index_.push_back({lsn, item, position});
   }
 
-  // Every command at `position` of the sets from … to (inclusive) is executed.
-  void executed(std::uint32_t position, Lsn from, Lsn to) {
-    each_newest(position, from, to, [this](Newest& newest) {
+  // Every command at `position` of the sets from … to (inclusive) is executed. The last of those
+  // that were owed; lsn 0: none was.
+  ItemLsn executed(std::uint32_t position, Lsn from, Lsn to) {
+    ItemLsn last;
+    each_newest(position, from, to, [&](std::uint64_t item, Newest& newest) {
       newest.executed = true;
       newest.value = Value{};
       --owed_;
       if (std::exchange(newest.tries, 0) > 0) --failed_;
+      last = {item, newest.lsn};
     });
+    return last;
   }
 
   // Refused `tries` times by now, at least 1.
   void failed(std::uint32_t position, Lsn lsn, std::uint32_t tries) {
-    each_newest(position, lsn, lsn, [this, tries](Newest& newest) {
+    each_newest(position, lsn, lsn, [this, tries](std::uint64_t, Newest& newest) {
       if (newest.tries == 0) ++failed_;
       newest.tries = std::max(newest.tries, tries);
     });
@@ -95,7 +104,7 @@ class NewestPerItem {
     for (; entry != index_.end() && entry->lsn <= to; ++entry) {
       if (entry->position != position) continue;
       Newest& newest = states_.find(entry->item)->second;
-      if (is_current(*entry, newest)) fn(newest);
+      if (is_current(*entry, newest)) fn(entry->item, newest);
     }
   }
 

@@ -55,8 +55,8 @@ void OwedOrders::add(Lsn lsn, std::uint32_t position, std::string_view payload) 
   ++size_;
 }
 
-std::uint64_t OwedOrders::executed(std::uint32_t position, Lsn from, Lsn to) {
-  const std::uint64_t before = size_;
+OwedOrders::Settled OwedOrders::executed(std::uint32_t position, Lsn from, Lsn to) {
+  Settled settled;
   const std::size_t first = first_chunk(from);
   std::size_t last = first;
   for (; last < chunks_.size() && chunks_[last]->entries.front().lsn <= to; ++last) {
@@ -66,12 +66,15 @@ std::uint64_t OwedOrders::executed(std::uint32_t position, Lsn from, Lsn to) {
       if (entry->done || entry->position != position) continue;
       entry->done = true;
       ++chunk.done;
-      --size_;
+      ++settled.count;
+      if (settled.last.size() == kNewestKept) settled.last.erase(settled.last.begin());
+      settled.last.push_back(entry->lsn);
       if (entry->tries > 0) --failed_;
     }
   }
+  size_ -= settled.count;
   tidy(first, last);
-  return before - size_;
+  return settled;
 }
 
 void OwedOrders::failed(std::uint32_t position, Lsn lsn, std::uint32_t tries) {

@@ -24,12 +24,18 @@ struct OwedOrder {
 
 class OwedOrders {
  public:
+  static constexpr std::size_t kNewestKept = 8;
+
   // lsns never decrease. Copies the payload.
   void add(Lsn lsn, std::uint32_t position, std::string_view payload);
 
   // Every order at `position` of the sets from … to (inclusive) is stored. Ranges may name sets
-  // without such an order, and orders named before. How many were owed until now.
-  std::uint64_t executed(std::uint32_t position, Lsn from, Lsn to);
+  // without such an order, and orders named before: neither counts.
+  struct Settled {
+    std::uint64_t count = 0;
+    std::vector<Lsn> last;  // the highest of them, ascending, kNewestKept at most
+  };
+  Settled executed(std::uint32_t position, Lsn from, Lsn to);
   // Refused `tries` times by now, at least 1.
   void failed(std::uint32_t position, Lsn lsn, std::uint32_t tries);
 

@@ -96,14 +96,14 @@ Status ReplayFold::exec(const RecordView& record) {
     const Lsn to = outcome_.numbers[i + 1];
     switch (outcome_.kind) {
       case CommandKind::order_insert:
-        counts_.done += orders_.executed(outcome_.position, from, to);
+        counts_.done += settle_orders(from, to);
         break;
       case CommandKind::item_put:
-        puts_.executed(outcome_.position, from, to);
+        note(puts_.executed(outcome_.position, from, to), &LastStored::OfLane::put);
         ++counts_.done;
         break;
       case CommandKind::item_amount_update:
-        amounts_.executed(outcome_.position, from, to);
+        note(amounts_.executed(outcome_.position, from, to), &LastStored::OfLane::amount);
         ++counts_.done;
         break;
       default:
@@ -111,6 +111,20 @@ Status ReplayFold::exec(const RecordView& record) {
     }
   }
   return Done{};
+}
+
+std::uint64_t ReplayFold::settle_orders(Lsn from, Lsn to) {
+  const auto settled = orders_.executed(outcome_.position, from, to);
+  if (settled.count == 0) return 0;
+  last_stored_.by_lane[outcome_.lane].order = settled.last.back();
+  auto& newest = last_stored_.newest_orders;
+  newest.insert(settled.last.begin(), settled.last.end());
+  while (newest.size() > OwedOrders::kNewestKept) newest.erase(newest.begin());
+  return settled.count;
+}
+
+void ReplayFold::note(const ItemLsn& stored, ItemLsn LastStored::OfLane::*kind) {
+  if (stored.lsn != 0) last_stored_.by_lane[outcome_.lane].*kind = stored;
 }
 
 Status ReplayFold::fail(const RecordView& record) {

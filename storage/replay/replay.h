@@ -15,6 +15,8 @@
 // one). Thread-compatible: one thread. No I/O. Memory follows what is owed plus one state per item.
 
 #include <cstdint>
+#include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -64,6 +66,19 @@ struct ReplayCounts {
   std::uint64_t settled = 0;  // commands - owed: done, or a newer one stands in for them
 };
 
+// What each lane has stored last of each kind; lsn 0: nothing that is known. A database that was
+// put back to an earlier moment lacks what some lane has stored last, however old that is: it may
+// have been refused before, and come behind what is younger.
+struct LastStored {
+  struct OfLane {
+    Lsn order = 0;
+    ItemLsn put;
+    ItemLsn amount;
+  };
+  std::map<std::uint32_t, OfLane> by_lane;  // from 0
+  std::set<Lsn> newest_orders;              // of all lanes, the highest, whenever they were stored
+};
+
 class ReplayFold {
  public:
   // Takes the next record, of any type. Errc::corrupt when the payload is not what its type says,
@@ -74,6 +89,8 @@ class ReplayFold {
   Status emit(Lsn lsn, std::string_view payload, const std::vector<Command>& set);
 
   [[nodiscard]] ReplayCounts counts() const;
+  // By the EXECs that were folded: a snapshot does not keep it.
+  [[nodiscard]] const LastStored& last_stored() const { return last_stored_; }
 
   // Snapshots: what is owed, and the numbers of the log so far (its own fields of a summary).
   void count(SnapshotSummary& summary) const;
@@ -90,6 +107,8 @@ class ReplayFold {
   Status emit(const RecordView& record);
   [[nodiscard]] bool load(SnapshotSection section, const SnapshotOwed& owed);
   Status exec(const RecordView& record);
+  std::uint64_t settle_orders(Lsn from, Lsn to);
+  void note(const ItemLsn& stored, ItemLsn LastStored::OfLane::*kind);
   Status fail(const RecordView& record);
   void take(Lsn lsn, std::string_view payload, const std::vector<Command>& set);
 
@@ -98,6 +117,7 @@ class ReplayFold {
   NewestPerItem<std::int64_t> amounts_;
   ReplayCounts counts_;  // records, decisions, commands, and done of the item commands
   Lsn last_lsn_ = 0;
+  LastStored last_stored_;
   std::pair<SnapshotSection, Lsn> last_loaded_{};
   CommandDecoder decoder_;
   std::vector<Command> set_;  // kept for their memory

@@ -165,6 +165,92 @@ TEST_CASE_FIXTURE(Database, "what one lane lost is seen at a start, however far 
   CHECK(lost.error().message.find("log replay --all") != std::string::npos);
 }
 
+TEST_CASE_FIXTURE(Database, "what was stored late is looked for at a start, below its witness") {
+  auto lane = writer();
+  REQUIRE(lane.apply(order(make_lsn(1, 3), "first")));
+  REQUIRE(lane.apply(order(make_lsn(1, 9), "younger")));
+  const auto before = server.tables();
+  REQUIRE(lane.apply(order(make_lsn(1, 5), "late")));
+  auto database = storage::Database::open(options);
+  REQUIRE(database);
+  actors::ClaimStart start;
+  start.epoch = 2;
+  start.log_epoch = 1;
+  start.served = true;
+  start.last_lsn = start.max_executed = make_lsn(1, 9);
+  start.executed_by_lane = {{0, make_lsn(1, 9)}};
+  start.last_stored.by_lane[0].order = make_lsn(1, 5);
+  start.last_stored.newest_orders = {make_lsn(1, 3), make_lsn(1, 5), make_lsn(1, 9)};
+  CHECK(actors::check_database(*database, start));
+
+  const auto refused = [&] {
+    const auto lost = actors::check_database(*database, start);
+    REQUIRE_FALSE(lost);
+    CHECK(lost.error().message.find("log replay --all") != std::string::npos);
+    return lost.error().code;
+  };
+  server.replace_rows(before);
+  CHECK(refused() == Errc::corrupt);
+  auto changed = before;
+  changed.orders.set(static_cast<std::int64_t>(make_lsn(1, 9)), {});
+  server.replace_rows(changed);
+  CHECK(refused() == Errc::corrupt);  // a neighbour is there, so this one was passed over
+  changed.orders.set(static_cast<std::int64_t>(make_lsn(1, 3)), {});
+  server.replace_rows(changed);
+  CHECK(refused() == Errc::not_found);  // a restore may be about to write it
+  start.last_stored.by_lane[0].order = make_lsn(1, 9);
+  CHECK(refused() == Errc::not_found);
+  // What nobody calls stored last may be gone.
+  changed = before;
+  changed.orders.set(static_cast<std::int64_t>(make_lsn(1, 3)), {});
+  server.replace_rows(changed);
+  CHECK(actors::check_database(*database, start));
+}
+
+TEST_CASE_FIXTURE(Database, "what an item was told last is looked for at a start") {
+  auto lane = writer();
+  REQUIRE(lane.apply(amount(3, 70, make_lsn(1, 5))));
+  const auto before = server.tables();
+  REQUIRE(lane.apply(amount(2, 70, make_lsn(1, 3))));
+  REQUIRE(lane.apply(amount(3, 60, make_lsn(1, 4))));  // late
+  auto database = storage::Database::open(options);
+  REQUIRE(database);
+  actors::ClaimStart start;
+  start.epoch = 2;
+  start.log_epoch = 1;
+  start.last_lsn = start.max_executed = make_lsn(1, 5);
+  start.last_stored.by_lane[0].amount = {3, make_lsn(1, 5)};
+  CHECK(actors::check_database(*database, start));
+  start.last_stored.by_lane[0].amount = {3, make_lsn(1, 6)};
+  CHECK(actors::check_database(*database, start).error().code == Errc::corrupt);
+  start.last_stored.by_lane[0].amount = {2, make_lsn(1, 3)};
+  CHECK(actors::check_database(*database, start));
+  server.replace_rows(before);
+  CHECK(actors::check_database(*database, start).error().code == Errc::corrupt);
+  start.last_stored.by_lane[0].amount = {};
+  CHECK(actors::check_database(*database, start));
+  start.last_stored.by_lane[0].put = {4, make_lsn(1, 3)};
+  CHECK(actors::check_database(*database, start).error().code == Errc::not_found);
+}
+
+TEST_CASE_FIXTURE(Database, "a lane that this database has never heard of is no loss") {
+  auto lane = writer();
+  REQUIRE(lane.apply(order(make_lsn(1, 3), "first")));
+  REQUIRE(lane.apply(order(make_lsn(1, 9), "second")));
+  auto database = storage::Database::open(options);
+  REQUIRE(database);
+  actors::ClaimStart start;
+  start.epoch = 2;
+  start.log_epoch = 1;
+  start.last_lsn = start.max_executed = make_lsn(1, 9);
+  // Lane 2 has a row and has written nothing; lane 6 has none: the database was made anew.
+  start.executed_by_lane = {{0, make_lsn(1, 9)}, {1, make_lsn(1, 3)}, {5, make_lsn(1, 3)}};
+  start.last_stored.by_lane[5].order = make_lsn(1, 3);
+  CHECK(actors::check_database(*database, start));
+  start.last_stored.by_lane[5].order = make_lsn(1, 4);
+  CHECK(actors::check_database(*database, start).error().code == Errc::corrupt);
+}
+
 TEST_CASE_FIXTURE(Database, "a database that lost commits is told at the next session or batch") {
   for (const bool new_session : {true, false}) {
     auto lane = writer();

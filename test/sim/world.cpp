@@ -24,6 +24,7 @@ World::World(std::uint64_t seed, const RunOptions& run_options)
       net_(seed, "network"),
       fault_(seed, "faults"),
       clock_(seed ^ run_options.clock_seed, "clock"),
+      refusing_(seed, "whether rows are refused"),
       webapps_(plan.webapps),
       clients_(*this, seed),
       operator_(*this, seed) {

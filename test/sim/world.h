@@ -165,6 +165,7 @@ class World {
   Random net_;
   Random fault_;
   Random clock_;
+  Random refusing_;  // whether the database refuses rows
   std::shared_ptr<BackendProcess> backend_;
   std::shared_ptr<BrokerProcess> broker_;
   std::vector<std::shared_ptr<WebappProcess>> webapps_;

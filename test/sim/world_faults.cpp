@@ -52,6 +52,7 @@ void World::start_backend(Time delay) {
 
 // One attempt; a fault inside may cut it short.
 void World::try_start() {
+  if (faults_on_) server.faults.refused = refusing_.chance(0.7) ? plan.server.refused : 0;
   refusals();
   if (fault_.chance(plan.nested)) {
     const auto how = fault_.chance(plan.power) ? End::power : End::kill;

@@ -1,6 +1,7 @@
 // Damage and misfits before a start: the start must refuse, name them, and change nothing.
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "storage/log/log_reader.h"
@@ -52,6 +53,46 @@ Lsn witness_of(const ServerTables& tables) {
   for (const auto& [key, cells] : tables.lane.rows)
     highest = std::max(highest, static_cast<Lsn>(cells[2].number));
   return highest;
+}
+
+// Of one lane, from 0; nullopt: it has never written to this database.
+std::optional<Lsn> witness_of(const ServerTables& tables, std::uint32_t lane) {
+  const auto row = tables.lane.rows.find(static_cast<std::int64_t>(lane + storage::kFirstLane));
+  if (row == tables.lane.rows.end()) return std::nullopt;
+  const auto& cells = row->second;
+  if (cells[2].number == 0 && cells[3].number == 0) return std::nullopt;
+  return static_cast<Lsn>(cells[2].number);
+}
+
+// A row that is missing behind all others may be on its way: that is waited for, not refused.
+bool passed_over(const SqlTable& table, std::uint64_t key) {
+  return !table.rows.empty() && table.rows.rbegin()->first > static_cast<std::int64_t>(key);
+}
+
+bool lacks_order(const ServerTables& tables, Lsn order, const std::set<Lsn>& newest) {
+  const auto has = [&](Lsn one) {
+    return tables.orders.rows.contains(static_cast<std::int64_t>(one));
+  };
+  if (order == 0 || has(order)) return false;
+  return passed_over(tables.orders, order) || std::any_of(newest.begin(), newest.end(), has);
+}
+
+bool lacks_item(const ServerTables& tables, const storage::ItemLsn& stored, std::size_t guard) {
+  if (stored.lsn == 0) return false;
+  const auto row = tables.item.rows.find(static_cast<std::int64_t>(stored.item));
+  if (row == tables.item.rows.end()) return passed_over(tables.item, stored.item);
+  return static_cast<Lsn>(row->second[guard].number) < stored.lsn;
+}
+
+bool lacks_what_was_stored_last(const ServerTables& tables,
+                                const storage::LastStored& last_stored) {
+  const auto& by_lane = last_stored.by_lane;
+  return std::any_of(by_lane.begin(), by_lane.end(), [&](const auto& of_lane) {
+    const auto& last = of_lane.second;
+    return lacks_order(tables, last.order, last_stored.newest_orders) ||
+           lacks_item(tables, last.put, ItemColumn::put_lsn) ||
+           lacks_item(tables, last.amount, ItemColumn::lsn);
+  });
 }
 
 }  // namespace
@@ -176,13 +217,12 @@ bool World::is_behind_log(const ServerTables& tables) {
   const auto known = known_log();
   if (!known) return false;  // judged by the start
   if (witness_of(tables) < known->max_executed) return true;
-  return std::any_of(
-      known->executed_by_lane.begin(), known->executed_by_lane.end(), [&](const auto& executed) {
-        const auto row =
-            tables.lane.rows.find(static_cast<std::int64_t>(executed.first + storage::kFirstLane));
-        return row == tables.lane.rows.end() ||
-               static_cast<Lsn>(row->second[2].number) < executed.second;
-      });
+  return std::any_of(known->executed_by_lane.begin(), known->executed_by_lane.end(),
+                     [&](const auto& executed) {
+                       const auto witness = witness_of(tables, executed.first);
+                       return witness && *witness < executed.second;
+                     }) ||
+         lacks_what_was_stored_last(tables, known->fold.last_stored());
 }
 
 // A copy of the log has started on this database since: in an epoch that this one minted, too, or

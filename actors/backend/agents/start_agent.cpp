@@ -116,6 +116,7 @@ StartAgent::Step StartAgent::read() {
   claim_.last_lsn = log_.end.last_lsn;
   claim_.max_executed = log_.max_executed;
   claim_.executed_by_lane = log_.executed_by_lane;
+  claim_.last_stored = log_.fold.last_stored();
   claim_.log_epoch = std::max(log_.end.chain.epoch, storage::lsn_epoch(log_.end.last_lsn));
   claim_.log_owners = std::move(log_.owners);
   claim_.owner.place = disk_->place(settings_.dir).made_ns;

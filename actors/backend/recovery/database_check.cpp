@@ -1,6 +1,7 @@
 #include "actors/backend/recovery/database_check.h"
 
 #include <algorithm>
+#include <set>
 
 #include "storage/log/log_segment.h"
 
@@ -62,6 +63,14 @@ Error put_back(Lsn executed, const std::string& where, Lsn witness) {
                    ": it was restored or replaced; nothing was changed. " + storage::kHowToRewrite};
 }
 
+Error lacks(const std::string& what, std::uint32_t lane) {
+  return Error{Errc::corrupt, "the log calls " + what + " stored, by lane " +
+                                  std::to_string(lane + storage::kFirstLane) +
+                                  ", but the database does not have it: it was put back to an "
+                                  "earlier state, or the row was removed; nothing was changed. " +
+                                  storage::kHowToRewrite};
+}
+
 Error half_a_database(const std::string& what) {
   return Error{Errc::not_found,
                "half of the database is missing (" + what +
@@ -76,6 +85,7 @@ Status check_witnesses(const Lanes& lanes, const ClaimStart& start) {
   std::map<std::uint32_t, Lsn> by_lane;
   for (const auto& row : lanes) {
     witness = std::max(witness, row.applied_lsn);
+    if (row.applied_lsn == 0 && row.batches == 0) continue;
     by_lane[static_cast<std::uint32_t>(row.lane - storage::kFirstLane)] = row.applied_lsn;
   }
   if (witness > start.last_lsn)
@@ -85,14 +95,81 @@ Status check_witnesses(const Lanes& lanes, const ClaimStart& start) {
                                     " the log directory"};
   if (witness < start.max_executed) return put_back(start.max_executed, "", witness);
   for (const auto& [lane, executed] : start.executed_by_lane) {
-    // A database that was made anew has no row of a lane that is no more.
-    if (!by_lane.contains(lane) && lane >= static_cast<std::uint32_t>(start.database.lanes))
-      continue;
-    if (by_lane[lane] < executed)
+    // A database that was made anew with fewer lanes has none of this one's witness: what it has
+    // stored last is looked for below.
+    const auto row = by_lane.find(lane);
+    if (row != by_lane.end() && row->second < executed)
       return put_back(executed, " in lane " + std::to_string(lane + storage::kFirstLane),
-                      by_lane[lane]);
+                      row->second);
   }
   return storage::Done{};
+}
+
+// A table that ends before a row that was stored may be in the middle of a restore: dumps fill it
+// from its lowest key on. Not so when the row's neighbours are there.
+Status check_order(storage::Database& database, const ClaimStart& start, std::uint32_t lane,
+                   Lsn order, const std::set<Lsn>& there) {
+  if (order == 0 || there.contains(order)) return storage::Done{};
+  const auto highest = database.highest_order();
+  if (!highest) return highest.error();
+  const auto& newest = start.last_stored.newest_orders;
+  const bool passed = std::any_of(newest.begin(), newest.end(),
+                                  [&](Lsn neighbour) { return there.contains(neighbour); });
+  if (passed || *highest > order) return lacks("order " + storage::to_text(order), lane);
+  return half_a_database("`orders` ends at lsn " + storage::to_text(*highest) + ", before " +
+                         storage::to_text(order));
+}
+
+Status check_orders(storage::Database& database, const ClaimStart& start) {
+  const auto& by_lane = start.last_stored.by_lane;
+  auto asked = start.last_stored.newest_orders;
+  for (const auto& [lane, stored] : by_lane)
+    if (stored.order != 0) asked.insert(stored.order);
+  const auto there = database.orders_among(asked);
+  if (!there) return there.error();
+  for (const auto& [lane, stored] : by_lane)
+    if (auto whole = check_order(database, start, lane, stored.order, *there); !whole) return whole;
+  return storage::Done{};
+}
+
+// `guard`: of the item's row, nullptr: it has none.
+Status check_item(storage::Database& database, std::uint32_t lane, const storage::ItemLsn& stored,
+                  const Lsn* guard) {
+  if (stored.lsn == 0 || (guard != nullptr && *guard >= stored.lsn)) return storage::Done{};
+  const auto name = "item " + std::to_string(stored.item);
+  const auto missing = lacks(name + " of lsn " + storage::to_text(stored.lsn), lane);
+  if (guard != nullptr) return missing;
+  const auto highest = database.highest_item();
+  if (!highest) return highest.error();
+  return *highest > stored.item ? missing : half_a_database("`item` has no " + name);
+}
+
+Status check_items_stored(storage::Database& database, const ClaimStart& start) {
+  const auto& by_lane = start.last_stored.by_lane;
+  std::set<std::uint64_t> asked;
+  for (const auto& [lane, stored] : by_lane)
+    for (const auto& one : {stored.put, stored.amount})
+      if (one.lsn != 0) asked.insert(one.item);
+  const auto there = database.guards_among(asked);
+  if (!there) return there.error();
+  const auto guard = [&](const storage::ItemLsn& stored, Lsn storage::Database::ItemGuards::*kind) {
+    const auto row = there->find(stored.item);
+    return row == there->end() ? nullptr : &(row->second.*kind);
+  };
+  using Guards = storage::Database::ItemGuards;
+  for (const auto& [lane, stored] : by_lane) {
+    auto whole = check_item(database, lane, stored.put, guard(stored.put, &Guards::put_lsn));
+    if (whole)
+      whole = check_item(database, lane, stored.amount, guard(stored.amount, &Guards::lsn));
+    if (!whole) return whole;
+  }
+  return storage::Done{};
+}
+
+// What was stored late lies below its lane's witness.
+Status check_last_stored(storage::Database& database, const ClaimStart& start) {
+  if (auto whole = check_orders(database, start); !whole) return whole;
+  return check_items_stored(database, start);
 }
 
 // The operator's word that this log is the one to go on with.
@@ -172,7 +249,9 @@ Status check_database(storage::Database& database, const ClaimStart& start) {
   if (start.max_executed > 0 && uuid->has_value() == lanes->empty())
     return half_a_database(*uuid ? "`lane` has no row" : "`meta` has no row");
   if (auto whole = check_witnesses(*lanes, start); !whole) return whole;
-  return *uuid ? check_owner(*lanes, start) : refuse_foreign_orders(database);
+  if (!*uuid) return refuse_foreign_orders(database);
+  if (auto owned = check_owner(*lanes, start); !owned) return owned;
+  return check_last_stored(database, start);
 }
 
 storage::Result<std::vector<storage::ItemRow>> fit_database(

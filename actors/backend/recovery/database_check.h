@@ -12,6 +12,7 @@
 #include "config/process/exit_codes.h"
 #include "storage/mysql/database.h"
 #include "storage/mysql/db_options.h"
+#include "storage/replay/replay.h"
 #include "storage/result.h"
 
 namespace stampede::actors {
@@ -23,6 +24,7 @@ struct ClaimStart {
   Lsn last_lsn = 0;      // of the log at start: a database that is ahead of it means a lost log
   Lsn max_executed = 0;  // highest lsn the log calls executed: a database behind it was replaced
   std::map<std::uint32_t, Lsn> executed_by_lane;  // the same of each lane, from 0
+  storage::LastStored last_stored;                // ReplayFold::last_stored
   storage::LaneOwner owner;                       // this start
   std::uint64_t log_epoch = 0;                    // the newest that the log held before this start
   // The starts that minted the log's epochs, as far as they were read (behind a snapshot).
@@ -43,10 +45,11 @@ storage::Status refuse_wiped_log(storage::Database& database, const std::string&
 storage::Status refuse_foreign_orders(storage::Database& database);
 
 // The database's `meta` names this log, or is empty, as are the orders then; its witnesses are
-// neither ahead of the log nor behind what it calls executed, and it is owned neither by a log
-// directory of another place nor by a start that the log knows nothing of: those are another
-// copy's. Errors: corrupt (65) when they do not fit, fenced (75), unavailable; not_found when only
-// one of the tables `meta` and `lane` has rows: the database may be in the middle of a restore.
+// neither ahead of the log nor behind what it calls executed, it has what each lane has stored
+// last, and it is owned neither by a log directory of another place nor by a start that the log
+// knows nothing of: those are another copy's. Errors: corrupt (65) when they do not fit, fenced
+// (75), unavailable; not_found when it may be in the middle of a restore: only one of the tables
+// `meta` and `lane` has rows, or a table ends before what was stored last.
 storage::Status check_database(storage::Database& database, const ClaimStart& start);
 
 // For a log with history: check_database, and the items that are still to be taken over, because

@@ -348,3 +348,30 @@ TEST_CASE("replay: decisions out of order are corruption, reserved types another
   CHECK(fold.record(history.records[0].view()).error().code == Errc::corrupt);
   CHECK(fold.record({RecordType::checkpoint, 0, 0, "\x90"}).error().code == Errc::version);
 }
+
+TEST_CASE("replay: what each lane has stored last, whenever that was") {
+  History history;
+  std::vector<Lsn> orders;
+  for (int i = 0; i < 12; ++i)
+    orders.push_back(history.emit({command_of(CommandKind::order_insert, 1)}));
+  const auto put = history.emit({command_of(CommandKind::item_put, 7)});
+  const auto first = orders.front();
+  const auto last = orders.back();
+  history.exec(CommandKind::order_insert, 0, first, first + 1);
+  history.exec(CommandKind::order_insert, 0, first + 3, last);
+  history.exec(CommandKind::item_put, 0, put, put);
+  auto fold = folded(history);
+  REQUIRE(fold.last_stored().by_lane.size() == 1);
+  const auto& lane = fold.last_stored().by_lane.begin()->second;
+  CHECK(lane.order == last);
+  CHECK(lane.put.item == 7);
+  CHECK(lane.put.lsn == put);
+  CHECK(lane.amount.lsn == 0);
+  CHECK(fold.last_stored().newest_orders == std::set<Lsn>(orders.end() - 8, orders.end()));
+
+  history.exec(CommandKind::order_insert, 0, first, first + 2);  // the third comes late
+  history.exec(CommandKind::order_insert, 0, first, last);       // nothing new
+  fold = folded(history);
+  CHECK(fold.last_stored().by_lane.begin()->second.order == first + 2);
+  CHECK(fold.last_stored().newest_orders == std::set<Lsn>(orders.end() - 8, orders.end()));
+}
