@@ -128,16 +128,16 @@ class DatabaseTold(SystemTest):
     def test_a_full_server_refuses_and_a_hung_one_is_unreachable(self):
         with self.subTest("too many connections"):
             self.root("SET GLOBAL max_connections=10")
-            self.end_sessions()
-            sleepers = [self.sleeper() for _ in range(12)]
-            full = lambda: sum(sleeper.poll() is None for sleeper in sleepers) == 10
-            self.assertTrue(eventually(full))
-            self.order()
-            self.said("refused", r"Too many connections \(1040\); raise max_connections")
-            for sleeper in sleepers:
-                sleeper.kill()
-                sleeper.wait()
-            self.end_sleepers()
+            sleepers = []
+            try:
+                self.fill_server(sleepers, 10)
+                self.order()
+                self.said("refused", r"Too many connections \(1040\); raise max_connections")
+            finally:
+                for sleeper in sleepers:
+                    sleeper.kill()
+                    sleeper.wait()
+                self.end_sleepers()
             self.well_again()
         with self.subTest("hung"):
             pid = self.system.database_pid()
@@ -148,6 +148,17 @@ class DatabaseTold(SystemTest):
             finally:
                 self.system.signal(pid, signal.SIGCONT)
             self.well_again()
+
+    def fill_server(self, sleepers, connections):
+        """All are the sleepers'; whoever took one of them meanwhile is sent away."""
+        def full():
+            held = self.system.number("SELECT COUNT(*) FROM information_schema.processlist "
+                                      "WHERE info='SELECT SLEEP(600)'")
+            if held < connections:
+                self.end_sessions()
+                sleepers.extend(self.sleeper() for _ in range(connections - held))
+            return held == connections
+        self.assertTrue(eventually(full, 60, pause=0.5))
 
     def sleeper(self):
         """A client that keeps a connection; it ends at once when the server is full."""
