@@ -66,6 +66,27 @@ class PythonClient(unittest.TestCase):
                 self.assertTrue(taken.startswith(begin), f"{name}{taken}, not {begin}")
 
 
+    def test_the_spools_table_has_its_calls_with_their_arguments(self):
+        from stampede import SpooledClient
+        calls = {}
+        for cells in rows_of("clients/python/README.md", r"`spool\.\w+\(.*\)`"):
+            name, arguments = re.fullmatch(r"`spool\.(\w+)\((.*)\)`", cells[0]).groups()
+            calls[name] = re.sub(r"\[.*\]", "orders", arguments)
+        public = {name for name, _ in inspect.getmembers(SpooledClient, inspect.isfunction)
+                  if not name.startswith("_")}
+        self.assertEqual(set(calls), public - {"close"})
+        for name, arguments in calls.items():
+            taken = str(inspect.signature(getattr(SpooledClient, name)))
+            begin = "(self" + (", " + arguments if arguments else "")
+            self.assertTrue(taken.startswith(begin), f"{name}{taken}, not {begin}")
+
+    def test_the_errors_of_a_spool_are_those_that_are_raised(self):
+        raised = {word for file in (PROJECT / "clients/python/stampede").glob("*.py")
+                  for word in re.findall(r'"(spool_[a-z_]+)"', file.read_text(encoding="utf-8"))}
+        named = set(re.findall(r"`(spool_[a-z_]+)`", text_of("clients/python/README.md")))
+        self.assertEqual(named, raised)
+
+
 class Protocol(unittest.TestCase):
     """docs/protocol.md against the decoder, the vectors and the routes."""
 

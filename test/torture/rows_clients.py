@@ -1,4 +1,5 @@
-"""F15, F16, F22: messages spoiled between the nodes, clients that do not read, partitions."""
+"""F15, F16, F22, F43: messages spoiled between the nodes, clients that do not read, partitions, a
+client that is killed with orders in its spool."""
 
 import socket
 import sys
@@ -10,6 +11,7 @@ import zmq.auth
 
 from rig import pause
 from rows import Row
+from rows_strangers import of_tier, system_test
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "faults"))
 
@@ -201,6 +203,14 @@ def f22(trial):
     trial.judge()
 
 
+# --- F43 -----------------------------------------------------------------------------------------
+
+def f43(trial):
+    """A system of its own; 0: at every call."""
+    system_test(trial, "spool_test.py", "Spool", SPOOL_KILLS=of_tier(trial, 8, 0, 0),
+                SPOOL_OUTAGE_S=of_tier(trial, 3, 10, 60))
+
+
 ROWS = [
     Row("F15", "messages doubled, reordered, dropped, damaged", f15, (4, 20, 20),
         "10^4 messages / 10^6 / 10^7", limit_s=3600),
@@ -208,4 +218,6 @@ ROWS = [
         "60 s / 10 min / 1 h", limit_s=4000),
     Row("F22", "partitions webapp-broker, broker-backend, backend-db", f22, (9, 45, 3000),
         "10 / 500 / 3000"),
+    Row("F43", "the spooled client killed before its N-th outside call; system away", f43,
+        (1, 1, 1), "8 calls, 3 s / all, 10 s / all, 60 s", limit_s=3000),
 ]

@@ -5,12 +5,15 @@
         answer = client.order(item=1, user="ann")
 
 `Client` blocks, `AsyncClient` is for asyncio; both hide what can go wrong between a program and a
-sale: see README.md beside this package.
+sale. `SpooledClient` keeps orders in a file until they have their answer. See README.md beside this
+package.
 """
 
-from .answers import Answer, Item, NotConnected, OutcomeUnknown, StampedeError, Stock
+from .answers import (Answer, Item, NotConnected, OutcomeUnknown, SpoolError, StampedeError,
+                      Stock)
 from .async_client import AsyncClient
 from .client import Client
+from .spooled_client import SpooledClient
 
 __all__ = ["Answer", "AsyncClient", "Client", "Item", "NotConnected", "OutcomeUnknown",
-           "StampedeError", "Stock"]
+           "SpoolError", "SpooledClient", "StampedeError", "Stock"]

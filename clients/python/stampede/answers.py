@@ -57,13 +57,13 @@ class StampedeError(Exception):
 class OutcomeUnknown(StampedeError, TimeoutError):
     """No final answer in time. The order may have been confirmed: ask again with the same id."""
 
-    def __init__(self, request_id, seconds, last_code=None):
+    def __init__(self, request_id, seconds, last_code=None, advice=None):
         heard = f"; last heard: {last_code}" if last_code else ""
+        advice = advice or f"ask again with request_id={request_id!r}, which never buys twice"
         super().__init__(
             last_code or "no_answer",
             f"no final answer to request {request_id} within {seconds:g} s{heard}. Its outcome is "
-            f"unknown: ask again with request_id={request_id!r}, which never buys twice",
-            request_id=request_id, retry=True)
+            f"unknown: {advice}", request_id=request_id, retry=True)
 
 
 class NotConnected(StampedeError, ConnectionError):
@@ -74,6 +74,17 @@ class NotConnected(StampedeError, ConnectionError):
             "no_connection",
             f"no connection to {endpoint} within {seconds:g} s; request {request_id} was not sent",
             request_id=request_id, retry=True)
+
+
+class SpoolError(StampedeError, OSError):
+    """The file of a spool cannot be used, or has no room. `code`: spool_in_use, spool_foreign,
+    spool_version, spool_damaged, spool_io (with `errno`), spool_full, spool_closed or
+    spool_failed."""
+
+    def __init__(self, code, path, message, number=None):
+        super().__init__(code, f"{path}: {message}")
+        self.path = path
+        self.errno = number
 
 
 def named(kind, values):

@@ -1,0 +1,668 @@
+#!/usr/bin/python3
+"""The spooled client's promises, against a webapp that is away, drops, delays and turns away; and
+across ends of the process that used the spool."""
+
+import collections
+import errno
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from fake_webapp import FakeWebapp, confirmed, refused, unnamed
+from stampede import (OutcomeUnknown, SpooledClient, SpoolError, StampedeError, spool_format,
+                      spool_sender, spooled_client)
+
+FORK = multiprocessing.get_context("fork")
+PYTHON = str(Path(__file__).resolve().parents[2] / "clients" / "python")
+NOBODY_THERE = "tcp://127.0.0.1:1"
+SOON = 20.0  # long, for a busy machine; nothing waits it out
+
+
+def now_ms():
+    return int(time.time() * 1000)
+
+
+def until(condition, seconds=SOON):
+    end = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < end:
+        threading.Event().wait(0.01)
+    return value
+
+
+def ids(webapp):
+    """The ids that it was asked for, each once, in the order of the first time."""
+    return list(dict.fromkeys(request["id"] for request in webapp.requests))
+
+
+class SpoolTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="spool-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.path = self.folder / "orders.spool"
+
+    def webapp(self, script=lambda request: [confirmed(request)], port=None):
+        webapp = FakeWebapp(script, port)
+        self.addCleanup(webapp.stop)
+        return webapp
+
+    def open(self, endpoint=NOBODY_THERE, **more):
+        spool = SpooledClient(self.path, getattr(endpoint, "endpoint", endpoint), **more)
+        self.addCleanup(spool.close)
+        return spool
+
+    def left_by_a_crash(self, *orders, endpoint=NOBODY_THERE, then=lambda spool: None):
+        """A process that orders, does `then`, and ends without closing anything."""
+        def crash():
+            spool = SpooledClient(self.path, getattr(endpoint, "endpoint", endpoint))
+            spool.order_many(orders)
+            then(spool)
+            os._exit(7)
+
+        process = FORK.Process(target=crash)
+        process.start()
+        process.join()
+        self.assertEqual(process.exitcode, 7)
+
+    def short_pauses(self):
+        return mock.patch.object(spool_sender.q, "PAUSE_S", 0.01)
+
+    def records(self):
+        return spool_format.records_of(self.path.read_bytes())
+
+
+class Ordering(SpoolTest):
+    def test_an_order_is_answered(self):
+        webapp = self.webapp()
+        order = self.open(webapp).order(1, "ann", 2, request_id="mine")
+        self.assertEqual((order.id, order.item, order.user, order.qty), ("mine", 1, "ann", 2))
+        answer = order.result(SOON)
+        self.assertTrue(answer.confirmed and order.done())
+        self.assertEqual((answer.order_id, answer.qty), ("1099511627777", 2))
+        self.assertEqual(webapp.requests[0], {"op": "order", "id": "mine", "item": 1,
+                                              "user": "ann", "qty": 2})
+
+    def test_it_returns_when_the_order_is_in_the_file(self):
+        order = self.open().order(1, "ann", valid_until_ms=now_ms() + 10**6)
+        self.assertFalse(order.done())
+        self.assertEqual(self.records(), [{"orders": [order.request]}])
+
+    def test_many_are_one_write_all_or_none(self):
+        spool = self.open()
+        with self.assertRaises(StampedeError) as caught:
+            spool.order_many([{"item": 1, "user": "ann"}, {"item": 1, "user": "ann", "qty": 0}])
+        self.assertEqual((caught.exception.field, spool.orders()), ("qty", []))
+        for wrong in ([{"item": 1, "user": "a", "id": "x"}] * 2, [7]):
+            with self.assertRaises((ValueError, TypeError)):
+                spool.order_many(wrong)
+        orders = spool.order_many([{"item": 1, "user": f"u{n}"} for n in range(1500)])
+        self.assertEqual([order.user for order in orders], [f"u{n}" for n in range(1500)])
+        self.assertEqual(len(self.records()), 1)
+
+    def test_wrong_values_are_refused_by_name_before_anything_is_written(self):
+        spool = self.open()
+        for field, wrong in (("qty", {"qty": 1.5}), ("user", {"user": ""}), ("item", {"item": -1}),
+                             ("id", {"request_id": "a b"}),
+                             ("valid_until_ms", {"valid_until_ms": 0}),
+                             ("valid_until_ms", {"valid_until_ms": time.time()})):
+            with self.assertRaises(StampedeError) as caught:
+                spool.order(**{"item": 1, "user": "ann", **wrong})
+            self.assertEqual(caught.exception.field, field)
+        self.assertEqual(self.records(), [])
+
+    def test_the_same_id_is_the_same_order_and_other_content_is_refused(self):
+        spool = self.open()
+        order = spool.order(1, "ann", request_id="mine", valid_until_ms=now_ms() + 10**6)
+        self.assertIs(spool.order(1, "ann", id="mine"), order)
+        with self.assertRaises(StampedeError) as caught:
+            spool.order(1, "ann", 2, request_id="mine")
+        self.assertEqual((caught.exception.code, spool.orders()), ("key_reused", [order]))
+
+    def test_final_codes_are_outcomes_and_their_field_is_kept(self):
+        def script(request):
+            return [{**refused(request, "bad_request", False), "field": "qty", "more": 1.5}]
+
+        spool = self.open(self.webapp(script))
+        order = spool.order(1, "ann")
+        for _ in range(2):
+            with self.assertRaises(StampedeError) as caught:
+                order.result(SOON)
+            self.assertEqual((caught.exception.code, caught.exception.field,
+                              caught.exception.request_id), ("bad_request", "qty", order.id))
+            spool.close()
+            spool = self.open()
+            order, = spool.orders()
+
+    def test_threads_may_share_it(self):
+        spool = self.open(self.webapp(lambda request: [confirmed(request, request["user"])]))
+        wrong = []
+
+        def buy(user):
+            for _ in range(20):
+                if spool.order(1, user).result(SOON).order_id != user:
+                    wrong.append(user)
+
+        threads = [threading.Thread(target=buy, args=(str(n),)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(wrong, [])
+        self.assertEqual(len({order.id for order in spool.answers(0)}), 80)
+
+    def test_orders_max_is_told_and_ends_with_what_is_taken(self):
+        spool = self.open(self.webapp(), orders_max=3)
+        spool.order_many([{"item": 1, "user": "ann"}] * 3)
+        self.assertEqual(spool.flush(SOON), 0)
+        with self.assertRaises(SpoolError) as caught:
+            spool.order(1, "ann")
+        self.assertEqual(caught.exception.code, "spool_full")
+        self.assertIn("orders_max = 3; 3 of them", str(caught.exception))
+        self.assertIn(str(self.path), str(caught.exception))
+        spool.forget(*spool.orders())
+        spool.order(1, "ann")
+
+
+class Asking(SpoolTest):
+    def test_nothing_is_ever_called_a_first_try(self):
+        webapp = self.webapp()
+        spool = self.open(webapp)
+        spool.order(1, "ann").result(SOON)
+        self.assertNotIn("first", webapp.requests[0])
+
+    def test_after_an_outage_the_oldest_come_first(self):
+        away = self.webapp()
+        away.stop()
+        spool = self.open(away)
+        wanted = [spool.order(1, f"u{n}").id for n in range(30)]
+        spool.close()
+        spool = self.open(away)
+        wanted += [spool.order(1, f"u{n}").id for n in range(30, 60)]
+        webapp = self.webapp(port=away.port)
+        self.assertEqual(spool.flush(SOON), 0)
+        self.assertEqual(ids(webapp), wanted)
+
+    def test_nothing_younger_is_asked_while_the_system_cannot_decide(self):
+        for code in spool_sender.BUSY:
+            tries = collections.Counter()
+
+            def script(request):
+                tries[request["id"]] += 1
+                if tries.total() > 5:
+                    return [confirmed(request)]
+                return [refused(request, code, True, 20)]
+
+            webapp = self.webapp(script)
+            with self.short_pauses(), SpooledClient(self.folder / code, webapp.endpoint) as spool:
+                first = spool.order(1, "ann")
+                self.assertTrue(until(lambda: tries[first.id] >= 2))
+                wanted = [first.id] + [spool.order(1, "bob").id for _ in range(20)]
+                self.assertEqual(spool.flush(SOON), 0)
+            self.assertEqual(ids(webapp), wanted)
+            self.assertEqual(tries[first.id], 6)
+
+    def test_one_that_has_to_wait_holds_up_nobody(self):
+        begun = threading.Event()
+
+        def script(request):
+            if request["user"] == "early" and not begun.is_set():
+                return [refused(request, "not_started", True, 30)]
+            return [confirmed(request)]
+
+        spool = self.open(self.webapp(script))
+        early = spool.order(1, "early")
+        self.assertTrue(spool.order(1, "ann").result(SOON).confirmed)
+        with self.assertRaises(OutcomeUnknown) as caught:
+            early.result(0.1)
+        self.assertEqual(caught.exception.code, "not_started")
+        self.assertIn(str(self.path), str(caught.exception))
+        begun.set()
+        self.assertTrue(early.result(SOON).confirmed)
+
+    def test_retries_back_off(self):
+        times = []
+
+        def script(request):
+            times.append(time.monotonic())
+            return [refused(request, "overloaded", True) if len(times) < 5 else confirmed(request)]
+
+        self.assertTrue(self.open(self.webapp(script)).order(1, "ann").result(SOON).confirmed)
+        pauses = [later - earlier for earlier, later in zip(times, times[1:])]
+        for pause, least in zip(pauses, (0.1, 0.2, 0.4, 0.8)):
+            self.assertGreaterEqual(pause, least - 0.005)
+
+    def test_silence_is_answered_by_asking_again_with_the_same_id(self):
+        count = collections.Counter()
+
+        def script(request):
+            count[request["id"]] += 1
+            return [] if count.total() < 4 else [confirmed(request)]
+
+        webapp = self.webapp(script)
+        spool = self.open(webapp)
+        orders = spool.order_many([{"item": 1, "user": f"u{n}"} for n in range(10)])
+        self.assertEqual(spool.flush(SOON), 0)
+        self.assertEqual(ids(webapp), [order.id for order in orders])
+
+    def test_a_restarted_webapp_is_found_again(self):
+        first = self.webapp(lambda request: [])
+        spool = self.open(first)
+        order = spool.order(1, "ann")
+        self.assertTrue(until(lambda: first.requests))
+        first.stop()
+        second = self.webapp(port=first.port)
+        self.assertTrue(order.result(SOON).confirmed)
+        self.assertEqual(second.requests[0]["id"], order.id)
+
+    def test_answers_to_nobody_twice_or_nonsense_do_no_harm(self):
+        def script(request):
+            return [{**confirmed(request), "id": "somebody-else"}, b"\xc1", b"\x93\x01\x02\x03",
+                    {"id": [1], "state": "confirmed"}, {"id": request["id"], "state": "queued"},
+                    confirmed(request, request["user"]), confirmed(request, "x")]
+
+        spool = self.open(self.webapp(script))
+        for user in ("1", "2", "3"):
+            self.assertEqual(spool.order(1, user).result(SOON).order_id, user)
+
+    def test_a_refusal_that_names_none_of_many_is_the_one_it_is_about(self):
+        def script(request):
+            return [unnamed("of_a_later_version") if request["user"] == "u7" else
+                    confirmed(request)]
+
+        spool = self.open(self.webapp(script))
+        orders = spool.order_many([{"item": 1, "user": f"u{n}"} for n in range(20)])
+        self.assertEqual(spool.flush(60), 0)
+        self.assertEqual([order.user for order in orders if not getattr(order.outcome, "confirmed",
+                                                                        False)], ["u7"])
+        self.assertEqual(orders[7].outcome.code, "of_a_later_version")
+
+    def test_a_hundred_thousand_wait_without_being_asked_for(self):
+        tries = collections.Counter()
+
+        def script(request):
+            tries[request["id"]] += 1
+            return [refused(request, "no_backend", True, 10)]
+
+        spool = self.open(self.webapp(script))
+        spool.order_many([{"item": 1, "user": f"u{n}"} for n in range(20_000)])
+        self.assertTrue(until(lambda: tries.total() >= spool_sender.WINDOW + 3))
+        self.assertLessEqual(len(tries), spool_sender.WINDOW)
+
+
+class Validity(SpoolTest):
+    def test_it_is_on_the_wire_and_an_answer_is_an_answer(self):
+        webapp = self.webapp()
+        valid = now_ms() + 10**6
+        self.assertTrue(self.open(webapp).order(1, "ann", valid_until_ms=valid)
+                        .result(SOON).confirmed)
+        self.assertEqual(webapp.requests[0]["valid_until_ms"], valid)
+
+    def expired(self, order):
+        with self.assertRaises(StampedeError) as caught:
+            order.result(SOON)
+        self.assertEqual((caught.exception.code, caught.exception.field, caught.exception.retry),
+                         ("expired_request", "valid_until_ms", False))
+        self.assertIn(str(order.valid_until_ms), str(caught.exception))
+
+    def test_one_that_was_never_sent_is_told_without_the_system(self):
+        away = self.webapp()
+        away.stop()
+        spool = self.open(away)
+        late = spool.order(1, "ann", valid_until_ms=now_ms() + 200)
+        past = spool.order(1, "ann", valid_until_ms=1)
+        good = spool.order(1, "ann", valid_until_ms=now_ms() + 10**6)
+        spool.close()
+        spool = self.open(away)
+        found = {order.id: order for order in spool.orders()}
+        self.expired(found[late.id])
+        self.expired(found[past.id])
+        webapp = self.webapp(port=away.port)
+        self.assertTrue(found[good.id].result(SOON).confirmed)
+        self.assertEqual(ids(webapp), [good.id])
+        self.assertEqual([order.id for order in spool.answers(0)], [past.id, late.id, good.id])
+
+    def asked_what_became(self, answers, settle_s=0.3):
+        """An order that was sent, unanswered, and became too old; `answers`, to each `get`."""
+        def script(request):
+            if request["op"] == "order":
+                return []
+            answer = answers.pop(0) if len(answers) > 1 else answers[0]
+            return [{**answer, "id": request["id"]}]
+
+        webapp = self.webapp(script)
+        with self.short_pauses(), mock.patch.object(spool_sender, "SETTLE_S", settle_s), (
+                SpooledClient(self.path, webapp.endpoint)) as spool:
+            order = spool.order(1, "ann", valid_until_ms=now_ms() + 300)
+            try:
+                return order.result(SOON), webapp
+            except StampedeError as error:
+                return error, webapp
+
+    def test_one_that_may_have_been_sent_is_asked_for(self):
+        answer, webapp = self.asked_what_became([confirmed({"id": "x"})])
+        self.assertTrue(answer.confirmed)
+        self.assertEqual([request["op"] for request in webapp.requests], ["order", "get"])
+
+    def test_unknown_is_no_answer_before_it_was_unknown_for_a_while(self):
+        unknown = refused({"id": "x"}, "unknown_request", True)
+        answer, webapp = self.asked_what_became([unknown, confirmed({"id": "x"})], settle_s=60)
+        self.assertTrue(answer.confirmed)
+        answer, webapp = self.asked_what_became([unknown])
+        self.assertEqual(answer.code, "expired_request")
+        asked = [request["op"] for request in webapp.requests]
+        self.assertGreaterEqual(asked.count("get"), 2)
+        self.assertEqual(asked, ["order"] + ["get"] * asked.count("get"))
+
+    def test_what_a_process_before_may_have_sent_is_asked_for(self):
+        silent = self.webapp(lambda request: [])
+        order = {"item": 1, "user": "ann", "id": "mine", "valid_until_ms": now_ms() + 1000}
+        self.left_by_a_crash(order, endpoint=silent,
+                             then=lambda spool: until(lambda: spool.orders()[0].sent))
+        until(lambda: now_ms() > order["valid_until_ms"])
+        webapp = self.webapp()
+        self.assertTrue(next(self.open(webapp).answers(SOON)).result(0).confirmed)
+        self.assertEqual([request["op"] for request in webapp.requests], ["get"])
+
+
+class Answers(SpoolTest):
+    def test_they_stay_until_they_are_taken(self):
+        webapp = self.webapp()
+        self.left_by_a_crash({"item": 1, "user": "ann", "id": "a"}, endpoint=webapp,
+                             then=lambda spool: spool.flush(SOON))
+        for _ in range(3):  # seen, not taken
+            with self.open() as spool:
+                self.assertEqual([order.id for order in spool.orders()], ["a"])
+                self.assertTrue(spool.orders()[0].result(0).confirmed)
+        with self.open() as spool:
+            self.assertEqual([order.id for order in spool.answers(0)], ["a"])
+            self.assertEqual((list(spool.answers(0)), spool.orders()), ([], []))
+        self.assertEqual(self.open().orders(), [])
+        self.assertEqual(len(webapp.requests), 1)
+
+    def test_one_that_was_not_dealt_with_comes_again(self):
+        spool = self.open(self.webapp())
+        spool.order_many([{"item": 1, "user": "ann", "id": name} for name in "abc"])
+        spool.flush(SOON)
+        for order in spool.answers(0):
+            if order.id == "b":
+                break
+        with self.assertRaises(ZeroDivisionError):
+            for order in spool.answers(0):
+                self.assertEqual(order.id, "b")
+                1 / 0
+        self.assertEqual([order.id for order in spool.answers(0)], ["b", "c"])
+
+    def test_they_come_in_the_order_of_the_answers_across_processes(self):
+        held = {}
+
+        def script(request):
+            held[request["id"]] = confirmed(request)
+            return [held.pop(name) for name in "cab"] if len(held) == 3 else []
+
+        spool = self.open(self.webapp(script))
+        spool.order_many([{"item": 1, "user": "ann", "id": name} for name in "abc"])
+        spool.flush(SOON)
+        spool.close()
+        self.assertEqual([order.id for order in self.open().answers(0)], list("cab"))
+
+    def test_two_who_take_never_get_the_same(self):
+        spool = self.open(self.webapp())
+        orders = spool.order_many([{"item": 1, "user": "ann"}] * 200)
+        taken = []
+        threads = [threading.Thread(target=lambda: taken.extend(spool.answers(1)))
+                   for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(sorted(order.id for order in taken), sorted(order.id for order in orders))
+
+    def test_what_has_no_answer_is_not_forgotten(self):
+        spool = self.open()
+        order = spool.order(1, "ann")
+        with self.assertRaises(StampedeError):
+            spool.forget(order)
+        self.assertEqual(spool.flush(0), 1)
+        self.assertEqual(list(spool.answers(0.05)), [])
+
+    def test_the_order_goes_on_after_the_end_of_the_process(self):
+        self.left_by_a_crash(*({"item": 1, "user": "ann", "id": f"o{n}"} for n in range(50)))
+        webapp = self.webapp()
+        spool = self.open(webapp)
+        self.assertEqual(spool.flush(SOON), 0)
+        self.assertEqual(ids(webapp), [f"o{n}" for n in range(50)])
+        spool.order_many([{"item": 1, "user": "ann", "id": f"o{n}"} for n in range(60)])
+        self.assertEqual(spool.flush(SOON), 0)
+        self.assertEqual(ids(webapp), [f"o{n}" for n in range(60)])
+        self.assertEqual(len(webapp.requests), 60)
+
+
+class Order(SpoolTest):
+    """Everything is in the file before it is told or sent."""
+
+    def test_an_order_is_in_the_file_before_it_is_sent(self):
+        path, found = self.path, []
+
+        def script(request):
+            found.append(request["id"].encode() in path.read_bytes())
+            return [confirmed(request)]
+
+        spool = self.open(self.webapp(script))
+        for _ in range(5):
+            spool.order(1, "ann").result(SOON)
+        self.assertEqual(found, [True] * 5)
+
+    def test_that_it_was_sent_is_in_the_file_before_it_is_if_it_can_expire(self):
+        path, found = self.path, []
+
+        def script(request):
+            found.append({"sent": [request["id"]]} in spool_format.records_of(path.read_bytes()))
+            return [confirmed(request)]
+
+        spool = self.open(self.webapp(script))
+        spool.order(1, "ann").result(SOON)
+        spool.order(1, "ann", valid_until_ms=now_ms() + 10**6).result(SOON)
+        self.assertEqual(found, [False, True])
+
+    def test_an_answer_is_in_the_file_before_it_is_told(self):
+        spool = self.open(self.webapp())
+        for _ in range(20):
+            order = spool.order(1, "ann")
+            order.result(SOON)
+            self.assertTrue(any(order.id in record.get("answers", ()) for record in self.records()))
+
+
+class TheFile(SpoolTest):
+    def test_it_does_not_grow_with_what_is_over(self):
+        spool = self.open(self.webapp())
+        largest = 0
+        for _ in range(40):
+            spool.order_many([{"item": 1, "user": "ann"}] * 100)
+            spool.flush(SOON)
+            spool.forget(*spool.orders())
+            largest = max(largest, self.path.stat().st_size)
+        self.assertLess(largest, 2 * spooled_client.REWRITE_BYTES)
+
+    def test_a_rewriting_in_between_loses_nothing(self):
+        with mock.patch.object(spooled_client, "REWRITE_BYTES", 1000):
+            spool = self.open(self.webapp())
+            wanted, got = set(), []
+            for _ in range(60):
+                orders = spool.order_many([{"item": 1, "user": "a"}] * 5)
+                wanted.update(order.id for order in orders)
+                got += [order.id for order in spool.answers(0)]
+            while spool.orders():
+                got += [order.id for order in spool.answers(0.1)]
+        self.assertEqual((len(got), set(got)), (300, wanted))
+
+    def test_a_full_disk_is_told_and_everything_goes_on_afterwards(self):
+        webapp = self.webapp()
+        spool = self.open(webapp)
+        full = OSError(errno.ENOSPC, "full")
+        with mock.patch("stampede.spool_file.write_all", side_effect=full):
+            with self.assertRaises(SpoolError) as caught:
+                spool.order(1, "ann")
+            self.assertEqual((caught.exception.code, caught.exception.errno),
+                             ("spool_io", errno.ENOSPC))
+            self.assertIn(f"{self.path}: no room", str(caught.exception))
+        self.assertEqual(spool.orders(), [])
+        self.assertTrue(spool.order(1, "ann").result(SOON).confirmed)
+
+    def test_an_answer_without_room_for_it_is_told_when_there_is(self):
+        free = threading.Event()
+        write_all = spooled_client.SpoolFile.append
+
+        def append(file, record):
+            if "answers" in record and not free.is_set():
+                raise SpoolError("spool_io", file.path, "no room: full", errno.ENOSPC)
+            write_all(file, record)
+
+        with mock.patch.object(spooled_client.SpoolFile, "append", append):
+            order = self.open(self.webapp()).order(1, "ann")
+            self.assertTrue(until(lambda: order.last_code is None and order._spool._trouble))
+            with self.assertRaises(OutcomeUnknown) as caught:
+                order.result(0.05)
+            self.assertIn("no room", str(caught.exception))
+            free.set()
+            self.assertTrue(order.result(SOON).confirmed)
+
+    def test_after_a_failed_sync_everybody_is_told_and_nothing_is_lost(self):
+        spool = self.open(self.webapp(lambda request: []))
+        order = spool.order(1, "ann", request_id="a")
+        waits = []
+
+        def wait():
+            try:
+                order.result()
+            except SpoolError as error:
+                waits.append(error.errno)
+
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        with mock.patch("os.fsync", side_effect=OSError(errno.EIO, "I/O")):
+            with self.assertRaises(SpoolError):
+                spool.order(1, "ann")
+        for call in (lambda: spool.order(1, "ann"), lambda: spool.forget(), lambda: spool.flush(1),
+                     lambda: next(spool.answers())):
+            with self.assertRaises(SpoolError) as caught:
+                call()
+            self.assertEqual(caught.exception.errno, errno.EIO)
+        waiting.join(SOON)
+        self.assertEqual(waits, [errno.EIO])
+        spool.close()
+        self.assertIn("a", [order.id for order in self.open().orders()])
+
+    def test_lines_that_contradict_each_other_are_damage(self):
+        order = {"op": "order", "id": "a", "item": 1, "user": "ann", "qty": 1}
+        for records in ([{"orders": [order, order]}], [{"sent": ["a"]}], [{"answers": {"a": {}}}],
+                        [{"orders": [order]}, {"taken": ["a"]}], [{"orders": [{}]}], [[]],
+                        [{"orders": 7}]):
+            self.path.write_bytes(spool_format.HEAD + b"".join(map(spool_format.line_of, records)))
+            self.path.chmod(0o600)
+            with self.assertRaises(SpoolError) as caught:
+                self.open()
+            self.assertEqual(caught.exception.code, "spool_damaged", records)
+            self.assertIn(str(self.path), str(caught.exception))
+
+    def test_a_torn_end_loses_only_what_nobody_was_told(self):
+        self.left_by_a_crash(*({"item": 1, "user": "ann", "id": f"o{n}"} for n in range(3)))
+        with open(self.path, "ab") as file:
+            file.write(spool_format.line_of({"orders": [{"id": "torn"}]})[:-1])
+        self.assertEqual([order.id for order in self.open().orders()], ["o0", "o1", "o2"])
+
+
+class Ending(SpoolTest):
+    def test_a_closed_client_says_so(self):
+        webapp = self.webapp()
+        spool = self.open(webapp)
+        answered = spool.order(1, "ann")
+        answered.result(SOON)
+        spool.close()
+        spool.close()
+        for call in (lambda: spool.order(1, "ann"), lambda: spool.forget(answered)):
+            with self.assertRaises(SpoolError) as caught:
+                call()
+            self.assertEqual(caught.exception.code, "spool_closed")
+            self.assertIn(str(self.path), str(caught.exception))
+        self.assertEqual(list(spool.answers()), [])
+        self.assertTrue(answered.result().confirmed)
+
+    def test_closing_is_prompt_and_ends_every_wait(self):
+        for script in (lambda request: [], lambda request: [refused(request, "no_backend", True)]):
+            webapp = self.webapp(script)
+            spool = self.open(webapp)
+            order = spool.order(1, "ann")
+            self.assertTrue(until(lambda: webapp.requests))
+            said = []
+
+            def wait(call):
+                try:
+                    said.append(call())
+                except SpoolError as error:
+                    said.append(error.code)
+
+            waiting = [threading.Thread(target=wait, args=(call,)) for call in
+                       (order.result, spool.flush, lambda: list(spool.answers()))]
+            for thread in waiting:
+                thread.start()
+            start = time.monotonic()
+            spool.close()
+            self.assertLess(time.monotonic() - start, 5)
+            for thread in waiting:
+                thread.join(SOON)
+            self.assertEqual(sorted(map(str, said)), ["[]", "spool_closed", "spool_closed"])
+            self.assertEqual(self.open().orders()[0].id, order.id)
+            self.path = self.folder / "second"
+
+    def test_a_program_that_forgets_to_close_ends_all_the_same(self):
+        script = ("import sys; from stampede import SpooledClient\n"
+                  "spool = SpooledClient(sys.argv[1], sys.argv[2])\n"
+                  "print(spool.order(1, 'ann', request_id='a').id)")
+        for endpoint in (NOBODY_THERE, self.webapp(lambda request: []).endpoint):
+            done = subprocess.run([sys.executable, "-c", script, self.path, endpoint], timeout=60,
+                                  capture_output=True, text=True, check=False,
+                                  env={"PYTHONPATH": PYTHON})
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "a\n", ""))
+        self.assertEqual([order.id for order in self.open().orders()], ["a"])
+
+    def test_a_child_is_refused_and_keeps_nothing(self):
+        spool = self.open(self.webapp())
+        order = spool.order(1, "ann")
+        ours, theirs = FORK.Pipe()
+
+        def child():
+            said = []
+            for call in (lambda: spool.order(1, "x"), lambda: spool.flush(), spool.orders,
+                         order.result, lambda: list(spool.answers()), lambda: spool.forget(order)):
+                try:
+                    said.append(call())
+                except SpoolError as error:
+                    said.append(error.code)
+            spool.close()
+            theirs.send(said)
+
+        process = FORK.Process(target=child)
+        process.start()
+        self.assertEqual(ours.recv(), ["spool_closed"] * 6)
+        process.join()
+        self.assertTrue(order.result(SOON).confirmed)
+        self.assertEqual(len(spool.orders()), 1)
+
+    def test_what_nobody_thought_of_in_the_thread_is_told(self):
+        with mock.patch.object(spool_sender.q, "open_dealer", side_effect=RuntimeError("odd")):
+            spool = self.open()
+            self.assertTrue(until(lambda: spool._stopped))
+        with self.assertRaises(SpoolError) as caught:
+            spool.order(1, "ann")
+        self.assertIn("odd", str(caught.exception))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
