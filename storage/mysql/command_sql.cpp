@@ -1,12 +1,14 @@
 #include "storage/mysql/command_sql.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
 #include "config/faults/failpoint.h"
 #include "config/process/invariant.h"
 #include "storage/mysql/row_check.h"
+#include "storage/mysql/sale_rows.h"
 #include "storage/mysql/sql_session.h"
 #include "storage/mysql/sql_text.h"
 
@@ -20,17 +22,29 @@ using CheckRows = SqlOutcome (*)(SqlSession&, const LaneBatch&, std::size_t, std
 
 struct RowWriting {
   RowKind kind;
+  std::size_t (*count)(const LaneBatch&);
   AppendRows append;
   CheckRows check;
   std::uint64_t affected_per_row;  // by a row that is applied for the first time
 };
 
-// Puts before amounts: the row of a new item is there when its amount comes.
+template <auto Rows>
+std::size_t count_of(const LaneBatch& batch) {
+  return (batch.*Rows).size();
+}
+
+// Puts before amounts: the row of a new item is there when its amount comes. Orders before their
+// updates, which make no row.
 constexpr RowWriting kWritings[] = {
-    {RowKind::order, append_order_insert, check_orders, 1},
-    {RowKind::put, append_put_upsert, check_puts, 2},
-    {RowKind::amount, append_amount_upsert, check_amounts, 2},
+    {RowKind::order, count_of<&LaneBatch::orders>, append_order_insert, check_orders, 1},
+    {RowKind::put, count_of<&LaneBatch::puts>, append_put_upsert, check_puts, 2},
+    {RowKind::amount, count_of<&LaneBatch::amounts>, append_amount_upsert, check_amounts, 2},
+    {RowKind::promo, count_of<&LaneBatch::promos>, append_promo_upsert, check_promos, 2},
+    {RowKind::grant, count_of<&LaneBatch::grants>, append_grant_upsert, check_grants, 2},
+    {RowKind::update, count_of<&LaneBatch::updates>, append_order_update, check_updates, 1},
+    {RowKind::stock, count_of<&LaneBatch::stock>, append_stock_insert, check_stock, 1},
 };
+static_assert(std::size(kWritings) == kRowKinds);
 
 constexpr int kGrowAfter = 8;  // batches taken in smaller parts, before larger ones are tried
 
@@ -68,21 +82,27 @@ struct LaneWriter::Slice {
     std::size_t last = 0;
     [[nodiscard]] std::size_t size() const { return last - first; }
   };
-  Range rows[3];  // as in kWritings
+  Range rows[kRowKinds];  // as in kWritings
 
   [[nodiscard]] std::size_t size() const {
-    return rows[0].size() + rows[1].size() + rows[2].size();
+    std::size_t size = 0;
+    for (const auto& range : rows) size += range.size();
+    return size;
   }
-  // Two smaller parts, the rows of the kind in which the fault lies halved.
+  // Two smaller parts, to be written one after the other: the order of kWritings is kept, and the
+  // rows of the kind in which the fault lies are halved. A row of it that is the only one is parted
+  // from the kinds before, then from those behind.
   [[nodiscard]] std::pair<Slice, Slice> split(std::size_t kind) const {
+    Slice one;
+    Slice other = *this;
+    for (std::size_t before = 0; before < kind; ++before)
+      std::swap(one.rows[before], other.rows[before]);
     const Range fault = rows[kind];
-    Slice rest = *this;
-    Slice part;
-    // One row of the kind beside rows of other kinds: it goes alone.
-    const std::size_t middle = fault.first + fault.size() / 2;
-    rest.rows[kind].last = middle;
-    part.rows[kind] = {middle, fault.last};
-    return {rest, part};
+    const bool alone = fault.size() == 1 && one.size() == 0;
+    const std::size_t middle = alone ? fault.last : fault.first + fault.size() / 2;
+    one.rows[kind] = {fault.first, middle};
+    other.rows[kind] = {middle, fault.last};
+    return {one, other};
   }
 };
 
@@ -176,17 +196,15 @@ Result<LaneOutcome> LaneWriter::apply(const LaneBatch& batch) {
 
 // In the order of kWritings; the last one is written first.
 std::vector<LaneWriter::Slice> LaneWriter::slices_of(const LaneBatch& batch) const {
-  const std::size_t sizes[] = {batch.orders.size(), batch.puts.size(), batch.amounts.size()};
-  std::vector<Slice> slices(1);
-  if (sizes[0] + sizes[1] + sizes[2] <= rows_max_) {
-    for (std::size_t kind = 0; kind < 3; ++kind) slices[0].rows[kind] = {0, sizes[kind]};
-    return slices;
-  }
-  slices.clear();
-  for (std::size_t kind = 0; kind < 3; ++kind) {
-    for (std::size_t first = 0; first < sizes[kind]; first += rows_max_) {
-      slices.emplace_back().rows[kind] = {first, std::min(first + rows_max_, sizes[kind])};
-    }
+  Slice whole;
+  for (std::size_t kind = 0; kind < kRowKinds; ++kind)
+    whole.rows[kind] = {0, kWritings[kind].count(batch)};
+  if (whole.size() <= rows_max_) return {whole};
+  std::vector<Slice> slices;
+  for (std::size_t kind = 0; kind < kRowKinds; ++kind) {
+    const auto size = whole.rows[kind].size();
+    for (std::size_t first = 0; first < size; first += rows_max_)
+      slices.emplace_back().rows[kind] = {first, std::min(first + rows_max_, size)};
   }
   std::reverse(slices.begin(), slices.end());
   return slices;
@@ -226,7 +244,7 @@ LaneWriter::Attempt LaneWriter::try_slice(const LaneBatch& batch, const Slice& s
 
 void LaneWriter::write_slice(const LaneBatch& batch, const Slice& slice, Attempt& attempt) {
   const auto bytes_max = std::min(kStatementBytesMax, session_->statement_bytes_max());
-  for (std::size_t kind = 0; kind < std::size(kWritings); ++kind) {
+  for (std::size_t kind = 0; kind < kRowKinds; ++kind) {
     const RowWriting& writing = kWritings[kind];
     const auto rows = slice.rows[kind];
     for (std::size_t first = rows.first; first < rows.last;) {

@@ -1,10 +1,12 @@
 #include "storage/mysql/database.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "storage/mysql/migrations.h"
 #include "storage/mysql/row_check.h"
+#include "storage/mysql/sale_columns.h"
 #include "storage/mysql/sql_session.h"
 #include "storage/mysql/sql_text.h"
 
@@ -93,7 +95,9 @@ std::string item_columns() {
     (out += ',').append(term.name);
     if (&term == &kTotalTerm) out += ",amount";
   });
-  return out += ",put_lsn,lsn";
+  out += ",put_lsn,lsn";
+  each_item_column({}, [&](std::string_view name, auto, auto) { (out += ',').append(name); });
+  return out;
 }
 
 std::string list_of(const std::set<std::uint64_t>& numbers) {
@@ -123,14 +127,17 @@ struct ColumnReader {
   void read(std::uint64_t& value) { value = row.u64(column++); }
 };
 
-constexpr unsigned kNameColumn = 1;
-constexpr unsigned kItemColumns = 9;
+constexpr unsigned kTextColumns[] = {1, 9, 10, 15};  // of an item
+constexpr unsigned kItemColumns = 17;
 
 // Of the first column that holds no whole number, though a number is read from it; 0: there is
 // none.
 unsigned column_without_number(const SqlRow& row) {
   for (unsigned column = 0; column < kItemColumns; ++column)
-    if (column != kNameColumn && !row.is_whole(column)) return column + 1;
+    if (std::find(std::begin(kTextColumns), std::end(kTextColumns), column) ==
+            std::end(kTextColumns) &&
+        !row.is_whole(column))
+      return column + 1;
   return 0;
 }
 
@@ -146,10 +153,29 @@ ItemRow item_of(const SqlRow& row) {
       item.terms);
   columns.read(item.put_lsn);
   columns.read(item.lsn);
+  columns.read(item.sale.description);
+  columns.read(item.sale.image_url);
+  columns.read(item.sale.hold_s);
+  columns.read(item.sale.hold_low_s);
+  columns.read(item.sale.low_stock_percent);
+  columns.read(item.sale.unpaid_per_user_max);
+  item.sale.promo_only = row.text(columns.column++) == kPromoOnly;
+  item.sale.closed = row.i64(columns.column++) == 0;
   return item;
 }
 
 }  // namespace
+
+ItemSale view_of(const StoredItemSale& sale) {
+  return {.description = sale.description,
+          .image_url = sale.image_url,
+          .hold_s = sale.hold_s,
+          .hold_low_s = sale.hold_low_s,
+          .low_stock_percent = sale.low_stock_percent,
+          .unpaid_per_user_max = sale.unpaid_per_user_max,
+          .promo_only = sale.promo_only ? 1U : 0U,
+          .closed = sale.closed ? 1U : 0U};
+}
 
 Database::Database(std::unique_ptr<SqlSession> session) : session_(std::move(session)) {}
 Database::~Database() = default;
@@ -189,6 +215,7 @@ Status Database::adopt(const LogUuid& uuid, std::int64_t now_us) {
   std::string created;
   append_datetime(created, now_us);
   return transaction.run("UPDATE item SET lsn=0,put_lsn=0")
+      .run("UPDATE promo SET lsn=0,put_lsn=0")
       .run("UPDATE lane SET epoch=0,applied_lsn=0,owner=0,place=0")
       .run("INSERT INTO meta(log_uuid,created_at) VALUES(x'" + to_hex(uuid) + "','" + created +
            "')")

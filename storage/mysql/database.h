@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "storage/commands/item_terms.h"
+#include "storage/commands/sale_commands.h"
 #include "storage/lsn.h"
 #include "storage/mysql/db_options.h"
 #include "storage/result.h"
@@ -25,12 +26,26 @@ struct LaneBatch;
 
 using LogUuid = std::array<std::uint8_t, 16>;
 
+// ItemSale with texts of its own, as the columns of `item` have it.
+struct StoredItemSale {
+  std::string description;
+  std::string image_url;
+  std::uint32_t hold_s = 0;
+  std::uint32_t hold_low_s = 0;
+  std::uint32_t low_stock_percent = 0;
+  std::uint32_t unpaid_per_user_max = 0;
+  bool promo_only = false;
+  bool closed = false;
+};
+ItemSale view_of(const StoredItemSale& sale);
+
 struct ItemRow {
   std::uint64_t id = 0;
   OwnedItemTerms terms;
   std::int64_t amount = 0;
   Lsn put_lsn = 0;
   Lsn lsn = 0;
+  StoredItemSale sale{};
 };
 
 struct StoredOrder {
@@ -95,8 +110,9 @@ class Database {
   Result<std::optional<LogUuid>> log_uuid();
 
   // Makes the database this log's, once. The same uuid again changes nothing; another one ->
-  // corrupt (log and database do not fit: 65). Guards left by an earlier log (item lsns, lane
-  // epochs) start from zero in the same transaction: they name positions of no log any more.
+  // corrupt (log and database do not fit: 65). Guards left by an earlier log (lsns of items and
+  // promos, lane epochs) start from zero in the same transaction: they name positions of no log any
+  // more.
   Status adopt(const LogUuid& uuid, std::int64_t now_us);
 
   // The highest lsn any lane has ever committed, 0 for none. A log that ends before it is lost.

@@ -2,47 +2,22 @@
 
 #include <algorithm>
 #include <string_view>
-#include <unordered_map>
-#include <utility>
 
+#include "storage/mysql/row_content.h"
+#include "storage/mysql/sale_columns.h"
 #include "storage/mysql/sql_text.h"
 
 namespace stampede::storage {
 namespace {
 
-// The fields behind the key as one text, so that a difference can be compared and shown at once.
-// Client texts appear as SQL literals: they cannot break a line of the log.
-class Content {
- public:
-  Content& number(std::string_view name, std::int64_t value) {
-    begin(name);
-    append_number(text_, value);
-    return *this;
-  }
-  Content& number(std::string_view name, std::uint64_t value) {
-    begin(name);
-    append_number(text_, value);
-    return *this;
-  }
-  Content& bytes(std::string_view name, std::string_view value) {
-    begin(name);
-    append_literal(text_, value);
-    return *this;
-  }
-  std::string take() { return std::move(text_); }
-
- private:
-  void begin(std::string_view name) {
-    if (!text_.empty()) text_ += ' ';
-    text_ += name;
-    text_ += '=';
-  }
-  std::string text_;
-};
-
+// Of an order what never changes; what it became is an OrderUpdate's.
 std::string content(const OrderRow& row) {
   std::string time;
   append_datetime(time, row.decided_at_us);
+  std::string promo;
+  if (row.promo != kNoNumber) append_number(promo, row.promo);
+  std::string pay_by;
+  if (row.pay_by_ms != 0) append_datetime_ms(pay_by, row.pay_by_ms);
   return Content()
       .bytes("request_id", row.request_id)
       .number("item_id", row.item)
@@ -50,26 +25,52 @@ std::string content(const OrderRow& row) {
       .number("qty", std::int64_t{row.qty})
       .number("unit_price_cents", row.unit_price_cents)
       .bytes("decided_at", time)
+      .bytes_unless("promo_id", promo, {})
+      .bytes_unless("pay_by", pay_by, {})
       .take();
 }
 
-void add_term(Content& content, const Term& term, std::string_view value) {
-  content.bytes(term.name, value);
+std::string content_of_stored_order(const SqlRow& row) {
+  return Content()
+      .bytes("request_id", row.text(1))
+      .number("item_id", row.u64(2))
+      .bytes("user_id", row.text(3))
+      .number("qty", row.i64(4))
+      .number("unit_price_cents", row.i64(5))
+      .bytes("decided_at", row.text(6))
+      .bytes_unless("promo_id", row.text(7), {})  // NULL is read as empty
+      .bytes_unless("pay_by", row.text(8), {})
+      .take();
 }
-void add_term(Content& content, const Term& term, std::int64_t value) {
-  content.number(term.name, value);
+
+void add(Content& content, std::string_view name, std::string_view value) {
+  content.bytes(name, value);
+}
+void add(Content& content, std::string_view name, std::int64_t value) {
+  content.number(name, value);
+}
+void add_unless(Content& content, std::string_view name, std::string_view value,
+                std::string_view otherwise) {
+  content.bytes_unless(name, value, otherwise);
+}
+void add_unless(Content& content, std::string_view name, std::int64_t value,
+                std::int64_t otherwise) {
+  if (value != otherwise) content.number(name, value);
 }
 
 std::string content(const ItemPutRow& row) {
   Content content;
-  each_term([&](const Term& term, const auto& value) { add_term(content, term, value); },
+  each_term([&](const Term& term, const auto& value) { add(content, term.name, value); },
             row.terms);
+  each_item_column(row.sale, [&](std::string_view name, auto value, auto otherwise) {
+    add_unless(content, name, value, otherwise);
+  });
   return content.take();
 }
 
 // Of a stored row, whose terms begin at `column`. Numbers as they are there: somebody else may have
 // written some that no item can have.
-struct StoredTerms {
+struct StoredPut {
   const SqlRow& row;
   unsigned column;
   Content content;
@@ -77,46 +78,26 @@ struct StoredTerms {
     content.bytes(term.name, row.text(column++));
   }
   void operator()(const Term& term, std::int64_t) { content.number(term.name, row.i64(column++)); }
+  void operator()(std::string_view name, std::string_view, std::string_view otherwise) {
+    add_unless(content, name, row.text(column++), otherwise);
+  }
+  void operator()(std::string_view name, std::int64_t, std::int64_t otherwise) {
+    add_unless(content, name, row.i64(column++), otherwise);
+  }
 };
 
-std::string content_of_stored(const SqlRow& row, unsigned column) {
-  StoredTerms stored{row, column, {}};
+std::string content_of_stored_put(const SqlRow& row, unsigned column) {
+  StoredPut stored{row, column, {}};
   const ItemTerms types;
   each_term(stored, types);
+  each_item_column(ItemSale{}, stored);
   return stored.content.take();
 }
 
+constexpr IfMissing kItemMissing{kErrnumDuplicate, "the item's row is not there after its upsert"};
+
 std::string content(const AmountRow& row) {
   return Content().number("amount", row.amount).take();
-}
-
-struct Stored {
-  Lsn guard = 0;
-  std::string content;
-};
-using StoredRows = std::unordered_map<std::uint64_t, Stored>;
-
-std::string alarm(const LaneBatch& batch, RowKind kind, std::size_t index, const std::string& what,
-                  const std::string& sent) {
-  return "ALARM: " + row_name(batch, kind, index) + ": " + what + "; sent " + sent +
-         ". Nothing was changed; find out who else writes to this database";
-}
-
-// Upserts with a guard column: a stored guard above ours means a newer command was here.
-template <class Row>
-void check_guarded(const LaneBatch& batch, RowKind kind, const Row& row, Lsn guard,
-                   std::size_t index, const StoredRows& stored, std::vector<RowFailure>& failures) {
-  const auto found = stored.find(row.item);
-  const std::string sent = content(row);
-  if (found != stored.end()) {
-    if (found->second.guard > guard) return;
-    if (found->second.guard == guard && found->second.content == sent) return;
-  }
-  const std::string what = found == stored.end()
-                               ? "the item's row is not there after its upsert"
-                               : "the row holds other content under lsn " +
-                                     to_text(found->second.guard) + ": " + found->second.content;
-  failures.push_back({kind, index, kErrnumDuplicate, alarm(batch, kind, index, what, sent)});
 }
 
 }  // namespace
@@ -136,6 +117,22 @@ std::string row_name(const LaneBatch& batch, RowKind kind, std::size_t index) {
       name = "ItemAmountUpdate " + to_text(batch.amounts[index].lsn) + " (item ";
       append_number(name, batch.amounts[index].item);
       break;
+    case RowKind::promo:
+      name = "PromoPut " + to_text(batch.promos[index].put_lsn) + " (promo ";
+      append_number(name, batch.promos[index].put.promo);
+      break;
+    case RowKind::grant:
+      name = "TicketGrant " + to_text(batch.grants[index].lsn) + " (promo ";
+      append_number(name, batch.grants[index].grant.promo);
+      break;
+    case RowKind::update:
+      name = "OrderUpdate " + to_text(batch.updates[index].lsn) + " (order " +
+             to_text(batch.updates[index].update.order);
+      break;
+    case RowKind::stock:
+      name = "StockChange " + to_text(batch.stock[index].lsn) + " (item ";
+      append_number(name, batch.stock[index].change.item);
+      break;
   }
   return name + ")";
 }
@@ -149,27 +146,19 @@ SqlOutcome look_for_orders(SqlSession& session, const LaneBatch& batch, std::siz
   StoredRows stored;
   session.statement().clear();
   append_order_select(session.statement(), batch, first, last);
-  auto read = session.query([&](const SqlRow& row) {
-    stored[row.u64(0)].content = Content()
-                                     .bytes("request_id", row.text(1))
-                                     .number("item_id", row.u64(2))
-                                     .bytes("user_id", row.text(3))
-                                     .number("qty", row.i64(4))
-                                     .number("unit_price_cents", row.i64(5))
-                                     .bytes("decided_at", row.text(6))
-                                     .take();
-  });
+  auto read = session.query(
+      [&](const SqlRow& row) { stored[row.u64(0)].content = content_of_stored_order(row); });
   if (read.failed) return read;
   for (std::size_t i = first; i < last; ++i) {
-    const auto found = stored.find(batch.orders[i].order_id);
-    const std::string sent = content(batch.orders[i]);
-    if (found != stored.end() && found->second.content == sent) continue;
+    const auto& row = batch.orders[i];
+    const auto found = stored.find(row.order_id);
+    const SentRow sent{RowKind::order, i, row.order_id, 0, content(row)};
+    if (found != stored.end() && found->second.content == sent.content) continue;
     const std::string what = found == stored.end()
                                  ? std::string(if_missing)
                                  : "the database holds an order of other content under this id: " +
                                        found->second.content;
-    failures.push_back(
-        {RowKind::order, i, kErrnumDuplicate, alarm(batch, RowKind::order, i, what, sent)});
+    failures.push_back(conflict(batch, sent, kErrnumDuplicate, what));
   }
   return read;
 }
@@ -199,11 +188,13 @@ SqlOutcome check_puts(SqlSession& session, const LaneBatch& batch, std::size_t f
   session.statement().clear();
   append_put_select(session.statement(), batch, first, last);
   auto read = session.query([&](const SqlRow& row) {
-    stored[row.u64(0)] = {row.u64(1), content_of_stored(row, 2)};
+    stored[row.u64(0)] = {row.u64(1), content_of_stored_put(row, 2)};
   });
   if (read.failed) return read;
   for (std::size_t i = first; i < last; ++i) {
-    check_guarded(batch, RowKind::put, batch.puts[i], batch.puts[i].put_lsn, i, stored, failures);
+    const auto& row = batch.puts[i];
+    check_guarded(batch, {RowKind::put, i, row.item, row.put_lsn, content(row)}, stored,
+                  kItemMissing, failures);
   }
   return read;
 }
@@ -218,8 +209,9 @@ SqlOutcome check_amounts(SqlSession& session, const LaneBatch& batch, std::size_
   });
   if (read.failed) return read;
   for (std::size_t i = first; i < last; ++i) {
-    check_guarded(batch, RowKind::amount, batch.amounts[i], batch.amounts[i].lsn, i, stored,
-                  failures);
+    const auto& row = batch.amounts[i];
+    check_guarded(batch, {RowKind::amount, i, row.item, row.lsn, content(row)}, stored,
+                  kItemMissing, failures);
   }
   return read;
 }

@@ -23,6 +23,14 @@ SqlOutcome check_puts(SqlSession& session, const LaneBatch& batch, std::size_t f
                       std::size_t last, std::vector<RowFailure>& failures);
 SqlOutcome check_amounts(SqlSession& session, const LaneBatch& batch, std::size_t first,
                          std::size_t last, std::vector<RowFailure>& failures);
+SqlOutcome check_promos(SqlSession& session, const LaneBatch& batch, std::size_t first,
+                        std::size_t last, std::vector<RowFailure>& failures);
+SqlOutcome check_grants(SqlSession& session, const LaneBatch& batch, std::size_t first,
+                        std::size_t last, std::vector<RowFailure>& failures);
+SqlOutcome check_updates(SqlSession& session, const LaneBatch& batch, std::size_t first,
+                         std::size_t last, std::vector<RowFailure>& failures);
+SqlOutcome check_stock(SqlSession& session, const LaneBatch& batch, std::size_t first,
+                       std::size_t last, std::vector<RowFailure>& failures);
 
 // check_orders of a whole batch that was written some time ago: no row means that it is gone.
 SqlOutcome compare_orders(SqlSession& session, const LaneBatch& batch,

@@ -1,9 +1,13 @@
 #include "storage/mysql/sql_text.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+
+#include "storage/mysql/sale_columns.h"
+#include "storage/mysql/sql_rows.h"
 
 namespace stampede::storage {
 namespace {
@@ -12,30 +16,37 @@ namespace {
 constexpr std::string_view kOrderHead =
     "INSERT INTO orders(order_id,request_id,item_id,user_id,qty,unit_price_cents,decided_at) "
     "VALUES";
+// Where at least one of the rows has something of the sale; the others get the columns' defaults.
+constexpr std::string_view kSaleOrderHead =
+    "INSERT INTO orders(order_id,request_id,item_id,user_id,qty,unit_price_cents,decided_at,"
+    "promo_id,fulfilment,pay_by) VALUES";
 // Changes nothing; only keeps a repeated row from being an error. INSERT IGNORE would hide others.
 constexpr std::string_view kOrderTail = " ON DUPLICATE KEY UPDATE order_id=order_id";
+
+// fn(name) for each column that an ItemPut sets.
+template <class Fn>
+void each_put_column(Fn fn) {
+  each_term([&](const Term& term) { fn(term.name); });
+  each_item_column(ItemSale{}, [&](std::string_view name, auto, auto) { fn(name); });
+}
 
 // INSERT INTO item(id,name,…,put_lsn) VALUES
 std::string make_put_head() {
   std::string out = "INSERT INTO item(id,";
-  each_term([&](const Term& term) { out.append(term.name) += ','; });
+  each_put_column([&](std::string_view name) { out.append(name) += ','; });
   return out += "put_lsn) VALUES";
 }
 
-// Assignments are made from left to right: the guard column comes last, or the later ones would
-// compare with the new value.
 std::string make_put_tail() {
   std::string out = " ON DUPLICATE KEY UPDATE ";
-  each_term([&](const Term& term) {
-    const std::string name(term.name);
-    out += name + "=IF(VALUES(put_lsn)>put_lsn,VALUES(" + name + ")," + name + "),";
-  });
-  return out += "put_lsn=GREATEST(put_lsn,VALUES(put_lsn))";
+  each_put_column([&](std::string_view name) { append_guarded(out, name, "put_lsn"); });
+  append_guard(out, "put_lsn");
+  return out;
 }
 
 std::string make_put_select() {
   std::string out = "SELECT id,put_lsn";
-  each_term([&](const Term& term) { (out += ',').append(term.name); });
+  each_put_column([&](std::string_view name) { (out += ',').append(name); });
   return out += " FROM item WHERE id IN ";
 }
 
@@ -85,7 +96,7 @@ void put_digits(char* to, int width, std::int64_t value) {
   for (int i = width - 1; i >= 0; --i, value /= 10) to[i] = static_cast<char>('0' + value % 10);
 }
 
-void append_row(std::string& out, const OrderRow& row) {
+void append_order(std::string& out, const OrderRow& row) {
   out += '(';
   append_number(out, row.order_id);
   out += ',';
@@ -103,59 +114,45 @@ void append_row(std::string& out, const OrderRow& row) {
   out += "')";
 }
 
-void append_value(std::string& out, std::string_view value) {
-  append_text_literal(out, value);
-}
-void append_value(std::string& out, std::int64_t value) {
-  append_number(out, value);
+bool has_sale(const OrderRow& row) {
+  return row.promo != kNoNumber || row.pay_by_ms != 0;
 }
 
-void append_row(std::string& out, const ItemPutRow& row) {
+void append_sale_order(std::string& out, const OrderRow& row) {
+  append_order(out, row);
+  out.back() = ',';
+  if (row.promo == kNoNumber)
+    out += "NULL";
+  else
+    append_number(out, row.promo);
+  if (row.pay_by_ms == 0) {
+    out += ",'none',NULL)";
+    return;
+  }
+  out += ",'unpaid','";
+  append_datetime_ms(out, row.pay_by_ms);
+  out += "')";
+}
+
+void append_put(std::string& out, const ItemPutRow& row) {
   out += '(';
   append_number(out, row.item);
   each_term([&](const Term&, const auto& value) { append_value(out += ',', value); }, row.terms);
+  each_item_column(row.sale, [&](std::string_view, const auto& value, const auto&) {
+    append_value(out += ',', value);
+  });
   out += ',';
   append_number(out, row.put_lsn);
   out += ')';
 }
 
-void append_row(std::string& out, const AmountRow& row) {
+void append_amount(std::string& out, const AmountRow& row) {
   out += '(';
   append_number(out, row.item);
   out += ',';
   append_number(out, row.amount);
   out += ',';
   append_number(out, row.lsn);
-  out += ')';
-}
-
-template <class Row>
-std::size_t append_statement(std::string& out, std::string_view head, const std::vector<Row>& rows,
-                             std::size_t first, std::size_t last, std::string_view tail,
-                             std::size_t bytes_max) {
-  out += head;
-  std::size_t next = first;
-  for (; next < last; ++next) {
-    const auto before = out.size();
-    if (next != first) out += ',';
-    append_row(out, rows[next]);
-    if (next == first || out.size() + tail.size() <= bytes_max) continue;
-    out.resize(before);
-    break;
-  }
-  out += tail;
-  return next;
-}
-
-// `head` (1,2,3), from a member of each row.
-template <class Row, class Key>
-void append_select(std::string& out, std::string_view head, const std::vector<Row>& rows,
-                   std::size_t first, std::size_t last, Key key) {
-  out += head;
-  for (std::size_t i = first; i < last; ++i) {
-    out += i == first ? '(' : ',';
-    append_number(out, rows[i].*key);
-  }
   out += ')';
 }
 
@@ -197,6 +194,13 @@ void append_datetime(std::string& out, std::int64_t us_since_1970) {
   out.append(text, sizeof text - 1);
 }
 
+void append_datetime_ms(std::string& out, std::int64_t ms_since_1970) {
+  constexpr std::int64_t kUsPerMs = 1000;
+  constexpr std::int64_t kLongest = INT64_MAX / kUsPerMs;
+  append_datetime(out, std::clamp(ms_since_1970, -kLongest, kLongest) * kUsPerMs);
+  if (out.back() == '0') out.resize(out.size() - 3);  // three digits more than the column has
+}
+
 void append_lane_update(std::string& out, Lsn witness, int lane, const LaneFence& fence) {
   out += "UPDATE lane SET batches=batches+1,applied_lsn=GREATEST(applied_lsn,";
   append_number(out, witness);
@@ -212,39 +216,46 @@ void append_lane_update(std::string& out, Lsn witness, int lane, const LaneFence
 
 std::size_t append_order_insert(std::string& out, const LaneBatch& batch, std::size_t first,
                                 std::size_t last, std::size_t bytes_max) {
-  return append_statement(out, kOrderHead, batch.orders, first, last, kOrderTail, bytes_max);
+  const auto& rows = batch.orders;
+  if (std::any_of(rows.begin() + static_cast<std::ptrdiff_t>(first),
+                  rows.begin() + static_cast<std::ptrdiff_t>(last), has_sale))
+    return append_rows(out, kSaleOrderHead, rows, first, last, kOrderTail, bytes_max,
+                       [](auto& to, const auto& row) { append_sale_order(to, row); });
+  return append_rows(out, kOrderHead, rows, first, last, kOrderTail, bytes_max,
+                     [](auto& to, const auto& row) { append_order(to, row); });
 }
 
 std::size_t append_put_upsert(std::string& out, const LaneBatch& batch, std::size_t first,
                               std::size_t last, std::size_t bytes_max) {
   static const std::string head = make_put_head();
   static const std::string tail = make_put_tail();
-  return append_statement(out, head, batch.puts, first, last, tail, bytes_max);
+  return append_rows(out, head, batch.puts, first, last, tail, bytes_max, append_put);
 }
 
 std::size_t append_amount_upsert(std::string& out, const LaneBatch& batch, std::size_t first,
                                  std::size_t last, std::size_t bytes_max) {
-  return append_statement(out, kAmountHead, batch.amounts, first, last, kAmountTail, bytes_max);
+  return append_rows(out, kAmountHead, batch.amounts, first, last, kAmountTail, bytes_max,
+                     [](auto& to, const auto& row) { append_amount(to, row); });
 }
 
 void append_order_select(std::string& out, const LaneBatch& batch, std::size_t first,
                          std::size_t last) {
-  append_select(out,
-                "SELECT order_id,request_id,item_id,user_id,qty,unit_price_cents,decided_at "
-                "FROM orders WHERE order_id IN ",
-                batch.orders, first, last, &OrderRow::order_id);
+  append_keys(out,
+              "SELECT order_id,request_id,item_id,user_id,qty,unit_price_cents,decided_at,promo_id,"
+              "pay_by FROM orders WHERE order_id IN ",
+              batch.orders, first, last, [](const OrderRow& row) { return row.order_id; });
 }
 
 void append_put_select(std::string& out, const LaneBatch& batch, std::size_t first,
                        std::size_t last) {
   static const std::string head = make_put_select();
-  append_select(out, head, batch.puts, first, last, &ItemPutRow::item);
+  append_keys(out, head, batch.puts, first, last, [](const ItemPutRow& row) { return row.item; });
 }
 
 void append_amount_select(std::string& out, const LaneBatch& batch, std::size_t first,
                           std::size_t last) {
-  append_select(out, "SELECT id,lsn,amount FROM item WHERE id IN ", batch.amounts, first, last,
-                &AmountRow::item);
+  append_keys(out, "SELECT id,lsn,amount FROM item WHERE id IN ", batch.amounts, first, last,
+              [](const AmountRow& row) { return row.item; });
 }
 
 }  // namespace stampede::storage

@@ -29,6 +29,9 @@ void append_text_literal(std::string& out, std::string_view text);  // 'abc' or 
 // outside the years 0001 … 9999 come out as a text the server refuses for that row (1292).
 void append_datetime(std::string& out, std::int64_t us_since_1970);
 
+// The same for a column of milliseconds: "2026-11-21 10:42:01.203".
+void append_datetime_ms(std::string& out, std::int64_t ms_since_1970);
+
 // `UPDATE lane …` with the fence: affects one row, or the lane belongs to somebody else, or the
 // database is not as this writer left it.
 void append_lane_update(std::string& out, Lsn witness, int lane, const LaneFence& fence);

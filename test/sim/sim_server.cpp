@@ -10,21 +10,27 @@ namespace stampede::sim {
 SimServer::SimServer(std::uint64_t seed)
     : seed_(seed),
       random_(seed, "database"),
-      engine_({&tables_.lane, &tables_.orders, &tables_.item, &tables_.meta, &tables_.schema}) {
+      engine_({&tables_.lane, &tables_.orders, &tables_.item, &tables_.promo, &tables_.stock_change,
+               &tables_.meta, &tables_.schema}) {
   for (int version = 1; version <= storage::latest_schema_version(); ++version) {
     tables_.schema.set(version, {{version, {}}, {}, {}});
   }
 }
 
 void SimServer::put_row(const SqlTable& table, std::int64_t key, const SqlCells& cells) {
+  SqlCells row = cells;
+  for (auto i = row.size(); i < table.columns.size(); ++i)
+    row.push_back({table.columns[i].fallback, {}});
   for (auto* one : {&tables_.item, &tables_.orders, &tables_.lane})
-    if (one == &table) one->set(key, cells);
+    if (one == &table) one->set(key, row);
 }
 
 void SimServer::replace_rows(const ServerTables& backup) {
   for (auto [to, from] : {std::pair{&tables_.meta, &backup.meta},
                           {&tables_.item, &backup.item},
                           {&tables_.orders, &backup.orders},
+                          {&tables_.promo, &backup.promo},
+                          {&tables_.stock_change, &backup.stock_change},
                           {&tables_.lane, &backup.lane}}) {
     to->rows = from->rows;
     to->by_unique = from->by_unique;

@@ -46,7 +46,15 @@ struct ServerTables {
                  {"limit_per_user"},
                  {"max_qty", false, 5},
                  {"put_lsn"},
-                 {"lsn"}},
+                 {"lsn"},
+                 {"description", true},
+                 {"image_url", true},
+                 {"hold_s"},
+                 {"hold_low_s"},
+                 {"low_stock_percent"},
+                 {"unpaid_per_user_max"},
+                 {"sale", true},
+                 {"open", false, 1}},
                 -1,
                 4,
                 {},
@@ -58,11 +66,45 @@ struct ServerTables {
                    {"user_id", true},
                    {"qty"},
                    {"unit_price_cents"},
-                   {"decided_at", true}},
+                   {"decided_at", true},
+                   {"promo_id"},
+                   {"fulfilment", true},
+                   {"pay_by", true},
+                   {"payment_id", true},
+                   {"fulfilled_at", true},
+                   {"lsn"}},
                   1,
                   -1,
                   {},
                   {}};
+  SqlTable promo{"promo",
+                 {{"id"},
+                  {"item_id"},
+                  {"name", true},
+                  {"price_cents"},
+                  {"starts_at", true},
+                  {"ends_at", true},
+                  {"limit_per_user"},
+                  {"ticket", true},
+                  {"gate_factor"},
+                  {"granted"},
+                  {"hold_s"},
+                  {"hold_low_s"},
+                  {"low_stock_percent"},
+                  {"unpaid_per_user_max"},
+                  {"put_lsn"},
+                  {"lsn"}},
+                 -1,
+                 -1,
+                 {},
+                 {}};
+  SqlTable stock_change{
+      "stock_change",
+      {{"lsn"}, {"item_id"}, {"delta"}, {"reason", true}, {"order_id"}, {"at", true}},
+      -1,
+      -1,
+      {},
+      {}};
   SqlTable lane{"lane", {{"lane"}, {"epoch"}, {"applied_lsn"}, {"batches"}, {"owner"}, {"place"}},
                 -1,     -1,
                 {},     {}};
@@ -112,7 +154,8 @@ class SimServer final : public storage::SqlConnector {
   std::function<void(const std::vector<SqlChange>&)> on_commit;
 
   [[nodiscard]] const ServerTables& tables() const { return tables_; }
-  void put_row(const SqlTable& table, std::int64_t key, const SqlCells& cells);  // by hand
+  // By hand; columns behind those of `cells` get their defaults.
+  void put_row(const SqlTable& table, std::int64_t key, const SqlCells& cells);
   void replace_rows(const ServerTables& backup);  // a backup comes back
   [[nodiscard]] std::uint64_t statements() const { return statements_; }
   [[nodiscard]] std::uint64_t commits() const { return commits_; }

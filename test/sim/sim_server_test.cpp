@@ -51,6 +51,50 @@ LaneBatch order(Lsn id, std::string_view request, std::uint32_t qty = 1) {
 
 }  // namespace
 
+TEST_CASE_FIXTURE(Database, "the rows of the sale's rules are written, repeated and guarded") {
+  auto lane = writer();
+  const auto failures = [&](const LaneBatch& batch) {
+    const auto outcome = lane.apply(batch);
+    REQUIRE_MESSAGE(bool(outcome), (outcome ? "" : outcome.error().message));
+    std::string found;
+    for (const auto& failure : outcome->failures)
+      found += std::to_string(static_cast<int>(failure.kind)) + ":" +
+               std::to_string(failure.index) + ":" + std::to_string(failure.errnum) + " ";
+    return found;
+  };
+  LaneBatch batch = order(make_lsn(1, 4), "held");
+  batch.orders.back().promo = 7;
+  batch.orders.back().pay_by_ms = 1'795'000'300'000;
+  batch.orders.push_back(order(make_lsn(1, 5), "plain").orders.front());
+  batch.promos.push_back(
+      {{.request_id = {}, .promo = 7, .item = 1, .name = "half"}, make_lsn(1, 2)});
+  batch.grants.push_back(
+      {{.promo = 7, .item = 1, .granted = 3, .user = {}, .ticket = {}}, make_lsn(1, 3)});
+  batch.updates.push_back(
+      {{.order = make_lsn(1, 4), .fulfilment = 3, .action_id = {}}, make_lsn(1, 6)});
+  batch.stock.push_back(
+      {{.item = 1, .delta = 1, .reason = 2, .order = make_lsn(1, 4)}, make_lsn(1, 6)});
+  batch.witness = make_lsn(1, 6);
+  for (int i = 0; i < 3; ++i) CHECK(failures(batch).empty());
+  const auto held = [&] {
+    return server.tables().orders.rows.at(static_cast<std::int64_t>(make_lsn(1, 4)));
+  };
+  const auto fulfilment = static_cast<std::size_t>(server.tables().orders.column("fulfilment"));
+  CHECK(held()[fulfilment].text == "expired");
+  CHECK(server.tables().stock_change.rows.size() == 1);
+  CHECK(server.tables().promo.rows.at(7)[9].number == 3);
+  LaneBatch later;
+  later.updates.push_back(
+      {{.order = make_lsn(1, 4), .fulfilment = 2, .action_id = "p"}, make_lsn(1, 9)});
+  later.updates.push_back(
+      {{.order = make_lsn(1, 8), .fulfilment = 2, .action_id = "q"}, make_lsn(1, 10)});
+  CHECK(failures(later) == "6:1:1032 ");
+  CHECK(failures(batch).empty());  // older now
+  CHECK(held()[fulfilment].text == "paid");
+  batch.orders.front().promo = 8;
+  CHECK(failures(batch) == "1:0:1062 ");
+}
+
 TEST_CASE_FIXTURE(Database, "amounts in reversed order keep the newest") {
   auto lane = writer();
   for (const auto& batch : {amount(1, 70, make_lsn(1, 30)), amount(1, 80, make_lsn(1, 20))}) {

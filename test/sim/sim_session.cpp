@@ -14,7 +14,10 @@ namespace {
 class CellRow final : public SqlRow {
  public:
   explicit CellRow(const SqlCells& cells) : cells_(cells) {}
-  [[nodiscard]] std::string text(unsigned column) const override { return cells_[column].text; }
+  [[nodiscard]] std::string text(unsigned column) const override {
+    const auto& cell = cells_[column];
+    return cell.text.empty() && cell.number != 0 ? std::to_string(cell.number) : cell.text;
+  }
   [[nodiscard]] std::uint64_t u64(unsigned column) const override {
     return static_cast<std::uint64_t>(cells_[column].number);
   }

@@ -12,6 +12,8 @@ void refuse_sql(const std::string& what) {
 namespace {
 
 constexpr std::string_view kIntroducer = "_utf8mb4 ";  // of a literal
+constexpr std::string_view kNull = "NULL";
+constexpr std::string_view kUnion = " UNION ALL SELECT ";  // one more row of a table of values
 
 enum class Sort : std::uint8_t { other, word, digit, begin, end };
 
@@ -45,9 +47,13 @@ class Splitter {
 
   // Past the next literal, row of a list, or bracket that ends something else.
   void step() {
-    while (at_ < sql_.size() && sort(sql_[at_]) <= Sort::word) ++at_;
+    while (at_ < sql_.size() && sort(sql_[at_]) <= Sort::word && !ahead(kUnion) && !null()) ++at_;
     if (at_ == sql_.size()) return;
-    if (ahead(")")) {
+    if (ahead(kUnion)) {
+      copy();
+      while (ahead(kUnion)) values(kUnion.size());
+      copied_ = at_;
+    } else if (ahead(")")) {
       bracket();
     } else if (in_name()) {
       ++at_;
@@ -77,11 +83,19 @@ class Splitter {
     }
   }
 
+  // A NULL among values, which is read as 0 and as an empty text.
+  [[nodiscard]] bool null() const {
+    return ahead(kNull) && at_ > 0 && (sql_[at_ - 1] == ',' || sql_[at_ - 1] == '(');
+  }
+
   // One more row of a list, up to its closing bracket.
   void row() {
-    at_ += 3;
-    for (literal(); at_ < sql_.size() && sql_[at_] == ','; literal()) ++at_;
+    values(3);
     if (!ahead(")")) refuse_sql(std::string(sql_));
+  }
+  void values(std::size_t behind) {
+    at_ += behind;
+    for (literal(); at_ < sql_.size() && sql_[at_] == ','; literal()) ++at_;
   }
 
   void copy() { text_.shape += sql_.substr(copied_, at_ - copied_); }
@@ -90,7 +104,9 @@ class Splitter {
     auto& cell = text_.literals.emplace_back();
     if (ahead(kIntroducer)) at_ += kIntroducer.size();
     const char first = at_ < sql_.size() ? sql_[at_] : ' ';
-    if (first == '\'') {
+    if (ahead(kNull)) {
+      at_ += kNull.size();
+    } else if (first == '\'') {
       cell.text = quoted();
     } else if (first == 'x') {
       ++at_;

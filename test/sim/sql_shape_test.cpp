@@ -27,6 +27,16 @@ TEST_CASE("a list of rows has the shape of its first") {
   CHECK(split("INSERT INTO t(a,b) VALUES(1,'x')" + tail).shape == text.shape);
 }
 
+TEST_CASE("a NULL among values is a literal, and rows of a table of values are a list") {
+  const auto text = split("INSERT INTO t(a,b) VALUES(NULL,'x'),(2,NULL)");
+  CHECK(text.shape == "INSERT INTO t(a,b) VALUES(?,?)");
+  CHECK(text.literals == SqlCells{{0, {}}, {0, "x"}, {2, {}}, {0, {}}});
+  const auto joined =
+      split("UPDATE (SELECT 7 AS k,NULL AS f UNION ALL SELECT 8,'y') AS u SET a=u.f");
+  CHECK(joined.shape == "UPDATE (SELECT ? AS k,? AS f) AS u SET a=u.f");
+  CHECK(joined.literals == SqlCells{{7, {}}, {0, {}}, {8, {}}, {0, "y"}});
+}
+
 TEST_CASE("what is no literal where one belongs is refused") {
   for (const char* sql :
        {"SELECT a FROM t WHERE b='x", "SELECT a FROM t WHERE b=12c", "INSERT INTO t VALUES(1),(a)",

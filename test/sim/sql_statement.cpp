@@ -55,10 +55,33 @@ class Parser {
 
   void update(SqlStatement& statement) {
     statement.kind = SqlStatement::Kind::update;
-    statement.table = table(name());
+    if (take("("))
+      join(statement);
+    else
+      statement.table = table(name());
     expect("SET");
     statement.assignments = assignments();
     if (take("WHERE")) statement.where = condition();
+  }
+
+  // SELECT ? AS k,? AS f …) AS u STRAIGHT_JOIN orders FORCE INDEX(PRIMARY) ON orders.order_id=u.k
+  void join(SqlStatement& statement) {
+    expect("SELECT");
+    do {
+      (void)parameter();
+      expect("AS");
+      values_.push_back(name());
+    } while (take(","));
+    for (const char* word : {")", "AS", "u", "STRAIGHT_JOIN"}) expect(word);
+    statement.table = table(name());
+    statement.values = values_.size();
+    for (const char* word : {"FORCE", "INDEX", "(", "PRIMARY", ")", "ON"}) expect(word);
+    expect(table_->name);
+    expect(".");
+    if (column(name()) != 0) refuse_sql(shape_);
+    for (const auto word :
+         {std::string_view("="), std::string_view("u"), std::string_view("."), values_.front()})
+      expect(word);
   }
 
   void select(SqlStatement& statement) {
@@ -127,6 +150,7 @@ class Parser {
   SqlNode term() {
     if (token_ == "?") return {SqlOp::parameter, parameter()};
     const auto word = name();
+    if (take(".")) return word == "u" ? value(name()) : SqlNode(SqlOp::column, column(name()));
     if (!take("(")) return {SqlOp::column, column(word)};
     SqlNode node;
     if (word == "VALUES" || word == "MAX") {
@@ -140,6 +164,12 @@ class Parser {
     }
     expect(")");
     return node;
+  }
+
+  SqlNode value(std::string_view word) {
+    for (std::size_t i = 0; i < values_.size(); ++i)
+      if (values_[i] == word) return {SqlOp::inserted, i};
+    refuse_sql(shape_);
   }
 
   static SqlOp function(std::string_view word) {
@@ -194,6 +224,7 @@ class Parser {
   std::string_view token_;
   const std::vector<SqlTable*>& tables_;
   const SqlTable* table_ = nullptr;
+  std::vector<std::string_view> values_;  // names of the columns of a joined table
   std::size_t parameters_ = 0;
 };
 

@@ -30,6 +30,8 @@ struct SqlStatement {
   std::vector<SqlNode> what;               // select
   std::optional<SqlNode> where;
   std::optional<std::size_t> limit;  // the literal
+  // update: of a table of values that is joined; 0: there is none. Its first column is the key.
+  std::size_t values = 0;
 };
 [[nodiscard]] SqlStatement parse_sql(const std::string& shape,
                                      const std::vector<SqlTable*>& tables);

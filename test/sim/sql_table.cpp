@@ -126,9 +126,24 @@ bool SqlEngine::assign(SqlTable& table, Row& row, const SqlStatement& statement,
 void SqlEngine::update(const SqlStatement& statement, std::vector<SqlChange>& changes,
                        SqlAnswer& answer) {
   auto& table = *tables_[statement.table];
+  if (statement.values != 0) return update_from_values(table, statement, changes, answer);
   find_rows(table, statement);
   for (auto* row : found_)
     if (assign(table, *row, statement, nullptr, changes)) ++answer.affected;
+}
+
+void SqlEngine::update_from_values(SqlTable& table, const SqlStatement& statement,
+                                   std::vector<SqlChange>& changes, SqlAnswer& answer) {
+  const auto& literals = text_.literals;
+  const auto width = static_cast<std::ptrdiff_t>(statement.values);
+  if (literals.size() % statement.values != 0) refuse_sql("rows of different lengths");
+  for (auto next = literals.begin(); next != literals.end(); next += width) {
+    const SqlCells cells(next, next + width);
+    const auto row = table.rows.find(cells[0].number);
+    if (row == table.rows.end()) continue;
+    if (sql_number(*statement.where, {&literals, &row->second, &cells, nullptr}) == 0) continue;
+    if (assign(table, *row, statement, &cells, changes)) ++answer.affected;
+  }
 }
 
 void SqlEngine::find_rows(SqlTable& table, const SqlStatement& statement) {

@@ -66,6 +66,8 @@ class SqlEngine {
   [[nodiscard]] const SqlStatement& statement() const;
   void insert(const SqlStatement& statement, std::vector<SqlChange>& changes, SqlAnswer& answer);
   void update(const SqlStatement& statement, std::vector<SqlChange>& changes, SqlAnswer& answer);
+  void update_from_values(SqlTable& table, const SqlStatement& statement,
+                          std::vector<SqlChange>& changes, SqlAnswer& answer);
   void select(const SqlStatement& statement, SqlAnswer& answer);
   bool assign(SqlTable& table, Row& row, const SqlStatement& statement, const SqlCells* inserted,
               std::vector<SqlChange>& changes);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/process/wall_clock.h"
+#include "storage/commands/order_row.h"
 #include "storage/disk/posix_disk.h"
 #include "storage/log/log_place.h"
 #include "storage/log/log_segment.h"
@@ -140,9 +141,7 @@ class Applier final : public storage::LogVisitor {
     } else if (command.kind == CommandKind::item_amount_update) {
       amounts_.emitted(command.amount.item, lsn, position, command.amount.amount);
     } else {
-      const auto& o = command.order;
-      batch_.orders.push_back(
-          {lsn, o.request_id, o.item, o.user, o.qty, o.unit_price_cents, o.decided_at_us});
+      batch_.orders.push_back(storage::order_row(lsn, command));
       batch_.witness = lsn;
       ++orders;
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "config/process/invariant.h"
+#include "storage/commands/order_row.h"
 
 namespace stampede::actors {
 
@@ -23,10 +24,7 @@ void fill_item(const ItemChange& change, storage::LaneBatch& batch) {
 }  // namespace
 
 void LaneBatchBuilder::fill(const LaneWork& work, storage::LaneBatch& batch) {
-  batch.orders.clear();
-  batch.puts.clear();
-  batch.amounts.clear();
-  batch.witness = 0;
+  batch.clear();
   for (const auto& append : work.inserts) fill_orders(*append, batch);
   for (const auto& change : work.items) fill_item(change, batch);
 }
@@ -42,9 +40,7 @@ void LaneBatchBuilder::fill_orders(const Append& append, storage::LaneBatch& bat
     STAMPEDE_ASSERT(decoder_.command_set(record.payload, set_), "the log's own records decode");
     for (const auto& command : set_) {
       if (command.kind != CommandKind::order_insert) continue;
-      const auto& order = command.order;
-      batch.orders.push_back({lsn, order.request_id, order.item, order.user, order.qty,
-                              order.unit_price_cents, order.decided_at_us});
+      batch.orders.push_back(storage::order_row(lsn, command));
     }
   }
   // EXEC will name the whole append, rejections at its end included.
@@ -61,6 +57,22 @@ FailedCommand failed_command(const storage::LaneBatch& batch, const storage::Row
     case storage::RowKind::put: {
       const auto& row = batch.puts[failure.index];
       return {CommandKind::item_put, row.put_lsn, row.item, failure.errnum};
+    }
+    case storage::RowKind::promo: {
+      const auto& row = batch.promos[failure.index];
+      return {CommandKind::promo_put, row.put_lsn, row.put.item, failure.errnum};
+    }
+    case storage::RowKind::grant: {
+      const auto& row = batch.grants[failure.index];
+      return {CommandKind::ticket_grant, row.lsn, row.grant.item, failure.errnum};
+    }
+    case storage::RowKind::update: {
+      const auto& row = batch.updates[failure.index];
+      return {CommandKind::order_update, row.lsn, row.update.item, failure.errnum};
+    }
+    case storage::RowKind::stock: {
+      const auto& row = batch.stock[failure.index];
+      return {CommandKind::stock_change, row.lsn, row.change.item, failure.errnum};
     }
     case storage::RowKind::amount:
       break;

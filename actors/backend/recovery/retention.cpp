@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "config/faults/failpoint.h"
+#include "storage/commands/order_row.h"
 #include "storage/log/log_begin.h"
 #include "storage/log/parked_records.h"
 #include "storage/replay/replay.h"
@@ -111,9 +112,7 @@ class Reconcile final : public storage::LogVisitor {
     }
     for (const auto& command : set_) {
       if (command.kind != CommandKind::order_insert) continue;
-      const auto& o = command.order;
-      batch_.orders.push_back(
-          {record.lsn, o.request_id, o.item, o.user, o.qty, o.unit_price_cents, o.decided_at_us});
+      batch_.orders.push_back(storage::order_row(record.lsn, command));
     }
     return batch_.orders.size() < rules_.rows_max ? Status(Done{}) : ask();
   }

@@ -238,27 +238,6 @@ TEST_CASE_FIXTURE(MysqlFixture, "columns that somebody added, moved or hid chang
   CHECK((*database->items()).at(0).terms.name == "phone");
 }
 
-// Sets a variable of the server for as long as a test lasts.
-class ServerSetting {
- public:
-  ServerSetting(const std::string& name, const std::string& value)
-      : name_(name), before_(server().sql("SELECT QUOTE(@@GLOBAL." + name + ")")) {
-    server().run("SET GLOBAL " + name + "=" + value);
-  }
-  ~ServerSetting() {
-    const bool number =
-        before_.find_first_not_of("'0123456789") == std::string::npos && before_.size() > 2;
-    server().run("SET GLOBAL " + name_ + "=" +
-                 (number ? before_.substr(1, before_.size() - 2) : before_));
-  }
-  ServerSetting(const ServerSetting&) = delete;
-  ServerSetting& operator=(const ServerSetting&) = delete;
-
- private:
-  std::string name_;
-  std::string before_;
-};
-
 TEST_CASE_FIXTURE(MysqlFixture, "no statement is longer than the server takes") {
   for (const char* limit : {"8192", "65536", "1048576"}) {
     const ServerSetting packet("max_allowed_packet", limit);
