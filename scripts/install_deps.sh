@@ -12,6 +12,7 @@ PACKAGES=(
   libspdlog-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libsodium-dev libisal-dev
   mariadb-server-core mariadb-client python3 python3-zmq python3-msgpack procps curl
   doctest-dev clang-format-14 shellcheck wrk valgrind
+  ruby php-cli  # run clients/examples
 )
 # What scripts/bench.sh measures against (without it those points are named as missing), and what
 # the micro-benchmarks are built with.

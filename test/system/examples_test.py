@@ -1,0 +1,62 @@
+#!/usr/bin/python3
+"""The clients of clients/examples order on a real system: confirmed, through the webapp's death,
+and sold out. A language that is not installed is skipped, and named."""
+
+import json
+import shutil
+import subprocess
+import unittest
+
+from system import PROJECT, System, SystemTest
+
+EXAMPLES = PROJECT / "clients" / "examples"
+LANGUAGES = {"rb": "ruby", "php": "php", "pl": "perl", "sh": "bash"}
+INSTALLED = [one for one in LANGUAGES if shutil.which(LANGUAGES[one])]
+
+
+class Examples(SystemTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.system = System()
+        cls.addClassCleanup(cls.system.stop)
+        cls.system.start(f"1:Phone:{2 * len(INSTALLED)}")
+
+    def begin(self, kind, user):
+        return subprocess.Popen([LANGUAGES[kind], EXAMPLES / f"order.{kind}", user,
+                                 f"127.0.0.1:{self.system.http_port}"], text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def said(self, process, code):
+        said, errors = process.communicate(timeout=90)
+        self.assertEqual((process.returncode, errors), (code, ""), said)
+        return json.loads(said)
+
+    def test_each_buys_and_its_answer_is_in_the_table(self):
+        told = {}
+        for kind in INSTALLED:
+            answer = self.said(self.begin(kind, f"{kind}-1"), 0)
+            self.assertEqual((answer["state"], answer["qty"]), ("confirmed", 1))
+            told[f"{kind}-1"] = answer
+        pid = self.system.kill9("webapp-1")
+        buyers = {kind: self.begin(kind, f"{kind}-2") for kind in INSTALLED}
+        for kind, process in buyers.items():
+            told[f"{kind}-2"] = self.said(process, 0)
+        self.system.wait_back("webapp-1", pid)
+        for kind in INSTALLED:
+            self.assertEqual(self.said(self.begin(kind, f"{kind}-3"), 8)["code"], "sold_out")
+        self.system.verify()
+        rows = self.system.sql("SELECT user_id, request_id, order_id FROM orders")
+        self.assertEqual({user: rest for user, *rest in rows},
+                         {user: [one["id"], one["order_id"]] for user, one in told.items()})
+        self.assertEqual(len(rows), len(told))
+
+    def test_every_language_is_there(self):
+        for kind, program in LANGUAGES.items():
+            with self.subTest(kind):
+                self.assertTrue((EXAMPLES / f"order.{kind}").exists())
+                if kind not in INSTALLED:
+                    self.skipTest(f"{program} is not installed: order.{kind} was not run")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
