@@ -88,6 +88,7 @@ void WebappPort::open_sockets(transport::PortControl& port) {
   clients_ = port.open(clients);
   auto stock = options(SocketKind::xpub, Channel::webapp_news, true, index);
   stock.max_message_bytes = 256;          // subscribers send topics only
+  stock.tells_every_join = true;          // a newcomer hears the present value at once
   stock.topics_max = kNewsTopicsMax / 2;  // there may be twice as many for a moment
   stock_ = port.open(stock);
   requests_ = port.open(options(SocketKind::push, Channel::requests_in, false));

@@ -9,9 +9,11 @@
 // which is where batches come from; no timer delays an order. The one thing a round waits for is
 // the poll.
 //
-// A stranger may subscribe without end, and ZeroMQ would keep it all. So an XPUB with more topics
-// than SocketOptions::topics_max is shut for kFloodPause: the role is told that every topic is
-// gone, what it sends meanwhile is refused; honest subscribers come back by themselves.
+// A stranger may subscribe without end, and ZeroMQ would keep it all. So when an XPUB has too many
+// topics (TopicCount) the connection that made up most is ended, and the next one, until there is
+// room: whoever subscribes to what is published stays. Should that not help (twice topics_max), the
+// socket is shut for kFloodPause: the role is told that every topic is gone, what it sends
+// meanwhile is refused; honest subscribers come back by themselves.
 //
 // The files of ipc endpoints that a port has bound may be removed by somebody: it looks at them
 // twice a second and binds again what is gone.
@@ -36,7 +38,7 @@ using SocketId = std::size_t;
 using MonoTime = std::chrono::steady_clock::time_point;
 
 inline constexpr int kMessagesPerSocket = 256;
-inline constexpr std::chrono::milliseconds kFloodPause{1000};
+inline constexpr std::chrono::milliseconds kFloodPause{250};
 inline constexpr int kMailsPerRound = 4096;  // so that a flood of mail cannot starve the sockets
 
 // What a role may ask of its port. Valid only in the port's thread, inside PortRole's calls.

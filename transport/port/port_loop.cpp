@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "config/process/invariant.h"
+#include "transport/zmq/peer_guard.h"
 
 namespace stampede::transport {
 
@@ -20,6 +21,14 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr milliseconds kPathsEvery{500};
+constexpr milliseconds kRoomEvery{50};
+
+std::string_view first_of(const Message& parts) {
+  return parts[0].bytes();
+}
+std::string_view first_of(const Frame& part) {
+  return part.bytes();
+}
 
 }  // namespace
 
@@ -57,6 +66,7 @@ bool PortLoop::writable(SocketId id) const {
 template <class Parts>
 bool PortLoop::send_any(PortSocket& entry, Parts& parts) {
   entry.used = true;
+  if (entry.publishes()) entry.topics.know(first_of(parts));
   const bool taken = entry.socket && entry.socket->send(parts);
   if (!taken && entry.balances() && !entry.refused) entry.refused = changed_ = true;
   return taken;
@@ -71,9 +81,27 @@ bool PortLoop::send(SocketId id, Frame& part) {
 
 // --- floods of topics --------------------------------------------------------------------------
 
+void PortLoop::make_room(PortSocket& entry) {
+  const bool full = entry.topics.full(ends_waiting());
+  note_topics(entry.topics.looks(), full);
+  while (entry.topics.too_many(ends_waiting(), topics_leaving()))
+    if (cut_most_topics() == 0) break;
+  if (!full) return;
+  next_room_ = std::min(next_room_, now_ + kRoomEvery);
+  entry.used = true;  // who was cut may be gone by then
+}
+
+// After topics came or went, and while there is no room.
+void PortLoop::make_room_if_due() {
+  if (now_ < next_room_) return;
+  next_room_ = MonoTime::max();
+  for (auto& entry : entries_)
+    if (entry.publishes() && entry.socket) make_room(entry);
+}
+
 void PortLoop::shut(PortRole& role, PortSocket& entry) {
-  std::fprintf(stderr, "port: %s is shut for a moment: more than %zu topics\n",
-               entry.options.endpoint.c_str(), entry.options.topics_max);
+  std::fprintf(stderr, "port: %s is shut for a moment: too many topics\n",
+               entry.options.endpoint.c_str());
   const SocketId id = entry.id;
   const auto topics = entry.shut(now_ + kFloodPause);
   next_reopen_ = std::min(next_reopen_, now_ + kFloodPause);
@@ -141,7 +169,7 @@ void PortLoop::rebuild() {
 
 int PortLoop::timeout_ms(bool sleep) const {
   if (!sleep || !ready_.empty() || changed_ || stopped_ || quiet_wanted_) return 0;
-  const auto other = std::min(next_reopen_, next_look_);
+  const auto other = std::min({next_reopen_, next_look_, next_room_});
   const auto next = timers_.empty() ? other : std::min(*timers_.begin(), other);
   if (next == MonoTime::max()) return -1;
   const auto left = ceil<milliseconds>(next - steady_clock::now());
@@ -204,7 +232,11 @@ void PortLoop::read_socket(PortRole& role, SocketId id) {
       entry->used = false;
       return;
     }
-    if (entry->publishes() && !entry->topics.take(parts_[0].bytes())) return shut(role, *entry);
+    if (entry->publishes()) {
+      entry->topics.take(parts_[0].bytes());
+      if (entry->topics.flooded()) return shut(role, *entry);
+      next_room_ = now_;
+    }
     role.on_message(*this, id, parts_);
   }
 }
@@ -221,6 +253,7 @@ void PortLoop::call_watcher(int fd) {
 void PortLoop::fire_timers(PortRole& role) {
   reopen_due();
   look_at_paths();
+  make_room_if_due();
   if (timers_.empty() || *timers_.begin() > now_) return;
   timers_.erase(timers_.begin(), timers_.upper_bound(now_));
   role.on_timer(*this);

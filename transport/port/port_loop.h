@@ -59,6 +59,8 @@ class PortLoop final : public PortControl {
   PortSocket& at(SocketId id);
   template <class Parts>
   bool send_any(PortSocket& entry, Parts& parts);
+  void make_room(PortSocket& entry);
+  void make_room_if_due();
   void shut(PortRole& role, PortSocket& entry);
   void reopen_due();
   void look_at_paths();
@@ -87,6 +89,7 @@ class PortLoop final : public PortControl {
   std::vector<Source> ready_;
   std::set<MonoTime> timers_;  // whole milliseconds, so that it stays small
   MonoTime next_reopen_ = MonoTime::max();
+  MonoTime next_room_ = MonoTime::max();  // of a publisher
   MonoTime next_look_ = MonoTime::max();  // at the files of what is bound; never: there are none
   Message parts_;                         // reused for every message
 };

@@ -15,7 +15,16 @@ using EpollWait = int (*)(int, epoll_event*, int, int);
 constexpr std::chrono::milliseconds kAllHiddenPause{1};
 
 constexpr std::chrono::microseconds kUnreadPause{200};
+constexpr std::chrono::microseconds kBetweenPauses{1000};  // others are served
 thread_local bool pause_wanted = false;
+thread_local std::chrono::steady_clock::time_point next_pause;
+
+void pause_if_due() {
+  pause_wanted = false;
+  if (std::chrono::steady_clock::now() < next_pause) return;
+  std::this_thread::sleep_for(kUnreadPause);
+  next_pause = std::chrono::steady_clock::now() + kBetweenPauses;
+}
 
 // Moves those that stay to the front and returns their number.
 int hide_hang_ups(epoll_event* events, int count) {
@@ -33,10 +42,7 @@ int hide_hang_ups(epoll_event* events, int count) {
 extern "C" __attribute__((visibility("default"))) int epoll_wait(int epfd, epoll_event* events,
                                                                  int maxevents, int timeout) {
   static const auto next = reinterpret_cast<EpollWait>(::dlsym(RTLD_NEXT, "epoll_wait"));
-  if (pause_wanted) {
-    pause_wanted = false;
-    std::this_thread::sleep_for(kUnreadPause);
-  }
+  if (pause_wanted) pause_if_due();
   const int count = next(epfd, events, maxevents, timeout);
   if (count <= 0) return count;
   const int kept = hide_hang_ups(events, count);

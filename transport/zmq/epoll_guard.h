@@ -15,8 +15,8 @@ namespace stampede::transport {
 // Whether the libraries of this process call the guard. Every thread.
 [[nodiscard]] bool epoll_is_guarded();
 
-// The calling thread's next epoll_wait rests for a moment: a descriptor stays readable though it is
-// not read.
+// The calling thread's next epoll_wait rests for a moment, if it did not rest just now: a
+// descriptor stays readable though it is not read.
 void pause_after_round();
 
 }  // namespace stampede::transport

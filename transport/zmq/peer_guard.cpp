@@ -1,6 +1,7 @@
 #include "transport/zmq/peer_guard.h"
 
 #include <dlfcn.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <zmq.h>
@@ -61,6 +62,20 @@ int refuse(int error) {
   return -1;
 }
 
+// Whether it says nothing more, whatever it said before.
+bool has_hung_up(int fd) {
+  pollfd peer{fd, POLLRDHUP, 0};
+  return ::poll(&peer, 1, 0) > 0;
+}
+
+// The peer has ended, or must.
+ssize_t ended(int fd, ssize_t result, int error) {
+  const bool now = table.may_end(fd);
+  if (!now) stampede::transport::pause_after_round();
+  errno = now ? error : EAGAIN;
+  return now ? result : -1;
+}
+
 }  // namespace
 
 // Other names than those of the C library's headers, whose inline forms would clash.
@@ -77,24 +92,48 @@ __attribute__((visibility("default"))) int guarded_listen(int fd, int backlog) _
 __attribute__((visibility("default"))) int guarded_close(int fd) __asm__("close");
 
 ssize_t guarded_recv(int fd, void* buffer, std::size_t size, int flags) {
-  if (table.is_peer(fd) && table.must_wait(fd)) {
-    stampede::transport::pause_after_round();
-    errno = EAGAIN;
-    return -1;
+  const bool peer = table.is_peer(fd);
+  if (peer && size != 0) {
+    if (table.is_gone(fd)) return ended(fd, 0, 0);
+    // While many wait for their end those who are dead already join nothing, and not even us.
+    if (table.is_pressed(fd) && has_hung_up(fd)) {
+      table.end(fd);
+      return ended(fd, 0, 0);
+    }
+    size = table.may_read(fd, size);
+    if (size == 0) {
+      stampede::transport::pause_after_round();
+      errno = EAGAIN;
+      return -1;
+    }
   }
   const ssize_t got = behind(next_recv, "recv")(fd, buffer, size, flags);
-  if (!table.is_peer(fd)) return got;
+  if (!peer) return got;
   if (got < 0 && errno == ENOMEM) errno = EAGAIN;
-  if (got <= 0) return got;
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return got;
+  if (got <= 0) {
+    const int error = errno;
+    table.end(fd);
+    return ended(fd, got, error);
+  }
   auto* const bytes = static_cast<unsigned char*>(buffer);
-  return table.heard(fd, bytes, static_cast<std::size_t>(got)) ? got : 0;  // 0: the peer has ended
+  if (table.heard(fd, bytes, static_cast<std::size_t>(got))) return got;
+  table.end(fd);
+  return ended(fd, 0, 0);
 }
 
 ssize_t guarded_send(int fd, const void* buffer, std::size_t size, int flags) {
+  const bool peer = table.is_peer(fd);
+  if (peer && table.is_gone(fd) && table.is_subscriber(fd))
+    return static_cast<ssize_t>(size);  // recv tells it, in its time
   const ssize_t taken = behind(next_send, "send")(fd, buffer, size, flags);
-  if (!table.is_peer(fd)) return taken;
+  if (!peer) return taken;
   if (taken < 0 && errno == ENOMEM) errno = EAGAIN;
   const int error = errno;
+  if (taken < 0 && error != EAGAIN && error != EINTR && table.is_subscriber(fd)) {
+    table.end(fd);
+    return static_cast<ssize_t>(size);
+  }
   if (taken >= 0 || error == EAGAIN)
     table.sent(fd, size, taken < 0 ? 0 : static_cast<std::size_t>(taken));
   errno = error;
@@ -168,6 +207,30 @@ void note_taken(std::size_t bytes) {
 
 void note_nothing_left() {
   table.nothing_left();
+}
+
+void note_no_topic_left() {
+  table.no_topic_left();
+}
+
+void note_topics(std::size_t looks, bool full) {
+  table.topics_held(looks, full);
+}
+
+std::size_t ends_waiting() {
+  return table.ends_waiting();
+}
+
+std::size_t topics_leaving() {
+  return table.topics_leaving();
+}
+
+void note_known_topic(std::string_view topic) {
+  table.known_topics().add(topic);
+}
+
+std::uint32_t cut_most_topics() {
+  return table.cut_most_topics();
 }
 
 std::uint64_t peers_cut() {

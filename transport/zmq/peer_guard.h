@@ -35,6 +35,25 @@ class GuardedBind {
 void note_taken(std::size_t bytes);
 void note_nothing_left();
 
+// For the socket that takes subscriptions: none waits. While some thousands wait, those who
+// subscribe to much are not read.
+void note_no_topic_left();
+
+// What a subscriber that ends costs (TopicCount::looks()), and whether there is no room for more
+// topics now. See PeerTable::may_end().
+void note_topics(std::size_t looks, bool full);
+// Subscribers that wait for their end; topics that those made up who ended or were cut, and that
+// libzmq has still.
+[[nodiscard]] std::size_t ends_waiting();
+[[nodiscard]] std::size_t topics_leaving();
+
+// Something is published under this topic: from now on who subscribes to it makes up nothing.
+void note_known_topic(std::string_view topic);
+
+// Ends the connection whose peer made up most topics, of all publishers of this process, and
+// returns how many (topic_units); 0: there is none. Every thread; costs a look at all connections.
+std::uint32_t cut_most_topics();
+
 // Connections that were ended because of what the peer did. Every thread.
 [[nodiscard]] std::uint64_t peers_cut();
 

@@ -103,6 +103,7 @@ StreamRules rules_of(const SocketOptions& options, bool curve) {
   rules.topics_max = publishes(options.kind) ? kTopicsOfOneMax : 0;
   rules.curve = curve;
   rules.requests = options.kind == SocketKind::router;
+  rules.tells_topics = options.kind == SocketKind::xpub;
   rules.reads_none = options.kind == SocketKind::push;
   return rules;
 }
@@ -178,6 +179,7 @@ void set_kind_options(void* socket, const SocketOptions& options) {
     case SocketKind::pub:
     case SocketKind::xpub:
       set(socket, ZMQ_XPUB_NODROP, 1);
+      if (options.tells_every_join) set(socket, ZMQ_XPUB_VERBOSE, 1);
       break;
     case SocketKind::sub:
       for (const auto& topic : options.subscriptions)

@@ -221,6 +221,7 @@ bool Socket::Impl::send_copies(Frame* parts, std::size_t count) {
 }
 
 bool Socket::Impl::send(Frame* parts, std::size_t count) {
+  if (kind == SocketKind::xpub) note_known_topic(parts[0].bytes());
   if (balances() && count > 1) return send_copies(parts, count);
   if (send_in_turn(parts, count)) return true;
   if (!publishes() || !pass_over_slow) return false;
@@ -251,6 +252,7 @@ bool Socket::receive(Message& parts) {
   }
   parts.clear();
   if (impl_->kind == SocketKind::router) note_nothing_left();
+  if (impl_->kind == SocketKind::xpub) note_no_topic_left();
   return false;
 }
 
@@ -269,7 +271,9 @@ bool Socket::Impl::receive_rest(Message& parts) const {
 }
 
 bool Socket::readable() const {
-  return (events_of(impl_->handle) & ZMQ_POLLIN) != 0;
+  if ((events_of(impl_->handle) & ZMQ_POLLIN) != 0) return true;
+  if (impl_->kind == SocketKind::xpub) note_no_topic_left();
+  return false;
 }
 bool Socket::writable() const {
   return (events_of(impl_->handle) & ZMQ_POLLOUT) != 0;

@@ -39,8 +39,10 @@ struct SocketOptions {
   // send() is false though the parts were taken. False: nobody gets it, send() is false and the
   // parts are untouched; right where a topic has one subscriber, since every loss is then counted.
   bool pass_over_slow = true;
-  // XPUB in a port: with more different topics than this at once the socket is shut for a moment,
-  // which frees what they cost; see port.h.
+  // XPUB: each join is told, not only the first of a topic.
+  bool tells_every_join = false;
+  // XPUB in a port: with more different topics than this at once, or too many that nothing is
+  // published under, those who made up most are cut; never twice as many. See port.h.
   std::size_t topics_max = 12'000;  // about 6 MiB
 };
 

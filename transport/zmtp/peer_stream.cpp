@@ -17,6 +17,9 @@ constexpr std::uint32_t kPingSizeMin = 7;  // the name, a time-to-live
 constexpr std::uint32_t kPongSizeMin = 5;
 constexpr std::uint32_t kContextMax = 16;
 constexpr std::uint32_t kTopicBytesMax = 255;
+constexpr std::uint32_t kTopicHead = sizeof "SUBSCRIBE";  // one byte of size, and the name
+constexpr std::uint32_t kTopicUnitsMax = 0xffff;
+constexpr std::uint32_t kSecretHead = 33;  // of CURVE's MESSAGE: its name, a nonce, a code, flags
 
 using Fault = StreamFault;
 
@@ -45,7 +48,7 @@ Fault PeerStream::take(unsigned char* bytes, std::size_t size, const StreamRules
   while (i < size && fault == Fault::none) {
     switch (step_) {
       case Step::flags:
-        fault = start_frame(bytes[i++], rules);
+        fault = start_frame(bytes[i++], rules, heard);
         break;
       case Step::short_size:
         size_ = bytes[i++];
@@ -80,8 +83,9 @@ Fault PeerStream::greet(unsigned char byte) {
   return Fault::none;
 }
 
-Fault PeerStream::start_frame(unsigned char flags, const StreamRules& rules) {
+Fault PeerStream::start_frame(unsigned char flags, const StreamRules& rules, const Heard& heard) {
   flags_ = flags;
+  topic_ = heard.known != nullptr ? heard.known->start() : 0;
   at_ = 0;
   size_ = 0;
   if ((flags & ~kKnownFlags) != 0) return wrong_command();
@@ -114,7 +118,7 @@ Fault PeerStream::sized_command() {
   at_ = 0;
   if (size_ == 0) return wrong_command();
   if (!ready_) return size_ > kHandshakeBytesMax ? Fault::handshake : Fault::none;
-  return size_ > kTopicBytesMax + sizeof "SUBSCRIBE" ? Fault::command : Fault::none;
+  return size_ > kTopicBytesMax + kTopicHead ? Fault::command : Fault::none;
 }
 
 // --- messages ------------------------------------------------------------------------------------
@@ -122,8 +126,12 @@ Fault PeerStream::sized_command() {
 std::size_t PeerStream::take_body(const unsigned char* bytes, std::size_t size,
                                   const StreamRules& rules, Fault& fault) {
   const auto taken = static_cast<std::uint32_t>(std::min<std::size_t>(size, left_));
-  if (left_ == size_ && taken != 0) first_ = bytes[0];
+  const bool starts = left_ == size_ && taken != 0;
+  if (starts) first_ = bytes[0];
   left_ -= taken;
+  if (rules.topics_max != 0)
+    for (std::size_t i = starts ? 1 : 0; i < taken; ++i)
+      topic_ = KnownTopics::with(topic_, bytes[i]);
   if (rules.curve) return taken;
   unfinished_ += taken;
   if (unfinished_ > rules.message_bytes_max) fault = Fault::endless;
@@ -133,10 +141,11 @@ std::size_t PeerStream::take_body(const unsigned char* bytes, std::size_t size,
 Fault PeerStream::end_frame(const StreamRules& rules, Heard& heard) {
   const bool command = step_ == Step::command;
   step_ = Step::flags;
-  if (command) return end_command(rules);
+  if (command) return end_command(rules, heard);
   // ZMTP 3.0 subscribes by a message; what a repeated one leaves behind counts, too.
+  if (rules.topics_max != 0 && rules.curve) subscribe_in_secret(heard);
   if (rules.topics_max != 0 && !rules.curve && size_ != 0 && first_ <= 1)
-    if (const Fault fault = subscribe(rules); fault != Fault::none) return fault;
+    if (const Fault fault = subscribe(rules, heard); fault != Fault::none) return fault;
   if (!rules.curve) heard.bytes += size_;
   if (is_more() && !rules.curve) return Fault::none;
   unfinished_ = 0;
@@ -144,9 +153,32 @@ Fault PeerStream::end_frame(const StreamRules& rules, Heard& heard) {
   return Fault::none;
 }
 
-Fault PeerStream::subscribe(const StreamRules& rules) {
-  if (size_ > kTopicBytesMax + sizeof "SUBSCRIBE") return Fault::topics;
-  return ++topics_ > rules.topics_max ? Fault::topics : Fault::none;
+Fault PeerStream::subscribe(const StreamRules& rules, const Heard& heard) {
+  if (size_ > kTopicBytesMax + kTopicHead) return Fault::topics;
+  const bool known = heard.known != nullptr && heard.known->has(topic_);
+  count_topic(topic_units(size_ - std::min(size_, kTopicHead)), known);
+  return topics_ > rules.topics_max ? Fault::topics : Fault::none;
+}
+
+// Saturates; without a key more than topics_max is a fault long before.
+void PeerStream::count_topic(std::uint32_t units, bool known) {
+  const auto add = [units](std::uint16_t count) {
+    return static_cast<std::uint16_t>(std::min(count + units, kTopicUnitsMax));
+  };
+  topics_ = add(topics_);
+  if (!known) made_up_ = add(made_up_);
+}
+
+// Whatever is longer than a PING; and whatever is not, beyond so many. No fault: a key is allowed.
+void PeerStream::subscribe_in_secret(Heard& heard) {
+  const std::uint32_t said = size_ - std::min(size_, kSecretHead);
+  const bool ping = said <= kPingSizeMin && heard.pings_left > 0;
+  if (!ping) {
+    count_topic(topic_units(said - std::min(said, kTopicHead)), false);
+    return;
+  }
+  ++heard.pings;
+  --heard.pings_left;
 }
 
 // --- commands ------------------------------------------------------------------------------------
@@ -164,6 +196,7 @@ Fault PeerStream::take_command(unsigned char& byte, const StreamRules& rules, He
       if (const Fault fault = tell_ping(byte, heard); fault != Fault::none) return fault;
       return ++at_ < word_size_ ? Fault::none : end_name(rules);
     case Word::arguments:
+      topic_ = KnownTopics::with(topic_, byte);
       return Fault::none;
     case Word::time_to_live:
       byte = 0;
@@ -235,14 +268,14 @@ Fault PeerStream::take_property(unsigned char& byte) {
   }
 }
 
-Fault PeerStream::end_command(const StreamRules& rules) {
+Fault PeerStream::end_command(const StreamRules& rules, const Heard& heard) {
   if (!ready_) {
     if (word_ != (rules.curve ? Word::arguments : Word::property_size)) return Fault::handshake;
     ready_ = !rules.curve || first_ == 'I';
     return Fault::none;
   }
   if (word_ != Word::arguments) return Fault::command;
-  return first_ == 'S' || first_ == 'C' ? subscribe(rules) : Fault::none;
+  return first_ == 'S' || first_ == 'C' ? subscribe(rules, heard) : Fault::none;
 }
 
 }  // namespace stampede::transport

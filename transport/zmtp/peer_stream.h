@@ -10,23 +10,27 @@
 //   the time-to-live of a PING       becomes 0: no timer (the kernel finds dead peers)
 //   a PING beyond `pings_left`       becomes a PONG, which nobody answers
 //
-// With CURVE only lengths can be read: frames are bounded, a message's parts are not seen.
+// With CURVE only lengths can be read: frames are bounded, a message's parts are not seen, and a
+// subscription is told from a PING by its length.
 //
 // Values in, values out; no memory but the object's own 32 bytes. One thread at a time.
 
 #include <cstddef>
 #include <cstdint>
 
+#include "transport/zmtp/known_topics.h"
+
 namespace stampede::transport {
 
 struct StreamRules {
   std::uint32_t frame_bytes_max = 0;
   std::uint32_t message_bytes_max = 0;  // all parts, as kept: see kPartCost
-  std::uint32_t topics_max = 0;         // SUBSCRIBE and its like in all; 0: no publisher
+  std::uint32_t topics_max = 0;         // units of topics (topic_units) in all; 0: no publisher
   bool curve = false;
   bool requests = false;    // whole messages wait for the application, and are counted
   bool reads_none = false;  // of a PUSH: what nobody reads stops libzmq's reading, and with it the
                             // news that the peer is gone
+  bool tells_topics = false;  // the application takes the topics, and says so: an XPUB
   bool operator==(const StreamRules&) const = default;
 };
 
@@ -44,13 +48,20 @@ enum class StreamFault : std::uint8_t {
 // What libzmq keeps for each part besides its bytes: a message in a pipe and a block of memory.
 inline constexpr std::uint32_t kPartCost = 128;
 
+// What a topic counts, joined or left: libzmq keeps a node of 32 bytes for each of its letters.
+constexpr std::uint32_t topic_units(std::size_t bytes) {
+  return 1 + static_cast<std::uint32_t>(bytes / 32);
+}
+
 class PeerStream {
  public:
   struct Heard {
     std::uint32_t messages = 0;    // that became whole
     std::uint32_t bytes = 0;       // of parts that became whole; 0 with CURVE
-    std::uint32_t pings_left = 0;  // in: how many may be answered; out: what is left
+    std::uint32_t pings_left = 0;  // in: how many may be answered (CURVE: how many short messages
+                                   // to a publisher count as such); out: what is left
     std::uint32_t pings = 0;       // that came, answered or not
+    const KnownTopics* known = nullptr;  // in: of a publisher; null: it knows none
   };
 
   // Judges the next bytes of the peer and changes them where needed. After a fault the connection
@@ -62,7 +73,9 @@ class PeerStream {
   [[nodiscard]] bool ready() const { return ready_; }
   // What is kept of a message that is not whole yet.
   [[nodiscard]] std::uint32_t unfinished() const { return unfinished_; }
-  [[nodiscard]] std::uint32_t topics() const { return topics_; }
+  // Units of what it ever subscribed to and left; and of what nobody knew of that.
+  [[nodiscard]] std::uint16_t topics() const { return topics_; }
+  [[nodiscard]] std::uint16_t made_up() const { return made_up_; }
 
  private:
   enum class Step : std::uint8_t { greeting, flags, short_size, long_size, body, command };
@@ -78,7 +91,7 @@ class PeerStream {
   };
 
   StreamFault greet(unsigned char byte);
-  StreamFault start_frame(unsigned char flags, const StreamRules& rules);
+  StreamFault start_frame(unsigned char flags, const StreamRules& rules, const Heard& heard);
   StreamFault sized(const StreamRules& rules);
   StreamFault sized_command();
   StreamFault take_size(unsigned char byte, const StreamRules& rules);
@@ -89,9 +102,11 @@ class PeerStream {
   StreamFault tell_ping(unsigned char& byte, Heard& heard);
   StreamFault end_name(const StreamRules& rules);
   StreamFault take_property(unsigned char& byte);
-  StreamFault end_command(const StreamRules& rules);
+  StreamFault end_command(const StreamRules& rules, const Heard& heard);
   StreamFault end_frame(const StreamRules& rules, Heard& heard);
-  StreamFault subscribe(const StreamRules& rules);
+  StreamFault subscribe(const StreamRules& rules, const Heard& heard);
+  void subscribe_in_secret(Heard& heard);
+  void count_topic(std::uint32_t units, bool known);
   [[nodiscard]] StreamFault wrong_command() const {
     return ready_ ? StreamFault::command : StreamFault::handshake;
   }
@@ -110,7 +125,9 @@ class PeerStream {
   std::uint32_t left_ = 0;   // of the frame
   std::uint32_t value_ = 0;  // of a property: bytes left
   std::uint32_t unfinished_ = 0;
-  std::uint32_t topics_ = 0;
+  std::uint32_t topic_ = 0;  // its hash, so far
+  std::uint16_t topics_ = 0;
+  std::uint16_t made_up_ = 0;
 };
 
 }  // namespace stampede::transport

@@ -11,7 +11,10 @@ constexpr std::string_view kPrefix = "stock/";
 constexpr double kBurst = 100;                      // messages at once after a quiet time
 constexpr std::int64_t kRepeatUs = 1'000'000;       // a topic is not repeated more often
 constexpr std::int64_t kValueAgeMaxUs = 5'000'000;  // news can be lost: then ask again
-constexpr int kVisitsPerTick = 64;
+constexpr std::int64_t kWelcomeUs = 250'000;        // nor told for a newcomer's sake
+constexpr std::int64_t kVisitsPerMs = 16;
+constexpr std::int64_t kVisitsMax = 1024;
+constexpr int kAsksAgainPerTick = 16;
 constexpr int kNewcomersPerTick = 128;
 
 }  // namespace
@@ -49,7 +52,10 @@ void StockNews::on_subscription(std::string_view frame) {
 
 void StockNews::subscribe(std::uint64_t item) {
   auto found = topics_.find(item);
-  if (found != topics_.end() && found->second.subscribed) return;
+  if (found != topics_.end() && found->second.subscribed) {
+    if (found->second.in == &ring_) move(found->second, welcomes_);
+    return;
+  }
   if (subscribed_ >= kNewsTopicsMax) {
     ++counters_.topics_refused;
     return;
@@ -124,11 +130,14 @@ void StockNews::take(Topic& topic, const ItemRow& row, Items& list) {
 }
 
 void StockNews::on_tick(std::int64_t now_us) {
+  const std::int64_t visits = (now_us - refilled_us_) / 1000 * kVisitsPerMs;
   refill(now_us);
   tell_changes(now_us);
   tell_newcomers(now_us);
+  tell_welcomes(now_us);
   ask_for_newcomers(now_us);
-  repeat(now_us);
+  ask_again(now_us);
+  repeat(now_us, std::clamp(visits, kVisitsPerMs, kVisitsMax));
 }
 
 void StockNews::refill(std::int64_t now_us) {
@@ -146,23 +155,42 @@ void StockNews::tell_newcomers(std::int64_t now_us) {
     tell(turn_++ % 2 == 0 ? answered_.back() : answered_.front(), now_us);
 }
 
+void StockNews::tell_welcomes(std::int64_t now_us) {
+  while (!welcomes_.empty() && tokens_ >= 1) {
+    const auto item = welcomes_.front();
+    if (now_us - topics_.at(item).told_us < kWelcomeUs) return;
+    tell(item, now_us);
+  }
+}
+
 void StockNews::ask_for_newcomers(std::int64_t now_us) {
   for (int visit = 0; visit < kNewcomersPerTick && !newcomers_.empty(); ++visit) {
     if (asks_open_ >= kNewsAsksMax) return;
     const auto item = visit % 4 == 0 ? newcomers_.back() : newcomers_.front();
     auto& topic = topics_.at(item);
-    move(topic, ring_);
+    move(topic, unknown_);
     ask_if_old(item, topic, now_us);
   }
 }
 
-void StockNews::repeat(std::int64_t now_us) {
-  const auto visits = std::min<std::size_t>(kVisitsPerTick, ring_.size());
-  for (std::size_t i = 0; i < visits && tokens_ >= 1; ++i) {
+// Items that are sold later, if the news of that are lost.
+void StockNews::ask_again(std::int64_t now_us) {
+  const auto visits = std::min<std::size_t>(kAsksAgainPerTick, unknown_.size());
+  for (std::size_t i = 0; i < visits; ++i) {
+    const auto item = unknown_.front();
+    auto& topic = topics_.at(item);
+    move(topic, unknown_);
+    ask_if_old(item, topic, now_us);
+  }
+}
+
+void StockNews::repeat(std::int64_t now_us, std::int64_t visits) {
+  visits = std::min(visits, static_cast<std::int64_t>(ring_.size()));
+  for (std::int64_t i = 0; i < visits && tokens_ >= 1; ++i) {
     const auto item = ring_.front();
     auto& topic = topics_.at(item);
     move(topic, ring_);
-    if (topic.known && now_us - topic.told_us >= kRepeatUs) tell(item, now_us);
+    if (now_us - topic.told_us >= kRepeatUs) tell(item, now_us);
     ask_if_old(item, topic, now_us);
   }
 }

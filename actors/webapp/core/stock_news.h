@@ -8,9 +8,11 @@
 // kNewsTopicsMax topics, kNewsAsksMax open questions; what does not fit is counted. A subscription
 // to `stock/` or to nothing hears the changes of all items, without repeats.
 //
-// Topics that somebody makes up by the thousand delay no change, and newcomers are served from both
-// ends of their queue: at once when the others came before, in turn when they go on coming. Every
-// call costs the same, however many topics there are.
+// Who joins a topic that others have hears its value soon, with them (kWelcomeUs).
+//
+// Topics that somebody makes up by the thousand delay no change and no repeat, and newcomers are
+// served from both ends of their queue: at once when the others came before, in turn when they go
+// on coming. Every call costs the same, however many topics there are.
 
 #include <cstdint>
 #include <list>
@@ -46,7 +48,7 @@ class StockNews {
   StockNews(const StockNews&) = delete;
   StockNews& operator=(const StockNews&) = delete;
 
-  // One frame of an XPUB socket: 1 or 0, then the topic.
+  // One frame of an XPUB socket that tells every join: 1 or 0, then the topic.
   void on_subscription(std::string_view frame);
   void on_row(const ItemRow& row);                         // has changed
   void on_answer(std::uint64_t item, const ItemRow* row);  // null: there is no such item
@@ -77,8 +79,10 @@ class StockNews {
   void refill(std::int64_t now_us);
   void tell_changes(std::int64_t now_us);
   void tell_newcomers(std::int64_t now_us);
+  void tell_welcomes(std::int64_t now_us);
   void ask_for_newcomers(std::int64_t now_us);
-  void repeat(std::int64_t now_us);
+  void ask_again(std::int64_t now_us);
+  void repeat(std::int64_t now_us, std::int64_t visits);
   void tell(std::uint64_t item, std::int64_t now_us);
   static void take(Topic& topic, const ItemRow& row, Items& list);
   void ask_if_old(std::uint64_t item, Topic& topic, std::int64_t now_us);
@@ -92,7 +96,9 @@ class StockNews {
   Items changed_;
   Items newcomers_;  // nobody has asked for their value
   Items answered_;   // newcomers whose value is known
-  Items ring_;       // the others, the next to repeat first
+  Items welcomes_;   // known, and told to others before
+  Items unknown_;    // asked for, the next to ask for again first
+  Items ring_;       // known and told, the next to repeat first
   std::uint32_t turn_ = 0;
   std::size_t asks_open_ = 0;
   std::set<std::string, std::less<>> broad_;  // subscriptions that hear all items

@@ -4,10 +4,14 @@
 #include <sys/eventfd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <memory>
 #include <numeric>
 
 #include "test/support/eventually.h"
 #include "test/transport/port/port_fixture.h"
+#include "test/transport/zmq/raw_peer.h"
+#include "transport/zmq/peer_guard.h"
 
 namespace stampede::transport {
 
@@ -310,12 +314,55 @@ TEST_CASE_FIXTURE(PortFixture, "a role may close and open sockets while it takes
   CHECK(end_of(port) == "exit_reason(user_shutdown)");
 }
 
+TEST_CASE_FIXTURE(PortFixture, "of too many topics the greediest go, and nobody else") {
+  constexpr int kGreedy = 6;
+  std::promise<void> bound, first, last;
+  std::atomic<int> few_left{0}, gone{0};
+  const auto endpoint = "tcp://127.0.0.1:" + std::to_string(free_tcp_port());
+  role->at_start = [&](PortControl& port) {
+    SocketOptions options = bind_to(SocketKind::xpub, endpoint);
+    options.topics_max = 1000;
+    port.open(options);
+    bound.set_value();
+  };
+  role->at_message = [&](PortControl&, SocketId, Message& parts) {
+    const auto topic = parts[0].bytes().substr(1);
+    const bool joined = parts[0].bytes()[0] == 1;
+    if (!joined) ++(topic.starts_with("few/") ? few_left : gone);
+    if (joined && topic == "few/first/4") first.set_value();
+    if (joined && topic == "few/last/4") last.set_value();
+  };
+  const auto port = spawn();
+  auto ready = bound.get_future();
+  REQUIRE(comes(ready));
+  const auto subscriber = [&](const std::string& topic, int topics) {
+    auto options = connect_to(SocketKind::sub, endpoint);
+    for (int i = 0; i < topics; ++i) options.subscriptions.push_back(topic + std::to_string(i));
+    return std::make_unique<Socket>(context, options);
+  };
+  const auto before = peers_cut();
+  const auto early = subscriber("few/first/", 5);
+  auto is_first = first.get_future();
+  REQUIRE(comes(is_first));
+  std::vector<std::unique_ptr<Socket>> greedy;
+  for (int i = 0; i < kGreedy; ++i)
+    greedy.push_back(subscriber("greedy/" + std::to_string(i) + "/", 300));
+  CHECK(test::eventually([&] { return gone >= 300 * (kGreedy - 4); }));
+  const auto late = subscriber("few/last/", 5);
+  auto is_last = last.get_future();
+  CHECK(comes(is_last));
+  CHECK(few_left == 0);
+  CHECK(test::eventually([&] { return peers_cut() >= before + kGreedy - 3; }));
+  end(port, caf::exit_reason::user_shutdown);
+}
+
 TEST_CASE_FIXTURE(PortFixture, "topics without end shut a publisher for a moment, and free it") {
   std::promise<void> bound, flooded, again;
   int subscribed = 0;
   int gone = 0;
   // As clients reach it.
-  const auto endpoint = "tcp://127.0.0.1:" + std::to_string(free_tcp_port());
+  const int tcp_port = free_tcp_port();
+  const auto endpoint = "tcp://127.0.0.1:" + std::to_string(tcp_port);
   role->at_start = [&](PortControl& port) {
     SocketOptions options = bind_to(SocketKind::xpub, endpoint);
     options.topics_max = 100;
@@ -327,19 +374,20 @@ TEST_CASE_FIXTURE(PortFixture, "topics without end shut a publisher for a moment
     if (parts[0].bytes()[0] == 1) return static_cast<void>(++subscribed);
     Frame news("news");
     CHECK_FALSE(port.send(id, news));  // shut: nothing is taken
-    if (++gone == 101) flooded.set_value();
+    if (++gone == 201) flooded.set_value();
   };
   const auto port = spawn();
   auto ready = bound.get_future();
   REQUIRE(comes(ready));
-  auto attack = connect_to(SocketKind::sub, endpoint);
-  for (int i = 0; i < 300; ++i) attack.subscriptions.push_back("topic/" + std::to_string(i) + "/");
+  std::string attack;
+  for (int i = 0; i < 250; ++i) attack += frame("\x01topic/" + std::to_string(i) + "/");
   {
-    Socket attacker(context, attack);
+    const RawPeer attacker(tcp_port, "SUB");
+    attacker.offer(attack);  // at once: it is cut too late
     auto done = flooded.get_future();
     REQUIRE(comes(done));
   }
-  CHECK(subscribed == 100);  // the next one was too many, and is among the gone
+  CHECK(subscribed == 200);  // the next one was too many, and is among the gone
   auto reader = connect_to(SocketKind::sub, endpoint);
   reader.subscriptions = {"honest"};
   Socket honest(context, reader);

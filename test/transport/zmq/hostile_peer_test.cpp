@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "test/support/eventually.h"
 #include "test/support/random_run.h"
 #include "test/transport/zmq/raw_peer.h"
 #include "test/transport/zmq/zmq_fixture.h"
@@ -19,10 +20,12 @@ const std::string kLeave = bytes("\0a");
 
 // Until the topic arrives that honest subscribers ask for.
 bool hears(Socket& publisher, const std::string& topic) {
-  Message parts;
-  while (receive_in_time(publisher, parts))
-    if (parts.size() == 1 && parts[0].bytes() == topic) return true;
-  return false;
+  return test::eventually([&] {
+    Message parts;
+    while (publisher.receive(parts))
+      if (parts.size() == 1 && parts[0].bytes() == topic) return true;
+    return false;
+  });
 }
 
 struct Publisher {

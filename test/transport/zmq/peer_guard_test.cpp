@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "test/support/eventually.h"
 #include "test/transport/zmq/raw_peer.h"
 #include "test/transport/zmq/zmq_fixture.h"
 #include "transport/zmq/large_answers.h"
@@ -121,6 +122,82 @@ TEST_CASE("large answers to one that does not read are bounded in bytes") {
   CHECK(taken >= 20);
   CHECK(taken < 100);  // 16 MiB, and what the kernel takes
   router.serves_others();
+}
+
+TEST_CASE("who made up most goes first, whatever repeats, is left or is long") {
+  const int port = free_tcp_port();
+  Context context;
+  Socket xpub(context, bind_to(SocketKind::xpub, "tcp://127.0.0.1:" + std::to_string(port)));
+  const auto said = [](int topics, const std::string& topic, bool repeated = false) {
+    std::string all;
+    for (int i = 0; i < topics; ++i)
+      all += frame(bytes("\1") + topic + (repeated ? "" : std::to_string(i)));
+    return all;
+  };
+  std::vector<std::unique_ptr<RawPeer>> peers;
+  const auto subscribes = [&](const std::string& topics) {
+    peers.push_back(std::make_unique<RawPeer>(port, "SUB"));
+    peers.back()->say(topics);
+    peers.back()->say(frame(bytes("\1") + "end of " + std::to_string(peers.size())));
+    Message parts;
+    do {
+      REQUIRE(receive_in_time(xpub, parts));
+    } while (parts[0].bytes() != bytes("\1") + "end of " + std::to_string(peers.size()));
+  };
+  subscribes(said(3, "few"));
+  subscribes(said(30, "many"));
+  subscribes(said(20, "a"));
+  subscribes(said(25, "the same", true));
+  subscribes(said(4, std::string(240, 'l')));
+  // Who comes when something was published under these topics made up nothing.
+  for (int i = 0; i < 50; ++i) REQUIRE(send_in_time(xpub, {"known/" + std::to_string(i), "news"}));
+  subscribes(said(50, "known/"));
+  for (const std::size_t next : {4U, 1U, 3U, 2U}) {
+    CHECK(cut_most_topics() >= 21);
+    CHECK(peers[next]->is_cut());
+  }
+  CHECK(cut_most_topics() == 4);
+  CHECK(cut_most_topics() == 1);  // "end of 6"
+  CHECK(cut_most_topics() == 0);
+}
+
+TEST_CASE("subscribers that end together do so one after another, when each costs much") {
+  constexpr int kPeers = 200;
+  constexpr std::size_t kLooks = 100'000;  // 40 ms each
+  const int port = free_tcp_port();
+  Context context;
+  Socket xpub(context, bind_to(SocketKind::xpub, "tcp://127.0.0.1:" + std::to_string(port)));
+  std::vector<std::unique_ptr<RawPeer>> peers;
+  const auto came = [&] {
+    Message parts;
+    REQUIRE(receive_in_time(xpub, parts));
+    return std::string(parts[0].bytes());
+  };
+  for (int i = 0; i < kPeers; ++i) {
+    peers.push_back(std::make_unique<RawPeer>(port, "SUB"));
+    peers.back()->say(frame(bytes("\1") + std::to_string(i)));
+    CHECK(came()[0] == 1);
+  }
+  note_topics(kLooks, false);
+  CHECK(ends_waiting() == 0);
+  peers.clear();
+  CHECK(came()[0] == 0);
+  CHECK(ends_waiting() > kPeers / 2);
+  CHECK(topics_leaving() >= ends_waiting());
+  const RawPeer honest(port, "SUB");  // is heard meanwhile
+  honest.say(frame(bytes("\1honest")));
+  int left = 1;
+  std::string topic;
+  while ((topic = came())[0] == 0) ++left;
+  CHECK(topic == "\1honest");
+  CHECK(left < kPeers / 2);
+  note_topics(0, false);
+  for (; left < kPeers; ++left) CHECK(came()[0] == 0);
+  CHECK(test::eventually([&] {
+    Message none;
+    if (xpub.receive(none)) return false;  // who was closed meanwhile is gone, too
+    return ends_waiting() == 0 && topics_leaving() == 0;
+  }));
 }
 
 TEST_CASE("a flood of connections that never finish a handshake keeps nobody out") {

@@ -51,9 +51,11 @@ struct Read {
 };
 
 // In pieces of so many bytes.
-Read read(std::string input, const StreamRules& rules, std::size_t piece, std::uint32_t pings = 9) {
+Read read(std::string input, const StreamRules& rules, std::size_t piece, std::uint32_t pings = 9,
+          const KnownTopics* known = nullptr) {
   Read result;
   result.heard.pings_left = pings;
+  result.heard.known = known;
   for (std::size_t i = 0; i < input.size() && result.fault == StreamFault::none; i += piece)
     result.fault = result.stream.take(reinterpret_cast<unsigned char*>(input.data()) + i,
                                       std::min(piece, input.size() - i), rules, result.heard);
@@ -173,6 +175,75 @@ TEST_CASE("subscriptions are counted, by command and by message, and only where 
   CHECK(fault_of(kReady + command("\x09SUBSCRIBE" + std::string(300, 't')), kNews) ==
         StreamFault::command);
   CHECK(fault_of(kReady + two + two + two + two) == StreamFault::none);
+}
+
+TEST_CASE("a long topic counts as several, since each letter costs") {
+  const StreamRules news{.frame_bytes_max = 256, .message_bytes_max = 4096, .topics_max = 1000};
+  const auto units = [&](const std::string& said) {
+    return read(kReady + said, news, 7).stream.topics();
+  };
+  const std::string item = "stock/9223372036854775807/";
+  CHECK(units(frame(bytes("\1") + item)) == 1);
+  CHECK(units(command("\x09SUBSCRIBE" + item)) == 1);
+  CHECK(units(command("\x09SUBSCRIBE")) == 1);
+  CHECK(units(command("\x09SUBSCRIBE" + std::string(245, 't'))) == 8);
+  CHECK(units(frame(bytes("\1") + std::string(254, 't')) + frame(bytes("\0\1"))) == 9);
+}
+
+TEST_CASE("only topics that nothing is published under are made up, by whatever bytes they come") {
+  const StreamRules news{.frame_bytes_max = 256, .message_bytes_max = 4096, .topics_max = 1000};
+  KnownTopics known;
+  known.set_secret(4711);
+  known.add("stock/12/");
+  const auto made_up = [&](const std::string& topic, std::size_t at_once) {
+    const std::string join = frame(bytes("\1") + topic), leave = command("\6CANCEL" + topic);
+    const auto result =
+        read(kReady + join + command("\x09SUBSCRIBE" + topic) + leave, news, at_once, 0, &known);
+    CHECK(result.stream.topics() == 3);
+    return result.stream.made_up();
+  };
+  for (const std::size_t at_once : {1U, 7U, 4096U}) {
+    for (const char* topic : {"", "stock/", "stock/12/"}) CHECK(made_up(topic, at_once) == 0);
+    for (const char* topic : {"s", "stock/1", "stock/1/", "stock/13/", "stock/12/1"})
+      CHECK(made_up(topic, at_once) == 3);
+  }
+}
+
+TEST_CASE("topics that are published under are known, and of others few pass for one") {
+  KnownTopics known;
+  known.set_secret(4711);
+  const auto hash = [&](const std::string& topic) {
+    std::uint32_t so_far = known.start();
+    for (const char letter : topic)
+      so_far = KnownTopics::with(so_far, static_cast<unsigned char>(letter));
+    return so_far;
+  };
+  const auto item = [](int number) { return "stock/" + std::to_string(number) + "/"; };
+  for (int i = 1; i <= 10'000; ++i) known.add(item(i));
+  int passed = 0;
+  for (int i = 1; i <= 10'000; ++i) CHECK(known.has(hash(item(i))));
+  for (int i = 1; i <= 10'000; ++i) passed += known.has(hash(item(1'000'000 + 7919 * i))) ? 1 : 0;
+  CHECK(passed < 800);
+}
+
+TEST_CASE("with CURVE a subscription is told from a PING by its length, and PINGs are few") {
+  const StreamRules news{
+      .frame_bytes_max = 1024, .message_bytes_max = 4096, .topics_max = 3, .curve = true};
+  const std::string start = kGreeting + command("\5HELLO" + std::string(194, 'h')) +
+                            frame("\x08INITIATE" + std::string(300, 'i'), 4);
+  const auto secret = [](std::size_t said) { return frame(std::string(33 + said, 'm')); };
+  const auto heard = [&](const std::string& said, std::uint32_t pings) {
+    const auto result = read(start + said, news, 11, pings);
+    CHECK(result.fault == StreamFault::none);
+    return result.stream.topics();
+  };
+  const std::string ping = secret(7);
+  CHECK(heard(ping + ping + ping, 3) == 0);
+  CHECK(heard(ping + ping + ping, 1) == 2);
+  CHECK(heard(secret(18) + secret(18), 3) == 2);
+  CHECK(heard(secret(18) + secret(10 + 64), 3) == 4);  // more than topics_max: counted, allowed
+  const auto others = read(start + secret(18), kCurve, 11);
+  CHECK(others.stream.topics() == 0);
 }
 
 TEST_CASE("to a socket that reads no message none may be said") {

@@ -70,6 +70,34 @@ TEST_CASE("a newcomer is told the present value soon") {
   CHECK(news.told[0].left == 7);
 }
 
+TEST_CASE("who joins a topic of others is told soon, however many join") {
+  News news;
+  news.answers = true;
+  news.subscribe(News::topic(1));
+  news.pass(300);
+  REQUIRE(news.told.size() == 1);
+  news.subscribe(News::topic(1));
+  news.pass(10);
+  CHECK(news.told.size() == 2);
+  for (int i = 0; i < 20; ++i) {  // a thousand newcomers in a fifth of a second
+    for (int peer = 0; peer < 50; ++peer) news.subscribe(News::topic(1));
+    news.pass(10);
+  }
+  CHECK(news.told.size() == 2);
+  news.pass(100);
+  CHECK(news.told.size() == 3);
+}
+
+TEST_CASE("made-up topics delay no repeat") {
+  News news;
+  news.answers = true;
+  news.subscribe(News::topic(1));
+  for (std::uint64_t i = 0; i < kNewsTopicsMax - 1; ++i)
+    news.subscribe(News::topic(news.first_unknown + i));
+  news.pass(10'000);
+  CHECK(news.told.size() >= 9);
+}
+
 TEST_CASE("changes are told to subscribers, never out of order, and to nobody else") {
   News news;
   news.subscribe("stock/1/");
