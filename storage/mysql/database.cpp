@@ -106,10 +106,11 @@ std::string list_of(const std::set<std::uint64_t>& numbers) {
   return out += ')';
 }
 
-Result<std::uint64_t> highest(SqlSession& session, const char* sql) {
+// The first number of the last row; 0 without one.
+Result<std::uint64_t> key_of(SqlSession& session, const char* sql) {
   std::uint64_t number = 0;
   const auto read = session.query(sql, [&](const SqlRow& row) { number = row.u64(0); });
-  if (read.failed) return failed(session, "looking for the highest key", read);
+  if (read.failed) return failed(session, "looking for the first or last key", read);
   return number;
 }
 
@@ -339,12 +340,16 @@ Result<std::set<Lsn>> Database::orders_among(const std::set<Lsn>& order_ids) {
   return found;
 }
 
+Result<Lsn> Database::lowest_order() {
+  return key_of(*session_, "SELECT order_id FROM orders ORDER BY order_id LIMIT 1");
+}
+
 Result<Lsn> Database::highest_order() {
-  return highest(*session_, "SELECT COALESCE(MAX(order_id),0) FROM orders");
+  return key_of(*session_, "SELECT COALESCE(MAX(order_id),0) FROM orders");
 }
 
 Result<std::uint64_t> Database::highest_item() {
-  return highest(*session_, "SELECT COALESCE(MAX(id),0) FROM item");
+  return key_of(*session_, "SELECT COALESCE(MAX(id),0) FROM item");
 }
 
 Result<std::map<std::uint64_t, Database::ItemGuards>> Database::guards_among(

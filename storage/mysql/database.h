@@ -138,6 +138,7 @@ class Database {
   // Of these orders, those that have a row. One round trip.
   Result<std::set<Lsn>> orders_among(const std::set<Lsn>& order_ids);
   // 0: there is none.
+  Result<Lsn> lowest_order();
   Result<Lsn> highest_order();
   Result<std::uint64_t> highest_item();
   struct ItemGuards {

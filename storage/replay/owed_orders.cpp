@@ -66,7 +66,7 @@ OwedOrders::Settled OwedOrders::executed(std::uint32_t position, Lsn from, Lsn t
       if (entry->done || entry->position != position) continue;
       entry->done = true;
       ++chunk.done;
-      ++settled.count;
+      if (settled.count++ == 0) settled.first = entry->lsn;
       if (settled.last.size() == kNewestKept) settled.last.erase(settled.last.begin());
       settled.last.push_back(entry->lsn);
       if (entry->tries > 0) --failed_;

@@ -33,6 +33,7 @@ class OwedOrders {
   // without such an order, and orders named before: neither counts.
   struct Settled {
     std::uint64_t count = 0;
+    Lsn first = 0;          // the lowest of them
     std::vector<Lsn> last;  // the highest of them, ascending, kNewestKept at most
   };
   Settled executed(std::uint32_t position, Lsn from, Lsn to);

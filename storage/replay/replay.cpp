@@ -117,6 +117,8 @@ std::uint64_t ReplayFold::settle_orders(Lsn from, Lsn to) {
   const auto settled = orders_.executed(outcome_.position, from, to);
   if (settled.count == 0) return 0;
   last_stored_.by_lane[outcome_.lane].order = settled.last.back();
+  auto& oldest = last_stored_.oldest_order;
+  oldest = oldest == 0 ? settled.first : std::min(oldest, settled.first);
   auto& newest = last_stored_.newest_orders;
   newest.insert(settled.last.begin(), settled.last.end());
   while (newest.size() > OwedOrders::kNewestKept) newest.erase(newest.begin());

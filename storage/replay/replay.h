@@ -77,6 +77,7 @@ struct LastStored {
   };
   std::map<std::uint32_t, OfLane> by_lane;  // from 0
   std::set<Lsn> newest_orders;              // of all lanes, the highest, whenever they were stored
+  Lsn oldest_order = 0;                     // the lowest
 };
 
 class ReplayFold {

@@ -97,7 +97,8 @@ SqlAnswer SimServer::run(Session& session, const std::string& sql) {
 SqlAnswer SimServer::execute(Session& session, const std::string& sql) {
   if (sql == "COMMIT") return commit(session), SqlAnswer{};
   if (sql == "ROLLBACK") return rollback(session), SqlAnswer{};
-  if (sql == "START TRANSACTION") {
+  if (sql == "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ") return SqlAnswer{};
+  if (sql == "START TRANSACTION" || sql == "START TRANSACTION WITH CONSISTENT SNAPSHOT") {
     session.in_transaction = true;
     return {};
   }

@@ -244,6 +244,16 @@ TEST_CASE_FIXTURE(Database, "what was stored late is looked for at a start, belo
   CHECK(refused() == Errc::not_found);  // a restore may be about to write it
   start.last_stored.by_lane[0].order = make_lsn(1, 9);
   CHECK(refused() == Errc::not_found);
+  // What is older than all that is there was moved to an archive, if it had older neighbours.
+  changed = before;
+  changed.orders.set(static_cast<std::int64_t>(make_lsn(1, 3)), {});
+  server.replace_rows(changed);
+  start.last_stored.by_lane[0].order = make_lsn(1, 5);
+  start.last_stored.oldest_order = make_lsn(1, 3);
+  CHECK(actors::check_database(*database, start));
+  start.last_stored.oldest_order = make_lsn(1, 5);
+  CHECK(refused() == Errc::corrupt);
+  start.last_stored.by_lane[0].order = make_lsn(1, 9);
   // What nobody calls stored last may be gone.
   changed = before;
   changed.orders.set(static_cast<std::int64_t>(make_lsn(1, 3)), {});

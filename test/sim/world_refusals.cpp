@@ -69,12 +69,17 @@ bool passed_over(const SqlTable& table, std::uint64_t key) {
   return !table.rows.empty() && table.rows.rbegin()->first > static_cast<std::int64_t>(key);
 }
 
-bool lacks_order(const ServerTables& tables, Lsn order, const std::set<Lsn>& newest) {
+bool lacks_order(const ServerTables& tables, Lsn order, const storage::LastStored& last_stored) {
   const auto has = [&](Lsn one) {
     return tables.orders.rows.contains(static_cast<std::int64_t>(one));
   };
   if (order == 0 || has(order)) return false;
-  return passed_over(tables.orders, order) || std::any_of(newest.begin(), newest.end(), has);
+  const auto& newest = last_stored.newest_orders;
+  const auto& rows = tables.orders.rows;
+  const bool archived = !rows.empty() && rows.begin()->first > static_cast<std::int64_t>(order) &&
+                        order > last_stored.oldest_order;
+  return !archived &&
+         (passed_over(tables.orders, order) || std::any_of(newest.begin(), newest.end(), has));
 }
 
 bool lacks_item(const ServerTables& tables, const storage::ItemLsn& stored, std::size_t guard) {
@@ -89,7 +94,7 @@ bool lacks_what_was_stored_last(const ServerTables& tables,
   const auto& by_lane = last_stored.by_lane;
   return std::any_of(by_lane.begin(), by_lane.end(), [&](const auto& of_lane) {
     const auto& last = of_lane.second;
-    return lacks_order(tables, last.order, last_stored.newest_orders) ||
+    return lacks_order(tables, last.order, last_stored) ||
            lacks_item(tables, last.put, ItemColumn::put_lsn) ||
            lacks_item(tables, last.amount, ItemColumn::lsn);
   });
