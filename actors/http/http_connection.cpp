@@ -117,18 +117,15 @@ void HttpConnection::on_readable(const Error& error) {
   proceed();
 }
 
-// Does what can be done now, but no more than one turn; step() says whether there is more.
 void HttpConnection::proceed() {
   if (proceeding_) return;
   proceeding_ = true;
-  turn_ = 0;
+  had_turn_ = false;
   const auto self = shared_from_this();
-  while (step()) {
-    if (turn_ < host_.limits().turn_requests) continue;
-    asio::post(socket_.get_executor(), [self] { self->proceed(); });
-    break;
-  }
+  bool more = step();
+  while (more && !had_turn_) more = step();
   proceeding_ = false;
+  if (more) host_.goes_on(self);
 }
 
 bool HttpConnection::step() {
@@ -320,7 +317,7 @@ HttpReply HttpConnection::options_answer() const {
 void HttpConnection::hand_over() {
   request_.body = std::move(parser_->get().body());
   parser_.reset();
-  ++turn_;
+  had_turn_ = true;
   if (auto own = own_answer()) return write(std::move(*own));
   state_ = State::working;
   const auto number = ++request_number_;

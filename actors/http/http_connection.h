@@ -56,7 +56,9 @@ class HttpHost {
   // Its peer has taken a part of the answer and the rest waits; may close any connection.
   virtual void answer_waits(HttpConnection& connection) = 0;
   virtual void answer_left(HttpConnection& connection) = 0;  // it waits no more
-  virtual std::span<char> scratch() = 0;                     // room for one read
+  // It has more to do: proceed() is called when the others had their turn.
+  virtual void goes_on(std::shared_ptr<HttpConnection> connection) = 0;
+  virtual std::span<char> scratch() = 0;  // room for one read
   virtual const HttpLimits& limits() const = 0;
   virtual const HttpSite& site() const = 0;
   virtual const std::shared_ptr<HttpReplyDesk>& desk() const = 0;
@@ -69,6 +71,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   HttpConnection(HttpHost& host, boost::asio::ip::tcp::socket socket);
 
   void start();
+  void proceed();  // does what can be done now, one request at most
   void answer(std::uint64_t request, HttpReply&& reply);  // ignored unless that request waits
   void check_time(Clock::time_point now);                 // called a few times a second
   void close();
@@ -90,7 +93,6 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 
   void read();
   void on_readable(const Error& error);
-  void proceed();
   bool step();
   void skip_empty_lines();
   bool take_head();
@@ -125,9 +127,9 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::shared_ptr<const std::string> body_;  // a large one
   std::size_t written_ = 0;                  // of both together
   std::uint64_t request_number_ = 0;
-  int empty_lines_ = 0;   // before the request at hand
-  int turn_ = 0;          // requests since the others had their turn
-  bool reading_ = false;  // a wait for bytes is under way
+  int empty_lines_ = 0;    // before the request at hand
+  bool had_turn_ = false;  // a request was handed over
+  bool reading_ = false;   // a wait for bytes is under way
   bool proceeding_ = false;
   bool keep_alive_ = true;
   bool broken_query_ = false;  // an encoding in it is none

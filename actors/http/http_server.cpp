@@ -4,6 +4,7 @@
 #include <array>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <deque>
 #include <list>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -25,6 +26,7 @@ namespace {
 
 constexpr milliseconds kTimeCheck{200};
 constexpr milliseconds kAcceptPause{100};  // when the process has no descriptors left
+constexpr std::size_t kTurns = 64;         // connections that go on before sockets are looked at
 constexpr int kSample = 16;                // connections looked at for one to close
 constexpr int kSendBuffer = 64 * 1024;     // the kernel's, for a peer that does not read
 
@@ -215,6 +217,22 @@ class HttpServer::Loop final : private HttpHost {
     bodies_.erase(body);
   }
 
+  // The kernel tells of 128 sockets at a time, one that is new behind all that are ready: little is
+  // done between two looks, or somebody who comes waits for all those who have said much.
+  void goes_on(std::shared_ptr<HttpConnection> connection) override {
+    turns_.push_back(std::move(connection));
+    if (turns_.size() == 1) asio::post(*io_, [this] { take_turns(); });
+  }
+
+  void take_turns() {
+    for (auto left = std::min(turns_.size(), kTurns); left > 0; --left) {
+      const auto connection = turns_.front();
+      connection->proceed();  // may go on behind the others
+      turns_.pop_front();
+    }
+    if (!turns_.empty()) asio::post(*io_, [this] { take_turns(); });
+  }
+
   std::span<char> scratch() override { return scratch_; }
   const HttpSite& site() const override { return options_.site; }
   const HttpLimits& limits() const override { return options_.limits; }
@@ -228,6 +246,7 @@ class HttpServer::Loop final : private HttpHost {
   asio::steady_timer accept_pause_;
   std::vector<Entry> connections_;
   std::map<asio::ip::address, std::size_t> of_address_;  // connections
+  std::deque<std::shared_ptr<HttpConnection>> turns_;    // who goes on, first come first served
   std::list<HttpConnection*> waiting_;  // answers not taken; longest without progress first
   std::unordered_map<const std::string*, std::size_t> bodies_;  // theirs, and of how many
   std::size_t waiting_bytes_ = 0;                               // of bodies_

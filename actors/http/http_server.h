@@ -17,8 +17,8 @@
 // Bounds: idle connections close after 10 s. Over 10,000 connections a newcomer takes the place of
 // the one that waits longest for its client, of the address with most connections (of 16 taken at
 // random); only where all are being served it gets 503. One connection has one answer on its way,
-// and 8 requests a turn, then the others come first. Answers that peers do not take: 16 MiB in all,
-// then the connection that has taken nothing for longest is closed.
+// and one request a turn, then the others come first. Answers that peers do not take: 16 MiB in
+// all, then the connection that has taken nothing for longest is closed.
 
 #include <atomic>
 #include <caf/all.hpp>
@@ -44,7 +44,6 @@ struct HttpLimits {
   std::chrono::milliseconds idle_time{10000};  // between requests, and for a peer to take an answer
   std::size_t connections_max = 10'000;
   std::size_t waiting_bytes_max = 16 * 1024 * 1024;  // answers not taken yet, over all connections
-  int turn_requests = 8;  // of one connection, before the others have their turn
 };
 
 // Under which names the server is known, and which pages of other sites may ask: see http_access.h.

@@ -71,6 +71,9 @@ class Host final : public HttpHost {
   void closed(HttpConnection&) override { ++ended; }
   void answer_waits(HttpConnection&) override {}
   void answer_left(HttpConnection&) override {}
+  void goes_on(std::shared_ptr<HttpConnection> connection) override {
+    asio::post(*loop(), [connection = std::move(connection)] { connection->proceed(); });
+  }
   std::span<char> scratch() override { return scratch_; }
   const HttpLimits& limits() const override { return limits_; }
   const HttpSite& site() const override { return site_; }

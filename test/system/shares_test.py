@@ -5,6 +5,7 @@ all: whoever wants little is served as before, within a second."""
 import collections
 import http.client
 import json
+import socket
 import statistics
 import subprocess
 import sys
@@ -175,6 +176,27 @@ class Doors(SystemTest):
                 ("100 that ask once", 100, status)):
             with self.subTest(title):
                 self.check(title, place, connections, words, ask)
+
+    def test_of_http(self):
+        def asks(port):
+            def ask():
+                try:
+                    with socket.create_connection(("127.0.0.1", port), 5) as peer:
+                        peer.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n"
+                                     b"Connection: close\r\n\r\n")
+                        return b" 200 " in peer.recv(4096)
+                except OSError:
+                    return False
+            return ask
+        page = "GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        for port in (self.system.base, self.system.http_port):
+            for title, connections, words in (
+                    ("1,000 that ask without end", 1000, page * 20),
+                    ("3,000 that say half a word", 3000, "GET /st"),
+                    ("1,000 that are wrong and come again", 1000, "GET\r\n\r\n")):
+                with self.subTest(title, port=port):
+                    self.check(f"{title}, port {port}", f"127.0.0.1:{port}", connections, words,
+                               asks(port))
 
 
 if __name__ == "__main__":
