@@ -90,7 +90,6 @@ struct LaneFence {
   std::uint64_t epoch = 0;
   std::uint64_t owner = 0;    // see Database::claim
   std::uint64_t batches = 0;  // as this session has seen it last
-  Lsn order = 0;              // whose row its writer has committed last; 0: none
 };
 
 // One session. Thread-compatible: one thread. Every call blocks for a round trip, at most about

@@ -187,11 +187,9 @@ SqlOutcome check_puts(SqlSession& session, const LaneBatch& batch, std::size_t f
   StoredRows stored;
   session.statement().clear();
   append_put_select(session.statement(), batch, first, last);
-  auto read = session.query([&](const SqlRow& row) {
-    stored[row.u64(0)] = {row.u64(1), content_of_stored_put(row, 2)};
-  });
-  if (read.failed) return read;
-  for (std::size_t i = first; i < last; ++i) {
+  auto read =
+      read_stored(session, stored, [](const SqlRow& row) { return content_of_stored_put(row, 2); });
+  for (std::size_t i = first; i < last && !read.failed; ++i) {
     const auto& row = batch.puts[i];
     check_guarded(batch, {RowKind::put, i, row.item, row.put_lsn, content(row)}, stored,
                   kItemMissing, failures);
@@ -204,11 +202,10 @@ SqlOutcome check_amounts(SqlSession& session, const LaneBatch& batch, std::size_
   StoredRows stored;
   session.statement().clear();
   append_amount_select(session.statement(), batch, first, last);
-  auto read = session.query([&](const SqlRow& row) {
-    stored[row.u64(0)] = {row.u64(1), Content().number("amount", row.i64(2)).take()};
+  auto read = read_stored(session, stored, [](const SqlRow& row) {
+    return Content().number("amount", row.i64(2)).take();
   });
-  if (read.failed) return read;
-  for (std::size_t i = first; i < last; ++i) {
+  for (std::size_t i = first; i < last && !read.failed; ++i) {
     const auto& row = batch.amounts[i];
     check_guarded(batch, {RowKind::amount, i, row.item, row.lsn, content(row)}, stored,
                   kItemMissing, failures);

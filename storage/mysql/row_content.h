@@ -52,6 +52,12 @@ struct Stored {
 };
 using StoredRows = std::unordered_map<std::uint64_t, Stored>;
 
+// What a select of rows with a guard finds: key, guard, and of the rest what `content` makes.
+template <class MakeContent>
+SqlOutcome read_stored(SqlSession& session, StoredRows& stored, MakeContent content) {
+  return session.query([&](const SqlRow& row) { stored[row.u64(0)] = {row.u64(1), content(row)}; });
+}
+
 // Of the batch, as it is compared with what is stored under its key.
 struct SentRow {
   RowKind kind;

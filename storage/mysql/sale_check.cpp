@@ -15,12 +15,6 @@ constexpr IfMissing kPromoMissing{kErrnumDuplicate,
 constexpr IfMissing kOrderMissing{kErrnumNoRow, "there is no row of this order"};
 constexpr IfMissing kStockMissing{kErrnumDuplicate, "the row is not there after its insert"};
 
-// What a select of sale_rows.h finds: key, guard, and of the rest what `content` makes.
-template <class MakeContent>
-SqlOutcome read_stored(SqlSession& session, StoredRows& stored, MakeContent content) {
-  return session.query([&](const SqlRow& row) { stored[row.u64(0)] = {row.u64(1), content(row)}; });
-}
-
 struct AddColumn {
   Content& content;
   void operator()(std::string_view name, std::string_view value) { content.bytes(name, value); }
