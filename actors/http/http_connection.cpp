@@ -204,12 +204,13 @@ bool HttpConnection::parse_head(std::size_t size) {
   if (in_[line_end - 1] > '1') in_[line_end - 1] = '1';
   parser_.emplace();
   parser_->header_limit(static_cast<std::uint32_t>(size + 1));
-  parser_->body_limit(host_.limits().body_bytes_max);
+  take_body_limit();
+  parser_->body_limit(body_bytes_max_);
   parser_->eager(true);
   Error error;
   const auto consumed = parser_->put(asio::buffer(in_.data(), size), error);
   if (error == http::error::body_limit) {
-    refuse(413, "too_large", "the body is longer than 4 KiB");
+    refuse_long_body();
     return false;
   }
   if ((error && error != http::error::need_more) || !parser_->is_header_done()) {
@@ -267,7 +268,7 @@ bool HttpConnection::take_body() {
     const auto consumed = parser_->put(asio::buffer(in_.data(), in_.size()), error);
     in_.erase(0, consumed);
     if (error == http::error::body_limit) {
-      refuse(413, "too_large", "the body is longer than 4 KiB");
+      refuse_long_body();
       return true;
     }
     if (error && error != http::error::need_more) {
@@ -280,10 +281,32 @@ bool HttpConnection::take_body() {
     hand_over();
     return true;
   }
+  if (!large_body_place && parser_->get().body().size() > host_.limits().body_bytes_max)
+    host_.large_body_waits(*this);
+  if (state_ != State::body) return true;
   // Chunk heads and trailers are held back by the parser: they must not grow without end either.
   if (in_.size() <= host_.limits().header_bytes_max) return false;
   refuse(400, "bad_request", "malformed body");
   return true;
+}
+
+void HttpConnection::take_body_limit() {
+  const auto& limits = host_.limits();
+  const bool large = request_.target == limits.large_body_target && request_.method == "POST";
+  body_bytes_max_ = large ? limits.large_body_bytes_max : limits.body_bytes_max;
+}
+
+void HttpConnection::refuse_long_body() {
+  const auto most = std::to_string(body_bytes_max_ / 1024);
+  refuse(413, "too_large", "the body is longer than " + most + " KiB");
+}
+
+void HttpConnection::refuse_large_body() {
+  refuse(503, "overloaded", "too many large bodies are coming at once");
+}
+
+void HttpConnection::leave_body() {
+  if (large_body_place) host_.large_body_left(*this);
 }
 
 // What no handler is asked for.
@@ -315,6 +338,7 @@ HttpReply HttpConnection::options_answer() const {
 }
 
 void HttpConnection::hand_over() {
+  leave_body();
   request_.body = std::move(parser_->get().body());
   parser_.reset();
   had_turn_ = true;
@@ -336,13 +360,16 @@ void HttpConnection::answer(std::uint64_t request, HttpReply&& reply) {
 }
 
 void HttpConnection::refuse(int status, std::string_view code, std::string_view title) {
+  leave_body();
   keep_alive_ = false;
   old_client_ = false;
   if (state_ == State::header) {  // what is known is known of the request before
     headers_only_ = in_.starts_with("HEAD ");
     allowed_origin_.clear();
   }
-  write(problem(status, code, title));
+  auto reply = problem(status, code, title);
+  if (status == 503) reply.headers.emplace_back("Retry-After", "1");
+  write(std::move(reply));
 }
 
 void HttpConnection::append_head(const HttpReply& reply) {
@@ -434,6 +461,7 @@ void HttpConnection::linger() {
 void HttpConnection::close() {
   if (state_ == State::closed) return;
   if (waiting_place) host_.answer_left(*this);
+  leave_body();
   state_ = State::closed;
   Error ignored;
   socket_.close(ignored);

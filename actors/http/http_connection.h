@@ -26,6 +26,17 @@ namespace stampede::actors {
 
 class HttpConnection;
 
+// A string for which no memory is taken before its bytes are there, whatever length was declared.
+struct HttpGrowingBody : boost::beast::http::string_body {
+  class reader : public boost::beast::http::string_body::reader {
+   public:
+    using boost::beast::http::string_body::reader::reader;
+    void init(const boost::optional<std::uint64_t>&, boost::beast::error_code& error) {
+      boost::beast::http::string_body::reader::init(boost::none, error);
+    }
+  };
+};
+
 // Brings answers given in other threads home. Thread-safe; outlives server and connections.
 class HttpReplyDesk : public std::enable_shared_from_this<HttpReplyDesk> {
  public:
@@ -56,6 +67,9 @@ class HttpHost {
   // Its peer has taken a part of the answer and the rest waits; may close any connection.
   virtual void answer_waits(HttpConnection& connection) = 0;
   virtual void answer_left(HttpConnection& connection) = 0;  // it waits no more
+  // A part of a large body is there; may refuse the rest of any connection's.
+  virtual void large_body_waits(HttpConnection& connection) = 0;
+  virtual void large_body_left(HttpConnection& connection) = 0;
   // It has more to do: proceed() is called when the others had their turn.
   virtual void goes_on(std::shared_ptr<HttpConnection> connection) = 0;
   virtual std::span<char> scratch() = 0;  // room for one read
@@ -75,6 +89,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void answer(std::uint64_t request, HttpReply&& reply);  // ignored unless that request waits
   void check_time(Clock::time_point now);                 // called a few times a second
   void close();
+  void refuse_large_body();  // there are too many
   // Nothing is owed to its client: it may be closed to make room.
   [[nodiscard]] bool waits_for_peer() const {
     return state_ != State::working && state_ != State::closed;
@@ -85,10 +100,11 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   // The host's own: where it finds the connection again.
   std::size_t place = 0;
   std::optional<std::list<HttpConnection*>::iterator> waiting_place;
+  std::optional<std::list<HttpConnection*>::iterator> large_body_place;
 
  private:
   enum class State { idle, header, body, working, writing, lingering, closed };
-  using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+  using Parser = boost::beast::http::request_parser<HttpGrowingBody>;
   using Error = boost::system::error_code;
 
   void read();
@@ -102,6 +118,9 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void take_connection_options();
   bool start_body();
   bool take_body();
+  void take_body_limit();
+  void refuse_long_body();
+  void leave_body();
   [[nodiscard]] std::optional<HttpReply> own_answer() const;
   [[nodiscard]] HttpReply options_answer() const;
   void hand_over();
@@ -127,9 +146,10 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::shared_ptr<const std::string> body_;  // a large one
   std::size_t written_ = 0;                  // of both together
   std::uint64_t request_number_ = 0;
-  int empty_lines_ = 0;    // before the request at hand
-  bool had_turn_ = false;  // a request was handed over
-  bool reading_ = false;   // a wait for bytes is under way
+  std::size_t body_bytes_max_ = 0;  // of the request at hand
+  int empty_lines_ = 0;             // before the request at hand
+  bool had_turn_ = false;           // a request was handed over
+  bool reading_ = false;            // a wait for bytes is under way
   bool proceeding_ = false;
   bool keep_alive_ = true;
   bool broken_query_ = false;  // an encoding in it is none

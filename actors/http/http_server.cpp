@@ -217,6 +217,18 @@ class HttpServer::Loop final : private HttpHost {
     bodies_.erase(body);
   }
 
+  // A body that comes without pause is there before 256 others began.
+  void large_body_waits(HttpConnection& connection) override {
+    connection.large_body_place = large_bodies_.insert(large_bodies_.end(), &connection);
+    if (large_bodies_.size() > options_.limits.large_bodies_max)
+      large_bodies_.front()->refuse_large_body();
+  }
+
+  void large_body_left(HttpConnection& connection) override {
+    large_bodies_.erase(*connection.large_body_place);
+    connection.large_body_place.reset();
+  }
+
   // The kernel tells of 128 sockets at a time, one that is new behind all that are ready: little is
   // done between two looks, or somebody who comes waits for all those who have said much.
   void goes_on(std::shared_ptr<HttpConnection> connection) override {
@@ -250,6 +262,7 @@ class HttpServer::Loop final : private HttpHost {
   std::list<HttpConnection*> waiting_;  // answers not taken; longest without progress first
   std::unordered_map<const std::string*, std::size_t> bodies_;  // theirs, and of how many
   std::size_t waiting_bytes_ = 0;                               // of bodies_
+  std::list<HttpConnection*> large_bodies_;                     // not there yet; first begun first
   std::minstd_rand random_{std::random_device{}()};
   std::array<char, 16 * 1024> scratch_{};
   bool round_open_ = false;

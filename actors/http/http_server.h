@@ -9,16 +9,18 @@
 //
 // Answered by the server itself, as problem+json: 400 malformed (also CL with TE, two CL,
 // obs-fold), 403 from a foreign page or under a foreign name (http_access.h), 408 header or body
-// too slow (5 s), 413 body over 4 KiB, 414 request line over 2 KiB, 417 an expectation but
-// 100-continue, 431 headers over 8 KiB, 501 an unknown method, 505 another version than HTTP/1; and
-// OPTIONS *. A handler sees a HEAD request as GET; what it answers is sent without the body. Every
-// answer has a Date, and Cache-Control: no-store: the next one may be another.
+// too slow (5 s), 413 body over 4 KiB (64 KiB of a POST where large bodies are taken), 414 request
+// line over 2 KiB, 417 an expectation but 100-continue, 431 headers over 8 KiB, 501 an unknown
+// method, 505 another version than HTTP/1; and OPTIONS *. A handler sees a HEAD request as GET;
+// what it answers is sent without the body. Every answer has a Date, and Cache-Control: no-store:
+// the next one may be another.
 //
 // Bounds: idle connections close after 10 s. Over 10,000 connections a newcomer takes the place of
 // the one that waits longest for its client, of the address with most connections (of 16 taken at
 // random); only where all are being served it gets 503. One connection has one answer on its way,
 // and one request a turn, then the others come first. Answers that peers do not take: 16 MiB in
-// all, then the connection that has taken nothing for longest is closed.
+// all, then the connection that has taken nothing for longest is closed. Bodies over 4 KiB that are
+// not there as a whole: 256, then of the one that began first no more is waited for (503).
 
 #include <atomic>
 #include <caf/all.hpp>
@@ -39,6 +41,9 @@ struct HttpLimits {
   std::size_t request_line_bytes_max = 2 * 1024;
   std::size_t header_bytes_max = 8 * 1024;
   std::size_t body_bytes_max = 4 * 1024;
+  std::string large_body_target;         // the path where a POST may bring more; empty: nowhere
+  std::size_t large_body_bytes_max = 0;  // there
+  std::size_t large_bodies_max = 256;    // that are still coming, over all connections
   std::chrono::milliseconds header_time{5000};  // from a request's first byte to the header's end
   std::chrono::milliseconds body_time{5000};
   std::chrono::milliseconds idle_time{10000};  // between requests, and for a peer to take an answer

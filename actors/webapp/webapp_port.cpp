@@ -204,6 +204,21 @@ void WebappPort::take_asks(const HttpAsksPtr& asks) {
     entry.ask.request.user = entry.user;
     core_.on_request(entry.ask, now_us());
   }
+  for (const auto& array : asks->arrays) take_array(array);
+}
+
+void WebappPort::take_array(const HttpArrayAsk& array) {
+  orders_.clear();
+  for (const auto& order : array.orders) {
+    auto& request = orders_.emplace_back();
+    request.op = ClientOp::order;
+    request.id = order.id;
+    request.item = order.item;
+    request.user = order.user;
+    request.qty = order.qty;
+    request.deadline_ms = array.deadline_ms;
+  }
+  core_.on_orders(ClientToken::numbered(Client::http, array.token), orders_, now_us());
 }
 
 void WebappPort::take_result(transport::Message& parts) {
@@ -269,23 +284,25 @@ void WebappPort::reply(const ClientToken& client, const Reply& reply) {
   }
 }
 
-void WebappPort::open_array(const ClientToken&, std::uint32_t entries) {
+void WebappPort::open_array(const ClientToken& client, std::uint32_t entries) {
+  array_of_ = client.kind;
+  if (client.kind == Client::http) return add_http_answer(client).entries.reserve(entries);
   array_.clear();
   append_sf1_array(array_, entries);
-  in_array_ = true;
 }
 
 void WebappPort::close_array(const ClientToken& client) {
-  in_array_ = false;
-  send_router(address_of(client), array_.view());
+  array_of_ = Client::none;
+  if (client.kind != Client::http) send_router(address_of(client), array_.view());
 }
 
 void WebappPort::drop_array() {
-  in_array_ = false;
+  if (array_of_ == Client::http) http_answers_->pop_back();
+  array_of_ = Client::none;
 }
 
 void WebappPort::reply_router(const ClientToken& client, const Reply& reply) {
-  if (in_array_) return reply_in_array(reply);
+  if (array_of_ != Client::none) return reply_in_array(reply);
   buffer_.clear();
   switch (reply.kind) {
     case ReplyKind::answer:
@@ -324,10 +341,16 @@ void WebappPort::send_router(const ClientAddress& to, std::string_view answer) {
   if (!port_->send(clients_, out_)) ++answers_dropped_;
 }
 
-void WebappPort::reply_http(const ClientToken& client, const Reply& reply) {
+HttpAnswer& WebappPort::add_http_answer(const ClientToken& client) {
   if (!http_answers_) http_answers_ = std::make_shared<std::vector<HttpAnswer>>();
   auto& answer = http_answers_->emplace_back();
   answer.token = client.number();
+  return answer;
+}
+
+void WebappPort::reply_http(const ClientToken& client, const Reply& reply) {
+  auto& answer = array_of_ == Client::none ? add_http_answer(client)
+                                           : http_answers_->back().entries.emplace_back();
   answer.kind = reply.kind;
   answer.id = reply.id;
   if (reply.answer != nullptr) answer.answer = *reply.answer;

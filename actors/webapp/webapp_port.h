@@ -70,8 +70,10 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   void take_result(transport::Message& parts);
   void take_news(std::string_view body);
   void take_asks(const HttpAsksPtr& asks);
+  void take_array(const HttpArrayAsk& array);
   void reply_router(const ClientToken& client, const Reply& reply);
   void reply_in_array(const Reply& reply);
+  HttpAnswer& add_http_answer(const ClientToken& client);
   void reply_http(const ClientToken& client, const Reply& reply);
   void reply_internal(const ClientToken& client, const Reply& reply);
   void send_router(const ClientAddress& to, std::string_view answer);
@@ -92,7 +94,9 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   transport::Message out_;  // reused for every answer
   std::string buffer_;
   storage::ByteBuffer array_;
-  bool in_array_ = false;          // replies gather in array_
+  std::vector<ClientRequest> orders_;  // of the HTTP array at hand
+  // Whose replies gather, in array_ or in the last of http_answers_; none: nobody's.
+  ClientToken::Kind array_of_ = ClientToken::Kind::none;
   std::size_t round_entries_ = 0;  // taken from clients
   caf::actor http_;
   HttpAnswersPtr http_answers_;  // collected for one mail per round

@@ -93,6 +93,11 @@ def http():
         b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n folded\r\n\r\n", b"GET / HTTP/1.1\nHost: x\n\n",
         b"GET /?wait=1&wait=2 HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n",
     ]
+    bad = b'{"item":1,"user":{"a":[1,{"id":2}]},"colour":[[]],"id":"r-2"}'
+    for array in (b"[%b]" % body, b" [%b,%b,{}]" % (body, bad), b"[[%b]]" % body, b"[]", b"[1,",
+                  b'[%b,{"id":"a b"}]' % body, b"\xef\xbb\xbf[%b] x" % bad):
+        requests.append(b"POST /v1/orders HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+                        % len(array) + array)
     for request in requests:
         yield b"\x00\x10" + request
     yield b"\x00\x25" + requests[0] + requests[2] + requests[4]

@@ -16,6 +16,7 @@
 #include "actors/http/http_connection.h"
 #include "actors/webapp/http/http_form.h"
 #include "actors/webapp/http/http_json.h"
+#include "actors/webapp/http/order_body.h"
 #include "test/fuzz/fuzz.h"
 
 namespace {
@@ -25,14 +26,37 @@ namespace asio = boost::asio;
 
 constexpr std::size_t kBytesMax = 8000;  // below the limits at which buffering would show
 
+void check_array(const HttpRequest& request) {
+  OrdersBody body;
+  if (const auto fault = parse_orders_body(request.body, body)) {
+    FUZZ_CHECK(!fault->text.empty());
+    return;
+  }
+  FUZZ_CHECK(is_array(request.body) && body.orders.size() + body.faults.size() > 0);
+  Json again = Json::array();
+  for (const auto& order : body.orders) {
+    FUZZ_CHECK(valid_user(order.user) && (order.id.empty() || valid_request_id(order.id)));
+    again.push_back({{"user", order.user}, {"item", order.item}, {"qty", order.qty}});
+    if (!order.id.empty()) again.back()["id"] = order.id;
+  }
+  const auto places = body.orders.size() + body.faults.size();
+  for (const auto& fault : body.faults)
+    FUZZ_CHECK(fault.index < places && !fault.text.empty() && fault.field.size() <= 64);
+  OrdersBody read;
+  if (again.empty()) return;
+  FUZZ_CHECK(!parse_orders_body(to_text(again), read) && read.faults.empty());
+  FUZZ_CHECK(read.orders.size() == body.orders.size());
+}
+
 void check_body(const HttpRequest& request) {
-  OrderBody order;
+  check_array(request);
+  HttpOrder order;
   if (const auto fault = parse_order_body(request.body, order)) {
     FUZZ_CHECK(!fault->text.empty());
   } else {
     Json again = {{"item", order.item}, {"qty", order.qty}, {"user", order.user}};
     if (!order.id.empty()) again["id"] = order.id;
-    OrderBody read;
+    HttpOrder read;
     FUZZ_CHECK(!parse_order_body(to_text(again), read));
     FUZZ_CHECK(read.id == order.id && read.user == order.user && read.item == order.item);
     FUZZ_CHECK(read.qty == order.qty && valid_user(order.user));
@@ -71,6 +95,8 @@ class Host final : public HttpHost {
   void closed(HttpConnection&) override { ++ended; }
   void answer_waits(HttpConnection&) override {}
   void answer_left(HttpConnection&) override {}
+  void large_body_waits(HttpConnection&) override {}
+  void large_body_left(HttpConnection&) override {}
   void goes_on(std::shared_ptr<HttpConnection> connection) override {
     asio::post(*loop(), [connection = std::move(connection)] { connection->proceed(); });
   }

@@ -105,6 +105,8 @@ RULES = [
     ("9112 6.3", "a GET with a body, whose bytes are no request",
      get(b"/healthz", LENGTH + b"%d" % len(NEXT)) + NEXT + CLOSE, [OK, OK], "closed"),
     ("9110 15.5.14", "a body that is too large", post(b"", LENGTH + b"5000"), [(413,)], "closed"),
+    ("9110 15.5.14", "… also where arrays are taken",
+     post(b"", LENGTH + b"65537", target=b"/v1/orders"), [(413,)], "closed"),
     ("9112 7.1", "chunked is read", post(b"3\r\nabc\r\n0\r\n\r\n", CHUNKED) + CLOSE, [(405,), OK],
      "closed"),
     ("9112 7.1", "… its size in any case and with zeros",

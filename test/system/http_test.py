@@ -51,7 +51,7 @@ class Http(SystemTest):
     def setUpClass(cls):
         cls.system = System()
         cls.addClassCleanup(cls.system.stop)
-        cls.system.start("1:Phone:10000000", "2:Watch:1", "3:Lamp:100")
+        cls.system.start("1:Phone:10000000", "2:Watch:1", "3:Lamp:100", "4:Cup:20")
 
     def setUp(self):
         self.addCleanup(self._show_logs_of_a_failure, self.system)
@@ -136,6 +136,106 @@ class Http(SystemTest):
         shown = self.browser.get("/v1/orders/none-left")
         self.assertEqual((shown.status, shown.json()["state"], shown.json()["reason"]),
                          (200, "rejected", "sold_out"))
+
+    # --- an array of orders -----------------------------------------------------------------------
+
+    def orders(self, *orders, status=200, **headers):
+        reply = self.browser.order(list(orders), **headers)
+        self.assertEqual(reply.status, status, reply.text)
+        return reply.json()
+
+    def stored(self, prefix):
+        rows = lambda: self.system.sql("SELECT request_id, order_id, user_id, qty FROM orders "
+                                       f"WHERE request_id LIKE '{prefix}%'")
+        return {row[0]: row[1:] for row in rows()}
+
+    def test_an_array_is_answered_by_one_in_its_order(self):
+        """Good and bad ones, a repeat and another order under the same id, each in its place."""
+        first = self.orders({"id": "ar-0", "item": 1, "user": "ann", "qty": 2},
+                            {"id": "ar-1", "item": 999, "user": "ann"},
+                            {"id": "ar-2", "item": 1, "user": "ann", "colour": "red"},
+                            {"id": "ar-0", "item": 1, "user": "ann", "qty": 2},
+                            {"id": "ar-0", "item": 1, "user": "bob", "qty": 2},
+                            {"id": "ar-3", "item": 1},
+                            {"id": "ar-4", "item": 1, "user": "ann", "qty": 6},
+                            {"item": 1, "user": "ann"},
+                            {"id": "ar-5", "item": 1, "user": "eve"})
+        told = [(one.get("id"), one.get("state") or (one["code"], one["status"], one["retry"],
+                                                     one.get("field"))) for one in first]
+        minted = first[7]["id"]
+        self.assertRegex(minted, "[0-9a-f]{32}")
+        bad = ("bad_request", 400, False)
+        self.assertEqual(told, [("ar-0", "confirmed"),
+                                ("ar-1", ("unknown_item", 404, False, "item")),
+                                ("ar-2", bad + ("colour",)), ("ar-0", "confirmed"),
+                                ("ar-0", ("key_reused", 422, False, None)),
+                                ("ar-3", bad + ("user",)), ("ar-4", bad + ("qty",)),
+                                (minted, "confirmed"), ("ar-5", "confirmed")])
+        same = [{name: one[name] for name in ("order_id", "item", "qty")} for one in first[:4:3]]
+        self.assertEqual(same[0], same[1])
+        self.assertTrue(first[3]["replayed"])
+        self.assertTrue(eventually(lambda: len(self.stored("ar-")) == 2))
+        self.assertEqual(self.stored("ar-"), {"ar-0": [first[0]["order_id"], "ann", "2"],
+                                              "ar-5": [first[8]["order_id"], "eve", "1"]})
+
+    def test_an_array_of_a_thousand_and_again(self):
+        orders = [{"id": f"th-{n}", "item": 1, "user": "u"} for n in range(1000)]
+        first = self.orders(*orders, Prefer="wait=20")
+        self.assertEqual([one["id"] for one in first], [one["id"] for one in orders])
+        self.assertEqual({one["state"] for one in first}, {"confirmed"})
+        again = self.orders(*orders, Prefer="wait=20")
+        self.assertEqual([one["order_id"] for one in again], [one["order_id"] for one in first])
+        self.assertTrue(all(one["replayed"] for one in again))
+        self.assertTrue(eventually(lambda: len(self.stored("th-")) == 1000))
+
+    def test_a_no_of_the_business_stands_in_its_place(self):
+        answers = self.orders(*({"id": f"no-{n}", "item": 4, "user": "a", "qty": 5}
+                                for n in range(9)))
+        self.assertEqual([one["state"] for one in answers], ["confirmed"] * 4 + ["rejected"] * 5)
+        rejected = answers[4:]
+        self.assertEqual({(one["code"], one["status"], one["reason"]) for one in rejected},
+                         {("sold_out", 409, "sold_out")})
+
+    def test_an_array_that_is_refused_decides_nothing(self):
+        good = {"id": "none-0", "item": 1, "user": "ann"}
+        many = [{"id": f"none-{n}", "item": 1, "user": "u"} for n in range(1001)]
+        large = [{"id": f"none-{n}", "item": 1, "user": "u" * 64} for n in range(700)]
+        for body, status, code, field, words in (
+                ("[]", 400, "bad_request", None, "must hold an order"),
+                ([good, [good]], 400, "bad_request", None, "place 1"),
+                ([good, None], 400, "bad_request", None, "place 1"),
+                ([[good]], 400, "bad_request", None, "place 0"),
+                ([good, {**good, "id": "no good"}], 400, "bad_request", "id", "place 1"),
+                ([good, {**good, "id": 7}], 400, "bad_request", "id", "place 1"),
+                (json.dumps([good])[:-1], 400, "bad_request", None, "JSON"),
+                (many, 413, "too_large", None, "1000"),
+                (large, 413, "too_large", None, "64 KiB"),
+                (json.dumps(good) + " " * 5000, 413, "too_large", None, "4 KiB")):
+            with self.subTest(str(body)[:60]):
+                reply = self.browser_again().order(body)
+                problem = self.problem(reply, status, code, field)
+                self.assertIn(words, problem.get("detail", problem["title"]))
+        for key in "k1", "":
+            self.problem(self.browser.order([good], Idempotency_Key=key), 400, "bad_request",
+                         "Idempotency-Key")
+        self.problem(self.browser.get("/v1/orders/none-0"), 404, "unknown_request")
+        self.assertEqual(self.stored("none-"), {})
+
+    def test_an_array_that_waits_in_vain_is_told_so_and_its_ids_settle_it(self):
+        orders = [{"id": f"wait-{n}", "item": 1, "user": "ann"} for n in range(3)]
+        backend = self.system.pid("backend-1")
+        self.system.signal(backend, signal.SIGSTOP)
+        try:
+            late = self.orders(*orders, Prefer="wait=1")
+        finally:
+            self.system.signal(backend, signal.SIGCONT)
+        self.assertEqual([one["id"] for one in late], [one["id"] for one in orders])
+        self.assertEqual({one["retry"] for one in late}, {True}, late)
+        def settled():
+            again = self.orders(*orders, Prefer="wait=10")
+            return all("order_id" in one for one in again)
+        self.assertTrue(eventually(settled))
+        self.assertTrue(eventually(lambda: len(self.stored("wait-")) == 3))
 
     def test_other_content_under_the_same_id_is_422(self):
         self.browser.order({"item": 1, "user": "ann"}, Idempotency_Key="r1", Prefer="wait=10")

@@ -137,6 +137,25 @@ void WebappCore::say_queued(WaitingBatch& batch, Waiter& waiter, bool ack) {
   if (detach) WaitingTable::detach(batch, waiter);
 }
 
+// Once an order: not called, but part of both loops below.
+[[gnu::always_inline]] inline void WebappCore::take_entry(WaitingBatch& batch, Waiter& waiter,
+                                                          std::uint32_t index,
+                                                          const ClientRequest& request,
+                                                          std::int64_t now_us) {
+  if (const auto code = admission(waiter.client, request, waiter.count); code != Code::none)
+    return batch.append_fault(waiter, index,
+                              Refusal{code, request.id, limit_of(code, waiter.client, request)});
+  MintedId minted;
+  Request order;
+  order.kind = RequestKind::order;
+  order.id = request.id;
+  if (order.id.empty()) minted = minted_id(mint_()), order.id = {minted.data(), minted.size()};
+  order.item = request.item;
+  order.user = request.user;
+  order.qty = request.qty;
+  batch.append_order(waiter, order, now_us + request.deadline_ms * 1000);
+}
+
 void WebappCore::on_orders(const ClientToken& client, Sf1Decoder& orders, std::int64_t now_us) {
   const auto entries = orders.unread();
   auto& batch = sender_.open_batch(entries, entries * kAnswerBytes).content;
@@ -146,7 +165,23 @@ void WebappCore::on_orders(const ClientToken& client, Sf1Decoder& orders, std::i
     batch.cut_back(end);
     return on_malformed(client, orders.refusal());
   }
-  requests_ += entries;
+  add_array(batch, end, waiter);
+}
+
+void WebappCore::on_orders(const ClientToken& client, std::span<const ClientRequest> orders,
+                           std::int64_t now_us) {
+  auto& batch = sender_.open_batch(orders.size(), orders.size() * kAnswerBytes).content;
+  const auto end = batch.end();
+  auto waiter = batch.begin_array(client);
+  for (std::uint32_t index = 0; index < orders.size(); ++index)
+    take_entry(batch, waiter, index, orders[index], now_us);
+  add_array(batch, end, waiter);
+}
+
+// The array was read. One of which nothing is to be asked is answered at once.
+void WebappCore::add_array(WaitingBatch& batch, const WaitingBatch::End& end,
+                           const Waiter& waiter) {
+  requests_ += waiter.count + waiter.faults;
   if (waiter.count > 0) return table_.add(batch, waiter);
   replies_.array(batch, waiter, [](std::size_t) { return false; });
   batch.cut_back(end);
@@ -156,28 +191,16 @@ void WebappCore::on_orders(const ClientToken& client, Sf1Decoder& orders, std::i
 // to be taken out again.
 bool WebappCore::read_array(WaitingBatch& batch, Waiter& waiter, Sf1Decoder& orders,
                             std::int64_t now_us) {
-  Request order;
-  order.kind = RequestKind::order;
   const auto entries = orders.unread();
   for (std::uint32_t index = 0; index < entries; ++index) {
     const auto found = orders.next_entry();
     if (found == Sf1Decoder::Entry::damaged) return false;
-    const auto& request = orders.request();
-    const bool good = found == Sf1Decoder::Entry::order;
-    const auto code =
-        good ? admission(waiter.client, request, waiter.count) : orders.refusal().code;
-    if (code != Code::none) {
-      const auto field = good ? limit_of(code, waiter.client, request) : orders.refusal().field;
-      batch.append_fault(waiter, index, Refusal{code, request.id, field});
-      continue;
-    }
-    MintedId minted;
-    order.id = request.id;
-    if (order.id.empty()) minted = minted_id(mint_()), order.id = {minted.data(), minted.size()};
-    order.item = request.item;
-    order.user = request.user;
-    order.qty = request.qty;
-    batch.append_order(waiter, order, now_us + request.deadline_ms * 1000);
+    if (found == Sf1Decoder::Entry::order)
+      take_entry(batch, waiter, index, orders.request(), now_us);
+    else
+      batch.append_fault(
+          waiter, index,
+          Refusal{orders.refusal().code, orders.request().id, orders.refusal().field});
   }
   return true;
 }

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string_view>
 
 #include "actors/protocol/node_messages.h"
@@ -55,6 +56,9 @@ class WebappCore {
   // `orders` has just opened a batch. All its orders are taken, or refused one by one; a damaged
   // frame is refused as a whole.
   void on_orders(const ClientToken& client, Sf1Decoder& orders, std::int64_t now_us);
+  // The same of orders that were read elsewhere: 1 to kSf1BatchOrdersMax.
+  void on_orders(const ClientToken& client, std::span<const ClientRequest> orders,
+                 std::int64_t now_us);
   void on_malformed(const ClientToken& client, const Refusal& refusal);
   void on_hello(const Hello& hello, std::int64_t now_us) { sender_.on_hello(hello, now_us); }
   void on_result(const BatchHead& head, std::string_view body, std::int64_t now_us);
@@ -83,6 +87,9 @@ class WebappCore {
   void enqueue(const ClientAsk& ask, std::string_view id, std::int64_t now_us);
   void say_queued(WaitingBatch& batch, Waiter& waiter, bool ack);
   bool read_array(WaitingBatch& batch, Waiter& waiter, Sf1Decoder& orders, std::int64_t now_us);
+  void take_entry(WaitingBatch& batch, Waiter& waiter, std::uint32_t index,
+                  const ClientRequest& request, std::int64_t now_us);
+  void add_array(WaitingBatch& batch, const WaitingBatch::End& end, const Waiter& waiter);
 
   // answers
   bool answer_all(WaitingBatch& batch, std::int64_t now_us);

@@ -15,6 +15,7 @@ namespace stampede::actors {
 namespace {
 
 constexpr std::uint64_t kWaitMaxSeconds = 30;
+constexpr std::size_t kFaultsMax = 65536;  // kept beside arrays that wait for their answers
 
 HttpReply not_found() {
   return problem(404, "unknown_op", "there is nothing at this path");
@@ -198,7 +199,10 @@ bool HttpGateway::handle_health(const HttpRequest& request, HttpRespond& respond
 void HttpGateway::post_order(const HttpRequest& request, HttpRespond& respond) {
   if (auto wrong = wrong_coding(request)) return respond(std::move(*wrong));
   if (!is_json(request)) return respond(unsupported("the body must be JSON", "Content-Type"));
-  OrderBody body;
+  if (is_array(request.body)) return post_orders(request, respond);
+  if (request.body.size() > kOrderBodyBytesMax)
+    return respond(problem(413, "too_large", "the body of one order is longer than 4 KiB"));
+  HttpOrder body;
   if (const auto fault = parse_order_body(request.body, body))
     return respond(bad_field(fault->field, fault->text));
   const auto key = unquoted(request.header("idempotency-key"));
@@ -219,6 +223,27 @@ void HttpGateway::post_order(const HttpRequest& request, HttpRespond& respond) {
   order.item = body.item;
   order.qty = body.qty;
   if (wait > 0) order.deadline_ms = static_cast<std::int64_t>(wait * 1000);
+}
+
+// An array is answered by one, as over SF1: it waits for all of its answers.
+void HttpGateway::post_orders(const HttpRequest& request, HttpRespond& respond) {
+  if (request.header_count("idempotency-key") > 0)
+    return respond(bad_field("Idempotency-Key", "the ids of an array stand in its orders"));
+  OrdersBody body;
+  if (const auto fault = parse_orders_body(request.body, body))
+    return respond(code_problem(fault->code, {}, fault->field, fault->text));
+  if (body.orders.empty()) return respond(orders_reply({}, body.faults));
+  if (!body.faults.empty() && faults_ + body.faults.size() > kFaultsMax)
+    return respond(code_problem(Code::overloaded, {}, {}, "too many arrays with bad orders wait"));
+  const auto wait = preferred_wait(request.head);
+
+  const auto token = wait_in_slot(Route::orders, respond);
+  faults_ += body.faults.size();
+  pending_[token & 0xFFFFFFFFU].faults = std::move(body.faults);
+  auto& array = asks_->arrays.emplace_back();
+  array.token = token;
+  array.orders = std::move(body.orders);
+  if (wait > 0) array.deadline_ms = static_cast<std::int64_t>(wait * 1000);
 }
 
 void HttpGateway::show_order(std::string_view id, HttpRespond& respond) {
@@ -277,7 +302,7 @@ void HttpGateway::miaosha_result(const HttpRequest& request, HttpRespond& respon
 }
 
 // A token is a slot's index and, above it, how often the slot was used.
-HttpAsk& HttpGateway::ask(Route route, HttpRespond& respond) {
+std::uint64_t HttpGateway::wait_in_slot(Route route, HttpRespond& respond) {
   if (free_.empty()) {
     free_.push_back(static_cast<std::uint32_t>(pending_.size()));
     pending_.emplace_back();
@@ -289,8 +314,13 @@ HttpAsk& HttpGateway::ask(Route route, HttpRespond& respond) {
   slot.route = route;
   ++slot.use;
   if (!asks_) asks_ = std::make_shared<HttpAsks>();
+  return (std::uint64_t{slot.use} << 32) | index;
+}
+
+HttpAsk& HttpGateway::ask(Route route, HttpRespond& respond) {
+  const auto token = wait_in_slot(route, respond);
   auto& entry = asks_->asks.emplace_back();
-  entry.token = (std::uint64_t{slot.use} << 32) | index;
+  entry.token = token;
   return entry;
 }
 
@@ -312,6 +342,8 @@ void HttpGateway::on_answers(const HttpAnswersPtr& answers) {
     auto reply = reply_for(slot, answer);
     const auto respond = std::move(slot.respond);
     slot.respond = nullptr;
+    faults_ -= slot.faults.size();
+    slot.faults = {};
     free_.push_back(index);  // before respond(), which may bring the next request
     respond(std::move(reply));
   }
@@ -321,6 +353,8 @@ HttpReply HttpGateway::reply_for(const Pending& pending, const HttpAnswer& answe
   switch (pending.route) {
     case Route::order:
       return order_reply(answer);
+    case Route::orders:
+      return orders_reply(answer, pending.faults);
     case Route::show:
       return show_reply(answer);
     case Route::items:
@@ -339,6 +373,8 @@ HttpReply HttpGateway::reply_for(const Pending& pending, const HttpAnswer& answe
 
 HttpServerOptions with_gateway(HttpServerOptions options, const caf::actor& port) {
   auto gateway = std::make_shared<HttpGateway>(port);
+  options.limits.large_body_target = "/v1/orders";
+  options.limits.large_body_bytes_max = kOrdersBodyBytesMax;
   options.on_start = [gateway](const caf::actor& self) { gateway->set_self(self); };
   options.handler = [gateway](HttpRequest request, HttpRespond respond) {
     gateway->handle(request, std::move(respond));

@@ -12,6 +12,7 @@
 
 #include "actors/http/http_server.h"
 #include "actors/webapp/http/http_mail.h"
+#include "actors/webapp/http/order_body.h"
 
 namespace stampede::actors {
 
@@ -27,6 +28,7 @@ class HttpGateway {
  private:
   enum class Route : std::uint8_t {
     order,
+    orders,
     show,
     items,
     item,
@@ -37,8 +39,9 @@ class HttpGateway {
   struct Pending {
     HttpRespond respond;  // empty: the slot is free
     Route route = Route::order;
-    std::uint64_t item = 0;  // miaosha_order
-    std::uint32_t use = 0;   // tells answers for an earlier user of the slot
+    std::uint64_t item = 0;          // miaosha_order
+    std::uint32_t use = 0;           // tells answers for an earlier user of the slot
+    std::vector<OrderFault> faults;  // orders: those that the port was not asked about
   };
 
   bool handle_orders(const HttpRequest& request, HttpRespond& respond);
@@ -46,11 +49,13 @@ class HttpGateway {
   bool handle_miaosha(const HttpRequest& request, HttpRespond& respond);
   bool handle_health(const HttpRequest& request, HttpRespond& respond);
   void post_order(const HttpRequest& request, HttpRespond& respond);
+  void post_orders(const HttpRequest& request, HttpRespond& respond);
   void show_order(std::string_view id, HttpRespond& respond);
   void list_items(const HttpRequest& request, HttpRespond& respond);
   void show_item(std::string_view item, HttpRespond& respond);
   void miaosha_order(const HttpRequest& request, HttpRespond& respond);
   void miaosha_result(const HttpRequest& request, HttpRespond& respond);
+  std::uint64_t wait_in_slot(Route route, HttpRespond& respond);
   HttpAsk& ask(Route route, HttpRespond& respond);
   [[nodiscard]] static HttpReply reply_for(const Pending& pending, const HttpAnswer& answer);
 
@@ -59,6 +64,7 @@ class HttpGateway {
   HttpAsksPtr asks_;
   std::vector<Pending> pending_;
   std::vector<std::uint32_t> free_;
+  std::size_t faults_ = 0;  // of all pending arrays
 };
 
 // Options of a server that serves one webapp's routes: `options` wired to a gateway of its own.

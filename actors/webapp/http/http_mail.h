@@ -21,9 +21,23 @@ struct HttpAsk {
   std::string user;
 };
 
+struct HttpOrder {  // checked: every member holds an allowed value
+  std::string id;   // empty: none given
+  std::string user;
+  std::uint64_t item = 0;
+  std::uint32_t qty = 1;
+};
+
+struct HttpArrayAsk {  // orders that are answered together
+  std::uint64_t token = 0;
+  std::int64_t deadline_ms = kDeadlineDefaultMs;
+  std::vector<HttpOrder> orders;
+};
+
 struct HttpAsks {
   caf::actor from;
   std::vector<HttpAsk> asks;
+  std::vector<HttpArrayAsk> arrays;
 };
 
 struct HttpItem {  // an ItemRow that owns its texts
@@ -44,6 +58,7 @@ struct HttpAnswer {
   std::string state;                  // pong
   std::vector<HttpItem> items;        // items
   std::optional<std::uint64_t> next;  // items: the first item of the next page
+  std::vector<HttpAnswer> entries;    // of an array, in its order
 };
 
 using HttpAsksPtr = std::shared_ptr<HttpAsks>;

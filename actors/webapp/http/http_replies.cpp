@@ -29,6 +29,17 @@ Json problem_json(const CodeInfo& about, std::string_view id) {
   return json;
 }
 
+Json refusal_json(Code code, std::string_view id, std::string_view field, std::string_view detail,
+                  std::string_view state = {}) {
+  const auto& about = info(code);
+  auto json = problem_json(about, id);
+  if (!detail.empty()) json["detail"] = detail;
+  if (!field.empty()) json["field"] = field;
+  if (!state.empty()) json["state"] = state;
+  if (about.retry_after_ms > 0) json["retry_after_ms"] = about.retry_after_ms;
+  return json;
+}
+
 HttpReply problem_reply(const CodeInfo& about, const Json& body) {
   auto reply = json_reply(about.http_status, body);
   reply.content_type = "application/problem+json";
@@ -38,15 +49,32 @@ HttpReply problem_reply(const CodeInfo& about, const Json& body) {
 }
 
 // A rejection is final: 409, with everything the answer says.
-HttpReply rejected(const HttpAnswer& answer) {
-  const auto& about = info(code_of(answer.answer));
-  auto json = problem_json(about, answer.id);
+Json rejection_json(const HttpAnswer& answer) {
+  auto json = problem_json(info(code_of(answer.answer)), answer.id);
   json["state"] = to_text(State::rejected);
   json["reason"] = storage::to_text(answer.answer.reason);
   json["item"] = answer.answer.item;
   json["qty"] = answer.answer.qty;
   if (answer.answer.left) json["left"] = *answer.answer.left;
-  return problem_reply(about, json);
+  return json;
+}
+
+// What an order would have been answered alone, and whether asking again can help: there is no
+// status beside it that says so.
+Json entry_json(const HttpAnswer& answer) {
+  if (answer.kind == ReplyKind::refused) {
+    auto json = refusal_json(answer.code, answer.id, answer.field, answer.message);
+    json["retry"] = info(answer.code).retry;
+    return json;
+  }
+  const bool rejected = answer.answer.state == State::rejected;
+  return rejected ? rejection_json(answer) : answer_json(answer.id, answer.answer);
+}
+
+Json entry_json(const OrderFault& fault) {
+  auto json = refusal_json(Code::bad_request, fault.id, fault.field, fault.text);
+  json["retry"] = false;
+  return json;
 }
 
 HttpReply with_location(HttpReply reply, std::string_view id) {
@@ -62,22 +90,33 @@ HttpReply refused(const HttpAnswer& answer) {
 
 HttpReply code_problem(Code code, std::string_view id, std::string_view field,
                        std::string_view detail, std::string_view state) {
-  const auto& about = info(code);
-  auto json = problem_json(about, id);
-  if (!detail.empty()) json["detail"] = detail;
-  if (!field.empty()) json["field"] = field;
-  if (!state.empty()) json["state"] = state;
-  if (about.retry_after_ms > 0) json["retry_after_ms"] = about.retry_after_ms;
-  return problem_reply(about, json);
+  return problem_reply(info(code), refusal_json(code, id, field, detail, state));
 }
 
 HttpReply order_reply(const HttpAnswer& answer) {
   if (answer.kind == ReplyKind::queued)
     return with_location(json_reply(202, queued_json(answer.id)), answer.id);
   if (answer.kind == ReplyKind::refused) return refused(answer);
-  if (answer.answer.state == State::rejected) return rejected(answer);
+  if (answer.answer.state == State::rejected)
+    return problem_reply(info(code_of(answer.answer)), rejection_json(answer));
   const int status = answer.answer.replayed ? 200 : 201;
   return with_location(json_reply(status, answer_json(answer.id, answer.answer)), answer.id);
+}
+
+HttpReply orders_reply(const HttpAnswer& answer, const std::vector<OrderFault>& faults) {
+  if (answer.kind == ReplyKind::refused) return refused(answer);
+  Json json = Json::array();
+  auto fault = faults.begin();
+  const auto add_faults = [&] {
+    for (; fault != faults.end() && fault->index == json.size(); ++fault)
+      json.push_back(entry_json(*fault));
+  };
+  for (const auto& entry : answer.entries) {
+    add_faults();
+    json.push_back(entry_json(entry));
+  }
+  add_faults();
+  return json_reply(200, json);
 }
 
 HttpReply show_reply(const HttpAnswer& answer) {

@@ -6,6 +6,7 @@
 
 #include "actors/http/http_server.h"
 #include "actors/webapp/http/http_mail.h"
+#include "actors/webapp/http/order_body.h"
 
 namespace stampede::actors {
 
@@ -13,7 +14,9 @@ HttpReply code_problem(Code code, std::string_view id = {}, std::string_view fie
                        std::string_view detail = {}, std::string_view state = {});
 
 HttpReply order_reply(const HttpAnswer& answer);  // POST /v1/orders
-HttpReply show_reply(const HttpAnswer& answer);   // GET /v1/orders/{id}
+// POST /v1/orders of an array: `faults` stand in their places, the answer's entries between them.
+HttpReply orders_reply(const HttpAnswer& answer, const std::vector<OrderFault>& faults);
+HttpReply show_reply(const HttpAnswer& answer);  // GET /v1/orders/{id}
 HttpReply items_reply(const HttpAnswer& answer, std::int64_t now_ms);
 HttpReply item_reply(const HttpAnswer& answer, std::int64_t now_ms);
 HttpReply miaosha_order_reply(const HttpAnswer& answer, std::uint64_t item);

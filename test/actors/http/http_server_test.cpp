@@ -239,6 +239,59 @@ TEST_CASE("a request at the limits is taken") {
   CHECK(client.ask(get("/", "X: " + std::string(8000, 'a') + "\r\n")).status == 200);
 }
 
+TEST_CASE("where large bodies are taken a POST may bring one, and nothing else may") {
+  HttpLimits limits;
+  limits.large_body_target = "/many";
+  limits.large_body_bytes_max = 64 * 1024;
+  EchoServer server(limits);
+  const auto large = [](const std::string& line, std::size_t size) {
+    return line + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(size) +
+           "\r\n\r\n" + std::string(size, 'x');
+  };
+  for (const std::size_t size : {4097U, 65536U}) {
+    RawHttp client(server.port);
+    CHECK(client.ask(large("POST /many", size)).body == "POST /many? " + std::string(size, 'x'));
+    CHECK(client.ask(get("/")).status == 200);
+  }
+  for (const auto& [line, size] : std::vector<std::pair<std::string, std::size_t>>{
+           {"POST /many", 65537}, {"POST /other", 4097}, {"GET /many", 4097}}) {
+    INFO(line);
+    RawHttp client(server.port);
+    const auto seen = client.ask(large(line, size));
+    CHECK(seen.status == 413);
+    CHECK(seen.body.find(size > 60000 ? "64 KiB" : "4 KiB") != std::string::npos);
+    CHECK(client.closed());
+  }
+}
+
+TEST_CASE("too many large bodies that do not end are not waited for, the oldest first") {
+  HttpLimits limits;
+  limits.large_body_target = "/many";
+  limits.large_body_bytes_max = 64 * 1024;
+  limits.large_bodies_max = 2;
+  EchoServer server(limits);
+  const std::string head = "POST /many HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n\r\n";
+  RawHttp small(server.port);
+  small.send(head + std::string(100, 'x'));
+  std::vector<std::unique_ptr<RawHttp>> slow;
+  for (int i = 0; i < 3; ++i) {
+    slow.push_back(std::make_unique<RawHttp>(server.port));
+    slow.back()->send(head + std::string(8000, 'x'));
+    RawHttp other(server.port);  // its answer comes behind the bytes before
+    CHECK(other.ask(get("/")).status == 200);
+  }
+  const auto seen = slow[0]->read();
+  CHECK(seen.status == 503);
+  CHECK(seen.head.find("Retry-After: 1") != std::string::npos);
+  CHECK(slow[0]->closed());
+  for (int i = 1; i < 3; ++i) {
+    slow[i]->send(std::string(1000, 'x'));
+    CHECK(slow[i]->read().status == 200);
+  }
+  small.send(std::string(8900, 'x'));
+  CHECK(small.read().status == 200);
+}
+
 TEST_CASE("a slow header or body gets 408, an idle connection is closed") {
   HttpLimits limits;
   limits.header_time = limits.body_time = milliseconds(300);

@@ -77,6 +77,46 @@ TEST_CASE("an array keeps its client's kind, so that a delimiter can be echoed")
   CHECK(webapp.only_array().client == client);
 }
 
+TEST_CASE("orders that were read elsewhere are an array as well") {
+  WebappSettings settings;
+  settings.waiting_max = 3;
+  WebappFixture webapp(settings);
+  webapp.hello();
+  std::vector<ClientRequest> orders(4);
+  orders[0].id = "a", orders[2].id = "c", orders[3].id = "d";
+  for (auto& order : orders) order.op = ClientOp::order, order.user = "ann", order.item = 1;
+  const auto client = ClientToken::numbered(ClientToken::Kind::http, 7);
+  webapp.core.on_orders(client, orders, webapp.now);
+  webapp.round();
+  REQUIRE(webapp.sent.size() == 1);
+  const auto asked = webapp.ids_of(webapp.sent[0]);
+  REQUIRE(asked.size() == 3);
+  CHECK(asked[1].size() == 32);  // minted
+  webapp.result(
+      1, WebappFixture::confirmed(1) + WebappFixture::confirmed(2) + WebappFixture::sold_out());
+  const auto array = webapp.only_array();
+  CHECK(array.client == client);
+  CHECK(ids_of(array) == Ids{"a", asked[1], "c", "d"});
+  CHECK(codes_of(array) == std::vector{Code::none, Code::none, Code::none, Code::overloaded});
+  CHECK(webapp.core.counters().requests == 4);
+  CHECK_FALSE(webapp.core.busy());
+}
+
+TEST_CASE("an HTTP array whose time is over is told so for each of its orders") {
+  WebappFixture webapp;
+  webapp.hello();
+  std::vector<ClientRequest> orders(2);
+  orders[0].id = "a", orders[1].id = "b";
+  for (auto& order : orders) order.op = ClientOp::order, order.user = "ann", order.item = 1;
+  orders[0].deadline_ms = orders[1].deadline_ms = 1000;
+  webapp.core.on_orders(ClientToken::numbered(ClientToken::Kind::http, 7), orders, webapp.now);
+  webapp.round();
+  webapp.pass(1100);
+  const auto array = webapp.only_array();
+  CHECK(ids_of(array) == Ids{"a", "b"});
+  CHECK(codes_of(array) == std::vector{Code::deadline_passed, Code::deadline_passed});
+}
+
 TEST_CASE("a wrong entry is an error in its place and the others are asked") {
   WebappFixture webapp;
   webapp.hello();

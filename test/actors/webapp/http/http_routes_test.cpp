@@ -20,6 +20,7 @@ class Routes {
   struct Outcome {
     std::optional<HttpReply> reply;  // given without asking the port
     std::optional<HttpAsk> ask;
+    std::optional<HttpArrayAsk> array;
   };
 
   Outcome request(const std::string& method, const std::string& target,
@@ -34,11 +35,12 @@ class Routes {
     reply_.reset();
     gateway_.handle(made, [this](HttpReply reply) { reply_ = std::move(reply); });
     gateway_.flush();
-    Outcome outcome{reply_, std::nullopt};
+    Outcome outcome{reply_, std::nullopt, std::nullopt};
     if (!reply_) {
       port_->receive([&](const HttpAsksPtr& asks) {
-        REQUIRE(asks->asks.size() == 1);
-        outcome.ask = asks->asks.front();
+        REQUIRE(asks->asks.size() + asks->arrays.size() == 1);
+        if (!asks->asks.empty()) outcome.ask = asks->asks.front();
+        if (!asks->arrays.empty()) outcome.array = asks->arrays.front();
       });
     }
     return outcome;
@@ -51,6 +53,17 @@ class Routes {
     gateway_.on_answers(std::make_shared<std::vector<HttpAnswer>>(1, answer));
     REQUIRE(reply_);
     return *reply_;
+  }
+  json answer(const HttpArrayAsk& to, std::vector<HttpAnswer> entries) {
+    HttpAnswer answer;
+    answer.token = to.token;
+    answer.entries = std::move(entries);
+    reply_.reset();
+    gateway_.on_answers(std::make_shared<std::vector<HttpAnswer>>(1, answer));
+    REQUIRE(reply_);
+    CHECK(reply_->status == 200);
+    CHECK(reply_->content_type == "application/json");
+    return json::parse(reply_->body);
   }
   bool answered(std::uint64_t token) {
     HttpAnswer answer;
@@ -208,7 +221,7 @@ TEST_CASE("a body that is not one order is refused naming the member") {
       {R"({"item":1,"user":"ann","id":"a b"})", "id"},
       {R"({"item":1,"user":"ann","\u0022":1})", "\""},
       {"", ""},
-      {"[]", ""},
+      {" [] ", ""},
       {"1", ""},
       {"{", ""},
       {R"({"item":1,"user":"ann"} x)", ""},
@@ -225,6 +238,181 @@ TEST_CASE("a body that is not one order is refused naming the member") {
     CHECK(problem.at("code") == "bad_request");
     CHECK(problem.value("field", "") == field);
   }
+}
+
+namespace {
+
+HttpAnswer named(std::string id, HttpAnswer answer) {
+  answer.id = std::move(id);
+  return answer;
+}
+
+std::string array_of(std::size_t orders) {
+  json array = json::array();
+  for (std::size_t i = 0; i < orders; ++i)
+    array.push_back({{"item", 1}, {"user", "u"}, {"id", std::to_string(i)}});
+  return array.dump();
+}
+
+}  // namespace
+
+TEST_CASE("an array asks for its orders together and is answered by one, in its order") {
+  Routes routes;
+  const auto asked = routes
+                         .request("POST", "/v1/orders",
+                                  R"( [{"item":1,"user":"ann","id":"a"},)"
+                                  R"({"qty":2,"user":"bob","item":7,"id":"b"},)"
+                                  R"({"item":1,"user":"cid"}])")
+                         .array.value();
+  CHECK(asked.deadline_ms == kDeadlineDefaultMs);
+  REQUIRE(asked.orders.size() == 3);
+  CHECK(asked.orders[0].id == "a");
+  CHECK(asked.orders[0].qty == 1);
+  CHECK(asked.orders[1].user == "bob");
+  CHECK(asked.orders[1].item == 7);
+  CHECK(asked.orders[1].qty == 2);
+  CHECK(asked.orders[2].id.empty());
+  const auto answers = routes.answer(
+      asked, {named("a", decided(State::confirmed)), named("b", refused(Code::internal)),
+              named("c", decided(State::rejected, RejectReason::sold_out))});
+  REQUIRE(answers.size() == 3);
+  CHECK(answers[0] == json{{"id", "a"},
+                           {"state", "confirmed"},
+                           {"order_id", "1099511627781"},
+                           {"item", 1},
+                           {"qty", 2},
+                           {"stored", false}});
+  CHECK(answers[1].at("code") == "internal");
+  CHECK(answers[1].at("status") == 500);
+  CHECK(answers[1].at("id") == "b");
+  CHECK(answers[1].at("retry") == true);
+  CHECK(answers[2].at("code") == "sold_out");
+  CHECK(answers[2].at("status") == 409);
+  CHECK(answers[2].at("state") == "rejected");
+  CHECK(answers[2].at("id") == "c");
+}
+
+TEST_CASE("an array waits as long as its client prefers") {
+  Routes routes;
+  const auto asked = routes.request("POST", "/v1/orders", array_of(1), "Prefer: wait=9\r\n");
+  CHECK(asked.array.value().deadline_ms == 9000);
+}
+
+TEST_CASE("a fault in an order of an array is answered in its place, the others are asked") {
+  Routes routes;
+  const std::vector<std::pair<std::string, std::string>> all{
+      {R"({"item":1,"user":"ann","colour":[{"a":[1]},2],"id":"bad"})", "colour"},
+      {R"({"item":1,"id":"bad","item":2,"user":"ann"})", "item"},
+      {R"({"user":"ann","id":"bad"})", "item"},
+      {R"({"id":"bad","item":1})", "user"},
+      {R"({"item":"1","user":"","id":"bad"})", "item"},
+      {R"({"item":1.5,"user":"ann","id":"bad"})", "item"},
+      {R"({"item":1,"user":["ann"],"id":"bad"})", "user"},
+      {R"({"item":1,"user":{"id":5,"user":"x"},"id":"bad"})", "user"},
+      {R"({"item":1,"user":"ann","qty":0,"id":"bad"})", "qty"},
+      {R"({"item":1,"user":"ann","qty":null,"id":"bad"})", "qty"},
+      {R"({"id":"bad"})", "item"},
+  };
+  for (const auto& [bad, field] : all) {
+    INFO(bad);
+    const std::string good = R"({"item":1,"user":"ann","id":"good"})";
+    auto body = "[" + bad + "," + good + "," + bad + "]";
+    const auto asked = routes.request("POST", "/v1/orders", body).array.value();
+    REQUIRE(asked.orders.size() == 1);
+    CHECK(asked.orders[0].id == "good");
+    const auto answers = routes.answer(asked, {named("good", decided(State::confirmed))});
+    REQUIRE(answers.size() == 3);
+    CHECK(answers[1].at("state") == "confirmed");
+    for (const auto place : {0U, 2U}) {
+      CHECK(answers[place].at("code") == "bad_request");
+      CHECK(answers[place].at("status") == 400);
+      CHECK(answers[place].at("retry") == false);
+      CHECK(answers[place].at("field") == field);
+      CHECK(answers[place].at("id") == "bad");
+      CHECK(answers[place].contains("detail"));
+    }
+    const auto none = routes.request("POST", "/v1/orders", "[" + bad + "]").reply.value();
+    CHECK(none.status == 200);
+    CHECK(json::parse(none.body)[0].at("field") == field);
+  }
+}
+
+TEST_CASE("an array whose orders cannot be told apart is refused and nothing is asked") {
+  Routes routes;
+  const std::string good = R"({"item":1,"user":"ann","id":"good"})";
+  struct Bad {
+    std::string body;
+    int status;
+    std::string field, words;
+  };
+  const std::vector<Bad> all{
+      {"[]", 400, "", "must hold an order"},
+      {"\xEF\xBB\xBF []", 400, "", "must hold an order"},
+      {"[[]]", 400, "", "place 0"},
+      {"[" + good + ",[" + good + "]]", 400, "", "place 1"},
+      {"[" + good + ",null]", 400, "", "place 1"},
+      {"[1]", 400, "", "place 0"},
+      {"[\"a\"]", 400, "", "place 0"},
+      {"[" + good + R"(,{"item":1,"user":"ann","id":"a b"}])", 400, "id", "place 1"},
+      {R"([{"item":1,"user":"ann","id":5}])", 400, "id", "place 0"},
+      {R"([{"item":1,"user":"ann","id":null}])", 400, "id", "place 0"},
+      {R"([{"item":1,"user":"ann","id":["a"]}])", 400, "id", "place 0"},
+      {R"([{"id":"a","item":1,"user":"ann","id":"b"}])", 400, "id", "place 0"},
+      {R"([{"item":"x","user":"ann","id":""}])", 400, "id", "place 0"},
+      {"[" + good + ",", 400, "", "not JSON"},
+      {"[" + good + "] x", 400, "", "not JSON"},
+      {"[" + good + "]" + '\0', 400, "", "NUL"},
+      {std::string(2000, '['), 400, "", "place 0"},
+      {R"([{"a":)" + std::string(2000, '['), 400, "", "not JSON"},
+      {array_of(1001), 413, "", "1000"},
+  };
+  for (const auto& bad : all) {
+    INFO(bad.body.substr(0, 80));
+    const auto outcome = routes.request("POST", "/v1/orders", bad.body);
+    REQUIRE(outcome.reply);
+    CHECK(outcome.reply->status == bad.status);
+    const auto problem = json::parse(outcome.reply->body);
+    CHECK(problem.at("code") == (bad.status == 413 ? "too_large" : "bad_request"));
+    CHECK(problem.value("field", "") == bad.field);
+    CHECK(problem.at("detail").get<std::string>().find(bad.words) != std::string::npos);
+  }
+  CHECK(routes.request("POST", "/v1/orders", array_of(1000)).array.value().orders.size() == 1000);
+}
+
+TEST_CASE("the ids of an array stand in its orders, not in a header") {
+  Routes routes;
+  for (const char* head : {"Idempotency-Key: k\r\n", "Idempotency-Key:\r\n"}) {
+    const auto reply = routes.request("POST", "/v1/orders", array_of(1), head).reply.value();
+    CHECK(reply.status == 400);
+    CHECK(json::parse(reply.body).at("field") == "Idempotency-Key");
+  }
+}
+
+TEST_CASE("an array may be larger than one order") {
+  Routes routes;
+  const std::string blanks(5000, ' ');
+  CHECK(routes.request("POST", "/v1/orders", "[" + kOrder + blanks + "]").array);
+  const auto reply = routes.request("POST", "/v1/orders", kOrder + blanks).reply.value();
+  CHECK(reply.status == 413);
+  CHECK(json::parse(reply.body).at("code") == "too_large");
+}
+
+TEST_CASE("no more faults are kept beside waiting arrays than fit") {
+  Routes routes;
+  std::string body = "[" + kOrder;
+  for (int i = 1; i < 1000; ++i) body += ",{}";
+  body += "]";
+  std::optional<HttpArrayAsk> first;
+  for (int taken = 0; taken < 65; ++taken) {
+    const auto asked = routes.request("POST", "/v1/orders", body);
+    REQUIRE(asked.array);
+    if (!first) first = asked.array;
+  }
+  CHECK(routes.request("POST", "/v1/orders", body).reply.value().status == 503);
+  CHECK(routes.request("POST", "/v1/orders", array_of(1000)).array);
+  const auto answers = routes.answer(*first, {named("r-1", decided(State::confirmed))});
+  CHECK(answers.size() == 1000);
+  CHECK(routes.request("POST", "/v1/orders", body).array);
 }
 
 TEST_CASE("JSON is taken whatever the type says, unless it is a known other one") {
