@@ -14,6 +14,7 @@ namespace stampede::storage {
 namespace {
 
 constexpr std::size_t kOrdersPerPage = 20000;
+constexpr const char* kReadWitness = "SELECT COALESCE(MAX(applied_lsn),0) FROM lane";
 
 std::string to_hex(const LogUuid& uuid) {
   constexpr std::string_view digits = "0123456789abcdef";
@@ -225,8 +226,7 @@ Status Database::adopt(const LogUuid& uuid, std::int64_t now_us) {
 
 Result<Lsn> Database::witness() {
   Lsn highest = 0;
-  const auto read = session_->query("SELECT COALESCE(MAX(applied_lsn),0) FROM lane",
-                                    [&](const SqlRow& row) { highest = row.u64(0); });
+  const auto read = session_->query(kReadWitness, [&](const SqlRow& row) { highest = row.u64(0); });
   if (read.failed) return failed(*session_, "reading lane", read);
   return highest;
 }
@@ -260,6 +260,11 @@ Status Database::claim(std::uint64_t epoch, int lanes, const LaneOwner& owner) {
                                    std::to_string(owner.start) +
                                    "): another backend writes to it, from a copy of this log"};
   }
+  // What a lane without a commit stores first may be older than what the others have stored.
+  Lsn witness = 0;
+  transaction.read(kReadWitness, [&](const SqlRow& row) { witness = row.u64(0); })
+      .run("UPDATE lane SET applied_lsn=" + std::to_string(witness) +
+           " WHERE applied_lsn=0 AND batches=0");
   return transaction.commit();
 }
 

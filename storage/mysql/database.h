@@ -118,9 +118,10 @@ class Database {
   Result<Lsn> witness();
 
   // Makes `epoch` and `owner` the owner of every lane row, after adding the missing rows
-  // kFirstLane … lanes. A row with a higher epoch, or of another start in the same one -> fenced,
-  // nothing changed. An older writer's open transaction is waited for; its next one finds itself
-  // fenced. Which places may follow each other is the caller's to judge.
+  // kFirstLane … lanes. A lane that has committed nothing gets the highest witness of all: what it
+  // stores first may be old. A row with a higher epoch, or of another start in the same one ->
+  // fenced, nothing changed. An older writer's open transaction is waited for; its next one finds
+  // itself fenced. Which places may follow each other is the caller's to judge.
   Status claim(std::uint64_t epoch, int lanes, const LaneOwner& owner = {});
 
   // Lifts the witness of every lane: whoever wrote up to `lsn` wrote for all of them.

@@ -305,6 +305,26 @@ TEST_CASE_FIXTURE(Database, "a lane that this database has never heard of is no 
   CHECK(actors::check_database(*database, start).error().code == Errc::corrupt);
 }
 
+TEST_CASE_FIXTURE(Database, "a lane made anew that stores something old first has lost nothing") {
+  auto lane = writer();
+  REQUIRE(lane.apply(order(make_lsn(1, 9), "of lane 6 before")));
+  actors::ClaimStart start;
+  start.database = options;
+  start.epoch = 2;
+  start.log_epoch = 1;
+  start.last_lsn = start.max_executed = make_lsn(1, 9);
+  start.executed_by_lane = {{5, make_lsn(1, 9)}};
+  start.last_stored.by_lane[5].order = make_lsn(1, 9);
+  start.database.lanes = 8;
+  REQUIRE(actors::claim_database(start, 0));
+  LaneWriter anew(options, storage::kFirstLane + 5, 2);
+  REQUIRE(anew.apply(order(make_lsn(1, 2), "refused until now")));
+  start.last_stored.by_lane[5].order = make_lsn(1, 2);
+  start.log_epoch = 2;
+  start.epoch = 3;
+  CHECK(actors::claim_database(start, 0));
+}
+
 TEST_CASE_FIXTURE(Database, "a database that lost commits is told at the next session or batch") {
   for (const bool new_session : {true, false}) {
     auto lane = writer();

@@ -82,7 +82,8 @@ class PatientWriter {
 };
 
 // Orders are written as they are read; of the item commands the newest of each item at the end:
-// they are absolute, so writing the older ones first would change nothing. `before`: what a
+// they are absolute, so writing the older ones first would change nothing. No batch moves a
+// witness: a database that was written in part must not look whole to a start. `before`: what a
 // snapshot knows of items whose commands may be gone from the log.
 class Applier final : public storage::LogVisitor {
  public:
@@ -119,7 +120,6 @@ class Applier final : public storage::LogVisitor {
     amounts_.each_owed([&](std::uint64_t item, const auto& newest) {
       if (!status) return;
       batch_.amounts.push_back({item, newest.value, newest.lsn});
-      batch_.witness = std::max(batch_.witness, newest.lsn);
       ++amounts;
       status = flush_if_full();
     });
@@ -142,7 +142,6 @@ class Applier final : public storage::LogVisitor {
       amounts_.emitted(command.amount.item, lsn, position, command.amount.amount);
     } else {
       batch_.orders.push_back(storage::order_row(lsn, command));
-      batch_.witness = lsn;
       ++orders;
     }
   }
@@ -158,7 +157,6 @@ class Applier final : public storage::LogVisitor {
         batch_.amounts.push_back({row.id, row.amount, row.lsn});
         ++amounts;
       }
-      batch_.witness = std::max(batch_.witness, row.lsn);
       if (auto flushed = flush_if_full(); !flushed) return flushed;
     }
     return flush();
@@ -166,7 +164,6 @@ class Applier final : public storage::LogVisitor {
 
   void add_put(const storage::ItemPut& put, Lsn lsn) {
     batch_.puts.push_back({put.item, put.terms, lsn});
-    batch_.witness = std::max(batch_.witness, lsn);
     ++puts;
   }
 

@@ -66,6 +66,18 @@ TEST_CASE_FIXTURE(MysqlFixture,
   CHECK(sql("CHECKSUM TABLE lane") == before);
 }
 
+TEST_CASE_FIXTURE(MysqlFixture, "a lane that has committed nothing is claimed at the others' end") {
+  auto database = open();
+  auto one = writer(1);
+  auto two = writer(2);
+  CHECK(applied(two, Batch().order(lsn(40), "b")).empty());
+  CHECK(applied(one, Batch().order(lsn(30), "a")).empty());
+  REQUIRE(bool(database.claim(2, 4)));
+  CHECK(sql("SELECT GROUP_CONCAT(applied_lsn ORDER BY lane) FROM lane") ==
+        std::to_string(lsn(30)) + ',' + std::to_string(lsn(40)) + ',' + std::to_string(lsn(40)) +
+            ',' + std::to_string(lsn(40)));
+}
+
 TEST_CASE_FIXTURE(MysqlFixture, "the witness is the highest lsn of any lane") {
   auto database = open();
   CHECK(*database.witness() == 0);
