@@ -1,5 +1,5 @@
 #!/bin/bash -p
-# Installs the Debian packages that building, running and testing need, and nothing else.
+# Installs the packages that building, running and testing need, and nothing else.
 [[ $- == *p* && $0 == */* ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
 set -euo pipefail
 # shellcheck source=scripts/parts/surroundings.sh
@@ -19,13 +19,21 @@ PACKAGES=(
 BENCH_PACKAGES=(redis-server nats-server libnats-dev libmariadb-dev libbenchmark-dev)
 # What scripts/fuzz.sh builds with.
 FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)
+# What runs clients/js. Debian has no ZeroMQ for Node: npm brings it.
+CLIENT_PACKAGES=(nodejs)
+CLIENT=$(realpath -- "${BASH_SOURCE[0]%/*}/../clients/js")
+# A browser for the tests of its HTTP part, 220 MB.
+BROWSER_PACKAGES=(chromium-headless-shell)
 
 usage() {
   cat <<'TEXT'
-Usage: scripts/install_deps.sh [--print] [--bench] [--fuzz]
+Usage: scripts/install_deps.sh [--print] [--bench] [--fuzz] [--clients] [--browser]
 Installs the missing Debian 12 packages with apt-get, as root or through sudo.
   --print   only says what it would do
   --fuzz    also clang with libFuzzer, for scripts/fuzz.sh
+  --clients also Node, and into clients/js/node_modules the packages of its package-lock.json with
+            npm; where npm cannot bring them, the tests that need them are skipped
+  --browser also a Chromium without a window, for a test of clients/js
   --bench   also the peers of scripts/bench.sh and the library of the micro-benchmarks; Debian
             starts services with redis-server and nats-server
 Does nothing, and needs no root, when all are there. Without --bench it starts no service: only the
@@ -47,12 +55,31 @@ give_up() {
   exit "${2:-1}"
 }
 
+# Those of the lock file, with its checksums; none of their own scripts is run.
+NPM=(npm ci --prefix "$CLIENT" --ignore-scripts --no-audit --no-fund --loglevel=error)
+npm_packages() {
+  local installed=$CLIENT/node_modules/.package-lock.json
+  if ! $clients; then return; fi
+  if [[ -e $installed && ! $CLIENT/package-lock.json -nt $installed ]]; then return; fi
+  if $print_only; then printf '%s\n' "${NPM[*]}"; return; fi
+  timeout 300 "${NPM[@]}" >&2 ||
+    printf 'install_deps.sh: %s failed; tests of clients/js over ZeroMQ are skipped\n' \
+      "${NPM[*]:0:4}" >&2
+}
+
 print_only=false
+clients=false
 while (($#)); do
   case $1 in
     --help | -h) usage; exit 0 ;;
     --print) print_only=true ;;
     --fuzz) PACKAGES+=("${FUZZ_PACKAGES[@]}") ;;
+    --clients)
+      clients=true
+      PACKAGES+=("${CLIENT_PACKAGES[@]}")
+      command -v npm >/dev/null || PACKAGES+=(npm)  # other packages of Node contain it
+      ;;
+    --browser) PACKAGES+=("${BROWSER_PACKAGES[@]}") ;;
     --bench) PACKAGES+=("${BENCH_PACKAGES[@]}") ;;
     *) give_up "unknown argument '$1'; see --help" 2 ;;
   esac
@@ -65,6 +92,7 @@ command -v apt-get >/dev/null ||
 mapfile -t missing < <(missing_packages)
 if ((${#missing[@]} == 0)); then
   echo "all ${#PACKAGES[@]} packages are installed"
+  npm_packages
   exit 0
 fi
 
@@ -76,6 +104,7 @@ if ((EUID != 0)); then as_root=(sudo); fi
 if $print_only; then
   printf '%s\n' "${as_root[*]:+${as_root[*]} }apt-get update"
   printf '%s\n' "${as_root[*]:+${as_root[*]} }${install[*]}"
+  npm_packages
   exit 0
 fi
 
@@ -92,3 +121,4 @@ printf 'installing %s packages: %s\n' "${#missing[@]}" "${missing[*]}"
   give_up "apt-get could not install: ${missing[*]}; its own message above says why"
 mapfile -t missing < <(missing_packages)
 ((${#missing[@]} == 0)) || give_up "still missing after the installation: ${missing[*]}"
+npm_packages

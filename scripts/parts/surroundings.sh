@@ -15,6 +15,7 @@ set +o posix
 
 # Settings of programs: of git in a hook, of Python, of the database's client, of make and ctest.
 unset "${!GIT_@}" "${!PYTHON@}" "${!PERL@}" "${!MYSQL_@}" "${!MARIADB_@}" "${!LUA_@}"
+unset NODE_OPTIONS NODE_PATH NODE_DEBUG NODE_TEST_CONTEXT
 unset MAKEFLAGS MFLAGS MAKELEVEL "${!CTEST_@}" "${!CMAKE_@}"
 
 # Words and numbers in one form, whatever the caller reads.

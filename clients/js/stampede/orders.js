@@ -1,0 +1,120 @@
+// Orders before they are sent. What is not understood is refused here: a word that is passed over
+// could be the id, or the quantity, and each try would buy once more, or another amount.
+
+import { StampedeError } from './answers.js';
+
+const KEYS = ['item', 'user', 'qty', 'id', 'request_id'];
+const WHOLE_END = 1n << 63n;
+export const ORDERS_MAX = 1000; // in one array
+
+const random = globalThis.crypto ?? (await import('node:crypto')).webcrypto;
+const utf8 = new TextEncoder();
+
+export function newId() {
+  return Array.from(random.getRandomValues(new Uint8Array(16)),
+    (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+export function bytesOf(/** @type {string} */ text) {
+  return utf8.encode(text).length;
+}
+
+/** The server refuses a malformed id without naming it, so nobody could match the answer. */
+export function checkedId(/** @type {unknown} */ id) {
+  if (typeof id !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(id))
+    throw new StampedeError('bad_protocol', 'a request id is 1 to 64 characters of A-Z a-z 0-9 _ -',
+      { id: String(id), field: 'id' });
+  return id;
+}
+
+/** @returns {import('./answers.js').Whole} */
+export function whole(/** @type {string} */ name, /** @type {unknown} */ value, low = 0) {
+  const good = typeof value === 'bigint' ? value >= low && value < WHOLE_END
+    : Number.isSafeInteger(value) && /** @type {number} */ (value) >= low;
+  if (!good)
+    throw new StampedeError('bad_request', `${name} is a whole number from ${low}, not `
+      + `${show(value)} (above 2^53: a bigint)`, { field: name });
+  return narrow(/** @type {number | bigint} */ (value));
+}
+
+/** A number where it keeps all digits. */
+export function narrow(/** @type {number | bigint} */ value) {
+  return typeof value === 'bigint' && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
+}
+
+function buyer(/** @type {unknown} */ user) {
+  // eslint-disable-next-line no-control-regex
+  const bad = /[\u0000-\u001f\u007f-\u009f]|\p{Surrogate}/u;
+  if (typeof user !== 'string' || user === '' || bytesOf(user) > 64 || bad.test(user))
+    throw new StampedeError('bad_request', 'a user is 1 to 64 bytes of text without control '
+      + `characters, not ${show(user)}`, { field: 'user' });
+  return user;
+}
+
+/**
+ * The map to send, of what a program gave.
+ * @param {import('./answers.js').Order} order
+ */
+export function orderRequest(order) {
+  if (order === null || typeof order !== 'object' || Array.isArray(order))
+    throw new TypeError(`an order is an object with ${KEYS.join(', ')}, not ${show(order)}`);
+  for (const name of Object.keys(order))
+    if (!KEYS.includes(name))
+      throw new StampedeError('bad_request', `an order has no '${name}'; it has ${KEYS.join(', ')}`,
+        { field: name });
+  for (const name of /** @type {const} */ (['item', 'user']))
+    if (order[name] === undefined)
+      throw new StampedeError('bad_request', `the order has no '${name}'`, { field: name });
+  const { item, user, qty = 1, id, request_id } = order;
+  return { id: chosenId(id, request_id), item: whole('item', item), user: buyer(user),
+    qty: whole('qty', qty, 1) };
+}
+
+function chosenId(/** @type {unknown} */ id, /** @type {unknown} */ other) {
+  if (id !== undefined && other !== undefined && id !== other)
+    throw new StampedeError('bad_request', 'id and request_id differ', { field: 'id' });
+  const given = id === undefined ? other : id;
+  return given === undefined ? newId() : checkedId(given);
+}
+
+/** @param {Iterable<import('./answers.js').Order>} orders */
+export function orderRequests(orders) {
+  const requests = Array.from(orders, orderRequest);
+  if (new Set(requests.map((one) => one.id)).size < requests.length)
+    throw new RangeError('two orders of one batch have the same id');
+  return requests;
+}
+
+/**
+ * Cuts a list into lists that one message can hold.
+ * @template T
+ * @param {T[]} requests
+ * @param {(request: T) => number} size of one, in bytes
+ * @param {number} bytesMax
+ */
+export function partsOf(requests, size, bytesMax) {
+  /** @type {T[][]} */ const parts = [];
+  let bytes = 0;
+  for (const request of requests) {
+    const length = size(request);
+    const part = parts.at(-1);
+    if (part === undefined || part.length === ORDERS_MAX || bytes + length > bytesMax) {
+      parts.push([request]);
+      bytes = 4 + length;
+    } else {
+      part.push(request);
+      bytes += length;
+    }
+  }
+  return parts;
+}
+
+/** Nothing of it all was sent: that is no list of answers. */
+export function allSent(/** @type {any[]} */ results) {
+  if (results.length > 0 && results.every((one) => one.code === 'no_connection')) throw results[0];
+  return results;
+}
+
+function show(/** @type {unknown} */ value) {
+  return typeof value === 'string' ? `'${value.slice(0, 80)}'` : String(value).slice(0, 80);
+}

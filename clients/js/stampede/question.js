@@ -1,0 +1,156 @@
+// One question over SF1 and its retries, without any I/O. The id is made once and kept through all
+// of them.
+
+import { NotConnected, OutcomeUnknown, outcomeOf } from './answers.js';
+import { Patience } from './patience.js';
+import { pack } from './sf1.js';
+
+const content = (/** @type {any} */ request) =>
+  JSON.stringify(Object.entries(request).map(([name, value]) => [name, String(value)]));
+
+export class Question {
+  /** @type {any} the last map that was heard about it */ answer;
+  sent = false;
+  tried = false;
+
+  /**
+   * @param {Record<string, any> & {id: string, op: string}} request
+   * @param {number | Patience} timeout
+   */
+  constructor(request, timeout) {
+    this.request = request;
+    this.id = request.id;
+    this.op = request.op;
+    this.ids = [request.id];
+    this.patience = timeout instanceof Patience ? timeout : new Patience(timeout);
+  }
+
+  /** What is asked under an id, comparable. */
+  contentOf(/** @type {string} */ _id) {
+    return content(this.request);
+  }
+
+  /** What to send now. A webapp that cannot decide says why when the message's own time is over,
+   * so from the second try on (and in an only one) that ends before ours does. */
+  nextFrame() {
+    const again = this.tried;
+    this.tried = true;
+    const ms = Math.floor(this.patience.listenFor());
+    const last = this.patience.left() <= this.patience.silenceMs;
+    if (ms < 2 || !(again || last)) return pack(this.message({}));
+    return pack(this.message({ deadline_ms: ms - Math.min(Math.floor(ms / 4), 250) }));
+  }
+
+  /** @returns {any} what is sent; `more` is for every order of it */
+  message(/** @type {object} */ more) {
+    return { ...this.request, ...more };
+  }
+
+  /** True when this message is about the question and more than "queued". A refusal that names no
+   * id is about the one question that is open: who has several open does not pass it on. */
+  takes(/** @type {any} */ message) {
+    if (Array.isArray(message) || (message.id ?? this.id) !== this.id) return false;
+    if (message.id === undefined && message.code === undefined) return false;
+    if (message.state === 'queued' && message.code === undefined) return false;
+    if (this.op === 'get' && message.code === 'key_reused') return false; // of an order beside it
+    this.answer = message;
+    return true;
+  }
+
+  /** Asking again can change the answer only when the server says so. That an id is not known yet
+   * is an answer to `get`, and no reason to ask for ever. */
+  final() {
+    if (this.answer.code === 'unknown_request') return this.op === 'get';
+    return this.answer.retry !== true;
+  }
+
+  pause() {
+    return this.patience.pause(this.answer?.retry_after_ms);
+  }
+
+  /** The final answer's map; an error that stands for it is thrown. */
+  result(/** @type {string} */ endpoint) {
+    if (this.answer !== undefined && this.final()) {
+      if (this.answer.code === undefined) return this.answer;
+      throw outcomeOf(this.answer, this.id);
+    }
+    throw this.end(endpoint, this.id, this.answer?.code);
+  }
+
+  end(/** @type {string} */ endpoint, /** @type {string} */ id, /** @type {string} */ lastCode) {
+    const ms = this.patience.timeoutMs;
+    return this.sent ? new OutcomeUnknown(id, ms, lastCode) : new NotConnected(endpoint, id, ms);
+  }
+}
+
+/** Orders that are asked together. What is final is never asked again. */
+export class BatchQuestion extends Question {
+  /** @type {Map<string, any>} the last map about each id */ #heard = new Map();
+  /** @type {string[]} ids in the frame that was made last */ #asked = [];
+  /** @type {any} the frame was refused, whole */ #refused;
+  /** @type {number | undefined} */ #advice;
+
+  /**
+   * @param {any[]} requests
+   * @param {Patience} patience
+   */
+  constructor(requests, patience) {
+    super(requests[0], patience);
+    this.ids = requests.map((one) => one.id);
+    this.requests = new Map(requests.map((one) => [one.id, one]));
+    this.open = new Map(this.requests);
+  }
+
+  contentOf(/** @type {string} */ id) {
+    return content(this.requests.get(id));
+  }
+
+  message(/** @type {object} */ more) {
+    this.#asked = [...this.open.keys()];
+    return [...this.open.values()].map((one) => ({ ...one, ...more }));
+  }
+
+  takes(/** @type {any} */ message) {
+    if (!Array.isArray(message)) return this.#takesRefusal(message);
+    const asked = this.#asked;
+    if (message.length !== asked.length
+      || !asked.every((id, at) => (message[at].id ?? id) === id)) return false;
+    this.#advice = undefined;
+    asked.forEach((id, at) => {
+      const one = message[at];
+      this.#heard.set(id, one);
+      if (one.retry !== true) this.open.delete(id);
+      else if (typeof one.retry_after_ms === 'number')
+        this.#advice = Math.max(this.#advice ?? 0, one.retry_after_ms);
+    });
+    return true;
+  }
+
+  /** Of the whole frame: a server that knows no batches, or smaller ones, or has no room. */
+  #takesRefusal(/** @type {any} */ message) {
+    if (message.id !== undefined || message.code === undefined) return false;
+    if (message.retry === true) for (const id of this.open.keys()) this.#heard.set(id, message);
+    else this.#refused = message;
+    this.#advice = message.retry_after_ms;
+    return true;
+  }
+
+  final() {
+    return this.#refused !== undefined || this.open.size === 0;
+  }
+
+  pause() {
+    return this.patience.pause(this.#advice);
+  }
+
+  /** For each order its Answer, or the error that `order` would have thrown. */
+  result(/** @type {string} */ endpoint) {
+    return this.ids.map((id) => {
+      const heard = this.#heard.get(id);
+      if (!this.open.has(id)) return outcomeOf(heard, id);
+      if (this.#refused !== undefined && this.sent) return outcomeOf(this.#refused, id);
+      return this.end(endpoint, id, heard?.code);
+    });
+  }
+}
+

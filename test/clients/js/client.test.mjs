@@ -1,0 +1,177 @@
+// The JavaScript client over ZeroMQ against a webapp that the test plays.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { confirmed, deadPort, fakeZeroMq, refused, withZeroMq } from './fake_webapp.mjs';
+
+const ANN = { item: 1, user: 'ann' };
+const OPTIONS = { timeout: 60_000, ...withZeroMq };
+
+function zmqTest(name, script, run) {
+  test(name, OPTIONS, async () => {
+    const { Client } = await import('../../../clients/js/stampede/client.js');
+    const webapp = await fakeZeroMq(script);
+    const client = new Client({ endpoint: webapp.endpoint });
+    try {
+      await run(client, webapp);
+    } finally {
+      client.close();
+      webapp.close();
+    }
+  });
+}
+
+zmqTest('the same id is sent until there is a final answer',
+  (one, n) => [[refused(one, 'overloaded', true, { retry_after_ms: 1 })],
+    [refused(one, 'deadline_passed', true)],
+    [{ id: one.id, state: 'queued' }, confirmed({ id: 'another' }), Buffer.from('ff', 'hex'),
+      confirmed(one)]][n - 1],
+  async (client, webapp) => {
+    const answer = await client.order({ ...ANN, qty: 2 });
+    assert.ok(answer.confirmed);
+    assert.deepEqual([answer.order_id, answer.item, answer.qty], ['1099511627777', 1, 2]);
+    assert.equal(webapp.requests.length, 3);
+    assert.ok(webapp.requests.every((one) => one.id === answer.id && one.op === 'order'));
+    assert.equal(webapp.requests[0].deadline_ms, undefined);
+    assert.ok(webapp.requests[1].deadline_ms < 2000);
+  });
+
+zmqTest('silence: a new connection, the same id', (one, n) => (n === 1 ? [] : [confirmed(one)]),
+  async (client, webapp) => {
+    const answer = await client.order({ ...ANN, id: 'mine' }, { timeoutMs: 20_000 });
+    assert.equal(answer.id, 'mine');
+    assert.deepEqual(webapp.requests.map((one) => one.id), ['mine', 'mine']);
+    assert.equal(webapp.peers.size, 2);
+  });
+
+zmqTest('a thousand questions at once find their answers, in whatever order they come',
+  (() => {
+    const kept = [];
+    return (one) => {
+      kept.push(confirmed(one, { left: one.item }));
+      return kept.length < 1000 ? [] : kept.reverse();
+    };
+  })(),
+  async (client) => {
+    const answers = await Promise.all(Array.from({ length: 1000 }, (_, n) =>
+      client.order({ item: n, user: 'ann' }, { timeoutMs: 30_000 })));
+    assert.ok(answers.every((one, n) => one.left === n));
+  });
+
+zmqTest('a rejection is an answer, a refusal an error, and neither is asked again',
+  (one) => [one.item === 1 ? { id: one.id, state: 'rejected', reason: 'sold_out' }
+    : refused(one, 'unknown_item', false, { field: 'item' })],
+  async (client, webapp) => {
+    assert.equal((await client.order(ANN)).reason, 'sold_out');
+    await assert.rejects(client.order({ ...ANN, item: 2 }), { code: 'unknown_item', field: 'item' });
+    assert.equal(webapp.requests.length, 2);
+  });
+
+zmqTest('without a final answer in time the outcome is unknown',
+  (one) => [refused(one, 'no_backend', true, { retry_after_ms: 50 })],
+  async (client) => {
+    await assert.rejects(client.order({ ...ANN, id: 'keep-me' }, { timeoutMs: 400 }), (error) =>
+      error.name === 'OutcomeUnknown' && error.code === 'no_backend'
+      && error.request_id === 'keep-me' && error.retry);
+  });
+
+test('where nobody listens nothing was sent', OPTIONS, async () => {
+  const { Client } = await import('../../../clients/js/stampede/client.js');
+  const client = new Client({ endpoint: `tcp://127.0.0.1:${await deadPort()}` });
+  try {
+    await assert.rejects(client.order(ANN, { timeoutMs: 300 }), { name: 'NotConnected' });
+    await assert.rejects(client.orderMany([ANN], { timeoutMs: 300 }), { name: 'NotConnected' });
+  } finally {
+    client.close();
+  }
+});
+
+zmqTest('of a batch only what may be asked again is, with its id',
+  (orders, n) => [orders.map((one) => {
+    if (one.item === 2) return refused(one, 'bad_request', false, { field: 'qty' });
+    if (one.item === 3 && n < 3) return refused(one, 'overloaded', true, { retry_after_ms: 1 });
+    return confirmed(one);
+  })],
+  async (client, webapp) => {
+    const results = await client.orderMany([1, 2, 3].map((item) => ({ item, user: 'ann' })));
+    assert.deepEqual(results.map((one) => one.state ?? one.code),
+      ['confirmed', 'bad_request', 'confirmed']);
+    assert.deepEqual(webapp.requests.map((all) => all.map(({ item }) => item)),
+      [[1, 2, 3], [3], [3]]);
+    assert.equal(new Set(webapp.requests.map((all) => all.at(-1).id)).size, 1);
+    await assert.rejects(client.orderMany([{ ...ANN, id: 'a' }, { ...ANN, id: 'a' }]), RangeError);
+  });
+
+zmqTest('a long list goes in frames of a thousand',
+  (orders) => [orders.map((one) => confirmed(one))],
+  async (client, webapp) => {
+    const orders = Array.from({ length: 2500 }, () => ANN);
+    const results = await client.orderMany(orders, { timeoutMs: 30_000 });
+    assert.equal(results.filter((one) => one.confirmed).length, 2500);
+    assert.deepEqual(webapp.requests.map((all) => all.length).sort(), [1000, 1000, 500]);
+  });
+
+zmqTest('a refusal without an id is raised at once where one question is open',
+  () => [{ code: 'bad_protocol', message: 'no', retry: false }],
+  async (client) => {
+    await assert.rejects(client.order(ANN), { code: 'bad_protocol' });
+    const results = await client.orderMany([ANN, ANN]);
+    assert.deepEqual(results.map((one) => one.code), ['bad_protocol', 'bad_protocol']);
+  });
+
+zmqTest('where several are open each asks alone whether it was meant',
+  (one) => [one.item === 2 ? { code: 'bad_protocol', message: 'no', retry: false }
+    : confirmed(one)],
+  async (client) => {
+    const [first, second, third] = await Promise.allSettled(
+      [1, 2, 3].map((item) => client.order({ item, user: 'ann' })));
+    assert.equal(first.value.state, 'confirmed');
+    assert.equal(second.reason.code, 'bad_protocol');
+    assert.equal(third.value.state, 'confirmed');
+  });
+
+zmqTest('another order under an open id is refused here', () => [], async (client) => {
+  const open = client.order({ ...ANN, id: 'a' }, { timeoutMs: 500 });
+  await assert.rejects(client.order({ ...ANN, id: 'a', qty: 2 }), { code: 'key_reused' });
+  await assert.rejects(open, { name: 'OutcomeUnknown' });
+});
+
+const row = (item, seq, left) => ({ item, name: 'Phone', price_cents: 100, total: 10, left,
+  seq: String(seq), state: 'open' });
+
+zmqTest('items come page by page; what is not known is an error of get',
+  (one) => {
+    if (one.op === 'get') return [refused(one, 'unknown_request', true)];
+    if (one.op === 'ping') return [{ id: one.id, state: 'ready', proto: 1 }];
+    if (one.from === 0) return [{ id: one.id, items: [row(1, 5, 9)], next: 2 ** 40 }];
+    return [{ id: one.id, items: [row(one.from, 6, 8)] }];
+  },
+  async (client) => {
+    assert.deepEqual((await client.items()).map((one) => one.item), [1, 2 ** 40]);
+    await assert.rejects(client.get('nobody'), { code: 'unknown_request' });
+    assert.equal(await client.ping(), 'ready');
+  });
+
+zmqTest('stock: the present value, then news in order, older ones passed over',
+  (one) => [{ id: one.id, items: [row(1, 5, 9)] }],
+  async (client, webapp) => {
+    const seen = [];
+    const [joined] = await Promise.all([webapp.subscribed(), (async () => {
+      for await (const { left, seq } of client.stock(1)) {
+        seen.push([left, seq]);
+        if (seen.length === 1)
+          for (const [number, amount] of [[4, 1], [5, 9], [7, 8], [6, 1], [8, 7]])
+            await webapp.publish('stock/1/', { ...row(1, number, amount), ts: 1 });
+        if (seen.length === 3) break;
+      }
+    })()]);
+    assert.equal(joined.toString(), '\u0001stock/1/');
+    assert.deepEqual(seen, [[9, 5n], [8, 7n], [7, 8n]]);
+  });
+
+zmqTest('close ends what is open', () => [], async (client) => {
+  const open = client.order(ANN, { timeoutMs: 60_000 });
+  setTimeout(() => client.close(), 100);
+  await assert.rejects(open, { name: 'OutcomeUnknown' });
+});

@@ -1,0 +1,207 @@
+// The JavaScript client over HTTP against a webapp that the test plays.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { HttpClient } from '../../../clients/js/stampede/http_client.js';
+import { confirmed, deadPort, fakeHttp, refused } from './fake_webapp.mjs';
+
+const ANN = { item: 1, user: 'ann' };
+
+function httpTest(name, script, run) {
+  test(name, { timeout: 60_000 }, async () => {
+    const webapp = await fakeHttp(script);
+    const client = new HttpClient(webapp.base);
+    try {
+      await run(client, webapp);
+    } finally {
+      client.close();
+      webapp.close();
+    }
+  });
+}
+
+const problem = (request, code, status, more = {}) =>
+  [status, { type: 'about:blank', title: code, status, code, id: request.id, ...more },
+    { 'Content-Type': 'application/problem+json' }];
+const orderOf = ({ body }) => JSON.parse(body);
+const TROUBLE = [
+  (one) => problem(one, 'overloaded', 503, { retry_after_ms: 1 }),
+  (one) => problem(one, 'deadline_passed', 504),
+  (one) => [202, { id: one.id, state: 'queued' }],
+  () => [503, 'all connections are being served', { 'Content-Type': 'text/plain' }],
+  () => [502, '<html>a proxy</html>'],
+  () => [200, '{"id":"cut sh'],
+  () => [200, confirmed({ id: 'another' })],
+  (one) => [201, confirmed(one)],
+];
+
+httpTest('the same id is sent until there is a final answer',
+  (seen, n) => TROUBLE[n - 1](orderOf(seen)),
+  async (client, webapp) => {
+    const answer = await client.order(ANN, { timeoutMs: 30_000 });
+    assert.ok(answer.confirmed);
+    assert.equal(webapp.requests.length, TROUBLE.length);
+    const ids = new Set(webapp.requests.map((one) => one.headers['idempotency-key']));
+    assert.deepEqual([...ids], [answer.id]);
+    for (const one of webapp.requests) {
+      assert.equal(orderOf(one).id, answer.id);
+      assert.match(one.headers.prefer, /^wait=[1-4]$/);
+      assert.equal(one.headers['content-type'], 'application/json');
+    }
+  });
+
+httpTest('silence is not waited out: the same id is asked again',
+  (seen, n) => (n === 1 ? undefined : [200, confirmed(orderOf(seen), { replayed: true })]),
+  async (client, webapp) => {
+    const answer = await client.order({ ...ANN, request_id: 'mine' }, { timeoutMs: 20_000 });
+    assert.deepEqual([answer.id, answer.replayed, webapp.requests.length], ['mine', true, 2]);
+  });
+
+httpTest('a rejection is an answer, a refusal an error, and neither is asked again',
+  (seen) => (orderOf(seen).item === 1
+    ? problem(orderOf(seen), 'sold_out', 409, { state: 'rejected', reason: 'sold_out' })
+    : problem(orderOf(seen), 'unknown_item', 404, { field: 'item' })),
+  async (client, webapp) => {
+    const answer = await client.order(ANN);
+    assert.deepEqual([answer.state, answer.reason], ['rejected', 'sold_out']);
+    await assert.rejects(client.order({ ...ANN, item: 2 }), (error) => error.code === 'unknown_item'
+      && error.field === 'item' && !error.retry);
+    assert.equal(webapp.requests.length, 2);
+  });
+
+httpTest('without a final answer in time the outcome is unknown, and says with which id to ask',
+  (seen) => problem(orderOf(seen), 'no_backend', 503, { retry_after_ms: 100 }),
+  async (client) => {
+    await assert.rejects(client.order({ ...ANN, id: 'keep-me' }, { timeoutMs: 500 }), (error) =>
+      error.name === 'OutcomeUnknown' && error.code === 'no_backend' && error.retry
+      && error.request_id === 'keep-me');
+  });
+
+test('where nobody listens nothing was sent', async () => {
+  const client = new HttpClient(`http://127.0.0.1:${await deadPort()}`);
+  const isNotConnected = (error) => error.name === 'NotConnected';
+  await assert.rejects(client.order(ANN, { timeoutMs: 1000 }), isNotConnected);
+  await assert.rejects(client.orderMany([ANN, ANN], { timeoutMs: 1000 }), isNotConnected);
+});
+
+httpTest('of an array only what may be asked again is, with its id',
+  (seen, n) => [200, orderOf(seen).map((one) => {
+    if (one.item === 2) return refused(one, 'bad_request', false, { status: 400, field: 'qty' });
+    if (one.item === 3 && n < 3) return refused(one, 'overloaded', true, { retry_after_ms: 1 });
+    if (one.item === 4) return { ...refused(one, 'sold_out'), state: 'rejected', reason: 'sold_out' };
+    return confirmed(one);
+  })],
+  async (client, webapp) => {
+    const results = await client.orderMany([1, 2, 3, 4].map((item) => ({ item, user: 'ann' })));
+    assert.deepEqual(results.map((one) => one.state ?? one.code),
+      ['confirmed', 'bad_request', 'confirmed', 'rejected']);
+    assert.deepEqual(webapp.requests.map((one) => orderOf(one).map(({ item }) => item)),
+      [[1, 2, 3, 4], [3], [3]]);
+    const ids = webapp.requests.map((one) => orderOf(one).find(({ item }) => item === 3).id);
+    assert.equal(new Set(ids).size, 1);
+    assert.ok(webapp.requests.every((one) => one.headers['idempotency-key'] === undefined));
+  });
+
+httpTest('a long list goes in arrays that a webapp takes',
+  (seen) => [200, orderOf(seen).map((one) => confirmed(one))],
+  async (client, webapp) => {
+    const orders = Array.from({ length: 2500 }, (_, n) => ({ item: 1, user: `安娜-${n}` }));
+    const results = await client.orderMany(orders, { timeoutMs: 30_000 });
+    assert.equal(results.filter((one) => one.confirmed).length, 2500);
+    for (const { body } of webapp.requests) {
+      assert.ok(Buffer.byteLength(body) <= 65536);
+      assert.ok(orderOf({ body }).length <= 1000);
+    }
+  });
+
+httpTest('an array that is refused whole is an error of each, or asked again',
+  (seen, n) => (n === 1 ? problem({}, 'overloaded', 503, { retry_after_ms: 1 })
+    : problem({}, 'too_large', 413)),
+  async (client, webapp) => {
+    const results = await client.orderMany([ANN, ANN]);
+    assert.deepEqual(results.map((one) => one.code), ['too_large', 'too_large']);
+    assert.equal(webapp.requests.length, 2);
+  });
+
+httpTest('an array whose answers do not fit it is not believed',
+  (seen, n) => {
+    const orders = orderOf(seen);
+    if (n === 1) return [200, orders.slice(1).map((one) => confirmed(one))];
+    if (n === 2) return [200, orders.reverse().map((one) => confirmed(one))];
+    return [200, orders.map((one) => confirmed(one))];
+  },
+  async (client, webapp) => {
+    const orders = ['a', 'b'].map((id) => ({ ...ANN, id }));
+    assert.deepEqual((await client.orderMany(orders)).map((one) => one.id), ['a', 'b']);
+    assert.equal(webapp.requests.length, 3);
+  });
+
+httpTest('numbers above 2^53 keep their digits',
+  (seen) => (seen.method === 'POST'
+    ? [201, `{"id":"big","state":"confirmed","order_id":"1099511627777","item":9223372036854775807}`]
+    : [200, `{"items":[{"item":9223372036854775807,"name":"\\"item\\":9223372036854775807",`
+      + `"price_cents":1,"total":2,"left":1,"seq":"1099511627777","state":"open"}]}`]),
+  async (client, webapp) => {
+    const item = 2n ** 63n - 1n;
+    assert.equal((await client.order({ item, user: 'ann', id: 'big' })).item, item);
+    assert.match(webapp.requests[0].body, /"item":9223372036854775807,/);
+    const [row] = await client.items();
+    assert.deepEqual([row.item, row.name, row.left, row.seq],
+      [item, '"item":9223372036854775807', 1, 1099511627777n]);
+  });
+
+httpTest('get waits until it is decided, and tells what is not known',
+  ({ path }, n) => (path.endsWith('/nobody') ? problem({ id: 'nobody' }, 'unknown_request', 404)
+    : n === 1 ? [200, { id: 'a', state: 'queued' }] : [200, confirmed({ id: 'a', item: 1, qty: 1 })]),
+  async (client) => {
+    assert.equal((await client.get('a')).state, 'confirmed');
+    await assert.rejects(client.get('nobody'), { code: 'unknown_request' });
+    await assert.rejects(client.get('no good'), { code: 'bad_protocol', field: 'id' });
+  });
+
+const row = (item, seq, left) => ({ item, name: 'Phone', price_cents: 100, total: 10, left,
+  seq: String(seq), state: 'open' });
+
+httpTest('items come page by page, one by one, and stock when it has changed',
+  ({ path }, n) => {
+    if (path.includes('?from=0&')) return [200, { items: [row(1, 5, 9)], next: 7, server_time: 1 }];
+    if (path.includes('?from=7&')) return [200, { items: [row(7, 6, 8)], server_time: 1 }];
+    if (path === '/v1/items/8') return problem({}, 'unknown_item', 404);
+    return [200, row(1, n < 6 ? 5 : 9, n < 6 ? 9 : 3)];
+  },
+  async (client) => {
+    assert.deepEqual((await client.items()).map((one) => one.item), [1, 7]);
+    await assert.rejects(client.items(8), { code: 'unknown_item' });
+    const seen = [];
+    for await (const stock of client.stock(1, { everyMs: 5 })) {
+      seen.push(stock.left);
+      if (seen.length === 2) break;
+    }
+    assert.deepEqual(seen, [9, 3]);
+  });
+
+httpTest('ping says what the webapp says',
+  (seen, n) => (n === 1 ? [200, { state: 'ready' }]
+    : problem({}, 'no_backend', 503, { state: 'no_backend' })),
+  async (client) => {
+    assert.equal(await client.ping(), 'ready');
+    assert.equal(await client.ping(), 'no_backend');
+  });
+
+httpTest('close ends what is open', () => undefined, async (client) => {
+  const open = client.order(ANN, { timeoutMs: 60_000 });
+  setTimeout(() => client.close(), 50);
+  await assert.rejects(open, { name: 'OutcomeUnknown' });
+});
+
+test('what is not understood is refused before anything is sent', async () => {
+  const client = new HttpClient('http://127.0.0.1:1');
+  for (const [order, field] of [[{ ...ANN, quantity: 2 }, 'quantity'], [{ item: 1 }, 'user'],
+    [{ ...ANN, id: 'a', request_id: 'b' }, 'id'], [{ ...ANN, qty: '2' }, 'qty']])
+    await assert.rejects(client.order(order), (error) => error.field === field
+      && error.code === 'bad_request');
+  await assert.rejects(client.order([ANN]), TypeError);
+  await assert.rejects(client.orderMany([{ ...ANN, id: 'a' }, { ...ANN, id: 'a' }]), RangeError);
+  await assert.rejects(client.order(ANN, { timeoutMs: '5' }), TypeError);
+});

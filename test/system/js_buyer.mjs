@@ -1,0 +1,44 @@
+// A program with the JavaScript client: js_buyer.mjs calls | buy  ENDPOINT  PREFIX
+//   calls  makes every call once; prints what came of them
+//   buy    buys item 1, one by one and many at once, until its input ends; then waits for what is
+//          open and prints a line for each order: id, state or code, order id
+// ENDPOINT is tcp://… or http://….
+
+import { HttpClient } from '../../clients/js/stampede/http_client.js';
+import { calls } from './js_calls.mjs';
+
+const WORKERS = 8;
+const TIMEOUT = { timeoutMs: 90_000 }; // longer than any pause of a system that is being killed
+
+const [what, endpoint, prefix] = process.argv.slice(2);
+const client = endpoint.startsWith('tcp:')
+  ? new (await import('../../clients/js/stampede/client.js')).Client({ endpoint })
+  : new HttpClient(endpoint);
+
+let ended = false;
+process.stdin.on('end', () => { ended = true; });
+process.stdin.resume();
+
+async function buy(worker) {
+  for (let number = 0; !ended; number += 1) {
+    const name = `${prefix}-${worker}-${number}`;
+    const order = (id) => ({ item: 1, user: `user-${worker}`, id });
+    if (number % 4 === 0) {
+      const orders = Array.from({ length: 10 }, (_, n) => order(`${name}-${n}`));
+      const results = await client.orderMany(orders, TIMEOUT);
+      results.forEach((one, n) => tell(`${name}-${n}`, one));
+    } else {
+      tell(name, await client.order(order(name), TIMEOUT).catch((error) => error));
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+function tell(id, { state, code, order_id: orderId }) {
+  process.stdout.write(`${id} ${state ?? code} ${orderId ?? '-'}\n`);
+}
+
+if (what === 'calls') console.log(JSON.stringify(await calls(client, prefix)));
+else await Promise.all(Array.from({ length: WORKERS }, (_, worker) => buy(worker)));
+client.close();
+process.stdin.destroy();

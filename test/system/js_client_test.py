@@ -1,0 +1,231 @@
+#!/usr/bin/python3
+"""The JavaScript client on a real system, over ZeroMQ and HTTP: every call, and buyers beside whom
+webapp, broker and backend are killed, each once and at moments the seed says. Nothing is lost or
+doubled, every answer is the one in the books. And every call in a browser, where there is one.
+
+What is not installed is skipped, and named: scripts/install_deps.sh --clients --browser.
+"""
+
+import functools
+import http.server
+import json
+import os
+import queue
+import random
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+from system import PROJECT, SystemTest, eventually, seed
+
+HERE = PROJECT / "test" / "system"
+STOCK = 1_000_000
+NODE = shutil.which("node")
+HAS_ZEROMQ = (PROJECT / "clients" / "js" / "node_modules" / "zeromq").is_dir()
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium"))), None)
+ITEMS = (f"1:Phone:{STOCK}", "2:Watch:1", "3:Lamp:10")
+
+
+def endpoints(system):
+    """What a client of each kind connects to, of those that can run here."""
+    return {"http": system.http} | ({"zmq": system.zmq} if HAS_ZEROMQ else {})
+
+
+class Calls(SystemTest):
+    """What js_calls.mjs has seen must be the same whatever was in between."""
+
+    def judge(self, system, seen, prefix):
+        order = seen.pop("order")
+        self.assertEqual({name: order[name] for name in ("id", "state", "item", "qty", "replayed")},
+                         {"id": f"{prefix}-1", "state": "confirmed", "item": 1, "qty": 2,
+                          "replayed": False})
+        first, second = seen.pop("last")
+        self.assertEqual([first["state"], second["state"], second["reason"]],
+                         ["confirmed", "rejected", "sold_out"])
+        refused = lambda code, **more: {"name": "StampedeError", "code": code, "retry": False,
+                                        **more}
+        unknown = seen.pop("nobody")
+        self.assertEqual((unknown["name"], unknown["code"]), ("StampedeError", "unknown_request"))
+        self.assertEqual(seen, {
+            "ping": "ready", "items": [[1, "Phone", STOCK], [2, "Watch", 1], [3, "Lamp", 10]],
+            "item": [[3, "Lamp", 10, "bigint"]], "again": [True, True], "minted": 32,
+            "reused": refused("key_reused"), "unknown": refused("unknown_item", field="item"),
+            "tooMany": refused("bad_request", field="qty"),
+            "many": [["confirmed", None, False], ["unknown_item", None, None],
+                     ["rejected", "sold_out", False], ["confirmed", None, True]],
+            "confirmed": 1998, "get": "confirmed", "stock": [[10, 10], [7, 10]]})
+        system.verify()
+        rows = system.sql(f"SELECT request_id, order_id FROM orders WHERE request_id LIKE "
+                          f"'{prefix}-%'")
+        self.assertEqual(len(rows), 1 + 1 + 1 + 1996 + 1)  # -1, -2, -4, -m…, -s
+        self.assertIn([f"{prefix}-1", order["order_id"]], rows)
+
+    @unittest.skipUnless(NODE, "node is not installed")
+    def test_every_call_over_http(self):
+        self.run_calls("http")
+
+    @unittest.skipUnless(NODE and HAS_ZEROMQ, "node or clients/js/node_modules is not there")
+    def test_every_call_over_zeromq(self):
+        self.run_calls("zmq")
+
+    def run_calls(self, kind):
+        system = self.start_system(*ITEMS)
+        done = subprocess.run([NODE, HERE / "js_buyer.mjs", "calls", endpoints(system)[kind], kind],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+                              check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.judge(system, json.loads(done.stdout), kind)
+        example = subprocess.run([PROJECT / "clients" / "js" / "order.mjs", "eve",
+                                  endpoints(system)[kind]], capture_output=True, text=True,
+                                 timeout=60, check=False)
+        self.assertEqual((example.returncode, example.stderr), (0, ""))
+        self.assertEqual(json.loads(example.stdout)["state"], "confirmed")
+
+    @unittest.skipUnless(CHROMIUM, "no chromium-headless-shell")
+    def test_every_call_in_a_browser(self):
+        with PageServer() as pages:
+            system = self.start_system(*ITEMS, STAMPEDE_WEBAPP__ORIGINS=pages.origin)
+            with Browser(pages.page(system.http, "page")):
+                seen = pages.result(90)
+        self.judge(system, seen, "page")
+
+
+PAGE = """<!doctype html><meta charset="utf-8"><script type="module">
+const told = (value) => fetch('/told', {{ method: 'POST', body: JSON.stringify(value) }});
+try {{
+  const {{ HttpClient }} = await import('/clients/js/stampede/http_client.js');
+  const {{ calls }} = await import('/test/system/js_calls.mjs');
+  await told(await calls(new HttpClient('{base}'), '{prefix}'));
+}} catch (error) {{
+  await told({{ error: String(error), stack: error.stack }});
+}}
+</script>"""
+
+
+class PageServer:
+    """Serves the project's JavaScript and one page; takes what the page tells."""
+
+    def __enter__(self):
+        self.told = queue.Queue()
+        self.text = ""
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0),
+                                                       functools.partial(Pages, self))
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.origin = f"http://127.0.0.1:{self._server.server_port}"
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._server.server_close()
+
+    def page(self, base, prefix):
+        self.text = PAGE.format(base=base, prefix=prefix)
+        return f"{self.origin}/page"
+
+    def result(self, seconds):
+        try:
+            return self.told.get(timeout=seconds)
+        except queue.Empty:
+            raise AssertionError(f"the page has told nothing in {seconds} s") from None
+
+
+class Pages(http.server.BaseHTTPRequestHandler):
+    def __init__(self, pages, *rest):
+        self.pages = pages
+        super().__init__(*rest)
+
+    def do_GET(self):
+        kind, body = "text/html; charset=utf-8", self.pages.text.encode()
+        if self.path != "/page":
+            file = PROJECT / self.path.lstrip("/")
+            if file.suffix not in (".js", ".mjs") or not file.is_file():
+                return self.send_error(404)
+            kind, body = "text/javascript", file.read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self):
+        self.pages.told.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+class Browser:
+    """A Chromium with one page, until the block ends; with files of its own."""
+
+    def __init__(self, url):
+        self.url = url
+
+    def __enter__(self):
+        self._files = tempfile.mkdtemp(prefix="st-page-", dir="/tmp")
+        self._process = subprocess.Popen(
+            [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+             "--no-first-run", f"--user-data-dir={self._files}", "--remote-debugging-port=0",
+             self.url],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+
+    def __exit__(self, *_):
+        os.killpg(self._process.pid, 9)
+        self._process.wait()
+        shutil.rmtree(self._files, ignore_errors=True)
+
+
+@unittest.skipUnless(NODE, "node is not installed")
+class Kills(SystemTest):
+    def test_nothing_is_lost_or_doubled_whatever_dies(self):
+        chance = random.Random(seed())
+        system = self.start_system(f"1:Phone:{STOCK}")
+        ledgers = {kind: system.home / kind for kind in endpoints(system)}
+        buyers = []
+        for kind, endpoint in endpoints(system).items():
+            with open(ledgers[kind], "w", encoding="utf-8") as ledger:
+                buyers.append(subprocess.Popen(
+                    [NODE, HERE / "js_buyer.mjs", "buy", endpoint, kind], stdin=subprocess.PIPE,
+                    stdout=ledger, stderr=subprocess.PIPE, text=True))
+            self.addCleanup(self.end, buyers[-1])
+        size = lambda: [ledger.stat().st_size for ledger in ledgers.values()]
+        bought = lambda before: all(now > then for now, then in zip(size(), before))
+        for node in chance.sample(("webapp-1", "broker-1", "backend-1"), 3):
+            before = size()
+            self.assertTrue(eventually(lambda: bought(before), 60), f"nobody buys before {node}")
+            time.sleep(chance.random())
+            system.wait_back(node, system.kill9(node), 60)
+        before = size()
+        self.assertTrue(eventually(lambda: bought(before), 60), "nobody buys at the end")
+        for buyer in buyers:
+            _, errors = buyer.communicate("", timeout=120)
+            self.assertEqual((buyer.returncode, errors), (0, ""))
+        self.judge(system, ledgers)
+
+    @staticmethod
+    def end(process):
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+    def judge(self, system, ledgers):
+        lines = [line.split() for ledger in ledgers.values()
+                 for line in ledger.read_text(encoding="utf-8").splitlines()]
+        self.assertEqual({state for _, state, _ in lines}, {"confirmed"})
+        told = {name: order_id for name, _, order_id in lines}
+        self.assertEqual(len(told), len(lines))
+        system.verify()
+        stored = {name: order_id for name, order_id in
+                  system.sql("SELECT request_id, order_id FROM orders")}
+        self.assertEqual((told.keys() - stored.keys(), stored.keys() - told.keys()), (set(), set()))
+        self.assertEqual(stored, told)
+        self.assertEqual(system.number("SELECT amount FROM item WHERE id = 1"), STOCK - len(told))
+        print(f"{len(told)} orders over {' and '.join(ledgers)}, 3 kills, 0 lost, 0 doubled")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
