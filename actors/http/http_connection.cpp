@@ -45,8 +45,13 @@ bool has_body(int status) {
   return status != 204 && status != 304;
 }
 
+// Assigning an empty string would keep its memory.
+void give_back(std::string& buffer) {
+  std::string().swap(buffer);
+}
+
 void trim(std::string& buffer) {
-  if (buffer.empty() && buffer.capacity() > kKeptBuffer) buffer = {};
+  if (buffer.empty() && buffer.capacity() > kKeptBuffer) give_back(buffer);
 }
 
 }  // namespace
@@ -454,7 +459,8 @@ void HttpConnection::linger() {
   Error ignored;
   socket_.shutdown(tcp::socket::shutdown_send, ignored);
   wait_for(State::lingering, kLingerTime);
-  in_ = {};
+  give_back(in_);
+  parser_.reset();  // with what there is of a body
   read();
 }
 

@@ -217,7 +217,7 @@ class HttpServer::Loop final : private HttpHost {
     bodies_.erase(body);
   }
 
-  // A body that comes without pause is there before 256 others began.
+  // A body that comes without pause is there before 128 others began.
   void large_body_waits(HttpConnection& connection) override {
     connection.large_body_place = large_bodies_.insert(large_bodies_.end(), &connection);
     if (large_bodies_.size() > options_.limits.large_bodies_max)

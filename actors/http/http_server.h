@@ -20,7 +20,7 @@
 // random); only where all are being served it gets 503. One connection has one answer on its way,
 // and one request a turn, then the others come first. Answers that peers do not take: 16 MiB in
 // all, then the connection that has taken nothing for longest is closed. Bodies over 4 KiB that are
-// not there as a whole: 256, then of the one that began first no more is waited for (503).
+// not there as a whole: 128, then of the one that began first no more is waited for (503).
 
 #include <atomic>
 #include <caf/all.hpp>
@@ -43,7 +43,7 @@ struct HttpLimits {
   std::size_t body_bytes_max = 4 * 1024;
   std::string large_body_target;         // the path where a POST may bring more; empty: nowhere
   std::size_t large_body_bytes_max = 0;  // there
-  std::size_t large_bodies_max = 256;    // that are still coming, over all connections
+  std::size_t large_bodies_max = 128;    // that are still coming, over all connections
   std::chrono::milliseconds header_time{5000};  // from a request's first byte to the header's end
   std::chrono::milliseconds body_time{5000};
   std::chrono::milliseconds idle_time{10000};  // between requests, and for a peer to take an answer

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from system import System, SystemTest, eventually, seed
 
-from http_rules import HOST, RULES
+from http_rules import HOST, LENGTH, RULES
 from stampede import Client
 
 ATTACKERS = Path(__file__).resolve().parent / "attackers.py"
@@ -246,6 +246,22 @@ class HttpRules(SystemTest):
             connection.close()
         print(f"\n1,500 deaf connections: {grown / MIB:.1f} MiB", flush=True)
         self.assertLess(grown, 64 * MIB)
+
+    def test_large_bodies_that_do_not_end_are_bounded(self):
+        """Arrays may be large; of many that are half there the first ones are given up."""
+        before, slow = self.system.memory("webapp-1"), []
+        begun = (b"POST /v1/orders HTTP/1.1\r\n" + HOST + LENGTH + b"65000\r\n\r\n["
+                 + b" " * 60_000)
+        for _ in range(1500):
+            slow.append(socket.create_connection(("127.0.0.1", self.ports["webapp"]), 10))
+            slow[-1].sendall(begun)
+        self.assertEqual(self.ask(self.ports["webapp"], "GET", "/version", LOOPBACK)[0], 200)
+        grown = self.system.memory("webapp-1") - before
+        self.assertTrue(slow[0].recv(100).startswith(b"HTTP/1.1 503 "))
+        for connection in slow:
+            connection.close()
+        print(f"\n1,500 half bodies: {grown / MIB:.1f} MiB", flush=True)
+        self.assertLess(grown, 32 * MIB)
 
     def test_hostile_requests_beside_honest_buyers(self):
         """Changed requests on both ports: nobody ends, nobody grows, nobody waits."""

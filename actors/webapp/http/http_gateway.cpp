@@ -343,7 +343,7 @@ void HttpGateway::on_answers(const HttpAnswersPtr& answers) {
     const auto respond = std::move(slot.respond);
     slot.respond = nullptr;
     faults_ -= slot.faults.size();
-    slot.faults = {};
+    std::vector<OrderFault>().swap(slot.faults);  // with its memory
     free_.push_back(index);  // before respond(), which may bring the next request
     respond(std::move(reply));
   }
