@@ -56,7 +56,8 @@ give_up() {
 }
 
 # Those of the lock file, with its checksums; none of their own scripts is run.
-NPM=(npm ci --prefix "$CLIENT" --ignore-scripts --no-audit --no-fund --loglevel=error)
+NPM=(npm ci --prefix "$CLIENT" --ignore-scripts --no-audit --no-fund --loglevel=error
+  --fetch-retries=1)
 npm_packages() {
   local installed=$CLIENT/node_modules/.package-lock.json
   if ! $clients; then return; fi

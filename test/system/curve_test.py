@@ -3,6 +3,7 @@
 gets in, at no port."""
 
 import os
+import shutil
 import subprocess
 import unittest
 from pathlib import Path
@@ -11,7 +12,7 @@ import zmq
 import zmq.auth
 import zmq.utils.monitor
 
-from system import System, SystemTest, eventually
+from system import PROJECT, System, SystemTest, eventually
 
 from stampede import Client, NotConnected
 
@@ -23,6 +24,28 @@ REFUSED_AFTER_MS = 700  # an honest handshake takes about one millisecond,
 PATIENCE_MS = 10_000  # but a busy machine may take its time
 FAILURES = (zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
             | zmq.EVENT_HANDSHAKE_FAILED_AUTH)
+
+HAS_NODE = shutil.which("node") and (PROJECT / "clients/js/node_modules/zeromq").is_dir()
+# Buys once and hears of it in the news.
+JAVASCRIPT = """
+const [project, endpoint, serverKey, publicKey, secretKey] = process.argv.slice(1);
+const { Client } = await import(`${project}/clients/js/stampede/index.js`);
+const client = new Client({ endpoint, curve: { serverKey, publicKey, secretKey } });
+const lefts = [];
+const ann = { item: 1, user: 'ann' };
+try {
+  console.log((await client.order(ann, { timeoutMs: 5000 })).state);
+  for await (const { left } of client.stock(1)) {
+    lefts.push(left);
+    if (lefts.length === 2) break;
+    await client.order(ann);
+  }
+  console.log(lefts[1] < lefts[0]);
+} catch (error) {
+  console.log(error.name);
+}
+client.close();
+"""
 
 
 class Curve(SystemTest):
@@ -87,6 +110,18 @@ class Curve(SystemTest):
             before = next(stock).left
             self.assertTrue(ann.order(1, "ann", timeout=20).confirmed)
             self.assertLess(next(stock).left, before)
+
+    @unittest.skipUnless(HAS_NODE, "node or clients/js/node_modules is not there")
+    def test_the_javascript_client_takes_keys(self):
+        def bought(name):
+            done = subprocess.run(
+                ["node", "--input-type=module", "-e", JAVASCRIPT, PROJECT, self.system.zmq,
+                 self.server, *self.keys[name]], capture_output=True, text=True, timeout=60,
+                check=False)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            return done.stdout.split()
+        self.assertEqual(bought("ann"), ["confirmed", "true"])
+        self.assertEqual(bought("eve"), ["NotConnected"])
 
     def test_the_command_line_takes_keys(self):
         buy = ("order", "1", "--user", "ann", "--timeout", "5s")

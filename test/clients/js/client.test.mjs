@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { confirmed, deadPort, fakeZeroMq, refused, withZeroMq } from './fake_webapp.mjs';
+import { confirmed, deadPort, fakeZeroMq, refused, tick, withZeroMq } from './fake_webapp.mjs';
 
 const ANN = { item: 1, user: 'ann' };
 const OPTIONS = { timeout: 60_000, ...withZeroMq };
@@ -71,7 +71,7 @@ zmqTest('a rejection is an answer, a refusal an error, and neither is asked agai
 zmqTest('without a final answer in time the outcome is unknown',
   (one) => [refused(one, 'no_backend', true, { retry_after_ms: 50 })],
   async (client) => {
-    await assert.rejects(client.order({ ...ANN, id: 'keep-me' }, { timeoutMs: 400 }), (error) =>
+    await assert.rejects(client.order({ ...ANN, id: 'keep-me' }, { timeoutMs: 3000 }), (error) =>
       error.name === 'OutcomeUnknown' && error.code === 'no_backend'
       && error.request_id === 'keep-me' && error.retry);
   });
@@ -132,7 +132,7 @@ zmqTest('where several are open each asks alone whether it was meant',
   });
 
 zmqTest('another order under an open id is refused here', () => [], async (client) => {
-  const open = client.order({ ...ANN, id: 'a' }, { timeoutMs: 500 });
+  const open = client.order({ ...ANN, id: 'a' }, { timeoutMs: 3000 });
   await assert.rejects(client.order({ ...ANN, id: 'a', qty: 2 }), { code: 'key_reused' });
   await assert.rejects(open, { name: 'OutcomeUnknown' });
 });
@@ -170,8 +170,9 @@ zmqTest('stock: the present value, then news in order, older ones passed over',
     assert.deepEqual(seen, [[9, 5n], [8, 7n], [7, 8n]]);
   });
 
-zmqTest('close ends what is open', () => [], async (client) => {
+zmqTest('close ends what is open', () => [], async (client, webapp) => {
   const open = client.order(ANN, { timeoutMs: 60_000 });
-  setTimeout(() => client.close(), 100);
+  while (webapp.requests.length === 0) await tick();
+  client.close();
   await assert.rejects(open, { name: 'OutcomeUnknown' });
 });

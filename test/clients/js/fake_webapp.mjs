@@ -11,6 +11,7 @@ export const hasZeroMq = existsSync(new URL('node_modules/zeromq/package.json', 
 export const withZeroMq = hasZeroMq ? {}
   : { skip: 'no clients/js/node_modules (scripts/install_deps.sh)' };
 
+export const tick = () => new Promise((resolve) => setTimeout(resolve, 5));
 export const confirmed = (request, more = {}) => ({ id: request.id, state: 'confirmed',
   order_id: '1099511627777', item: request.item, qty: request.qty, left: 7, stored: false, ...more });
 export const refused = (request, code, retry, more = {}) =>

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { HttpClient } from '../../../clients/js/stampede/http_client.js';
-import { confirmed, deadPort, fakeHttp, refused } from './fake_webapp.mjs';
+import { confirmed, deadPort, fakeHttp, refused, tick } from './fake_webapp.mjs';
 
 const ANN = { item: 1, user: 'ann' };
 
@@ -73,7 +73,7 @@ httpTest('a rejection is an answer, a refusal an error, and neither is asked aga
 httpTest('without a final answer in time the outcome is unknown, and says with which id to ask',
   (seen) => problem(orderOf(seen), 'no_backend', 503, { retry_after_ms: 100 }),
   async (client) => {
-    await assert.rejects(client.order({ ...ANN, id: 'keep-me' }, { timeoutMs: 500 }), (error) =>
+    await assert.rejects(client.order({ ...ANN, id: 'keep-me' }, { timeoutMs: 3000 }), (error) =>
       error.name === 'OutcomeUnknown' && error.code === 'no_backend' && error.retry
       && error.request_id === 'keep-me');
   });
@@ -189,9 +189,10 @@ httpTest('ping says what the webapp says',
     assert.equal(await client.ping(), 'no_backend');
   });
 
-httpTest('close ends what is open', () => undefined, async (client) => {
+httpTest('close ends what is open', () => undefined, async (client, webapp) => {
   const open = client.order(ANN, { timeoutMs: 60_000 });
-  setTimeout(() => client.close(), 50);
+  while (webapp.requests.length === 0) await tick();
+  client.close();
   await assert.rejects(open, { name: 'OutcomeUnknown' });
 });
 
