@@ -23,8 +23,8 @@ constexpr LogFormat format_of(FeatureLevel level) {
 }
 
 inline constexpr FeatureLevel kFeatureLevelRead = FeatureLevel::shards;    // to dump and to check
-inline constexpr FeatureLevel kFeatureLevelKept = FeatureLevel::format_2;  // a backend acts on it
-inline constexpr FeatureLevel kFeatureLevelMade = FeatureLevel::format_2;  // and writes it,
+inline constexpr FeatureLevel kFeatureLevelKept = FeatureLevel::sale;      // a backend acts on it
+inline constexpr FeatureLevel kFeatureLevelMade = FeatureLevel::format_2;  // what tests begin in;
 // once a record needs it: a log begins so that the program before this one may go on with it.
 inline constexpr FeatureLevel kFeatureLevelFirst = FeatureLevel::format_1;
 

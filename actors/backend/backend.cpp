@@ -189,6 +189,10 @@ class Backend : public transport::PortRole {
       return answer(number, error_reply(Code::bad_request, read.field, read.error));
     if (read.request.kind == RequestKind::items)
       return answer(number, items_reply(core().book(), read.request));
+    if (read.request.kind == RequestKind::promos)
+      return answer(number, promos_reply(core().book(), read.request, config::wall_us()));
+    if (read.promo.action != PromoAction::invalid)
+      return core().on_promo(number, read.promo, config::wall_us(), effects_);
     if (read.request.kind != RequestKind::invalid)
       return core().on_control(number, read.request, effects_);
     if (command.at("do") == "books") return core().on_books(number, effects_);
@@ -214,6 +218,7 @@ class Backend : public transport::PortRole {
     for (auto& result : effects_.results) port_.queue(std::move(result));
     for (const auto& control : effects_.controls)
       answer(control.number, control_reply(control, limits_));
+    for (const auto& promo : effects_.promos) answer(promo.number, promo_reply(promo, limits_));
     for (const auto& books : effects_.books) answer(books.number, books_reply(books));
     effects_.clear();
   }

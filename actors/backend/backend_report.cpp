@@ -130,13 +130,64 @@ json control_reply(const ControlAnswer& answer, const LimitTexts& limits) {
           {"item", item_json(result.items.front())}};
 }
 
+namespace {
+
+json promo_json(const PromoTable::Promo& promo, PromoState state) {
+  json out{{"promo", promo.put.promo}, {"state", to_text(state)}, {"lsn", promo.put_lsn}};
+  const auto terms = promo.terms();
+  each_promo_term([&](const Term& term, const auto& value) { out[std::string(term.name)] = value; },
+                  terms);
+  return out;
+}
+
+json promo_refusal(const PromoAnswer& answer, const LimitTexts& limits) {
+  const auto& field = answer.field;
+  if (answer.error == Code::bad_request && field == "promo")
+    return error_reply(answer.error, field, "a promo with this id exists and differs");
+  if (answer.error == Code::bad_request && field.starts_with("promo "))
+    return error_reply(answer.error, field,
+                       "its window overlaps with that of " + field + " of the same item");
+  if (answer.error == Code::bad_request && field == "ends_at_ms")
+    return error_reply(answer.error, field,
+                       "ends_at_ms must be behind starts_at_ms and behind what it has sold");
+  if (answer.error == Code::bad_request && field == "starts_at_ms")
+    return error_reply(answer.error, field,
+                       "starts_at_ms of a promo that has begun cannot be changed");
+  if (answer.error == Code::bad_request && field == "item")
+    return error_reply(answer.error, field, "a promo stays with its item");
+  return refusal(answer.error, field, limits);
+}
+
+}  // namespace
+
+json promo_reply(const PromoAnswer& answer, const LimitTexts& limits) {
+  if (answer.error != Code::none) return promo_refusal(answer, limits);
+  return {{"ok", true},
+          {"changed", answer.changed},
+          {"lsn", storage::to_text(answer.lsn)},
+          {"promo", promo_json(answer.promo, answer.state)}};
+}
+
+json promos_reply(const OrderBook& book, const Request& page, std::int64_t now_us) {
+  std::vector<const PromoTable::Promo*> promos;
+  const auto next = book.promos().page(page.item, page.qty, promos);
+  const auto now_ms = book.sale_time_us(now_us) / 1000;
+  json out{{"ok", true}, {"server_time", now_ms}, {"promos", json::array()}};
+  for (const auto* promo : promos)
+    out["promos"].push_back(promo_json(*promo, promo->state(now_ms)));
+  if (next) out["next"] = *next;
+  return out;
+}
+
 json books_reply(const BooksAnswer& answer) {
   return {{"ok", true},
           {"lsn", std::to_string(answer.lsn)},
           {"confirmed", answer.books.confirmed},
           {"items", answer.books.items},
           {"sold", answer.books.sold},
-          {"hash", std::to_string(answer.books.hash)}};
+          {"hash", std::to_string(answer.books.hash)},
+          {"promos", answer.books.promos},
+          {"promo_hash", std::to_string(answer.books.promo_hash)}};
 }
 
 json items_reply(const OrderBook& book, const Request& page) {

@@ -16,6 +16,9 @@ namespace stampede::actors {
 void report_backend(nlohmann::json& out, BackendStatus& status);
 
 nlohmann::json control_reply(const ControlAnswer& answer, const LimitTexts& limits);
+nlohmann::json promo_reply(const PromoAnswer& answer, const LimitTexts& limits);
+// A page of the promos, with their states at `now_us`.
+nlohmann::json promos_reply(const OrderBook& book, const Request& page, std::int64_t now_us);
 nlohmann::json books_reply(const BooksAnswer& answer);
 nlohmann::json error_reply(Code code, std::string_view field, std::string_view message);
 nlohmann::json items_reply(const OrderBook& book, const Request& page);

@@ -1,5 +1,6 @@
 #include "actors/protocol/node_messages.h"
 
+#include <algorithm>
 #include <msgpack.hpp>
 #include <utility>
 
@@ -58,19 +59,26 @@ void append_item_put(Packer& packer, const Request& request) {
 }
 
 // Orders and their answers are what most messages consist of.
-constexpr std::size_t kOrderBytes = 32;   // without the texts
-constexpr std::size_t kAnswerBytes = 48;  // arrays of eight small numbers and three large ones
+constexpr std::size_t kOrderBytes = 50;   // without the texts
+constexpr std::size_t kAnswerBytes = 68;  // arrays of nine small numbers and five large ones
 constexpr std::size_t kMoreBytes = 16;
 
 template <class Out>
 void append_order(Out& body, const Request& request) {
+  const bool sale = request.promo != kNoNumber || request.valid_until_ms != 0;
   storage::MsgpackWriter entry(body, kOrderBytes + request.id.size() + request.user.size());
-  entry.array(5);
-  entry.number(static_cast<std::uint64_t>(RequestKind::order));
+  entry.array(sale ? 7 : 5);
+  entry.number(sale ? kSaleOrder : static_cast<std::uint64_t>(RequestKind::order));
   entry.text(request.id);
   entry.number(request.item);
   entry.text(request.user);
   entry.number(request.qty);
+  if (!sale) return;
+  request.promo == kNoNumber ? entry.nil() : entry.number(request.promo);
+  if (request.valid_until_ms == 0)
+    entry.nil();
+  else
+    entry.signed_number(request.valid_until_ms);
 }
 
 }  // namespace
@@ -109,6 +117,7 @@ void append_request(std::string& body, const Request& request) {
       packer.pack_uint64(request.item);
       packer.pack_int64(request.delta);
       return;
+    case RequestKind::promos:
     case RequestKind::invalid:
       break;
   }
@@ -116,9 +125,10 @@ void append_request(std::string& body, const Request& request) {
 }
 
 void append_answer(std::string& body, const Answer& answer) {
+  const bool sale = answer.unit_price_cents != 0 || answer.promo != kNoNumber;
   storage::MsgpackWriter entry(body, kAnswerBytes);
-  entry.array(8);
-  entry.number(static_cast<std::uint64_t>(ResultKind::answer));
+  entry.array(sale ? 10 : 8);
+  entry.number(static_cast<std::uint64_t>(sale ? ResultKind::sale_answer : ResultKind::answer));
   entry.number(static_cast<std::uint64_t>(answer.state));
   entry.number(static_cast<std::uint64_t>(answer.reason));
   entry.number(answer.lsn);
@@ -129,25 +139,47 @@ void append_answer(std::string& body, const Answer& answer) {
   else
     entry.nil();
   entry.number((answer.stored ? 1U : 0U) | (answer.replayed ? 2U : 0U));
+  if (!sale) return;
+  entry.signed_number(answer.unit_price_cents);
+  answer.promo == kNoNumber ? entry.nil() : entry.number(answer.promo);
 }
 
-void append_error(std::string& body, Code code, std::string_view field) {
+void append_error(std::string& body, Code code, std::string_view field,
+                  std::int64_t retry_after_ms) {
   StringSink sink{body};
   Packer packer(sink);
-  packer.pack_array(3);
+  packer.pack_array(retry_after_ms > 0 ? 4 : 3);
   packer.pack_uint8(static_cast<std::uint8_t>(ResultKind::error));
   packer.pack_uint16(static_cast<std::uint16_t>(code));
   if (field.empty())
     packer.pack_nil();
   else
     pack_text(packer, field);
+  if (retry_after_ms > 0) packer.pack_int64(retry_after_ms);
 }
+
+namespace {
+
+void pack_promo(Packer& packer, std::uint32_t row, const ShownPromo& promo) {
+  packer.pack_array(7);
+  packer.pack_uint32(row);
+  packer.pack_uint64(promo.promo);
+  pack_text(packer, promo.name);
+  packer.pack_int64(promo.price_cents);
+  packer.pack_int64(promo.starts_at_ms);
+  packer.pack_int64(promo.ends_at_ms);
+  packer.pack_uint8(static_cast<std::uint8_t>(promo.state));
+}
+
+}  // namespace
 
 void append_items(std::string& body, const std::vector<ItemRow>& rows,
                   std::optional<std::uint64_t> next) {
   StringSink sink{body};
   Packer packer(sink);
-  packer.pack_array(3);
+  const auto promos = std::count_if(rows.begin(), rows.end(),
+                                    [](const ItemRow& row) { return row.promo.has_value(); });
+  packer.pack_array(promos == 0 ? 3 : 4);
   packer.pack_uint8(static_cast<std::uint8_t>(ResultKind::items));
   if (next)
     packer.pack_uint64(*next);
@@ -155,6 +187,10 @@ void append_items(std::string& body, const std::vector<ItemRow>& rows,
     packer.pack_nil();
   packer.pack_array(static_cast<std::uint32_t>(rows.size()));
   for (const auto& row : rows) pack_row(packer, row);
+  if (promos == 0) return;
+  packer.pack_array(static_cast<std::uint32_t>(promos));
+  for (std::uint32_t i = 0; i < rows.size(); ++i)
+    if (rows[i].promo) pack_promo(packer, i, *rows[i].promo);
 }
 
 void append_item_changed(std::string& body, bool changed, const ItemRow& row) {
@@ -183,9 +219,9 @@ void ResultWriter::answer(const Answer& answer) {
   make_next(next_);
 }
 
-void ResultWriter::error(Code code, std::string_view field) {
+void ResultWriter::error(Code code, std::string_view field, std::int64_t retry_after_ms) {
   finish();
-  append_error(body_, code, field);
+  append_error(body_, code, field, retry_after_ms);
 }
 
 void ResultWriter::items(const std::vector<ItemRow>& rows, std::optional<std::uint64_t> next) {

@@ -9,12 +9,18 @@
 //            items         [3, from, limit]         limit 0: exactly the item `from`
 //            item_put      [4, id, item, terms…]
 //            stock_change  [5, id, item, delta]
+//            order         [6, id, item, user, qty, promo | nil, valid_until_ms | nil]
+//                          one that says at least one of the two
 //   result   answer        [1, state, reason, lsn, item, qty, left | nil, flags]
-//            error         [2, code, field | nil]
-//            items         [3, next | nil, [item row, …]]
+//            error         [2, code, field | nil] or [2, code, field | nil, retry_after_ms]
+//            items         [3, next | nil, [item row, …]], and where an item has a promo to show
+//                          also [[place of its row, promo, name, price_cents, starts_at_ms,
+//                          ends_at_ms, state], …]
 //            item_changed  [4, changed, item row]
 //            more          [5, count]            as many further orders have the answer before it,
 //                                                each as the decision after it
+//            answer        [6, state, reason, lsn, item, qty, left | nil, flags, unit_price_cents,
+//                           promo | nil]         where one of the two says something
 //   news     item row      [item, terms up to the total…, left, seq, further terms…]
 //
 // Terms of an item as storage/commands/item_terms.h lists them; behind the last of those that were
@@ -42,6 +48,9 @@ namespace stampede::actors {
   return name == 0 ? 1 : name;
 }
 
+// What begins an order that says more than a plain one.
+inline constexpr std::uint64_t kSaleOrder = 6;
+
 // Bounds of one work message.
 inline constexpr std::size_t kBatchOrdersMax = 4096;  // entries
 inline constexpr std::size_t kRoundEntries = 2048;  // a round that has taken so many passes them on
@@ -53,7 +62,8 @@ enum class ResultKind : std::uint8_t {
   error = 2,
   items = 3,
   item_changed = 4,
-  more = 5,  // in the bytes only: a reader gives its answers one by one
+  more = 5,         // in the bytes only: a reader gives its answers one by one
+  sale_answer = 6,  // in the bytes only
 };
 
 struct Result {
@@ -61,6 +71,7 @@ struct Result {
   Answer answer;                      // answer
   Code code = Code::none;             // error
   std::string_view field;             // error; empty: none
+  std::int64_t retry_after_ms = 0;    // error; 0: what the code says
   std::vector<ItemRow> items;         // items; item_changed: exactly one
   std::optional<std::uint64_t> next;  // items: the first item of the next page
   bool changed = false;               // item_changed: false when it was so already
@@ -69,7 +80,8 @@ struct Result {
 void append_request(std::string& body, const Request& request);
 void append_request(storage::ByteBuffer& body, const Request& request);
 void append_answer(std::string& body, const Answer& answer);
-void append_error(std::string& body, Code code, std::string_view field = {});
+void append_error(std::string& body, Code code, std::string_view field = {},
+                  std::int64_t retry_after_ms = 0);
 void append_items(std::string& body, const std::vector<ItemRow>& rows,
                   std::optional<std::uint64_t> next);
 void append_item_changed(std::string& body, bool changed, const ItemRow& row);
@@ -83,7 +95,7 @@ class ResultWriter {
   ResultWriter(const ResultWriter&) = delete;
   ResultWriter& operator=(const ResultWriter&) = delete;
   void answer(const Answer& answer);
-  void error(Code code, std::string_view field = {});
+  void error(Code code, std::string_view field = {}, std::int64_t retry_after_ms = 0);
   void items(const std::vector<ItemRow>& rows, std::optional<std::uint64_t> next);
   void finish();
 
@@ -109,6 +121,8 @@ class BodyReader {
  private:
   [[nodiscard]] bool take_order(Request& request);
   [[nodiscard]] bool take_answer(Result& result);
+  [[nodiscard]] bool take_sale_answer(Result& result);
+  bool take_rare(Request& request);
   [[nodiscard]] bool take_more();
   void give_next(Result& result);
   [[nodiscard]] bool parse();

@@ -107,6 +107,28 @@ bool read_rows(const std::vector<Token>& tokens, std::size_t array, std::vector<
   return true;
 }
 
+bool read_promo(const std::vector<Token>& tokens, std::size_t array, std::vector<ItemRow>& rows) {
+  Elements elements(tokens, array);
+  const auto row = elements.small<std::uint32_t>();
+  ShownPromo promo;
+  promo.promo = elements.number();
+  promo.name = elements.text();
+  promo.price_cents = elements.signed_number();
+  promo.starts_at_ms = elements.signed_number();
+  promo.ends_at_ms = elements.signed_number();
+  promo.state = static_cast<PromoState>(elements.small<std::uint8_t>());
+  if (!elements.done() || row >= rows.size()) return false;
+  rows[row].promo = promo;
+  return true;
+}
+
+bool read_promos(const std::vector<Token>& tokens, std::size_t array, std::vector<ItemRow>& rows) {
+  auto at = array + 1;
+  for (std::uint32_t i = 0; i < tokens[array].size; ++i, at = tokens[at].end)
+    if (!read_promo(tokens, at, rows)) return false;
+  return true;
+}
+
 }  // namespace
 
 bool BodyReader::fail() {
@@ -159,6 +181,7 @@ class FlatArray {
     ok_ = value.type == Type::negative_int;
     return static_cast<std::int64_t>(value.number);
   }
+  void expect(bool condition) { ok_ = ok_ && condition; }
   [[nodiscard]] bool ok() const { return ok_; }
   [[nodiscard]] std::size_t bytes() const { return cursor_.offset(); }
 
@@ -180,16 +203,15 @@ bool BodyReader::take_order(Request& request) {
   request.item = entry.number();
   request.user = entry.text();
   request.qty = entry.small<std::uint32_t>();
+  request.promo = kNoNumber;
+  request.valid_until_ms = 0;
   if (entry.ok()) offset_ += entry.bytes();
   return entry.ok();
 }
 
-bool BodyReader::take_answer(Result& result) {
-  if (bad_ || offset_ == body_.size()) return false;
-  FlatArray entry(body_.substr(offset_), 8);
-  if (entry.number() != static_cast<std::uint64_t>(ResultKind::answer)) return false;
-  result.kind = ResultKind::answer;
-  auto& answer = result.answer;
+// Everything of an answer but its kind and what stands behind the flags.
+namespace {
+void read_answer(FlatArray& entry, Answer& answer) {
   answer.state = static_cast<State>(entry.small<std::uint8_t>());
   answer.reason = static_cast<RejectReason>(entry.small<std::uint8_t>());
   answer.lsn = entry.number();
@@ -199,7 +221,35 @@ bool BodyReader::take_answer(Result& result) {
   const auto flags = entry.small<std::uint8_t>();
   answer.stored = (flags & 1) != 0;
   answer.replayed = (flags & 2) != 0;
-  if (!entry.ok() || answer.state > State::rejected || flags > 3) return false;
+  entry.expect(answer.state <= State::rejected && flags <= 3);
+}
+}  // namespace
+
+bool BodyReader::take_answer(Result& result) {
+  if (bad_ || offset_ == body_.size()) return false;
+  FlatArray entry(body_.substr(offset_), 8);
+  if (entry.number() != static_cast<std::uint64_t>(ResultKind::answer)) return false;
+  result.kind = ResultKind::answer;
+  read_answer(entry, result.answer);
+  if (!entry.ok()) return false;
+  result.answer.unit_price_cents = 0;
+  result.answer.promo = kNoNumber;
+  result.items.clear();
+  offset_ += entry.bytes();
+  return true;
+}
+
+bool BodyReader::take_sale_answer(Result& result) {
+  if (bad_ || offset_ == body_.size()) return false;
+  FlatArray entry(body_.substr(offset_), 10);
+  if (entry.number() != static_cast<std::uint64_t>(ResultKind::sale_answer)) return false;
+  result.kind = ResultKind::answer;
+  auto& answer = result.answer;
+  read_answer(entry, answer);
+  answer.unit_price_cents = entry.signed_number_or_nil().value_or(0);
+  const auto promo = entry.signed_number_or_nil();
+  answer.promo = promo ? static_cast<std::uint64_t>(*promo) : kNoNumber;
+  if (!entry.ok()) return false;
   result.items.clear();
   offset_ += entry.bytes();
   return true;
@@ -228,10 +278,31 @@ void BodyReader::give_next(Result& result) {
 }
 
 bool BodyReader::next(Request& request) {
-  if (take_order(request)) return true;
-  if (!parse()) return false;
+  return take_order(request) || (parse() && (take_rare(request) || fail()));
+}
+
+namespace {
+
+void read_sale_order(Elements& elements, Request& request) {
+  request.kind = RequestKind::order;
+  request.id = elements.text();
+  request.item = elements.number();
+  request.user = elements.text();
+  request.qty = elements.small<std::uint32_t>();
+  request.promo = elements.is_nil() ? kNoNumber : elements.number();
+  request.valid_until_ms = elements.is_nil() ? 0 : elements.signed_number();
+}
+
+}  // namespace
+
+bool BodyReader::take_rare(Request& request) {
   Elements elements(tokens_.tokens(), 0);
-  request.kind = static_cast<RequestKind>(elements.small<std::uint8_t>());
+  const auto kind = elements.small<std::uint8_t>();
+  if (kind == kSaleOrder) {
+    read_sale_order(elements, request);
+    return elements.done() && request.valid_until_ms >= 0;
+  }
+  request.kind = static_cast<RequestKind>(kind);
   switch (request.kind) {
     case RequestKind::get:
       request.id = elements.text();
@@ -251,13 +322,13 @@ bool BodyReader::next(Request& request) {
       request.delta = elements.signed_number();
       break;
     default:
-      return fail();
+      return false;
   }
-  return elements.done() || fail();
+  return elements.done();
 }
 
 bool BodyReader::next(Result& result) {
-  if (more_ == 0 && take_answer(result)) {
+  if (more_ == 0 && (take_answer(result) || take_sale_answer(result))) {
     next_ = result.answer;
     make_next(next_);
     return true;
@@ -276,11 +347,16 @@ bool BodyReader::next(Result& result) {
     case ResultKind::error:
       result.code = static_cast<Code>(elements.small<std::uint16_t>());
       result.field = elements.is_nil() ? std::string_view{} : elements.text();
+      result.retry_after_ms = elements.done() ? 0 : elements.signed_number();
       return elements.done() || fail();
     case ResultKind::items: {
       result.next = elements.is_nil() ? std::nullopt : std::optional(elements.number());
       const auto rows = elements.array();
-      return (elements.done() && read_rows(tokens, rows, result.items)) || fail();
+      if (elements.done()) return read_rows(tokens, rows, result.items) || fail();
+      const auto promos = elements.array();
+      return (elements.done() && read_rows(tokens, rows, result.items) &&
+              read_promos(tokens, promos, result.items)) ||
+             fail();
     }
     case ResultKind::item_changed: {
       result.changed = elements.small<std::uint8_t>() != 0;
@@ -289,6 +365,7 @@ bool BodyReader::next(Result& result) {
     }
     case ResultKind::answer:  // take_answer() and take_more() refused them
     case ResultKind::more:
+    case ResultKind::sale_answer:
     case ResultKind::invalid:
       break;
   }

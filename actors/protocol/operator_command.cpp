@@ -86,13 +86,62 @@ void CommandMembers::fail(std::string_view name, const std::string& what) {
   error_ = field_ + " must be " + what;
 }
 
+namespace {
+
+PromoAction promo_action(std::string_view what) {
+  if (what == "promo_add") return PromoAction::add;
+  if (what == "promo_set") return PromoAction::set;
+  if (what == "promo_end") return PromoAction::end;
+  return PromoAction::invalid;
+}
+
+// Reads the terms of a promo that are there; of one that is added, all.
+struct PromoTermMembers {
+  const json& map;
+  TermMembers members;
+  PromoRequest& promo;
+  std::uint32_t at = 0;
+  template <class Value>
+  void operator()(const Term& term, Value& value) {
+    const auto bit = 1U << at++;
+    const auto found = map.find(term.name);
+    const bool there = found != map.end() && !found->is_null();
+    if (!there && promo.action == PromoAction::set) return;
+    if (there) promo.given |= bit;
+    members(term, value);
+  }
+  void operator()(const Term& term, std::uint64_t& value) {
+    auto number = static_cast<std::int64_t>(value);
+    (*this)(term, number);
+    value = static_cast<std::uint64_t>(number);
+  }
+};
+
+void read_promo(const json& map, CommandMembers& members, PromoRequest& promo) {
+  promo.put.request_id = members.request_id();
+  promo.put.promo =
+      static_cast<std::uint64_t>(members.number("promo", 0, static_cast<std::int64_t>(kItemIdMax)));
+  if (promo.action == PromoAction::end) return;
+  each_promo_term(PromoTermMembers{map, TermMembers{members}, promo}, promo.put);
+  if (promo.action == PromoAction::add) promo.given = 0;
+}
+
+void read_page(CommandMembers& members, Request& request) {
+  constexpr auto kPageMax = static_cast<std::int64_t>(kItemsPageMax);
+  request.item = static_cast<std::uint64_t>(
+      members.number("from", 0, static_cast<std::int64_t>(kItemIdMax), 0));
+  request.qty = static_cast<std::uint32_t>(members.number("limit", 1, kPageMax, kPageMax));
+}
+
+}  // namespace
+
 bool is_operator_command(std::string_view what) {
-  return what == "item_put" || what == "stock_change" || what == "items" || what == "books";
+  return what == "item_put" || what == "stock_change" || what == "items" || what == "promos" ||
+         what == "books" || promo_action(what) != PromoAction::invalid;
 }
 
 OperatorCommand read_operator_command(const json& map) {
   constexpr auto kItemMax = static_cast<std::int64_t>(kItemIdMax);
-  constexpr auto kPageMax = static_cast<std::int64_t>(kItemsPageMax);
   OperatorCommand out;
   CommandMembers members(map);
   Request& request = out.request;
@@ -107,19 +156,40 @@ OperatorCommand read_operator_command(const json& map) {
   } else if (what == "stock_change") {
     request.kind = RequestKind::stock_change;
     request.delta = members.number("delta", -kStockMax, kStockMax);
-  } else if (what == "items") {
-    request.kind = RequestKind::items;
-    request.item = static_cast<std::uint64_t>(members.number("from", 0, kItemMax, 0));
-    request.qty = static_cast<std::uint32_t>(members.number("limit", 1, kPageMax, kPageMax));
+  } else if (what == "items" || what == "promos") {
+    request.kind = what == "items" ? RequestKind::items : RequestKind::promos;
+    read_page(members, request);
+  } else if (out.promo.action = promo_action(what); out.promo.action != PromoAction::invalid) {
+    read_promo(map, members, out.promo);
   }
   out.error = members.error();
   out.field = members.field();
   return out;
 }
 
-json operator_command_map(std::string_view what, const Request& request) {
+namespace {
+
+void write_promo(json& map, const PromoRequest& promo) {
+  map["request_id"] = promo.put.request_id;
+  map["promo"] = promo.put.promo;
+  if (promo.action == PromoAction::end) return;
+  std::uint32_t at = 0;
+  each_promo_term(
+      [&](const Term& term, const auto& value) {
+        const bool given = ((promo.given >> at++) & 1U) != 0;
+        if (given || promo.action == PromoAction::add) map[std::string(term.name)] = value;
+      },
+      promo.put);
+}
+
+}  // namespace
+
+json operator_command_map(std::string_view what, const OperatorCommand& command) {
+  const auto& request = command.request;
   json map{{"do", what}};
-  if (request.kind == RequestKind::items) {
+  if (command.promo.action != PromoAction::invalid) {
+    write_promo(map, command.promo);
+  } else if (request.kind == RequestKind::items || request.kind == RequestKind::promos) {
     map["from"] = request.item;
     map["limit"] = request.qty;
   } else if (request.kind != RequestKind::invalid) {

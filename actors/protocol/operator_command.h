@@ -5,7 +5,11 @@
 //
 //   {"do":"item_put", request_id, item, …the terms of an item}
 //   {"do":"stock_change", request_id, item, delta}
+//   {"do":"promo_add", request_id, promo, …the terms of a promo}
+//   {"do":"promo_set", request_id, promo [, …some of its terms]}
+//   {"do":"promo_end", request_id, promo}
 //   {"do":"items" [, from, limit]}
+//   {"do":"promos" [, from, limit]}
 //   {"do":"books"}
 //
 // Texts are UTF-8 without control characters within their bounds, numbers whole and in range.
@@ -17,6 +21,7 @@
 #include <string>
 #include <string_view>
 
+#include "actors/sale/promo_rules.h"
 #include "actors/sale/request.h"
 
 namespace stampede::actors {
@@ -46,11 +51,12 @@ class CommandMembers {
   std::string field_;
 };
 
-// `request` of kind item_put, stock_change or items (item: from, qty: limit), its views into the
-// map; invalid for books. `error` says which member is missing, of a wrong type or out of bounds,
-// `field` names it.
+// `request` of kind item_put, stock_change, items or promos (item: from, qty: limit), its views
+// into the map; invalid for books and where `promo` has an action. `error` says which member is
+// missing, of a wrong type or out of bounds, `field` names it.
 struct OperatorCommand {
   Request request;
+  PromoRequest promo;
   std::string error;
   std::string field;
 };
@@ -58,6 +64,6 @@ struct OperatorCommand {
 OperatorCommand read_operator_command(const nlohmann::json& map);
 
 // The map of a command without error, of known members only.
-nlohmann::json operator_command_map(std::string_view what, const Request& request);
+nlohmann::json operator_command_map(std::string_view what, const OperatorCommand& command);
 
 }  // namespace stampede::actors

@@ -12,10 +12,25 @@ using Type = storage::MsgpackCursor::Type;
 
 namespace {
 
-enum Key : unsigned { kOp, kId, kItem, kUser, kQty, kToken, kDeadline, kAck, kFrom, kLimit, kKeys };
+enum Key : unsigned {
+  kOp,
+  kId,
+  kItem,
+  kUser,
+  kQty,
+  kToken,
+  kDeadline,
+  kAck,
+  kFrom,
+  kLimit,
+  kPromo,
+  kValidUntil,
+  kKeys
+};
 
 constexpr std::array<std::string_view, kKeys> kKeyTexts{
-    "op", "id", "item", "user", "qty", "token", "deadline_ms", "ack", "from", "limit"};
+    "op",          "id",  "item", "user",  "qty",   "token",
+    "deadline_ms", "ack", "from", "limit", "promo", "valid_until_ms"};
 
 // By key; the last is of none, and never recognised.
 constexpr auto kKeyBytes = [] {
@@ -45,9 +60,9 @@ unsigned key_of(std::string_view text) {
     case 4:
       return text == kKeyTexts[kItem] ? unsigned{kItem} : either(kUser, kFrom);
     case 5:
-      return either(kToken, kLimit);
+      return text == kKeyTexts[kPromo] ? unsigned{kPromo} : either(kToken, kLimit);
     default:
-      return either(kDeadline, kDeadline);
+      return either(kDeadline, kValidUntil);
   }
 }
 
@@ -56,7 +71,8 @@ constexpr unsigned bit(Key key) {
   return 1U << key;
 }
 constexpr unsigned kCommonKeys = bit(kOp) | bit(kId) | bit(kToken) | bit(kDeadline);
-constexpr unsigned kOrderKeys = kCommonKeys | bit(kItem) | bit(kUser) | bit(kQty) | bit(kAck);
+constexpr unsigned kOrderKeys =
+    kCommonKeys | bit(kItem) | bit(kUser) | bit(kQty) | bit(kAck) | bit(kPromo) | bit(kValidUntil);
 constexpr unsigned kItemsKeys = kCommonKeys | bit(kItem) | bit(kFrom) | bit(kLimit);
 
 unsigned keys_of(ClientOp op) {
@@ -161,6 +177,10 @@ Sf1Decoder::Entry Sf1Decoder::next_entry() {
       return take_number(number, 1, kItemsPageMax, request_.limit);
     case kDeadline:
       return take_number(number, 1, kDeadlineMaxMs, request_.deadline_ms);
+    case kPromo:
+      return take_number(number, 0, kItemIdMax, request_.promo);
+    case kValidUntil:
+      return take_number(number, 1, kTimeMsMax, request_.valid_until_ms);
     default:
       return false;
   }

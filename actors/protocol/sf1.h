@@ -55,12 +55,15 @@ struct ClientRequest {
   std::uint32_t qty = 1;
   std::uint32_t limit = static_cast<std::uint32_t>(kItemsPageMax);
   std::int64_t deadline_ms = kDeadlineDefaultMs;
+  std::uint64_t promo = kNoNumber;  // order
+  std::int64_t valid_until_ms = 0;  // order: Unix time; 0: whenever
 };
 
 struct Refusal {
   Code code = Code::none;
-  std::string_view id;     // empty: not known or malformed
-  std::string_view field;  // empty: none
+  std::string_view id;              // empty: not known or malformed
+  std::string_view field;           // empty: none
+  std::int64_t retry_after_ms = 0;  // 0: what the code says
 };
 
 // Thread-compatible. Views in request() and refusal() point into the frame.
@@ -123,18 +126,20 @@ class Sf1Decoder {
 void append_sf1_array(std::string& out, std::uint32_t entries);  // the head; its entries follow
 void append_sf1_answer(std::string& out, std::string_view id, const Answer& answer);
 void append_sf1_queued(std::string& out, std::string_view id);
-// `message` empty: the code's own.
+// `message` empty: the code's own. `retry_after_ms` 0: what the code says.
 void append_sf1_error(std::string& out, std::string_view id, Code code, std::string_view field,
-                      std::string_view message = {});
+                      std::string_view message = {}, std::int64_t retry_after_ms = 0);
+// `now_ms`: the clock that clients may compare the times of promos with.
 void append_sf1_items(std::string& out, std::string_view id, const std::vector<ItemRow>& rows,
-                      std::optional<std::uint64_t> next);
+                      std::optional<std::uint64_t> next, std::int64_t now_ms);
 void append_sf1_pong(std::string& out, std::string_view id, std::string_view state);
 
 // The same, of an array that is answered.
 void append_sf1_array(storage::ByteBuffer& out, std::uint32_t entries);
 void append_sf1_answer(storage::ByteBuffer& out, std::string_view id, const Answer& answer);
 void append_sf1_error(storage::ByteBuffer& out, std::string_view id, Code code,
-                      std::string_view field, std::string_view message = {});
+                      std::string_view field, std::string_view message = {},
+                      std::int64_t retry_after_ms = 0);
 
 // The second frame of a news message; `ts_ms` is wall-clock time in ms since 1970.
 void append_sf1_news(std::string& out, const ItemRow& row, std::int64_t ts_ms);

@@ -86,14 +86,27 @@ std::size_t bytes_of(const ItemTerms& terms) {
   return bytes;
 }
 
+void write_promo(Writer& map, const ShownPromo& promo) {
+  map.literal("promo"), map.map(6);
+  map.literal("id"), map.number(promo.promo);
+  map.literal("name"), map.text(promo.name);
+  map.literal("price_cents"), map.signed_number(promo.price_cents);
+  map.literal("starts_at"), map.signed_number(promo.starts_at_ms);
+  map.literal("ends_at"), map.signed_number(promo.ends_at_ms);
+  map.literal("state"), map.text(to_text(promo.state));
+}
+
 void append_row(std::string& out, const ItemRow& row) {
-  Writer map(out, kMapBytes + bytes_of(row.terms));
-  map.map(4 + kShownTerms);
+  const auto promo_bytes = row.promo ? kMapBytes + row.promo->name.size() : 0;
+  Writer map(out, kMapBytes + bytes_of(row.terms) + promo_bytes);
+  map.map(5 + kShownTerms + one_if(row.promo.has_value()));
   map.literal("item"), map.number(row.item);
   each_term(ShownTerms{map}, row.terms);
   map.literal("left"), map.signed_number(row.left);
+  map.literal("sold"), map.signed_number(sold(row.terms.total, row.left));
   map.literal("seq"), map.text(decimal(row.seq).text());
   map.literal("state"), map.text(item_state(row));
+  if (row.promo) write_promo(map, *row.promo);
 }
 
 }  // namespace
@@ -110,8 +123,10 @@ void write_answer(Out& out, std::string_view id, const Answer& answer) {
   const bool confirmed = answer.state == State::confirmed;
   const bool rejected = answer.state == State::rejected;
   Writer map(out, kMapBytes + id.size());
+  const bool priced = answer.unit_price_cents != 0;
+  const bool promo = answer.promo != kNoNumber;
   map.map(5 + one_if(confirmed || rejected) + one_if(answer.left.has_value()) +
-          one_if(answer.replayed));
+          one_if(answer.replayed) + one_if(priced) + one_if(promo));
   map.literal("id"), map.text(id);
   map.literal("state"), write_state(map, answer.state);
   if (confirmed) map.literal("order_id"), map.text(decimal(answer.lsn).text());
@@ -121,21 +136,23 @@ void write_answer(Out& out, std::string_view id, const Answer& answer) {
   if (answer.left) map.literal("left"), map.signed_number(*answer.left);
   map.literal("stored"), map.boolean(answer.stored);
   if (answer.replayed) map.literal("replayed"), map.boolean(true);
+  if (priced) map.literal("unit_price_cents"), map.signed_number(answer.unit_price_cents);
+  if (promo) map.literal("promo"), map.number(answer.promo);
 }
 
 template <class Out>
 void write_error(Out& out, std::string_view id, Code code, std::string_view field,
-                 std::string_view message) {
+                 std::string_view message, std::int64_t retry_after_ms) {
   const auto& about = info(code);
   if (message.empty()) message = about.message;
+  if (retry_after_ms == 0) retry_after_ms = about.retry_after_ms;
   Writer map(out, kMapBytes + id.size() + field.size() + about.text.size() + message.size());
-  map.map(3 + one_if(!id.empty()) + one_if(about.retry_after_ms > 0) + one_if(!field.empty()));
+  map.map(3 + one_if(!id.empty()) + one_if(retry_after_ms > 0) + one_if(!field.empty()));
   write_id(map, id);
   map.literal("code"), map.text(about.text);
   map.literal("message"), map.text(message);
   map.literal("retry"), map.boolean(about.retry);
-  if (about.retry_after_ms > 0)
-    map.literal("retry_after_ms"), map.signed_number(about.retry_after_ms);
+  if (retry_after_ms > 0) map.literal("retry_after_ms"), map.signed_number(retry_after_ms);
   if (!field.empty()) map.literal("field"), map.text(field);
 }
 
@@ -154,12 +171,13 @@ void append_sf1_answer(storage::ByteBuffer& out, std::string_view id, const Answ
   write_answer(out, id, answer);
 }
 void append_sf1_error(std::string& out, std::string_view id, Code code, std::string_view field,
-                      std::string_view message) {
-  write_error(out, id, code, field, message);
+                      std::string_view message, std::int64_t retry_after_ms) {
+  write_error(out, id, code, field, message, retry_after_ms);
 }
 void append_sf1_error(storage::ByteBuffer& out, std::string_view id, Code code,
-                      std::string_view field, std::string_view message) {
-  write_error(out, id, code, field, message);
+                      std::string_view field, std::string_view message,
+                      std::int64_t retry_after_ms) {
+  write_error(out, id, code, field, message, retry_after_ms);
 }
 
 void append_sf1_queued(std::string& out, std::string_view id) {
@@ -170,11 +188,12 @@ void append_sf1_queued(std::string& out, std::string_view id) {
 }
 
 void append_sf1_items(std::string& out, std::string_view id, const std::vector<ItemRow>& rows,
-                      std::optional<std::uint64_t> next) {
+                      std::optional<std::uint64_t> next, std::int64_t now_ms) {
   {
     Writer map(out, kMapBytes + id.size());
-    map.map(1 + one_if(!id.empty()) + one_if(next.has_value()));
+    map.map(2 + one_if(!id.empty()) + one_if(next.has_value()));
     write_id(map, id);
+    map.literal("server_time"), map.signed_number(now_ms);
     if (next) map.literal("next"), map.number(*next);
     map.literal("items"), map.array(static_cast<std::uint32_t>(rows.size()));
   }

@@ -1,6 +1,7 @@
 #include "actors/sale/books.h"
 
 #include "actors/memory/mix.h"
+#include "storage/commands/promo_terms.h"
 
 namespace stampede::actors {
 
@@ -13,6 +14,32 @@ void Books::add(std::uint64_t item, std::int64_t amount, std::int64_t units_sold
   ++items;
   sold += static_cast<std::uint64_t>(units_sold);
   hash += books_hash(item, amount, units_sold);
+}
+
+namespace {
+
+struct HashTerm {
+  std::uint64_t& hash;
+  void operator()(const storage::Term&, std::string_view text) {
+    for (const char c : text) hash = mix(hash ^ static_cast<unsigned char>(c));
+  }
+  template <class Number>
+  void operator()(const storage::Term&, const Number& number) {
+    hash = mix(hash ^ static_cast<std::uint64_t>(number));
+  }
+};
+
+}  // namespace
+
+std::uint64_t promo_hash(const storage::PromoPut& put, storage::Lsn put_lsn) {
+  std::uint64_t hash = mix(mix(put.promo) ^ put_lsn);
+  each_promo_term(HashTerm{hash}, put);
+  return hash;
+}
+
+void Books::add(const storage::PromoPut& put, storage::Lsn put_lsn) {
+  ++promos;
+  promo_hash += actors::promo_hash(put, put_lsn);
 }
 
 }  // namespace stampede::actors

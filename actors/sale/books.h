@@ -1,9 +1,11 @@
 #pragma once
 
-// Sums over all items, for comparing memory, log and database. They do not depend on the order in
-// which items are added. Values; any thread.
+// Sums over all items and promos, for comparing memory, log and database. They do not depend on the
+// order in which they are added. Values; any thread.
 
 #include <cstdint>
+
+#include "storage/commands/sale_commands.h"
 
 namespace stampede::actors {
 
@@ -12,10 +14,15 @@ struct Books {
   std::uint64_t items = 0;
   std::uint64_t sold = 0;  // units
   std::uint64_t hash = 0;  // sum of books_hash(item, amount, sold)
+  std::uint64_t promos = 0;
+  std::uint64_t promo_hash = 0;  // sum of promo_hash(put, put_lsn)
 
   void add(std::uint64_t item, std::int64_t amount, std::int64_t units_sold);
+  void add(const storage::PromoPut& put, storage::Lsn put_lsn);
 };
 
 std::uint64_t books_hash(std::uint64_t item, std::int64_t amount, std::int64_t sold);
+// Of the terms of a promo, and of which command said them last.
+std::uint64_t promo_hash(const storage::PromoPut& put, storage::Lsn put_lsn);
 
 }  // namespace stampede::actors

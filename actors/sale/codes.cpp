@@ -6,7 +6,7 @@ namespace stampede::actors {
 
 namespace {
 
-constexpr std::array<CodeInfo, 17> kCodes{{
+constexpr std::array<CodeInfo, 21> kCodes{{
     {Code::none, "none", 200, false, 0, "no error"},
     {Code::sold_out, "sold_out", 409, false, 0, "the item is sold out"},
     {Code::limit_reached, "limit_reached", 409, false, 0,
@@ -19,7 +19,7 @@ constexpr std::array<CodeInfo, 17> kCodes{{
     {Code::bad_protocol, "bad_protocol", 400, false, 0, "the message is not one SF1 request"},
     {Code::unknown_op, "unknown_op", 400, false, 0, "op is none of order, get, items, ping"},
     {Code::key_reused, "key_reused", 422, false, 0,
-     "the request id was used before with other item, user or qty"},
+     "the request id was used before with other item, user, qty or promo"},
     {Code::too_large, "too_large", 413, false, 0,
      "a map over 64 KiB, or a batch over 1000 orders or 256 KiB"},
     {Code::overloaded, "overloaded", 503, true, 200, "no room for this order now; try again"},
@@ -30,6 +30,13 @@ constexpr std::array<CodeInfo, 17> kCodes{{
      "the command log cannot be written now; try again"},
     {Code::deadline_passed, "deadline_passed", 504, true, 0,
      "not decided in time; ask again with the same id"},
+    {Code::not_started, "not_started", 409, true, 0,
+     "the promo has not started; ask again with the same id when it has"},
+    {Code::ended, "ended", 409, false, 0, "the promo is over"},
+    {Code::unknown_promo, "unknown_promo", 404, false, 0,
+     "there is no such promo, or it is another item's"},
+    {Code::expired_request, "expired_request", 409, false, 0,
+     "valid_until_ms has passed; nothing was ordered"},
     {Code::internal, "internal", 500, true, 500, "an unexpected fault; ask again with the same id"},
 }};
 

@@ -27,6 +27,10 @@ enum class Code : std::uint16_t {
   log_unavailable = 24,
   deadline_passed = 25,
   internal = 26,
+  not_started = 30,
+  ended = 31,
+  unknown_promo = 32,
+  expired_request = 33,
 };
 
 struct CodeInfo {

@@ -1,6 +1,7 @@
 #include "actors/sale/limits.h"
 
 #include "actors/sale/item_table.h"
+#include "actors/sale/promo_table.h"
 
 namespace stampede::actors {
 
@@ -32,6 +33,8 @@ LimitTexts::LimitTexts(const LimitValues& values)
                                "does not help before that is raised"},
           {limit::kItems, std::to_string(ItemTable::kItemsMax - 1) +
                               " items are the most there may be; trying again does not help"},
+          {limit::kPromos, std::to_string(PromoTable::kPromosMax) +
+                               " promos are the most there may be; trying again does not help"},
           {limit::kLogRoom,
            "the disk of the command log (log.dir) is full; try again when there is room"},
       }} {}

@@ -46,14 +46,15 @@ Answer OrderBook::answer_of(const Known& known) const {
 
 OrderKeys OrderBook::keys(const Request& order) const {
   const OrderKeys keys{hasher_.id(order.id),
-                       hasher_.order_content(order.item, order.user, order.qty)};
+                       hasher_.order_content(order.item, order.user, order.qty, order.promo)};
   decided_.prefetch(keys.request);
   items_.prefetch_index(order.item);
   return keys;
 }
 
 // One object for all ends, so that it is made where the caller wants it.
-OrderDecision OrderBook::decide_order(const Request& order, const OrderKeys& keys) const {
+OrderDecision OrderBook::decide_order(const Request& order, const OrderKeys& keys,
+                                      std::int64_t sale_time_us) const {
   OrderDecision decision;
   if (const auto* known = decided_.find(keys.request)) {
     decision.known = known->kind != KnownKind::item_change && known->content == keys.content;
@@ -71,27 +72,77 @@ OrderDecision OrderBook::decide_order(const Request& order, const OrderKeys& key
   }
 
   const auto& item = items_[position];
+  auto price_cents = item.terms.price_cents;
+  if (order.promo != kNoNumber || order.valid_until_ms != 0) {
+    refuse_by_sale(order, sale_time_us / 1000, decision);
+    if (decision.error != Code::none) return decision;
+    if (order.promo != kNoNumber) price_cents = promos_.find(order.promo)->put.price_cents;
+  }
   decision.request_hash = keys.request;
   decision.content_hash = keys.content;
   decision.item_position = position;
-  decision.unit_price_cents = item.terms.price_cents;
   decision.answer.item = order.item;
   decision.answer.qty = order.qty;
   decision.answer.left = item.amount;
   decision.answer.state = State::rejected;
-  const auto limit = item.terms.limit_per_user;
-  if (limit != 0 &&
-      users_.bought(hasher_.user_on_item(order.item, order.user)) + order.qty > limit) {
+  if (limit_reached(order, item.terms.limit_per_user, decision)) {
     decision.answer.reason = RejectReason::limit_reached;
   } else if (item.amount < order.qty) {
     decision.answer.reason = RejectReason::sold_out;
   } else {
     decision.answer.state = State::confirmed;
     decision.answer.left = item.amount - order.qty;
+    decision.answer.unit_price_cents = price_cents;
+    decision.answer.promo = order.promo;
     return decision;
   }
   decision.user_hash = hasher_.user(order.user);
   return decision;
+}
+
+// What the order says about time and promo.
+void OrderBook::refuse_by_sale(const Request& order, std::int64_t now_ms,
+                               OrderDecision& decision) const {
+  if (order.valid_until_ms != 0 && now_ms > order.valid_until_ms) {
+    decision.error = Code::expired_request;
+    return;
+  }
+  if (order.promo == kNoNumber) return;
+  const auto* promo = promos_.find(order.promo);
+  if (promo == nullptr || promo->put.item != order.item) {
+    decision.error = Code::unknown_promo;
+    decision.field = "promo";
+    return;
+  }
+  decision.promo = order.promo;
+  switch (promo->state(now_ms)) {
+    case PromoState::coming:
+      decision.error = Code::not_started;
+      decision.retry_after_ms = promo->put.starts_at_ms - now_ms;
+      return;
+    case PromoState::ended:
+      decision.error = Code::ended;
+      return;
+    case PromoState::running:
+      return;
+  }
+}
+
+std::uint32_t OrderBook::counts_against(std::uint32_t limit, std::uint64_t promo) const {
+  const auto* in = promo == kNoNumber ? nullptr : promos_.find(promo);
+  return (limit != 0 ? 1U : 0U) | (in != nullptr && in->put.limit_per_user != 0 ? 2U : 0U);
+}
+
+// `limit`: the item's.
+bool OrderBook::limit_reached(const Request& order, std::uint32_t limit,
+                              OrderDecision& decision) const {
+  decision.counted = counts_against(limit, order.promo);
+  const bool of_item =
+      (decision.counted & 1U) != 0 &&
+      users_.bought(hasher_.user_on_item(order.item, order.user)) + order.qty > limit;
+  if (of_item || (decision.counted & 2U) == 0) return of_item;
+  return users_.bought(hasher_.user_in_promo(order.promo, order.user)) + order.qty >
+         promos_.find(order.promo)->put.limit_per_user;
 }
 
 // Why an order with a new id is not decided at all.
@@ -152,6 +203,46 @@ std::string_view wrong_term(const ItemTerms& terms) {
 
 }  // namespace
 
+PromoDecision OrderBook::decide_promo(const PromoRequest& request,
+                                      std::int64_t sale_time_us) const {
+  const auto hash = hasher_.id(request.put.request_id);
+  const auto content = hasher_.promo_change_content(
+      static_cast<std::uint32_t>(request.action) << 16U | request.given, request.put);
+  PromoDecision decision;
+  if (const auto* known = decided_.find(hash)) {
+    decision.known = known->kind == KnownKind::item_change && known->content == content;
+    if (!decision.known) decision.error = Code::key_reused;
+    decision.lsn = known->lsn;
+    // It was parked: there is nothing to show.
+    if (decision.known && promos_.find(request.put.promo) == nullptr)
+      decision.error = Code::internal;
+    return decision;
+  }
+  decision = judge_promo(promos_, request, sale_time_us / 1000);
+  if (decision.error != Code::none) return decision;
+  decision.item_position = items_.find(decision.put.item);
+  if (decision.item_position == ItemTable::kNone) {
+    decision.error = Code::unknown_item;
+    decision.field = "item";
+  } else if (is_closed(decision.put.item)) {
+    decision.error = Code::internal;
+  } else if (decision.changed && decided_.full()) {
+    decision.error = Code::overloaded;
+    decision.field = limit::kOrders;
+  }
+  decision.changed = decision.changed && decision.error == Code::none;
+  decision.request_hash = hash;
+  decision.put.request_id = request.put.request_id;
+  decision.put.content_hash = content;
+  // Ended behind its last order, which may be of this moment, it sells no more, even while the
+  // clock stands still: sale time goes there.
+  const bool over =
+      request.action == PromoAction::end && decision.put.starts_at_ms < decision.put.ends_at_ms;
+  decision.put.decided_at_us =
+      over ? std::max(sale_time_us, decision.put.ends_at_ms * 1000) : sale_time_us;
+  return decision;
+}
+
 ItemDecision OrderBook::decide_item_put(const Request& request) const {
   if (request.item > kItemIdMax) return item_error(Code::bad_request, "item");
   if (const auto wrong = wrong_term(request.terms); !wrong.empty())
@@ -192,17 +283,27 @@ ItemDecision OrderBook::decide_stock_change(const Request& request) const {
 
 // --- making it true -------------------------------------------------------------------------
 
-void OrderBook::confirm(std::uint32_t item_position, std::string_view user, std::uint32_t qty,
-                        Lsn lsn) {
-  auto& item = items_[item_position];
-  STAMPEDE_ASSERT(item.amount >= qty, "an item is never oversold");
-  item.amount -= qty;
-  item.seq = lsn;
-  ++confirmed_;
-  if (item.terms.limit_per_user != 0) users_.add(hasher_.user_on_item(item.id, user), qty);
+// Without promos nothing was ever compared with the time of a decision.
+void OrderBook::note_decision(std::uint64_t promo, std::int64_t decided_at_us) {
+  if (promos_.size() == 0) return;
+  decided_at_us_ = std::max(decided_at_us_, decided_at_us);
+  if (promo != kNoNumber) promos_.note_order(promo, decided_at_us / 1000);
 }
 
-void OrderBook::apply_order(const OrderDecision& decision, std::string_view user, Lsn lsn) {
+void OrderBook::confirm(const Confirmed& order, Lsn lsn, std::int64_t decided_at_us) {
+  auto& item = items_[order.item_position];
+  STAMPEDE_ASSERT(item.amount >= order.qty, "an item is never oversold");
+  item.amount -= order.qty;
+  item.seq = lsn;
+  ++confirmed_;
+  note_decision(order.promo, decided_at_us);
+  if ((order.counted & 1U) != 0) users_.add(hasher_.user_on_item(item.id, order.user), order.qty);
+  if ((order.counted & 2U) != 0)
+    users_.add(hasher_.user_in_promo(order.promo, order.user), order.qty);
+}
+
+void OrderBook::apply_order(const OrderDecision& decision, std::string_view user, Lsn lsn,
+                            std::int64_t decided_at_us) {
   STAMPEDE_ASSERT(decision.error == Code::none && !decision.known,
                   "only a new decision is applied");
   const auto& answer = decision.answer;
@@ -213,11 +314,24 @@ void OrderBook::apply_order(const OrderDecision& decision, std::string_view user
               static_cast<std::uint16_t>(answer.qty),
               KnownKind::rejected,
               answer.reason};
-  if (answer.state == State::rejected)
+  if (answer.state == State::rejected) {
+    // The log has no time of the others.
+    if (decision.promo != kNoNumber) note_decision(decision.promo, decided_at_us);
     return decided_.remember_rejection({known, decision.user_hash});
+  }
   known.kind = KnownKind::confirmed;
-  confirm(decision.item_position, user, answer.qty, lsn);
+  confirm({decision.item_position, user, answer.qty, answer.promo, decision.counted}, lsn,
+          decided_at_us);
   decided_.remember(known);
+}
+
+void OrderBook::apply_promo(const PromoDecision& decision, Lsn lsn) {
+  STAMPEDE_ASSERT(decision.error == Code::none && !decision.known && decision.changed,
+                  "only a new change of a promo is applied");
+  promos_.put(decision.put, lsn);
+  decided_at_us_ = std::max(decided_at_us_, decision.put.decided_at_us);
+  decided_.remember(
+      changed_item(decision.request_hash, decision.put.content_hash, decision.item_position, lsn));
 }
 
 void OrderBook::apply_item(const ItemDecision& decision, Lsn lsn) {
@@ -234,10 +348,12 @@ void OrderBook::apply_item(const ItemDecision& decision, Lsn lsn) {
 
 // --- what the log says --------------------------------------------------------------------------
 
-OrderBook::Known OrderBook::confirmed_order(const storage::OrderInsert& order,
+OrderBook::Known OrderBook::confirmed_order(const storage::Command& command,
                                             std::uint32_t item_position, Lsn lsn) const {
+  const auto& order = command.order;
+  const auto promo = command.sale ? command.sale->order.promo : kNoNumber;
   return {hasher_.id(order.request_id),
-          hasher_.order_content(order.item, order.user, order.qty),
+          hasher_.order_content(order.item, order.user, order.qty, promo),
           lsn,
           item_position,
           static_cast<std::uint16_t>(order.qty),
@@ -263,36 +379,72 @@ OrderBook::Known OrderBook::changed_item(const storage::RequestHash& hash, std::
 }
 
 bool OrderBook::replay_set(const std::vector<storage::Command>& set, Lsn lsn) {
-  if (set.size() != 2 || set[1].kind != storage::CommandKind::item_amount_update) return false;
-  const auto amount = set[1].amount.amount;
-  if (set[0].kind == storage::CommandKind::item_put) {
-    const auto& put = set[0].put;
-    if (!ItemTable::can_keep(put.terms) || amount < 0 || set[1].amount.item != put.item)
-      return false;
-    ItemDecision decision;
-    decision.changed = true;
-    decision.put = put;
-    decision.amount = amount;
-    decision.request_hash = hasher_.id(put.request_id);
-    apply_item(decision, lsn);
-    return true;
-  }
-  if (set[0].kind != storage::CommandKind::order_insert) return false;
-  const auto& order = set[0].order;
-  const auto position = items_.find(order.item);
-  if (position == ItemTable::kNone || set[1].amount.item != order.item || order.qty > kQtyMax ||
-      order.user.size() > kUserBytesMax || amount < 0)
+  using storage::CommandKind;
+  if (set.size() == 1 && set[0].kind == CommandKind::promo_put)
+    return replay_promo_put(set[0].sale->promo, lsn);
+  if (set.size() != 2 || set[1].kind != CommandKind::item_amount_update ||
+      set[1].amount.item != set[0].item() || set[1].amount.amount < 0)
     return false;
-  if (is_closed(order.item)) items_[position].amount = amount + order.qty;
-  if (items_[position].amount - order.qty != amount) return false;
-  confirm(position, order.user, order.qty, lsn);
-  decided_.remember(confirmed_order(order, position, lsn));
+  if (set[0].kind == CommandKind::item_put)
+    return replay_item_put(set[0].put, set[1].amount.amount, lsn);
+  return set[0].kind == CommandKind::order_insert &&
+         replay_order(set[0], set[1].amount.amount, lsn);
+}
+
+bool OrderBook::replay_item_put(const storage::ItemPut& put, std::int64_t amount, Lsn lsn) {
+  if (!ItemTable::can_keep(put.terms)) return false;
+  ItemDecision decision;
+  decision.changed = true;
+  decision.put = put;
+  decision.amount = amount;
+  decision.request_hash = hasher_.id(put.request_id);
+  apply_item(decision, lsn);
+  return true;
+}
+
+// Whether the promo was running is not asked again. Of an order that is part of one the record says
+// whose limits it counts against; of the others, the item's limit of its time does.
+bool OrderBook::replay_order(const storage::Command& command, std::int64_t amount, Lsn lsn) {
+  const auto& order = command.order;
+  const auto position = items_.find(order.item);
+  if (position == ItemTable::kNone || order.qty > kQtyMax || order.user.size() > kUserBytesMax)
+    return false;
+  auto promo = command.sale ? command.sale->order.promo : kNoNumber;
+  const bool promo_is_missing = promo != kNoNumber && promos_.find(promo) == nullptr;
+  auto& item = items_[position];
+  if (is_closed(order.item)) {
+    item.amount = amount + order.qty;
+    if (promo_is_missing) promo = kNoNumber;  // what put it may be parked
+  } else if (promo_is_missing) {
+    return false;
+  }
+  if (item.amount - order.qty != amount) return false;
+  const auto counted = command.sale ? command.sale->order.counted
+                                    : counts_against(item.terms.limit_per_user, kNoNumber);
+  confirm({position, order.user, order.qty, promo, counted}, lsn, order.decided_at_us);
+  decided_.remember(confirmed_order(command, position, lsn));
+  return true;
+}
+
+bool OrderBook::replay_promo_put(const storage::PromoPut& put, Lsn lsn) {
+  const auto position = items_.find(put.item);
+  if (position == ItemTable::kNone || put.starts_at_ms > put.ends_at_ms) return false;
+  PromoDecision decision;
+  decision.changed = true;
+  decision.put = put;
+  decision.item_position = position;
+  decision.request_hash = hasher_.id(put.request_id);
+  apply_promo(decision, lsn);
   return true;
 }
 
 bool OrderBook::replay_rejection(const storage::Rejection& rejection, Lsn lsn) {
   const auto position = items_.find(rejection.item);
   if (position == ItemTable::kNone || rejection.qty > kQtyMax) return false;
+  if (rejection.promo == kNoNumber || promos_.find(rejection.promo) != nullptr)
+    note_decision(rejection.promo, rejection.decided_at_us);
+  else if (!is_closed(rejection.item))
+    return false;
   decided_.remember_rejection(rejected_order(rejection, position, lsn));
   return true;
 }
@@ -315,10 +467,12 @@ std::uint64_t OrderBook::park_set(const std::vector<storage::Command>& set, Lsn 
   if (set.front().kind == storage::CommandKind::item_put) {
     const auto& put = set.front().put;
     decided_.remember(changed_item(hasher_.id(put.request_id), put.content_hash, position, lsn));
+  } else if (set.front().kind == storage::CommandKind::promo_put) {
+    const auto& put = set.front().sale->promo;
+    decided_.remember(changed_item(hasher_.id(put.request_id), put.content_hash, position, lsn));
   } else if (set.front().kind == storage::CommandKind::order_insert) {
-    const auto& order = set.front().order;
     ++confirmed_;
-    decided_.remember(confirmed_order(order, position, lsn));
+    decided_.remember(confirmed_order(set.front(), position, lsn));
   }
   return id;
 }
@@ -333,6 +487,8 @@ void OrderBook::count(storage::SnapshotSummary& summary) const {
   items_.count(summary);
   users_.count(summary);
   decided_.count(summary);
+  promos_.count(summary);
+  summary.decided_at_us = static_cast<std::uint64_t>(decided_at_us_);
 }
 
 void OrderBook::save(storage::SnapshotSink& sink) const {
@@ -341,10 +497,15 @@ void OrderBook::save(storage::SnapshotSink& sink) const {
   decided_.save(sink);
 }
 
+void OrderBook::save_promos(storage::SnapshotSink& sink) const {
+  promos_.save(sink);
+}
+
 void OrderBook::reserve(const storage::SnapshotSummary& summary) {
   items_.reserve(summary);
   users_.reserve(summary);
   decided_.reserve(summary);
+  decided_at_us_ = static_cast<std::int64_t>(summary.decided_at_us);
 }
 
 bool OrderBook::load(SnapshotSection section, EntryReader& in, std::uint32_t entries) {
@@ -360,10 +521,17 @@ bool OrderBook::load_entry(SnapshotSection section, EntryReader& in) {
     storage::SnapshotItem item;
     return decode(in, item) && items_.load(item);
   }
+  if (section == SnapshotSection::promos) return load_promo(in);
   storage::SnapshotUser user;
   if (section != SnapshotSection::users || !decode(in, user)) return false;
   users_.append(user);
   return true;
+}
+
+bool OrderBook::load_promo(EntryReader& in) {
+  storage::SnapshotPromo promo;
+  if (!decode(in, promo) || items_.find(promo.put.item) == ItemTable::kNone) return false;
+  return promos_.load(promo);
 }
 
 bool OrderBook::load_decision(SnapshotSection section, EntryReader& in) {
@@ -389,6 +557,21 @@ std::optional<ItemRow> OrderBook::item(std::uint64_t id) const {
   return items_.row(items_[position]);
 }
 
+Lsn OrderBook::add_promos(std::vector<ItemRow>& rows, std::int64_t sale_time_us) const {
+  Lsn newest = 0;
+  if (promos_.size() == 0) return newest;
+  const auto now_ms = sale_time_us / 1000;
+  for (auto& row : rows) {
+    const auto* promo = promos_.to_show(row.item, now_ms);
+    if (promo == nullptr) continue;
+    const auto& put = promo->put;
+    row.promo = {put.promo,        promo->name,    put.price_cents,
+                 put.starts_at_ms, put.ends_at_ms, promo->state(now_ms)};
+    newest = std::max(newest, promo->put_lsn);
+  }
+  return newest;
+}
+
 std::uint32_t OrderBook::position_of(std::uint64_t id) const {
   const auto position = items_.find(id);
   STAMPEDE_ASSERT(position != ItemTable::kNone, "only items that exist are asked for");
@@ -399,11 +582,13 @@ Books OrderBook::books() const {
   Books books;
   books.confirmed = confirmed_;
   items_.add_to(books);
+  promos_.add_to(books);
   return books;
 }
 
 std::size_t OrderBook::memory_bytes() const {
-  return items_.memory_bytes() + decided_.memory_bytes() + users_.memory_bytes();
+  return items_.memory_bytes() + decided_.memory_bytes() + users_.memory_bytes() +
+         promos_.memory_bytes();
 }
 
 }  // namespace stampede::actors

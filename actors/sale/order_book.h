@@ -1,18 +1,22 @@
 #pragma once
 
-// The sale in memory: items, stock, limits per user, and every request id that was decided.
+// The sale in memory: items, stock, promos, limits per user, and every request id that was decided.
 // Pure and single-threaded: no clock, no I/O. decide_*() looks and changes nothing; apply_*() makes
 // a decision true, live or from the log, through the same code.
 //
 // Checks of an order, in this order, so that a refused one changes nothing: known request id ->
-// closed item -> item -> qty -> limit -> stock.
+// closed item -> item -> qty -> valid until -> promo -> window -> limits, the item's and the
+// promo's -> stock. Times are looked at by decide_order() alone: what the log says is not judged
+// again.
 //
-// It holds the rules. What they are about is kept by ItemTable (items, stock), DecidedRequests
-// (known ids) and UserTotals (limits), each with a contract of its own.
+// It holds the rules. What they are about is kept by ItemTable (items, stock), PromoTable (with
+// promo_rules.h), DecidedRequests (known ids) and UserTotals (limits), each with a contract of its
+// own.
 //
 // Memory: an item 80 to 92 bytes and its name (a whole backend measures 130, for the projection
 // keeps its newest change, too), a confirmed order at most 64, a remembered rejection 72.
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -23,6 +27,8 @@
 #include "actors/sale/codes.h"
 #include "actors/sale/decided_requests.h"
 #include "actors/sale/item_table.h"
+#include "actors/sale/promo_rules.h"
+#include "actors/sale/promo_table.h"
 #include "actors/sale/request.h"
 #include "actors/sale/request_hash.h"
 #include "actors/sale/user_totals.h"
@@ -43,11 +49,13 @@ struct OrderKeys {
 };
 
 struct OrderDecision {
-  Code error = Code::none;  // nothing decided: unknown_item, bad_request, key_reused, …
-  std::string_view field;   // of a bad_request
-  bool known = false;       // decided before: `answer` is the old one, nothing to apply
-  Answer answer;            // confirmed or rejected; lsn is set by apply
-  std::int64_t unit_price_cents = 0;
+  Code error = Code::none;          // nothing decided: unknown_item, bad_request, key_reused, …
+  std::string_view field;           // of a bad_request
+  bool known = false;               // decided before: `answer` is the old one, nothing to apply
+  Answer answer;                    // confirmed or rejected; lsn is set by apply
+  std::int64_t retry_after_ms = 0;  // of not_started: until it has
+  std::uint64_t promo = kNoNumber;  // that it is part of
+  std::uint32_t counted = 0;        // as in storage::OrderSale
   // Kept from the look-ups so that apply need not repeat them.
   storage::RequestHash request_hash{};
   std::uint64_t content_hash = 0;
@@ -77,18 +85,31 @@ class OrderBook {
   [[nodiscard]] OrderKeys keys(const Request& order) const;
   // The same for the item itself, once keys() was there for some other orders meanwhile.
   void prefetch_item(std::uint64_t id) const { items_.prefetch_item(id); }
-  [[nodiscard]] OrderDecision decide_order(const Request& order, const OrderKeys& keys) const;
-  [[nodiscard]] OrderDecision decide_order(const Request& order) const {
-    return decide_order(order, keys(order));
+  // `sale_time_us`: what the windows of promos are compared with, see sale_time_us().
+  [[nodiscard]] OrderDecision decide_order(const Request& order, const OrderKeys& keys,
+                                           std::int64_t sale_time_us) const;
+  [[nodiscard]] OrderDecision decide_order(const Request& order,
+                                           std::int64_t sale_time_us = 0) const {
+    return decide_order(order, keys(order), sale_time_us);
   }
   [[nodiscard]] ItemDecision decide_item_put(const Request& request) const;
   [[nodiscard]] ItemDecision decide_stock_change(const Request& request) const;
+  [[nodiscard]] PromoDecision decide_promo(const PromoRequest& request,
+                                           std::int64_t sale_time_us) const;
   // What is known of a request id: its answer, or unknown_request.
   [[nodiscard]] OrderDecision look_up(std::string_view request_id) const;
 
-  // A live decision becomes true at `lsn`.
-  void apply_order(const OrderDecision& decision, std::string_view user, Lsn lsn);
+  // The wall clock `now_us`, but never below the time of a decision that the log has since the
+  // first promo was put: so the same moment never lies in a window and outside of it.
+  [[nodiscard]] std::int64_t sale_time_us(std::int64_t now_us) const {
+    return std::max(now_us, decided_at_us_);
+  }
+
+  // A live decision becomes true at `lsn`. `decided_at_us`: the sale time it was decided at.
+  void apply_order(const OrderDecision& decision, std::string_view user, Lsn lsn,
+                   std::int64_t decided_at_us = 0);
   void apply_item(const ItemDecision& decision, Lsn lsn);
+  void apply_promo(const PromoDecision& decision, Lsn lsn);
 
   // The same from the log. False: the record contradicts the book (unknown item, stock below 0).
   [[nodiscard]] bool replay_set(const std::vector<storage::Command>& set, Lsn lsn);
@@ -103,6 +124,7 @@ class OrderBook {
   // --- snapshots: the whole book, entry by entry ------------------------------------------------
   // The order of the entries is that in which they came about, so equal books give equal bytes.
   void save(storage::SnapshotSink& sink) const;
+  void save_promos(storage::SnapshotSink& sink) const;  // whose section comes later
   // How many entries save() gives; its own fields of a summary.
   void count(storage::SnapshotSummary& summary) const;
   // Makes room, so that loading does not grow the indexes again and again.
@@ -129,6 +151,10 @@ class OrderBook {
                                     std::vector<ItemRow>& rows) const {
     return items_.page(from, limit, rows);
   }
+  // Adds what there is to show of each item's promos at this sale time. Gives the lsn of the newest
+  // command that it rests on. Names hold until the next change of a promo.
+  Lsn add_promos(std::vector<ItemRow>& rows, std::int64_t sale_time_us) const;
+  [[nodiscard]] const PromoTable& promos() const { return promos_; }
   [[nodiscard]] std::uint64_t confirmed() const { return confirmed_; }
   [[nodiscard]] Books books() const;
   [[nodiscard]] std::size_t memory_bytes() const;
@@ -138,12 +164,28 @@ class OrderBook {
   using KnownKind = DecidedRequests::Kind;
 
   [[nodiscard]] Code refusal(const Request& order, std::uint32_t position) const;
+  void refuse_by_sale(const Request& order, std::int64_t now_ms, OrderDecision& decision) const;
+  [[nodiscard]] bool limit_reached(const Request& order, std::uint32_t limit,
+                                   OrderDecision& decision) const;
   [[nodiscard]] Answer answer_of(const Known& known) const;
   ItemDecision decide_change(const Request& request, std::uint64_t content_hash) const;
-  void confirm(std::uint32_t item_position, std::string_view user, std::uint32_t qty, Lsn lsn);
+  // Whose limits an order of this item, in this promo, counts against now.
+  [[nodiscard]] std::uint32_t counts_against(std::uint32_t limit, std::uint64_t promo) const;
+  struct Confirmed {
+    std::uint32_t item_position = 0;
+    std::string_view user;
+    std::uint32_t qty = 0;
+    std::uint64_t promo = kNoNumber;
+    std::uint32_t counted = 0;
+  };
+  void note_decision(std::uint64_t promo, std::int64_t decided_at_us);
+  void confirm(const Confirmed& order, Lsn lsn, std::int64_t decided_at_us);
+  bool replay_order(const storage::Command& command, std::int64_t amount, Lsn lsn);
+  bool replay_item_put(const storage::ItemPut& put, std::int64_t amount, Lsn lsn);
+  bool replay_promo_put(const storage::PromoPut& put, Lsn lsn);
   // A decision of the log as it is remembered.
-  [[nodiscard]] Known confirmed_order(const storage::OrderInsert& order,
-                                      std::uint32_t item_position, Lsn lsn) const;
+  [[nodiscard]] Known confirmed_order(const storage::Command& command, std::uint32_t item_position,
+                                      Lsn lsn) const;
   [[nodiscard]] static DecidedRequests::Rejection rejected_order(
       const storage::Rejection& rejection, std::uint32_t item_position, Lsn lsn);
   [[nodiscard]] static Known changed_item(const storage::RequestHash& hash, std::uint64_t content,
@@ -151,12 +193,15 @@ class OrderBook {
   std::uint32_t close_item(std::uint64_t id);
   [[nodiscard]] bool is_closed(std::uint64_t id) const;
   bool load_entry(storage::SnapshotSection section, storage::EntryReader& in);
+  bool load_promo(storage::EntryReader& in);
   bool load_decision(storage::SnapshotSection section, storage::EntryReader& in);
 
   RequestHasher hasher_;
   ItemTable items_;
   DecidedRequests decided_;
   UserTotals users_;
+  PromoTable promos_;
+  std::int64_t decided_at_us_ = 0;     // the latest since there are promos
   std::vector<std::uint64_t> closed_;  // ids of items with a parked decision; hardly ever any
   std::uint64_t confirmed_ = 0;
 };

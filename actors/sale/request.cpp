@@ -117,4 +117,16 @@ std::string_view to_text(State state) {
   return "invalid";
 }
 
+std::string_view to_text(PromoState state) {
+  switch (state) {
+    case PromoState::coming:
+      return "coming";
+    case PromoState::running:
+      return "running";
+    case PromoState::ended:
+      break;
+  }
+  return "ended";
+}
+
 }  // namespace stampede::actors

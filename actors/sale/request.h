@@ -9,6 +9,7 @@
 
 #include "actors/sale/codes.h"
 #include "storage/commands/command.h"
+#include "storage/commands/promo_terms.h"
 
 namespace stampede::actors {
 
@@ -19,12 +20,14 @@ using storage::RejectReason;
 // Bounds (contract §1, §3), checked at the edge and asserted inside; those of an item's terms stand
 // in their list.
 using storage::kItemNameBytesMax;
+using storage::kNoNumber;
 using storage::kQtyMax;
 using storage::kStockMax;
 inline constexpr std::size_t kRequestIdBytesMax = 64;  // [A-Za-z0-9_-]
 inline constexpr std::size_t kUserBytesMax = 64;       // UTF-8 without control characters
 inline constexpr std::uint64_t kItemIdMax = (std::uint64_t{1} << 63) - 1;
 inline constexpr std::size_t kItemsPageMax = 500;
+inline constexpr std::int64_t kTimeMsMax = storage::kPromoTimeMsMax;  // of every Unix time
 
 bool valid_request_id(std::string_view id);
 bool valid_user(std::string_view user);
@@ -38,6 +41,7 @@ enum class RequestKind : std::uint8_t {
   items = 3,
   item_put = 4,
   stock_change = 5,
+  promos = 7,  // of an operator; between nodes 6 begins an order that says more (node_messages.h)
 };
 
 struct Request {
@@ -45,9 +49,11 @@ struct Request {
   std::string_view id;
   std::uint64_t item = 0;  // items: from
   std::string_view user;
-  std::uint32_t qty = 0;   // items: limit
-  ItemTerms terms{};       // item_put
-  std::int64_t delta = 0;  // stock_change
+  std::uint32_t qty = 0;            // items: limit
+  ItemTerms terms{};                // item_put
+  std::int64_t delta = 0;           // stock_change
+  std::uint64_t promo = kNoNumber;  // order: that it is to be part of; none: the item as it is
+  std::int64_t valid_until_ms = 0;  // order: it is not decided later; 0: whenever
 };
 
 enum class State : std::uint8_t { invalid = 0, queued = 1, confirmed = 2, rejected = 3 };
@@ -62,6 +68,8 @@ struct Answer {
   std::optional<std::int64_t> left;
   bool stored = false;
   bool replayed = false;
+  std::int64_t unit_price_cents = 0;  // of a confirmed order; 0: for nothing, or not kept
+  std::uint64_t promo = kNoNumber;    // that a confirmed order is part of; none, or not kept
 
   bool operator==(const Answer&) const = default;
 };
@@ -72,11 +80,31 @@ inline void make_next(Answer& answer) {
     answer.left = static_cast<std::int64_t>(static_cast<std::uint64_t>(*answer.left) - answer.qty);
 }
 
+enum class PromoState : std::uint8_t { coming = 1, running = 2, ended = 3 };
+std::string_view to_text(PromoState state);
+
+// A promo as clients are shown it.
+struct ShownPromo {
+  std::uint64_t promo = 0;
+  std::string_view name;
+  std::int64_t price_cents = 0;
+  std::int64_t starts_at_ms = 0;
+  std::int64_t ends_at_ms = 0;
+  PromoState state = PromoState::ended;
+};
+
+// Units that were sold, of numbers that may have come from elsewhere.
+constexpr std::int64_t sold(std::int64_t total, std::int64_t left) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(total) -
+                                   static_cast<std::uint64_t>(left));
+}
+
 struct ItemRow {
   std::uint64_t item = 0;
   ItemTerms terms;
   std::int64_t left = 0;
-  Lsn seq = 0;  // of the item's last change
+  Lsn seq = 0;                        // of the item's last change
+  std::optional<ShownPromo> promo{};  // in answers: the running one, else the next
 };
 
 }  // namespace stampede::actors

@@ -4,9 +4,11 @@
 
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "actors/sale/request.h"
 #include "config/process/invariant.h"
+#include "storage/commands/command_arguments.h"
 
 namespace stampede::actors {
 
@@ -47,9 +49,16 @@ storage::RequestHash RequestHasher::id(std::string_view request_id) const {
   return hash;
 }
 
-std::uint64_t RequestHasher::order_content(std::uint64_t item, std::string_view user,
+std::uint64_t RequestHasher::plain_content(std::uint64_t item, std::string_view user,
                                            std::uint32_t qty) const {
   return hash_keyed(key_, 1, item, qty, user);
+}
+
+// Over the hash of the order alone.
+std::uint64_t RequestHasher::promo_content(std::uint64_t item, std::string_view user,
+                                           std::uint32_t qty, std::uint64_t promo) const {
+  const auto order = hash_keyed(key_, 1, item, qty, user);
+  return hash_keyed(key_, 4, promo, order, {});
 }
 
 // The others begin with a tag, which no user does: it has a byte that is 0.
@@ -59,6 +68,10 @@ std::uint64_t RequestHasher::user(std::string_view user) const {
 
 std::uint64_t RequestHasher::user_on_item(std::uint64_t item, std::string_view user) const {
   return hash_keyed(key_, 2, item, 0, user);
+}
+
+std::uint64_t RequestHasher::user_in_promo(std::uint64_t promo, std::string_view user) const {
+  return hash_keyed(key_, 3, promo, 0, user);
 }
 
 namespace {
@@ -74,10 +87,21 @@ struct ChangeBytes {
   }
   void operator()(const storage::Term&, std::string_view value) { texts += value; }
   void operator()(const storage::Term&, std::int64_t value) { number(value); }
+  // Arguments of a command.
+  void operator()(std::string_view, storage::WithinText<const std::string_view> value) {
+    number(static_cast<std::int64_t>(value.value.size()));
+    texts += value.value;
+  }
+  void operator()(std::string_view, storage::AsHex<const std::uint64_t>) {}  // what is made here
+  template <class Number>
+  void operator()(std::string_view, storage::Within<Number> value) {
+    number(static_cast<std::int64_t>(value.value));
+  }
 };
 
 constexpr std::int64_t kPutTag = 101;
 constexpr std::int64_t kStockTag = 102;
+constexpr std::int64_t kPromoTag = 103;
 
 std::uint64_t hash_change(const LogUuid& key, const ChangeBytes& change) {
   const std::string all = change.numbers + change.texts;
@@ -101,6 +125,17 @@ std::uint64_t RequestHasher::stock_content(std::uint64_t item, std::int64_t delt
   ChangeBytes change;
   change.number(kStockTag).number(static_cast<std::int64_t>(item)).number(delta);
   for (int unused = 0; unused < 3; ++unused) change.number(0);
+  return hash_change(key_, change);
+}
+
+std::uint64_t RequestHasher::promo_change_content(std::uint32_t what,
+                                                  const storage::PromoPut& put) const {
+  ChangeBytes change;
+  change.number(kPromoTag).number(what);
+  auto terms = put;
+  terms.request_id = {};
+  terms.decided_at_us = 0;
+  each_command_argument(std::as_const(terms), change);
   return hash_change(key_, change);
 }
 

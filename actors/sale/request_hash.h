@@ -19,18 +19,33 @@ class RequestHasher {
   explicit RequestHasher(const LogUuid& key) : key_(key) {}
 
   [[nodiscard]] storage::RequestHash id(std::string_view request_id) const;
-  // What a repeat of an order must have in common with the first: item, user, qty.
+  // What a repeat of an order must have in common with the first: item, user, qty, and the promo if
+  // it names one.
   [[nodiscard]] std::uint64_t order_content(std::uint64_t item, std::string_view user,
-                                            std::uint32_t qty) const;
+                                            std::uint32_t qty,
+                                            std::uint64_t promo = storage::kNoNumber) const {
+    return promo == storage::kNoNumber ? plain_content(item, user, qty)
+                                       : promo_content(item, user, qty, promo);
+  }
   // The same for the two changes of an item.
   [[nodiscard]] std::uint64_t put_content(std::uint64_t item,
                                           const storage::ItemTerms& terms) const;
   [[nodiscard]] std::uint64_t stock_content(std::uint64_t item, std::int64_t delta) const;
+  // Of a change of a promo: what it says as a whole, its request id, hash and time aside. `change`
+  // tells kinds of changes apart.
+  [[nodiscard]] std::uint64_t promo_change_content(std::uint32_t change,
+                                                   const storage::PromoPut& put) const;
   // Of the user alone; as it stands in REJECT.
   [[nodiscard]] std::uint64_t user(std::string_view user) const;
   [[nodiscard]] std::uint64_t user_on_item(std::uint64_t item, std::string_view user) const;
+  [[nodiscard]] std::uint64_t user_in_promo(std::uint64_t promo, std::string_view user) const;
 
  private:
+  [[nodiscard]] std::uint64_t plain_content(std::uint64_t item, std::string_view user,
+                                            std::uint32_t qty) const;
+  [[nodiscard]] std::uint64_t promo_content(std::uint64_t item, std::string_view user,
+                                            std::uint32_t qty, std::uint64_t promo) const;
+
   LogUuid key_;
 };
 

@@ -27,8 +27,9 @@ void SupervisorAdmin::take(Ms now, const json& request, const Respond& respond) 
   } else {
     respond(
         refusal("unknown_op",
-                "do is one of status, item_put, stock_change, items, books, start, restart, stop, "
-                "drain, kill, pause, failpoints, undo",
+                "do is one of status, item_put, stock_change, items, promo_add, promo_set, "
+                "promo_end, promos, books, start, restart, stop, drain, kill, pause, failpoints, "
+                "undo",
                 2));
   }
 }
@@ -47,8 +48,7 @@ void SupervisorAdmin::forward(Ms now, const std::string& what, const json& reque
   if (backend == nullptr) {
     return respond(refusal("no_backend", "this supervisor runs no backend (see --nodes)", 3));
   }
-  desk_.open(backend->id(), 0, operator_command_map(what, read.request), now + kCommandTimeout,
-             respond);
+  desk_.open(backend->id(), 0, operator_command_map(what, read), now + kCommandTimeout, respond);
   acts_.send_wanted(*backend);
 }
 

@@ -4,7 +4,8 @@
 // supervisor. Owner: the supervisor's role, in whose thread everything here runs; nothing blocks.
 //
 //   {"do":"status"}                          the document of `status --json`
-//   {"do":"item_put"|"stock_change", …}      to the backend; answered when durable, within 30 s
+//   {"do":"item_put"|"stock_change"|"promo_add"|…, …}   to the backend; answered when durable,
+//                                           within 30 s
 //   {"do":"items"|"books", …}                to the backend
 //   {"do":"kill"|"pause"|"failpoints"|"undo", …}   supervisor_chaos.h
 //   {"do":"start"[,"node":N]}                ends a node's wait for the operator or its back-off

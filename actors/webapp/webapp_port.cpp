@@ -216,6 +216,8 @@ void WebappPort::take_array(const HttpArrayAsk& array) {
     request.item = order.item;
     request.user = order.user;
     request.qty = order.qty;
+    request.promo = order.promo;
+    request.valid_until_ms = order.valid_until_ms;
     request.deadline_ms = array.deadline_ms;
   }
   core_.on_orders(ClientToken::numbered(Client::http, array.token), orders_, now_us());
@@ -312,10 +314,11 @@ void WebappPort::reply_router(const ClientToken& client, const Reply& reply) {
       append_sf1_queued(buffer_, reply.id);
       break;
     case ReplyKind::refused:
-      append_sf1_error(buffer_, reply.id, reply.code, reply.field, reply.message);
+      append_sf1_error(buffer_, reply.id, reply.code, reply.field, reply.message,
+                       reply.retry_after_ms);
       break;
     case ReplyKind::items:
-      append_sf1_items(buffer_, reply.id, *reply.items, reply.next);
+      append_sf1_items(buffer_, reply.id, *reply.items, reply.next, config::wall_ms());
       break;
     case ReplyKind::pong:
       append_sf1_pong(buffer_, reply.id, reply.state);
@@ -329,7 +332,7 @@ void WebappPort::reply_router(const ClientToken& client, const Reply& reply) {
 void WebappPort::reply_in_array(const Reply& reply) {
   if (reply.kind == ReplyKind::answer) return append_sf1_answer(array_, reply.id, *reply.answer);
   STAMPEDE_ASSERT(reply.kind == ReplyKind::refused, "an order is answered or refused");
-  append_sf1_error(array_, reply.id, reply.code, reply.field, reply.message);
+  append_sf1_error(array_, reply.id, reply.code, reply.field, reply.message, reply.retry_after_ms);
 }
 
 void WebappPort::send_router(const ClientAddress& to, std::string_view answer) {
@@ -340,6 +343,19 @@ void WebappPort::send_router(const ClientAddress& to, std::string_view answer) {
   out_.push_back(large_.frame(to.identity, answer));
   if (!port_->send(clients_, out_)) ++answers_dropped_;
 }
+
+namespace {
+
+HttpItem http_item(const ItemRow& row) {
+  HttpItem item{row.item, storage::copy_of(row.terms), row.left, row.seq, {}, {}};
+  if (!row.promo) return item;
+  item.promo = row.promo;
+  item.promo_name = row.promo->name;
+  item.promo->name = {};
+  return item;
+}
+
+}  // namespace
 
 HttpAnswer& WebappPort::add_http_answer(const ClientToken& client) {
   if (!http_answers_) http_answers_ = std::make_shared<std::vector<HttpAnswer>>();
@@ -357,12 +373,12 @@ void WebappPort::reply_http(const ClientToken& client, const Reply& reply) {
   answer.code = reply.code;
   answer.field = reply.field;
   answer.message = reply.message;
+  answer.retry_after_ms = reply.retry_after_ms;
   answer.state = reply.state;
   answer.next = reply.next;
   if (reply.items == nullptr) return;
   answer.items.reserve(reply.items->size());
-  for (const auto& row : *reply.items)
-    answer.items.push_back({row.item, storage::copy_of(row.terms), row.left, row.seq});
+  for (const auto& row : *reply.items) answer.items.push_back(http_item(row));
 }
 
 void WebappPort::reply_internal(const ClientToken& client, const Reply& reply) {

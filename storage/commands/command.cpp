@@ -155,15 +155,23 @@ void write_control(std::string& out, const Record& record) {
 // Written for every order, as rejections are; the others may take the general way.
 template <class Out>
 void write_order_set(Out& out, const OrderInsert& order, const ItemAmountUpdate& amount,
-                     LogFormat format) {
-  constexpr std::size_t kNumbers = 96;  // all but the texts, each at its longest
+                     LogFormat format, const OrderSale* sale = nullptr) {
+  constexpr std::size_t kNumbers = 120;  // all but the texts, each at its longest
   const bool two = format == LogFormat::two;
   MsgpackWriter writer(out, kNumbers + order.request_id.size() + order.user.size());
   writer.array(2);
   writer.array(1 + kOrderArguments + (two ? 2 : 0));
   writer.number(static_cast<std::uint64_t>(CommandKind::order_insert));
   write_arguments(writer, order);
-  if (two) writer.nil(), writer.nil();  // sale, id
+  if (two) {
+    if (sale == nullptr) {
+      writer.nil();
+    } else {
+      writer.array(count_sale(*sale));
+      each_sale_argument(*sale, ArgumentWriter<MsgpackWriter>(writer));
+    }
+    writer.nil();  // id
+  }
   writer.array(1 + kAmountArguments + (two ? 1 : 0));
   writer.number(static_cast<std::uint64_t>(CommandKind::item_amount_update));
   write_arguments(writer, amount);
@@ -202,6 +210,15 @@ void encode_order_set(ByteBuffer& out, const OrderInsert& order, const ItemAmoun
   write_order_set(out, order, amount, format);
 }
 
+void encode_order_set(std::string& out, const OrderInsert& order, const ItemAmountUpdate& amount,
+                      const OrderSale& sale) {
+  write_order_set(out, order, amount, LogFormat::two, &sale);
+}
+void encode_order_set(ByteBuffer& out, const OrderInsert& order, const ItemAmountUpdate& amount,
+                      const OrderSale& sale) {
+  write_order_set(out, order, amount, LogFormat::two, &sale);
+}
+
 void encode_item_set(std::string& out, const ItemPut& put, const ItemAmountUpdate& amount,
                      LogFormat format) {
   PayloadWriter writer(out);
@@ -213,6 +230,14 @@ void encode_item_set(std::string& out, const ItemPut& put, const ItemAmountUpdat
   command.kind = CommandKind::item_amount_update;
   command.amount = amount;
   write_command(writer, command, format);
+}
+
+void encode_promo_set(std::string& out, const PromoPut& put) {
+  Command command;
+  command.kind = CommandKind::promo_put;
+  command.sale = std::make_shared<SaleArguments>();
+  command.sale->promo = put;
+  encode_command_set(out, {command});
 }
 
 void encode_command_set(std::string& out, const std::vector<Command>& set) {

@@ -138,8 +138,14 @@ void encode_order_set(std::string& out, const OrderInsert& order, const ItemAmou
                       LogFormat format = LogFormat::two);
 void encode_order_set(ByteBuffer& out, const OrderInsert& order, const ItemAmountUpdate& amount,
                       LogFormat format = LogFormat::two);
+// Of an order that the rules of the sale have to do with.
+void encode_order_set(std::string& out, const OrderInsert& order, const ItemAmountUpdate& amount,
+                      const OrderSale& sale);
+void encode_order_set(ByteBuffer& out, const OrderInsert& order, const ItemAmountUpdate& amount,
+                      const OrderSale& sale);
 void encode_item_set(std::string& out, const ItemPut& put, const ItemAmountUpdate& amount,
                      LogFormat format = LogFormat::two);
+void encode_promo_set(std::string& out, const PromoPut& put);
 void encode_command_set(std::string& out, const std::vector<Command>& set);  // any shape (import)
 void encode_rejection(std::string& out, const Rejection& rejection);
 void encode_rejection(ByteBuffer& out, const Rejection& rejection);

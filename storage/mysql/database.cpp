@@ -166,6 +166,25 @@ ItemRow item_of(const SqlRow& row) {
   return item;
 }
 
+PromoRow promo_of(const SqlRow& row) {
+  PromoRow promo;
+  ColumnReader columns{row};
+  auto& put = promo.promo.put;
+  columns.read(put.promo);
+  columns.read(put.item);
+  columns.read(promo.promo.name);
+  columns.read(put.price_cents);
+  put.starts_at_ms = parse_datetime_ms(row.text(columns.column++));
+  put.ends_at_ms = parse_datetime_ms(row.text(columns.column++));
+  columns.read(put.limit_per_user);
+  columns.read(promo.put_lsn);
+  return promo;
+}
+
+std::uint64_t number_or_null(const SqlRow& row, unsigned column) {
+  return row.text(column).empty() ? kNoNumber : row.u64(column);
+}
+
 }  // namespace
 
 ItemSale view_of(const StoredItemSale& sale) {
@@ -304,6 +323,16 @@ Result<std::vector<ItemRow>> Database::items() {
   return rows;
 }
 
+Result<std::vector<PromoRow>> Database::promos() {
+  std::vector<PromoRow> rows;
+  const auto read = session_->query(
+      "SELECT id,item_id,name,price_cents,starts_at,ends_at,limit_per_user,put_lsn FROM promo "
+      "WHERE put_lsn>0 ORDER BY id",
+      [&](const SqlRow& row) { rows.push_back(promo_of(row)); });
+  if (read.failed) return failed(*session_, "reading promo", read);
+  return rows;
+}
+
 Result<std::uint64_t> Database::order_count() {
   std::uint64_t count = 0;
   const auto read = session_->query("SELECT COUNT(*) FROM orders",
@@ -319,13 +348,18 @@ Status Database::each_order(Lsn after, Lsn up_to,
   while (rows == kOrdersPerPage) {
     rows = 0;
     const std::string sql =
-        "SELECT order_id,request_id,item_id,qty,user_id,unit_price_cents FROM orders "
+        "SELECT order_id,request_id,item_id,qty,user_id,unit_price_cents,promo_id FROM orders "
         "WHERE order_id>" +
         std::to_string(after) + " AND order_id<=" + std::to_string(up_to) +
         " ORDER BY order_id LIMIT " + std::to_string(kOrdersPerPage);
     const auto read = session_->query(sql, [&](const SqlRow& row) {
-      order = {row.u64(0),  row.text(1), row.u64(2), static_cast<std::uint32_t>(row.i64(3)),
-               row.text(4), row.i64(5)};
+      order = {row.u64(0),
+               row.text(1),
+               row.u64(2),
+               static_cast<std::uint32_t>(row.i64(3)),
+               row.text(4),
+               row.i64(5),
+               number_or_null(row, 6)};
       after = order.order_id;
       ++rows;
       on_order(order);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "storage/commands/item_terms.h"
+#include "storage/commands/promo_terms.h"
 #include "storage/commands/sale_commands.h"
 #include "storage/lsn.h"
 #include "storage/mysql/db_options.h"
@@ -55,6 +56,12 @@ struct StoredOrder {
   std::uint32_t qty = 0;
   std::string user;
   std::int64_t unit_price_cents = 0;
+  std::uint64_t promo = kNoNumber;
+};
+
+struct PromoRow {
+  OwnedPromo promo;  // the columns of each_promo_term()
+  Lsn put_lsn = 0;
 };
 
 // What mends a database that lacks what the log calls executed.
@@ -129,6 +136,8 @@ class Database {
 
   Result<std::vector<LaneRow>> lanes();  // by lane
   Result<std::vector<ItemRow>> items();  // by id; corrupt: a number of a row is none
+  // By id; without those whose PromoPut has not come yet.
+  Result<std::vector<PromoRow>> promos();
   Result<std::uint64_t> order_count();
 
   // Calls on_order for every order with after < order_id <= up_to, by order_id. Reads in pages:

@@ -201,6 +201,26 @@ void append_datetime_ms(std::string& out, std::int64_t ms_since_1970) {
   if (out.back() == '0') out.resize(out.size() - 3);  // three digits more than the column has
 }
 
+std::int64_t parse_datetime_ms(std::string_view text) {
+  namespace chr = std::chrono;
+  constexpr std::size_t kDigits = 23;
+  if (text.size() != kDigits) return -1;
+  bool whole = true;
+  const auto number = [&](std::size_t at, std::size_t width) {
+    int value = 0;
+    const auto* first = text.data() + at;
+    whole = std::from_chars(first, first + width, value).ptr == first + width && whole;
+    return value;
+  };
+  const chr::year_month_day date{chr::year{number(0, 4)},
+                                 chr::month{static_cast<unsigned>(number(5, 2))},
+                                 chr::day{static_cast<unsigned>(number(8, 2))}};
+  const auto time = chr::hours{number(11, 2)} + chr::minutes{number(14, 2)} +
+                    chr::seconds{number(17, 2)} + chr::milliseconds{number(20, 3)};
+  const auto at = chr::sys_days{date}.time_since_epoch() + time;
+  return whole && date.ok() ? chr::duration_cast<chr::milliseconds>(at).count() : -1;
+}
+
 void append_lane_update(std::string& out, Lsn witness, int lane, const LaneFence& fence) {
   out += "UPDATE lane SET batches=batches+1,applied_lsn=GREATEST(applied_lsn,";
   append_number(out, witness);

@@ -40,9 +40,11 @@ Status ReplayFold::record(const RecordView& record) {
     case RecordType::hash:
     case RecordType::config:
     case RecordType::claim:
-    case RecordType::revoke:
-      return is_kept("a record of type " + std::to_string(static_cast<int>(record.type)), record,
-                     level_of(record.type));
+    case RecordType::revoke: {
+      const auto what = "a record of type " + std::to_string(static_cast<int>(record.type));
+      if (auto kept = is_kept(what, record, level_of(record.type)); !kept) return kept;
+      return not_acted_on(what, level_of(record.type));
+    }
     case RecordType::invalid:
     case RecordType::checkpoint:
       break;
@@ -53,7 +55,7 @@ Status ReplayFold::record(const RecordView& record) {
 Status ReplayFold::emit(const RecordView& record) {
   if (!decoder_.command_set(record.payload, set_))
     return unreadable_record("a command set", record.lsn);
-  if (auto kept = is_kept("a command set", record, level_of(set_)); !kept) return kept;
+  if (auto kept = is_kept(record, set_); !kept) return kept;
   return emit(record.lsn, record.payload, set_);
 }
 
@@ -80,8 +82,11 @@ void ReplayFold::take(Lsn lsn, std::string_view payload, const std::vector<Comma
       case CommandKind::item_amount_update:
         amounts_.emitted(command.amount.item, lsn, position, command.amount.amount);
         break;
+      case CommandKind::promo_put:
+        promos_.emitted(command.sale->promo.promo, lsn, position, std::string(payload));
+        break;
       default:
-        STAMPEDE_ASSERT(false, "a set that is kept has commands of three kinds");
+        STAMPEDE_ASSERT(false, "a set that is kept has commands of four kinds");
     }
   }
 }
@@ -90,7 +95,7 @@ Status ReplayFold::exec(const RecordView& record) {
   if (!decoder_.outcome(record.payload, outcome_) || !valid_exec(outcome_)) {
     return unreadable_record("an EXEC record", last_lsn_);
   }
-  if (auto kept = is_kept("an EXEC record", record, outcome_.level); !kept) return kept;
+  if (auto kept = is_kept("an EXEC record", record, outcome_); !kept) return kept;
   for (std::size_t i = 0; i < outcome_.numbers.size(); i += 2) {
     const Lsn from = outcome_.numbers[i];
     const Lsn to = outcome_.numbers[i + 1];
@@ -104,6 +109,10 @@ Status ReplayFold::exec(const RecordView& record) {
         break;
       case CommandKind::item_amount_update:
         note(amounts_.executed(outcome_.position, from, to), &LastStored::OfLane::amount);
+        ++counts_.done;
+        break;
+      case CommandKind::promo_put:
+        note(promos_.executed(outcome_.position, from, to), &LastStored::OfLane::promo);
         ++counts_.done;
         break;
       default:
@@ -133,7 +142,7 @@ Status ReplayFold::fail(const RecordView& record) {
   if (!decoder_.outcome(record.payload, outcome_) || !valid_fail(outcome_)) {
     return unreadable_record("a FAIL record", last_lsn_);
   }
-  if (auto kept = is_kept("a FAIL record", record, outcome_.level); !kept) return kept;
+  if (auto kept = is_kept("a FAIL record", record, outcome_); !kept) return kept;
   for (std::size_t i = 0; i < outcome_.numbers.size(); i += 2) {
     const Lsn lsn = outcome_.numbers[i];
     const std::uint32_t tries = tries_of(outcome_, i / 2);
@@ -147,6 +156,9 @@ Status ReplayFold::fail(const RecordView& record) {
       case CommandKind::item_amount_update:
         amounts_.failed(outcome_.position, lsn, tries);
         break;
+      case CommandKind::promo_put:
+        promos_.failed(outcome_.position, lsn, tries);
+        break;
       default:
         break;  // none that is kept
     }
@@ -159,8 +171,10 @@ ReplayCounts ReplayFold::counts() const {
   counts.owed_orders = orders_.size();
   counts.owed_puts = puts_.owed_count();
   counts.owed_amounts = amounts_.owed_count();
-  counts.owed = counts.owed_orders + counts.owed_puts + counts.owed_amounts;
-  counts.failed = orders_.failed_count() + puts_.failed_count() + amounts_.failed_count();
+  counts.owed_promos = promos_.owed_count();
+  counts.owed = counts.owed_orders + counts.owed_puts + counts.owed_amounts + counts.owed_promos;
+  counts.failed = orders_.failed_count() + puts_.failed_count() + amounts_.failed_count() +
+                  promos_.failed_count();
   counts.settled = counts.commands - counts.owed;
   counts.done = std::min(counts.done, counts.settled);
   return counts;
@@ -174,6 +188,9 @@ Owed ReplayFold::owed() const {
   });
   amounts_.each_owed([&](std::uint64_t item, const auto& newest) {
     owed.amounts.push_back({item, newest.lsn, newest.position, newest.tries, newest.value});
+  });
+  promos_.each_owed([&](std::uint64_t promo, const auto& newest) {
+    owed.promos.push_back({promo, newest.lsn, newest.position, newest.tries, newest.value});
   });
   return owed;
 }
@@ -215,6 +232,58 @@ Status fits_segment(std::string_view what, const RecordView& record, FeatureLeve
 Status is_kept(std::string_view what, const RecordView& record, FeatureLevel needed) {
   if (auto fits = fits_segment(what, record, needed); !fits) return fits;
   return is_kept(what, needed);
+}
+
+namespace {
+
+// Of the others an order would have to know.
+bool is_acted_on(const PromoPut& put) {
+  return put.ticket == 0 && put.hold_s == 0 && put.hold_low_s == 0 && put.low_stock_percent == 0 &&
+         put.unpaid_per_user_max == 0;
+}
+
+bool is_acted_on(CommandKind kind) {
+  return kind == CommandKind::order_insert || kind == CommandKind::item_put ||
+         kind == CommandKind::item_amount_update || kind == CommandKind::promo_put;
+}
+
+bool is_acted_on(const Command& command) {
+  switch (command.kind) {
+    case CommandKind::order_insert:
+      return !command.sale || command.sale->order.pay_by_ms == 0;
+    case CommandKind::item_put:
+      return !command.sale;
+    case CommandKind::item_amount_update:
+      return true;
+    case CommandKind::promo_put:
+      return is_acted_on(command.sale->promo);
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+bool is_acted_on(const std::vector<Command>& set) {
+  return std::all_of(set.begin(), set.end(),
+                     [](const Command& command) { return is_acted_on(command); });
+}
+
+Status is_kept(const RecordView& record, const std::vector<Command>& set) {
+  if (auto kept = is_kept("a command set", record, level_of(set)); !kept) return kept;
+  if (is_acted_on(set)) return Done{};
+  return not_acted_on("the command set at lsn " + to_text(record.lsn), level_of(set));
+}
+
+Status is_kept(std::string_view what, const RecordView& record, const Outcome& outcome) {
+  if (auto kept = is_kept(what, record, outcome.level); !kept) return kept;
+  if (is_acted_on(outcome.kind)) return Done{};
+  return not_acted_on(what, outcome.level);
+}
+
+Error not_acted_on(std::string_view what, FeatureLevel level) {
+  return {Errc::version, std::string(what) + " is of a part of " + to_text(level) +
+                             " that this program does not act on; use the newer program"};
 }
 
 Status is_kept(std::string_view what, FeatureLevel level) {

@@ -3,13 +3,14 @@
 // Folds the log's records into what is still owed to the database. The fate of a command:
 //
 //   executed    an EXEC names it
-//   superseded  a later command of its type and business key is executed (item commands only:
+//   superseded  a later command of its type and business key is executed (of items and promos:
 //               an OrderInsert's key is the order itself, so nothing ever stands in for it)
 //   failed      a FAIL names it, no EXEC does: stays owed; its tries are the newest FAIL's
 //   pending     none of these; an OPTM changes nothing
 //
-// Owed are therefore: every OrderInsert without EXEC, and of each item the newest ItemPut and the
-// newest ItemAmountUpdate unless executed; applying those settles all that is older on the item.
+// Owed are therefore: every OrderInsert without EXEC, of each item the newest ItemPut and the
+// newest ItemAmountUpdate unless executed, of each promo the newest PromoPut likewise; applying
+// those settles all that is older on the item or the promo.
 //
 // Owner: the backend at its start (and tools that need no listing; storage/replay/fate_table has
 // one). Thread-compatible: one thread. No I/O. Memory follows what is owed plus one state per item.
@@ -39,6 +40,14 @@ struct OwedPut {
   std::string_view payload;    // of its EMIT record
 };
 
+struct OwedPromo {
+  std::uint64_t promo = 0;
+  Lsn lsn = 0;
+  std::uint32_t position = 0;
+  std::uint32_t tries = 0;
+  std::string_view payload;
+};
+
 struct OwedAmount {
   std::uint64_t item = 0;
   Lsn lsn = 0;
@@ -51,16 +60,18 @@ struct Owed {
   std::vector<OwedOrder> orders;    // each in lsn order
   std::vector<OwedPut> puts;        // at most one per item
   std::vector<OwedAmount> amounts;  // at most one per item
+  std::vector<OwedPromo> promos;    // at most one per promo
 };
 
 struct ReplayCounts {
   std::uint64_t records = 0;
   std::uint64_t decisions = 0;  // EMIT and REJECT records
   std::uint64_t commands = 0;   // in EMIT records
-  std::uint64_t owed = 0;       // to be applied: the sum of the next three
+  std::uint64_t owed = 0;       // to be applied: the sum of the next four
   std::uint64_t owed_orders = 0;
   std::uint64_t owed_puts = 0;
   std::uint64_t owed_amounts = 0;
+  std::uint64_t owed_promos = 0;
   std::uint64_t failed = 0;   // of those, how many the database has refused before
   std::uint64_t done = 0;     // named by an EXEC (an item's range counts once)
   std::uint64_t settled = 0;  // commands - owed: done, or a newer one stands in for them
@@ -74,6 +85,7 @@ struct LastStored {
     Lsn order = 0;
     ItemLsn put;
     ItemLsn amount;
+    ItemLsn promo;  // its item is the promo
   };
   std::map<std::uint32_t, OfLane> by_lane;  // from 0
   std::set<Lsn> newest_orders;              // of all lanes, the highest, whenever they were stored
@@ -96,7 +108,7 @@ class ReplayFold {
   // Snapshots: what is owed, and the numbers of the log so far (its own fields of a summary).
   void count(SnapshotSummary& summary) const;
   void save(SnapshotSink& sink) const;
-  // Into a new fold: the summary first, then the blocks of its three sections, copying payloads.
+  // Into a new fold: the summary first, then the blocks of its sections, copying payloads.
   // False: they make no sense.
   void load(const SnapshotSummary& summary);
   [[nodiscard]] bool load(const SnapshotBlock& block);
@@ -116,6 +128,7 @@ class ReplayFold {
   OwedOrders orders_;
   NewestPerItem<std::string> puts_;  // the value is the payload
   NewestPerItem<std::int64_t> amounts_;
+  NewestPerItem<std::string> promos_;  // by promo; the value is the payload
   ReplayCounts counts_;  // records, decisions, commands, and done of the item commands
   Lsn last_lsn_ = 0;
   LastStored last_stored_;
@@ -138,6 +151,12 @@ Error unread_record_type(RecordType type);
 Status fits_segment(std::string_view what, const RecordView& record, FeatureLevel needed);
 // The same, and that a backend of this program acts on it.
 Status is_kept(std::string_view what, const RecordView& record, FeatureLevel needed);
+// Of an EMIT's set, command by command, and of what became of commands: of level `sale` a backend
+// acts on promos so far.
+Status is_kept(const RecordView& record, const std::vector<Command>& set);
+Status is_kept(std::string_view what, const RecordView& record, const Outcome& outcome);
+[[nodiscard]] bool is_acted_on(const std::vector<Command>& set);
+Error not_acted_on(std::string_view what, FeatureLevel level);
 // Of a log or snapshot as a whole.
 Status is_kept(std::string_view what, FeatureLevel level);
 // HA, HASH, CONFIG, CLAIM, REVOKE: Errc::corrupt when the payload is not what its type says.

@@ -9,6 +9,7 @@ void ReplayFold::count(SnapshotSummary& summary) const {
   summary.owed_orders = now.owed_orders;
   summary.owed_puts = now.owed_puts;
   summary.owed_amounts = now.owed_amounts;
+  summary.owed_promos = now.owed_promos;
   summary.records = now.records;
   summary.decisions = now.decisions;
   summary.commands = now.commands;
@@ -30,6 +31,10 @@ void ReplayFold::save(SnapshotSink& sink) const {
   for (const auto& a : owed_now.amounts) {
     sink.add(SnapshotSection::owed_amounts,
              encode(out, SnapshotOwed{a.item, a.lsn, a.position, a.tries, a.amount, {}}));
+  }
+  for (const auto& p : owed_now.promos) {
+    sink.add(SnapshotSection::owed_promos,
+             encode(out, SnapshotOwed{p.promo, p.lsn, p.position, p.tries, 0, p.payload}));
   }
 }
 
@@ -60,13 +65,18 @@ bool ReplayFold::load(SnapshotSection section, const SnapshotOwed& owed) {
     return true;
   }
   if (!decoder_.command_set(owed.payload, set_) || owed.position >= set_.size() ||
-      level_of(set_) > kFeatureLevelKept)
+      !is_acted_on(set_))
     return false;
   const auto kind = set_[owed.position].kind;
   if (section == SnapshotSection::owed_orders) {
     orders_.add(owed.lsn, owed.position, owed.payload);
     if (owed.tries > 0) orders_.failed(owed.position, owed.lsn, owed.tries);
     return kind == CommandKind::order_insert;
+  }
+  if (section == SnapshotSection::owed_promos) {
+    promos_.emitted(owed.item, owed.lsn, owed.position, std::string(owed.payload));
+    if (owed.tries > 0) promos_.failed(owed.position, owed.lsn, owed.tries);
+    return kind == CommandKind::promo_put && set_[owed.position].sale->promo.promo == owed.item;
   }
   puts_.emitted(owed.item, owed.lsn, owed.position, std::string(owed.payload));
   if (owed.tries > 0) puts_.failed(owed.position, owed.lsn, owed.tries);

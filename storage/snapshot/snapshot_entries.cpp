@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "storage/commands/command_arguments.h"
+
 namespace stampede::storage {
 
 std::string_view encode(EntryWriter& out, const SnapshotSummary& e) {
@@ -10,6 +12,8 @@ std::string_view encode(EntryWriter& out, const SnapshotSummary& e) {
                             e.max_executed, e.rejections_max}) {
     out.number(number);
   }
+  if (out.level() >= FeatureLevel::sale)
+    out.number(e.owed_promos).number(e.promos).number(e.decided_at_us);
   return out.take();
 }
 
@@ -18,6 +22,11 @@ bool decode(EntryReader& in, SnapshotSummary& e) {
                        &e.owed_amounts, &e.records, &e.decisions, &e.commands, &e.done,
                        &e.last_emit, &e.max_executed, &e.rejections_max}) {
     *number = in.number<std::uint64_t>();
+  }
+  if (in.level() >= FeatureLevel::sale) {
+    e.owed_promos = in.number<std::uint64_t>();
+    e.promos = in.number<std::uint64_t>();
+    e.decided_at_us = in.number<std::uint64_t>();
   }
   return !in.failed() && in.at_end();
 }
@@ -143,6 +152,54 @@ bool decode(EntryReader& in, KnownRejection& e) {
   if (!decode(in, e.decision)) return false;
   e.user_hash = in.level() != FeatureLevel::format_1 ? in.number<std::uint64_t>() : 0;
   return !in.failed();
+}
+
+namespace {
+
+// The arguments of a command; none of them is what may be nil.
+struct ArgumentsWriter {
+  EntryWriter& out;
+  void operator()(std::string_view, WithinText<const std::string_view> value) {
+    write_text(out, value.value);
+  }
+  void operator()(std::string_view, AsHex<const std::uint64_t> value) { out.number(value.value); }
+  template <class Number>
+  void operator()(std::string_view, Within<Number> value) {
+    out.number(value.value);
+  }
+};
+
+struct ArgumentsReader {
+  EntryReader& in;
+  bool& bounded;
+  void operator()(std::string_view, WithinText<std::string_view> value) {
+    value.value = in.text(in.number<std::uint16_t>());
+    bounded = bounded && value.value.size() <= value.max;
+  }
+  void operator()(std::string_view, AsHex<std::uint64_t> value) {
+    value.value = in.number<std::uint64_t>();
+  }
+  template <class Number>
+  void operator()(std::string_view, Within<Number> value) {
+    value.value = in.number<Number>();
+    bounded = bounded && static_cast<std::int64_t>(value.value) >= value.min &&
+              static_cast<std::int64_t>(value.value) <= value.max;
+  }
+};
+
+}  // namespace
+
+std::string_view encode(EntryWriter& out, const SnapshotPromo& e) {
+  each_command_argument(e.put, ArgumentsWriter{out});
+  return out.number(e.put_lsn).number(e.last_order_ms).take();
+}
+
+bool decode(EntryReader& in, SnapshotPromo& e) {
+  bool bounded = true;
+  each_command_argument(e.put, ArgumentsReader{in, bounded});
+  e.put_lsn = in.number<Lsn>();
+  e.last_order_ms = in.number<std::int64_t>();
+  return !in.failed() && bounded && e.put_lsn > 0 && e.last_order_ms >= -1;
 }
 
 std::string_view encode(EntryWriter& out, const SnapshotOwed& e) {

@@ -22,6 +22,9 @@ struct SnapshotSummary {
   std::uint64_t owed_orders = 0;
   std::uint64_t owed_puts = 0;
   std::uint64_t owed_amounts = 0;
+  std::uint64_t owed_promos = 0;  // from level `sale` on, as the next
+  std::uint64_t promos = 0;
+  std::uint64_t decided_at_us = 0;  // of the latest decision since there are promos
   // Of the log up to here.
   std::uint64_t records = 0;
   std::uint64_t decisions = 0;  // EMIT and REJECT records
@@ -66,14 +69,20 @@ struct KnownRejection {
   std::uint64_t user_hash = 0;  // of its REJECT; 0 in format 1
 };
 
+struct SnapshotPromo {
+  PromoPut put;  // without its request_id
+  Lsn put_lsn = 0;
+  std::int64_t last_order_ms = -1;  // when the newest order in it was decided; -1: none was
+};
+
 // A command that is still owed; which fields count is said by its section.
 struct SnapshotOwed {
-  std::uint64_t item = 0;  // puts and amounts
+  std::uint64_t item = 0;  // puts and amounts; promos: the promo
   Lsn lsn = 0;
   std::uint32_t position = 0;  // in its command set
   std::uint32_t tries = 0;     // the database refused it so often; format 1: 0 or 1
   std::int64_t amount = 0;     // amounts
-  std::string_view payload;    // orders and puts: of the EMIT record
+  std::string_view payload;    // all others: of the EMIT record
 };
 
 std::string_view encode(EntryWriter& out, const SnapshotSummary& entry);
@@ -81,6 +90,7 @@ std::string_view encode(EntryWriter& out, const SnapshotItem& entry);
 std::string_view encode(EntryWriter& out, const SnapshotUser& entry);
 std::string_view encode(EntryWriter& out, const KnownDecision& entry);
 std::string_view encode(EntryWriter& out, const KnownRejection& entry);
+std::string_view encode(EntryWriter& out, const SnapshotPromo& entry);
 std::string_view encode(EntryWriter& out, const SnapshotOwed& entry);
 
 [[nodiscard]] bool decode(EntryReader& in, SnapshotSummary& entry);
@@ -88,6 +98,7 @@ std::string_view encode(EntryWriter& out, const SnapshotOwed& entry);
 [[nodiscard]] bool decode(EntryReader& in, SnapshotUser& entry);
 [[nodiscard]] bool decode(EntryReader& in, KnownDecision& entry);
 [[nodiscard]] bool decode(EntryReader& in, KnownRejection& entry);
+[[nodiscard]] bool decode(EntryReader& in, SnapshotPromo& entry);
 [[nodiscard]] bool decode(EntryReader& in, SnapshotOwed& entry);
 
 }  // namespace stampede::storage

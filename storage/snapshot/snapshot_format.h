@@ -34,10 +34,12 @@ enum class SnapshotSection : std::uint32_t {
   owed_orders = 6,   // with their EMIT payloads
   owed_puts = 7,     // "
   owed_amounts = 8,  // newest per item
-  end = 255,         // the content hash; nothing follows
+  owed_promos = 9,  // newest per promo, with their EMIT payloads; from level `sale` on, as the next
+  promos = 10,      // ascending by id
+  end = 255,        // the content hash; nothing follows
 };
-inline constexpr std::uint32_t kSnapshotSectionLast = 8;  // but for the end
-inline constexpr std::uint32_t kEndOfFormat1 = 9;         // SnapshotSection::end in a file of it
+inline constexpr std::uint32_t kSnapshotSectionLast = 10;  // but for the end
+inline constexpr std::uint32_t kEndOfFormat1 = 9;          // SnapshotSection::end in a file of it
 
 // Takes the entries of a snapshot, section by section in ascending order. A snapshot has the format
 // and the level of the log that it stands for, so an old log's are what they always were.

@@ -50,12 +50,12 @@ void check_command(const json& map) {
   FUZZ_CHECK(read.error.empty() || valid_text(read.error, 1024));
   if (!read.error.empty()) return;
   check_bounds(what, read.request);
-  const json handed_on = operator_command_map(what, read.request);
+  const json handed_on = operator_command_map(what, read);
   const json arrived = unpack_control(pack_control(handed_on));
   FUZZ_CHECK(arrived == handed_on);
   const auto again = read_operator_command(arrived);
   FUZZ_CHECK(again.error.empty());
-  FUZZ_CHECK(operator_command_map(what, again.request) == handed_on);
+  FUZZ_CHECK(operator_command_map(what, again) == handed_on);
 }
 
 bool may_be_shown(std::string_view text) {

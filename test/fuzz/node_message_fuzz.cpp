@@ -25,7 +25,7 @@ struct Writer {
       case ResultKind::answer:
         return results.answer(result.answer);
       case ResultKind::error:
-        return results.error(result.code, result.field);
+        return results.error(result.code, result.field, result.retry_after_ms);
       case ResultKind::items:
         return results.items(result.items, result.next);
       case ResultKind::item_changed:
@@ -33,6 +33,7 @@ struct Writer {
         results.finish();
         return append_item_changed(out, result.changed, result.items.front());
       case ResultKind::more:
+      case ResultKind::sale_answer:
       case ResultKind::invalid:
         FUZZ_CHECK(false);
     }

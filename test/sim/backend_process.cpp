@@ -183,7 +183,10 @@ void BackendProcess::take(Mail& mail) {
   } else if (const auto* control = std::get_if<ControlPtr>(&mail)) {
     const auto read = actors::read_operator_command((*control)->command);
     require(read.error.empty(), "S15", "an operator's command that cannot be read");
-    core_->on_control((*control)->ticket, read.request, effects_);
+    if (read.promo.action != actors::PromoAction::invalid)
+      core_->on_promo((*control)->ticket, read.promo, world_.wall_us(), effects_);
+    else
+      core_->on_control((*control)->ticket, read.request, effects_);
   } else if (const auto* durable = std::get_if<Durable>(&mail)) {
     core_->on_durable(durable->appends, effects_);
   } else if (const auto* done = std::get_if<LaneDone>(&mail)) {
@@ -226,6 +229,12 @@ void BackendProcess::carry_out() {
     check_control(control);
     inbox_.on_answer(control.number, {{"lsn", control.lsn}, {"body", control.body}});
   }
+  for (const auto& promo : effects_.promos) {
+    check_promo(promo);
+    inbox_.on_answer(promo.number, {{"lsn", promo.lsn},
+                                    {"promo", promo.promo.put.promo},
+                                    {"code", static_cast<int>(promo.error)}});
+  }
   heartbeat();
   effects_.clear();
 }
@@ -251,6 +260,9 @@ void BackendProcess::check_result(const actors::ResultMessage& message) {
                 answer.qty == decision->qty && answer.reason == decision->reason,
             "S3", "an answer says something else than its decision");
     require(!answer.left || *answer.left == decision->amount, "S3", "`left` is not the amount");
+    require(answer.replayed || !answer.left || !confirmed ||
+                (answer.unit_price_cents == decision->price && answer.promo == decision->promo),
+            "S3", "an order is told another price or promo than it was decided with");
     require(!answer.stored ||
                 world_.server.tables().orders.rows.contains(static_cast<std::int64_t>(answer.lsn)),
             "S1", "`stored` though there is no row");
@@ -261,6 +273,12 @@ void BackendProcess::check_result(const actors::ResultMessage& message) {
 void BackendProcess::check_control(const actors::ControlAnswer& answer) const {
   require(answer.lsn == 0 || world_.log.durable(answer.lsn), "S7",
           "an item change answered before it is durable");
+}
+
+void BackendProcess::check_promo(const actors::PromoAnswer& answer) const {
+  if (answer.error != actors::Code::none) return;
+  require(world_.log.durable(std::max(answer.lsn, answer.promo.put_lsn)), "S7",
+          "a change of a promo answered before it is durable");
 }
 
 void BackendProcess::tick() {

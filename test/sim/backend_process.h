@@ -103,6 +103,7 @@ class BackendProcess : private actors::LogOutlet,
   void take_work(const Work& work);
   void carry_out();
   void check_result(const actors::ResultMessage& message);
+  void check_promo(const actors::PromoAnswer& answer) const;
   void check_control(const actors::ControlAnswer& answer) const;
   void heartbeat();
   void tick();

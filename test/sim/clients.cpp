@@ -13,7 +13,12 @@ using actors::Code;
 using actors::ReplyKind;
 using actors::State;
 
-Clients::Clients(World& world, std::uint64_t seed) : world_(world), random_(seed, "clients") {
+namespace {
+constexpr std::uint32_t kPatientTries = 6;
+}
+
+Clients::Clients(World& world, std::uint64_t seed)
+    : world_(world), random_(seed, "clients"), promo_random_(seed, "buyers in promos") {
   const auto& plan = world.plan;
   orders_.resize(plan.orders);
   for (std::size_t i = 0; i < orders_.size(); ++i) {
@@ -21,16 +26,29 @@ Clients::Clients(World& world, std::uint64_t seed) : world_(world), random_(seed
     order.id = "order-" + std::to_string(i);
     order.content = draw_content();
     order.detached = random_.chance(plan.detached);
+    draw_promo(order);
     if (!random_.chance(plan.other_content)) continue;
     order.other = order.content;
+    if (order.content.promo != storage::kNoNumber && promo_random_.chance(0.3))
+      order.other->promo = storage::kNoNumber;
     if (random_.chance(0.5))
       order.other->user += "x";
     else
       order.other->qty = order.content.qty % plan.max_qty + 1;
-    if (order.other->qty == order.content.qty && order.other->user == order.content.user)
+    if (order.other->qty == order.content.qty && order.other->user == order.content.user &&
+        order.other->promo == order.content.promo)
       order.other.reset();
   }
   open_ = plan.orders;
+}
+
+void Clients::draw_promo(Order& order) {
+  const auto& plan = world_.plan;
+  if (plan.promos == 0) return;
+  if (order.content.item <= plan.promos && promo_random_.chance(plan.in_promo))
+    order.content.promo = promo_of(order.content.item);
+  if (promo_random_.chance(plan.hasty))
+    order.valid_until_ms = world_.wall_us() / 1000 + promo_random_.between(1, 2000);
 }
 
 Clients::Content Clients::draw_content() {
@@ -64,10 +82,17 @@ void Clients::next_order(std::uint32_t client) {
 void Clients::attempt(std::uint32_t number) {
   auto& order = orders_[number];
   if (order.final) return;
-  send(number, false, order.detached && order.tries % 3 != 0);
+  send(number, false, polls(order) && order.tries % 3 != 0);
   ++order.tries;
   const auto patience = patience_of(order);
   world_.queue.in(random_.between(patience / 2, patience * 2), [this, number] { attempt(number); });
+}
+
+// Of an order that time judges a poller hears nothing but from the webapp that took it: such a one
+// waits for its answer in the end.
+bool Clients::polls(const Order& order) {
+  const bool judged = order.content.promo != storage::kNoNumber || order.valid_until_ms != 0;
+  return order.detached && !(judged && order.tries > kPatientTries);
 }
 
 // Who was not served waits longer: many hasty buyers could keep a small window busy for ever.
@@ -81,16 +106,18 @@ void Clients::send(std::uint32_t number, bool other, bool get) {
   const auto serial = sent_.size();
   sent_.push_back({number, other, get, order.answer && order.answer->state == State::confirmed});
   actors::ClientAsk ask;
-  const auto kind =
-      order.detached ? actors::ClientToken::Kind::http : actors::ClientToken::Kind::dealer;
+  const bool detached = polls(order);
+  const auto kind = detached ? actors::ClientToken::Kind::http : actors::ClientToken::Kind::dealer;
   ask.client = actors::ClientToken::numbered(kind, serial);
   ask.request.op = get ? actors::ClientOp::get : actors::ClientOp::order;
   ask.request.id = order.id;
   ask.request.item = content.item;
   ask.request.user = content.user;
   ask.request.qty = content.qty;
+  ask.request.promo = content.promo;
+  ask.request.valid_until_ms = order.valid_until_ms;
   ask.request.deadline_ms = patience_of(order) * 2 / kMs;
-  if (order.detached && !get) ask.mode = actors::WaitMode::detach_now;
+  if (detached && !get) ask.mode = actors::WaitMode::detach_now;
   world_.trace.note(get ? "get" : "order", {number, other, content.item, content.qty});
   world_.to_webapp_from_client(random_, ask);
 }
@@ -117,8 +144,8 @@ void Clients::take_answer(std::uint32_t number, const Sent& sent, const Answer& 
               (answer.state == State::confirmed) == (decision->kind == Decision::Kind::confirmed),
           "S3", "an answer says something else than its decision");
   const auto& content = sent.other ? *order.other : order.content;
-  require(sent.get ||
-              decision->content_hash == log.order_content(content.item, content.user, content.qty),
+  require(sent.get || decision->content_hash ==
+                          log.order_content(content.item, content.user, content.qty, content.promo),
           "S3", "an id with other content was not refused");
   require(sent.get || decision->kind != Decision::Kind::rejected ||
               decision->user_hash == log.user_hash(content.user),
@@ -148,8 +175,9 @@ void Clients::take_code(std::uint32_t number, const Sent& sent, Code code) {
       const auto* decision = world_.log.durable_about(order.id);
       const bool forgetful = world_.plan.rejections_max < 1000;
       require(forgetful || decision != nullptr, "S7", "key_reused before the first is durable");
-      require(forgetful || decision->content_hash !=
-                               world_.log.order_content(content.item, content.user, content.qty),
+      require(forgetful ||
+                  decision->content_hash != world_.log.order_content(content.item, content.user,
+                                                                     content.qty, content.promo),
               "S3", "key_reused for the same content");
       if (!sent.other) finish(number);
       return;
@@ -166,9 +194,24 @@ void Clients::take_code(std::uint32_t number, const Sent& sent, Code code) {
     case Code::no_backend:
     case Code::deadline_passed:
       return;
+    case Code::not_started:
+    case Code::ended:
+    case Code::unknown_promo:
+    case Code::expired_request:
+      require(order.content.promo != storage::kNoNumber || order.valid_until_ms != 0, "S3",
+              "an order without a promo was judged by time");
+      require(!sent.confirmed, "S3", "a confirmed id was judged again");
+      return take_promo_code(number, code);
     default:
       throw Violation{"S3", "an order was refused with " + std::string(actors::info(code).text)};
   }
+}
+
+// Nothing was decided: the same id may be asked again, and is, for a while.
+void Clients::take_promo_code(std::uint32_t number, Code code) {
+  auto& order = orders_[number];
+  const bool may_pass = code == Code::not_started || code == Code::unknown_promo;
+  if (!may_pass || order.tries > kPatientTries) finish(number);
 }
 
 void Clients::finish(std::uint32_t number) {
@@ -204,7 +247,8 @@ void Clients::compare(const actors::OrderBook& book) const {
 
 // --- the operator -------------------------------------------------------------------------------
 
-Operator::Operator(World& world, std::uint64_t seed) : world_(world), random_(seed, "operator") {
+Operator::Operator(World& world, std::uint64_t seed)
+    : world_(world), random_(seed, "operator"), promo_random_(seed, "operator of promos") {
   const auto& plan = world.plan;
   for (std::uint64_t item = 1 + plan.imported; item <= plan.items; ++item)
     changes_.push_back({actors::RequestKind::item_put, "put-" + std::to_string(item),
@@ -212,7 +256,44 @@ Operator::Operator(World& world, std::uint64_t seed) : world_(world), random_(se
   for (std::uint32_t i = 0; i < plan.stock_changes; ++i)
     changes_.push_back({actors::RequestKind::stock_change, "stock-" + std::to_string(i), "",
                         1 + random_.below(plan.items), random_.between(-plan.stock, plan.stock)});
+  plan_promos();
   open_ = static_cast<std::uint32_t>(changes_.size());
+}
+
+void Operator::plan_promos() {
+  const auto& plan = world_.plan;
+  for (std::uint64_t item = 1; item <= plan.promos; ++item) changes_.push_back(add_promo(item));
+  for (std::uint32_t i = 0; plan.promos > 0 && i < plan.promo_changes; ++i)
+    changes_.push_back(change_promo(1 + promo_random_.below(plan.promos), i));
+}
+
+Operator::Change Operator::add_promo(std::uint64_t item) {
+  Change change;
+  change.kind = actors::RequestKind::promos;
+  change.id = "promo-" + std::to_string(item);
+  change.name = "promo of " + std::to_string(item);
+  change.item = item;
+  change.promo.action = actors::PromoAction::add;
+  auto& put = change.promo.put;
+  put.promo = promo_of(item);
+  put.item = item;
+  put.price_cents = kPromoPrice;
+  put.starts_at_ms = world_.wall_us() / 1000 + promo_random_.between(-200, 500);
+  put.ends_at_ms = put.starts_at_ms + promo_random_.between(100, 3000);
+  put.limit_per_user = world_.plan.promo_limit;
+  return change;
+}
+
+// Its price, its end, or that it ends now.
+Operator::Change Operator::change_promo(std::uint64_t item, std::uint32_t number) {
+  constexpr std::uint32_t kPrice = 4, kEnds = 16;  // bits of each_promo_term()
+  auto change = add_promo(item);
+  change.id = "promo-change-" + std::to_string(number);
+  change.promo.action =
+      promo_random_.chance(0.3) ? actors::PromoAction::end : actors::PromoAction::set;
+  change.promo.given = promo_random_.chance(0.5) ? kPrice : kEnds;
+  change.promo.put.price_cents = kPromoPrice + 1 + number;
+  return change;
 }
 
 void Operator::start() {
@@ -225,7 +306,23 @@ void Operator::start() {
 void Operator::send(std::uint32_t number) {
   const auto& change = changes_[number];
   if (change.final && !random_.chance(0.2)) return;
-  actors::Request request;
+  sent_.push_back({number, change.lsn != 0});
+  world_.trace.note("item change", {number, sent_.size() - 1});
+  world_.to_supervisor_from_operator(sent_.size() - 1, command_of(change));
+  if (!change.final)
+    world_.queue.in(random_.between(50 * kMs, 400 * kMs), [this, number] { send(number); });
+}
+
+nlohmann::json Operator::command_of(const Change& change) const {
+  actors::OperatorCommand command;
+  if (change.promo.action != actors::PromoAction::invalid) {
+    command.promo = change.promo;
+    command.promo.put.request_id = change.id;
+    command.promo.put.name = change.name;
+    constexpr const char* kWhat[] = {"promo_add", "promo_set", "promo_end"};
+    return actors::operator_command_map(kWhat[static_cast<int>(change.promo.action) - 1], command);
+  }
+  auto& request = command.request;
   request.kind = change.kind;
   request.id = change.id;
   request.terms.name = change.name;
@@ -234,13 +331,32 @@ void Operator::send(std::uint32_t number) {
   request.terms.price_cents = 100 + static_cast<std::int64_t>(change.item);
   request.terms.limit_per_user = world_.plan.limit_per_user;
   request.terms.max_qty = world_.plan.max_qty;
-  sent_.push_back({number, change.lsn != 0});
-  world_.trace.note("item change", {number, sent_.size() - 1});
   const bool put = change.kind == actors::RequestKind::item_put;
-  world_.to_supervisor_from_operator(
-      sent_.size() - 1, actors::operator_command_map(put ? "item_put" : "stock_change", request));
-  if (!change.final)
-    world_.queue.in(random_.between(50 * kMs, 400 * kMs), [this, number] { send(number); });
+  return actors::operator_command_map(put ? "item_put" : "stock_change", command);
+}
+
+void Operator::on_promo_answer(std::uint64_t serial, Lsn lsn, std::uint64_t promo, Code code) {
+  const auto sent = sent_.at(serial);
+  auto& change = changes_[sent.change];
+  world_.trace.note("promo change answered",
+                    {serial, lsn, promo, static_cast<std::uint64_t>(code)});
+  if (code == Code::none) {
+    require(promo == change.promo.put.promo, "S3", "a promo heard the answer to another one");
+    require(change.lsn == 0 || lsn == 0 || change.lsn == lsn, "S3",
+            "the same change of a promo got another answer");
+    if (lsn != 0) change.lsn = lsn;
+    check_own(change);
+    return finish(change);
+  }
+  require(!sent.made, "S3", "a change of a promo that was made is refused");
+  const bool full = world_.plan.orders_max < 1000;  // it stays so
+  const bool passing =
+      code == Code::replaying || code == Code::draining || code == Code::no_backend ||
+      (!full &&
+       (code == Code::overloaded || code == Code::unknown_item || code == Code::unknown_promo));
+  if (!passing) finish(change);  // what it asks cannot be: the promo has begun, or sold later
+  require(passing || full || code == Code::bad_request, "S3",
+          "a change of a promo was refused with a code that speaks of neither");
 }
 
 void Operator::on_answer(std::uint64_t serial, Lsn lsn, const std::string& body) {

@@ -4,6 +4,7 @@
 // promises and require it of every answer.
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +24,12 @@ struct SeenAnswer {  // a Reply that has left its webapp
   actors::Code code = actors::Code::none;
 };
 
+// The promo of an item that has one.
+constexpr std::uint64_t promo_of(std::uint64_t item) {
+  return 100 + item;
+}
+constexpr std::int64_t kPromoPrice = 50;
+
 class Clients {
  public:
   Clients(World& world, std::uint64_t seed);
@@ -40,6 +47,7 @@ class Clients {
     std::uint64_t item = 0;
     std::string user;
     std::uint32_t qty = 1;
+    std::uint64_t promo = storage::kNoNumber;
   };
   struct Order {
     std::string id;
@@ -49,6 +57,7 @@ class Clients {
     bool final = false;
     bool started = false;
     std::uint32_t tries = 0;
+    std::int64_t valid_until_ms = 0;
     std::optional<actors::Answer> answer;  // the first final one
   };
   struct Sent {
@@ -60,14 +69,18 @@ class Clients {
   Content draw_content();
   void next_order(std::uint32_t client);
   void attempt(std::uint32_t order);
+  [[nodiscard]] static bool polls(const Order& order);
   [[nodiscard]] Time patience_of(const Order& order) const;
   void send(std::uint32_t order, bool other, bool get);
   void take_answer(std::uint32_t number, const Sent& sent, const actors::Answer& answer);
   void take_code(std::uint32_t number, const Sent& sent, actors::Code code);
+  void take_promo_code(std::uint32_t number, actors::Code code);
+  void draw_promo(Order& order);
   void finish(std::uint32_t number);
 
   World& world_;
   Random random_;
+  Random promo_random_;  // apart, so that plans without promos stay what they were
   std::vector<Order> orders_;
   std::vector<Sent> sent_;
   std::uint32_t next_ = 0;
@@ -76,12 +89,13 @@ class Clients {
   std::uint64_t answered_ = 0;
 };
 
-// Puts the items and changes their stock.
+// Puts the items and changes their stock; puts promos, changes and ends them.
 class Operator {
  public:
   Operator(World& world, std::uint64_t seed);
   void start();
   void on_answer(std::uint64_t serial, Lsn lsn, const std::string& body);
+  void on_promo_answer(std::uint64_t serial, Lsn lsn, std::uint64_t promo, actors::Code code);
   [[nodiscard]] bool done() const { return open_ == 0; }
 
  private:
@@ -90,7 +104,8 @@ class Operator {
     std::string id;
     std::string name;
     std::uint64_t item = 0;
-    std::int64_t number = 0;  // stock, or its difference
+    std::int64_t number = 0;       // stock, or its difference
+    actors::PromoRequest promo{};  // its texts are `id` and `name`
     bool final = false;
     Lsn lsn = 0;
   };
@@ -98,12 +113,17 @@ class Operator {
     std::uint32_t change;
     bool made;  // the operator knew so when it asked
   };
+  void plan_promos();
+  [[nodiscard]] Change add_promo(std::uint64_t item);
+  [[nodiscard]] Change change_promo(std::uint64_t item, std::uint32_t number);
   void send(std::uint32_t number);
+  [[nodiscard]] nlohmann::json command_of(const Change& change) const;
   void check_own(const Change& change) const;
   void finish(Change& change);
 
   World& world_;
   Random random_;
+  Random promo_random_;
   std::vector<Change> changes_;
   std::vector<Sent> sent_;
   std::uint32_t open_ = 0;

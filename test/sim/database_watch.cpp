@@ -2,6 +2,7 @@
 
 #include <functional>
 
+#include "storage/mysql/sql_text.h"
 #include "test/sim/violation.h"
 
 namespace stampede::sim {
@@ -15,6 +16,26 @@ Lsn lsn_of(const Cell& cell) {
   return static_cast<Lsn>(cell.number);
 }
 
+Cell promo_cell(std::uint64_t promo) {
+  Cell cell;
+  if (promo != storage::kNoNumber) cell.number = static_cast<std::int64_t>(promo);
+  return cell;
+}
+
+std::string datetime_ms(std::int64_t ms) {
+  std::string text;
+  storage::append_datetime_ms(text, ms);
+  return text;
+}
+
+bool says(const SqlCells& cells, const storage::PromoPut& put) {
+  return static_cast<std::uint64_t>(cells[PromoColumn::item].number) == put.item &&
+         cells[PromoColumn::price].number == put.price_cents &&
+         cells[PromoColumn::starts].text == datetime_ms(put.starts_at_ms) &&
+         cells[PromoColumn::ends].text == datetime_ms(put.ends_at_ms) &&
+         cells[PromoColumn::limit].number == put.limit_per_user;
+}
+
 }  // namespace
 
 void DatabaseWatch::on_commit(const std::vector<SqlChange>& changes) {
@@ -23,6 +44,7 @@ void DatabaseWatch::on_commit(const std::vector<SqlChange>& changes) {
   for (const auto& change : changes) {
     if (change.table == &tables.orders) on_order(change), rows = true;
     if (change.table == &tables.item) on_item(change), rows = true;
+    if (change.table == &tables.promo) on_promo(change), rows = true;
     if (change.table == &tables.lane) on_lane(change);
   }
   const auto& writer = server_.writer;
@@ -45,7 +67,8 @@ void DatabaseWatch::on_order(const SqlChange& change) {
               cells[OrderColumn::user].text == decision->user &&
               static_cast<std::uint64_t>(cells[OrderColumn::item].number) == decision->item &&
               cells[OrderColumn::qty].number == decision->qty &&
-              cells[OrderColumn::price].number == decision->price,
+              cells[OrderColumn::price].number == decision->price &&
+              cells[OrderColumn::promo] == promo_cell(decision->promo),
           "S3", "an order's row says something else than its decision");
   auto& sold = sold_[decision->item];
   sold += decision->qty;
@@ -77,6 +100,18 @@ void DatabaseWatch::on_item(const SqlChange& change) const {
     require(decision->item == item && decision->total == cells[ItemColumn::total].number, "S6",
             "a total that does not belong to its lsn");
   }
+}
+
+void DatabaseWatch::on_promo(const SqlChange& change) const {
+  const auto& cells = change.table->rows.at(change.key);
+  const auto lsn = lsn_of(cells[PromoColumn::put_lsn]);
+  if (lsn == 0) return;  // a claim of an unowned database
+  require(change.before.empty() || lsn >= lsn_of(change.before[PromoColumn::put_lsn]), "S6",
+          "a promo's guard went back");
+  const auto* decision = log_.find(lsn);
+  require(decision != nullptr && log_.durable(lsn), "S7", "a promo's row before it is durable");
+  require(decision->promo == static_cast<std::uint64_t>(change.key) && says(cells, decision->put),
+          "S6", "a promo's row that does not belong to its lsn");
 }
 
 void DatabaseWatch::on_lane(const SqlChange& change) const {
@@ -140,6 +175,13 @@ void DatabaseWatch::on_exec(const storage::Outcome& outcome) const {
                   "EXEC of an order that has no row");
         continue;
       }
+      if (outcome.kind == CommandKind::promo_put) {
+        const auto promo = tables.promo.rows.find(static_cast<std::int64_t>(decision->promo));
+        require(
+            promo != tables.promo.rows.end() && lsn_of(promo->second[PromoColumn::put_lsn]) >= lsn,
+            "S6", "EXEC of a promo's command that the database lacks");
+        continue;
+      }
       const auto row = tables.item.rows.find(static_cast<std::int64_t>(decision->item));
       const auto guard =
           outcome.kind == CommandKind::item_put ? ItemColumn::put_lsn : ItemColumn::lsn;
@@ -167,6 +209,19 @@ void DatabaseWatch::compare() const {
             "a total in the database differs from the log");
     require(truth.total - sold[item] == truth.amount, "S4", "total - sold is not the amount");
   }
+  compare_promos();
+}
+
+void DatabaseWatch::compare_promos() const {
+  const auto promos = log_.promos();
+  const auto& rows = server_.tables().promo.rows;
+  require(rows.size() == promos.size(), "S4", "promos differ from the log");
+  for (const auto& [id, put] : promos) {
+    const auto row = rows.find(static_cast<std::int64_t>(id));
+    require(row != rows.end() && lsn_of(row->second[PromoColumn::put_lsn]) == put->lsn &&
+                says(row->second, put->put),
+            "S4", "a promo in the database differs from the log");
+  }
 }
 
 std::uint64_t DatabaseWatch::content_hash() const {
@@ -180,6 +235,7 @@ std::uint64_t DatabaseWatch::content_hash() const {
   };
   add(server_.tables().orders);
   add(server_.tables().item);
+  add(server_.tables().promo);
   return hash;
 }
 

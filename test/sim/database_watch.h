@@ -17,8 +17,8 @@ class DatabaseWatch {
  public:
   DatabaseWatch(SimServer& server, const LogModel& log) : server_(server), log_(log) {}
 
-  // A lane's commit of orders or items under another epoch than its lane row's is a breach of the
-  // fence.
+  // A lane's commit of orders, items or promos under another epoch than its lane row's is a breach
+  // of the fence.
   void on_commit(const std::vector<SqlChange>& changes);
   void on_outcome(storage::RecordType type, const storage::Outcome& outcome);
   void synced();  // the outcomes on their way are durable
@@ -27,14 +27,16 @@ class DatabaseWatch {
 
   // At rest: the database holds exactly what the log says.
   void compare() const;
-  [[nodiscard]] std::uint64_t content_hash() const;  // of orders and items
+  [[nodiscard]] std::uint64_t content_hash() const;  // of orders, items and promos
   void recount();                                    // after the rows were replaced by a backup
 
  private:
   void on_order(const SqlChange& change);
   void on_item(const SqlChange& change) const;
+  void on_promo(const SqlChange& change) const;
   void on_lane(const SqlChange& change) const;
   void on_exec(const storage::Outcome& exec) const;
+  void compare_promos() const;
   void on_fail(const storage::Outcome& fail);
 
   SimServer& server_;

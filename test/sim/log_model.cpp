@@ -36,8 +36,10 @@ void LogModel::append(std::string_view records, Lsn first_lsn,
 }
 
 void LogModel::add_emit(std::string_view payload, Lsn lsn) {
-  require(decoder_.command_set(payload, set_) && set_.size() == 2, "log",
-          "a command set cannot be read");
+  require(decoder_.command_set(payload, set_), "log", "a command set cannot be read");
+  if (set_.size() == 1 && set_[0].kind == CommandKind::promo_put)
+    return add_promo(set_[0].sale->promo, lsn);
+  require(set_.size() == 2, "log", "a command set of another size");
   Decision decision;
   decision.lsn = lsn;
   decision.amount = set_[1].amount.amount;
@@ -61,7 +63,10 @@ void LogModel::add_emit(std::string_view payload, Lsn lsn) {
     decision.qty = order.qty;
     decision.price = order.unit_price_cents;
     decision.decided_at_us = order.decided_at_us;
-    decision.content_hash = hasher_.order_content(order.item, order.user, order.qty);
+    if (set_[0].sale) decision.promo = set_[0].sale->order.promo;
+    decision.content_hash =
+        hasher_.order_content(order.item, order.user, order.qty, decision.promo);
+    check_promo(decision);
     const auto item = items_.find(order.item);
     require(item != items_.end(), "S4", "an order of an item that the log does not know");
     require(item->second.amount - order.qty == decision.amount, "S4",
@@ -71,6 +76,83 @@ void LogModel::add_emit(std::string_view payload, Lsn lsn) {
   decision.hash = hasher_.id(decision.id);
   require(decision.amount >= 0, "S2", "the log sells more than there is");
   add(std::move(decision));
+}
+
+// A window is judged when the order is decided: the log shows that it was, and at which price.
+void LogModel::check_promo(const Decision& order) const {
+  if (order.promo == storage::kNoNumber) return;
+  const auto* put = promo(order.promo);
+  require(put != nullptr && put->item == order.item, "S16", "an order of a promo of nothing");
+  const auto at_ms = order.decided_at_us / 1000;
+  require(at_ms >= put->put.starts_at_ms && at_ms < put->put.ends_at_ms, "S16",
+          "an order was decided outside of its promo's window");
+  require(order.price == put->put.price_cents, "S16", "an order has not its promo's price");
+}
+
+void LogModel::add_promo(const storage::PromoPut& put, Lsn lsn) {
+  Decision decision;
+  decision.kind = Kind::promo_change;
+  decision.lsn = lsn;
+  decision.id = put.request_id;
+  decision.hash = hasher_.id(decision.id);
+  decision.content_hash = put.content_hash;
+  decision.decided_at_us = put.decided_at_us;
+  decision.item = put.item;
+  decision.promo = put.promo;
+  decision.put = put;
+  decision.put.request_id = decision.put.name = {};
+  const auto item = items_.find(put.item);
+  require(item != items_.end(), "S4", "a promo of an item that the log does not know");
+  decision.amount = item->second.amount;
+  decision.total = item->second.total;
+  for (const auto& [id, other] : promos()) {
+    const bool apart =
+        id == put.promo || other->item != put.item || put.starts_at_ms >= put.ends_at_ms ||
+        other->put.starts_at_ms >= other->put.ends_at_ms ||
+        put.ends_at_ms <= other->put.starts_at_ms || other->put.ends_at_ms <= put.starts_at_ms;
+    require(apart, "S16", "windows of one item overlap");
+  }
+  add(std::move(decision));
+}
+
+const Decision* LogModel::promo(std::uint64_t id) const {
+  const auto found = promos_.find(id);
+  return found == promos_.end() || found->second.empty() ? nullptr
+                                                         : &decisions_[found->second.back()];
+}
+
+std::map<std::uint64_t, const Decision*> LogModel::promos() const {
+  std::map<std::uint64_t, const Decision*> out;
+  for (const auto& [id, puts] : promos_)
+    if (!puts.empty()) out[id] = promo(id);
+  return out;
+}
+
+// Since there are promos no decision is earlier than one before it.
+void LogModel::check_time(Decision& decision) const {
+  const auto before = decisions_.empty() ? 0 : decisions_.back().latest_us;
+  decision.latest_us = before;
+  const bool timed = decision.kind == Kind::confirmed || decision.kind == Kind::promo_change ||
+                     decision.decided_at_us != 0;
+  if (!timed || (before == 0 && decision.kind != Kind::promo_change)) return;
+  require(decision.decided_at_us >= before, "S16", "sale time went back");
+  decision.latest_us = decision.decided_at_us;
+}
+
+void LogModel::compare_promos(const actors::OrderBook& book) const {
+  const auto expected = promos();
+  require(book.promos().size() == expected.size(), "S16", "promos are missing in memory");
+  for (const auto& [id, put] : expected) {
+    const auto* promo = book.promos().find(id);
+    require(promo != nullptr && promo->put_lsn == put->lsn &&
+                promo->put.price_cents == put->put.price_cents &&
+                promo->put.starts_at_ms == put->put.starts_at_ms &&
+                promo->put.ends_at_ms == put->put.ends_at_ms,
+            "S16", "memory does not have the promo that the log has");
+  }
+  if (!decisions_.empty())
+    require(book.sale_time_us(0) == decisions_.back().latest_us, "S16",
+            "memory does not know when it decided last");
 }
 
 void LogModel::import(const std::vector<storage::ItemRow>& items, std::uint64_t epoch) {
@@ -100,6 +182,8 @@ void LogModel::add_reject(std::string_view payload, Lsn lsn) {
   decision.qty = rejection.qty;
   decision.user_hash = rejection.user_hash;
   decision.reason = rejection.reason;
+  decision.promo = rejection.promo;
+  decision.decided_at_us = rejection.decided_at_us;
   const auto item = items_.find(rejection.item);
   require(item != items_.end(), "S4", "a rejection for an item that the log does not know");
   if (rejection.reason == storage::RejectReason::sold_out)
@@ -111,6 +195,7 @@ void LogModel::add_reject(std::string_view payload, Lsn lsn) {
 
 void LogModel::add(Decision&& decision) {
   require(decisions_.empty() || decisions_.back().lsn < decision.lsn, "log", "lsns do not ascend");
+  check_time(decision);
   const auto item = items_.find(decision.item);
   decision.item_was_there = item != items_.end();
   if (decision.item_was_there) {
@@ -131,8 +216,14 @@ void LogModel::add(Decision&& decision) {
       bought += decision.qty;
       require(bought <= limit_per_user_, "S3", "a user bought more than the limit");
     }
+    if (promo_limit_ != 0 && decision.promo != storage::kNoNumber) {
+      auto& bought = bought_in_promo_[{decision.promo, decision.user}];
+      bought += decision.qty;
+      require(bought <= promo_limit_, "S16", "a user bought more than a promo's limit");
+    }
   }
-  if (decision.kind != Kind::rejected) {
+  if (decision.kind == Kind::promo_change) promos_[decision.promo].push_back(decisions_.size());
+  if (decision.kind == Kind::confirmed || decision.kind == Kind::item_change) {
     auto& truth = items_[decision.item];
     truth.amount = decision.amount;
     truth.total = decision.total;
@@ -149,8 +240,11 @@ void LogModel::take_back() {
   if (decision.kind == Kind::confirmed) {
     --confirmed_;
     if (limit_per_user_ != 0) bought_[{decision.item, decision.user}] -= decision.qty;
+    if (promo_limit_ != 0 && decision.promo != storage::kNoNumber)
+      bought_in_promo_[{decision.promo, decision.user}] -= decision.qty;
   }
-  if (decision.kind != Kind::rejected) {
+  if (decision.kind == Kind::promo_change) promos_[decision.promo].pop_back();
+  if (decision.kind == Kind::confirmed || decision.kind == Kind::item_change) {
     if (decision.item_was_there) {
       items_[decision.item].amount = decision.amount_before;
       items_[decision.item].total = decision.total_before;
@@ -187,6 +281,7 @@ void LogModel::recovered(Lsn last, const actors::OrderBook& book) {
   require(books.items == expected.items && books.hash == expected.hash, "S4",
           "memory does not say what the log says");
   check_remembered(book);
+  compare_promos(book);
 }
 
 namespace {

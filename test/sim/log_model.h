@@ -23,7 +23,7 @@ namespace stampede::sim {
 using storage::Lsn;
 
 struct Decision {
-  enum class Kind : std::uint8_t { confirmed = 1, rejected, item_change };
+  enum class Kind : std::uint8_t { confirmed = 1, rejected, item_change, promo_change };
   Kind kind = Kind::confirmed;
   Lsn lsn = 0;
   storage::RequestHash hash{};
@@ -33,6 +33,8 @@ struct Decision {
   std::uint32_t qty = 0;
   std::int64_t price = 0;
   std::int64_t decided_at_us = 0;
+  std::uint64_t promo = storage::kNoNumber;  // of an order, or put
+  storage::PromoPut put{};                   // promo_change; without texts
   std::uint64_t content_hash = 0;
   std::uint64_t user_hash = 0;  // of a rejection
   storage::RejectReason reason = storage::RejectReason::invalid;
@@ -43,6 +45,7 @@ struct Decision {
   std::int64_t amount_before = 0;
   std::int64_t total_before = 0;
   std::size_t same_id_before = SIZE_MAX;
+  std::int64_t latest_us = 0;  // of all decisions up to this one since there are promos
 };
 
 struct ItemTruth {
@@ -55,6 +58,7 @@ class LogModel {
  public:
   // Of every item; 0: none.
   void set_limit_per_user(std::uint32_t limit) { limit_per_user_ = limit; }
+  void set_promo_limit(std::uint32_t limit) { promo_limit_ = limit; }  // of every promo
   void set_uuid(const storage::LogUuid& uuid) { hasher_ = actors::RequestHasher(uuid); }
 
   // Records on their way to the log; checks each against all before it. Returns the outcomes among
@@ -75,12 +79,14 @@ class LogModel {
   [[nodiscard]] const Decision* durable_about(std::string_view id) const;
   [[nodiscard]] storage::RequestHash hash(std::string_view id) const { return hasher_.id(id); }
   [[nodiscard]] std::uint64_t order_content(std::uint64_t item, std::string_view user,
-                                            std::uint32_t qty) const {
-    return hasher_.order_content(item, user, qty);
+                                            std::uint32_t qty, std::uint64_t promo) const {
+    return hasher_.order_content(item, user, qty, promo);
   }
   [[nodiscard]] std::uint64_t user_hash(std::string_view user) const { return hasher_.user(user); }
   [[nodiscard]] const std::vector<Decision>& decisions() const { return decisions_; }
   [[nodiscard]] const std::map<std::uint64_t, ItemTruth>& items() const { return items_; }
+  // The newest put of each promo, and its lsn.
+  [[nodiscard]] std::map<std::uint64_t, const Decision*> promos() const;
   [[nodiscard]] std::uint64_t confirmed() const { return confirmed_; }
   [[nodiscard]] Lsn durable_lsn() const { return durable_ == 0 ? 0 : decisions_[durable_ - 1].lsn; }
   // Highest total that an item ever had: no more units can be sold.
@@ -90,6 +96,12 @@ class LogModel {
   void add(Decision&& decision);
   void take_back();
   void add_emit(std::string_view payload, Lsn lsn);
+  void add_promo(const storage::PromoPut& put, Lsn lsn);
+  // The newest put of a promo so far; null: none.
+  [[nodiscard]] const Decision* promo(std::uint64_t id) const;
+  void check_promo(const Decision& order) const;
+  void check_time(Decision& decision) const;
+  void compare_promos(const actors::OrderBook& book) const;
   void add_reject(std::string_view payload, Lsn lsn);
   [[nodiscard]] std::size_t position(Lsn lsn) const;
   void check_remembered(const actors::OrderBook& book) const;
@@ -103,6 +115,9 @@ class LogModel {
   std::unordered_map<std::uint64_t, std::size_t> by_hash_;  // the newest decision
   std::uint64_t confirmed_ = 0;
   std::uint32_t limit_per_user_ = 0;
+  std::uint32_t promo_limit_ = 0;
+  std::map<std::uint64_t, std::vector<std::size_t>> promos_;  // their puts among the decisions
+  std::map<std::pair<std::uint64_t, std::string>, std::uint64_t> bought_in_promo_;
   std::map<std::pair<std::uint64_t, std::string>, std::uint64_t> bought_;  // by item and user
   storage::CommandDecoder decoder_;
   std::vector<storage::Command> set_;

@@ -24,6 +24,15 @@ void draw_sale(Plan& plan, Random& random) {
   plan.think_max = random.pick({2 * kMs, 20 * kMs, 200 * kMs});
 }
 
+void draw_promos(Plan& plan, Random& random) {
+  if (random.chance(0.5)) return;
+  plan.promos = static_cast<std::uint32_t>(random.between(1, plan.items));
+  plan.promo_changes = static_cast<std::uint32_t>(random.pick({0, 1, 4}));
+  plan.promo_limit = static_cast<std::uint32_t>(random.pick({0, 0, 1, 3}));
+  plan.in_promo = random.pick({0.2, 0.6, 1.0});
+  plan.hasty = random.pick({0.0, 0.0, 0.2});
+}
+
 void draw_system(Plan& plan, Random& random) {
   plan.webapps = static_cast<std::uint32_t>(random.between(1, 2));
   plan.lanes = static_cast<std::uint32_t>(random.pick({1, 2, 2, 3}));
@@ -91,6 +100,8 @@ Plan Plan::draw(std::uint64_t seed) {
   draw_system(plan, random);
   draw_crashes(plan, random);
   draw_faults(plan, random);
+  Random promos(seed, "plan of the promos");
+  draw_promos(plan, promos);
   Random supervisor(seed, "plan of the supervisor");
   plan.supervisor_crash_every = supervisor.pick<Time>({0, 0, 100 * kMs, 400 * kMs});
   Random refusal(seed, "plan of the rows that are refused");

@@ -114,7 +114,11 @@ struct ItemColumn {
   static constexpr std::size_t total = 3, amount = 4, put_lsn = 7, lsn = 8;
 };
 struct OrderColumn {
-  static constexpr std::size_t request_id = 1, item = 2, user = 3, qty = 4, price = 5, decided = 6;
+  static constexpr std::size_t request_id = 1, item = 2, user = 3, qty = 4, price = 5, decided = 6,
+                               promo = 7;
+};
+struct PromoColumn {
+  static constexpr std::size_t item = 1, price = 3, starts = 4, ends = 5, limit = 6, put_lsn = 14;
 };
 
 class SimServer final : public storage::SqlConnector {

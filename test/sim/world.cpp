@@ -13,9 +13,19 @@ constexpr std::int64_t kWallStart = 1'795'000'000'000'000;  // 2026, in microsec
 
 }  // namespace
 
+namespace {
+
+Plan plan_of(std::uint64_t seed, const RunOptions& options) {
+  auto plan = Plan::draw(seed);
+  if (!options.promos) plan.promos = 0, plan.hasty = 0;
+  return plan;
+}
+
+}  // namespace
+
 World::World(std::uint64_t seed, const RunOptions& run_options)
     : options(run_options),
-      plan(Plan::draw(seed)),
+      plan(plan_of(seed, run_options)),
       trace(queue, run_options.trace),
       schedule(seed, "schedule"),
       disk(seed),
@@ -29,6 +39,7 @@ World::World(std::uint64_t seed, const RunOptions& run_options)
       clients_(*this, seed),
       operator_(*this, seed) {
   log.set_limit_per_user(plan.limit_per_user);
+  log.set_promo_limit(plan.promo_limit);
   server.on_commit = [this](const auto& changes) { watch.on_commit(changes); };
 }
 
@@ -140,9 +151,9 @@ void World::on_snapshot(const actors::SnapshotMade& made) {
 void World::on_retention(const actors::RetentionReport& report) {
   result_.removed += report.removed;
   trace.note("retention", {report.removed, report.oldest.seg_no});
-  // An item's row may be behind for a while: its newest amount is still on its way.
+  // The row of an item or a promo may be behind for a while: its newest change is still on its way.
   for (const auto& what : report.differing)
-    if (!what.starts_with("item ")) throw Violation{"S4", what};
+    if (!what.starts_with("item ") && !what.starts_with("promo ")) throw Violation{"S4", what};
 }
 
 void World::on_claimed(std::uint64_t epoch) {
@@ -226,6 +237,10 @@ void World::to_supervisor_from_operator(std::uint64_t serial, nlohmann::json com
   if (!supervisor_) return;
   supervisor_->take_command(std::move(command), [this, serial](const nlohmann::json& answer) {
     if (answer.contains("error")) return;  // timed out
+    if (answer.contains("promo"))
+      return operator_.on_promo_answer(serial, answer.at("lsn").get<Lsn>(),
+                                       answer.at("promo").get<std::uint64_t>(),
+                                       static_cast<actors::Code>(answer.at("code").get<int>()));
     operator_.on_answer(serial, answer.at("lsn").get<Lsn>(), answer.at("body").get<std::string>());
   });
 }

@@ -37,6 +37,7 @@ struct RunOptions {
   std::uint64_t steps_max = ~std::uint64_t{0};
   std::uint64_t clock_seed = 0;  // another wall clock for the same seed
   bool retention = true;         // false: no segment is removed, whatever the plan says
+  bool promos = true;            // false: nothing is decided by the clock, whatever the plan says
 };
 
 struct RunResult {
@@ -170,13 +171,13 @@ class World {
   std::shared_ptr<BrokerProcess> broker_;
   std::vector<std::shared_ptr<WebappProcess>> webapps_;
   std::shared_ptr<SupervisorProcess> supervisor_;
-  Clients clients_;
+  std::int64_t clock_offset_ = 0;
+  Clients clients_;  // plan by the clock, as the next
   Operator operator_;
   bool faults_on_ = true;
   std::uint64_t next_instance_ = 1;
   std::uint64_t supervisors_ = 0;  // that have lived
-  std::int64_t clock_offset_ = 0;
-  bool starting_ = false;  // a start of the backend is planned
+  bool starting_ = false;          // a start of the backend is planned
   bool snapshot_damaged_ = false;
   std::optional<SimDisk::State> log_backup_;
   Lsn log_backup_lsn_ = 0;

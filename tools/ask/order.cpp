@@ -75,6 +75,9 @@ std::string describe_answer(const json& answer) {
   text += "  " + (confirmed ? order_of(answer) : text_of(answer, "reason"));
   text += "  item " + text_of(answer, "item");
   if (answer.value("qty", 1) != 1) text += "  qty " + text_of(answer, "qty");
+  if (answer.contains("promo")) text += "  promo " + text_of(answer, "promo");
+  if (answer.contains("unit_price_cents"))
+    text += "  unit_price_cents " + text_of(answer, "unit_price_cents");
   if (answer.contains("left")) text += "  left " + text_of(answer, "left");
   if (answer.value("stored", false)) text += "  stored";
   if (answer.value("replayed", false)) {
@@ -90,8 +93,9 @@ int exit_for(const json& answer) {
 
 int run_order(const ToolOptions& options, const Order& order) {
   const std::string id = order.request_id.empty() ? mint_request_id() : order.request_id;
-  const json request{
+  json request{
       {"op", "order"}, {"id", id}, {"item", order.item}, {"user", order.user}, {"qty", order.qty}};
+  if (order.promo) request["promo"] = *order.promo;
   const auto start = steady_clock::now();
   const auto outcome = ask_webapp(options, request, milliseconds(order.timeout_ms));
   if (const auto* failure = std::get_if<Sf1Failure>(&outcome)) {

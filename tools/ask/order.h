@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "tools/ask/tool_options.h"
@@ -19,6 +20,7 @@ struct Order {
   std::uint64_t item = 0;
   std::string user;
   std::uint32_t qty = 1;
+  std::optional<std::uint64_t> promo;
   std::string request_id;  // empty: minted
   std::int64_t timeout_ms = kOrderTimeoutMs;
 };

@@ -55,6 +55,18 @@ class Comparison {
     while (row != rows.end()) stranger(*row++);
   }
 
+  void promos(const std::vector<storage::PromoRow>& rows) {
+    auto row = rows.begin();
+    for (const auto& [id, promo] : ledger_.promos()) {
+      for (; row != rows.end() && row->promo.put.promo < id; ++row) stranger(*row);
+      if (row != rows.end() && row->promo.put.promo == id)
+        compare(promo, *row++);
+      else
+        behind("promo " + std::to_string(id), ledger_.owed_promo(id), "is missing");
+    }
+    for (; row != rows.end(); ++row) stranger(*row);
+  }
+
   BooksDifference out;
 
  private:
@@ -77,13 +89,33 @@ class Comparison {
     out.findings.add("item " + std::to_string(row.id) + ": in the database, not in the log");
   }
 
+  void stranger(const storage::PromoRow& row) {
+    if (row.put_lsn > up_to_) return;  // added since
+    out.findings.add("promo " + std::to_string(row.promo.put.promo) +
+                     ": in the database, not in the log");
+  }
+
   void item_behind(std::uint64_t id, Ledger::Owed owed, const char* what) {
+    behind("item " + std::to_string(id), owed, what);
+  }
+
+  void behind(const std::string& name, Ledger::Owed owed, const char* what) {
     if (owed == Ledger::Owed::pending) {
       ++out.pending;
       return;
     }
-    out.findings.add("item " + std::to_string(id) + ": its row " + what + " in the database" +
+    out.findings.add(name + ": its row " + what + " in the database" +
                      (owed == Ledger::Owed::failed ? ", which refused it" : ""));
+  }
+
+  void compare(const LedgerPromo& promo, const storage::PromoRow& row) {
+    const auto id = promo.promo.put.promo;
+    const std::string name = "promo " + std::to_string(id);
+    if (row.put_lsn < promo.put_lsn)
+      return behind(name, ledger_.owed_promo(id), "is older than the log's last change");
+    if (row.put_lsn > up_to_) return;
+    if (row.put_lsn != promo.put_lsn || !same_terms(row.promo.view(), promo.promo.view()))
+      out.findings.add(name + ": item, name, price, window or limit differ from the log");
   }
 
   void compare(std::uint64_t id, const LedgerItem& item, const ItemRow& row) {
@@ -111,6 +143,16 @@ class Comparison {
   std::size_t next_ = 0;  // into the ledger's orders
 };
 
+bool promos_stored(const std::vector<storage::PromoRow>& rows, const Ledger& ledger) {
+  auto row = rows.begin();
+  for (const auto& [id, promo] : ledger.promos()) {
+    while (row != rows.end() && row->promo.put.promo < id) ++row;
+    if (row == rows.end() || row->promo.put.promo != id || row->put_lsn < promo.put_lsn)
+      return false;
+  }
+  return true;
+}
+
 bool items_stored(const std::vector<ItemRow>& rows, const Ledger& ledger) {
   auto row = rows.begin();
   for (const auto& [id, item] : ledger.items()) {
@@ -130,6 +172,9 @@ storage::Result<BooksDifference> compare_books(storage::Database& database, cons
   const auto rows = database.items();
   if (!rows) return rows.error();
   comparison.items(*rows);
+  const auto promos = database.promos();
+  if (!promos) return promos.error();
+  comparison.promos(*promos);
   const auto read =
       database.each_order(0, up_to, [&](const StoredOrder& order) { comparison.row(order); });
   if (!read) return read.error();
@@ -152,7 +197,10 @@ storage::Result<bool> all_stored(storage::Database& database, const Ledger& ledg
   if (next != orders.end()) return false;
   const auto rows = database.items();
   if (!rows) return rows.error();
-  return items_stored(*rows, ledger);
+  if (!items_stored(*rows, ledger)) return false;
+  const auto promos = database.promos();
+  if (!promos) return promos.error();
+  return promos_stored(*promos, ledger);
 }
 
 }  // namespace stampede::tools

@@ -37,12 +37,13 @@ void Findings::add(std::string text) {
 }
 
 std::uint64_t order_content(std::string_view request_id, std::uint64_t item, std::string_view user,
-                            std::uint32_t qty, std::int64_t unit_price_cents) {
+                            std::uint32_t qty, std::int64_t unit_price_cents, std::uint64_t promo) {
   std::uint64_t hash = mix(hash_of(request_id) + 1);
   hash = mix(hash ^ item);
   hash = mix(hash ^ hash_of(user));
   hash = mix(hash ^ qty);
-  return mix(hash ^ static_cast<std::uint64_t>(unit_price_cents));
+  hash = mix(hash ^ static_cast<std::uint64_t>(unit_price_cents));
+  return mix(hash ^ promo);
 }
 
 Status Ledger::on_log(const storage::LogIdentity& log) {
@@ -66,12 +67,15 @@ void Ledger::begin_with(SnapshotContents&& before) {
     item.put_lsn = row.put_lsn;
     item.lsn = row.lsn;
   }
+  for (auto& row : before.promos)
+    promos_[row.promo.put.promo] = {std::move(row.promo), row.put_lsn};
   fold_ = std::move(before.owed);
 }
 
 std::uint64_t Ledger::content_of(const storage::StoredOrder& row) const {
   if (row.order_id <= remembered_to_) return remembered_content(hasher_, row);
-  return order_content(row.request_id, row.item, row.user, row.qty, row.unit_price_cents);
+  return order_content(row.request_id, row.item, row.user, row.qty, row.unit_price_cents,
+                       row.promo);
 }
 
 Status Ledger::on_record(const storage::BatchInfo&, const storage::RecordView& record) {
@@ -84,7 +88,7 @@ Status Ledger::emit(const storage::RecordView& record) {
   if (!decoder_.command_set(record.payload, set_)) {
     return storage::unreadable_record("EMIT", record.lsn);
   }
-  if (auto kept = storage::is_kept("EMIT", record, level_of(set_)); !kept) return kept;
+  if (auto kept = storage::is_kept(record, set_); !kept) return kept;
   if (auto taken = fold_.emit(record.lsn, record.payload, set_); !taken) return taken;
   if (record.lsn > up_to_) return Done{};
   const bool pair = set_.size() == 2 && set_[1].kind == CommandKind::item_amount_update &&
@@ -92,9 +96,12 @@ Status Ledger::emit(const storage::RecordView& record) {
   if (pair && set_[0].kind == CommandKind::item_put) {
     take_put(set_[0].put, set_[1].amount.amount, record.lsn);
   } else if (pair && set_[0].kind == CommandKind::order_insert) {
-    take_order(set_[0].order, set_[1].amount.amount, record.lsn);
+    take_order(set_[0], set_[1].amount.amount, record.lsn);
+  } else if (set_.size() == 1 && set_[0].kind == CommandKind::promo_put) {
+    const auto& put = set_[0].sale->promo;
+    promos_[put.promo] = {storage::OwnedPromo(put), record.lsn};
   } else {
-    findings_.add(at(record.lsn) + "a command set that is neither an order nor an item change");
+    findings_.add(at(record.lsn) + "a command set that is no order and no change of item or promo");
   }
   return Done{};
 }
@@ -115,9 +122,11 @@ void Ledger::take_put(const storage::ItemPut& put, std::int64_t amount, Lsn lsn)
   note_oversold(put.item, item, lsn);
 }
 
-void Ledger::take_order(const storage::OrderInsert& order, std::int64_t amount, Lsn lsn) {
+void Ledger::take_order(const storage::Command& command, std::int64_t amount, Lsn lsn) {
+  const auto& order = command.order;
+  const auto promo = command.sale ? command.sale->order.promo : storage::kNoNumber;
   orders_.push_back({lsn, order_content(order.request_id, order.item, order.user, order.qty,
-                                        order.unit_price_cents)});
+                                        order.unit_price_cents, promo)});
   ids_.push_back(hasher_.id(order.request_id)[0]);
   const auto entry = items_.find(order.item);
   if (entry == items_.end()) {
@@ -135,18 +144,43 @@ void Ledger::take_order(const storage::OrderInsert& order, std::int64_t amount, 
   item.sold += order.qty;
   item.lsn = lsn;
   check_limit(item, order, lsn);
+  if (promo != storage::kNoNumber) check_promo(command, lsn);
   note_oversold(order.item, item, lsn);
 }
 
 void Ledger::check_limit(const LedgerItem& item, const storage::OrderInsert& order, Lsn lsn) {
   const std::int64_t limit = item.terms.limit_per_user;
   if (limit == 0) return;
-  std::int64_t& bought = bought_[hasher_.user_on_item(order.item, order.user)];
-  bought += order.qty;
+  count_against(limit, hasher_.user_on_item(order.item, order.user), order.qty,
+                "of item " + std::to_string(order.item), lsn);
+}
+
+// Held against what the promo was like when the order was decided.
+void Ledger::check_promo(const storage::Command& command, Lsn lsn) {
+  const auto& sale = command.sale->order;
+  const std::string name = "promo " + std::to_string(sale.promo);
+  const auto found = promos_.find(sale.promo);
+  if (found == promos_.end() || found->second.promo.put.item != command.order.item)
+    return findings_.add(at(lsn) + "an order in " + name + ", which its item does not have");
+  const auto& put = found->second.promo.put;
+  const auto decided_at_ms = command.order.decided_at_us / 1000;
+  if (decided_at_ms < put.starts_at_ms || decided_at_ms >= put.ends_at_ms)
+    findings_.add(at(lsn) + "an order in " + name + " outside of its window");
+  if (command.order.unit_price_cents != put.price_cents)
+    findings_.add(at(lsn) + "an order in " + name + " at another price");
+  if ((sale.counted & 2U) == 0) return;
+  count_against(put.limit_per_user, hasher_.user_in_promo(sale.promo, command.order.user),
+                command.order.qty, "in " + name, lsn);
+}
+
+void Ledger::count_against(std::int64_t limit, std::uint64_t user, std::uint32_t qty,
+                           const std::string& of, Lsn lsn) {
+  std::int64_t& bought = bought_[user];
+  bought += qty;
   if (bought <= limit) return;
   ++over_limit_;
-  findings_.add(at(lsn) + "a user has now " + std::to_string(bought) + " of item " +
-                std::to_string(order.item) + ", over the limit of " + std::to_string(limit));
+  findings_.add(at(lsn) + "a user has now " + std::to_string(bought) + " " + of +
+                ", over the limit of " + std::to_string(limit));
 }
 
 void Ledger::note_oversold(std::uint64_t id, const LedgerItem& item, Lsn lsn) {
@@ -170,6 +204,7 @@ void Ledger::close() {
   for (const auto& order : owed.orders) owed_orders_.emplace_back(order.lsn, order.tries > 0);
   for (const auto& put : owed.puts) owed_puts_[put.item] = put.tries > 0;
   for (const auto& amount : owed.amounts) owed_amounts_[amount.item] = amount.tries > 0;
+  for (const auto& promo : owed.promos) owed_promos_[promo.promo] = promo.tries > 0;
 }
 
 Ledger::Owed Ledger::owed_order(Lsn lsn) const {
@@ -179,16 +214,26 @@ Ledger::Owed Ledger::owed_order(Lsn lsn) const {
   return found->second ? Owed::failed : Owed::pending;
 }
 
+namespace {
+
+Ledger::Owed owed_in(const std::map<std::uint64_t, bool>& owed, std::uint64_t key) {
+  const auto found = owed.find(key);
+  if (found == owed.end()) return Ledger::Owed::no;
+  return found->second ? Ledger::Owed::failed : Ledger::Owed::pending;
+}
+
+}  // namespace
+
 Ledger::Owed Ledger::owed_put(std::uint64_t item) const {
-  const auto found = owed_puts_.find(item);
-  if (found == owed_puts_.end()) return Owed::no;
-  return found->second ? Owed::failed : Owed::pending;
+  return owed_in(owed_puts_, item);
 }
 
 Ledger::Owed Ledger::owed_amount(std::uint64_t item) const {
-  const auto found = owed_amounts_.find(item);
-  if (found == owed_amounts_.end()) return Owed::no;
-  return found->second ? Owed::failed : Owed::pending;
+  return owed_in(owed_amounts_, item);
+}
+
+Ledger::Owed Ledger::owed_promo(std::uint64_t promo) const {
+  return owed_in(owed_promos_, promo);
 }
 
 }  // namespace stampede::tools

@@ -49,9 +49,15 @@ struct LedgerItem {
   storage::Lsn lsn = 0;          // of the last ItemAmountUpdate
 };
 
-// The same for a command of the log and for a row of the database.
+struct LedgerPromo {
+  storage::OwnedPromo promo;  // as it was put last
+  storage::Lsn put_lsn = 0;
+};
+
+// The same for a command of the log and for a row of the database; `promo`: storage::kNoNumber for
+// none.
 std::uint64_t order_content(std::string_view request_id, std::uint64_t item, std::string_view user,
-                            std::uint32_t qty, std::int64_t unit_price_cents);
+                            std::uint32_t qty, std::int64_t unit_price_cents, std::uint64_t promo);
 
 class Ledger : public storage::LogVisitor {
  public:
@@ -74,6 +80,7 @@ class Ledger : public storage::LogVisitor {
   [[nodiscard]] storage::Lsn last_lsn() const { return last_lsn_; }
   [[nodiscard]] const std::vector<LedgerOrder>& orders() const { return orders_; }
   [[nodiscard]] const std::map<std::uint64_t, LedgerItem>& items() const { return items_; }
+  [[nodiscard]] const std::map<std::uint64_t, LedgerPromo>& promos() const { return promos_; }
   [[nodiscard]] std::uint64_t doubled() const { return doubled_; }
   [[nodiscard]] std::int64_t oversold() const { return oversold_; }  // units, at the worst moment
   [[nodiscard]] std::uint64_t over_limit() const { return over_limit_; }  // orders
@@ -83,13 +90,17 @@ class Ledger : public storage::LogVisitor {
   [[nodiscard]] Owed owed_order(storage::Lsn lsn) const;
   [[nodiscard]] Owed owed_put(std::uint64_t item) const;
   [[nodiscard]] Owed owed_amount(std::uint64_t item) const;
+  [[nodiscard]] Owed owed_promo(std::uint64_t promo) const;
   [[nodiscard]] std::uint64_t failed() const { return fold_.counts().failed; }
 
  private:
   storage::Status emit(const storage::RecordView& record);
   void take_put(const storage::ItemPut& put, std::int64_t amount, storage::Lsn lsn);
-  void take_order(const storage::OrderInsert& order, std::int64_t amount, storage::Lsn lsn);
+  void take_order(const storage::Command& command, std::int64_t amount, storage::Lsn lsn);
   void check_limit(const LedgerItem& item, const storage::OrderInsert& order, storage::Lsn lsn);
+  void check_promo(const storage::Command& command, storage::Lsn lsn);
+  void count_against(std::int64_t limit, std::uint64_t user, std::uint32_t qty,
+                     const std::string& of, storage::Lsn lsn);
   void note_oversold(std::uint64_t id, const LedgerItem& item, storage::Lsn lsn);
 
   storage::Lsn up_to_;
@@ -100,7 +111,9 @@ class Ledger : public storage::LogVisitor {
   std::vector<LedgerOrder> orders_;  // ascending by lsn
   std::vector<std::uint64_t> ids_;   // keyed hashes of the request ids
   std::map<std::uint64_t, LedgerItem> items_;
-  std::unordered_map<std::uint64_t, std::int64_t> bought_;  // by user on item, where limits hold
+  std::map<std::uint64_t, LedgerPromo> promos_;
+  // By user on item or in promo, where limits hold.
+  std::unordered_map<std::uint64_t, std::int64_t> bought_;
   std::uint64_t doubled_ = 0;
   std::int64_t oversold_ = 0;
   std::uint64_t over_limit_ = 0;
@@ -110,6 +123,7 @@ class Ledger : public storage::LogVisitor {
   std::vector<std::pair<storage::Lsn, bool>> owed_orders_;  // lsn, failed
   std::map<std::uint64_t, bool> owed_puts_;                 // item, failed
   std::map<std::uint64_t, bool> owed_amounts_;
+  std::map<std::uint64_t, bool> owed_promos_;  // promo, failed
   storage::CommandDecoder decoder_;
   std::vector<storage::Command> set_;  // kept for their memory
 };

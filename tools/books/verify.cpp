@@ -35,6 +35,8 @@ struct MemoryBooks {
   std::uint64_t items = 0;
   std::uint64_t sold = 0;
   std::string hash;
+  std::uint64_t promos = 0;
+  std::string promo_hash;
 };
 
 // Where the ledger reads on from: the start of the log or, when that is gone, the oldest snapshot,
@@ -123,9 +125,13 @@ bool Verification::ask_memory() {
     if (const auto* books = std::get_if<json>(&answer)) {
       const auto lsn = storage::parse_lsn(books->value("lsn", std::string{}));
       if (!lsn) return stop(kExitFailure, "the backend's books have no lsn: " + books->dump());
-      memory_ = {*lsn, books->value("confirmed", std::uint64_t{0}),
-                 books->value("items", std::uint64_t{0}), books->value("sold", std::uint64_t{0}),
-                 books->value("hash", std::string{})};
+      memory_ = {*lsn,
+                 books->value("confirmed", std::uint64_t{0}),
+                 books->value("items", std::uint64_t{0}),
+                 books->value("sold", std::uint64_t{0}),
+                 books->value("hash", std::string{}),
+                 books->value("promos", std::uint64_t{0}),
+                 books->value("promo_hash", std::string{})};
       report_.lsn = *lsn;
       return true;
     }
@@ -227,6 +233,12 @@ void Verification::compare_memory() {
     violation("stock: the backend's and the log's items differ (hash " + memory_.hash + " and " +
               std::to_string(hash) + ")");
   }
+  std::uint64_t promo_hash = 0;
+  for (const auto& [id, promo] : ledger_->promos())
+    promo_hash += actors::promo_hash(promo.promo.view(), promo.put_lsn);
+  differ("promos", memory_.promos, ledger_->promos().size());
+  if (memory_.promo_hash != std::to_string(promo_hash))
+    violation("promos: the backend's and the log's differ");
 }
 
 void Verification::name_parked() {

@@ -24,14 +24,6 @@ std::string check_delta(const std::string& text) {
   return number ? std::string{} : text + " is no amount; give one like +100 or -5";
 }
 
-// A line break or an escape sequence would spoil every list that shows the text.
-std::string check_text(const std::string& text, const storage::Term& term) {
-  if (text.empty() && term.min == 0) return {};
-  if (actors::valid_text(text, static_cast<std::size_t>(term.max))) return {};
-  return "a " + std::string(term.name) + " is " + std::to_string(term.min) + " to " +
-         std::to_string(term.max) + " bytes of UTF-8 without control characters";
-}
-
 // The database's options, or a message and the exit code 2.
 int with_database(const ToolOptions& options,
                   const std::function<int(const storage::DbOptions&, bool)>& run) {
@@ -54,6 +46,7 @@ CommandLine::CommandLine(CLI::App& app, Command& chosen)
   on_chosen(app.add_subcommand("status", "Show nodes, sale, log and database"), chosen, run_status);
   add_health(app, chosen);
   add_items(app, chosen);
+  add_promos(app, chosen);
   add_order(app, chosen);
   add_migrate(app, chosen);
   add_log(app, chosen);
@@ -77,13 +70,6 @@ void CommandLine::add_health(CLI::App& app, Command& chosen) {
 }
 
 namespace {
-
-std::string flag_of(const storage::Term& term) {
-  if (!term.flag.empty()) return std::string(term.flag);
-  std::string flag = "--" + std::string(term.name);
-  std::replace(flag.begin(), flag.end(), '_', '-');
-  return flag;
-}
 
 // The flag of `item add` for a term; one overload for each type it can have.
 void add_term(CLI::App& add, const storage::Term& term, std::string& value) {

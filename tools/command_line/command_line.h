@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "tools/ask/promo.h"
 #include "tools/ask/tool_options.h"
 
 namespace stampede::tools {
@@ -31,6 +32,10 @@ class CommandLine {
   struct Arguments;  // what the flags are parsed into
   void add_health(CLI::App& app, Command& chosen);
   void add_items(CLI::App& app, Command& chosen);
+  void add_promos(CLI::App& app, Command& chosen);
+  CLI::App* add_promo_change(CLI::App& promo, const char* name, const char* about);
+  void add_promo_terms(CLI::App& command, bool required);
+  [[nodiscard]] PromoChange promo_change() const;
   void add_chaos(CLI::App& app, Command& chosen);
   void add_chaos_crash(CLI::App& chaos, Command& chosen);
   void add_chaos_faults(CLI::App& chaos, Command& chosen);

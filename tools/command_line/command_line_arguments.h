@@ -3,12 +3,14 @@
 // What the tools' flags are parsed into, and the checks that several of them share. For
 // command_line*.cpp only.
 
+#include <algorithm>
 #include <string>
 
 #include "actors/protocol/node_messages.h"
 #include "tools/ask/duration.h"
 #include "tools/ask/item.h"
 #include "tools/ask/order.h"
+#include "tools/ask/promo.h"
 #include "tools/bench/bench.h"
 #include "tools/chaos/chaos.h"
 #include "tools/command_line/command_line.h"
@@ -20,6 +22,9 @@ struct CommandLine::Arguments {
   std::string health_wait = "0s";
   std::string verify_wait = "30s";
   ItemAdd item;
+  PromoChange promo;
+  std::string promo_starts;
+  std::string promo_ends;
   std::string delta;
   std::string node;
   std::string actor;
@@ -67,6 +72,21 @@ inline std::string check_duration(const std::string& text) {
 inline std::string check_request_id(const std::string& text) {
   if (actors::valid_request_id(text)) return {};
   return "a request id is 1 to 64 characters of A-Z a-z 0-9 _ -";
+}
+
+// A line break or an escape sequence would spoil every list that shows the text.
+inline std::string check_text(const std::string& text, const storage::Term& term) {
+  if (text.empty() && term.min == 0) return {};
+  if (actors::valid_text(text, static_cast<std::size_t>(term.max))) return {};
+  return "a " + std::string(term.name) + " is " + std::to_string(term.min) + " to " +
+         std::to_string(term.max) + " bytes of UTF-8 without control characters";
+}
+
+inline std::string flag_of(const storage::Term& term) {
+  if (!term.flag.empty()) return std::string(term.flag);
+  std::string flag = "--" + std::string(term.name);
+  std::replace(flag.begin(), flag.end(), '_', '-');
+  return flag;
 }
 
 inline CLI::Range item_range() {

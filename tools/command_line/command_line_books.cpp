@@ -38,6 +38,7 @@ void CommandLine::add_order(CLI::App& app, Command& chosen) {
   order->add_option("--qty", args.qty, "Units")
       ->capture_default_str()
       ->check(CLI::Range(1u, actors::kQtyMax));
+  order->add_option("--promo", args.promo, "Buy as part of this promo")->check(item_range());
   order->add_option("--request-id", args.request_id, "The same id again gives the same answer")
       ->check(check_request_id);
   order->add_option("--timeout", arguments_->order_timeout, "Wait so long for the answer")

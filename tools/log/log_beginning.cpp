@@ -21,7 +21,7 @@ std::uint64_t content_of(const storage::RequestHash& id, std::uint64_t content) 
 }
 
 bool take(const storage::SnapshotBlock& block, SnapshotContents& out) {
-  storage::EntryReader in(block.entries);
+  storage::EntryReader in(block.entries, block.level);
   for (std::uint32_t i = 0; i < block.count; ++i) {
     storage::SnapshotItem item;
     storage::SnapshotUser user;
@@ -29,6 +29,10 @@ bool take(const storage::SnapshotBlock& block, SnapshotContents& out) {
     if (block.section == SnapshotSection::items) {
       if (!decode(in, item)) return false;
       out.items.push_back({item.id, copy_of(item.terms), item.amount, item.put_lsn, item.lsn});
+    } else if (block.section == SnapshotSection::promos) {
+      storage::SnapshotPromo promo;
+      if (!decode(in, promo)) return false;
+      out.promos.push_back({storage::OwnedPromo(promo.put), promo.put_lsn});
     } else if (block.section == SnapshotSection::users) {
       if (!decode(in, user)) return false;
       out.users.push_back(user);
@@ -42,7 +46,7 @@ bool take(const storage::SnapshotBlock& block, SnapshotContents& out) {
 }
 
 bool take_block(const storage::SnapshotBlock& block, SnapshotContents& out) {
-  storage::EntryReader in(block.entries);
+  storage::EntryReader in(block.entries, block.level);
   storage::SnapshotSummary summary;
   switch (block.section) {
     case SnapshotSection::summary:
@@ -52,10 +56,12 @@ bool take_block(const storage::SnapshotBlock& block, SnapshotContents& out) {
     case SnapshotSection::items:
     case SnapshotSection::users:
     case SnapshotSection::known:
+    case SnapshotSection::promos:
       return take(block, out);
     case SnapshotSection::owed_orders:
     case SnapshotSection::owed_puts:
     case SnapshotSection::owed_amounts:
+    case SnapshotSection::owed_promos:
       return out.owed.load(block);
     default:
       return true;
@@ -67,7 +73,7 @@ bool take_block(const storage::SnapshotBlock& block, SnapshotContents& out) {
 std::uint64_t remembered_content(const actors::RequestHasher& hasher,
                                  const storage::StoredOrder& order) {
   return content_of(hasher.id(order.request_id),
-                    hasher.order_content(order.item, order.user, order.qty));
+                    hasher.order_content(order.item, order.user, order.qty, order.promo));
 }
 
 storage::Result<LogBeginning> log_beginning(storage::Disk& disk, const std::string& dir) {

@@ -46,6 +46,7 @@ struct SnapshotContents {
   std::vector<storage::ItemRow> items;
   std::vector<storage::SnapshotUser> users;
   std::vector<RememberedOrder> orders;  // confirmed, ascending by lsn
+  std::vector<storage::PromoRow> promos;
   storage::ReplayFold owed;
 };
 storage::Result<SnapshotContents> read_snapshot(storage::Disk& disk, const std::string& dir,

@@ -50,6 +50,10 @@ storage::Result<storage::DbOptions> database_options(const config::Config& confi
   return options;
 }
 
+std::uint64_t rows_of(const LaneBatch& batch) {
+  return batch.orders.size() + batch.puts.size() + batch.amounts.size() + batch.promos.size();
+}
+
 // Writes batches, patiently; collects what the database refuses.
 class PatientWriter {
  public:
@@ -61,7 +65,7 @@ class PatientWriter {
     for (auto pause = kFirstPause;; pause = std::min(2 * pause, kLongestPause)) {
       const auto outcome = writer_.apply(batch);
       if (outcome) {
-        rows += batch.orders.size() + batch.puts.size() + batch.amounts.size();
+        rows += rows_of(batch);
         for (const auto& failure : outcome->failures) {
           if (++refused_count <= kRefusedNamedMax) refused.push_back(failure.message);
         }
@@ -81,14 +85,13 @@ class PatientWriter {
   storage::LaneWriter writer_;
 };
 
-// Orders are written as they are read; of the item commands the newest of each item at the end:
+// Orders are written as they are read; of the others the newest of each item or promo at the end:
 // they are absolute, so writing the older ones first would change nothing. No batch moves a
 // witness: a database that was written in part must not look whole to a start. `before`: what a
-// snapshot knows of items whose commands may be gone from the log.
+// snapshot knows of items and promos whose commands may be gone from the log.
 class Applier final : public storage::LogVisitor {
  public:
-  Applier(PatientWriter& writer, std::uint64_t rows_max,
-          const std::vector<storage::ItemRow>& before)
+  Applier(PatientWriter& writer, std::uint64_t rows_max, const SnapshotContents& before)
       : writer_(writer), rows_max_(rows_max), before_(before) {}
 
   Status on_record(const BatchInfo& batch, const RecordView& record) override {
@@ -97,9 +100,7 @@ class Applier final : public storage::LogVisitor {
     if (!decoder_.command_set(payloads_.back(), set_)) {
       return in_file(batch, Status(storage::unreadable_record("a command set", record.lsn)));
     }
-    if (auto kept = in_file(batch, storage::is_kept("a command set", record, level_of(set_)));
-        !kept)
-      return kept;
+    if (auto kept = in_file(batch, storage::is_kept(record, set_)); !kept) return kept;
     for (std::uint32_t position = 0; position < set_.size(); ++position) {
       take(record.lsn, position, payloads_.back());
     }
@@ -109,6 +110,7 @@ class Applier final : public storage::LogVisitor {
   Status finish() {
     if (auto flushed = flush(); !flushed) return flushed;
     Status status = apply_items_before();
+    if (status) status = apply_promos_before();
     puts_.each_owed([&](std::uint64_t, const auto& newest) {
       if (!status) return;
       std::vector<Command> set;
@@ -123,12 +125,20 @@ class Applier final : public storage::LogVisitor {
       ++amounts;
       status = flush_if_full();
     });
+    promos_.each_owed([&](std::uint64_t, const auto& newest) {
+      if (!status) return;
+      payloads_.push_back(newest.value);
+      if (!decoder_.command_set(payloads_.back(), set_)) return;  // was read once: cannot be
+      add_promo(set_[newest.position].sale->promo, newest.lsn);
+      status = flush_if_full();
+    });
     return status ? flush() : status;
   }
 
   std::uint64_t orders = 0;
   std::uint64_t puts = 0;
   std::uint64_t amounts = 0;
+  std::uint64_t promos = 0;
   std::uint64_t incomplete = 0;  // imported commands that lack arguments
 
  private:
@@ -140,6 +150,8 @@ class Applier final : public storage::LogVisitor {
       puts_.emitted(command.put.item, lsn, position, payload);
     } else if (command.kind == CommandKind::item_amount_update) {
       amounts_.emitted(command.amount.item, lsn, position, command.amount.amount);
+    } else if (command.kind == CommandKind::promo_put) {
+      promos_.emitted(command.sale->promo.promo, lsn, position, payload);
     } else {
       batch_.orders.push_back(storage::order_row(lsn, command));
       ++orders;
@@ -148,7 +160,7 @@ class Applier final : public storage::LogVisitor {
 
   // Where the log has a newer command it follows; so each guard sees its lsns ascend.
   Status apply_items_before() {
-    for (const auto& row : before_) {
+    for (const auto& row : before_.items) {
       if (puts_.newest_lsn(row.id) < row.put_lsn) {
         batch_.puts.push_back({row.id, view_of(row.terms), row.put_lsn});
         ++puts;
@@ -162,19 +174,31 @@ class Applier final : public storage::LogVisitor {
     return flush();
   }
 
+  Status apply_promos_before() {
+    for (const auto& row : before_.promos) {
+      if (promos_.newest_lsn(row.promo.put.promo) >= row.put_lsn) continue;
+      add_promo(row.promo.view(), row.put_lsn);
+      if (auto flushed = flush_if_full(); !flushed) return flushed;
+    }
+    return flush();
+  }
+
+  void add_promo(const storage::PromoPut& put, Lsn lsn) {
+    batch_.promos.push_back({put, lsn});
+    ++promos;
+  }
+
   void add_put(const storage::ItemPut& put, Lsn lsn) {
     batch_.puts.push_back({put.item, put.terms, lsn});
     ++puts;
   }
 
   Status flush_if_full() {
-    const bool full = batch_.puts.size() + batch_.amounts.size() >= rows_max_;
-    return full ? flush() : Status(storage::Done{});
+    return rows_of(batch_) >= rows_max_ ? flush() : Status(storage::Done{});
   }
 
   Status flush() {
-    const bool empty = batch_.orders.empty() && batch_.puts.empty() && batch_.amounts.empty();
-    Status status = empty ? Status(storage::Done{}) : writer_.apply(batch_);
+    Status status = rows_of(batch_) == 0 ? Status(storage::Done{}) : writer_.apply(batch_);
     batch_ = {};
     payloads_.clear();
     return status;
@@ -182,11 +206,12 @@ class Applier final : public storage::LogVisitor {
 
   PatientWriter& writer_;
   std::uint64_t rows_max_;
-  const std::vector<storage::ItemRow>& before_;
+  const SnapshotContents& before_;
   std::deque<std::string> payloads_;  // of the commands in batch_; a deque never moves them
   LaneBatch batch_;
   storage::NewestPerItem<std::string> puts_;
   storage::NewestPerItem<std::int64_t> amounts_;
+  storage::NewestPerItem<std::string> promos_;
   storage::CommandDecoder decoder_;
   std::vector<Command> set_;
 };
@@ -254,6 +279,7 @@ int report(const ToolOptions& options, const PatientWriter& writer, const Applie
                                  {"orders", applier.orders},
                                  {"item_puts", applier.puts},
                                  {"item_amounts", applier.amounts},
+                                 {"promos", applier.promos},
                                  {"incomplete", applier.incomplete},
                                  {"refused", writer.refused_count},
                                  {"remembered", before.count},
@@ -263,7 +289,8 @@ int report(const ToolOptions& options, const PatientWriter& writer, const Applie
     return ok ? kExitDone : kExitViolation;
   }
   out << "applied " << applier.orders << " orders, " << applier.puts << " items, "
-      << applier.amounts << " amounts; " << writer.refused_count << " rows refused\n";
+      << applier.amounts << " amounts, " << applier.promos << " promos; " << writer.refused_count
+      << " rows refused\n";
   if (!before.beginning.is_start()) {
     out << "before lsn " << storage::to_text(before.beginning.speaks_from()) << ": " << before.count
         << " orders, looked for in the database; " << before.missing << " missing\n";
@@ -307,7 +334,7 @@ int run_log_replay_all(const ToolOptions& options, std::ostream& out, std::ostre
   }
   log->last_lsn = std::max(log->last_lsn, before->contents.header.position.last_lsn);
   PatientWriter writer(*database, log->chain.epoch + 1);
-  Applier applier(writer, options.config.db.batch_rows_max, before->contents.items);
+  Applier applier(writer, options.config.db.batch_rows_max, before->contents);
   if (auto applied = apply_log(disk, options, *dir, *log, *before, applier, *database); !applied) {
     say_how_to_have_database(options.config, applied.error(), err);
     return report_error(err, applied.error());

@@ -14,6 +14,11 @@ storage::Result<std::vector<storage::ItemRow>> DatabaseRows::items() {
   return database_->items();
 }
 
+storage::Result<std::vector<storage::PromoRow>> DatabaseRows::promos() {
+  if (auto ready = connect(); !ready) return ready.error();
+  return database_->promos();
+}
+
 storage::Result<std::vector<std::string>> DatabaseRows::differing(
     const storage::LaneBatch& orders) {
   if (auto ready = connect(); !ready) return ready.error();

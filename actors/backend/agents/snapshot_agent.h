@@ -28,6 +28,7 @@ class DatabaseRows : public StoredRows {
 
   storage::Result<std::optional<storage::LogUuid>> log_uuid() override;
   storage::Result<std::vector<storage::ItemRow>> items() override;
+  storage::Result<std::vector<storage::PromoRow>> promos() override;
   storage::Result<std::vector<std::string>> differing(const storage::LaneBatch& orders) override;
 
  private:

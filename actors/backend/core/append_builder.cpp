@@ -40,22 +40,34 @@ void AppendBuilder::note_amount(const OrderDecision& decision, Lsn lsn) {
 
 void AppendBuilder::add_confirmed(const Request& request, const OrderDecision& decision,
                                   std::int64_t now_us, Lsn lsn) {
-  begin_record(RecordType::emit, FeatureLevel::format_1);
-  storage::encode_order_set(
-      records_,
-      {request.id, request.item, request.user, request.qty, decision.unit_price_cents, now_us},
-      {request.item, *decision.answer.left}, format_of(level_));
+  const bool promo = decision.promo != kNoNumber;
+  begin_record(RecordType::emit, promo ? FeatureLevel::sale : FeatureLevel::format_1);
+  const storage::OrderInsert insert{
+      request.id, request.item, request.user, request.qty, decision.answer.unit_price_cents,
+      now_us};
+  const storage::ItemAmountUpdate amount{request.item, *decision.answer.left};
+  if (promo)
+    storage::encode_order_set(records_, insert, amount,
+                              {.promo = decision.promo, .counted = decision.counted});
+  else
+    storage::encode_order_set(records_, insert, amount, format_of(level_));
   end_record();
   count_decision(lsn);
   ++append_->inserts;
   note_amount(decision, lsn);
 }
 
-void AppendBuilder::add_rejected(const OrderDecision& decision, Lsn lsn) {
-  begin_record(RecordType::reject, FeatureLevel::format_2);  // for the user's hash
-  storage::encode_rejection(records_,
-                            {decision.request_hash, decision.content_hash, decision.answer.item,
-                             decision.answer.qty, decision.answer.reason, decision.user_hash});
+void AppendBuilder::add_rejected(const OrderDecision& decision, std::int64_t now_us, Lsn lsn) {
+  const bool promo = decision.promo != kNoNumber;
+  // Format 2 for the user's hash.
+  begin_record(RecordType::reject, promo ? FeatureLevel::sale : FeatureLevel::format_2);
+  storage::Rejection rejection{decision.request_hash, decision.content_hash,  decision.answer.item,
+                               decision.answer.qty,   decision.answer.reason, decision.user_hash};
+  if (promo) {
+    rejection.promo = decision.promo;
+    rejection.decided_at_us = now_us;
+  }
+  storage::encode_rejection(records_, rejection);
   end_record();
   count_decision(lsn);
 }
@@ -76,9 +88,21 @@ void AppendBuilder::add_item(const ItemDecision& decision, Lsn lsn) {
   change.put = item_details(put, lsn);
 }
 
+void AppendBuilder::add_promo(const PromoDecision& decision, Lsn lsn) {
+  begin_record(RecordType::emit, FeatureLevel::sale);
+  payload_.clear();
+  storage::encode_promo_set(payload_, decision.put);
+  records_.append(payload_);
+  end_record();
+  count_decision(lsn);
+  append_->promos.push_back(promo_change(decision.put, lsn));
+}
+
 void AppendBuilder::add_outcome(const OutcomeRecord& record) {
   const bool tried = record.type == RecordType::fail;  // and says how often
-  begin_record(record.type, tried ? FeatureLevel::format_2 : FeatureLevel::format_1);
+  const auto level = std::max(tried ? FeatureLevel::format_2 : FeatureLevel::format_1,
+                              storage::level_of(record.outcome.kind));
+  begin_record(record.type, level);
   payload_.clear();
   storage::encode_outcome(payload_, record.outcome);
   records_.append(payload_);

@@ -35,7 +35,8 @@ class AppendBuilder {
   // Decisions, in the order of their lsns.
   void add_confirmed(const Request& request, const OrderDecision& decision, std::int64_t now_us,
                      Lsn lsn);
-  void add_rejected(const OrderDecision& decision, Lsn lsn);
+  void add_rejected(const OrderDecision& decision, std::int64_t now_us, Lsn lsn);
+  void add_promo(const PromoDecision& decision, Lsn lsn);
   void add_item(const ItemDecision& decision, Lsn lsn);
   void add_outcome(const OutcomeRecord& record);
 

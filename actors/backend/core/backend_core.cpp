@@ -64,6 +64,7 @@ void BackendCore::on_work(const Envelope& envelope, std::string_view body, std::
   result.envelope.kind = EnvelopeKind::result;
   result.body.reserve(envelope.count * 24 + 16);
   ResultWriter results(result.body);
+  now_us = book_.sale_time_us(now_us);
   Lsn need = 0;
   std::uint32_t count = 0;
   reader_.open(body);
@@ -120,7 +121,7 @@ void BackendCore::decide_one(const Prepared& prepared, std::int64_t now_us, Resu
     case RequestKind::get:
       return look_up(request, results, need);
     case RequestKind::items:
-      return list_items(request, results, need);
+      return list_items(request, now_us, results, need);
     default:
       break;  // item changes come from the supervisor only
   }
@@ -135,7 +136,7 @@ void BackendCore::decide_order(const Prepared& prepared, std::int64_t now_us, Re
     ++counters_.malformed;
     return results.error(Code::bad_request);
   }
-  auto decision = book_.decide_order(request, prepared.keys);
+  auto decision = book_.decide_order(request, prepared.keys, now_us);
   if (decision.known) {
     ++counters_.replayed;
     need = std::max(need, decision.answer.lsn);
@@ -152,7 +153,7 @@ void BackendCore::decide_order(const Prepared& prepared, std::int64_t now_us, Re
   }
   if (decision.error != Code::none) {
     ++counters_.refused;
-    return results.error(decision.error, decision.field);
+    return results.error(decision.error, decision.field, decision.retry_after_ms);
   }
   const auto lsn = next_lsn();
   decision.answer.lsn = lsn;
@@ -163,9 +164,9 @@ void BackendCore::decide_order(const Prepared& prepared, std::int64_t now_us, Re
   } else {
     ++(decision.answer.reason == RejectReason::sold_out ? counters_.sold_out
                                                         : counters_.limit_reached);
-    builder_.add_rejected(decision, lsn);
+    builder_.add_rejected(decision, now_us, lsn);
   }
-  book_.apply_order(decision, request.user, lsn);
+  book_.apply_order(decision, request.user, lsn, now_us);
   results.answer(decision.answer);
 }
 
@@ -180,7 +181,8 @@ void BackendCore::look_up(const Request& request, ResultWriter& results, Lsn& ne
   results.answer(decision.answer);
 }
 
-void BackendCore::list_items(const Request& request, ResultWriter& results, Lsn& need) const {
+void BackendCore::list_items(const Request& request, std::int64_t now_us, ResultWriter& results,
+                             Lsn& need) const {
   std::vector<ItemRow> rows;
   std::optional<std::uint64_t> next;
   if (request.qty == 0) {
@@ -191,6 +193,7 @@ void BackendCore::list_items(const Request& request, ResultWriter& results, Lsn&
     next = book_.page(request.item, std::min<std::size_t>(request.qty, kItemsPageMax), rows);
   }
   for (const auto& row : rows) need = std::max(need, row.seq);
+  need = std::max(need, book_.add_promos(rows, now_us));
   results.items(rows, next);
 }
 
@@ -227,6 +230,36 @@ void BackendCore::on_control(std::uint64_t number, const Request& request, Effec
 void BackendCore::change_item(const ItemDecision& decision, Lsn lsn) {
   builder_.add_item(decision, lsn);
   book_.apply_item(decision, lsn);
+}
+
+void BackendCore::on_promo(std::uint64_t number, const PromoRequest& request, std::int64_t now_us,
+                           Effects& effects) {
+  PromoAnswer answer;
+  answer.number = number;
+  answer.error = refusal_for(phase_);
+  if (answer.error != Code::none) return wait_for(0, std::move(answer), effects);
+  now_us = book_.sale_time_us(now_us);
+  const auto decision = book_.decide_promo(request, now_us);
+  answer.error = decision.error;
+  answer.field = decision.field;
+  if (answer.error == Code::none && decision.changed && log_full()) {
+    answer.error = Code::overloaded;
+    answer.field = limit::kLogRoom;
+  }
+  if (answer.error != Code::none) return wait_for(0, std::move(answer), effects);
+  answer.lsn = decision.lsn;
+  answer.changed = decision.changed || decision.known;
+  if (decision.changed) change_promo(decision, answer.lsn = next_lsn());
+  const auto* promo = book_.promos().find(request.put.promo);
+  STAMPEDE_ASSERT(promo != nullptr, "a promo that was changed exists");
+  answer.promo = *promo;
+  answer.state = promo->state(book_.sale_time_us(now_us) / 1000);
+  wait_for(std::max(answer.lsn, promo->put_lsn), std::move(answer), effects);
+}
+
+void BackendCore::change_promo(const PromoDecision& decision, Lsn lsn) {
+  builder_.add_promo(decision, lsn);
+  book_.apply_promo(decision, lsn);
 }
 
 std::string BackendCore::import_item(const Request& request, Effects& effects) {

@@ -63,7 +63,8 @@ class BackendCore {
   void start_lanes(Effects& effects);
 
   // --- events ------------------------------------------------------------------------------------
-  // A batch of requests, decided at `now_us` (microseconds since 1970, stored with the orders).
+  // A batch of requests, decided at `now_us` (microseconds since 1970, stored with the orders), or
+  // later: OrderBook::sale_time_us().
   void on_work(const transport::Envelope& envelope, std::string_view body, std::int64_t now_us,
                Effects& effects);
   // All that was handed in since the last flush becomes log appends. Call once per round.
@@ -73,6 +74,8 @@ class BackendCore {
   void on_lane_done(std::uint32_t lane, const std::vector<FailedCommand>& failed, Effects& effects);
   // An item change from the supervisor (kinds item_put, stock_change).
   void on_control(std::uint64_t number, const Request& request, Effects& effects);
+  void on_promo(std::uint64_t number, const PromoRequest& request, std::int64_t now_us,
+                Effects& effects);
   void on_books(std::uint64_t number, Effects& effects);
   // So many bytes of records may be on their way to the log; what would be a new decision beyond
   // them is `overloaded`.
@@ -107,10 +110,12 @@ class BackendCore {
   void decide_order(const Prepared& prepared, std::int64_t now_us, ResultWriter& results,
                     Lsn& need);
   void look_up(const Request& request, ResultWriter& results, Lsn& need) const;
-  void list_items(const Request& request, ResultWriter& results, Lsn& need) const;
+  void list_items(const Request& request, std::int64_t now_us, ResultWriter& results,
+                  Lsn& need) const;
   [[nodiscard]] bool log_full() const { return in_log_bytes_ + builder_.bytes() >= log_room_; }
   Lsn next_lsn() { return ++last_lsn_; }
   void change_item(const ItemDecision& decision, Lsn lsn);
+  void change_promo(const PromoDecision& decision, Lsn lsn);
   void close_append(Effects& effects);
   void refuse(const transport::Envelope& envelope, Code code, Effects& effects);
   void wait_for(Lsn need, OpenAnswers::Answer&& answer, Effects& effects);

@@ -26,6 +26,17 @@ struct ControlAnswer {
   std::string body;
 };
 
+// The answer to a change of a promo.
+struct PromoAnswer {
+  std::uint64_t number = 0;
+  Lsn lsn = 0;
+  Code error = Code::none;
+  std::string field;  // what is wrong, or in the way
+  bool changed = false;
+  PromoTable::Promo promo;  // as it is then
+  PromoState state = PromoState::ended;
+};
+
 struct BooksAnswer {
   std::uint64_t number = 0;
   Lsn lsn = 0;  // the books are as of this decision, which is durable
@@ -36,6 +47,7 @@ struct Effects {
   std::vector<AppendPtr> appends;       // to the log, in this order
   std::vector<ResultMessage> results;   // to the broker
   std::vector<ControlAnswer> controls;  // to the supervisor
+  std::vector<PromoAnswer> promos;
   std::vector<BooksAnswer> books;
   std::vector<LaneWork> work;  // to the lanes
 
@@ -43,6 +55,7 @@ struct Effects {
     appends.clear();
     results.clear();
     controls.clear();
+    promos.clear();
     books.clear();
     work.clear();
   }

@@ -27,6 +27,10 @@ void LaneBatchBuilder::fill(const LaneWork& work, storage::LaneBatch& batch) {
   batch.clear();
   for (const auto& append : work.inserts) fill_orders(*append, batch);
   for (const auto& change : work.items) fill_item(change, batch);
+  for (const auto& change : work.promos) {
+    batch.promos.push_back({change.put, change.last});
+    batch.witness = std::max(batch.witness, change.last);
+  }
 }
 
 void LaneBatchBuilder::fill_orders(const Append& append, storage::LaneBatch& batch) {
@@ -60,7 +64,7 @@ FailedCommand failed_command(const storage::LaneBatch& batch, const storage::Row
     }
     case storage::RowKind::promo: {
       const auto& row = batch.promos[failure.index];
-      return {CommandKind::promo_put, row.put_lsn, row.put.item, failure.errnum};
+      return {CommandKind::promo_put, row.put_lsn, row.put.promo, failure.errnum};
     }
     case storage::RowKind::grant: {
       const auto& row = batch.grants[failure.index];

@@ -7,6 +7,8 @@ void OpenAnswers::release(Lsn durable, std::uint64_t epoch, Effects& effects) {
     auto& answer = open_.front().answer;
     if (auto* control = std::get_if<ControlAnswer>(&answer)) {
       effects.controls.push_back(std::move(*control));
+    } else if (auto* promo = std::get_if<PromoAnswer>(&answer)) {
+      effects.promos.push_back(std::move(*promo));
     } else if (auto* books = std::get_if<BooksAnswer>(&answer)) {
       effects.books.push_back(*books);
     } else {

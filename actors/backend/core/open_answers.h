@@ -19,7 +19,7 @@ namespace stampede::actors {
 
 class OpenAnswers {
  public:
-  using Answer = std::variant<ResultMessage, ControlAnswer, BooksAnswer>;
+  using Answer = std::variant<ResultMessage, ControlAnswer, PromoAnswer, BooksAnswer>;
 
   // `need`: the lsn that must be durable; 0: none of its own.
   void push(Lsn need, Answer&& answer) { open_.push_back({need, std::move(answer)}); }

@@ -14,7 +14,7 @@ using storage::RecordType;
 namespace {
 
 // Positions of the commands in their sets: an order's set is {OrderInsert, ItemAmountUpdate}, an
-// item change's {ItemPut, ItemAmountUpdate}.
+// item change's {ItemPut, ItemAmountUpdate}, a promo's {PromoPut}.
 constexpr std::uint32_t kInsertPosition = 0;
 constexpr std::uint32_t kPutPosition = 0;
 constexpr std::uint32_t kAmountPosition = 1;
@@ -67,6 +67,13 @@ std::shared_ptr<const ItemDetails> item_details(const storage::ItemPut& put, Lsn
   return std::make_shared<const ItemDetails>(ItemDetails{lsn, lsn, copy_of(put.terms)});
 }
 
+PromoChange promo_change(const storage::PromoPut& put, Lsn lsn) {
+  PromoChange change{put.promo, lsn, lsn, put, std::make_shared<const std::string>(put.name)};
+  change.put.request_id = {};
+  change.put.name = *change.name;
+  return change;
+}
+
 Projection::Projection(ProjectionLimits limits) : limits_(limits), lanes_(limits.lanes) {
   STAMPEDE_ASSERT(limits.lanes > 0 && limits.rows_max > 0 && limits.items_max > 0,
                   "a projection has lanes and room in their batches");
@@ -79,6 +86,7 @@ void Projection::add(const AppendPtr& append, std::span<const ItemChange> items)
     queue_.push_back(append);
     queued_inserts_ += append->inserts;
   }
+  for (const auto& promo : append->promos) add_promo(promo);
   constexpr std::size_t kAhead = 8;  // memory works while we do
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (i + kAhead < items.size() && items[i + kAhead].position < newest_.size())
@@ -97,6 +105,23 @@ void Projection::add_item(const ItemChange& change) {
   merge(newest, change);
 }
 
+void Projection::add_promo(const PromoChange& change) {
+  auto& owed = lanes_[change.promo % lanes_.size()].promos;
+  const auto [at, added] = owed.try_emplace(change.promo, change);
+  if (added) {
+    ++owed_promos_;
+    return;
+  }
+  const auto first = at->second.first;
+  at->second = change;
+  at->second.first = first;
+}
+
+void Projection::fill_promos(Lane& lane, LaneWork& work) {
+  while (!lane.promos.empty() && work.promos.size() < limits_.items_max)
+    work.promos.push_back(std::move(lane.promos.extract(lane.promos.begin()).mapped()));
+}
+
 void Projection::dispatch(std::vector<LaneWork>& out) {
   for (std::uint32_t i = 0; i < lanes_.size(); ++i) {
     auto& lane = lanes_[i];
@@ -105,9 +130,13 @@ void Projection::dispatch(std::vector<LaneWork>& out) {
     work.lane = i;
     fill_inserts(work);
     const bool items_due = lane.batches_since_items >= limits_.batches_between_items;
-    if (work.inserts.empty() || items_due) fill_items(lane, work);
-    if (work.inserts.empty() && work.items.empty()) continue;
-    lane.batches_since_items = work.items.empty() ? lane.batches_since_items + 1 : 0;
+    if (work.inserts.empty() || items_due) {
+      fill_items(lane, work);
+      fill_promos(lane, work);
+    }
+    const bool keyed = !work.items.empty() || !work.promos.empty();
+    if (work.inserts.empty() && !keyed) continue;
+    lane.batches_since_items = keyed ? 0 : lane.batches_since_items + 1;
     lane.busy = true;
     lane.work = work;
     out.push_back(std::move(work));
@@ -175,21 +204,22 @@ const FailedCommand* find_failed(const std::vector<FailedCommand>& failed, Comma
 
 }  // namespace
 
-void Projection::item_outcomes(std::uint32_t lane, CommandKind kind,
-                               const std::vector<ItemCommand>& commands,
-                               const std::vector<FailedCommand>& failed,
-                               std::vector<OutcomeRecord>& out) const {
-  const auto position = kind == CommandKind::item_put ? kPutPosition : kAmountPosition;
+void Projection::keyed_outcomes(std::uint32_t lane, CommandKind kind,
+                                const std::vector<KeyedCommand>& commands,
+                                const std::vector<FailedCommand>& failed,
+                                std::vector<OutcomeRecord>& out) {
+  const auto position = kind == CommandKind::item_amount_update ? kAmountPosition : kPutPosition;
   Outcome exec{lane, kind, position, {}};
   Outcome fail = exec;
   Outcome optm = exec;
   for (const auto& command : commands) {
+    failed_keyed_.erase({command.key, kind});
     if (const auto* one = find_failed(failed, kind, command.last)) {
       add_failure(fail, *one);
       continue;
     }
     if (command.first < command.last)
-      optm.numbers.insert(optm.numbers.end(), {command.item, command.first, command.last});
+      optm.numbers.insert(optm.numbers.end(), {command.key, command.first, command.last});
     exec.numbers.insert(exec.numbers.end(), {command.last, command.last});
   }
   emit(out, RecordType::optm, optm);
@@ -202,28 +232,27 @@ void Projection::done(std::uint32_t lane_number, const std::vector<FailedCommand
   auto& lane = lanes_[lane_number];
   STAMPEDE_ASSERT(lane.busy, "only a busy lane can be done");
   insert_outcomes(lane.work, failed, outcomes);
-  std::vector<ItemCommand> puts;
-  std::vector<ItemCommand> amounts;
+  std::vector<KeyedCommand> puts;
+  std::vector<KeyedCommand> amounts;
+  std::vector<KeyedCommand> promos;
   for (const auto& change : lane.work.items) {
-    if (change.put) {
-      puts.push_back({change.item, change.put->first, change.put->last});
-      failed_items_.erase({change.item, CommandKind::item_put});
-    }
-    if (change.last != 0) {
-      amounts.push_back({change.item, change.first, change.last});
-      failed_items_.erase({change.item, CommandKind::item_amount_update});
-    }
+    if (change.put) puts.push_back({change.item, change.put->first, change.put->last});
+    if (change.last != 0) amounts.push_back({change.item, change.first, change.last});
   }
-  item_outcomes(lane_number, CommandKind::item_put, puts, failed, outcomes);
-  item_outcomes(lane_number, CommandKind::item_amount_update, amounts, failed, outcomes);
+  for (const auto& change : lane.work.promos)
+    promos.push_back({change.promo, change.first, change.last});
+  keyed_outcomes(lane_number, CommandKind::item_put, puts, failed, outcomes);
+  keyed_outcomes(lane_number, CommandKind::item_amount_update, amounts, failed, outcomes);
+  keyed_outcomes(lane_number, CommandKind::promo_put, promos, failed, outcomes);
   for (const auto& one : failed) {
     if (one.kind == CommandKind::order_insert)
       failed_inserts_.emplace(one.lsn, one.error);
     else
-      failed_items_.emplace(std::pair(one.item, one.kind), one.lsn);
+      failed_keyed_.emplace(std::pair(one.item, one.kind), one.lsn);
   }
   busy_inserts_ -= lane.work.insert_count;
   busy_items_ -= lane.work.items.size();
+  owed_promos_ -= lane.work.promos.size();
   lane.work = {};
   lane.busy = false;
 }
@@ -239,7 +268,7 @@ bool Projection::stored(Lsn lsn) const {
 }
 
 std::uint64_t Projection::owed() const {
-  return queued_inserts_ + busy_inserts_ + dirty_items_ + busy_items_;
+  return queued_inserts_ + busy_inserts_ + dirty_items_ + busy_items_ + owed_promos_;
 }
 
 bool Projection::idle() const {

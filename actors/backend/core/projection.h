@@ -4,7 +4,7 @@
 //
 // OrderInserts go to any free lane as whole log appends, in lsn order. Item commands are absolute,
 // so only an item's newest one is written (the ones left out are OPTM); one item's commands always
-// go to lane(item). A lane writes item commands when no inserts wait, or after
+// go to lane(item). The same holds of promos. A lane writes both when no inserts wait, or after
 // ProjectionLimits::batches_between_items insert batches.
 
 #include <cstdint>
@@ -43,6 +43,15 @@ struct ItemChange {
   std::shared_ptr<const ItemDetails> put;  // null: no ItemPut
 };
 
+// A PromoPut that is owed.
+struct PromoChange {
+  std::uint64_t promo = 0;
+  Lsn first = 0;          // lsn of the oldest PromoPut this one stands for
+  Lsn last = 0;           // its own
+  storage::PromoPut put;  // as it was put; request_id is empty, name is of `name`
+  std::shared_ptr<const std::string> name;
+};
+
 // A run of log records that went to the log as one piece. Immutable once it is sent to the log.
 struct Append {
   std::string_view records;     // framed records, as in the log
@@ -52,6 +61,7 @@ struct Append {
   Lsn first_lsn = 0;            // of the first decision (or the next lsn when there is none)
   Lsn last_lsn = 0;             // of the last decision, 0 without one
   storage::FeatureLevel level = storage::FeatureLevel::format_1;  // what its records need
+  std::vector<PromoChange> promos;                                // of the PromoPuts among them
   std::vector<Lsn> lsns;               // only when the decisions are not contiguous (replay)
   std::shared_ptr<const void> memory;  // what `records` lies in
 
@@ -67,6 +77,7 @@ struct LaneWork {
   std::uint32_t lane = 0;
   std::vector<AppendPtr> inserts;  // every OrderInsert in them, ascending lsn
   std::vector<ItemChange> items;
+  std::vector<PromoChange> promos;
   std::uint64_t insert_count = 0;
 };
 
@@ -74,8 +85,8 @@ struct LaneWork {
 struct FailedCommand {
   storage::CommandKind kind = storage::CommandKind::invalid;
   Lsn lsn = 0;
-  std::uint64_t item = 0;
-  unsigned error = 0;  // the server's error number
+  std::uint64_t item = 0;  // of a PromoPut: the promo
+  unsigned error = 0;      // the server's error number
 };
 
 struct OutcomeRecord {
@@ -115,9 +126,9 @@ class Projection {
   // The newest durable amount of an item that was added with this position, and its lsn.
   [[nodiscard]] const ItemChange& newest(std::uint32_t position) const { return newest_[position]; }
   [[nodiscard]] bool stored(Lsn lsn) const;  // the order's row is committed
-  [[nodiscard]] std::uint64_t owed() const;  // inserts and changed items
+  [[nodiscard]] std::uint64_t owed() const;  // inserts, changed items and promos
   [[nodiscard]] std::uint64_t failed() const {
-    return failed_inserts_.size() + failed_items_.size();
+    return failed_inserts_.size() + failed_keyed_.size();
   }
   [[nodiscard]] bool idle() const;        // nothing owed, no lane busy
   [[nodiscard]] Lsn oldest_owed() const;  // 0 when nothing is owed
@@ -126,22 +137,24 @@ class Projection {
   struct Lane {
     bool busy = false;
     std::uint32_t batches_since_items = 0;
-    LaneWork work;                    // while busy
-    std::deque<std::uint32_t> dirty;  // positions of changed items, oldest first
+    LaneWork work;                                // while busy
+    std::deque<std::uint32_t> dirty;              // positions of changed items, oldest first
+    std::map<std::uint64_t, PromoChange> promos;  // owed
   };
+  void add_promo(const PromoChange& change);
+  void fill_promos(Lane& lane, LaneWork& work);
   void add_item(const ItemChange& change);
   void add_failure(storage::Outcome& fail, const FailedCommand& failed) const;
   void insert_outcomes(const LaneWork& work, const std::vector<FailedCommand>& failed,
                        std::vector<OutcomeRecord>& out) const;
-  struct ItemCommand {  // one kind's view of an ItemChange
-    std::uint64_t item;
+  struct KeyedCommand {  // one kind's view of an ItemChange or PromoChange
+    std::uint64_t key;
     Lsn first;
     Lsn last;
   };
-  void item_outcomes(std::uint32_t lane, storage::CommandKind kind,
-                     const std::vector<ItemCommand>& commands,
-                     const std::vector<FailedCommand>& failed,
-                     std::vector<OutcomeRecord>& out) const;
+  void keyed_outcomes(std::uint32_t lane, storage::CommandKind kind,
+                      const std::vector<KeyedCommand>& commands,
+                      const std::vector<FailedCommand>& failed, std::vector<OutcomeRecord>& out);
   void fill_inserts(LaneWork& work);
   void fill_items(Lane& lane, LaneWork& work);
 
@@ -154,14 +167,18 @@ class Projection {
   std::uint64_t busy_inserts_ = 0;
   std::uint64_t dirty_items_ = 0;
   std::uint64_t busy_items_ = 0;
+  std::uint64_t owed_promos_ = 0;  // dirty or busy
   // Refused before this process; FAIL counts on from it.
   std::map<std::pair<Lsn, storage::CommandKind>, std::uint32_t> tries_;
   std::map<Lsn, unsigned> failed_inserts_;
-  // The item command of each kind that was refused last; a later EXEC of the same kind clears it.
-  std::map<std::pair<std::uint64_t, storage::CommandKind>, Lsn> failed_items_;
+  // The command of each item or promo, of each kind, that was refused last; a later EXEC of the
+  // same kind clears it.
+  std::map<std::pair<std::uint64_t, storage::CommandKind>, Lsn> failed_keyed_;
 };
 
 // Of the ItemPut that was decided at `lsn`.
 std::shared_ptr<const ItemDetails> item_details(const storage::ItemPut& put, Lsn lsn);
+// Of the PromoPut that was decided at `lsn`.
+PromoChange promo_change(const storage::PromoPut& put, Lsn lsn);
 
 }  // namespace stampede::actors

@@ -1,6 +1,7 @@
 #include "actors/backend/recovery/database_check.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "storage/log/log_segment.h"
@@ -170,12 +171,34 @@ Status check_items_stored(storage::Database& database, const ClaimStart& start) 
   return storage::Done{};
 }
 
+Status check_promos_stored(storage::Database& database, const ClaimStart& start) {
+  const auto& by_lane = start.last_stored.by_lane;
+  if (std::none_of(by_lane.begin(), by_lane.end(),
+                   [](const auto& lane) { return lane.second.promo.lsn != 0; }))
+    return storage::Done{};
+  const auto rows = database.promos();
+  if (!rows) return rows.error();
+  std::map<std::uint64_t, Lsn> guards;
+  for (const auto& row : *rows) guards[row.promo.put.promo] = row.put_lsn;
+  for (const auto& [lane, stored] : by_lane) {
+    const auto& [promo, lsn] = stored.promo;
+    const auto row = guards.find(promo);
+    if (lsn == 0 || (row != guards.end() && row->second >= lsn)) continue;
+    const auto name = "promo " + std::to_string(promo);
+    const bool passed = !guards.empty() && guards.rbegin()->first >= promo;
+    return passed ? lacks(name + " of lsn " + storage::to_text(lsn), lane)
+                  : half_a_database("`promo` has no " + name);
+  }
+  return storage::Done{};
+}
+
 // What was stored late lies below its lane's witness. All is asked of one moment: a table that is
 // being restored would be empty for one question and whole for the next.
 Status check_last_stored(storage::Database& database, const ClaimStart& start) {
   if (auto begun = database.begin_snapshot(); !begun) return begun;
   auto whole = check_orders(database, start);
   if (whole) whole = check_items_stored(database, start);
+  if (whole) whole = check_promos_stored(database, start);
   const auto ended = database.end_snapshot();
   return whole ? ended : whole;
 }

@@ -51,7 +51,7 @@ Status LogFold::on_record(const storage::BatchInfo& batch, const storage::Record
 
 Status LogFold::emit(const storage::BatchInfo& batch, const storage::RecordView& record) {
   if (!decoder_.command_set(record.payload, set_)) return contradiction(batch, record);
-  if (auto kept = storage::is_kept("a command set", record, level_of(set_)); !kept) return kept;
+  if (auto kept = storage::is_kept(record, set_); !kept) return kept;
   if (!book_.replay_set(set_, record.lsn)) return contradiction(batch, record);
   return replay_.emit(record.lsn, record.payload, set_);
 }
@@ -76,8 +76,7 @@ storage::Result<std::uint64_t> LogFold::park(const storage::BatchInfo& batch,
     return rejection.item;
   }
   if (!decoder_.command_set(record.payload, set_) || set_.empty()) return unreadable(batch, record);
-  if (auto kept = storage::is_kept("a command set", record, level_of(set_)); !kept)
-    return kept.error();
+  if (auto kept = storage::is_kept(record, set_); !kept) return kept.error();
   const auto item = book_.park_set(set_, record.lsn);
   if (auto folded = replay_.emit(record.lsn, record.payload, set_); !folded) return folded.error();
   return item;
@@ -106,6 +105,7 @@ void LogFold::save(storage::SnapshotSink& sink) const {
   sink.add(SnapshotSection::summary, encode(out, summary()));
   book_.save(sink);
   replay_.save(sink);
+  book_.save_promos(sink);
 }
 
 Status LogFold::load(const storage::SnapshotBlock& block) {
@@ -119,11 +119,13 @@ Status LogFold::load(const storage::SnapshotBlock& block) {
     case SnapshotSection::users:
     case SnapshotSection::known:
     case SnapshotSection::rejections:
+    case SnapshotSection::promos:
       sound = promised_ && book_.load(block.section, in, block.count) && in.at_end();
       break;
     case SnapshotSection::owed_orders:
     case SnapshotSection::owed_puts:
     case SnapshotSection::owed_amounts:
+    case SnapshotSection::owed_promos:
       sound = promised_ && replay_.load(block);
       break;
     case SnapshotSection::invalid:

@@ -39,6 +39,12 @@ ItemChange owed_put(storage::CommandDecoder& decoder, const OrderBook& book,
   return change;
 }
 
+PromoChange owed_promo(storage::CommandDecoder& decoder, const storage::OwedPromo& owed) {
+  std::vector<storage::Command> set;
+  STAMPEDE_ASSERT(decoder.command_set(owed.payload, set), "the log's own records decode");
+  return promo_change(set[owed.position].sale->promo, owed.lsn);
+}
+
 // --- what need not be read -----------------------------------------------------------------------
 
 bool of_a_log(std::string_view name) {
@@ -188,6 +194,7 @@ void hand_over_tries(BackendCore& core, const storage::Owed& owed) {
   each(CommandKind::order_insert, owed.orders);
   each(CommandKind::item_put, owed.puts);
   each(CommandKind::item_amount_update, owed.amounts);
+  each(CommandKind::promo_put, owed.promos);
 }
 
 }  // namespace
@@ -225,6 +232,7 @@ void hand_over_owed(BackendCore& core, const storage::ReplayFold& fold, std::uin
     change.first = change.last = amount.lsn;
     change.amount = amount.amount;
   }
+  for (const auto& promo : owed.promos) append->promos.push_back(owed_promo(decoder, promo));
   core.add_owed(append, changes);
 }
 

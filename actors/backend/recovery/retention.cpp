@@ -42,8 +42,10 @@ storage::Result<std::vector<Lsn>> owed_lsns(Disk& disk, const std::string& dir,
     const auto more = reader->next(block);
     if (!more) return more.error();
     if (!*more) break;
-    if (block.section < storage::SnapshotSection::owed_orders) continue;
-    storage::EntryReader in(block.entries);
+    if (block.section < storage::SnapshotSection::owed_orders ||
+        block.section > storage::SnapshotSection::owed_promos)
+      continue;
+    storage::EntryReader in(block.entries, block.level);
     for (std::uint32_t i = 0; i < block.count; ++i) {
       storage::SnapshotOwed owed;
       if (!decode(in, owed)) return Error{Errc::corrupt, "snapshot " + name + " makes no sense"};
@@ -54,7 +56,8 @@ storage::Result<std::vector<Lsn>> owed_lsns(Disk& disk, const std::string& dir,
   return lsns;
 }
 
-// One pass over one segment: how old it is, what it decides, and the newest commands on each item.
+// One pass over one segment: how old it is, what it decides, and the newest commands on each
+// item and promo.
 class SegmentFacts final : public storage::LogVisitor {
  public:
   explicit SegmentFacts(const RetentionRules& rules) : rules_(rules) {}
@@ -78,6 +81,8 @@ class SegmentFacts final : public storage::LogVisitor {
       if (command.kind == CommandKind::item_put) newest[command.put.item].first = record.lsn;
       if (command.kind == CommandKind::item_amount_update)
         newest[command.amount.item].second = record.lsn;
+      if (command.kind == CommandKind::promo_put)
+        newest_promos[command.sale->promo.promo] = record.lsn;
     }
     return Done{};
   }
@@ -87,6 +92,7 @@ class SegmentFacts final : public storage::LogVisitor {
   Lsn first = 0;            // of the EMITs; 0: none
   Lsn last = 0;
   std::map<std::uint64_t, std::pair<Lsn, Lsn>> newest;  // item -> ItemPut, ItemAmountUpdate
+  std::map<std::uint64_t, Lsn> newest_promos;           // promo -> PromoPut
 
  private:
   const RetentionRules& rules_;
@@ -160,6 +166,7 @@ class Retention {
   storage::Result<bool> closed_lately(std::uint64_t seg_no);
   Status judge_oldest();
   Status judge_items(const SegmentFacts& facts);
+  Status judge_promos(const SegmentFacts& facts);
   Status remove_oldest();
   Status keep(std::string why) {
     report_.kept = std::move(why);
@@ -263,6 +270,7 @@ Status Retention::judge_oldest() {
     return keep(segment + "lsn " + storage::to_text(*owed) +
                 " was still owed at the last snapshot");
   if (auto judged = judge_items(facts); !judged || !report_.kept.empty()) return judged;
+  if (auto judged = judge_promos(facts); !judged || !report_.kept.empty()) return judged;
   Reconcile reconcile(rules_, rows_);
   const auto again = storage::read_closed(disk_, dir_, reconcile, at, at.seg_no + 1);
   if (!again) return again.error();
@@ -290,6 +298,22 @@ Status Retention::judge_items(const SegmentFacts& facts) {
   }
   if (report_.differing.empty()) return Done{};
   return keep("segment " + std::to_string(report_.oldest.seg_no) + ": item rows are behind");
+}
+
+Status Retention::judge_promos(const SegmentFacts& facts) {
+  if (facts.newest_promos.empty()) return Done{};
+  const auto rows = rows_.promos();
+  if (!rows) return rows.error();
+  auto behind = facts.newest_promos;
+  for (const auto& row : *rows) {
+    const auto found = behind.find(row.promo.put.promo);
+    if (found != behind.end() && row.put_lsn >= found->second) behind.erase(found);
+  }
+  for (const auto& [promo, lsn] : behind)
+    report_.differing.push_back("promo " + std::to_string(promo) +
+                                ": its row is missing or older than the log's commands");
+  if (behind.empty()) return Done{};
+  return keep("segment " + std::to_string(report_.oldest.seg_no) + ": promo rows are behind");
 }
 
 Status Retention::remove_oldest() {

@@ -50,7 +50,7 @@ storage::Result<std::uint64_t> rejections_max_of(Disk& disk, const std::string& 
   storage::SnapshotBlock block;
   const auto more = reader->next(block);
   if (!more) return more.error();
-  storage::EntryReader in(block.entries);
+  storage::EntryReader in(block.entries, block.level);
   storage::SnapshotSummary summary;
   if (!*more || block.section != storage::SnapshotSection::summary || !decode(in, summary) ||
       summary.rejections_max == 0)

@@ -13,7 +13,7 @@ void ClientReplies::items(const ClientToken& client, std::string_view id,
 }
 
 void ClientReplies::refuse(const ClientToken& client, std::string_view id, Code code,
-                           std::string_view field) {
+                           std::string_view field, std::int64_t retry_after_ms) {
   const auto number = static_cast<std::size_t>(code);
   if (client.kind != ClientToken::Kind::internal && number < counters_.refused.size())
     ++counters_.refused[number];
@@ -22,6 +22,7 @@ void ClientReplies::refuse(const ClientToken& client, std::string_view id, Code 
   reply.id = id;
   reply.code = info(code).code;  // a number nobody knows reads `internal`
   reply.field = field;
+  reply.retry_after_ms = retry_after_ms;
   if (reply.code == Code::overloaded) {
     reply.message = limits_.text(field);
     reply.field = {};

@@ -27,6 +27,7 @@ struct Reply {  // valid during the call it is passed to
   Code code = Code::none;          // refused
   std::string_view field;          // refused; empty: none
   std::string_view message;  // refused, pong: what there is to say beside the code's own words
+  std::int64_t retry_after_ms = 0;  // refused; 0: what the code says
   const std::vector<ItemRow>* items = nullptr;
   std::optional<std::uint64_t> next;
   std::string_view state;  // pong
@@ -47,7 +48,7 @@ struct ReplyCounters {
   std::uint64_t confirmed = 0;
   std::uint64_t sold_out = 0;
   std::uint64_t limit_reached = 0;
-  std::array<std::uint64_t, 32> refused{};  // by number of the code
+  std::array<std::uint64_t, 48> refused{};  // by number of the code
 };
 
 class ClientReplies {
@@ -66,7 +67,7 @@ class ClientReplies {
              std::optional<std::uint64_t> next);
   // Of `overloaded` the field is the limit's name (limits.h): it becomes a sentence.
   void refuse(const ClientToken& client, std::string_view id, Code code,
-              std::string_view field = {});
+              std::string_view field = {}, std::int64_t retry_after_ms = 0);
   void queued(const ClientToken& client, std::string_view id);
   void pong(const ClientToken& client, std::string_view id, std::string_view state,
             std::string_view message = {});

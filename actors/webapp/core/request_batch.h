@@ -21,7 +21,7 @@ namespace stampede::actors {
 
 // The most that the answer to one request may take: an answer or an error, and a page of `rows`.
 inline constexpr std::size_t kAnswerBytes = 64;
-inline constexpr std::size_t kRowBytes = kItemNameBytesMax + 80;
+inline constexpr std::size_t kRowBytes = 2 * kItemNameBytesMax + 144;  // an item's and its promo's
 constexpr std::size_t answer_bytes_max(std::size_t rows) {
   return kAnswerBytes + rows * kRowBytes;
 }
@@ -63,7 +63,7 @@ class RequestBatch {
   void clear();
 
  private:
-  static constexpr std::size_t kLargestEntry = kRequestIdBytesMax + kUserBytesMax + 32;
+  static constexpr std::size_t kLargestEntry = kRequestIdBytesMax + kUserBytesMax + 48;
   static constexpr std::size_t kAnswerBytesMax = 1'400'000;  // a result must fit a 2 MiB message
   static_assert(kSf1BatchOrdersMax * kLargestEntry < kBatchBytesMax, "an array must fit a batch");
   static_assert(answer_bytes_max(kItemsPageMax) < kAnswerBytesMax, "a full page must fit a batch");

@@ -12,17 +12,18 @@ void ResultCache::settle(std::string_view id, const Answer& answer, std::int64_t
   if (found == results_.end()) return;
   auto& entry = found->second;
   if (entry.open > 0) --entry.open;
-  entry.result = CachedResult{false, answer, Code::none};
+  entry.result = CachedResult{false, answer, Code::none, 0};
   keep(found->first, entry, now_us);
 }
 
-void ResultCache::refuse(std::string_view id, Code code, std::int64_t now_us) {
+void ResultCache::refuse(std::string_view id, Code code, std::int64_t now_us,
+                         std::int64_t retry_us) {
   const auto found = results_.find(id);
   if (found == results_.end()) return;
   auto& entry = found->second;
   if (entry.open > 0) --entry.open;
   if (!entry.result.queued && entry.result.code == Code::none) return;
-  entry.result = CachedResult{false, {}, code};
+  entry.result = CachedResult{false, {}, code, retry_us};
   keep(found->first, entry, now_us);
 }
 

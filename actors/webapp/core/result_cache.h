@@ -21,8 +21,9 @@ namespace stampede::actors {
 
 struct CachedResult {
   bool queued = true;
-  Answer answer;           // when not queued and code is none
-  Code code = Code::none;  // the backend took no decision
+  Answer answer;              // when not queued and code is none
+  Code code = Code::none;     // the backend took no decision
+  std::int64_t retry_us = 0;  // of a code: when it may be another one; 0: what the code says
 };
 
 class ResultCache {
@@ -34,7 +35,8 @@ class ResultCache {
 
   void queued(std::string_view id);
   void settle(std::string_view id, const Answer& answer, std::int64_t now_us);
-  void refuse(std::string_view id, Code code, std::int64_t now_us);  // the backend decided nothing
+  // The backend decided nothing.
+  void refuse(std::string_view id, Code code, std::int64_t now_us, std::int64_t retry_us = 0);
   void forget(std::string_view id);
   void expire(std::int64_t now_us);
 

@@ -28,6 +28,8 @@ Request request_of(const ClientAsk& ask, RequestKind kind, std::string_view id) 
   request.item = asked.item;
   request.user = ask.user_is_id ? id : asked.user;
   request.qty = asked.qty;
+  request.promo = asked.promo;
+  request.valid_until_ms = asked.valid_until_ms;
   if (kind == RequestKind::items) request.qty = asked.one_item ? 0 : asked.limit;
   return request;
 }

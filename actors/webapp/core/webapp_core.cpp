@@ -1,5 +1,6 @@
 #include "actors/webapp/core/webapp_core.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace stampede::actors {
@@ -7,6 +8,7 @@ namespace stampede::actors {
 namespace {
 
 constexpr std::int64_t kRetryDetachedUs = 200'000;
+constexpr std::int64_t kMsUs = 1000;
 
 using MintedId = std::array<char, 32>;
 
@@ -153,6 +155,8 @@ void WebappCore::say_queued(WaitingBatch& batch, Waiter& waiter, bool ack) {
   order.item = request.item;
   order.user = request.user;
   order.qty = request.qty;
+  order.promo = request.promo;
+  order.valid_until_ms = request.valid_until_ms;
   batch.append_order(waiter, order, now_us + request.deadline_ms * 1000);
 }
 
@@ -245,10 +249,11 @@ void WebappCore::answer(WaitingBatch& batch, Waiter& waiter, std::int64_t now_us
     const bool error = result_.kind == ResultKind::error;
     if (!error) ++results_malformed_;
     const auto code = error ? result_.code : Code::internal;
-    return answer_error(batch, waiter, code, result_.field, now_us);
+    const auto retry_after_ms = error ? result_.retry_after_ms : 0;
+    return answer_error(batch, waiter, {code, {}, result_.field, retry_after_ms}, now_us);
   }
   if (waiter.one_item && result_.items.empty())
-    return answer_error(batch, waiter, Code::unknown_item, {}, now_us);
+    return answer_error(batch, waiter, {Code::unknown_item, {}, {}}, now_us);
   ++answered_;
   if (waiter.kind == RequestKind::order) replies_.count(result_.answer);
   const auto id = batch.id(waiter);
@@ -261,31 +266,36 @@ void WebappCore::answer(WaitingBatch& batch, Waiter& waiter, std::int64_t now_us
   table_.finish(batch, waiter);
 }
 
-void WebappCore::answer_error(WaitingBatch& batch, Waiter& waiter, Code code,
-                              std::string_view field, std::int64_t now_us) {
+void WebappCore::answer_error(WaitingBatch& batch, Waiter& waiter, const Refusal& refusal,
+                              std::int64_t now_us) {
+  const auto code = refusal.code;
   ++answered_;
   if (waiter.detached && passing(code)) return;  // stays open: retire() keeps it
   const auto id = batch.id(waiter);
   if (!waiter.detached) {
-    const auto as = told(waiter, id, code);
-    replies_.refuse(waiter.client, id, as, as == code ? field : std::string_view{});
+    const auto as = told(waiter, id, refusal, now_us);
+    replies_.refuse(waiter.client, id, as.code, as.field, as.retry_after_ms);
   }
   if (waiter.mode != WaitMode::deadline) {
     // key_reused is said of this request alone: the id has an answer, another one's.
     if (passing(code) || code == Code::key_reused)
       results_.forget(id);
     else
-      results_.refuse(id, code, now_us);
+      results_.refuse(id, code, now_us,
+                      refusal.retry_after_ms > 0 ? now_us + refusal.retry_after_ms * kMsUs : 0);
   }
   table_.finish(batch, waiter);
 }
 
 // An id that the backend does not know: why this webapp's order with it was refused, if it was.
-Code WebappCore::told(const Waiter& waiter, std::string_view id, Code code) const {
-  const bool asked = waiter.kind == RequestKind::get && code == Code::unknown_request &&
+Refusal WebappCore::told(const Waiter& waiter, std::string_view id, const Refusal& refusal,
+                         std::int64_t now_us) const {
+  const bool asked = waiter.kind == RequestKind::get && refusal.code == Code::unknown_request &&
                      waiter.client.kind == ClientToken::Kind::http;
   const auto* known = asked ? results_.find(id) : nullptr;
-  return known != nullptr && known->code != Code::none ? known->code : code;
+  if (known == nullptr || known->code == Code::none) return refusal;
+  const auto wait_us = known->retry_us == 0 ? 0 : std::max(known->retry_us - now_us, kMsUs);
+  return {known->code, {}, {}, (wait_us + kMsUs - 1) / kMsUs};
 }
 
 // Answers an array from the result at hand. False: the result breaks off.
@@ -306,7 +316,7 @@ void WebappCore::answer_entry(const ClientToken& client, std::string_view id) {
     return replies_.answer(client, id, result_.answer);
   }
   if (result_.kind == ResultKind::error)
-    return replies_.refuse(client, id, result_.code, result_.field);
+    return replies_.refuse(client, id, result_.code, result_.field, result_.retry_after_ms);
   ++results_malformed_;
   replies_.refuse(client, id, Code::internal);
 }
@@ -332,7 +342,7 @@ void WebappCore::on_refusal(const BatchHead& head, Code code, std::int64_t now_u
     if (waiter.array)
       refuse_array(batch->content, waiter, code);
     else
-      answer_error(batch->content, waiter, code, limit_of_batch(code), now_us);
+      answer_error(batch->content, waiter, {code, {}, limit_of_batch(code)}, now_us);
   }
   retire(sender_.remove(head.number), now_us + kRetryDetachedUs);
 }

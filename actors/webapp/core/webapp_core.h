@@ -95,9 +95,10 @@ class WebappCore {
   bool answer_all(WaitingBatch& batch, std::int64_t now_us);
   bool skip_late(const Waiter& waiter);
   void answer(WaitingBatch& batch, Waiter& waiter, std::int64_t now_us);
-  void answer_error(WaitingBatch& batch, Waiter& waiter, Code code, std::string_view field,
+  void answer_error(WaitingBatch& batch, Waiter& waiter, const Refusal& refusal,
                     std::int64_t now_us);
-  [[nodiscard]] Code told(const Waiter& waiter, std::string_view id, Code code) const;
+  [[nodiscard]] Refusal told(const Waiter& waiter, std::string_view id, const Refusal& refusal,
+                             std::int64_t now_us) const;
   bool answer_array(WaitingBatch& batch, Waiter& waiter);
   void answer_entry(const ClientToken& client, std::string_view id);
   void refuse_array(WaitingBatch& batch, Waiter& waiter, Code code);

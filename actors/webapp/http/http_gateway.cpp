@@ -222,6 +222,8 @@ void HttpGateway::post_order(const HttpRequest& request, HttpRespond& respond) {
   order.op = ClientOp::order;
   order.item = body.item;
   order.qty = body.qty;
+  order.promo = body.promo;
+  order.valid_until_ms = body.valid_until_ms;
   if (wait > 0) order.deadline_ms = static_cast<std::int64_t>(wait * 1000);
 }
 

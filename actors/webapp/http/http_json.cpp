@@ -21,8 +21,23 @@ Json answer_json(std::string_view id, const Answer& answer) {
   if (answer.left) json["left"] = *answer.left;
   json["stored"] = answer.stored;
   if (answer.replayed) json["replayed"] = true;
+  if (answer.unit_price_cents != 0) json["unit_price_cents"] = answer.unit_price_cents;
+  if (answer.promo != kNoNumber) json["promo"] = answer.promo;
   return json;
 }
+
+namespace {
+
+Json promo_json(const ShownPromo& promo, const std::string& name) {
+  return {{"id", promo.promo},
+          {"name", name},
+          {"price_cents", promo.price_cents},
+          {"starts_at", promo.starts_at_ms},
+          {"ends_at", promo.ends_at_ms},
+          {"state", to_text(promo.state)}};
+}
+
+}  // namespace
 
 Json item_json(const HttpItem& item) {
   Json json = {{"item", item.item}};
@@ -32,8 +47,10 @@ Json item_json(const HttpItem& item) {
       },
       item.terms);
   json["left"] = item.left;
+  json["sold"] = sold(item.terms.total, item.left);
   json["seq"] = std::to_string(item.seq);
   json["state"] = item_state({item.item, storage::view_of(item.terms), item.left, item.seq});
+  if (item.promo) json["promo"] = promo_json(*item.promo, item.promo_name);
   return json;
 }
 

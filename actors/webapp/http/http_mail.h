@@ -26,6 +26,8 @@ struct HttpOrder {  // checked: every member holds an allowed value
   std::string user;
   std::uint64_t item = 0;
   std::uint32_t qty = 1;
+  std::uint64_t promo = kNoNumber;
+  std::int64_t valid_until_ms = 0;  // 0: whenever
 };
 
 struct HttpArrayAsk {  // orders that are answered together
@@ -45,6 +47,8 @@ struct HttpItem {  // an ItemRow that owns its texts
   storage::OwnedItemTerms terms;
   std::int64_t left = 0;
   Lsn seq = 0;
+  std::optional<ShownPromo> promo{};  // its name is `promo_name`
+  std::string promo_name{};
 };
 
 struct HttpAnswer {
@@ -55,6 +59,7 @@ struct HttpAnswer {
   Code code = Code::none;
   std::string field;
   std::string message;                // refused, pong: beside the code's own words
+  std::int64_t retry_after_ms = 0;    // refused; 0: what the code says
   std::string state;                  // pong
   std::vector<HttpItem> items;        // items
   std::optional<std::uint64_t> next;  // items: the first item of the next page

@@ -29,22 +29,26 @@ Json problem_json(const CodeInfo& about, std::string_view id) {
   return json;
 }
 
+// `retry_after_ms` 0: what the code says.
 Json refusal_json(Code code, std::string_view id, std::string_view field, std::string_view detail,
-                  std::string_view state = {}) {
+                  std::string_view state = {}, std::int64_t retry_after_ms = 0) {
   const auto& about = info(code);
   auto json = problem_json(about, id);
   if (!detail.empty()) json["detail"] = detail;
   if (!field.empty()) json["field"] = field;
   if (!state.empty()) json["state"] = state;
-  if (about.retry_after_ms > 0) json["retry_after_ms"] = about.retry_after_ms;
+  if (retry_after_ms == 0) retry_after_ms = about.retry_after_ms;
+  if (retry_after_ms > 0) json["retry_after_ms"] = retry_after_ms;
   return json;
 }
 
+// The header Retry-After has whole seconds.
 HttpReply problem_reply(const CodeInfo& about, const Json& body) {
   auto reply = json_reply(about.http_status, body);
+  if (const auto retry = body.find("retry_after_ms"); retry != body.end())
+    reply.headers.emplace_back("Retry-After",
+                               std::to_string((retry->get<std::int64_t>() + 999) / 1000));
   reply.content_type = "application/problem+json";
-  if (about.retry_after_ms > 0)
-    reply.headers.emplace_back("Retry-After", std::to_string((about.retry_after_ms + 999) / 1000));
   return reply;
 }
 
@@ -63,7 +67,8 @@ Json rejection_json(const HttpAnswer& answer) {
 // status beside it that says so.
 Json entry_json(const HttpAnswer& answer) {
   if (answer.kind == ReplyKind::refused) {
-    auto json = refusal_json(answer.code, answer.id, answer.field, answer.message);
+    auto json = refusal_json(answer.code, answer.id, answer.field, answer.message, {},
+                             answer.retry_after_ms);
     json["retry"] = info(answer.code).retry;
     return json;
   }
@@ -83,7 +88,8 @@ HttpReply with_location(HttpReply reply, std::string_view id) {
 }
 
 HttpReply refused(const HttpAnswer& answer) {
-  return code_problem(answer.code, answer.id, answer.field, answer.message);
+  return problem_reply(info(answer.code), refusal_json(answer.code, answer.id, answer.field,
+                                                       answer.message, {}, answer.retry_after_ms));
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ constexpr std::string_view kTwice = "this member is there twice";
 // The members of one order, in whatever order they come. The first fault counts.
 class OrderMembers {
  public:
-  enum Member : unsigned { kId = 1, kItem = 2, kUser = 4, kQty = 8 };
+  enum Member : unsigned { kId = 1, kItem = 2, kUser = 4, kQty = 8, kPromo = 16, kValidUntil = 32 };
 
   bool key(std::string& name);
   bool number(std::uint64_t value);
@@ -49,11 +49,13 @@ class OrderMembers {
 
 bool OrderMembers::key(std::string& name) {
   key_ = name;
-  now_ = key_ == "id"     ? kId
-         : key_ == "item" ? kItem
-         : key_ == "user" ? kUser
-         : key_ == "qty"  ? kQty
-                          : 0U;
+  now_ = key_ == "id"               ? kId
+         : key_ == "item"           ? kItem
+         : key_ == "user"           ? kUser
+         : key_ == "qty"            ? kQty
+         : key_ == "promo"          ? kPromo
+         : key_ == "valid_until_ms" ? kValidUntil
+                                    : 0U;
   if (now_ == 0) return fault("unknown member");
   if ((seen_ & now_) != 0) return fault(kTwice);
   seen_ |= now_;
@@ -67,6 +69,14 @@ bool OrderMembers::number(std::uint64_t value) {
   }
   if (now_ == kQty && value >= 1 && value <= kQtyMax) {
     order_.qty = static_cast<std::uint32_t>(value);
+    return true;
+  }
+  if (now_ == kPromo && value <= kItemIdMax) {
+    order_.promo = value;
+    return true;
+  }
+  if (now_ == kValidUntil && value >= 1 && value <= std::uint64_t{kTimeMsMax}) {
+    order_.valid_until_ms = static_cast<std::int64_t>(value);
     return true;
   }
   return wrong();

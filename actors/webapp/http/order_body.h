@@ -27,7 +27,8 @@ struct BodyFault {
   std::string text;   // for people
 };
 
-// {"item":1,"user":"ann","qty":1,"id":"…"}: unknown, doubled, missing and wrong members are faults.
+// {"item":1,"user":"ann","qty":1,"id":"…","promo":7,"valid_until_ms":1767225600000}: unknown,
+// doubled, missing and wrong members are faults.
 std::optional<BodyFault> parse_order_body(std::string_view body, HttpOrder& order);
 
 struct OrderFault {  // an order of an array that nobody is asked about

@@ -109,6 +109,78 @@ TEST_CASE("the bytes of what speaks of an item") {
   }
 }
 
+TEST_CASE("a page carries the promos of its items, and is as it was without them") {
+  std::vector<ItemRow> rows(3);
+  for (std::uint64_t i = 0; i < rows.size(); ++i) rows[i].item = i + 1;
+  std::string plain;
+  append_items(plain, rows, {});
+  CHECK(hex_of(plain.substr(0, 4)) == "9303c093");
+  rows[1].promo = {7, "half price", 999, 1000, 2000, PromoState::coming};
+  std::string body;
+  append_items(body, rows, {});
+  BodyReader reader;
+  reader.open(body);
+  Result result;
+  REQUIRE(reader.next(result));
+  REQUIRE(result.items.size() == 3);
+  CHECK_FALSE(result.items[0].promo);
+  CHECK_FALSE(result.items[2].promo);
+  REQUIRE(result.items[1].promo);
+  const auto& promo = *result.items[1].promo;
+  CHECK((promo.promo == 7 && promo.name == "half price" && promo.price_cents == 999));
+  CHECK((promo.starts_at_ms == 1000 && promo.ends_at_ms == 2000));
+  CHECK(promo.state == PromoState::coming);
+  rows.resize(1);  // of a row that is not there
+  std::string odd = body;
+  odd[3] = '\x91';
+  reader.open(odd);
+  CHECK_FALSE(reader.next(result));
+}
+
+TEST_CASE("orders and answers of the sale come back as they were, plain ones in the bytes of old") {
+  std::string body;
+  Request order{RequestKind::order, "r-1", 7, "ann", 2, {}, 0};
+  append_request(body, order);
+  const auto plain = body.size();
+  CHECK(hex_of(body) == "9501a3722d3107a3616e6e02");
+  order.promo = 0;
+  append_request(body, order);
+  order.promo = kNoNumber;
+  order.valid_until_ms = kTimeMsMax;
+  append_request(body, order);
+  BodyReader reader;
+  reader.open(body);
+  Request read;
+  REQUIRE(reader.next(read));
+  CHECK((read.promo == kNoNumber && read.valid_until_ms == 0));
+  REQUIRE(reader.next(read));
+  CHECK((read.kind == RequestKind::order && read.promo == 0 && read.valid_until_ms == 0));
+  REQUIRE(reader.next(read));
+  CHECK((read.promo == kNoNumber && read.valid_until_ms == kTimeMsMax));
+  CHECK(plain == 12);
+
+  Answer answer{State::confirmed, RejectReason::invalid, 1ULL << 41, 7, 2, 600, false, false};
+  answer.unit_price_cents = 999;
+  answer.promo = 7;
+  std::string results;
+  ResultWriter writer(results);
+  for (int i = 0; i < 3; ++i, make_next(answer)) writer.answer(answer);
+  writer.error(Code::not_started, {}, 1500);
+  writer.error(Code::ended);
+  writer.finish();
+  reader.open(results);
+  Result result;
+  for (int i = 0; i < 3; ++i) {
+    REQUIRE(reader.next(result));
+    CHECK((result.answer.promo == 7 && result.answer.unit_price_cents == 999));
+    CHECK(result.answer.left == 600 - 2 * i);
+  }
+  REQUIRE(reader.next(result));
+  CHECK((result.code == Code::not_started && result.retry_after_ms == 1500));
+  REQUIRE(reader.next(result));
+  CHECK((result.code == Code::ended && result.retry_after_ms == 0));
+}
+
 TEST_CASE("answers to a run of orders take the bytes of one, and come back one by one") {
   std::string body;
   ResultWriter results(body);

@@ -106,12 +106,67 @@ TEST_CASE("what goes on to the backend is what was read, and nothing else") {
   odd["other"] = json::parse(std::string(100, '[') + std::string(100, ']'));
   const auto read = read_operator_command(odd);
   REQUIRE(read.error.empty());
-  const json map = operator_command_map("item_put", read.request);
+  const json map = operator_command_map("item_put", read);
   CHECK_FALSE(map.contains("other"));
   CHECK(unpack_control(pack_control(map)) == map);
   CHECK(read_operator_command(map).request.terms == read.request.terms);
-  CHECK(operator_command_map("stock_change", read_operator_command(kStock).request) == kStock);
+  CHECK(operator_command_map("stock_change", read_operator_command(kStock)) == kStock);
   CHECK(operator_command_map("books", {}) == json{{"do", "books"}});
-  CHECK(operator_command_map("items", read_operator_command({{"do", "items"}}).request) ==
+  CHECK(operator_command_map("items", read_operator_command({{"do", "items"}})) ==
         json{{"do", "items"}, {"from", 0}, {"limit", 500}});
+}
+
+namespace {
+
+const json kPromo{
+    {"do", "promo_add"},  {"request_id", "p"},  {"promo", 7},           {"item", 1},
+    {"name", "Half"},     {"price_cents", 500}, {"starts_at_ms", 1000}, {"ends_at_ms", 2000},
+    {"limit_per_user", 2}};
+
+}  // namespace
+
+TEST_CASE("a promo is read whole, and each member that does not fit is named") {
+  const auto read = read_operator_command(kPromo);
+  REQUIRE(read.error.empty());
+  CHECK(read.promo.action == PromoAction::add);
+  CHECK(read.promo.put.promo == 7);
+  CHECK(read.promo.put.name == "Half");
+  CHECK(read.promo.put.ends_at_ms == 2000);
+  CHECK(read.promo.put.limit_per_user == 2);
+  CHECK(operator_command_map("promo_add", read) == kPromo);
+  for (const auto* member :
+       {"promo", "item", "price_cents", "starts_at_ms", "ends_at_ms", "name", "request_id"}) {
+    auto without = kPromo;
+    without.erase(member);
+    CHECK(read_operator_command(without).field == member);
+    for (const auto& wrong : {json(-1), json(1.5), json("é\n"), json(true), json::array()}) {
+      auto odd = kPromo;
+      odd[member] = wrong;
+      CHECK_MESSAGE(read_operator_command(odd).field == member, wrong.dump());
+    }
+  }
+  auto late = kPromo;
+  late["ends_at_ms"] = kTimeMsMax + 1;
+  CHECK(read_operator_command(late).field == "ends_at_ms");
+  auto unlimited = kPromo;
+  unlimited.erase("limit_per_user");
+  CHECK(read_operator_command(unlimited).promo.put.limit_per_user == 0);
+}
+
+TEST_CASE("a change of a promo says what it changes, and nothing else goes on") {
+  const json set{{"do", "promo_set"}, {"request_id", "p"}, {"promo", 7}, {"ends_at_ms", 3000}};
+  const auto read = read_operator_command(set);
+  REQUIRE(read.error.empty());
+  CHECK(read.promo.action == PromoAction::set);
+  CHECK(read.promo.given == 16);
+  CHECK(operator_command_map("promo_set", read) == set);
+  auto null = set;
+  null["name"] = nullptr;
+  CHECK(read_operator_command(null).promo.given == 16);
+  const json end{{"do", "promo_end"}, {"request_id", "p"}, {"promo", 7}};
+  const auto ends = read_operator_command(end);
+  CHECK(ends.promo.action == PromoAction::end);
+  CHECK(operator_command_map("promo_end", ends) == end);
+  CHECK(operator_command_map("promos", read_operator_command({{"do", "promos"}})) ==
+        json{{"do", "promos"}, {"from", 0}, {"limit", 500}});
 }

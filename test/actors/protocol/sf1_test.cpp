@@ -59,6 +59,8 @@ void check_understood(const ClientRequest& request, const json& expect) {
     CHECK(request.qty == expect.at("qty").get<std::uint32_t>());
     CHECK(request.deadline_ms == expect.at("deadline_ms").get<std::int64_t>());
     CHECK(request.ack == expect.at("ack").get<bool>());
+    CHECK(request.promo == expect.value("promo", kNoNumber));
+    CHECK(request.valid_until_ms == expect.value("valid_until_ms", std::int64_t{0}));
   }
   if (request.op == ClientOp::items) {
     CHECK(request.one_item == expect.at("one").get<bool>());
@@ -257,6 +259,11 @@ TEST_CASE("answers are encoded as their vectors say") {
   check_encoded(encoded([&] { append_sf1_answer(out, "r-1", answer); }),
                 "confirmed, replayed and stored");
   answer = confirmed();
+  answer.left = 98;
+  answer.unit_price_cents = 999;
+  answer.promo = 7;
+  check_encoded(encoded([&] { append_sf1_answer(out, "r-1", answer); }), "confirmed in a promo");
+  answer = confirmed();
   answer.state = State::rejected;
   answer.reason = RejectReason::sold_out;
   answer.left = 0;
@@ -266,6 +273,8 @@ TEST_CASE("answers are encoded as their vectors say") {
                 "error with advice");
   check_encoded(encoded([&] { append_sf1_error(out, "r-1", Code::bad_request, "qty"); }),
                 "error with field");
+  check_encoded(encoded([&] { append_sf1_error(out, "r-1", Code::not_started, "", {}, 1500); }),
+                "error that says when");
   check_encoded(encoded([&] { append_sf1_error(out, "", Code::bad_protocol, ""); }),
                 "error without id");
   check_encoded(encoded([&] {
@@ -282,7 +291,11 @@ TEST_CASE("answers are encoded as their vectors say") {
                 }),
                 "batch of answers");
   const ItemRow row{1, {"lamp", 1999, 100, 0, 5}, 98, confirmed().lsn};
-  check_encoded(encoded([&] { append_sf1_items(out, "", {row}, 2); }), "items");
+  check_encoded(encoded([&] { append_sf1_items(out, "", {row}, 2, 1767225600000); }), "items");
+  auto offered = row;
+  offered.promo = {7, "half price", 999, 1767225600000, 1767225660000, PromoState::running};
+  check_encoded(encoded([&] { append_sf1_items(out, "", {offered}, {}, 1767225600001); }),
+                "items with a promo");
   check_encoded(encoded([&] { append_sf1_pong(out, "p", "ready"); }), "pong");
   auto gone = row;
   gone.left = 0;

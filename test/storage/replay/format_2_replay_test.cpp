@@ -118,10 +118,20 @@ TEST_CASE("format 2: nothing stands in for a row of the stock journal") {
 TEST_CASE("format 2: a fold refuses what it does not act on, by the feature it needs") {
   Command order = order_of(1);
   order.sale = std::make_shared<SaleArguments>();
+  order.sale->order.pay_by_ms = 1;
+  Command gated = keyed(CommandKind::promo_put, 7);
+  gated.sale->promo.ticket = 1;
+  Command held = keyed(CommandKind::promo_put, 7);
+  held.sale->promo.hold_s = 5;
   const auto emit = RecordType::emit;
   const auto all = FeatureLevel::shards;
   const std::string promo = set_of({keyed(CommandKind::promo_put, 7)});
-  refused(ReplayFold().record(view_of(emit, promo, all)), Errc::version, "the rules of the sale");
+  CHECK(bool(ReplayFold().record(view_of(emit, promo, all))));
+  for (const auto& command :
+       {gated, held, keyed(CommandKind::ticket_grant, 7), keyed(CommandKind::order_update, 7),
+        keyed(CommandKind::stock_change, 0)})
+    refused(ReplayFold().record(view_of(emit, set_of({command}), all)), Errc::version,
+            "the rules of the sale");
   refused(ReplayFold().record(view_of(emit, set_of({order}), all)), Errc::version,
           "feature level 2");
   std::string exec;

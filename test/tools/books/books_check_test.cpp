@@ -211,3 +211,104 @@ TEST_CASE_FIXTURE(Fixture, "an item that is gone or a stranger is found") {
   CHECK(compare().findings.count() == 2);
   CHECK_FALSE(stored());
 }
+
+namespace {
+
+// Promo 7 (lsn 2) of item 1 and an order in it (lsn 3), with their rows.
+struct PromoFixture {
+  PromoFixture() : log(at(9)) {
+    server().run("DROP DATABASE IF EXISTS stampede; CREATE DATABASE stampede");
+    REQUIRE(storage::apply_migrations(server().admin()));
+    log.put(1, 10, 10);
+    log.promo(7, 500, 2);
+    log.promo_order("p", 9, 7, 500);
+    log.executed(CommandKind::item_put, 0, at(1), at(1));
+    log.executed(CommandKind::order_insert, 0, at(3), at(3));
+    log.executed(CommandKind::item_amount_update, 1, at(1), at(3));
+    Fixture::sql(
+        "INSERT INTO item(id,name,price_cents,total,amount,limit_per_user,max_qty,put_lsn,lsn) "
+        "VALUES(1,'Phone',0,10,9,0,5," +
+        number(at(1)) + "," + number(at(3)) + ")");
+    Fixture::sql(
+        "INSERT INTO promo(id,item_id,name,price_cents,starts_at,ends_at,limit_per_user,put_lsn) "
+        "VALUES(7,1,'Half price',500,'1970-01-01 00:00:01','1970-01-01 00:00:02',2," +
+        number(at(2)) + ")");
+    Fixture::sql(
+        "INSERT INTO orders(order_id,request_id,item_id,user_id,qty,unit_price_cents,decided_at,"
+        "promo_id) VALUES(" +
+        number(at(3)) + ",'p',1,'ann',1,500,NOW(),7)");
+  }
+  void executed() { log.executed(CommandKind::promo_put, 0, at(2), at(2)); }
+  BooksDifference compare() {
+    log.ledger.close();
+    auto database = storage::Database::open(server().admin());
+    REQUIRE(bool(database));
+    auto difference = tools::compare_books(*database, log.ledger, at(9));
+    REQUIRE(bool(difference));
+    auto from = at(1);
+    const auto all = tools::all_stored(*database, log.ledger, from, at(9));
+    REQUIRE(bool(all));
+    stored = *all;
+    return *difference;
+  }
+  LedgerScript log;
+  bool stored = false;
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(PromoFixture, "promos and the orders in them are compared with the log") {
+  executed();
+  std::uint64_t findings = 1;
+  bool there = true;
+  const char* change = "DO 0";
+  SUBCASE("as they are") {
+    findings = 0;
+  }
+  SUBCASE("another item") {
+    change = "UPDATE promo SET item_id=2";
+  }
+  SUBCASE("another price") {
+    change = "UPDATE promo SET price_cents=1";
+  }
+  SUBCASE("another name") {
+    change = "UPDATE promo SET name='Third price'";
+  }
+  SUBCASE("another start") {
+    change = "UPDATE promo SET starts_at='1970-01-01 00:00:01.001'";
+  }
+  SUBCASE("another end") {
+    change = "UPDATE promo SET ends_at='1970-01-01 00:00:03'";
+  }
+  SUBCASE("another limit") {
+    change = "UPDATE promo SET limit_per_user=3";
+  }
+  SUBCASE("an older one") {
+    change = "UPDATE promo SET put_lsn=put_lsn-1";
+    there = false;
+  }
+  SUBCASE("one that is gone") {
+    change = "DELETE FROM promo";
+    there = false;
+  }
+  SUBCASE("a stranger") {
+    change = "INSERT INTO promo(id,put_lsn) VALUES(8,1)";
+  }
+  SUBCASE("an order in none") {
+    change = "UPDATE orders SET promo_id=NULL";
+  }
+  SUBCASE("an order in another one") {
+    change = "UPDATE orders SET promo_id=8";
+  }
+  Fixture::sql(change);
+  CHECK(compare().findings.count() == findings);
+  CHECK(stored == there);
+}
+
+TEST_CASE_FIXTURE(PromoFixture, "a promo that is owed is pending, and not wrong") {
+  Fixture::sql("DELETE FROM promo");
+  const auto difference = compare();
+  CHECK(difference.findings.count() == 0);
+  CHECK(difference.pending == 1);
+  CHECK_FALSE(stored);
+}

@@ -42,6 +42,33 @@ class LedgerScript {
     storage::encode_order_set(payload_, order, {item, left});
     record(storage::RecordType::emit, ++lsn);
   }
+  void promo(std::uint64_t promo, std::int64_t price_cents, std::uint32_t limit = 0) {
+    storage::PromoPut put;
+    put.request_id = "promo";
+    put.promo = promo;
+    put.item = 1;
+    put.name = "Half price";
+    put.price_cents = price_cents;
+    put.starts_at_ms = 1000;
+    put.ends_at_ms = 2000;
+    put.limit_per_user = limit;
+    payload_.clear();
+    storage::encode_promo_set(payload_, put);
+    record(storage::RecordType::emit, ++lsn);
+  }
+  void promo_order(const std::string& id, std::int64_t left, std::uint64_t promo,
+                   std::int64_t price_cents, std::int64_t at_ms = 1500, std::uint32_t counted = 0) {
+    storage::OrderInsert order;
+    order.request_id = id;
+    order.item = 1;
+    order.user = "ann";
+    order.qty = 1;
+    order.unit_price_cents = price_cents;
+    order.decided_at_us = at_ms * 1000;
+    payload_.clear();
+    storage::encode_order_set(payload_, order, {1, left}, {.promo = promo, .counted = counted});
+    record(storage::RecordType::emit, ++lsn);
+  }
   void executed(storage::CommandKind kind, std::uint32_t position, Lsn from, Lsn to) {
     outcome(storage::RecordType::exec, {1, kind, position, {from, to}});
   }

@@ -38,6 +38,34 @@ TEST_CASE("an item taken over half sold, and a change of stock, fit") {
   CHECK(log.ledger.items().at(1).sold_before == 6);
 }
 
+TEST_CASE("an order in a promo is held against what the promo was like when it was decided") {
+  Log log(at(20));
+  log.put(1, 100, 100);
+  log.promo(7, 500);
+  log.promo_order("a", 99, 7, 500, 1000);
+  log.promo(7, 300, 1);
+  log.promo_order("b", 98, 7, 300, 1999, 2);
+  CHECK(log.ledger.findings().count() == 0);
+  CHECK(log.ledger.promos().at(7).put_lsn == at(4));
+  SUBCASE("at the price from before") {
+    log.promo_order("c", 97, 7, 500);
+  }
+  SUBCASE("before its start") {
+    log.promo_order("c", 97, 7, 300, 999);
+  }
+  SUBCASE("at its end") {
+    log.promo_order("c", 97, 7, 300, 2000);
+  }
+  SUBCASE("over its limit") {
+    log.promo_order("c", 97, 7, 300, 1500, 2);
+  }
+  SUBCASE("that is not there") {
+    log.promo_order("c", 97, 8, 300);
+  }
+  log.ledger.close();
+  CHECK(log.ledger.findings().count() == 1);
+}
+
 TEST_CASE("one request id with two orders is found") {
   Log log(at(9));
   log.put(1, 10, 10);

@@ -35,7 +35,7 @@ struct Builder {
     OrderDecision decision;
     decision.answer.item = decision.answer.qty = 1;
     decision.answer.reason = storage::RejectReason::sold_out;
-    builder.add_rejected(decision, lsn);
+    builder.add_rejected(decision, 1000, lsn);
   }
   void item(std::uint64_t id, std::int64_t amount, Lsn lsn) {
     ItemDecision decision;

@@ -205,14 +205,13 @@ TEST_CASE("a backend refuses a log of a higher level by the name of what it lack
   const std::string_view parts[] = {seal.records};
   storage::BatchHead head{.epoch = log.end.chain.epoch, .first_lsn = log.end.chain.next_lsn};
   head.count = 1;
-  head.level = FeatureLevel::sale;
+  head.level = FeatureLevel::ha;
   REQUIRE(writer->append(parts, head));
   REQUIRE(writer->sync());
   const auto before = disk.contents();
   const auto refused = recover_log(disk, kLog, BackendLimits{}, [](const storage::BatchInfo&) {});
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == Errc::version);
-  CHECK(refused.error().message.find("feature level 2 (the rules of the sale)") !=
-        std::string::npos);
+  CHECK(refused.error().message.find("feature level 3 (high availability)") != std::string::npos);
   CHECK(disk.contents() == before);
 }

@@ -28,6 +28,12 @@ class MemoryRows final : public actors::StoredRows {
     }
     return rows;
   }
+  storage::Result<std::vector<storage::PromoRow>> promos() override {
+    if (away) return storage::Error{storage::Errc::unavailable, "away"};
+    std::vector<storage::PromoRow> rows;
+    for (const auto& [id, row] : tables_.promos) rows.push_back(row);
+    return rows;
+  }
   storage::Result<std::vector<std::string>> differing(const storage::LaneBatch& orders) override {
     if (away) return storage::Error{storage::Errc::unavailable, "away"};
     std::vector<std::string> out;

@@ -72,7 +72,27 @@ std::string RandomBackend::request() {
   return id;
 }
 
+// Puts the promo of one of the first items, or changes it or ends it; many of them are refused.
+void RandomBackend::change_promo() {
+  const std::string id = "promo-" + std::to_string(next_id_++);
+  const std::uint64_t item = 1 + below(2);
+  actors::PromoRequest request;
+  request.action = static_cast<actors::PromoAction>(1 + below(3));
+  request.given = static_cast<std::uint32_t>(below(64)) & ~1U;  // the item stays
+  auto& put = request.put;
+  put.request_id = id;
+  put.promo = 100 * item + below(3);
+  put.item = item;
+  put.name = "promo";
+  put.price_cents = static_cast<std::int64_t>(below(100));
+  put.starts_at_ms = now_us / 1000 + static_cast<std::int64_t>(below(20'000)) - 5'000;
+  put.ends_at_ms = put.starts_at_ms + static_cast<std::int64_t>(below(60'000));
+  put.limit_per_user = static_cast<std::uint32_t>(below(2) * 6);
+  core_->on_promo(next_id_, request, now_us, effects_);
+}
+
 void RandomBackend::ask() {
+  if (options_.promos && below(4) == 0) change_promo();
   std::string body;
   std::vector<std::string> ids;
   for (std::uint64_t n = 1 + below(12); n > 0; --n) {
@@ -80,13 +100,16 @@ void RandomBackend::ask() {
     if (id.empty()) continue;
     const auto number = std::stoull(id.substr(3));
     const std::string user = "user-" + std::to_string(number % 17);
-    actors::append_request(body, {RequestKind::order,
-                                  id,
-                                  1 + number % 5,
-                                  user,
-                                  static_cast<std::uint32_t>(1 + number % 3),
-                                  {},
-                                  0});
+    Request order{RequestKind::order,
+                  id,
+                  1 + number % 5,
+                  user,
+                  static_cast<std::uint32_t>(1 + number % 3),
+                  {},
+                  0};
+    if (options_.promos && order.item <= 2 && number % 7 < 4)
+      order.promo = 100 * order.item + number % 3;
+    actors::append_request(body, order);
     ids.push_back(id);
   }
   if (ids.empty()) return;
@@ -115,6 +138,7 @@ void RandomBackend::take_results() {
   }
   effects_.results.clear();
   effects_.controls.clear();
+  effects_.promos.clear();
 }
 
 bool RandomBackend::write_all() {
@@ -160,6 +184,10 @@ void RandomBackend::finish_lane(std::size_t index) {
   for (const auto& amount : batch.amounts) {
     auto& item = tables.items[amount.item];
     if (amount.lsn > item.lsn) item.amount = amount.amount, item.lsn = amount.lsn;
+  }
+  for (const auto& promo : batch.promos) {
+    auto& row = tables.promos[promo.put.promo];
+    if (promo.put_lsn > row.put_lsn) row = {storage::OwnedPromo(promo.put), promo.put_lsn};
   }
   core_->on_lane_done(work.lane, failed, effects_);
 }

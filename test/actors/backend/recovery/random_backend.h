@@ -16,6 +16,7 @@
 #include "actors/backend/recovery/recovery.h"
 #include "storage/log/log_writer.h"
 #include "storage/mysql/command_sql.h"
+#include "storage/mysql/database.h"
 
 namespace stampede::test {
 
@@ -39,6 +40,7 @@ struct MemoryTables {
   };
   std::map<storage::Lsn, Order> orders;
   std::map<std::uint64_t, Item> items;
+  std::map<std::uint64_t, storage::PromoRow> promos;
 };
 
 class RandomBackend {
@@ -47,6 +49,7 @@ class RandomBackend {
     std::uint64_t segment_bytes = 16u << 10;
     std::uint64_t rejections_max = 20;
     unsigned fail_percent = 0;  // of rows, that the database refuses
+    bool promos = false;        // of the first items, and orders in them
     std::string dir = kLogDir;
   };
 
@@ -76,6 +79,7 @@ class RandomBackend {
   bool gone_with(const storage::Error& error);
   void ask();
   std::string request();
+  void change_promo();
   bool write_all();
   void take_results();
   void run_lanes(bool all);

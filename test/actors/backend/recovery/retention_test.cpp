@@ -187,6 +187,33 @@ TEST_CASE("a segment goes when two snapshots, age, outcomes and rows all allow i
   t.check_nothing_lost();
 }
 
+TEST_CASE("a promo outlives the segments that put it, which go when its row is stored") {
+  RetainTest t(17, {.promos = true});
+  for (int i = 0; i < 3; ++i) {
+    t.rounds(80);
+    REQUIRE(t.backend.drain());
+    t.snapshot();
+  }
+  auto& promos = t.backend.tables.promos;
+  REQUIRE(promos.size() > 2);
+  const auto state = t.state();
+  const auto lsn = std::exchange(promos.begin()->second.put_lsn, 1);
+  const auto kept = t.retain();
+  CHECK(kept.kept.find("promo rows are behind") != std::string::npos);
+  CHECK(kept.differing.size() == 1);
+  promos.begin()->second.put_lsn = lsn;
+  CHECK(t.retain().removed > 0);
+  CHECK(t.state() == state);
+  t.restart();
+  const auto& book = t.backend.core().book();
+  CHECK(book.promos().size() == promos.size());
+  for (const auto& [id, row] : promos) {
+    REQUIRE(book.promos().find(id) != nullptr);
+    CHECK(book.promos().find(id)->put_lsn == row.put_lsn);
+    CHECK(same_terms(book.promos().find(id)->terms(), row.promo.view()));
+  }
+}
+
 TEST_CASE("what is owed or failed keeps its segment") {
   RetainTest t(11, {.fail_percent = 3});
   for (int i = 0; i < 4; ++i) {
@@ -226,8 +253,9 @@ TEST_CASE("random histories with snapshots, retention, restarts and lost rows lo
   std::uint64_t removed = 0;
   for (std::uint64_t round = 0; round < rounds_of_run(40); ++round) {
     INFO("STAMPEDE_TEST_SEED=" << seed + round);
-    RetainTest t(seed + round,
-                 {.segment_bytes = 8u << 10, .fail_percent = round % 3 == 0 ? 1u : 0u});
+    RetainTest t(seed + round, {.segment_bytes = 8u << 10,
+                                .fail_percent = round % 3 == 0 ? 1u : 0u,
+                                .promos = round % 2 == 0});
     for (int step = 0; step < 40; ++step) {
       switch (t.backend.below(6)) {
         case 0:

@@ -86,6 +86,8 @@ TEST_CASE("as long as the largest entries fit, the body stays within one message
   const std::string user(kUserBytesMax, 'u');
   largest.user = user;
   largest.qty = kQtyMax;
+  largest.promo = kItemIdMax;
+  largest.valid_until_ms = kTimeMsMax;
   while (batch.fits(1, kAnswerBytes)) batch.append(largest);
   CHECK(batch.body().size() <= kBatchBytesMax);
   CHECK(batch.body().size() > kBatchBytesMax - 1000);
@@ -100,7 +102,31 @@ TEST_CASE("item pages fill a batch by what their answers may take") {
     page.qty = kItemsPageMax;
     batch.append(page, answer_bytes_max(kItemsPageMax));
   }
-  CHECK(pages == 4);
+  CHECK(pages == 2);
+}
+
+TEST_CASE(
+    "a page of the largest items, each with the largest promo, takes what was counted for it") {
+  const std::string name(kItemNameBytesMax, 'n');
+  std::vector<ItemRow> rows(kItemsPageMax);
+  for (auto& row : rows) {
+    row = {kItemIdMax, {name, kStockMax, kStockMax, 1'000'000'000, kQtyMax}, kStockMax, kItemIdMax};
+    row.promo = {kItemIdMax, name, kStockMax, kTimeMsMax, kTimeMsMax, PromoState::running};
+  }
+  std::string body;
+  append_items(body, rows, kItemIdMax);
+  CHECK(body.size() <= answer_bytes_max(kItemsPageMax));
+}
+
+TEST_CASE("the largest answer to an order takes what was counted for it") {
+  Answer answer;
+  answer.state = State::confirmed;
+  answer.lsn = answer.item = answer.promo = kItemIdMax;
+  answer.qty = kQtyMax;
+  answer.left = answer.unit_price_cents = kStockMax;
+  std::string body;
+  append_answer(body, answer);
+  CHECK(body.size() <= kAnswerBytes);
 }
 
 TEST_CASE("a cleared batch is empty and keeps its memory") {

@@ -572,6 +572,24 @@ TEST_CASE("a refused order that was told queued hears why, as long as its id is 
         Code::unknown_request);
 }
 
+TEST_CASE("who asks what became of an order that came too early hears how long it still is") {
+  WebappFixture webapp;
+  webapp.hello();
+  std::string early;
+  append_error(early, Code::not_started, {}, 30'000);
+  const auto unknown = WebappFixture::error(Code::unknown_request);
+  post(webapp, "k", early);
+  auto reply = told(webapp, "k", unknown);
+  CHECK(reply.code == Code::not_started);
+  CHECK(reply.retry_after_ms == 30'000);
+  webapp.pass(29'000);
+  CHECK(told(webapp, "k", unknown).retry_after_ms == 1000);
+  webapp.pass(5'000);
+  reply = told(webapp, "k", unknown);
+  CHECK(reply.code == Code::not_started);
+  CHECK(reply.retry_after_ms == 1);  // now
+}
+
 TEST_CASE("a detached order outlives its deadline and every refusal that may be retried") {
   WebappFixture webapp;
   webapp.hello();

@@ -29,6 +29,7 @@ struct SeenReply {
   std::string field;
   std::size_t items;
   std::string state;
+  std::int64_t retry_after_ms;
 };
 
 struct SeenArray {
@@ -185,7 +186,7 @@ class WebappFixture : private WebappOutput {
         .push_back({client, reply.kind, std::string(reply.id),
                     reply.answer != nullptr ? *reply.answer : Answer{}, reply.code,
                     std::string(reply.field), reply.items != nullptr ? reply.items->size() : 0,
-                    std::string(reply.state)});
+                    std::string(reply.state), reply.retry_after_ms});
   }
   void open_array(const ClientToken& client, std::uint32_t entries) override {
     CHECK_FALSE(open_);

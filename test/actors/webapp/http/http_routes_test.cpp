@@ -451,11 +451,22 @@ TEST_CASE("items are listed in pages and shown one by one") {
   HttpAnswer answer;
   answer.kind = ReplyKind::items;
   const HttpItem row{7, {"lamp \"x\"\n", 1999, 100, 0, 5}, 98, 5};
-  answer.items = {row, row};
+  auto offered = row;
+  offered.promo = {7, {}, 999, 1000, 2000, PromoState::running};
+  offered.promo_name = "half price";
+  answer.items = {row, offered};
   answer.next = 9;
   const auto body = json::parse(routes.answer(asked, answer).body);
   CHECK(body.at("items").size() == 2);
   CHECK(body.at("items")[0].at("name") == "lamp \"x\"\n");
+  CHECK(body.at("items")[0].at("sold") == 2);
+  CHECK_FALSE(body.at("items")[0].contains("promo"));
+  CHECK(body.at("items")[1].at("promo") == json{{"id", 7},
+                                                {"name", "half price"},
+                                                {"price_cents", 999},
+                                                {"starts_at", 1000},
+                                                {"ends_at", 2000},
+                                                {"state", "running"}});
   CHECK(body.at("items")[0].at("seq") == "5");
   CHECK(body.at("next") == 9);
   CHECK(body.contains("server_time"));
@@ -465,7 +476,7 @@ TEST_CASE("items are listed in pages and shown one by one") {
   answer.items = {row};
   CHECK(routes.answer(one, answer)
             .body.starts_with(R"({"item":7,"name":"lamp \"x\"\n","price_cents":1999,"total":100,)"
-                              R"("left":98,"seq":"5","state":"open","server_time":)"));
+                              R"("left":98,"sold":2,"seq":"5","state":"open","server_time":)"));
   const auto last = routes.request("GET", "/v1/items?from=9223372036854775807&limit=1").ask.value();
   HttpAnswer none;
   none.kind = ReplyKind::items;

@@ -1,0 +1,81 @@
+#include "tools/ask/moment.h"
+
+#include <doctest/doctest.h>
+
+#include "storage/commands/promo_terms.h"
+
+using stampede::tools::moment_text;
+using stampede::tools::parse_moment;
+
+namespace {
+constexpr std::int64_t kNow = 1'800'000'000'000;
+}
+
+TEST_CASE("moments of RFC 3339, with zones and fractions") {
+  CHECK(parse_moment("1970-01-01T00:00:00Z", kNow) == 0);
+  CHECK(parse_moment("2026-11-29T20:00:00+08:00", kNow) == 1'795'953'600'000);
+  CHECK(parse_moment("2026-11-29T12:00:00Z", kNow) == 1'795'953'600'000);
+  CHECK(parse_moment("2026-11-29t12:00:00z", kNow) == 1'795'953'600'000);
+  CHECK(parse_moment("2026-11-29 06:30:00-05:30", kNow) == 1'795'953'600'000);
+  CHECK(parse_moment("2026-11-29T12:00:00.25Z", kNow) == 1'795'953'600'250);
+  CHECK(parse_moment("2026-11-29T12:00:00.2509999Z", kNow) == 1'795'953'600'250);
+  CHECK(parse_moment("2024-02-29T00:00:00Z", kNow) == 1'709'164'800'000);
+  CHECK(parse_moment("2016-12-31T23:59:60Z", kNow) == 1'483'228'800'000);
+  CHECK(parse_moment("9999-12-31T23:59:59.999Z", kNow) == stampede::storage::kPromoTimeMsMax);
+}
+
+TEST_CASE("now, and times from now") {
+  CHECK(parse_moment("now", kNow) == kNow);
+  CHECK(parse_moment("+5m", kNow) == kNow + 300'000);
+  CHECK(parse_moment("+90s", kNow) == kNow + 90'000);
+  CHECK(parse_moment("-1h", kNow) == kNow - 3'600'000);
+  CHECK(parse_moment("+2d", kNow) == kNow + 172'800'000);
+  CHECK(parse_moment("+0s", kNow) == kNow);
+}
+
+TEST_CASE("what is no moment") {
+  for (const auto* text : {"",
+                           "+",
+                           "+5",
+                           "5m",
+                           "+m",
+                           "+5x",
+                           "+-5m",
+                           "+ 5m",
+                           "+5.5m",
+                           "+9999999999d",
+                           "-9000000h",
+                           "noon",
+                           "NOW",
+                           "2026-11-29",
+                           "2026-11-29T12:00:00",
+                           "2026-11-29T12:00Z",
+                           "2026-13-01T00:00:00Z",
+                           "2026-00-10T00:00:00Z",
+                           "2026-02-30T00:00:00Z",
+                           "2025-02-29T00:00:00Z",
+                           "2026-11-29T24:00:00Z",
+                           "2026-11-29T12:60:00Z",
+                           "2026-11-29T12:00:61Z",
+                           "2026-11-29T12:00:00.Z",
+                           "2026-11-29T12:00:00+0800",
+                           "2026-11-29T12:00:00+24:00",
+                           "2026-11-29T12:00:00Z ",
+                           " 2026-11-29T12:00:00Z",
+                           "26-11-29T12:00:00Z",
+                           "1969-12-31T23:59:59Z",
+                           "9999-12-31T23:59:59-01:00",
+                           "10000-01-01T00:00:00Z",
+                           "2026-11-29T12:00:00Z\n",
+                           "١"})
+    CHECK_MESSAGE(!parse_moment(text, kNow), text);
+}
+
+TEST_CASE("moments as text read back as themselves") {
+  CHECK(moment_text(0) == "1970-01-01T00:00:00Z");
+  CHECK(moment_text(1'795'953'600'250) == "2026-11-29T12:00:00.250Z");
+  for (const std::int64_t ms :
+       {std::int64_t{1}, std::int64_t{86'399'999}, std::int64_t{1'709'164'800'000}, kNow,
+        stampede::storage::kPromoTimeMsMax})
+    CHECK(parse_moment(moment_text(ms), 0) == ms);
+}
