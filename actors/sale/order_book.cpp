@@ -85,7 +85,9 @@ OrderDecision OrderBook::decide_order(const Request& order, const OrderKeys& key
   decision.answer.qty = order.qty;
   decision.answer.left = item.amount;
   decision.answer.state = State::rejected;
-  if (limit_reached(order, item.terms.limit_per_user, decision)) {
+  const auto limit = item.terms.limit_per_user;
+  const bool limited = limit != 0 || order.promo != kNoNumber;
+  if (limited && limit_reached(order, limit, decision)) {
     decision.answer.reason = RejectReason::limit_reached;
   } else if (item.amount < order.qty) {
     decision.answer.reason = RejectReason::sold_out;
