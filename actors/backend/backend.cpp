@@ -26,7 +26,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr auto kTick = milliseconds(50);         // news and status, when no mail comes
+constexpr auto kTick = milliseconds(50);        // news and status, when no mail comes
+constexpr auto kExpireAgain = milliseconds(5);  // while more orders are due than one tick takes
+constexpr std::int64_t kSecondUs = 1'000'000;
 constexpr auto kReplayLook = milliseconds(100);  // whether the replay stands still
 constexpr auto kRoomEvery = milliseconds(1000);  // whether there is memory to be made ahead
 constexpr std::uint64_t kMemoryKept = std::uint64_t{96} << 20;
@@ -141,6 +143,8 @@ class Backend : public transport::PortRole {
     start_ = std::make_unique<BackendStart>(std::move(start));
     spawn_others(caf::actor_cast<caf::actor>(&port.self()));
     core().set_phase(Phase::serving);
+    // Payments that waited while nobody served come first.
+    core().expire_from(config::wall_us() + node_.config().backend.hold_grace_s * kSecondUs);
     publish_status();
     port_.open_intake(port);
     want(wanted_);
@@ -225,8 +229,10 @@ class Backend : public transport::PortRole {
 
   void tick(transport::PortControl& port) {
     next_tick_ = port.now() + kTick;
-    port.wake_at(next_tick_);
     port.call_when_quiet();
+    look_at_room();
+    if (core().expire(config::wall_us(), effects_)) next_tick_ = port.now() + kExpireAgain;
+    port.wake_at(next_tick_);
     std::string news;
     if (const auto count = core().take_news(news, kNewsPerTick); count > 0)
       port_.queue_news(count, std::move(news));

@@ -187,7 +187,9 @@ json books_reply(const BooksAnswer& answer) {
           {"sold", answer.books.sold},
           {"hash", std::to_string(answer.books.hash)},
           {"promos", answer.books.promos},
-          {"promo_hash", std::to_string(answer.books.promo_hash)}};
+          {"promo_hash", std::to_string(answer.books.promo_hash)},
+          {"held", answer.books.held},
+          {"held_hash", std::to_string(answer.books.held_hash)}};
 }
 
 json items_reply(const OrderBook& book, const Request& page) {

@@ -26,7 +26,7 @@ namespace {
 constexpr milliseconds kLingerTime{1000};
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-constexpr std::string_view kMethods = "GET, HEAD, POST, OPTIONS";
+constexpr std::string_view kMethods = "GET, HEAD, POST, DELETE, OPTIONS";
 constexpr int kEmptyLinesMax = 4;          // before a request (RFC 9112 2.2)
 constexpr std::size_t kSmallBody = 2048;   // is copied behind its head: one buffer, one write
 constexpr std::size_t kKeptBuffer = 1024;  // what an idle connection may keep

@@ -60,7 +60,7 @@ void append_item_put(Packer& packer, const Request& request) {
 
 // Orders and their answers are what most messages consist of.
 constexpr std::size_t kOrderBytes = 50;   // without the texts
-constexpr std::size_t kAnswerBytes = 68;  // arrays of nine small numbers and five large ones
+constexpr std::size_t kAnswerBytes = 80;  // arrays of nine small numbers and six large ones
 constexpr std::size_t kMoreBytes = 16;
 
 [[gnu::always_inline]] inline void pack_plain(storage::MsgpackWriter& entry,
@@ -131,6 +131,20 @@ void append_request(std::string& body, const Request& request) {
       packer.pack_uint64(request.item);
       packer.pack_int64(request.delta);
       return;
+    case RequestKind::pay:
+      packer.pack_array(4);
+      packer.pack_uint8(static_cast<std::uint8_t>(RequestKind::pay));
+      pack_text(packer, request.id);
+      pack_text(packer, request.order);
+      packer.pack_int64(request.amount_cents);
+      return;
+    case RequestKind::cancel:
+      packer.pack_array(4);
+      packer.pack_uint8(static_cast<std::uint8_t>(RequestKind::cancel));
+      pack_text(packer, request.id);
+      pack_text(packer, request.order);
+      pack_text(packer, request.user);
+      return;
     case RequestKind::promos:
     case RequestKind::invalid:
       break;
@@ -138,11 +152,26 @@ void append_request(std::string& body, const Request& request) {
   STAMPEDE_ASSERT(false, "a request without a kind cannot be sent");
 }
 
-void append_answer(std::string& body, const Answer& answer) {
+namespace {
+
+ResultKind kind_of(const Answer& answer) {
+  if (answer.fulfilment != storage::Fulfilment::none) return ResultKind::held_answer;
   const bool sale = answer.unit_price_cents != 0 || answer.promo != kNoNumber;
+  return sale ? ResultKind::sale_answer : ResultKind::answer;
+}
+
+constexpr std::uint32_t elements_of(ResultKind kind) {
+  if (kind == ResultKind::answer) return 8;
+  return kind == ResultKind::sale_answer ? 10 : 12;
+}
+
+}  // namespace
+
+void append_answer(std::string& body, const Answer& answer) {
+  const auto kind = kind_of(answer);
   storage::MsgpackWriter entry(body, kAnswerBytes);
-  entry.array(sale ? 10 : 8);
-  entry.number(static_cast<std::uint64_t>(sale ? ResultKind::sale_answer : ResultKind::answer));
+  entry.array(elements_of(kind));
+  entry.number(static_cast<std::uint64_t>(kind));
   entry.number(static_cast<std::uint64_t>(answer.state));
   entry.number(static_cast<std::uint64_t>(answer.reason));
   entry.number(answer.lsn);
@@ -153,9 +182,22 @@ void append_answer(std::string& body, const Answer& answer) {
   else
     entry.nil();
   entry.number((answer.stored ? 1U : 0U) | (answer.replayed ? 2U : 0U));
-  if (!sale) return;
+  if (kind == ResultKind::answer) return;
   entry.signed_number(answer.unit_price_cents);
   answer.promo == kNoNumber ? entry.nil() : entry.number(answer.promo);
+  if (kind == ResultKind::sale_answer) return;
+  entry.number(static_cast<std::uint64_t>(answer.fulfilment));
+  entry.signed_number(answer.at_ms);
+}
+
+void append_fulfilled(std::string& body, const Fulfilled& fulfilled) {
+  storage::MsgpackWriter entry(body, kAnswerBytes + fulfilled.order.size());
+  entry.array(5);
+  entry.number(static_cast<std::uint64_t>(ResultKind::fulfilled));
+  entry.text(fulfilled.order);
+  entry.number(fulfilled.order_id);
+  entry.number(static_cast<std::uint64_t>(fulfilled.fulfilment));
+  entry.signed_number(fulfilled.at_ms);
 }
 
 void append_error(std::string& body, Code code, std::string_view field,
@@ -241,6 +283,11 @@ void ResultWriter::error(Code code, std::string_view field, std::int64_t retry_a
 void ResultWriter::items(const std::vector<ItemRow>& rows, std::optional<std::uint64_t> next) {
   finish();
   append_items(body_, rows, next);
+}
+
+void ResultWriter::fulfilled(const Fulfilled& fulfilled) {
+  finish();
+  append_fulfilled(body_, fulfilled);
 }
 
 // What comes after it is no longer the next of an answer.

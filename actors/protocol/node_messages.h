@@ -11,6 +11,8 @@
 //            stock_change  [5, id, item, delta]
 //            order         [6, id, item, user, qty, promo | nil, valid_until_ms | nil]
 //                          one that says at least one of the two
+//            pay           [8, id, order's id, amount_cents]
+//            cancel        [9, id, order's id, user]        user empty: whoever bought it
 //   result   answer        [1, state, reason, lsn, item, qty, left | nil, flags]
 //            error         [2, code, field | nil] or [2, code, field | nil, retry_after_ms]
 //            items         [3, next | nil, [item row, …]], and where an item has a promo to show
@@ -21,6 +23,8 @@
 //                                                each as the decision after it
 //            answer        [6, state, reason, lsn, item, qty, left | nil, flags, unit_price_cents,
 //                           promo | nil]         where one of the two says something
+//            answer        [7, as 6 …, fulfilment, at_ms]        of an order that needs payment
+//            fulfilled     [8, order's id, order_id, fulfilment, at_ms]     of pay and cancel
 //   news     item row      [item, terms up to the total…, left, seq, further terms…]
 //
 // Terms of an item as storage/commands/item_terms.h lists them; behind the last of those that were
@@ -64,6 +68,8 @@ enum class ResultKind : std::uint8_t {
   item_changed = 4,
   more = 5,         // in the bytes only: a reader gives its answers one by one
   sale_answer = 6,  // in the bytes only
+  held_answer = 7,  // in the bytes only
+  fulfilled = 8,
 };
 
 struct Result {
@@ -75,6 +81,7 @@ struct Result {
   std::vector<ItemRow> items;         // items; item_changed: exactly one
   std::optional<std::uint64_t> next;  // items: the first item of the next page
   bool changed = false;               // item_changed: false when it was so already
+  Fulfilled fulfilled;                // fulfilled
 };
 
 void append_request(std::string& body, const Request& request);
@@ -82,6 +89,7 @@ void append_request(storage::ByteBuffer& body, const Request& request);
 void append_answer(std::string& body, const Answer& answer);
 void append_error(std::string& body, Code code, std::string_view field = {},
                   std::int64_t retry_after_ms = 0);
+void append_fulfilled(std::string& body, const Fulfilled& fulfilled);
 void append_items(std::string& body, const std::vector<ItemRow>& rows,
                   std::optional<std::uint64_t> next);
 void append_item_changed(std::string& body, bool changed, const ItemRow& row);
@@ -97,6 +105,7 @@ class ResultWriter {
   void answer(const Answer& answer);
   void error(Code code, std::string_view field = {}, std::int64_t retry_after_ms = 0);
   void items(const std::vector<ItemRow>& rows, std::optional<std::uint64_t> next);
+  void fulfilled(const Fulfilled& fulfilled);
   void finish();
 
  private:
@@ -122,6 +131,7 @@ class BodyReader {
   [[nodiscard]] bool take_order(Request& request);
   [[nodiscard]] bool take_answer(Result& result);
   [[nodiscard]] bool take_sale_answer(Result& result);
+  [[nodiscard]] bool take_held_answer(Result& result);
   bool take_rare(Request& request);
   [[nodiscard]] bool take_more();
   void give_next(Result& result);

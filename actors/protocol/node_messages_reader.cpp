@@ -7,6 +7,7 @@
 
 namespace stampede::actors {
 
+using storage::Fulfilment;
 using storage::ParseOutcome;
 using storage::Term;
 using storage::Token;
@@ -234,21 +235,47 @@ bool BodyReader::take_answer(Result& result) {
   if (!entry.ok()) return false;
   result.answer.unit_price_cents = 0;
   result.answer.promo = kNoNumber;
+  result.answer.fulfilment = Fulfilment::none;
+  result.answer.at_ms = 0;
   result.items.clear();
   offset_ += entry.bytes();
   return true;
 }
+
+namespace {
+void read_sale_answer(FlatArray& entry, Answer& answer) {
+  read_answer(entry, answer);
+  answer.unit_price_cents = entry.signed_number_or_nil().value_or(0);
+  const auto promo = entry.signed_number_or_nil();
+  answer.promo = promo ? static_cast<std::uint64_t>(*promo) : kNoNumber;
+}
+}  // namespace
 
 bool BodyReader::take_sale_answer(Result& result) {
   if (bad_ || offset_ == body_.size()) return false;
   FlatArray entry(body_.substr(offset_), 10);
   if (entry.number() != static_cast<std::uint64_t>(ResultKind::sale_answer)) return false;
   result.kind = ResultKind::answer;
+  read_sale_answer(entry, result.answer);
+  if (!entry.ok()) return false;
+  result.answer.fulfilment = Fulfilment::none;
+  result.answer.at_ms = 0;
+  result.items.clear();
+  offset_ += entry.bytes();
+  return true;
+}
+
+bool BodyReader::take_held_answer(Result& result) {
+  if (bad_ || offset_ == body_.size()) return false;
+  FlatArray entry(body_.substr(offset_), 12);
+  if (entry.number() != static_cast<std::uint64_t>(ResultKind::held_answer)) return false;
+  result.kind = ResultKind::answer;
   auto& answer = result.answer;
-  read_answer(entry, answer);
-  answer.unit_price_cents = entry.signed_number_or_nil().value_or(0);
-  const auto promo = entry.signed_number_or_nil();
-  answer.promo = promo ? static_cast<std::uint64_t>(*promo) : kNoNumber;
+  read_sale_answer(entry, answer);
+  answer.fulfilment = static_cast<Fulfilment>(entry.small<std::uint8_t>());
+  entry.expect(answer.fulfilment >= Fulfilment::unpaid &&
+               answer.fulfilment <= Fulfilment::refund_due);
+  answer.at_ms = entry.signed_number_or_nil().value_or(0);
   if (!entry.ok()) return false;
   result.items.clear();
   offset_ += entry.bytes();
@@ -321,6 +348,16 @@ bool BodyReader::take_rare(Request& request) {
       request.item = elements.number();
       request.delta = elements.signed_number();
       break;
+    case RequestKind::pay:
+      request.id = elements.text();
+      request.order = elements.text();
+      request.amount_cents = elements.signed_number();
+      break;
+    case RequestKind::cancel:
+      request.id = elements.text();
+      request.order = elements.text();
+      request.user = elements.text();
+      break;
     default:
       return false;
   }
@@ -328,7 +365,7 @@ bool BodyReader::take_rare(Request& request) {
 }
 
 bool BodyReader::next(Result& result) {
-  if (more_ == 0 && (take_answer(result) || take_sale_answer(result))) {
+  if (more_ == 0 && (take_answer(result) || take_sale_answer(result) || take_held_answer(result))) {
     next_ = result.answer;
     make_next(next_);
     return true;
@@ -363,9 +400,19 @@ bool BodyReader::next(Result& result) {
       const auto row = elements.array();
       return (elements.done() && read_row(tokens, row, result.items.emplace_back())) || fail();
     }
+    case ResultKind::fulfilled: {
+      auto& fulfilled = result.fulfilled;
+      fulfilled.order = elements.text();
+      fulfilled.order_id = elements.number();
+      fulfilled.fulfilment = static_cast<Fulfilment>(elements.small<std::uint8_t>());
+      fulfilled.at_ms = elements.signed_number();
+      const bool known = fulfilled.fulfilment <= Fulfilment::refund_due;
+      return (elements.done() && known) || fail();
+    }
     case ResultKind::answer:  // take_answer() and take_more() refused them
     case ResultKind::more:
     case ResultKind::sale_answer:
+    case ResultKind::held_answer:
     case ResultKind::invalid:
       break;
   }

@@ -25,12 +25,14 @@ enum Key : unsigned {
   kLimit,
   kPromo,
   kValidUntil,
+  kOrder,
+  kAmount,
   kKeys
 };
 
 constexpr std::array<std::string_view, kKeys> kKeyTexts{
-    "op",          "id",  "item", "user",  "qty",   "token",
-    "deadline_ms", "ack", "from", "limit", "promo", "valid_until_ms"};
+    "op",   "id",    "item",  "user",           "qty",   "token",       "deadline_ms", "ack",
+    "from", "limit", "promo", "valid_until_ms", "order", "amount_cents"};
 
 // By key; the last is of none, and never recognised.
 constexpr auto kKeyBytes = [] {
@@ -60,7 +62,11 @@ unsigned key_of(std::string_view text) {
     case 4:
       return text == kKeyTexts[kItem] ? unsigned{kItem} : either(kUser, kFrom);
     case 5:
-      return text == kKeyTexts[kPromo] ? unsigned{kPromo} : either(kToken, kLimit);
+      return text == kKeyTexts[kPromo]   ? unsigned{kPromo}
+             : text == kKeyTexts[kOrder] ? unsigned{kOrder}
+                                         : either(kToken, kLimit);
+    case 12:
+      return either(kAmount, kAmount);
     default:
       return either(kDeadline, kValidUntil);
   }
@@ -73,6 +79,8 @@ constexpr unsigned bit(Key key) {
 constexpr unsigned kCommonKeys = bit(kOp) | bit(kId) | bit(kToken) | bit(kDeadline);
 constexpr unsigned kOrderKeys =
     kCommonKeys | bit(kItem) | bit(kUser) | bit(kQty) | bit(kAck) | bit(kPromo) | bit(kValidUntil);
+constexpr unsigned kPayKeys = kCommonKeys | bit(kOrder) | bit(kAmount);
+constexpr unsigned kCancelKeys = kCommonKeys | bit(kOrder) | bit(kUser);
 constexpr unsigned kItemsKeys = kCommonKeys | bit(kItem) | bit(kFrom) | bit(kLimit);
 
 unsigned keys_of(ClientOp op) {
@@ -81,6 +89,10 @@ unsigned keys_of(ClientOp op) {
       return kOrderKeys;
     case ClientOp::items:
       return kItemsKeys;
+    case ClientOp::pay:
+      return kPayKeys;
+    case ClientOp::cancel:
+      return kCancelKeys;
     default:
       return kCommonKeys;
   }
@@ -161,8 +173,15 @@ Sf1Decoder::Entry Sf1Decoder::next_entry() {
     case kToken:
       return true;  // not looked at yet
     default:
-      return false;
+      return take_rare_text(key, text);
   }
+}
+
+// Apart, so that what every order has is found in a few instructions.
+bool Sf1Decoder::take_rare_text(unsigned key, std::string_view text) {
+  if (key != kOrder) return false;
+  request_.order = text;
+  return valid_request_id(text);
 }
 
 [[gnu::always_inline]] inline bool Sf1Decoder::take_unsigned(unsigned key, std::uint64_t number) {
@@ -177,10 +196,19 @@ Sf1Decoder::Entry Sf1Decoder::next_entry() {
       return take_number(number, 1, kItemsPageMax, request_.limit);
     case kDeadline:
       return take_number(number, 1, kDeadlineMaxMs, request_.deadline_ms);
+    default:
+      return take_rare_unsigned(key, number);
+  }
+}
+
+bool Sf1Decoder::take_rare_unsigned(unsigned key, std::uint64_t number) {
+  switch (key) {
     case kPromo:
       return take_number(number, 0, kItemIdMax, request_.promo);
     case kValidUntil:
       return take_number(number, 1, kTimeMsMax, request_.valid_until_ms);
+    case kAmount:
+      return take_number(number, 0, kAmountCentsMax, request_.amount_cents);
     default:
       return false;
   }
@@ -203,6 +231,10 @@ void Sf1Decoder::take_op(std::string_view op) {
     request_.op = ClientOp::items;
   else if (op == "ping")
     request_.op = ClientOp::ping;
+  else if (op == "pay")
+    request_.op = ClientOp::pay;
+  else if (op == "cancel")
+    request_.op = ClientOp::cancel;
   else
     op_known_ = false;
 }
@@ -258,6 +290,7 @@ bool Sf1Decoder::check() {
   if (malformed(kId)) return refuse(Code::bad_protocol);
   if (!seen(kOp) || malformed(kOp)) return refuse(Code::bad_request, "op");
   if (!op_known_) return refuse(Code::unknown_op);
+  if ((bad_ | duplicate_) == 0) return check_fields();
   const auto wrong = (bad_ | duplicate_) & keys_of(request_.op);
   if (wrong != 0)
     return refuse(Code::bad_request, kKeyTexts[static_cast<std::size_t>(std::countr_zero(wrong))]);
@@ -272,6 +305,12 @@ bool Sf1Decoder::check_fields() {
       return true;
     case ClientOp::get:
       return seen(kId) || refuse(Code::bad_request, "id");
+    case ClientOp::pay:
+      if (!seen(kAmount)) return refuse(Code::bad_request, "amount_cents");
+      [[fallthrough]];
+    case ClientOp::cancel:
+      if (!seen(kId)) return refuse(Code::bad_request, "id");
+      return seen(kOrder) || refuse(Code::bad_request, "order");
     case ClientOp::items:
       request_.one_item = seen(kItem);
       if (request_.one_item && seen(kFrom)) return refuse(Code::bad_request, "from");

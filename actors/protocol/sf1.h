@@ -42,7 +42,15 @@ inline constexpr std::uint64_t kSf1OpenMax = 8192;
 inline constexpr std::int64_t kDeadlineDefaultMs = 5000;
 inline constexpr std::int64_t kDeadlineMaxMs = 60'000;
 
-enum class ClientOp : std::uint8_t { invalid = 0, order = 1, get = 2, items = 3, ping = 4 };
+enum class ClientOp : std::uint8_t {
+  invalid = 0,
+  order = 1,
+  get = 2,
+  items = 3,
+  ping = 4,
+  pay = 5,
+  cancel = 6,
+};
 
 // What a client asks, over SF1 or HTTP. Checked: every field holds an allowed value.
 struct ClientRequest {
@@ -57,6 +65,8 @@ struct ClientRequest {
   std::int64_t deadline_ms = kDeadlineDefaultMs;
   std::uint64_t promo = kNoNumber;  // order
   std::int64_t valid_until_ms = 0;  // order: Unix time; 0: whenever
+  std::string_view order{};         // pay, cancel: the request id of the order
+  std::int64_t amount_cents = 0;    // pay
 };
 
 struct Refusal {
@@ -99,6 +109,8 @@ class Sf1Decoder {
   static bool skip_nested(Cursor& cursor, const Value& value);
   bool take_text(unsigned key, std::string_view text);
   bool take_unsigned(unsigned key, std::uint64_t number);
+  [[gnu::noinline]] bool take_rare_text(unsigned key, std::string_view text);
+  [[gnu::noinline]] bool take_rare_unsigned(unsigned key, std::uint64_t number);
   bool take_value(unsigned key, const Value& value);
   void take_op(std::string_view op);
   bool check();
@@ -132,6 +144,7 @@ void append_sf1_error(std::string& out, std::string_view id, Code code, std::str
 // `now_ms`: the clock that clients may compare the times of promos with.
 void append_sf1_items(std::string& out, std::string_view id, const std::vector<ItemRow>& rows,
                       std::optional<std::uint64_t> next, std::int64_t now_ms);
+void append_sf1_fulfilled(std::string& out, std::string_view id, const Fulfilled& fulfilled);
 void append_sf1_pong(std::string& out, std::string_view id, std::string_view state);
 
 // The same, of an array that is answered.

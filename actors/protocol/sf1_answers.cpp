@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <string>
 
 #include "actors/protocol/sf1.h"
 #include "storage/msgpack/msgpack_writer.h"
@@ -118,15 +119,32 @@ std::string_view item_state(const ItemRow& row) {
 // Each of these three for a string and for a buffer.
 namespace {
 
+// What the rules of the sale add to an answer. Apart, so that a plain one pays a comparison for it.
+bool of_sale(const Answer& answer) {
+  return answer.promo != kNoNumber || answer.fulfilment != storage::Fulfilment::none;
+}
+[[gnu::noinline]] std::uint32_t sale_members(const Answer& answer) {
+  return one_if(answer.promo != kNoNumber) +
+         one_if(answer.fulfilment != storage::Fulfilment::none) +
+         one_if(answer.fulfilment == storage::Fulfilment::unpaid);
+}
+[[gnu::noinline]] void write_sale(Writer& map, const Answer& answer) {
+  if (answer.promo != kNoNumber) map.literal("promo"), map.number(answer.promo);
+  if (answer.fulfilment == storage::Fulfilment::none) return;
+  map.literal("fulfilment"), map.text(storage::to_text(answer.fulfilment));
+  if (answer.fulfilment == storage::Fulfilment::unpaid)
+    map.literal("pay_by"), map.signed_number(answer.at_ms);
+}
+
 template <class Out>
 void write_answer(Out& out, std::string_view id, const Answer& answer) {
   const bool confirmed = answer.state == State::confirmed;
   const bool rejected = answer.state == State::rejected;
   Writer map(out, kMapBytes + id.size());
   const bool priced = answer.unit_price_cents != 0;
-  const bool promo = answer.promo != kNoNumber;
+  const bool sale = of_sale(answer);
   map.map(5 + one_if(confirmed || rejected) + one_if(answer.left.has_value()) +
-          one_if(answer.replayed) + one_if(priced) + one_if(promo));
+          one_if(answer.replayed) + one_if(priced) + (sale ? sale_members(answer) : 0));
   map.literal("id"), map.text(id);
   map.literal("state"), write_state(map, answer.state);
   if (confirmed) map.literal("order_id"), map.text(decimal(answer.lsn).text());
@@ -137,7 +155,7 @@ void write_answer(Out& out, std::string_view id, const Answer& answer) {
   map.literal("stored"), map.boolean(answer.stored);
   if (answer.replayed) map.literal("replayed"), map.boolean(true);
   if (priced) map.literal("unit_price_cents"), map.signed_number(answer.unit_price_cents);
-  if (promo) map.literal("promo"), map.number(answer.promo);
+  if (sale) write_sale(map, answer);
 }
 
 template <class Out>
@@ -178,6 +196,16 @@ void append_sf1_error(storage::ByteBuffer& out, std::string_view id, Code code,
                       std::string_view field, std::string_view message,
                       std::int64_t retry_after_ms) {
   write_error(out, id, code, field, message, retry_after_ms);
+}
+
+void append_sf1_fulfilled(std::string& out, std::string_view id, const Fulfilled& fulfilled) {
+  Writer map(out, kMapBytes + id.size() + fulfilled.order.size());
+  map.map(5);
+  map.literal("id"), map.text(id);
+  map.literal("order"), map.text(fulfilled.order);
+  map.literal("order_id"), map.text(std::to_string(fulfilled.order_id));  // no hot path
+  map.literal("fulfilment"), map.text(storage::to_text(fulfilled.fulfilment));
+  map.literal("at"), map.signed_number(fulfilled.at_ms);
 }
 
 void append_sf1_queued(std::string& out, std::string_view id) {

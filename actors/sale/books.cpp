@@ -37,6 +37,15 @@ std::uint64_t promo_hash(const storage::PromoPut& put, storage::Lsn put_lsn) {
   return hash;
 }
 
+std::uint64_t held_hash(storage::Lsn order, storage::Fulfilment fulfilment) {
+  return mix(mix(order) ^ static_cast<std::uint64_t>(fulfilment));
+}
+
+void Books::add(storage::Lsn order, storage::Fulfilment fulfilment) {
+  ++held;
+  held_hash += actors::held_hash(order, fulfilment);
+}
+
 void Books::add(const storage::PromoPut& put, storage::Lsn put_lsn) {
   ++promos;
   promo_hash += actors::promo_hash(put, put_lsn);

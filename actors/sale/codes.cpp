@@ -6,7 +6,7 @@ namespace stampede::actors {
 
 namespace {
 
-constexpr std::array<CodeInfo, 21> kCodes{{
+constexpr std::array<CodeInfo, 25> kCodes{{
     {Code::none, "none", 200, false, 0, "no error"},
     {Code::sold_out, "sold_out", 409, false, 0, "the item is sold out"},
     {Code::limit_reached, "limit_reached", 409, false, 0,
@@ -37,6 +37,11 @@ constexpr std::array<CodeInfo, 21> kCodes{{
      "there is no such promo, or it is another item's"},
     {Code::expired_request, "expired_request", 409, false, 0,
      "valid_until_ms has passed; nothing was ordered"},
+    {Code::not_payable, "not_payable", 409, false, 0, "the order needs no payment"},
+    {Code::already_paid, "already_paid", 409, false, 0, "the order was paid by another payment"},
+    {Code::not_cancellable, "not_cancellable", 409, false, 0,
+     "the order cannot be given back any more"},
+    {Code::not_allowed, "not_allowed", 403, false, 0, "this is not yours to ask for"},
     {Code::internal, "internal", 500, true, 500, "an unexpected fault; ask again with the same id"},
 }};
 

@@ -31,6 +31,10 @@ enum class Code : std::uint16_t {
   ended = 31,
   unknown_promo = 32,
   expired_request = 33,
+  not_payable = 34,
+  already_paid = 35,
+  not_cancellable = 36,
+  not_allowed = 37,
 };
 
 struct CodeInfo {

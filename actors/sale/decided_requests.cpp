@@ -15,6 +15,24 @@ DecidedRequests::DecidedRequests(std::uint64_t orders_max, std::uint64_t rejecti
                   "rejections_max fits the index");
 }
 
+std::uint32_t DecidedRequests::find_kept(const storage::RequestHash& hash) const {
+  return index_.find(index_hash(hash), [&](std::uint32_t position) {
+    return (position & kRejection) == 0 && known_[position].hash == hash;
+  });
+}
+
+std::uint32_t DecidedRequests::find_kept(storage::Lsn lsn) const {
+  std::uint32_t from = 0;
+  for (std::uint32_t to = kept(); from < to;) {
+    const auto middle = from + (to - from) / 2;
+    if (known_[middle].lsn < lsn)
+      from = middle + 1;
+    else
+      to = middle;
+  }
+  return from < kept() && known_[from].lsn == lsn ? from : kNone;
+}
+
 void DecidedRequests::remember_rejection(const Rejection& rejection) {
   auto position = static_cast<std::uint32_t>(rejections_.size());
   if (position < rejections_max_) {

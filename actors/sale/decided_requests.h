@@ -48,6 +48,13 @@ class DecidedRequests {
   }
   [[nodiscard]] bool full() const { return known_.size() >= orders_max_; }
 
+  // Of what is remembered for ever: entries are numbered from 0 on in the order of their lsns.
+  static constexpr std::uint32_t kNone = DenseIndex::kNone;
+  [[nodiscard]] std::uint32_t kept() const { return static_cast<std::uint32_t>(known_.size()); }
+  [[nodiscard]] const Known& kept(std::uint32_t position) const { return known_[position]; }
+  [[nodiscard]] std::uint32_t find_kept(const storage::RequestHash& hash) const;
+  [[nodiscard]] std::uint32_t find_kept(storage::Lsn lsn) const;
+
   void remember(const Known& known) {  // a confirmed order or a change of an item
     index_.insert(index_hash(known.hash), static_cast<std::uint32_t>(known_.size()));
     known_.push_back(known);

@@ -35,6 +35,7 @@ OrderBook::OrderBook(const LogUuid& key, OrderBookLimits limits)
 
 Answer OrderBook::answer_of(const Known& known) const {
   Answer answer;
+  if (held_.size() > 0 && known.kind == KnownKind::confirmed) add_fulfilment(known, answer);
   answer.state = known.kind == KnownKind::confirmed ? State::confirmed : State::rejected;
   answer.reason = known.reason;
   answer.lsn = known.lsn;
@@ -96,6 +97,7 @@ OrderDecision OrderBook::decide_order(const Request& order, const OrderKeys& key
     decision.answer.left = item.amount - order.qty;
     decision.answer.unit_price_cents = price_cents;
     decision.answer.promo = order.promo;
+    if (order.promo != kNoNumber) set_time_to_pay(order, sale_time_us / 1000, decision);
     return decision;
   }
   decision.user_hash = hasher_.user(order.user);
@@ -302,6 +304,7 @@ void OrderBook::confirm(const Confirmed& order, Lsn lsn, std::int64_t decided_at
   if ((order.counted & 1U) != 0) users_.add(hasher_.user_on_item(item.id, order.user), order.qty);
   if ((order.counted & 2U) != 0)
     users_.add(hasher_.user_in_promo(order.promo, order.user), order.qty);
+  if (order.pay_by_ms != 0) hold(order, item.id);
 }
 
 void OrderBook::apply_order(const OrderDecision& decision, std::string_view user, Lsn lsn,
@@ -322,8 +325,9 @@ void OrderBook::apply_order(const OrderDecision& decision, std::string_view user
     return decided_.remember_rejection({known, decision.user_hash});
   }
   known.kind = KnownKind::confirmed;
-  confirm({decision.item_position, user, answer.qty, answer.promo, decision.counted}, lsn,
-          decided_at_us);
+  confirm({decision.item_position, user, answer.qty, answer.promo, decision.counted,
+           decision.pay_by_ms, answer.unit_price_cents},
+          lsn, decided_at_us);
   decided_.remember(known);
 }
 
@@ -384,7 +388,10 @@ bool OrderBook::replay_set(const std::vector<storage::Command>& set, Lsn lsn) {
   using storage::CommandKind;
   if (set.size() == 1 && set[0].kind == CommandKind::promo_put)
     return replay_promo_put(set[0].sale->promo, lsn);
-  if (set.size() != 2 || set[1].kind != CommandKind::item_amount_update ||
+  if (!set.empty() && set[0].kind == CommandKind::order_update) return replay_update(set, lsn);
+  const bool journalled = set.size() == 3 && set[0].kind == CommandKind::item_put &&
+                          set[2].kind == CommandKind::stock_change;
+  if ((set.size() != 2 && !journalled) || set[1].kind != CommandKind::item_amount_update ||
       set[1].amount.item != set[0].item() || set[1].amount.amount < 0)
     return false;
   if (set[0].kind == CommandKind::item_put)
@@ -423,7 +430,9 @@ bool OrderBook::replay_order(const storage::Command& command, std::int64_t amoun
   if (item.amount - order.qty != amount) return false;
   const auto counted = command.sale ? command.sale->order.counted
                                     : counts_against(item.terms.limit_per_user, kNoNumber);
-  confirm({position, order.user, order.qty, promo, counted}, lsn, order.decided_at_us);
+  const auto pay_by_ms = command.sale ? command.sale->order.pay_by_ms : 0;
+  confirm({position, order.user, order.qty, promo, counted, pay_by_ms, order.unit_price_cents}, lsn,
+          order.decided_at_us);
   decided_.remember(confirmed_order(command, position, lsn));
   return true;
 }
@@ -475,6 +484,8 @@ std::uint64_t OrderBook::park_set(const std::vector<storage::Command>& set, Lsn 
   } else if (set.front().kind == storage::CommandKind::order_insert) {
     ++confirmed_;
     decided_.remember(confirmed_order(set.front(), position, lsn));
+  } else if (set.front().kind == storage::CommandKind::order_update) {
+    note_fulfilment(set.front().sale->update);
   }
   return id;
 }
@@ -490,6 +501,7 @@ void OrderBook::count(storage::SnapshotSummary& summary) const {
   users_.count(summary);
   decided_.count(summary);
   promos_.count(summary);
+  held_.count(summary);
   summary.decided_at_us = static_cast<std::uint64_t>(decided_at_us_);
 }
 
@@ -501,6 +513,10 @@ void OrderBook::save(storage::SnapshotSink& sink) const {
 
 void OrderBook::save_promos(storage::SnapshotSink& sink) const {
   promos_.save(sink);
+}
+
+void OrderBook::save_payments(storage::SnapshotSink& sink) const {
+  held_.save(sink, [this](std::uint32_t known) { return decided_.kept(known).lsn; });
 }
 
 void OrderBook::reserve(const storage::SnapshotSummary& summary) {
@@ -524,6 +540,8 @@ bool OrderBook::load_entry(SnapshotSection section, EntryReader& in) {
     return decode(in, item) && items_.load(item);
   }
   if (section == SnapshotSection::promos) return load_promo(in);
+  if (section == SnapshotSection::held || section == SnapshotSection::payments)
+    return load_payment(section, in);
   storage::SnapshotUser user;
   if (section != SnapshotSection::users || !decode(in, user)) return false;
   users_.append(user);
@@ -534,6 +552,23 @@ bool OrderBook::load_promo(EntryReader& in) {
   storage::SnapshotPromo promo;
   if (!decode(in, promo) || items_.find(promo.put.item) == ItemTable::kNone) return false;
   return promos_.load(promo);
+}
+
+bool OrderBook::load_payment(SnapshotSection section, EntryReader& in) {
+  const auto order = [&](Lsn lsn) {
+    const auto known = decided_.find_kept(lsn);
+    const bool confirmed =
+        known != DecidedRequests::kNone && decided_.kept(known).kind == KnownKind::confirmed;
+    return confirmed ? known : DecidedRequests::kNone;
+  };
+  if (section == SnapshotSection::held) {
+    storage::SnapshotHeld held;
+    const auto known = decode(in, held) ? order(held.lsn) : DecidedRequests::kNone;
+    return known != DecidedRequests::kNone && held_.load(held, known);
+  }
+  storage::SnapshotPayment payment;
+  const auto known = decode(in, payment) ? order(payment.order) : DecidedRequests::kNone;
+  return known != DecidedRequests::kNone && held_.load(payment, known);
 }
 
 bool OrderBook::load_decision(SnapshotSection section, EntryReader& in) {
@@ -585,12 +620,14 @@ Books OrderBook::books() const {
   books.confirmed = confirmed_;
   items_.add_to(books);
   promos_.add_to(books);
+  for (std::uint32_t at = 0; at < held_.size(); ++at)
+    books.add(decided_.kept(held_[at].known).lsn, held_[at].fulfilment);
   return books;
 }
 
 std::size_t OrderBook::memory_bytes() const {
   return items_.memory_bytes() + decided_.memory_bytes() + users_.memory_bytes() +
-         promos_.memory_bytes();
+         promos_.memory_bytes() + held_.memory_bytes();
 }
 
 }  // namespace stampede::actors

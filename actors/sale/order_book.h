@@ -9,12 +9,17 @@
 // promo's -> stock. Times are looked at by decide_order() alone: what the log says is not judged
 // again.
 //
+// A confirmed order of an item or promo with a hold is unpaid, and becomes paid, cancelled or
+// expired, each once and for all but for a late payment (order_book_payment.cpp): units, amount and
+// the user's count change with it or not at all.
+//
 // It holds the rules. What they are about is kept by ItemTable (items, stock), PromoTable (with
-// promo_rules.h), DecidedRequests (known ids) and UserTotals (limits), each with a contract of its
-// own.
+// promo_rules.h), DecidedRequests (known ids), UserTotals (limits) and HeldOrders (what needs
+// payment), each with a contract of its own.
 //
 // Memory: an item 80 to 92 bytes and its name (a whole backend measures 130, for the projection
-// keeps its newest change, too), a confirmed order at most 64, a remembered rejection 72.
+// keeps its newest change, too), a confirmed order at most 64, one that needs payment 48 more, a
+// remembered rejection 72.
 
 #include <algorithm>
 #include <cstdint>
@@ -26,6 +31,7 @@
 #include "actors/sale/books.h"
 #include "actors/sale/codes.h"
 #include "actors/sale/decided_requests.h"
+#include "actors/sale/held_orders.h"
 #include "actors/sale/item_table.h"
 #include "actors/sale/promo_rules.h"
 #include "actors/sale/promo_table.h"
@@ -56,6 +62,7 @@ struct OrderDecision {
   std::int64_t retry_after_ms = 0;  // of not_started: until it has
   std::uint64_t promo = kNoNumber;  // that it is part of
   std::uint32_t counted = 0;        // as in storage::OrderSale
+  std::int64_t pay_by_ms = 0;       // of a confirmed one; 0: it needs no payment
   // Kept from the look-ups so that apply need not repeat them.
   storage::RequestHash request_hash{};
   std::uint64_t content_hash = 0;
@@ -73,6 +80,26 @@ struct ItemDecision {
   std::int64_t amount = 0;
   storage::RequestHash request_hash{};
   std::uint32_t item_position = 0;  // that it has or will get
+};
+
+// What becomes of an order that needs payment.
+struct FulfilmentDecision {
+  Code error = Code::none;
+  std::string_view field;
+  bool known = false;  // it is so already; nothing to apply
+  storage::OrderUpdate
+      update;              // the order as it shall be, or is; action_id points into the request
+  std::uint32_t held = 0;  // its position in HeldOrders
+  std::uint32_t item_position = 0;
+  int moved = 0;  // as units_moved() says
+  std::uint32_t qty = 0;
+  std::int64_t amount = 0;     // what is left of the item then
+  storage::StockChange stock;  // when units moved
+
+  [[nodiscard]] storage::Fulfilment fulfilment() const {
+    return static_cast<storage::Fulfilment>(update.fulfilment);
+  }
+  std::int64_t at_ms = 0;  // since when it is so
 };
 
 class OrderBook {
@@ -96,6 +123,18 @@ class OrderBook {
   [[nodiscard]] ItemDecision decide_stock_change(const Request& request) const;
   [[nodiscard]] PromoDecision decide_promo(const PromoRequest& request,
                                            std::int64_t sale_time_us) const;
+  // A payment, or the wish of the buyer (of anybody, if request.user is empty) to give the order
+  // back. The time to pay is over when the expiry is decided, not before.
+  [[nodiscard]] FulfilmentDecision decide_payment(const Request& request,
+                                                  std::int64_t sale_time_us) const;
+  [[nodiscard]] FulfilmentDecision decide_cancel(const Request& request,
+                                                 std::int64_t sale_time_us) const;
+  // The next expiry that is due at now_us, if any; looks at no more than one order. `more`: there
+  // may be another.
+  [[nodiscard]] std::optional<FulfilmentDecision> decide_expiry(std::int64_t now_us, bool& more);
+  void apply_fulfilment(const FulfilmentDecision& decision, Lsn lsn);
+  [[nodiscard]] const HeldOrders& held() const { return held_; }
+
   // What is known of a request id: its answer, or unknown_request.
   [[nodiscard]] OrderDecision look_up(std::string_view request_id) const;
 
@@ -124,7 +163,8 @@ class OrderBook {
   // --- snapshots: the whole book, entry by entry ------------------------------------------------
   // The order of the entries is that in which they came about, so equal books give equal bytes.
   void save(storage::SnapshotSink& sink) const;
-  void save_promos(storage::SnapshotSink& sink) const;  // whose section comes later
+  void save_promos(storage::SnapshotSink& sink) const;    // whose section comes later
+  void save_payments(storage::SnapshotSink& sink) const;  // likewise
   // How many entries save() gives; its own fields of a summary.
   void count(storage::SnapshotSummary& summary) const;
   // Makes room, so that loading does not grow the indexes again and again.
@@ -168,6 +208,7 @@ class OrderBook {
   [[nodiscard]] bool limit_reached(const Request& order, std::uint32_t limit,
                                    OrderDecision& decision) const;
   [[nodiscard]] Answer answer_of(const Known& known) const;
+  void add_fulfilment(const Known& known, Answer& answer) const;
   ItemDecision decide_change(const Request& request, std::uint64_t content_hash) const;
   // Whose limits an order of this item, in this promo, counts against now.
   [[nodiscard]] std::uint32_t counts_against(std::uint32_t limit, std::uint64_t promo) const;
@@ -177,9 +218,24 @@ class OrderBook {
     std::uint32_t qty = 0;
     std::uint64_t promo = kNoNumber;
     std::uint32_t counted = 0;
+    std::int64_t pay_by_ms = 0;
+    std::int64_t unit_price_cents = 0;
   };
   void note_decision(std::uint64_t promo, std::int64_t decided_at_us);
   void confirm(const Confirmed& order, Lsn lsn, std::int64_t decided_at_us);
+  void hold(const Confirmed& order, std::uint64_t item);
+  void set_time_to_pay(const Request& order, std::int64_t now_ms, OrderDecision& decision) const;
+  [[nodiscard]] Fulfilment late_payment(const HeldOrders::Order& held, const Known& order) const;
+  [[nodiscard]] FulfilmentDecision find_held(std::string_view order, Code unpayable) const;
+  void become(FulfilmentDecision& decision, Fulfilment to, std::string_view action,
+              std::int64_t sale_time_us) const;
+  [[nodiscard]] std::int64_t total_cents(std::uint32_t held) const;
+  [[nodiscard]] bool replay_update(const std::vector<storage::Command>& set, Lsn lsn);
+  [[nodiscard]] bool take_update(const std::vector<storage::Command>& set, Lsn lsn);
+  void remember_payment(const storage::OrderUpdate& update, std::uint32_t held);
+  void note_fulfilment(const storage::OrderUpdate& update);
+  [[nodiscard]] bool moves_as_said(const std::vector<storage::Command>& set,
+                                   FulfilmentDecision& decision) const;
   bool replay_order(const storage::Command& command, std::int64_t amount, Lsn lsn);
   bool replay_item_put(const storage::ItemPut& put, std::int64_t amount, Lsn lsn);
   bool replay_promo_put(const storage::PromoPut& put, Lsn lsn);
@@ -194,6 +250,7 @@ class OrderBook {
   [[nodiscard]] bool is_closed(std::uint64_t id) const;
   bool load_entry(storage::SnapshotSection section, storage::EntryReader& in);
   bool load_promo(storage::EntryReader& in);
+  bool load_payment(storage::SnapshotSection section, storage::EntryReader& in);
   bool load_decision(storage::SnapshotSection section, storage::EntryReader& in);
 
   RequestHasher hasher_;
@@ -201,6 +258,7 @@ class OrderBook {
   DecidedRequests decided_;
   UserTotals users_;
   PromoTable promos_;
+  HeldOrders held_;
   std::int64_t decided_at_us_ = 0;     // the latest since there are promos
   std::vector<std::uint64_t> closed_;  // ids of items with a parked decision; hardly ever any
   std::uint64_t confirmed_ = 0;

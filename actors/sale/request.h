@@ -4,6 +4,7 @@
 // both. Pure. Views point into the bytes that the request was read from.
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string_view>
 
@@ -27,6 +28,7 @@ inline constexpr std::size_t kRequestIdBytesMax = 64;  // [A-Za-z0-9_-]
 inline constexpr std::size_t kUserBytesMax = 64;       // UTF-8 without control characters
 inline constexpr std::uint64_t kItemIdMax = (std::uint64_t{1} << 63) - 1;
 inline constexpr std::size_t kItemsPageMax = 500;
+inline constexpr std::int64_t kAmountCentsMax = std::numeric_limits<std::int64_t>::max();
 inline constexpr std::int64_t kTimeMsMax = storage::kPromoTimeMsMax;  // of every Unix time
 
 bool valid_request_id(std::string_view id);
@@ -42,6 +44,8 @@ enum class RequestKind : std::uint8_t {
   item_put = 4,
   stock_change = 5,
   promos = 7,  // of an operator; between nodes 6 begins an order that says more (node_messages.h)
+  pay = 8,
+  cancel = 9,
 };
 
 struct Request {
@@ -54,6 +58,8 @@ struct Request {
   std::int64_t delta = 0;           // stock_change
   std::uint64_t promo = kNoNumber;  // order: that it is to be part of; none: the item as it is
   std::int64_t valid_until_ms = 0;  // order: it is not decided later; 0: whenever
+  std::string_view order{};         // pay, cancel: the request id of the order
+  std::int64_t amount_cents = 0;    // pay
 };
 
 enum class State : std::uint8_t { invalid = 0, queued = 1, confirmed = 2, rejected = 3 };
@@ -70,9 +76,19 @@ struct Answer {
   bool replayed = false;
   std::int64_t unit_price_cents = 0;  // of a confirmed order; 0: for nothing, or not kept
   std::uint64_t promo = kNoNumber;    // that a confirmed order is part of; none, or not kept
+  storage::Fulfilment fulfilment = storage::Fulfilment::none;  // of a confirmed order
+  std::int64_t at_ms = 0;  // unpaid: when the time to pay ends; else since when it is so
 
   bool operator==(const Answer&) const = default;
 };
+// The answer to pay and cancel.
+struct Fulfilled {
+  std::string_view order;  // its request id
+  Lsn order_id = 0;
+  storage::Fulfilment fulfilment = storage::Fulfilment::none;
+  std::int64_t at_ms = 0;
+};
+
 // What a further order like this one is answered if it is decided next.
 inline void make_next(Answer& answer) {
   ++answer.lsn;

@@ -9,6 +9,7 @@
 
 #include "actors/memory/block_vector.h"
 #include "actors/memory/dense_index.h"
+#include "config/process/invariant.h"
 #include "storage/snapshot/snapshot_entries.h"
 
 namespace stampede::actors {
@@ -25,6 +26,13 @@ class UserTotals {
       append({key, qty});
     else
       totals_[at].qty += qty;
+  }
+  // Units that the user gives back; no more than he has.
+  void subtract(std::uint64_t key, std::uint32_t qty) {
+    const auto at = find(key);
+    STAMPEDE_ASSERT(at != DenseIndex::kNone && totals_[at].qty >= qty,
+                    "only what was counted is given back");
+    totals_[at].qty -= qty;
   }
   [[nodiscard]] std::size_t memory_bytes() const {
     return totals_.memory_bytes() + index_.memory_bytes();

@@ -202,6 +202,7 @@ void WebappPort::take_asks(const HttpAsksPtr& asks) {
     entry.ask.client = ClientToken::numbered(Client::http, entry.token);
     entry.ask.request.id = entry.id;
     entry.ask.request.user = entry.user;
+    entry.ask.request.order = entry.order;
     core_.on_request(entry.ask, now_us());
   }
   for (const auto& array : asks->arrays) take_array(array);
@@ -320,6 +321,9 @@ void WebappPort::reply_router(const ClientToken& client, const Reply& reply) {
     case ReplyKind::items:
       append_sf1_items(buffer_, reply.id, *reply.items, reply.next, config::wall_ms());
       break;
+    case ReplyKind::fulfilled:
+      append_sf1_fulfilled(buffer_, reply.id, *reply.fulfilled);
+      break;
     case ReplyKind::pong:
       append_sf1_pong(buffer_, reply.id, reply.state);
       break;
@@ -370,6 +374,10 @@ void WebappPort::reply_http(const ClientToken& client, const Reply& reply) {
   answer.kind = reply.kind;
   answer.id = reply.id;
   if (reply.answer != nullptr) answer.answer = *reply.answer;
+  if (reply.fulfilled != nullptr) {
+    answer.fulfilled = *reply.fulfilled;
+    answer.order = reply.fulfilled->order;
+  }
   answer.code = reply.code;
   answer.field = reply.field;
   answer.message = reply.message;

@@ -66,6 +66,7 @@ struct Backend {
   std::uint64_t orders_max = 20'000'000;       // confirmed orders remembered; beyond: overloaded
   std::uint64_t rejections_max = 2'000'000;    // newest rejections remembered
   std::uint64_t orders_ahead_max = 2'000'000;  // memory for so many more is made while all is quiet
+  std::int64_t hold_grace_s = 30;              // after a start no order expires for so long
 };
 
 struct Db {

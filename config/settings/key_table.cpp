@@ -253,6 +253,10 @@ std::vector<Key> backend_keys() {
           "backend.orders_ahead_max", "orders", 0, 1000 * kMillion,
           "Memory for so many orders more, about 210 bytes each, is made while nothing else is to "
           "be done: as many as a sale's first rush, which then waits for none. 0: none is."),
+      number<&Config::backend, &Backend::hold_grace_s>(
+          "backend.hold_grace_s", "s", 0, 86400,
+          "After a start no unpaid order expires for so long, so that payments that waited come "
+          "in."),
   };
 }
 

@@ -232,12 +232,41 @@ void encode_item_set(std::string& out, const ItemPut& put, const ItemAmountUpdat
   write_command(writer, command, format);
 }
 
-void encode_promo_set(std::string& out, const PromoPut& put) {
+namespace {
+
+Command sale_command(CommandKind kind) {
   Command command;
-  command.kind = CommandKind::promo_put;
+  command.kind = kind;
   command.sale = std::make_shared<SaleArguments>();
+  return command;
+}
+
+Command update_command(const OrderUpdate& update) {
+  auto command = sale_command(CommandKind::order_update);
+  command.sale->update = update;
+  return command;
+}
+
+}  // namespace
+
+void encode_promo_set(std::string& out, const PromoPut& put) {
+  auto command = sale_command(CommandKind::promo_put);
   command.sale->promo = put;
   encode_command_set(out, {command});
+}
+
+void encode_update_set(std::string& out, const OrderUpdate& update) {
+  encode_command_set(out, {update_command(update)});
+}
+
+void encode_update_set(std::string& out, const OrderUpdate& update, const ItemAmountUpdate& amount,
+                       const StockChange& stock) {
+  Command left;
+  left.kind = CommandKind::item_amount_update;
+  left.amount = amount;
+  auto moved = sale_command(CommandKind::stock_change);
+  moved.sale->stock = stock;
+  encode_command_set(out, {update_command(update), left, moved});
 }
 
 void encode_command_set(std::string& out, const std::vector<Command>& set) {

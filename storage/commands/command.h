@@ -146,6 +146,10 @@ void encode_order_set(ByteBuffer& out, const OrderInsert& order, const ItemAmoun
 void encode_item_set(std::string& out, const ItemPut& put, const ItemAmountUpdate& amount,
                      LogFormat format = LogFormat::two);
 void encode_promo_set(std::string& out, const PromoPut& put);
+// Of what an order becomes, and, with the other two, what its units do.
+void encode_update_set(std::string& out, const OrderUpdate& update);
+void encode_update_set(std::string& out, const OrderUpdate& update, const ItemAmountUpdate& amount,
+                       const StockChange& stock);
 void encode_command_set(std::string& out, const std::vector<Command>& set);  // any shape (import)
 void encode_rejection(std::string& out, const Rejection& rejection);
 void encode_rejection(ByteBuffer& out, const Rejection& rejection);

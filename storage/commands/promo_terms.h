@@ -39,6 +39,11 @@ inline constexpr Term kPromoLimitTerm{.name = "limit_per_user",
                                       .help = "Units one user may buy in it; 0: no limit",
                                       .flag_max = 1'000'000};
 
+inline constexpr Term kPromoHoldTerm{
+    .name = "hold_s",
+    .max = 86'400,
+    .help = "Seconds in which an order must be paid; 0: none is needed"};
+
 // fn(term, values…) for each term; the values are those of the given PromoPuts.
 template <class Fn, class... Puts>
 constexpr void each_promo_term(Fn&& fn, Puts&... puts) {
@@ -48,6 +53,7 @@ constexpr void each_promo_term(Fn&& fn, Puts&... puts) {
   fn(kPromoStartsTerm, puts.starts_at_ms...);
   fn(kPromoEndsTerm, puts.ends_at_ms...);
   fn(kPromoLimitTerm, puts.limit_per_user...);
+  fn(kPromoHoldTerm, puts.hold_s...);
 }
 
 // Whether one says what the other does.

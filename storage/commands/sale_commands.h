@@ -1,8 +1,9 @@
 #pragma once
 
 // What the rules of the sale add to the log's commands (feature level `sale`); bytes and bounds in
-// storage/log_format.md. A backend of this version acts on promos alone, see is_acted_on(): the
-// rest is here so that logs are made once. Values; texts point into what they were decoded from.
+// storage/log_format.md. A backend of this version acts on promos, payment and expiry, see
+// is_acted_on(): the rest is here so that logs are made once. Values; texts point into what they
+// were decoded from.
 
 #include <cstdint>
 #include <limits>
@@ -75,6 +76,24 @@ enum class Fulfilment : std::uint8_t {
   cancelled = 4,
   refund_due = 5,
 };
+
+constexpr std::string_view to_text(Fulfilment fulfilment) {
+  switch (fulfilment) {
+    case Fulfilment::none:
+      return "none";
+    case Fulfilment::unpaid:
+      return "unpaid";
+    case Fulfilment::paid:
+      return "paid";
+    case Fulfilment::expired:
+      return "expired";
+    case Fulfilment::cancelled:
+      return "cancelled";
+    case Fulfilment::refund_due:
+      return "refund_due";
+  }
+  return "unknown";
+}
 
 // Business key: the order. What it became: paid … refund_due.
 struct OrderUpdate {

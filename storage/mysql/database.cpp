@@ -177,6 +177,7 @@ PromoRow promo_of(const SqlRow& row) {
   put.starts_at_ms = parse_datetime_ms(row.text(columns.column++));
   put.ends_at_ms = parse_datetime_ms(row.text(columns.column++));
   columns.read(put.limit_per_user);
+  columns.read(put.hold_s);
   columns.read(promo.put_lsn);
   return promo;
 }
@@ -326,7 +327,8 @@ Result<std::vector<ItemRow>> Database::items() {
 Result<std::vector<PromoRow>> Database::promos() {
   std::vector<PromoRow> rows;
   const auto read = session_->query(
-      "SELECT id,item_id,name,price_cents,starts_at,ends_at,limit_per_user,put_lsn FROM promo "
+      "SELECT id,item_id,name,price_cents,starts_at,ends_at,limit_per_user,hold_s,put_lsn FROM "
+      "promo "
       "WHERE put_lsn>0 ORDER BY id",
       [&](const SqlRow& row) { rows.push_back(promo_of(row)); });
   if (read.failed) return failed(*session_, "reading promo", read);
@@ -348,8 +350,8 @@ Status Database::each_order(Lsn after, Lsn up_to,
   while (rows == kOrdersPerPage) {
     rows = 0;
     const std::string sql =
-        "SELECT order_id,request_id,item_id,qty,user_id,unit_price_cents,promo_id FROM orders "
-        "WHERE order_id>" +
+        "SELECT order_id,request_id,item_id,qty,user_id,unit_price_cents,promo_id,fulfilment,lsn "
+        "FROM orders WHERE order_id>" +
         std::to_string(after) + " AND order_id<=" + std::to_string(up_to) +
         " ORDER BY order_id LIMIT " + std::to_string(kOrdersPerPage);
     const auto read = session_->query(sql, [&](const SqlRow& row) {
@@ -359,12 +361,37 @@ Status Database::each_order(Lsn after, Lsn up_to,
                static_cast<std::uint32_t>(row.i64(3)),
                row.text(4),
                row.i64(5),
-               number_or_null(row, 6)};
+               number_or_null(row, 6),
+               row.text(7),
+               row.u64(8)};
       after = order.order_id;
       ++rows;
       on_order(order);
     });
     if (read.failed) return failed(*session_, "reading orders", read);
+  }
+  return Done{};
+}
+
+Status Database::each_stock_change(Lsn up_to,
+                                   const std::function<void(const StockChangeRow&)>& on_row) {
+  Lsn after = 0;
+  std::size_t rows = kOrdersPerPage;
+  while (rows == kOrdersPerPage) {
+    rows = 0;
+    const std::string sql = "SELECT lsn,item_id,delta,order_id FROM stock_change WHERE lsn>" +
+                            std::to_string(after) + " AND lsn<=" + std::to_string(up_to) +
+                            " ORDER BY lsn LIMIT " + std::to_string(kOrdersPerPage);
+    const auto read = session_->query(sql, [&](const SqlRow& row) {
+      StockChangeRow change;
+      change.lsn = after = row.u64(0);
+      change.change.item = row.u64(1);
+      change.change.delta = row.i64(2);
+      change.change.order = number_or_null(row, 3);
+      ++rows;
+      on_row(change);
+    });
+    if (read.failed) return failed(*session_, "reading stock_change", read);
   }
   return Done{};
 }
@@ -403,9 +430,14 @@ Result<std::map<std::uint64_t, Database::ItemGuards>> Database::guards_among(
   return found;
 }
 
-Result<std::vector<std::string>> Database::differing_orders(const LaneBatch& orders) {
+Result<std::vector<std::string>> Database::differing_orders(const LaneBatch& batch) {
   std::vector<RowFailure> failures;
-  const auto read = compare_orders(*session_, orders, failures);
+  SqlOutcome read;
+  if (!batch.orders.empty()) read = compare_orders(*session_, batch, failures);
+  if (!read.failed && !batch.updates.empty())
+    read = check_updates(*session_, batch, 0, batch.updates.size(), failures);
+  if (!read.failed && !batch.stock.empty())
+    read = check_stock(*session_, batch, 0, batch.stock.size(), failures);
   if (read.failed) return failed(*session_, "comparing orders", read);
   std::vector<std::string> messages;
   for (auto& failure : failures) messages.push_back(std::move(failure.message));

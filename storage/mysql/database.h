@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "storage/commands/batch_rows.h"
 #include "storage/commands/item_terms.h"
 #include "storage/commands/promo_terms.h"
 #include "storage/commands/sale_commands.h"
@@ -23,7 +24,6 @@
 namespace stampede::storage {
 
 class SqlSession;
-struct LaneBatch;
 
 using LogUuid = std::array<std::uint8_t, 16>;
 
@@ -57,6 +57,8 @@ struct StoredOrder {
   std::string user;
   std::int64_t unit_price_cents = 0;
   std::uint64_t promo = kNoNumber;
+  std::string fulfilment{};
+  Lsn lsn = 0;  // of its newest OrderUpdate; 0: none
 };
 
 struct PromoRow {
@@ -144,6 +146,9 @@ class Database {
   // memory stays small however many there are.
   Status each_order(Lsn after, Lsn up_to, const std::function<void(const StoredOrder&)>& on_order);
 
+  // The same of the StockChanges with lsn <= up_to, without reason and time.
+  Status each_stock_change(Lsn up_to, const std::function<void(const StockChangeRow&)>& on_row);
+
   // Of these orders, those that have a row. One round trip.
   Result<std::set<Lsn>> orders_among(const std::set<Lsn>& order_ids);
   // 0: there is none.
@@ -157,9 +162,9 @@ class Database {
   // Of these items, those that have a row. One round trip.
   Result<std::map<std::uint64_t, ItemGuards>> guards_among(const std::set<std::uint64_t>& items);
 
-  // What is wrong with each of these orders that has no row, or one of other content; empty: all
-  // are there as given. One round trip.
-  Result<std::vector<std::string>> differing_orders(const LaneBatch& orders);
+  // What is wrong with each of these orders, updates and StockChanges that has no row, or one of
+  // other content; empty: all are there as given, or newer. A round trip for each kind.
+  Result<std::vector<std::string>> differing_orders(const LaneBatch& batch);
 
   // Between the two, all reads see the database as it was at begin_snapshot.
   Status begin_snapshot();

@@ -55,22 +55,7 @@ void each_promo_column(const PromoPut& put, Fn&& fn) {
 
 // Of an unknown one: a text that the column refuses.
 constexpr std::string_view fulfilment_text(std::uint32_t fulfilment) {
-  if (fulfilment > UINT8_MAX) return "unknown";
-  switch (static_cast<Fulfilment>(fulfilment)) {
-    case Fulfilment::none:
-      return "none";
-    case Fulfilment::unpaid:
-      return "unpaid";
-    case Fulfilment::paid:
-      return "paid";
-    case Fulfilment::expired:
-      return "expired";
-    case Fulfilment::cancelled:
-      return "cancelled";
-    case Fulfilment::refund_due:
-      return "refund_due";
-  }
-  return "unknown";
+  return fulfilment > UINT8_MAX ? "unknown" : to_text(static_cast<Fulfilment>(fulfilment));
 }
 
 constexpr std::string_view reason_text(std::uint32_t reason) {

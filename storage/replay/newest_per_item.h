@@ -2,7 +2,8 @@
 
 // Of all commands of one type, the newest of each item, and whether it is executed. That is all
 // recovery has to know of the item commands: their effect is absolute, so whatever is older is
-// settled either by an executed newer one or by the newest, which will be applied.
+// settled either by an executed newer one or by the newest, which will be applied. The same holds
+// of whatever else has absolute commands, a promo, or an order that was confirmed.
 // Part of ReplayFold. Memory: one state per changed item, one index entry per owed one (and a
 // bounded number of stale ones). Thread-compatible: one thread. No I/O, no errors.
 
@@ -22,8 +23,10 @@ struct ItemLsn {
   Lsn lsn = 0;
 };
 
-// Value: what is kept of the newest command, the amount or the payload.
-template <class Value>
+// Value: what is kept of the newest command, the amount or the payload. Of keys that are as many
+// as orders nothing is kept once their newest command is executed.
+enum class OnceExecuted { kept, forgotten };
+template <class Value, OnceExecuted kOnceExecuted = OnceExecuted::kept>
 class NewestPerItem {
  public:
   struct Newest {
@@ -55,6 +58,7 @@ class NewestPerItem {
       --owed_;
       if (std::exchange(newest.tries, 0) > 0) --failed_;
       last = {item, newest.lsn};
+      if constexpr (kOnceExecuted == OnceExecuted::forgotten) states_.erase(item);
     });
     return last;
   }
@@ -78,10 +82,8 @@ class NewestPerItem {
   // Calls fn(item, Newest) for each item whose newest command is owed, in lsn order.
   template <class Fn>
   void each_owed(Fn fn) const {
-    for (const Entry& entry : index_) {
-      const Newest& newest = states_.find(entry.item)->second;
-      if (is_current(entry, newest)) fn(entry.item, newest);
-    }
+    for (const Entry& entry : index_)
+      if (const auto* newest = current(states_, entry)) fn(entry.item, *newest);
   }
 
  private:
@@ -93,8 +95,14 @@ class NewestPerItem {
     std::uint32_t position;
   };
 
-  static bool is_current(const Entry& entry, const Newest& newest) {
-    return newest.lsn == entry.lsn && newest.position == entry.position && !newest.executed;
+  // Of an entry whose command is still the newest and owed; else null.
+  template <class States>
+  static auto* current(States& states, const Entry& entry) {
+    const auto found = states.find(entry.item);
+    if (found == states.end()) return static_cast<decltype(&found->second)>(nullptr);
+    auto& newest = found->second;
+    const bool same = newest.lsn == entry.lsn && newest.position == entry.position;
+    return same && !newest.executed ? &newest : nullptr;
   }
 
   template <class Fn>
@@ -103,16 +111,14 @@ class NewestPerItem {
                                   [](const Entry& a, Lsn lsn) { return a.lsn < lsn; });
     for (; entry != index_.end() && entry->lsn <= to; ++entry) {
       if (entry->position != position) continue;
-      Newest& newest = states_.find(entry->item)->second;
-      if (is_current(*entry, newest)) fn(entry->item, newest);
+      if (auto* newest = current(states_, *entry)) fn(entry->item, *newest);
     }
   }
 
   // Forgets entries that a newer command or an EXEC has made meaningless.
   void sweep() {
-    std::erase_if(index_, [this](const Entry& entry) {
-      return !is_current(entry, states_.find(entry.item)->second);
-    });
+    std::erase_if(index_,
+                  [this](const Entry& entry) { return current(states_, entry) == nullptr; });
   }
 
   std::unordered_map<std::uint64_t, Newest> states_;  // by item

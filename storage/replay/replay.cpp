@@ -85,8 +85,14 @@ void ReplayFold::take(Lsn lsn, std::string_view payload, const std::vector<Comma
       case CommandKind::promo_put:
         promos_.emitted(command.sale->promo.promo, lsn, position, std::string(payload));
         break;
+      case CommandKind::order_update:
+        updates_.emitted(command.sale->update.order, lsn, position, std::string(payload));
+        break;
+      case CommandKind::stock_change:
+        stock_.add(lsn, position, payload);
+        break;
       default:
-        STAMPEDE_ASSERT(false, "a set that is kept has commands of four kinds");
+        STAMPEDE_ASSERT(false, "a set that is kept has commands that are acted on");
     }
   }
 }
@@ -114,6 +120,13 @@ Status ReplayFold::exec(const RecordView& record) {
       case CommandKind::promo_put:
         note(promos_.executed(outcome_.position, from, to), &LastStored::OfLane::promo);
         ++counts_.done;
+        break;
+      case CommandKind::order_update:
+        updates_.executed(outcome_.position, from, to);
+        ++counts_.done;
+        break;
+      case CommandKind::stock_change:
+        counts_.done += stock_.executed(outcome_.position, from, to).count;
         break;
       default:
         break;  // none that is kept
@@ -159,6 +172,12 @@ Status ReplayFold::fail(const RecordView& record) {
       case CommandKind::promo_put:
         promos_.failed(outcome_.position, lsn, tries);
         break;
+      case CommandKind::order_update:
+        updates_.failed(outcome_.position, lsn, tries);
+        break;
+      case CommandKind::stock_change:
+        stock_.failed(outcome_.position, lsn, tries);
+        break;
       default:
         break;  // none that is kept
     }
@@ -172,9 +191,12 @@ ReplayCounts ReplayFold::counts() const {
   counts.owed_puts = puts_.owed_count();
   counts.owed_amounts = amounts_.owed_count();
   counts.owed_promos = promos_.owed_count();
-  counts.owed = counts.owed_orders + counts.owed_puts + counts.owed_amounts + counts.owed_promos;
+  counts.owed_updates = updates_.owed_count();
+  counts.owed_stock = stock_.size();
+  counts.owed = counts.owed_orders + counts.owed_puts + counts.owed_amounts + counts.owed_promos +
+                counts.owed_updates + counts.owed_stock;
   counts.failed = orders_.failed_count() + puts_.failed_count() + amounts_.failed_count() +
-                  promos_.failed_count();
+                  promos_.failed_count() + updates_.failed_count() + stock_.failed_count();
   counts.settled = counts.commands - counts.owed;
   counts.done = std::min(counts.done, counts.settled);
   return counts;
@@ -192,6 +214,10 @@ Owed ReplayFold::owed() const {
   promos_.each_owed([&](std::uint64_t promo, const auto& newest) {
     owed.promos.push_back({promo, newest.lsn, newest.position, newest.tries, newest.value});
   });
+  updates_.each_owed([&](Lsn order, const auto& newest) {
+    owed.updates.push_back({order, newest.lsn, newest.position, newest.tries, newest.value});
+  });
+  owed.stock = stock_.list();
   return owed;
 }
 
@@ -238,27 +264,22 @@ namespace {
 
 // Of the others an order would have to know.
 bool is_acted_on(const PromoPut& put) {
-  return put.ticket == 0 && put.hold_s == 0 && put.hold_low_s == 0 && put.low_stock_percent == 0 &&
+  return put.ticket == 0 && put.hold_low_s == 0 && put.low_stock_percent == 0 &&
          put.unpaid_per_user_max == 0;
 }
 
 bool is_acted_on(CommandKind kind) {
-  return kind == CommandKind::order_insert || kind == CommandKind::item_put ||
-         kind == CommandKind::item_amount_update || kind == CommandKind::promo_put;
+  return kind != CommandKind::invalid && kind != CommandKind::ticket_grant;
 }
 
 bool is_acted_on(const Command& command) {
   switch (command.kind) {
-    case CommandKind::order_insert:
-      return !command.sale || command.sale->order.pay_by_ms == 0;
     case CommandKind::item_put:
       return !command.sale;
-    case CommandKind::item_amount_update:
-      return true;
     case CommandKind::promo_put:
       return is_acted_on(command.sale->promo);
     default:
-      return false;
+      return is_acted_on(command.kind);
   }
 }
 

@@ -3,14 +3,16 @@
 // Folds the log's records into what is still owed to the database. The fate of a command:
 //
 //   executed    an EXEC names it
-//   superseded  a later command of its type and business key is executed (of items and promos:
-//               an OrderInsert's key is the order itself, so nothing ever stands in for it)
+//   superseded  a later command of its type and business key is executed (of items, promos and
+//               updates of orders: an OrderInsert's key is the order itself, a StockChange's its
+//               own lsn, so nothing ever stands in for them)
 //   failed      a FAIL names it, no EXEC does: stays owed; its tries are the newest FAIL's
 //   pending     none of these; an OPTM changes nothing
 //
-// Owed are therefore: every OrderInsert without EXEC, of each item the newest ItemPut and the
-// newest ItemAmountUpdate unless executed, of each promo the newest PromoPut likewise; applying
-// those settles all that is older on the item or the promo.
+// Owed are therefore: every OrderInsert and StockChange without EXEC, of each item the newest
+// ItemPut and the newest ItemAmountUpdate unless executed, of each promo the newest PromoPut and of
+// each order the newest OrderUpdate likewise; applying those settles all that is older on the item,
+// the promo or the order.
 //
 // Owner: the backend at its start (and tools that need no listing; storage/replay/fate_table has
 // one). Thread-compatible: one thread. No I/O. Memory follows what is owed plus one state per item.
@@ -48,6 +50,14 @@ struct OwedPromo {
   std::string_view payload;
 };
 
+struct OwedUpdate {
+  Lsn order = 0;
+  Lsn lsn = 0;
+  std::uint32_t position = 0;
+  std::uint32_t tries = 0;
+  std::string_view payload;
+};
+
 struct OwedAmount {
   std::uint64_t item = 0;
   Lsn lsn = 0;
@@ -61,17 +71,21 @@ struct Owed {
   std::vector<OwedPut> puts;        // at most one per item
   std::vector<OwedAmount> amounts;  // at most one per item
   std::vector<OwedPromo> promos;    // at most one per promo
+  std::vector<OwedUpdate> updates;  // at most one per order
+  std::vector<OwedOrder> stock;     // StockChanges
 };
 
 struct ReplayCounts {
   std::uint64_t records = 0;
   std::uint64_t decisions = 0;  // EMIT and REJECT records
   std::uint64_t commands = 0;   // in EMIT records
-  std::uint64_t owed = 0;       // to be applied: the sum of the next four
+  std::uint64_t owed = 0;       // to be applied: the sum of the next six
   std::uint64_t owed_orders = 0;
   std::uint64_t owed_puts = 0;
   std::uint64_t owed_amounts = 0;
   std::uint64_t owed_promos = 0;
+  std::uint64_t owed_updates = 0;
+  std::uint64_t owed_stock = 0;
   std::uint64_t failed = 0;   // of those, how many the database has refused before
   std::uint64_t done = 0;     // named by an EXEC (an item's range counts once)
   std::uint64_t settled = 0;  // commands - owed: done, or a newer one stands in for them
@@ -108,6 +122,7 @@ class ReplayFold {
   // Snapshots: what is owed, and the numbers of the log so far (its own fields of a summary).
   void count(SnapshotSummary& summary) const;
   void save(SnapshotSink& sink) const;
+  void save_updates(SnapshotSink& sink) const;  // and StockChanges, whose sections come later
   // Into a new fold: the summary first, then the blocks of its sections, copying payloads.
   // False: they make no sense.
   void load(const SnapshotSummary& summary);
@@ -119,6 +134,8 @@ class ReplayFold {
  private:
   Status emit(const RecordView& record);
   [[nodiscard]] bool load(SnapshotSection section, const SnapshotOwed& owed);
+  [[nodiscard]] bool load(SnapshotSection section, const SnapshotOwed& owed,
+                          const Command& command);
   Status exec(const RecordView& record);
   std::uint64_t settle_orders(Lsn from, Lsn to);
   void note(const ItemLsn& stored, ItemLsn LastStored::OfLane::*kind);
@@ -129,6 +146,8 @@ class ReplayFold {
   NewestPerItem<std::string> puts_;  // the value is the payload
   NewestPerItem<std::int64_t> amounts_;
   NewestPerItem<std::string> promos_;  // by promo; the value is the payload
+  NewestPerItem<std::string, OnceExecuted::forgotten> updates_;  // by order, likewise
+  OwedOrders stock_;     // StockChanges, which nothing stands in for either
   ReplayCounts counts_;  // records, decisions, commands, and done of the item commands
   Lsn last_lsn_ = 0;
   LastStored last_stored_;
@@ -152,7 +171,7 @@ Status fits_segment(std::string_view what, const RecordView& record, FeatureLeve
 // The same, and that a backend of this program acts on it.
 Status is_kept(std::string_view what, const RecordView& record, FeatureLevel needed);
 // Of an EMIT's set, command by command, and of what became of commands: of level `sale` a backend
-// acts on promos so far.
+// acts on promos, payment and expiry so far.
 Status is_kept(const RecordView& record, const std::vector<Command>& set);
 Status is_kept(std::string_view what, const RecordView& record, const Outcome& outcome);
 [[nodiscard]] bool is_acted_on(const std::vector<Command>& set);

@@ -10,6 +10,8 @@ void ReplayFold::count(SnapshotSummary& summary) const {
   summary.owed_puts = now.owed_puts;
   summary.owed_amounts = now.owed_amounts;
   summary.owed_promos = now.owed_promos;
+  summary.owed_updates = now.owed_updates;
+  summary.owed_stock = now.owed_stock;
   summary.records = now.records;
   summary.decisions = now.decisions;
   summary.commands = now.commands;
@@ -35,6 +37,19 @@ void ReplayFold::save(SnapshotSink& sink) const {
   for (const auto& p : owed_now.promos) {
     sink.add(SnapshotSection::owed_promos,
              encode(out, SnapshotOwed{p.promo, p.lsn, p.position, p.tries, 0, p.payload}));
+  }
+}
+
+void ReplayFold::save_updates(SnapshotSink& sink) const {
+  EntryWriter out(sink.level());
+  updates_.each_owed([&](Lsn order, const auto& newest) {
+    sink.add(SnapshotSection::owed_updates,
+             encode(out, SnapshotOwed{order, newest.lsn, newest.position, newest.tries, 0,
+                                      newest.value}));
+  });
+  for (const auto& o : stock_.list()) {
+    sink.add(SnapshotSection::owed_stock,
+             encode(out, SnapshotOwed{0, o.lsn, o.position, o.tries, 0, o.payload}));
   }
 }
 
@@ -67,20 +82,35 @@ bool ReplayFold::load(SnapshotSection section, const SnapshotOwed& owed) {
   if (!decoder_.command_set(owed.payload, set_) || owed.position >= set_.size() ||
       !is_acted_on(set_))
     return false;
-  const auto kind = set_[owed.position].kind;
-  if (section == SnapshotSection::owed_orders) {
-    orders_.add(owed.lsn, owed.position, owed.payload);
-    if (owed.tries > 0) orders_.failed(owed.position, owed.lsn, owed.tries);
-    return kind == CommandKind::order_insert;
+  return load(section, owed, set_[owed.position]);
+}
+
+bool ReplayFold::load(SnapshotSection section, const SnapshotOwed& owed, const Command& command) {
+  const auto take = [&](auto& commands) {
+    commands.add(owed.lsn, owed.position, owed.payload);
+    if (owed.tries > 0) commands.failed(owed.position, owed.lsn, owed.tries);
+  };
+  const auto take_newest = [&](auto& commands) {
+    commands.emitted(owed.item, owed.lsn, owed.position, std::string(owed.payload));
+    if (owed.tries > 0) commands.failed(owed.position, owed.lsn, owed.tries);
+  };
+  switch (section) {
+    case SnapshotSection::owed_orders:
+      take(orders_);
+      return command.kind == CommandKind::order_insert;
+    case SnapshotSection::owed_stock:
+      take(stock_);
+      return command.kind == CommandKind::stock_change;
+    case SnapshotSection::owed_promos:
+      take_newest(promos_);
+      return command.kind == CommandKind::promo_put && command.sale->promo.promo == owed.item;
+    case SnapshotSection::owed_updates:
+      take_newest(updates_);
+      return command.kind == CommandKind::order_update && command.sale->update.order == owed.item;
+    default:
+      take_newest(puts_);
+      return command.kind == CommandKind::item_put;
   }
-  if (section == SnapshotSection::owed_promos) {
-    promos_.emitted(owed.item, owed.lsn, owed.position, std::string(owed.payload));
-    if (owed.tries > 0) promos_.failed(owed.position, owed.lsn, owed.tries);
-    return kind == CommandKind::promo_put && set_[owed.position].sale->promo.promo == owed.item;
-  }
-  puts_.emitted(owed.item, owed.lsn, owed.position, std::string(owed.payload));
-  if (owed.tries > 0) puts_.failed(owed.position, owed.lsn, owed.tries);
-  return kind == CommandKind::item_put;
 }
 
 }  // namespace stampede::storage

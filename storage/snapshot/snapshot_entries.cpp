@@ -14,6 +14,8 @@ std::string_view encode(EntryWriter& out, const SnapshotSummary& e) {
   }
   if (out.level() >= FeatureLevel::sale)
     out.number(e.owed_promos).number(e.promos).number(e.decided_at_us);
+  if ((e.owed_updates | e.owed_stock | e.held | e.payments) != 0)
+    out.number(e.owed_updates).number(e.owed_stock).number(e.held).number(e.payments);
   return out.take();
 }
 
@@ -27,6 +29,9 @@ bool decode(EntryReader& in, SnapshotSummary& e) {
     e.owed_promos = in.number<std::uint64_t>();
     e.promos = in.number<std::uint64_t>();
     e.decided_at_us = in.number<std::uint64_t>();
+    if (in.at_end()) return !in.failed();
+    for (auto* number : {&e.owed_updates, &e.owed_stock, &e.held, &e.payments})
+      *number = in.number<std::uint64_t>();
   }
   return !in.failed() && in.at_end();
 }
@@ -200,6 +205,44 @@ bool decode(EntryReader& in, SnapshotPromo& e) {
   e.put_lsn = in.number<Lsn>();
   e.last_order_ms = in.number<std::int64_t>();
   return !in.failed() && bounded && e.put_lsn > 0 && e.last_order_ms >= -1;
+}
+
+std::string_view encode(EntryWriter& out, const SnapshotHeld& e) {
+  return out.number(e.lsn)
+      .number(e.user_on_item)
+      .number(e.user_in_promo)
+      .number(e.unit_price_cents)
+      .number(e.promo)
+      .number(e.at_ms)
+      .number(static_cast<std::uint8_t>(e.fulfilment))
+      .number(e.counted)
+      .take();
+}
+
+bool decode(EntryReader& in, SnapshotHeld& e) {
+  e.lsn = in.number<Lsn>();
+  e.user_on_item = in.number<std::uint64_t>();
+  e.user_in_promo = in.number<std::uint64_t>();
+  e.unit_price_cents = in.number<std::int64_t>();
+  e.promo = in.number<std::uint64_t>();
+  e.at_ms = in.number<std::int64_t>();
+  const auto fulfilment = in.number<std::uint8_t>();
+  e.fulfilment = static_cast<Fulfilment>(fulfilment);
+  e.counted = in.number<std::uint8_t>();
+  return !in.failed() && fulfilment >= static_cast<std::uint8_t>(Fulfilment::unpaid) &&
+         fulfilment <= static_cast<std::uint8_t>(Fulfilment::refund_due) && e.counted <= 3 &&
+         e.unit_price_cents >= 0;
+}
+
+std::string_view encode(EntryWriter& out, const SnapshotPayment& e) {
+  return out.number(e.hash[0]).number(e.hash[1]).number(e.order).take();
+}
+
+bool decode(EntryReader& in, SnapshotPayment& e) {
+  e.hash[0] = in.number<std::uint64_t>();
+  e.hash[1] = in.number<std::uint64_t>();
+  e.order = in.number<Lsn>();
+  return !in.failed();
 }
 
 std::string_view encode(EntryWriter& out, const SnapshotOwed& e) {

@@ -25,6 +25,11 @@ struct SnapshotSummary {
   std::uint64_t owed_promos = 0;  // from level `sale` on, as the next
   std::uint64_t promos = 0;
   std::uint64_t decided_at_us = 0;  // of the latest decision since there are promos
+  // Not there when all are 0, as in a sale without payment.
+  std::uint64_t owed_updates = 0;
+  std::uint64_t owed_stock = 0;
+  std::uint64_t held = 0;
+  std::uint64_t payments = 0;
   // Of the log up to here.
   std::uint64_t records = 0;
   std::uint64_t decisions = 0;  // EMIT and REJECT records
@@ -75,9 +80,26 @@ struct SnapshotPromo {
   std::int64_t last_order_ms = -1;  // when the newest order in it was decided; -1: none was
 };
 
+// A confirmed order that needs payment.
+struct SnapshotHeld {
+  Lsn lsn = 0;                     // of the order
+  std::uint64_t user_on_item = 0;  // what its units count by: keyed hashes
+  std::uint64_t user_in_promo = 0;
+  std::int64_t unit_price_cents = 0;
+  std::uint64_t promo = kNoNumber;
+  std::int64_t at_ms = 0;  // unpaid: when the time to pay ends; else when it became what it is
+  Fulfilment fulfilment = Fulfilment::unpaid;
+  std::uint8_t counted = 0;  // as in OrderSale; after an expiry as well
+};
+
+struct SnapshotPayment {
+  RequestHash hash{};  // of its id
+  Lsn order = 0;
+};
+
 // A command that is still owed; which fields count is said by its section.
 struct SnapshotOwed {
-  std::uint64_t item = 0;  // puts and amounts; promos: the promo
+  std::uint64_t item = 0;  // puts and amounts; promos: the promo; updates: the order
   Lsn lsn = 0;
   std::uint32_t position = 0;  // in its command set
   std::uint32_t tries = 0;     // the database refused it so often; format 1: 0 or 1
@@ -91,6 +113,8 @@ std::string_view encode(EntryWriter& out, const SnapshotUser& entry);
 std::string_view encode(EntryWriter& out, const KnownDecision& entry);
 std::string_view encode(EntryWriter& out, const KnownRejection& entry);
 std::string_view encode(EntryWriter& out, const SnapshotPromo& entry);
+std::string_view encode(EntryWriter& out, const SnapshotHeld& entry);
+std::string_view encode(EntryWriter& out, const SnapshotPayment& entry);
 std::string_view encode(EntryWriter& out, const SnapshotOwed& entry);
 
 [[nodiscard]] bool decode(EntryReader& in, SnapshotSummary& entry);
@@ -99,6 +123,8 @@ std::string_view encode(EntryWriter& out, const SnapshotOwed& entry);
 [[nodiscard]] bool decode(EntryReader& in, KnownDecision& entry);
 [[nodiscard]] bool decode(EntryReader& in, KnownRejection& entry);
 [[nodiscard]] bool decode(EntryReader& in, SnapshotPromo& entry);
+[[nodiscard]] bool decode(EntryReader& in, SnapshotHeld& entry);
+[[nodiscard]] bool decode(EntryReader& in, SnapshotPayment& entry);
 [[nodiscard]] bool decode(EntryReader& in, SnapshotOwed& entry);
 
 }  // namespace stampede::storage

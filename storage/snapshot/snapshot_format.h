@@ -36,9 +36,13 @@ enum class SnapshotSection : std::uint32_t {
   owed_amounts = 8,  // newest per item
   owed_promos = 9,  // newest per promo, with their EMIT payloads; from level `sale` on, as the next
   promos = 10,      // ascending by id
-  end = 255,        // the content hash; nothing follows
+  owed_updates = 11,  // of orders, the newest of each, with their EMIT payloads
+  owed_stock = 12,    // StockChanges, likewise
+  held = 13,          // orders that need payment, ascending by lsn
+  payments = 14,      // in the order in which they came
+  end = 255,          // the content hash; nothing follows
 };
-inline constexpr std::uint32_t kSnapshotSectionLast = 10;  // but for the end
+inline constexpr std::uint32_t kSnapshotSectionLast = 14;  // but for the end
 inline constexpr std::uint32_t kEndOfFormat1 = 9;          // SnapshotSection::end in a file of it
 
 // Takes the entries of a snapshot, section by section in ascending order. A snapshot has the format

@@ -92,10 +92,11 @@ class Protocol(unittest.TestCase):
 
     def test_the_requests_have_the_keys_that_are_read(self):
         table = "".join(cells[0] + cells[1] for cells in
-                        rows_of("docs/protocol.md", r"`(order|get|items|ping)`"))
+                        rows_of("docs/protocol.md", r"`(order|get|items|pay|cancel|ping)`"))
         source = text_of("actors/protocol/sf1.cpp")
         keys = re.search(r"kKeyTexts\{([^}]*)\}", source)[1]
-        read = set(re.findall(r'"(\w+)"', keys)) | {"order", "get", "items", "ping"}
+        read = set(re.findall(r'"(\w+)"', keys)) | {
+            "order", "get", "items", "pay", "cancel", "ping"}
         self.assertEqual(set(re.findall(r"`(\w+)`", table)), read - {"op"})
 
     def test_the_answers_have_the_keys_of_the_vectors(self):
@@ -110,8 +111,9 @@ class Protocol(unittest.TestCase):
     def test_the_routes_are_those_of_the_webapp(self):
         routes = text_of("actors/webapp/http/http_gateway.cpp")
         served = {path.rstrip("/") for path in re.findall(r'"(/[\w/-]+)"', routes)}
-        documented = {re.sub(r"/\{.*", "", path) for path in
-                      re.findall(r"^\| `[A-Z]+ (\S+)`", text_of("docs/protocol.md"), re.M)}
+        documented = {part for path in
+                      re.findall(r"^\| `[A-Z]+ (\S+)`", text_of("docs/protocol.md"), re.M)
+                      for part in re.split(r"/\{\w+\}", path) if part}
         self.assertEqual(documented, served)
 
 

@@ -32,8 +32,11 @@ struct Writer {
         FUZZ_CHECK(result.items.size() == 1);
         results.finish();
         return append_item_changed(out, result.changed, result.items.front());
+      case ResultKind::fulfilled:
+        return results.fulfilled(result.fulfilled);
       case ResultKind::more:
       case ResultKind::sale_answer:
+      case ResultKind::held_answer:
       case ResultKind::invalid:
         FUZZ_CHECK(false);
     }

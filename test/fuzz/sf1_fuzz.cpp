@@ -49,6 +49,15 @@ std::string written(const ClientRequest& request) {
     case ClientOp::ping:
       map["op"] = "ping";
       break;
+    case ClientOp::pay:
+      map.update({{"op", "pay"},
+                  {"order", std::string(request.order)},
+                  {"amount_cents", request.amount_cents}});
+      break;
+    case ClientOp::cancel:
+      map.update({{"op", "cancel"}, {"order", std::string(request.order)}});
+      if (!request.user.empty()) map["user"] = std::string(request.user);
+      break;
     case ClientOp::invalid:
       FUZZ_CHECK(false);
   }

@@ -89,6 +89,7 @@ void BackendProcess::begin_work(actors::StartAgent& agent) {
   wake_log();
   plan_snapshot();
   core_->set_phase(Phase::serving);
+  core_->expire_from(world_.wall_us() + world_.plan.hold_grace_us);
   serving_ = true;
   tick();
 }
@@ -250,6 +251,9 @@ void BackendProcess::check_result(const actors::ResultMessage& message) {
     if (result.kind == ResultKind::items)
       for (const auto& row : result.items)
         require(row.seq == 0 || world_.log.durable(row.seq), "S7", "an item page ahead of the log");
+    if (result.kind == ResultKind::fulfilled)
+      require(world_.log.durably_became(result.fulfilled.order_id, result.fulfilled.fulfilment),
+              "S7", "a payment or cancel is answered before it is durable");
     if (result.kind != ResultKind::answer) continue;
     const auto& answer = result.answer;
     const auto* decision = world_.log.find(answer.lsn);
@@ -263,6 +267,9 @@ void BackendProcess::check_result(const actors::ResultMessage& message) {
     require(answer.replayed || !answer.left || !confirmed ||
                 (answer.unit_price_cents == decision->price && answer.promo == decision->promo),
             "S3", "an order is told another price or promo than it was decided with");
+    require(answer.fulfilment == storage::Fulfilment::none ||
+                world_.log.durably_became(answer.lsn, answer.fulfilment),
+            "S7", "an order is told to be what it is not durably");
     require(!answer.stored ||
                 world_.server.tables().orders.rows.contains(static_cast<std::int64_t>(answer.lsn)),
             "S1", "`stored` though there is no row");
@@ -285,6 +292,10 @@ void BackendProcess::tick() {
   hello();
   std::string news;
   (void)core_->take_news(news, 100);
+  core_->set_log_room(log_room_);
+  (void)core_->expire(world_.wall_us(), effects_);
+  core_->flush(effects_);
+  carry_out();
   exactly(kHelloEvery, [this] { tick(); });
 }
 

@@ -163,6 +163,8 @@ void Clients::take_answer(std::uint32_t number, const Sent& sent, const Answer& 
   } else {
     order.answer = answer;
     if (answer.state == State::confirmed) ++confirmed_;
+    if (answer.fulfilment == storage::Fulfilment::unpaid)
+      world_.payers().on_unpaid(order.id, answer, decision->user);
   }
   finish(number);
 }
@@ -281,6 +283,7 @@ Operator::Change Operator::add_promo(std::uint64_t item) {
   put.starts_at_ms = world_.wall_us() / 1000 + promo_random_.between(-200, 500);
   put.ends_at_ms = put.starts_at_ms + promo_random_.between(100, 3000);
   put.limit_per_user = world_.plan.promo_limit;
+  put.hold_s = world_.plan.hold_s;
   return change;
 }
 

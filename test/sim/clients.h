@@ -22,6 +22,7 @@ struct SeenAnswer {  // a Reply that has left its webapp
   actors::ReplyKind kind = actors::ReplyKind::invalid;
   actors::Answer answer;
   actors::Code code = actors::Code::none;
+  actors::Fulfilled fulfilled{};  // without its text
 };
 
 // The promo of an item that has one.

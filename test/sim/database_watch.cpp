@@ -33,7 +33,8 @@ bool says(const SqlCells& cells, const storage::PromoPut& put) {
          cells[PromoColumn::price].number == put.price_cents &&
          cells[PromoColumn::starts].text == datetime_ms(put.starts_at_ms) &&
          cells[PromoColumn::ends].text == datetime_ms(put.ends_at_ms) &&
-         cells[PromoColumn::limit].number == put.limit_per_user;
+         cells[PromoColumn::limit].number == put.limit_per_user &&
+         cells[PromoColumn::hold].number == put.hold_s;
 }
 
 }  // namespace
@@ -45,6 +46,7 @@ void DatabaseWatch::on_commit(const std::vector<SqlChange>& changes) {
     if (change.table == &tables.orders) on_order(change), rows = true;
     if (change.table == &tables.item) on_item(change), rows = true;
     if (change.table == &tables.promo) on_promo(change), rows = true;
+    if (change.table == &tables.stock_change) on_stock(change), rows = true;
     if (change.table == &tables.lane) on_lane(change);
   }
   const auto& writer = server_.writer;
@@ -56,7 +58,7 @@ void DatabaseWatch::on_commit(const std::vector<SqlChange>& changes) {
 }
 
 void DatabaseWatch::on_order(const SqlChange& change) {
-  require(change.before.empty(), "S3", "an order's row was changed");
+  if (!change.before.empty()) return on_update(change);
   const auto& cells = change.table->rows.at(change.key);
   const auto lsn = lsn_of(cells[0]);
   const auto* decision = log_.find(lsn);
@@ -68,11 +70,46 @@ void DatabaseWatch::on_order(const SqlChange& change) {
               static_cast<std::uint64_t>(cells[OrderColumn::item].number) == decision->item &&
               cells[OrderColumn::qty].number == decision->qty &&
               cells[OrderColumn::price].number == decision->price &&
-              cells[OrderColumn::promo] == promo_cell(decision->promo),
+              cells[OrderColumn::promo] == promo_cell(decision->promo) &&
+              (cells[OrderColumn::fulfilment].text == "unpaid") == (decision->pay_by_ms != 0) &&
+              cells[OrderColumn::pay_by].text ==
+                  (decision->pay_by_ms == 0 ? std::string() : datetime_ms(decision->pay_by_ms)),
           "S3", "an order's row says something else than its decision");
+  if (!log_.held().empty()) return;  // units come back, and their rows later than others
   auto& sold = sold_[decision->item];
   sold += decision->qty;
   require(sold <= log_.highest_total(decision->item), "S2", "more rows than there was stock");
+}
+
+// What an order became; all else stays.
+void DatabaseWatch::on_update(const SqlChange& change) const {
+  const auto& cells = change.table->rows.at(change.key);
+  for (std::size_t i = 0; i < OrderColumn::fulfilment; ++i)
+    require(cells[i] == change.before[i], "S3", "an order's row was changed");
+  require(cells[OrderColumn::pay_by] == change.before[OrderColumn::pay_by], "S3",
+          "an order's time to pay was changed");
+  const auto lsn = lsn_of(cells[OrderColumn::lsn]);
+  require(lsn > lsn_of(change.before[OrderColumn::lsn]), "S6", "an order's guard went back");
+  const auto* decision = log_.find(lsn);
+  require(decision != nullptr && log_.durable(lsn), "S7", "an order's state before it is durable");
+  const bool paid = decision->fulfilment == storage::Fulfilment::paid ||
+                    decision->fulfilment == storage::Fulfilment::refund_due;
+  require(decision->order == static_cast<Lsn>(change.key) &&
+              cells[OrderColumn::fulfilment].text == to_text(decision->fulfilment) &&
+              cells[OrderColumn::payment].text == (paid ? decision->id : std::string()),
+          "S17", "an order's state that does not belong to its lsn");
+}
+
+void DatabaseWatch::on_stock(const SqlChange& change) const {
+  require(change.before.empty(), "S17", "a row of the stock journal was changed");
+  const auto& cells = change.table->rows.at(change.key);
+  const auto lsn = static_cast<Lsn>(change.key);
+  const auto* decision = log_.find(lsn);
+  require(decision != nullptr && log_.durable(lsn), "S7", "a StockChange before it is durable");
+  require(decision->moved == cells[StockColumn::delta].number &&
+              decision->item == static_cast<std::uint64_t>(cells[StockColumn::item].number) &&
+              decision->order == lsn_of(cells[StockColumn::order]),
+          "S17", "a row of the stock journal that does not belong to its lsn");
 }
 
 void DatabaseWatch::on_item(const SqlChange& change) const {
@@ -129,14 +166,17 @@ void DatabaseWatch::on_outcome(RecordType type, const storage::Outcome& outcome)
 
 // Each process tries once; the count goes on over all of them.
 void DatabaseWatch::on_fail(const storage::Outcome& fail) {
-  require(fail.kind == CommandKind::order_insert && fail.tries.size() * 2 == fail.numbers.size(),
+  const bool updates =
+      fail.kind == CommandKind::order_update;  // of a row that is refused, or not there
+  require((fail.kind == CommandKind::order_insert || updates) &&
+              fail.tries.size() * 2 == fail.numbers.size(),
           "S13", "FAIL of what the database did not refuse, or without its tries");
   for (std::size_t i = 0; i < fail.tries.size(); ++i) {
     const Lsn lsn = fail.numbers[2 * i];
     const auto* decision = log_.find(lsn);
-    require(decision != nullptr && decision->kind == Decision::Kind::confirmed &&
-                server_.refuses(decision->user) &&
-                !server_.tables().orders.rows.contains(static_cast<std::int64_t>(lsn)),
+    const auto kind = updates ? Decision::Kind::fulfilment : Decision::Kind::confirmed;
+    require(decision != nullptr && decision->kind == kind && server_.refuses(decision->user) &&
+                (updates || !server_.tables().orders.rows.contains(static_cast<std::int64_t>(lsn))),
             "S13", "FAIL though the database refused no row");
     auto& tries = tries_[lsn];
     require(fail.tries[i] == tries.before + 1, "S13", "FAIL does not count on");
@@ -149,12 +189,14 @@ void DatabaseWatch::synced() {
 }
 
 void DatabaseWatch::recovered(const storage::Owed& owed) {
-  for (const auto& order : owed.orders) {
-    auto& tries = tries_[order.lsn];
-    require(order.tries >= tries.durable && order.tries <= tries.said, "S13",
+  const auto check = [&](Lsn lsn, std::uint32_t before) {
+    auto& tries = tries_[lsn];
+    require(before >= tries.durable && before <= tries.said, "S13",
             "a restart does not know how often the database has refused an order");
-    tries = {order.tries, order.tries, order.tries};
-  }
+    tries = {before, before, before};
+  };
+  for (const auto& order : owed.orders) check(order.lsn, order.tries);
+  for (const auto& update : owed.updates) check(update.lsn, update.tries);
 }
 
 // EXEC is a promise about the database: recovery will never look again.
@@ -173,6 +215,17 @@ void DatabaseWatch::on_exec(const storage::Outcome& outcome) const {
         if (decision->kind == Decision::Kind::confirmed)
           require(tables.orders.rows.contains(static_cast<std::int64_t>(lsn)), "S1",
                   "EXEC of an order that has no row");
+        continue;
+      }
+      if (outcome.kind == CommandKind::order_update) {
+        const auto order = tables.orders.rows.find(static_cast<std::int64_t>(decision->order));
+        require(order != tables.orders.rows.end() && lsn_of(order->second[OrderColumn::lsn]) >= lsn,
+                "S6", "EXEC of an order's update that the database lacks");
+        continue;
+      }
+      if (outcome.kind == CommandKind::stock_change) {
+        require(tables.stock_change.rows.contains(static_cast<std::int64_t>(lsn)), "S6",
+                "EXEC of a StockChange that has no row");
         continue;
       }
       if (outcome.kind == CommandKind::promo_put) {
@@ -200,6 +253,9 @@ void DatabaseWatch::compare() const {
   for (const auto& [key, cells] : tables.orders.rows)
     sold[static_cast<std::uint64_t>(cells[OrderColumn::item].number)] +=
         cells[OrderColumn::qty].number;
+  for (const auto& [key, cells] : tables.stock_change.rows)  // the journal: nothing else moves
+    sold[static_cast<std::uint64_t>(cells[StockColumn::item].number)] -=
+        cells[StockColumn::delta].number;
   for (const auto& [item, truth] : log_.items()) {
     const auto row = tables.item.rows.find(static_cast<std::int64_t>(item));
     require(row != tables.item.rows.end(), "S4", "an item is not in the database");
@@ -210,6 +266,19 @@ void DatabaseWatch::compare() const {
     require(truth.total - sold[item] == truth.amount, "S4", "total - sold is not the amount");
   }
   compare_promos();
+  compare_payments();
+}
+
+void DatabaseWatch::compare_payments() const {
+  const auto& tables = server_.tables();
+  std::size_t moved = 0;
+  for (const auto& [lsn, truth] : log_.held()) {
+    const auto& cells = tables.orders.rows.at(static_cast<std::int64_t>(lsn));
+    require(cells[OrderColumn::fulfilment].text == to_text(truth.fulfilment), "S17",
+            "the database does not know what became of an order");
+    for (const auto at : truth.changes) moved += log_.decisions()[at].moved != 0 ? 1 : 0;
+  }
+  require(tables.stock_change.rows.size() == moved, "S17", "the stock journal is not the log's");
 }
 
 void DatabaseWatch::compare_promos() const {
@@ -236,6 +305,7 @@ std::uint64_t DatabaseWatch::content_hash() const {
   add(server_.tables().orders);
   add(server_.tables().item);
   add(server_.tables().promo);
+  add(server_.tables().stock_change);
   return hash;
 }
 

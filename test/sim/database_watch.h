@@ -32,11 +32,14 @@ class DatabaseWatch {
 
  private:
   void on_order(const SqlChange& change);
+  void on_update(const SqlChange& change) const;
+  void on_stock(const SqlChange& change) const;
   void on_item(const SqlChange& change) const;
   void on_promo(const SqlChange& change) const;
   void on_lane(const SqlChange& change) const;
   void on_exec(const storage::Outcome& exec) const;
   void compare_promos() const;
+  void compare_payments() const;
   void on_fail(const storage::Outcome& fail);
 
   SimServer& server_;

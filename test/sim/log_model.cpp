@@ -39,6 +39,7 @@ void LogModel::add_emit(std::string_view payload, Lsn lsn) {
   require(decoder_.command_set(payload, set_), "log", "a command set cannot be read");
   if (set_.size() == 1 && set_[0].kind == CommandKind::promo_put)
     return add_promo(set_[0].sale->promo, lsn);
+  if (!set_.empty() && set_[0].kind == CommandKind::order_update) return add_fulfilment(lsn);
   require(set_.size() == 2, "log", "a command set of another size");
   Decision decision;
   decision.lsn = lsn;
@@ -66,7 +67,12 @@ void LogModel::add_emit(std::string_view payload, Lsn lsn) {
     if (set_[0].sale) decision.promo = set_[0].sale->order.promo;
     decision.content_hash =
         hasher_.order_content(order.item, order.user, order.qty, decision.promo);
+    if (set_[0].sale) decision.pay_by_ms = set_[0].sale->order.pay_by_ms;
     check_promo(decision);
+    const auto pay_by = decision.promo == storage::kNoNumber || hold_s_ == 0
+                            ? 0
+                            : decision.decided_at_us / 1000 + std::int64_t{hold_s_} * 1000;
+    require(decision.pay_by_ms == pay_by, "S17", "an order has another time to pay than its promo");
     const auto item = items_.find(order.item);
     require(item != items_.end(), "S4", "an order of an item that the log does not know");
     require(item->second.amount - order.qty == decision.amount, "S4",
@@ -87,6 +93,80 @@ void LogModel::check_promo(const Decision& order) const {
   require(at_ms >= put->put.starts_at_ms && at_ms < put->put.ends_at_ms, "S16",
           "an order was decided outside of its promo's window");
   require(order.price == put->put.price_cents, "S16", "an order has not its promo's price");
+}
+
+// What is paid was owed, once; what expired had its time; and units go with it.
+void LogModel::add_fulfilment(Lsn lsn) {
+  using storage::Fulfilment;
+  const auto& update = set_[0].sale->update;
+  const auto* order = find(update.order);
+  const auto held = held_.find(update.order);
+  require(order != nullptr && held != held_.end() && order->item == update.item, "S17",
+          "an order is changed that needs no payment");
+  Decision decision;
+  decision.kind = Kind::fulfilment;
+  decision.lsn = lsn;
+  decision.order = update.order;
+  decision.item = update.item;
+  decision.user = order->user;
+  decision.promo = order->promo;
+  decision.qty = order->qty;
+  decision.decided_at_us = update.decided_at_us;
+  decision.fulfilment = static_cast<Fulfilment>(update.fulfilment);
+  const auto from = decision.fulfilment_before = held->second.fulfilment;
+  const auto to = decision.fulfilment;
+  const bool given_back = from == Fulfilment::expired || from == Fulfilment::cancelled;
+  require(to == Fulfilment::refund_due ? given_back
+          : to == Fulfilment::paid     ? from == Fulfilment::unpaid || given_back
+                                       : from == Fulfilment::unpaid &&
+                                         (to == Fulfilment::expired || to == Fulfilment::cancelled),
+          "S17", "an order becomes what it cannot");
+  if (to == Fulfilment::expired)
+    require(update.decided_at_us / 1000 >= order->pay_by_ms, "S17",
+            "an order expired before its time");
+  if (to == Fulfilment::paid || to == Fulfilment::refund_due) {
+    require(update.amount_cents == order->price * order->qty, "S17", "another amount was paid");
+    decision.id = update.action_id;
+    require(payments_.emplace(decision.id, update.order).second, "S17",
+            "one payment is taken twice");
+  }
+  if (to == Fulfilment::expired || to == Fulfilment::cancelled) decision.moved = order->qty;
+  if (to == Fulfilment::paid && given_back) decision.moved = -std::int64_t{order->qty};
+  const auto& item = items_.at(update.item);
+  decision.total = item.total;
+  decision.amount = item.amount + decision.moved;
+  require(decision.amount >= 0, "S2", "a late payment sells more than there is");
+  require(set_.size() == (decision.moved == 0 ? 1 : 3), "S17", "units do not go with their order");
+  if (decision.moved != 0)
+    require(set_[1].amount.amount == decision.amount &&
+                set_[2].sale->stock.delta == decision.moved &&
+                set_[2].sale->stock.order == update.order,
+            "S17", "units that move are not the order's");
+  add(std::move(decision));
+}
+
+bool LogModel::durably_became(Lsn order, storage::Fulfilment fulfilment) const {
+  const auto held = held_.find(order);
+  if (held == held_.end()) return false;
+  if (fulfilment == storage::Fulfilment::unpaid) return durable(order);
+  return std::any_of(held->second.changes.begin(), held->second.changes.end(), [&](std::size_t at) {
+    return at < durable_ && decisions_[at].fulfilment == fulfilment;
+  });
+}
+
+// Bought, or given back.
+void LogModel::count_bought(const Decision& order, std::int64_t qty) {
+  const auto units = static_cast<std::uint64_t>(qty);
+  if (limit_per_user_ != 0) {
+    auto& bought = bought_[{order.item, order.user}];
+    bought += units;
+    require(qty < 0 || bought <= limit_per_user_, "S3", "a user bought more than the limit");
+  }
+  if (promo_limit_ != 0 && order.promo != storage::kNoNumber) {
+    auto& bought = bought_in_promo_[{order.promo, order.user}];
+    bought += units;
+    require(qty < 0 || bought <= promo_limit_, "S16", "a user bought more than a promo's limit");
+  }
 }
 
 void LogModel::add_promo(const storage::PromoPut& put, Lsn lsn) {
@@ -202,28 +282,27 @@ void LogModel::add(Decision&& decision) {
     decision.amount_before = item->second.amount;
     decision.total_before = item->second.total;
   }
-  const auto [known, is_new] = by_hash_.try_emplace(decision.hash[0], decisions_.size());
-  if (!is_new) {
-    require(decisions_[known->second].kind == Kind::rejected, "S3",
-            "a request id is decided twice");
-    decision.same_id_before = known->second;
-    known->second = decisions_.size();
+  if (decision.kind != Kind::fulfilment) {
+    const auto [known, is_new] = by_hash_.try_emplace(decision.hash[0], decisions_.size());
+    if (!is_new) {
+      require(decisions_[known->second].kind == Kind::rejected, "S3",
+              "a request id is decided twice");
+      decision.same_id_before = known->second;
+      known->second = decisions_.size();
+    }
   }
   if (decision.kind == Kind::confirmed) {
     ++confirmed_;
-    if (limit_per_user_ != 0) {
-      auto& bought = bought_[{decision.item, decision.user}];
-      bought += decision.qty;
-      require(bought <= limit_per_user_, "S3", "a user bought more than the limit");
-    }
-    if (promo_limit_ != 0 && decision.promo != storage::kNoNumber) {
-      auto& bought = bought_in_promo_[{decision.promo, decision.user}];
-      bought += decision.qty;
-      require(bought <= promo_limit_, "S16", "a user bought more than a promo's limit");
-    }
+    count_bought(decision, decision.qty);
+    if (decision.pay_by_ms != 0) held_[decision.lsn] = {};
+  }
+  if (decision.kind == Kind::fulfilment) {
+    held_[decision.order].fulfilment = decision.fulfilment;
+    held_[decision.order].changes.push_back(decisions_.size());
+    if (decision.moved != 0) count_bought(decision, -decision.moved);
   }
   if (decision.kind == Kind::promo_change) promos_[decision.promo].push_back(decisions_.size());
-  if (decision.kind == Kind::confirmed || decision.kind == Kind::item_change) {
+  if (decision.kind != Kind::rejected && decision.kind != Kind::promo_change) {
     auto& truth = items_[decision.item];
     truth.amount = decision.amount;
     truth.total = decision.total;
@@ -239,12 +318,17 @@ void LogModel::take_back() {
   const auto& decision = decisions_.back();
   if (decision.kind == Kind::confirmed) {
     --confirmed_;
-    if (limit_per_user_ != 0) bought_[{decision.item, decision.user}] -= decision.qty;
-    if (promo_limit_ != 0 && decision.promo != storage::kNoNumber)
-      bought_in_promo_[{decision.promo, decision.user}] -= decision.qty;
+    count_bought(decision, -std::int64_t{decision.qty});
+    held_.erase(decision.lsn);
+  }
+  if (decision.kind == Kind::fulfilment) {
+    held_[decision.order].fulfilment = decision.fulfilment_before;
+    held_[decision.order].changes.pop_back();
+    payments_.erase(decision.id);
+    if (decision.moved != 0) count_bought(decision, decision.moved);
   }
   if (decision.kind == Kind::promo_change) promos_[decision.promo].pop_back();
-  if (decision.kind == Kind::confirmed || decision.kind == Kind::item_change) {
+  if (decision.kind != Kind::rejected && decision.kind != Kind::promo_change) {
     if (decision.item_was_there) {
       items_[decision.item].amount = decision.amount_before;
       items_[decision.item].total = decision.total_before;
@@ -252,10 +336,12 @@ void LogModel::take_back() {
       items_.erase(decision.item);
     }
   }
-  if (decision.same_id_before == SIZE_MAX)
-    by_hash_.erase(decision.hash[0]);
-  else
-    by_hash_[decision.hash[0]] = decision.same_id_before;
+  if (decision.kind != Kind::fulfilment) {  // which has no request id of its own
+    if (decision.same_id_before == SIZE_MAX)
+      by_hash_.erase(decision.hash[0]);
+    else
+      by_hash_[decision.hash[0]] = decision.same_id_before;
+  }
   decisions_.pop_back();
   lsns_.pop_back();
 }
@@ -280,6 +366,9 @@ void LogModel::recovered(Lsn last, const actors::OrderBook& book) {
   require(books.confirmed == expected.confirmed, "S1", "orders are missing in memory");
   require(books.items == expected.items && books.hash == expected.hash, "S4",
           "memory does not say what the log says");
+  for (const auto& [order, truth] : held_) expected.add(order, truth.fulfilment);
+  require(books.held == expected.held && books.held_hash == expected.held_hash, "S17",
+          "memory does not know what became of orders");
   check_remembered(book);
   compare_promos(book);
 }

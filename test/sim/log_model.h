@@ -23,7 +23,7 @@ namespace stampede::sim {
 using storage::Lsn;
 
 struct Decision {
-  enum class Kind : std::uint8_t { confirmed = 1, rejected, item_change, promo_change };
+  enum class Kind : std::uint8_t { confirmed = 1, rejected, item_change, promo_change, fulfilment };
   Kind kind = Kind::confirmed;
   Lsn lsn = 0;
   storage::RequestHash hash{};
@@ -45,7 +45,18 @@ struct Decision {
   std::int64_t amount_before = 0;
   std::int64_t total_before = 0;
   std::size_t same_id_before = SIZE_MAX;
+  // Of an order that needs payment, and of what it becomes.
+  std::int64_t pay_by_ms = 0;
+  Lsn order = 0;
+  storage::Fulfilment fulfilment = storage::Fulfilment::none;
+  storage::Fulfilment fulfilment_before = storage::Fulfilment::none;
+  std::int64_t moved = 0;      // units, back to the item
   std::int64_t latest_us = 0;  // of all decisions up to this one since there are promos
+};
+
+struct HeldTruth {
+  storage::Fulfilment fulfilment = storage::Fulfilment::unpaid;
+  std::vector<std::size_t> changes;  // among the decisions
 };
 
 struct ItemTruth {
@@ -59,6 +70,7 @@ class LogModel {
   // Of every item; 0: none.
   void set_limit_per_user(std::uint32_t limit) { limit_per_user_ = limit; }
   void set_promo_limit(std::uint32_t limit) { promo_limit_ = limit; }  // of every promo
+  void set_hold_s(std::uint32_t hold_s) { hold_s_ = hold_s; }          // of every promo
   void set_uuid(const storage::LogUuid& uuid) { hasher_ = actors::RequestHasher(uuid); }
 
   // Records on their way to the log; checks each against all before it. Returns the outcomes among
@@ -87,6 +99,10 @@ class LogModel {
   [[nodiscard]] const std::map<std::uint64_t, ItemTruth>& items() const { return items_; }
   // The newest put of each promo, and its lsn.
   [[nodiscard]] std::map<std::uint64_t, const Decision*> promos() const;
+  // The orders that need payment, or needed it, by lsn.
+  [[nodiscard]] const std::map<Lsn, HeldTruth>& held() const { return held_; }
+  // Whether the order, by its lsn, was so at some moment that is durable.
+  [[nodiscard]] bool durably_became(Lsn order, storage::Fulfilment fulfilment) const;
   [[nodiscard]] std::uint64_t confirmed() const { return confirmed_; }
   [[nodiscard]] Lsn durable_lsn() const { return durable_ == 0 ? 0 : decisions_[durable_ - 1].lsn; }
   // Highest total that an item ever had: no more units can be sold.
@@ -100,6 +116,8 @@ class LogModel {
   // The newest put of a promo so far; null: none.
   [[nodiscard]] const Decision* promo(std::uint64_t id) const;
   void check_promo(const Decision& order) const;
+  void add_fulfilment(Lsn lsn);
+  void count_bought(const Decision& order, std::int64_t qty);
   void check_time(Decision& decision) const;
   void compare_promos(const actors::OrderBook& book) const;
   void add_reject(std::string_view payload, Lsn lsn);
@@ -116,6 +134,9 @@ class LogModel {
   std::uint64_t confirmed_ = 0;
   std::uint32_t limit_per_user_ = 0;
   std::uint32_t promo_limit_ = 0;
+  std::uint32_t hold_s_ = 0;
+  std::map<Lsn, HeldTruth> held_;
+  std::map<std::string, Lsn> payments_;                       // their ids
   std::map<std::uint64_t, std::vector<std::size_t>> promos_;  // their puts among the decisions
   std::map<std::pair<std::uint64_t, std::string>, std::uint64_t> bought_in_promo_;
   std::map<std::pair<std::uint64_t, std::string>, std::uint64_t> bought_;  // by item and user

@@ -33,6 +33,12 @@ void draw_promos(Plan& plan, Random& random) {
   plan.hasty = random.pick({0.0, 0.0, 0.2});
 }
 
+void draw_holds(Plan& plan, Random& random) {
+  if (plan.promos == 0) return;
+  plan.hold_s = static_cast<std::uint32_t>(random.pick({0, 1, 1, 3}));
+  plan.hold_grace_us = random.pick<std::int64_t>({0, 100 * kMs, 500 * kMs});
+}
+
 void draw_system(Plan& plan, Random& random) {
   plan.webapps = static_cast<std::uint32_t>(random.between(1, 2));
   plan.lanes = static_cast<std::uint32_t>(random.pick({1, 2, 2, 3}));
@@ -102,6 +108,8 @@ Plan Plan::draw(std::uint64_t seed) {
   draw_faults(plan, random);
   Random promos(seed, "plan of the promos");
   draw_promos(plan, promos);
+  Random holds(seed, "plan of the holds");
+  draw_holds(plan, holds);
   Random supervisor(seed, "plan of the supervisor");
   plan.supervisor_crash_every = supervisor.pick<Time>({0, 0, 100 * kMs, 400 * kMs});
   Random refusal(seed, "plan of the rows that are refused");

@@ -32,6 +32,8 @@ struct Plan {
   std::uint32_t promos = 0;         // one of each of the first items
   std::uint32_t promo_changes = 0;  // price or end of one of them
   std::uint32_t promo_limit = 0;
+  std::uint32_t hold_s = 0;  // of every promo
+  std::int64_t hold_grace_us = 0;
   double in_promo = 0;         // share of the orders that name the item's promo
   double hasty = 0;            // of the orders that say until when they are valid
   std::uint32_t imported = 0;  // of the items stand in the database before the first start

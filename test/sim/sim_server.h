@@ -115,10 +115,15 @@ struct ItemColumn {
 };
 struct OrderColumn {
   static constexpr std::size_t request_id = 1, item = 2, user = 3, qty = 4, price = 5, decided = 6,
-                               promo = 7;
+                               promo = 7, fulfilment = 8, pay_by = 9, payment = 10, at = 11,
+                               lsn = 12;
+};
+struct StockColumn {
+  static constexpr std::size_t item = 1, delta = 2, order = 4;
 };
 struct PromoColumn {
-  static constexpr std::size_t item = 1, price = 3, starts = 4, ends = 5, limit = 6, put_lsn = 14;
+  static constexpr std::size_t item = 1, price = 3, starts = 4, ends = 5, limit = 6, hold = 10,
+                               put_lsn = 14;
 };
 
 class SimServer final : public storage::SqlConnector {

@@ -17,7 +17,7 @@ namespace {
 
 Plan plan_of(std::uint64_t seed, const RunOptions& options) {
   auto plan = Plan::draw(seed);
-  if (!options.promos) plan.promos = 0, plan.hasty = 0;
+  if (!options.promos) plan.promos = 0, plan.hold_s = 0, plan.hasty = 0;
   return plan;
 }
 
@@ -37,9 +37,11 @@ World::World(std::uint64_t seed, const RunOptions& run_options)
       refusing_(seed, "whether rows are refused"),
       webapps_(plan.webapps),
       clients_(*this, seed),
-      operator_(*this, seed) {
+      operator_(*this, seed),
+      payers_(*this, seed) {
   log.set_limit_per_user(plan.limit_per_user);
   log.set_promo_limit(plan.promo_limit);
+  log.set_hold_s(plan.hold_s);
   server.on_commit = [this](const auto& changes) { watch.on_commit(changes); };
 }
 
@@ -55,7 +57,8 @@ RunResult World::run() {
     operator_.start();
     clients_.start();
     plan_faults();
-    while (queue.now() < kSafetyMax && !(clients_.done() && operator_.done()) && step()) {
+    while (queue.now() < kSafetyMax && !(clients_.done() && operator_.done() && payers_.done()) &&
+           step()) {
     }
     if (options.liveness) {
       stop_faults();
@@ -176,21 +179,29 @@ void World::to_webapp_from_client(Random& random, const actors::ClientAsk& ask) 
     actors::ClientAsk ask;
     std::string id;
     std::string user;
+    std::string order;
   };
   const auto webapp = random.below(plan.webapps);
-  auto owned = std::make_shared<Owned>(
-      Owned{ask, std::string(ask.request.id), std::string(ask.request.user)});
+  auto owned =
+      std::make_shared<Owned>(Owned{ask, std::string(ask.request.id), std::string(ask.request.user),
+                                    std::string(ask.request.order)});
   owned->ask.request.id = owned->id;
   owned->ask.request.user = owned->user;
+  owned->ask.request.order = owned->order;
   deliver([this, webapp, owned] {
     if (webapps_[webapp]) webapps_[webapp]->take_request(owned->ask);
   });
 }
 
 void World::to_client(const actors::ClientToken& client, const actors::Reply& reply) {
-  SeenAnswer seen{reply.kind, {}, reply.code};
+  SeenAnswer seen{reply.kind, {}, reply.code, {}};
   if (reply.kind == actors::ReplyKind::answer) seen.answer = *reply.answer;
+  if (reply.fulfilled != nullptr) {
+    seen.fulfilled = *reply.fulfilled;
+    seen.fulfilled.order = {};
+  }
   deliver([this, serial = client.number(), id = std::string(reply.id), seen] {
+    if (serial >= kPayerSerial) return payers_.on_reply(serial, id, seen);
     clients_.on_reply(serial, id, seen);
   });
 }

@@ -18,6 +18,7 @@
 #include "test/sim/database_watch.h"
 #include "test/sim/event_queue.h"
 #include "test/sim/log_model.h"
+#include "test/sim/payers.h"
 #include "test/sim/plan.h"
 #include "test/sim/sim_disk.h"
 #include "test/sim/sim_server.h"
@@ -92,6 +93,8 @@ class World {
     return backend_ ? backend_->instance() : 0;
   }
   [[nodiscard]] bool backend_serves() const { return backend_ && backend_->serving(); }
+
+  [[nodiscard]] Payers& payers() { return payers_; }
 
   // --- what the backend tells --------------------------------------------------------------------
   void on_recovered(const actors::RecoveredLog& recovered);
@@ -174,6 +177,7 @@ class World {
   std::int64_t clock_offset_ = 0;
   Clients clients_;  // plan by the clock, as the next
   Operator operator_;
+  Payers payers_;
   bool faults_on_ = true;
   std::uint64_t next_instance_ = 1;
   std::uint64_t supervisors_ = 0;  // that have lived

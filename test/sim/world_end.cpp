@@ -10,6 +10,8 @@ namespace {
 
 // Looks at the log's files are as rare as the backend's own once nothing can go wrong between them.
 constexpr Time kUnhurried = 500 * kMs;
+// Behind all that a clock said before.
+constexpr std::int64_t kClockRight = std::int64_t{13} * 365 * 24 * 3600 * 1'000'000;
 
 }  // namespace
 
@@ -17,6 +19,8 @@ void World::stop_faults() {
   trace.note("faults stop");
   faults_on_ = false;
   plan.make_quiet();
+  // A clock that went back delays what is due; it is put right at last.
+  if (plan.hold_s > 0) clock_offset_ = std::max(clock_offset_, kClockRight);
   if (plan.snapshot_every != 0) plan.snapshot_every = std::max(plan.snapshot_every, kUnhurried);
   disk.faults = {};
   disk.forget_end();
@@ -32,14 +36,18 @@ void World::stop_faults() {
 }
 
 bool World::quiet() const {
-  return clients_.done() && operator_.done() && backend_ && backend_->settled();
+  return clients_.done() && operator_.done() && payers_.done() && backend_ && backend_->settled() &&
+         backend_->core().book().held().unpaid() == 0;
 }
 
 std::string World::what_is_open() const {
   std::string text = "after a minute and a half without faults";
   if (!clients_.done()) text += ", clients wait";
   if (!operator_.done()) text += ", the operator waits";
+  if (!payers_.done()) text += ", payers wait";
   if (!backend_) return text + ", there is no backend";
+  if (const auto unpaid = backend_->core().book().held().unpaid(); unpaid > 0)
+    text += ", " + std::to_string(unpaid) + " orders are unpaid";
   if (!backend_->settled())
     text += ", the backend owes " + std::to_string(backend_->core().projection().owed()) +
             (backend_->core().work_open() ? " and has work open" : "");
@@ -51,6 +59,7 @@ void World::compare_all() {
   log.recovered(log.durable_lsn(), backend_->core().book());
   watch.compare();
   clients_.compare(backend_->core().book());
+  payers_.compare(backend_->core().book());
   result_.orders = log.confirmed();
   const auto rows = watch.content_hash();
   const auto decided = log.decisions().size();
@@ -58,6 +67,7 @@ void World::compare_all() {
   while (!quiet() && step()) {
   }
   clients_.compare(backend_->core().book());
+  payers_.compare(backend_->core().book());
   // Somebody may have asked again for a rejection that is forgotten: then it was decided anew.
   const bool at_rest = log.decisions().size() == decided;
   require(!at_rest || watch.content_hash() == rows, "S5", "a restart at rest changed rows");

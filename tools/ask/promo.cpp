@@ -47,6 +47,7 @@ std::string described(const json& promo) {
                      " to " + moment_of(promo, "ends_at_ms") + "  " + text_of(promo, "state");
   if (promo.value("limit_per_user", 0) != 0)
     text += "  limit_per_user " + text_of(promo, "limit_per_user");
+  if (promo.value("hold_s", 0) != 0) text += "  hold " + text_of(promo, "hold_s") + " s";
   return text;
 }
 
@@ -79,6 +80,7 @@ json request_of(const char* what, const PromoChange& change) {
   give("starts_at_ms", change.starts_at_ms);
   give("ends_at_ms", change.ends_at_ms);
   give("limit_per_user", change.limit_per_user);
+  give("hold_s", change.hold_s);
   return request;
 }
 

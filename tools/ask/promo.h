@@ -21,6 +21,7 @@ struct PromoChange {
   std::optional<std::int64_t> starts_at_ms;
   std::optional<std::int64_t> ends_at_ms;
   std::optional<std::uint32_t> limit_per_user;
+  std::optional<std::uint32_t> hold_s;
   std::string request_id;  // empty: minted
 };
 

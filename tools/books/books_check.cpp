@@ -35,6 +35,7 @@ class Comparison {
       out.findings.add(order_name(order.order_id) + ", request " + order.request_id +
                        ": the row in the database differs from the log");
     }
+    fulfilment(order);
     ++next_;
   }
 
@@ -67,9 +68,46 @@ class Comparison {
     for (; row != rows.end(); ++row) stranger(*row);
   }
 
+  void stock_change(const storage::StockChangeRow& row) {
+    if (row.lsn <= ledger_.remembered_to()) return;  // the snapshot does not have it
+    const auto& expected = ledger_.stock();
+    while (next_stock_ < expected.size() && expected[next_stock_].lsn < row.lsn)
+      stock_missing(expected[next_stock_++].lsn);
+    const auto name = "stock_change " + storage::to_text(row.lsn);
+    if (next_stock_ == expected.size() || expected[next_stock_].lsn != row.lsn)
+      return out.findings.add(name + ": in the database, not in the log");
+    const auto& change = expected[next_stock_++].change;
+    if (row.change.item != change.item || row.change.delta != change.delta ||
+        row.change.order != change.order)
+      out.findings.add(name + ": the row in the database differs from the log");
+  }
+
+  void end_of_stock() {
+    while (next_stock_ < ledger_.stock().size()) stock_missing(ledger_.stock()[next_stock_++].lsn);
+  }
+
   BooksDifference out;
 
  private:
+  void stock_missing(Lsn lsn) {
+    behind("stock_change " + storage::to_text(lsn), ledger_.owed_stock(lsn), "is missing");
+  }
+
+  // What the row says of its payment.
+  void fulfilment(const StoredOrder& order) {
+    const auto held = ledger_.held().find(order.order_id);
+    const auto expected =
+        held == ledger_.held().end() ? storage::Fulfilment::none : held->second.fulfilment;
+    if (order.fulfilment == to_text(expected)) return;
+    const auto known = held == ledger_.held().end() ? 0 : held->second.lsn;
+    if (order.lsn > up_to_) return;  // changed since
+    const auto name = order_name(order.order_id);
+    if (order.lsn < known)
+      return behind(name, ledger_.owed_update(order.order_id), "has an old state of payment");
+    out.findings.add(name + ": " + order.fulfilment + " in the database, " +
+                     std::string(to_text(expected)) + " in the log");
+  }
+
   void missing(std::size_t index) {
     const Lsn lsn = ledger_.orders()[index].lsn;
     const auto owed = ledger_.owed_order(lsn);
@@ -140,7 +178,8 @@ class Comparison {
 
   const Ledger& ledger_;
   Lsn up_to_;
-  std::size_t next_ = 0;  // into the ledger's orders
+  std::size_t next_ = 0;        // into the ledger's orders
+  std::size_t next_stock_ = 0;  // into its StockChanges
 };
 
 bool promos_stored(const std::vector<storage::PromoRow>& rows, const Ledger& ledger) {
@@ -179,6 +218,10 @@ storage::Result<BooksDifference> compare_books(storage::Database& database, cons
       database.each_order(0, up_to, [&](const StoredOrder& order) { comparison.row(order); });
   if (!read) return read.error();
   comparison.end_of_rows();
+  const auto stock = database.each_stock_change(
+      up_to, [&](const storage::StockChangeRow& row) { comparison.stock_change(row); });
+  if (!stock) return stock.error();
+  comparison.end_of_stock();
   return std::move(comparison.out);
 }
 
@@ -189,7 +232,9 @@ storage::Result<bool> all_stored(storage::Database& database, const Ledger& ledg
   auto next = std::lower_bound(orders.begin(), orders.end(), from, before);
   if (next != orders.end()) {
     const auto read = database.each_order(next->lsn - 1, up_to, [&](const StoredOrder& order) {
-      if (next != orders.end() && next->lsn == order.order_id) ++next;
+      const auto held = ledger.held().find(order.order_id);
+      const bool old = held != ledger.held().end() && order.lsn < held->second.lsn;
+      if (next != orders.end() && next->lsn == order.order_id && !old) ++next;
     });
     if (!read) return read.error();
   }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <utility>
 
+#include "actors/sale/held_orders.h"
 #include "storage/lsn.h"
 
 namespace stampede::tools {
@@ -23,6 +24,15 @@ std::uint64_t mix(std::uint64_t x) {
 
 std::uint64_t hash_of(std::string_view text) {
   return std::hash<std::string_view>{}(text);
+}
+
+// {OrderUpdate}, or {OrderUpdate, ItemAmountUpdate, StockChange} of one item.
+bool is_update(const std::vector<storage::Command>& set) {
+  if (set.empty() || set[0].kind != CommandKind::order_update) return false;
+  if (set.size() == 1) return true;
+  return set.size() == 3 && set[1].kind == CommandKind::item_amount_update &&
+         set[2].kind == CommandKind::stock_change && set[1].item() == set[0].item() &&
+         set[2].item() == set[0].item();
 }
 
 std::string at(Lsn lsn) {
@@ -69,6 +79,23 @@ void Ledger::begin_with(SnapshotContents&& before) {
   }
   for (auto& row : before.promos)
     promos_[row.promo.put.promo] = {std::move(row.promo), row.put_lsn};
+  for (const auto& row : before.held) {
+    LedgerHeld& held = held_[row.lsn];
+    const auto order =
+        std::lower_bound(before.orders.begin(), before.orders.end(), row.lsn,
+                         [](const RememberedOrder& one, Lsn lsn) { return one.lsn < lsn; });
+    if (order != before.orders.end() && order->lsn == row.lsn) {
+      held.item =
+          order->item_position < before.items.size() ? before.items[order->item_position].id : 0;
+      held.qty = order->qty;
+    }
+    held.counted = row.counted;
+    held.user_on_item = row.user_on_item;
+    held.user_in_promo = row.user_in_promo;
+    held.total_cents = row.unit_price_cents * held.qty;
+    held.fulfilment = row.fulfilment;
+    if (row.fulfilment == storage::Fulfilment::unpaid) held.pay_by_ms = row.at_ms;
+  }
   fold_ = std::move(before.owed);
 }
 
@@ -100,8 +127,13 @@ Status Ledger::emit(const storage::RecordView& record) {
   } else if (set_.size() == 1 && set_[0].kind == CommandKind::promo_put) {
     const auto& put = set_[0].sale->promo;
     promos_[put.promo] = {storage::OwnedPromo(put), record.lsn};
+  } else if (is_update(set_)) {
+    const auto& update = set_[0].sale->update;
+    take_update(update, record.lsn);
   } else {
-    findings_.add(at(record.lsn) + "a command set that is no order and no change of item or promo");
+    findings_.add(at(record.lsn) +
+                  "a command set that is no order, no change of an order, an item "
+                  "or a promo");
   }
   return Done{};
 }
@@ -143,12 +175,70 @@ void Ledger::take_order(const storage::Command& command, std::int64_t amount, Ls
   item.amount = amount;
   item.sold += order.qty;
   item.lsn = lsn;
+  if (command.sale && command.sale->order.pay_by_ms != 0) {
+    LedgerHeld& held = held_[lsn];
+    held.item = order.item;
+    held.qty = order.qty;
+    held.counted = command.sale->order.counted;
+    held.user_on_item = hasher_.user_on_item(order.item, order.user);
+    if (promo != storage::kNoNumber) held.user_in_promo = hasher_.user_in_promo(promo, order.user);
+    held.total_cents = order.unit_price_cents * order.qty;
+    held.pay_by_ms = command.sale->order.pay_by_ms;
+  }
   check_limit(item, order, lsn);
   if (promo != storage::kNoNumber) check_promo(command, lsn);
   note_oversold(order.item, item, lsn);
 }
 
+// The units of the set at hand go back to the item, or are taken again.
+void Ledger::move_units(LedgerHeld& held, std::int64_t delta, Lsn lsn) {
+  const auto& stock = set_[2].sale->stock;
+  stock_.push_back({stock, lsn});
+  LedgerItem& item = items_[held.item];
+  const auto amount = set_[1].amount.amount;
+  if (stock.delta != delta || item.amount + delta != amount) {
+    findings_.add(at(lsn) + "item " + std::to_string(held.item) + " had " +
+                  std::to_string(item.amount) + " left, " + std::to_string(delta) +
+                  " are moved by an order, and " + std::to_string(amount) +
+                  " are said to be left, by " + std::to_string(stock.delta));
+  }
+  item.amount = amount;
+  item.sold -= delta;
+  item.lsn = lsn;
+  if ((held.counted & 1U) != 0) bought_[held.user_on_item] -= delta;
+  if ((held.counted & 2U) != 0) bought_[held.user_in_promo] -= delta;
+  note_oversold(held.item, item, lsn);
+}
+
+void Ledger::take_update(const storage::OrderUpdate& update, Lsn lsn) {
+  using storage::Fulfilment;
+  const auto found = held_.find(update.order);
+  const std::string name = "order " + storage::to_text(update.order);
+  if (found == held_.end() || found->second.item != update.item)
+    return findings_.add(at(lsn) + name + " is changed, which needs no payment");
+  LedgerHeld& held = found->second;
+  const auto to = static_cast<Fulfilment>(update.fulfilment);
+  if (!actors::may_become(held.fulfilment, to)) {
+    findings_.add(at(lsn) + name + " was " + std::string(to_text(held.fulfilment)) +
+                  " and became " + std::string(to_text(to)));
+  }
+  const bool is_payment = to == Fulfilment::paid || to == Fulfilment::refund_due;
+  if (is_payment && update.amount_cents != held.total_cents)
+    findings_.add(at(lsn) + name + " was paid with another amount");
+  if (is_payment && !payments_.insert(hasher_.id(update.action_id)[0]).second)
+    findings_.add(at(lsn) + name + " was paid by a payment that was there before");
+  if (to == Fulfilment::expired && update.decided_at_us / 1000 < held.pay_by_ms)
+    findings_.add(at(lsn) + name + " expired before its time to pay was over");
+  const std::int64_t moved = actors::units_moved(held.fulfilment, to);
+  held.fulfilment = to;
+  held.lsn = lsn;
+  if ((moved != 0) != (set_.size() == 3))
+    return findings_.add(at(lsn) + name + ": its units do not go with it");
+  if (moved != 0) move_units(held, moved * held.qty, lsn);
+}
+
 void Ledger::check_limit(const LedgerItem& item, const storage::OrderInsert& order, Lsn lsn) {
+  // Whether the item's limit counts is said by the record where it says anything.
   const std::int64_t limit = item.terms.limit_per_user;
   if (limit == 0) return;
   count_against(limit, hasher_.user_on_item(order.item, order.user), order.qty,
@@ -205,6 +295,8 @@ void Ledger::close() {
   for (const auto& put : owed.puts) owed_puts_[put.item] = put.tries > 0;
   for (const auto& amount : owed.amounts) owed_amounts_[amount.item] = amount.tries > 0;
   for (const auto& promo : owed.promos) owed_promos_[promo.promo] = promo.tries > 0;
+  for (const auto& update : owed.updates) owed_updates_[update.order] = update.tries > 0;
+  for (const auto& change : owed.stock) owed_stock_[change.lsn] = change.tries > 0;
 }
 
 Ledger::Owed Ledger::owed_order(Lsn lsn) const {
@@ -230,6 +322,14 @@ Ledger::Owed Ledger::owed_put(std::uint64_t item) const {
 
 Ledger::Owed Ledger::owed_amount(std::uint64_t item) const {
   return owed_in(owed_amounts_, item);
+}
+
+Ledger::Owed Ledger::owed_update(Lsn order) const {
+  return owed_in(owed_updates_, order);
+}
+
+Ledger::Owed Ledger::owed_stock(Lsn lsn) const {
+  return owed_in(owed_stock_, lsn);
 }
 
 Ledger::Owed Ledger::owed_promo(std::uint64_t promo) const {

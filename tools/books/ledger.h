@@ -5,14 +5,16 @@
 // stands for them), and the violations that the log shows by itself. `stampede verify` holds memory
 // and database against it. Also: what the log's end says is not in the database yet.
 //
-// Owner: verify; one thread. Memory: 24 bytes per confirmed order, plus the items, the users of
-// items that have a limit, and what is owed to the database.
+// Owner: verify; one thread. Memory: 24 bytes per confirmed order, about 200 more for one that
+// needs payment, plus the items, the users of items that have a limit, and what is owed to the
+// database.
 
 #include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "storage/log/log_reader.h"
@@ -54,6 +56,19 @@ struct LedgerPromo {
   storage::Lsn put_lsn = 0;
 };
 
+// An order that needs payment.
+struct LedgerHeld {
+  std::uint64_t item = 0;
+  std::uint32_t qty = 0;
+  std::uint32_t counted = 0;  // as in storage::OrderSale
+  std::uint64_t user_on_item = 0;
+  std::uint64_t user_in_promo = 0;
+  std::int64_t total_cents = 0;
+  std::int64_t pay_by_ms = 0;  // 0: not known
+  storage::Fulfilment fulfilment = storage::Fulfilment::unpaid;
+  storage::Lsn lsn = 0;  // of its last OrderUpdate that the log has; 0: none
+};
+
 // The same for a command of the log and for a row of the database; `promo`: storage::kNoNumber for
 // none.
 std::uint64_t order_content(std::string_view request_id, std::uint64_t item, std::string_view user,
@@ -81,6 +96,11 @@ class Ledger : public storage::LogVisitor {
   [[nodiscard]] const std::vector<LedgerOrder>& orders() const { return orders_; }
   [[nodiscard]] const std::map<std::uint64_t, LedgerItem>& items() const { return items_; }
   [[nodiscard]] const std::map<std::uint64_t, LedgerPromo>& promos() const { return promos_; }
+  [[nodiscard]] const std::map<storage::Lsn, LedgerHeld>& held() const { return held_; }
+  // In the order of their lsns.
+  [[nodiscard]] const std::vector<storage::StockChangeRow>& stock() const { return stock_; }
+  // Up to here orders and StockChanges are from a snapshot, which has none of these.
+  [[nodiscard]] storage::Lsn remembered_to() const { return remembered_to_; }
   [[nodiscard]] std::uint64_t doubled() const { return doubled_; }
   [[nodiscard]] std::int64_t oversold() const { return oversold_; }  // units, at the worst moment
   [[nodiscard]] std::uint64_t over_limit() const { return over_limit_; }  // orders
@@ -91,12 +111,16 @@ class Ledger : public storage::LogVisitor {
   [[nodiscard]] Owed owed_put(std::uint64_t item) const;
   [[nodiscard]] Owed owed_amount(std::uint64_t item) const;
   [[nodiscard]] Owed owed_promo(std::uint64_t promo) const;
+  [[nodiscard]] Owed owed_update(storage::Lsn order) const;
+  [[nodiscard]] Owed owed_stock(storage::Lsn lsn) const;
   [[nodiscard]] std::uint64_t failed() const { return fold_.counts().failed; }
 
  private:
   storage::Status emit(const storage::RecordView& record);
   void take_put(const storage::ItemPut& put, std::int64_t amount, storage::Lsn lsn);
   void take_order(const storage::Command& command, std::int64_t amount, storage::Lsn lsn);
+  void take_update(const storage::OrderUpdate& update, storage::Lsn lsn);
+  void move_units(LedgerHeld& held, std::int64_t delta, storage::Lsn lsn);
   void check_limit(const LedgerItem& item, const storage::OrderInsert& order, storage::Lsn lsn);
   void check_promo(const storage::Command& command, storage::Lsn lsn);
   void count_against(std::int64_t limit, std::uint64_t user, std::uint32_t qty,
@@ -114,6 +138,9 @@ class Ledger : public storage::LogVisitor {
   std::map<std::uint64_t, LedgerPromo> promos_;
   // By user on item or in promo, where limits hold.
   std::unordered_map<std::uint64_t, std::int64_t> bought_;
+  std::map<storage::Lsn, LedgerHeld> held_;  // by order
+  std::vector<storage::StockChangeRow> stock_;
+  std::unordered_set<std::uint64_t> payments_;  // keyed hashes of their ids
   std::uint64_t doubled_ = 0;
   std::int64_t oversold_ = 0;
   std::uint64_t over_limit_ = 0;
@@ -123,7 +150,9 @@ class Ledger : public storage::LogVisitor {
   std::vector<std::pair<storage::Lsn, bool>> owed_orders_;  // lsn, failed
   std::map<std::uint64_t, bool> owed_puts_;                 // item, failed
   std::map<std::uint64_t, bool> owed_amounts_;
-  std::map<std::uint64_t, bool> owed_promos_;  // promo, failed
+  std::map<std::uint64_t, bool> owed_promos_;   // promo, failed
+  std::map<std::uint64_t, bool> owed_updates_;  // order, failed
+  std::map<std::uint64_t, bool> owed_stock_;    // lsn, failed
   storage::CommandDecoder decoder_;
   std::vector<storage::Command> set_;  // kept for their memory
 };

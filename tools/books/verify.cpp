@@ -37,6 +37,8 @@ struct MemoryBooks {
   std::string hash;
   std::uint64_t promos = 0;
   std::string promo_hash;
+  std::uint64_t held = 0;
+  std::string held_hash;
 };
 
 // Where the ledger reads on from: the start of the log or, when that is gone, the oldest snapshot,
@@ -131,7 +133,9 @@ bool Verification::ask_memory() {
                  books->value("sold", std::uint64_t{0}),
                  books->value("hash", std::string{}),
                  books->value("promos", std::uint64_t{0}),
-                 books->value("promo_hash", std::string{})};
+                 books->value("promo_hash", std::string{}),
+                 books->value("held", std::uint64_t{0}),
+                 books->value("held_hash", std::string{})};
       report_.lsn = *lsn;
       return true;
     }
@@ -239,6 +243,12 @@ void Verification::compare_memory() {
   differ("promos", memory_.promos, ledger_->promos().size());
   if (memory_.promo_hash != std::to_string(promo_hash))
     violation("promos: the backend's and the log's differ");
+  std::uint64_t held_hash = 0;
+  for (const auto& [lsn, held] : ledger_->held())
+    held_hash += actors::held_hash(lsn, held.fulfilment);
+  differ("orders that need payment", memory_.held, ledger_->held().size());
+  if (memory_.held_hash != std::to_string(held_hash))
+    violation("payment: the backend's and the log's orders differ in what they became");
 }
 
 void Verification::name_parked() {

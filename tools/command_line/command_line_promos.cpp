@@ -57,6 +57,7 @@ void CommandLine::add_promo_terms(CLI::App& command, bool required) {
   add_promo_time(command, storage::kPromoStartsTerm, required, arguments_->promo_starts);
   add_promo_time(command, storage::kPromoEndsTerm, required, arguments_->promo_ends);
   add_promo_term(command, storage::kPromoLimitTerm, required, args.limit_per_user);
+  add_promo_term(command, storage::kPromoHoldTerm, required, args.hold_s);
 }
 
 // The arguments of a change, times and all.

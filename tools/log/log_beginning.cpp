@@ -33,13 +33,18 @@ bool take(const storage::SnapshotBlock& block, SnapshotContents& out) {
       storage::SnapshotPromo promo;
       if (!decode(in, promo)) return false;
       out.promos.push_back({storage::OwnedPromo(promo.put), promo.put_lsn});
+    } else if (block.section == SnapshotSection::held) {
+      storage::SnapshotHeld held;
+      if (!decode(in, held)) return false;
+      out.held.push_back(held);
     } else if (block.section == SnapshotSection::users) {
       if (!decode(in, user)) return false;
       out.users.push_back(user);
     } else {
       if (!decode(in, known)) return false;
       if (known.kind != storage::KnownKind::confirmed) continue;
-      out.orders.push_back({known.lsn, content_of(known.hash, known.content), known.hash[0]});
+      out.orders.push_back({known.lsn, content_of(known.hash, known.content), known.hash[0],
+                            known.item_position, known.qty});
     }
   }
   return in.at_end();
@@ -57,11 +62,14 @@ bool take_block(const storage::SnapshotBlock& block, SnapshotContents& out) {
     case SnapshotSection::users:
     case SnapshotSection::known:
     case SnapshotSection::promos:
+    case SnapshotSection::held:
       return take(block, out);
     case SnapshotSection::owed_orders:
     case SnapshotSection::owed_puts:
     case SnapshotSection::owed_amounts:
     case SnapshotSection::owed_promos:
+    case SnapshotSection::owed_updates:
+    case SnapshotSection::owed_stock:
       return out.owed.load(block);
     default:
       return true;

@@ -36,8 +36,10 @@ bool begins_later_now(storage::Disk& disk, const std::string& dir, LogBeginning&
 // An order by what a snapshot remembers of it.
 struct RememberedOrder {
   storage::Lsn lsn = 0;
-  std::uint64_t content = 0;  // remembered_content()
-  std::uint64_t id = 0;       // half of its request id's keyed hash
+  std::uint64_t content = 0;        // remembered_content()
+  std::uint64_t id = 0;             // half of its request id's keyed hash
+  std::uint32_t item_position = 0;  // in the items of the snapshot
+  std::uint32_t qty = 0;
 };
 
 // All that a snapshot says, but for rejections and changes of items.
@@ -47,6 +49,7 @@ struct SnapshotContents {
   std::vector<storage::SnapshotUser> users;
   std::vector<RememberedOrder> orders;  // confirmed, ascending by lsn
   std::vector<storage::PromoRow> promos;
+  std::vector<storage::SnapshotHeld> held;  // ascending by lsn
   storage::ReplayFold owed;
 };
 storage::Result<SnapshotContents> read_snapshot(storage::Disk& disk, const std::string& dir,

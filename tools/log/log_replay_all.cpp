@@ -51,7 +51,8 @@ storage::Result<storage::DbOptions> database_options(const config::Config& confi
 }
 
 std::uint64_t rows_of(const LaneBatch& batch) {
-  return batch.orders.size() + batch.puts.size() + batch.amounts.size() + batch.promos.size();
+  return batch.orders.size() + batch.puts.size() + batch.amounts.size() + batch.promos.size() +
+         batch.updates.size() + batch.stock.size();
 }
 
 // Writes batches, patiently; collects what the database refuses.
@@ -85,9 +86,10 @@ class PatientWriter {
   storage::LaneWriter writer_;
 };
 
-// Orders are written as they are read; of the others the newest of each item or promo at the end:
-// they are absolute, so writing the older ones first would change nothing. No batch moves a
-// witness: a database that was written in part must not look whole to a start. `before`: what a
+// Orders, what became of them and StockChanges are written as they are read; of the others the
+// newest of each item or promo at the end: they are absolute, so writing the older ones first would
+// change nothing. No batch moves a witness: a database that was written in part must not look whole
+// to a start. `before`: what a
 // snapshot knows of items and promos whose commands may be gone from the log.
 class Applier final : public storage::LogVisitor {
  public:
@@ -139,6 +141,7 @@ class Applier final : public storage::LogVisitor {
   std::uint64_t puts = 0;
   std::uint64_t amounts = 0;
   std::uint64_t promos = 0;
+  std::uint64_t updates = 0;
   std::uint64_t incomplete = 0;  // imported commands that lack arguments
 
  private:
@@ -152,6 +155,11 @@ class Applier final : public storage::LogVisitor {
       amounts_.emitted(command.amount.item, lsn, position, command.amount.amount);
     } else if (command.kind == CommandKind::promo_put) {
       promos_.emitted(command.sale->promo.promo, lsn, position, payload);
+    } else if (command.kind == CommandKind::order_update) {
+      batch_.updates.push_back({command.sale->update, lsn});
+      ++updates;
+    } else if (command.kind == CommandKind::stock_change) {
+      batch_.stock.push_back({command.sale->stock, lsn});
     } else {
       batch_.orders.push_back(storage::order_row(lsn, command));
       ++orders;
@@ -280,6 +288,7 @@ int report(const ToolOptions& options, const PatientWriter& writer, const Applie
                                  {"item_puts", applier.puts},
                                  {"item_amounts", applier.amounts},
                                  {"promos", applier.promos},
+                                 {"order_updates", applier.updates},
                                  {"incomplete", applier.incomplete},
                                  {"refused", writer.refused_count},
                                  {"remembered", before.count},
@@ -289,8 +298,8 @@ int report(const ToolOptions& options, const PatientWriter& writer, const Applie
     return ok ? kExitDone : kExitViolation;
   }
   out << "applied " << applier.orders << " orders, " << applier.puts << " items, "
-      << applier.amounts << " amounts, " << applier.promos << " promos; " << writer.refused_count
-      << " rows refused\n";
+      << applier.amounts << " amounts, " << applier.promos << " promos, " << applier.updates
+      << " updates of orders; " << writer.refused_count << " rows refused\n";
   if (!before.beginning.is_start()) {
     out << "before lsn " << storage::to_text(before.beginning.speaks_from()) << ": " << before.count
         << " orders, looked for in the database; " << before.missing << " missing\n";

@@ -20,7 +20,7 @@ void LaneAgent::take(LaneWork work, Micros now) {
   failed_.clear();
   reasons_.clear();
   rest_until_ = now;
-  if (work_.insert_count + work_.items.size() < few_rows_) rest_until_ += kFewRowsEvery;
+  if (work_.rows() < few_rows_) rest_until_ += kFewRowsEvery;
   busy_ = true;
 }
 

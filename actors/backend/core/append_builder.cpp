@@ -23,16 +23,15 @@ void AppendBuilder::count_decision(Lsn lsn) {
   append_->last_lsn = lsn;
 }
 
-void AppendBuilder::note_amount(const OrderDecision& decision, Lsn lsn) {
-  const auto item = decision.answer.item;
-  const auto amount = *decision.answer.left;
+void AppendBuilder::note_amount(std::uint64_t item, std::uint32_t position, std::int64_t amount,
+                                Lsn lsn) {
   if (!changes_.empty() && changes_.back().item == item) {
     changes_.back().last = lsn;
     changes_.back().amount = amount;
   } else {
     auto& change = changes_.emplace_back();
     change.item = item;
-    change.position = decision.item_position;
+    change.position = position;
     change.first = change.last = lsn;
     change.amount = amount;
   }
@@ -40,21 +39,22 @@ void AppendBuilder::note_amount(const OrderDecision& decision, Lsn lsn) {
 
 void AppendBuilder::add_confirmed(const Request& request, const OrderDecision& decision,
                                   std::int64_t now_us, Lsn lsn) {
-  const bool promo = decision.promo != kNoNumber;
-  begin_record(RecordType::emit, promo ? FeatureLevel::sale : FeatureLevel::format_1);
+  const bool sale = decision.promo != kNoNumber || decision.pay_by_ms != 0;
+  begin_record(RecordType::emit, sale ? FeatureLevel::sale : FeatureLevel::format_1);
   const storage::OrderInsert insert{
       request.id, request.item, request.user, request.qty, decision.answer.unit_price_cents,
       now_us};
   const storage::ItemAmountUpdate amount{request.item, *decision.answer.left};
-  if (promo)
-    storage::encode_order_set(records_, insert, amount,
-                              {.promo = decision.promo, .counted = decision.counted});
+  if (sale)
+    storage::encode_order_set(
+        records_, insert, amount,
+        {.promo = decision.promo, .pay_by_ms = decision.pay_by_ms, .counted = decision.counted});
   else
     storage::encode_order_set(records_, insert, amount, format_of(level_));
   end_record();
   count_decision(lsn);
   ++append_->inserts;
-  note_amount(decision, lsn);
+  note_amount(request.item, decision.item_position, *decision.answer.left, lsn);
 }
 
 void AppendBuilder::add_rejected(const OrderDecision& decision, std::int64_t now_us, Lsn lsn) {
@@ -96,6 +96,23 @@ void AppendBuilder::add_promo(const PromoDecision& decision, Lsn lsn) {
   end_record();
   count_decision(lsn);
   append_->promos.push_back(promo_change(decision.put, lsn));
+}
+
+void AppendBuilder::add_fulfilment(const FulfilmentDecision& decision, Lsn lsn) {
+  begin_record(RecordType::emit, FeatureLevel::sale);
+  payload_.clear();
+  const storage::ItemAmountUpdate amount{decision.update.item, decision.amount};
+  if (decision.moved == 0)
+    storage::encode_update_set(payload_, decision.update);
+  else
+    storage::encode_update_set(payload_, decision.update, amount, decision.stock);
+  records_.append(payload_);
+  end_record();
+  count_decision(lsn);
+  append_->updates.push_back(order_change(decision.update, lsn));
+  if (decision.moved == 0) return;
+  append_->stock.push_back({lsn, decision.stock});
+  note_amount(decision.update.item, decision.item_position, decision.amount, lsn);
 }
 
 void AppendBuilder::add_outcome(const OutcomeRecord& record) {

@@ -38,6 +38,7 @@ class AppendBuilder {
   void add_rejected(const OrderDecision& decision, std::int64_t now_us, Lsn lsn);
   void add_promo(const PromoDecision& decision, Lsn lsn);
   void add_item(const ItemDecision& decision, Lsn lsn);
+  void add_fulfilment(const FulfilmentDecision& decision, Lsn lsn);
   void add_outcome(const OutcomeRecord& record);
 
   [[nodiscard]] bool empty() const { return append_ == nullptr; }
@@ -65,7 +66,7 @@ class AppendBuilder {
   void begin_record(storage::RecordType type, storage::FeatureLevel needed);
   void end_record();
   void count_decision(Lsn lsn);
-  void note_amount(const OrderDecision& decision, Lsn lsn);
+  void note_amount(std::uint64_t item, std::uint32_t position, std::int64_t amount, Lsn lsn);
 
   std::uint64_t inserts_max_;
   storage::FeatureLevel level_ = storage::FeatureLevel::format_1;

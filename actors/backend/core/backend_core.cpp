@@ -122,6 +122,9 @@ void BackendCore::decide_one(const Prepared& prepared, std::int64_t now_us, Resu
       return look_up(request, results, need);
     case RequestKind::items:
       return list_items(request, now_us, results, need);
+    case RequestKind::pay:
+    case RequestKind::cancel:
+      return change_fulfilment(request, now_us, results, need);
     default:
       break;  // item changes come from the supervisor only
   }
@@ -139,10 +142,7 @@ void BackendCore::decide_order(const Prepared& prepared, std::int64_t now_us, Re
   auto decision = book_.decide_order(request, prepared.keys, now_us);
   if (decision.known) {
     ++counters_.replayed;
-    need = std::max(need, decision.answer.lsn);
-    decision.answer.stored = decision.answer.state == State::confirmed &&
-                             decision.answer.lsn <= durable_lsn_ &&
-                             projection_.stored(decision.answer.lsn);
+    complete(decision.answer, need);
     return results.answer(decision.answer);
   }
   const bool owes = decision.answer.state == State::confirmed;
@@ -173,12 +173,79 @@ void BackendCore::decide_order(const Prepared& prepared, std::int64_t now_us, Re
 void BackendCore::look_up(const Request& request, ResultWriter& results, Lsn& need) const {
   auto decision = book_.look_up(request.id);
   if (decision.error != Code::none) return results.error(decision.error, decision.field);
-  need = std::max(need, decision.answer.lsn);
+  complete(decision.answer, need);
   decision.answer.replayed = false;
-  decision.answer.stored = decision.answer.state == State::confirmed &&
-                           decision.answer.lsn <= durable_lsn_ &&
-                           projection_.stored(decision.answer.lsn);
   results.answer(decision.answer);
+}
+
+// Of an earlier decision, what else is to be said and to be waited for.
+void BackendCore::complete(Answer& answer, Lsn& need) const {
+  need = std::max({need, answer.lsn, change_on_its_way(answer.lsn)});
+  answer.stored = answer.state == State::confirmed && answer.lsn <= durable_lsn_ &&
+                  projection_.stored(answer.lsn);
+}
+
+// --- payment and expiry --------------------------------------------------------------------------
+
+// The limit that keeps back what the database will be owed; empty: none.
+std::string_view BackendCore::in_the_way() const {
+  if (log_full()) return limit::kLogRoom;
+  return projection_.owed() >= limits_.backlog_commands_max ? limit::kBacklog : std::string_view{};
+}
+
+void BackendCore::change_fulfilment(const Request& request, std::int64_t now_us,
+                                    ResultWriter& results, Lsn& need) {
+  if (!valid_request_id(request.id) || !valid_request_id(request.order)) {
+    ++counters_.malformed;
+    return results.error(Code::bad_request);
+  }
+  auto decision = request.kind == RequestKind::pay ? book_.decide_payment(request, now_us)
+                                                   : book_.decide_cancel(request, now_us);
+  if (decision.error == Code::none && !decision.known && !in_the_way().empty()) {
+    decision.error = Code::overloaded;
+    decision.field = in_the_way();
+  }
+  if (decision.error == Code::none && !decision.known) take_fulfilment(decision);
+  need = std::max({need, decision.update.order, change_on_its_way(decision.update.order)});
+  if (decision.error != Code::none) {
+    ++counters_.refused;
+    return results.error(decision.error, decision.field);
+  }
+  results.fulfilled({request.order, decision.update.order, decision.fulfilment(), decision.at_ms});
+}
+
+// The lsn of what the order became last, if that is not durable yet; else 0.
+Lsn BackendCore::change_on_its_way(Lsn order) const {
+  if (newest_changes_.empty()) return 0;
+  const auto found = newest_changes_.find(order);
+  return found == newest_changes_.end() ? 0 : found->second;
+}
+
+Lsn BackendCore::take_fulfilment(const FulfilmentDecision& decision) {
+  using storage::Fulfilment;
+  const auto lsn = next_lsn();
+  builder_.add_fulfilment(decision, lsn);
+  book_.apply_fulfilment(decision, lsn);
+  changes_.emplace_back(lsn, decision.update.order);
+  newest_changes_[decision.update.order] = lsn;
+  counters_.paid += decision.fulfilment() == Fulfilment::paid ? 1 : 0;
+  counters_.expired += decision.fulfilment() == Fulfilment::expired ? 1 : 0;
+  counters_.cancelled += decision.fulfilment() == Fulfilment::cancelled ? 1 : 0;
+  counters_.refund_due += decision.fulfilment() == Fulfilment::refund_due ? 1 : 0;
+  return lsn;
+}
+
+bool BackendCore::expire(std::int64_t now_us, Effects& effects) {
+  if (phase_ != Phase::serving || now_us < expire_from_us_) return false;
+  bool more = true;
+  const auto goes_on = [&] { return in_the_way().empty() && in_log_bytes_ < kExpiryBytesMax; };
+  for (std::uint32_t i = 0; more && i < kExpiriesAtOnce && goes_on(); ++i) {
+    const auto decision = book_.decide_expiry(now_us, more);
+    if (!decision) continue;
+    take_fulfilment(*decision);
+    if (builder_.full()) close_append(effects);
+  }
+  return more && in_the_way().empty();
 }
 
 void BackendCore::list_items(const Request& request, std::int64_t now_us, ResultWriter& results,
@@ -309,6 +376,11 @@ void BackendCore::on_durable(std::size_t appends, Effects& effects) {
     projection_.add(append, changes);
     builder_.reuse(std::move(changes));
     in_log_.pop_front();
+  }
+  for (; !changes_.empty() && changes_.front().first <= durable_lsn_; changes_.pop_front()) {
+    const auto& [lsn, order] = changes_.front();
+    if (const auto newest = newest_changes_.find(order); newest->second == lsn)
+      newest_changes_.erase(newest);
   }
   release(effects);
   if (lanes_started_) projection_.dispatch(effects.work);

@@ -13,6 +13,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "actors/backend/core/append_builder.h"
@@ -34,7 +36,7 @@ struct BackendLimits {
 
 struct BackendCounters {
   std::uint64_t requests = 0, confirmed = 0, sold_out = 0, limit_reached = 0, replayed = 0,
-                refused = 0, malformed = 0;
+                refused = 0, malformed = 0, paid = 0, expired = 0, cancelled = 0, refund_due = 0;
 };
 
 class BackendCore {
@@ -67,6 +69,10 @@ class BackendCore {
   // later: OrderBook::sale_time_us().
   void on_work(const transport::Envelope& envelope, std::string_view body, std::int64_t now_us,
                Effects& effects);
+  // Orders whose time to pay is over give their units back: up to kExpiriesAtOnce of them. True:
+  // more are due, ask again soon. Nothing before the time of expire_from().
+  bool expire(std::int64_t now_us, Effects& effects);
+  void expire_from(std::int64_t at_us) { expire_from_us_ = at_us; }
   // All that was handed in since the last flush becomes log appends. Call once per round.
   void flush(Effects& effects);
   // The oldest `appends` appends have become durable.
@@ -105,10 +111,19 @@ class BackendCore {
     bool valid = true;
   };
   static constexpr std::uint32_t kPreparedMax = 64;
+  static constexpr std::uint32_t kExpiriesAtOnce = 2048;
+  // On their way to the log: of a slow disk no more is asked.
+  static constexpr std::uint64_t kExpiryBytesMax = std::uint64_t{4} << 20;
   bool prepare(std::uint32_t left);
   void decide_one(const Prepared& prepared, std::int64_t now_us, ResultWriter& results, Lsn& need);
   void decide_order(const Prepared& prepared, std::int64_t now_us, ResultWriter& results,
                     Lsn& need);
+  void change_fulfilment(const Request& request, std::int64_t now_us, ResultWriter& results,
+                         Lsn& need);
+  Lsn take_fulfilment(const FulfilmentDecision& decision);
+  [[nodiscard]] Lsn change_on_its_way(Lsn order) const;
+  [[nodiscard]] std::string_view in_the_way() const;
+  void complete(Answer& answer, Lsn& need) const;
   void look_up(const Request& request, ResultWriter& results, Lsn& need) const;
   void list_items(const Request& request, std::int64_t now_us, ResultWriter& results,
                   Lsn& need) const;
@@ -128,6 +143,10 @@ class BackendCore {
   std::uint64_t epoch_ = 0;
   Lsn last_lsn_ = 0;
   Lsn durable_lsn_ = 0;
+  std::int64_t expire_from_us_ = 0;
+  // What orders became and is not durable: (lsn, order), ascending; and of each order the newest.
+  std::deque<std::pair<Lsn, Lsn>> changes_;
+  std::unordered_map<Lsn, Lsn> newest_changes_;
   bool lanes_started_ = false;
   std::uint64_t log_room_ = ~std::uint64_t{0};
   AppendBuilder builder_;

@@ -31,6 +31,14 @@ void LaneBatchBuilder::fill(const LaneWork& work, storage::LaneBatch& batch) {
     batch.promos.push_back({change.put, change.last});
     batch.witness = std::max(batch.witness, change.last);
   }
+  for (const auto& change : work.updates) {
+    batch.updates.push_back({change.view(), change.last});
+    batch.witness = std::max(batch.witness, change.last);
+  }
+  for (const auto& entry : work.stock) {
+    batch.stock.push_back({entry.change, entry.lsn});
+    batch.witness = std::max(batch.witness, entry.lsn);
+  }
 }
 
 void LaneBatchBuilder::fill_orders(const Append& append, storage::LaneBatch& batch) {
@@ -72,11 +80,11 @@ FailedCommand failed_command(const storage::LaneBatch& batch, const storage::Row
     }
     case storage::RowKind::update: {
       const auto& row = batch.updates[failure.index];
-      return {CommandKind::order_update, row.lsn, row.update.item, failure.errnum};
+      return {CommandKind::order_update, row.lsn, row.update.order, failure.errnum};
     }
     case storage::RowKind::stock: {
       const auto& row = batch.stock[failure.index];
-      return {CommandKind::stock_change, row.lsn, row.change.item, failure.errnum};
+      return {CommandKind::stock_change, row.lsn, row.lsn, failure.errnum};
     }
     case storage::RowKind::amount:
       break;

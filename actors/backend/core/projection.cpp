@@ -14,10 +14,12 @@ using storage::RecordType;
 namespace {
 
 // Positions of the commands in their sets: an order's set is {OrderInsert, ItemAmountUpdate}, an
-// item change's {ItemPut, ItemAmountUpdate}, a promo's {PromoPut}.
-constexpr std::uint32_t kInsertPosition = 0;
-constexpr std::uint32_t kPutPosition = 0;
-constexpr std::uint32_t kAmountPosition = 1;
+// item change's {ItemPut, ItemAmountUpdate}, a promo's {PromoPut}, that of what an order becomes
+// {OrderUpdate} or {OrderUpdate, ItemAmountUpdate, StockChange}.
+constexpr std::uint32_t position_of(CommandKind kind) {
+  if (kind == CommandKind::stock_change) return 2;
+  return kind == CommandKind::item_amount_update ? 1 : 0;
+}
 
 // One record holds so many numbers at most: a multiple of pairs and of triples, and at 9 bytes a
 // number, with the tries of half of them, below the log's 64 KiB a record.
@@ -74,6 +76,12 @@ PromoChange promo_change(const storage::PromoPut& put, Lsn lsn) {
   return change;
 }
 
+OrderChange order_change(const storage::OrderUpdate& update, Lsn lsn) {
+  OrderChange change{lsn, lsn, update, std::string(update.action_id)};
+  change.update.action_id = {};
+  return change;
+}
+
 Projection::Projection(ProjectionLimits limits) : limits_(limits), lanes_(limits.lanes) {
   STAMPEDE_ASSERT(limits.lanes > 0 && limits.rows_max > 0 && limits.items_max > 0,
                   "a projection has lanes and room in their batches");
@@ -87,6 +95,11 @@ void Projection::add(const AppendPtr& append, std::span<const ItemChange> items)
     queued_inserts_ += append->inserts;
   }
   for (const auto& promo : append->promos) add_promo(promo);
+  for (const auto& update : append->updates) add_update(update);
+  for (const auto& entry : append->stock) {
+    lanes_[entry.change.item % lanes_.size()].stock.push_back(entry);
+    ++owed_stock_;
+  }
   constexpr std::size_t kAhead = 8;  // memory works while we do
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (i + kAhead < items.size() && items[i + kAhead].position < newest_.size())
@@ -117,6 +130,41 @@ void Projection::add_promo(const PromoChange& change) {
   at->second.first = first;
 }
 
+void Projection::add_update(const OrderChange& change) {
+  auto& owed = lanes_[change.update.order % lanes_.size()].updates;
+  const auto [at, added] = owed.try_emplace(change.update.order, change);
+  if (added) {
+    ++owed_updates_;
+    return;
+  }
+  const auto first = at->second.first;
+  at->second = change;
+  at->second.first = first;
+}
+
+// Whether an insert is yet to be committed or refused.
+bool Projection::insert_pending(Lsn order, const LaneWork& next) const {
+  if (!queue_.empty() && order >= queue_.front()->first_lsn) return true;
+  const auto among = [order](const LaneWork& work) {
+    return !work.inserts.empty() && order >= work.inserts.front()->first_lsn &&
+           order <= work.inserts.back()->last_lsn;
+  };
+  return among(next) || std::any_of(lanes_.begin(), lanes_.end(),
+                                    [&](const Lane& lane) { return among(lane.work); });
+}
+
+// Inserts are taken in the order of their lsns: behind an order that has to wait, all do.
+void Projection::fill_updates(Lane& lane, LaneWork& work) {
+  while (!lane.updates.empty() && work.updates.size() < limits_.items_max &&
+         !insert_pending(lane.updates.begin()->first, work))
+    work.updates.push_back(std::move(lane.updates.extract(lane.updates.begin()).mapped()));
+}
+
+void Projection::fill_stock(Lane& lane, LaneWork& work) {
+  for (; !lane.stock.empty() && work.stock.size() < limits_.items_max; lane.stock.pop_front())
+    work.stock.push_back(lane.stock.front());
+}
+
 void Projection::fill_promos(Lane& lane, LaneWork& work) {
   while (!lane.promos.empty() && work.promos.size() < limits_.items_max)
     work.promos.push_back(std::move(lane.promos.extract(lane.promos.begin()).mapped()));
@@ -133,8 +181,10 @@ void Projection::dispatch(std::vector<LaneWork>& out) {
     if (work.inserts.empty() || items_due) {
       fill_items(lane, work);
       fill_promos(lane, work);
+      fill_updates(lane, work);
+      fill_stock(lane, work);
     }
-    const bool keyed = !work.items.empty() || !work.promos.empty();
+    const bool keyed = work.keyed();
     if (work.inserts.empty() && !keyed) continue;
     lane.batches_since_items = keyed ? 0 : lane.batches_since_items + 1;
     lane.busy = true;
@@ -177,7 +227,8 @@ void Projection::add_failure(Outcome& fail, const FailedCommand& failed) const {
 void Projection::insert_outcomes(const LaneWork& work, const std::vector<FailedCommand>& failed,
                                  std::vector<OutcomeRecord>& out) const {
   if (work.inserts.empty()) return;
-  Outcome exec{work.lane, CommandKind::order_insert, kInsertPosition, {}};
+  constexpr auto kInsert = CommandKind::order_insert;
+  Outcome exec{work.lane, kInsert, position_of(kInsert), {}};
   Outcome fail = exec;
   auto from = work.inserts.front()->first_lsn;
   const auto to = work.inserts.back()->last_lsn;
@@ -208,8 +259,7 @@ void Projection::keyed_outcomes(std::uint32_t lane, CommandKind kind,
                                 const std::vector<KeyedCommand>& commands,
                                 const std::vector<FailedCommand>& failed,
                                 std::vector<OutcomeRecord>& out) {
-  const auto position = kind == CommandKind::item_amount_update ? kAmountPosition : kPutPosition;
-  Outcome exec{lane, kind, position, {}};
+  Outcome exec{lane, kind, position_of(kind), {}};
   Outcome fail = exec;
   Outcome optm = exec;
   for (const auto& command : commands) {
@@ -235,15 +285,22 @@ void Projection::done(std::uint32_t lane_number, const std::vector<FailedCommand
   std::vector<KeyedCommand> puts;
   std::vector<KeyedCommand> amounts;
   std::vector<KeyedCommand> promos;
+  std::vector<KeyedCommand> updates;
+  std::vector<KeyedCommand> stock;
   for (const auto& change : lane.work.items) {
     if (change.put) puts.push_back({change.item, change.put->first, change.put->last});
     if (change.last != 0) amounts.push_back({change.item, change.first, change.last});
   }
   for (const auto& change : lane.work.promos)
     promos.push_back({change.promo, change.first, change.last});
+  for (const auto& change : lane.work.updates)
+    updates.push_back({change.update.order, change.first, change.last});
+  for (const auto& entry : lane.work.stock) stock.push_back({entry.lsn, entry.lsn, entry.lsn});
   keyed_outcomes(lane_number, CommandKind::item_put, puts, failed, outcomes);
   keyed_outcomes(lane_number, CommandKind::item_amount_update, amounts, failed, outcomes);
   keyed_outcomes(lane_number, CommandKind::promo_put, promos, failed, outcomes);
+  keyed_outcomes(lane_number, CommandKind::order_update, updates, failed, outcomes);
+  keyed_outcomes(lane_number, CommandKind::stock_change, stock, failed, outcomes);
   for (const auto& one : failed) {
     if (one.kind == CommandKind::order_insert)
       failed_inserts_.emplace(one.lsn, one.error);
@@ -253,6 +310,8 @@ void Projection::done(std::uint32_t lane_number, const std::vector<FailedCommand
   busy_inserts_ -= lane.work.insert_count;
   busy_items_ -= lane.work.items.size();
   owed_promos_ -= lane.work.promos.size();
+  owed_updates_ -= lane.work.updates.size();
+  owed_stock_ -= lane.work.stock.size();
   lane.work = {};
   lane.busy = false;
 }
@@ -268,7 +327,8 @@ bool Projection::stored(Lsn lsn) const {
 }
 
 std::uint64_t Projection::owed() const {
-  return queued_inserts_ + busy_inserts_ + dirty_items_ + busy_items_ + owed_promos_;
+  return queued_inserts_ + busy_inserts_ + dirty_items_ + busy_items_ + owed_promos_ +
+         owed_updates_ + owed_stock_;
 }
 
 bool Projection::idle() const {

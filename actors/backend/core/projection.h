@@ -4,7 +4,9 @@
 //
 // OrderInserts go to any free lane as whole log appends, in lsn order. Item commands are absolute,
 // so only an item's newest one is written (the ones left out are OPTM); one item's commands always
-// go to lane(item). The same holds of promos. A lane writes both when no inserts wait, or after
+// go to lane(item). The same holds of promos, and of what confirmed orders become: an OrderUpdate
+// goes to lane(order), once the order's row is committed or refused. StockChanges go each for
+// itself to lane(item). A lane writes all these when no inserts wait, or after
 // ProjectionLimits::batches_between_items insert batches.
 
 #include <cstdint>
@@ -52,6 +54,26 @@ struct PromoChange {
   std::shared_ptr<const std::string> name;
 };
 
+// An OrderUpdate that is owed.
+struct OrderChange {
+  Lsn first = 0;                // lsn of the oldest OrderUpdate of the order this one stands for
+  Lsn last = 0;                 // its own
+  storage::OrderUpdate update;  // action_id is empty, its text is `action`
+  std::string action;
+
+  [[nodiscard]] storage::OrderUpdate view() const {  // as long as this stands where it does
+    auto view = update;
+    view.action_id = action;
+    return view;
+  }
+};
+
+// A StockChange that is owed.
+struct StockEntry {
+  Lsn lsn = 0;
+  storage::StockChange change;
+};
+
 // A run of log records that went to the log as one piece. Immutable once it is sent to the log.
 struct Append {
   std::string_view records;     // framed records, as in the log
@@ -62,6 +84,8 @@ struct Append {
   Lsn last_lsn = 0;             // of the last decision, 0 without one
   storage::FeatureLevel level = storage::FeatureLevel::format_1;  // what its records need
   std::vector<PromoChange> promos;                                // of the PromoPuts among them
+  std::vector<OrderChange> updates;                               // of the OrderUpdates
+  std::vector<StockEntry> stock;                                  // of the StockChanges
   std::vector<Lsn> lsns;               // only when the decisions are not contiguous (replay)
   std::shared_ptr<const void> memory;  // what `records` lies in
 
@@ -78,14 +102,24 @@ struct LaneWork {
   std::vector<AppendPtr> inserts;  // every OrderInsert in them, ascending lsn
   std::vector<ItemChange> items;
   std::vector<PromoChange> promos;
+  std::vector<OrderChange> updates;
+  std::vector<StockEntry> stock;
   std::uint64_t insert_count = 0;
+
+  [[nodiscard]] bool keyed() const {
+    return !items.empty() || !promos.empty() || !updates.empty() || !stock.empty();
+  }
+  [[nodiscard]] std::uint64_t rows() const {
+    return insert_count + items.size() + promos.size() + updates.size() + stock.size();
+  }
 };
 
 // What came of it: positions of failed rows; everything else is committed.
 struct FailedCommand {
   storage::CommandKind kind = storage::CommandKind::invalid;
   Lsn lsn = 0;
-  std::uint64_t item = 0;  // of a PromoPut: the promo
+  std::uint64_t item = 0;  // of a PromoPut: the promo, of an OrderUpdate: the order, of a
+                           // StockChange: its lsn
   unsigned error = 0;      // the server's error number
 };
 
@@ -126,7 +160,8 @@ class Projection {
   // The newest durable amount of an item that was added with this position, and its lsn.
   [[nodiscard]] const ItemChange& newest(std::uint32_t position) const { return newest_[position]; }
   [[nodiscard]] bool stored(Lsn lsn) const;  // the order's row is committed
-  [[nodiscard]] std::uint64_t owed() const;  // inserts, changed items and promos
+  // Inserts, changed items, promos and orders, StockChanges.
+  [[nodiscard]] std::uint64_t owed() const;
   [[nodiscard]] std::uint64_t failed() const {
     return failed_inserts_.size() + failed_keyed_.size();
   }
@@ -140,9 +175,15 @@ class Projection {
     LaneWork work;                                // while busy
     std::deque<std::uint32_t> dirty;              // positions of changed items, oldest first
     std::map<std::uint64_t, PromoChange> promos;  // owed
+    std::map<Lsn, OrderChange> updates;           // owed, by order
+    std::deque<StockEntry> stock;                 // owed
   };
   void add_promo(const PromoChange& change);
+  void add_update(const OrderChange& change);
+  [[nodiscard]] bool insert_pending(Lsn order, const LaneWork& next) const;
   void fill_promos(Lane& lane, LaneWork& work);
+  void fill_updates(Lane& lane, LaneWork& work);
+  void fill_stock(Lane& lane, LaneWork& work);
   void add_item(const ItemChange& change);
   void add_failure(storage::Outcome& fail, const FailedCommand& failed) const;
   void insert_outcomes(const LaneWork& work, const std::vector<FailedCommand>& failed,
@@ -167,7 +208,9 @@ class Projection {
   std::uint64_t busy_inserts_ = 0;
   std::uint64_t dirty_items_ = 0;
   std::uint64_t busy_items_ = 0;
-  std::uint64_t owed_promos_ = 0;  // dirty or busy
+  std::uint64_t owed_promos_ = 0;  // dirty or busy, as the next two
+  std::uint64_t owed_updates_ = 0;
+  std::uint64_t owed_stock_ = 0;
   // Refused before this process; FAIL counts on from it.
   std::map<std::pair<Lsn, storage::CommandKind>, std::uint32_t> tries_;
   std::map<Lsn, unsigned> failed_inserts_;
@@ -180,5 +223,6 @@ class Projection {
 std::shared_ptr<const ItemDetails> item_details(const storage::ItemPut& put, Lsn lsn);
 // Of the PromoPut that was decided at `lsn`.
 PromoChange promo_change(const storage::PromoPut& put, Lsn lsn);
+OrderChange order_change(const storage::OrderUpdate& update, Lsn lsn);
 
 }  // namespace stampede::actors

@@ -106,6 +106,8 @@ void LogFold::save(storage::SnapshotSink& sink) const {
   book_.save(sink);
   replay_.save(sink);
   book_.save_promos(sink);
+  replay_.save_updates(sink);
+  book_.save_payments(sink);
 }
 
 Status LogFold::load(const storage::SnapshotBlock& block) {
@@ -120,12 +122,16 @@ Status LogFold::load(const storage::SnapshotBlock& block) {
     case SnapshotSection::known:
     case SnapshotSection::rejections:
     case SnapshotSection::promos:
+    case SnapshotSection::held:
+    case SnapshotSection::payments:
       sound = promised_ && book_.load(block.section, in, block.count) && in.at_end();
       break;
     case SnapshotSection::owed_orders:
     case SnapshotSection::owed_puts:
     case SnapshotSection::owed_amounts:
     case SnapshotSection::owed_promos:
+    case SnapshotSection::owed_updates:
+    case SnapshotSection::owed_stock:
       sound = promised_ && replay_.load(block);
       break;
     case SnapshotSection::invalid:

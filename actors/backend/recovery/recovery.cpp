@@ -45,6 +45,18 @@ PromoChange owed_promo(storage::CommandDecoder& decoder, const storage::OwedProm
   return promo_change(set[owed.position].sale->promo, owed.lsn);
 }
 
+OrderChange owed_update(storage::CommandDecoder& decoder, const storage::OwedUpdate& owed) {
+  std::vector<storage::Command> set;
+  STAMPEDE_ASSERT(decoder.command_set(owed.payload, set), "the log's own records decode");
+  return order_change(set[owed.position].sale->update, owed.lsn);
+}
+
+StockEntry owed_stock(storage::CommandDecoder& decoder, const storage::OwedOrder& owed) {
+  std::vector<storage::Command> set;
+  STAMPEDE_ASSERT(decoder.command_set(owed.payload, set), "the log's own records decode");
+  return {owed.lsn, set[owed.position].sale->stock};
+}
+
 // --- what need not be read -----------------------------------------------------------------------
 
 bool of_a_log(std::string_view name) {
@@ -195,6 +207,8 @@ void hand_over_tries(BackendCore& core, const storage::Owed& owed) {
   each(CommandKind::item_put, owed.puts);
   each(CommandKind::item_amount_update, owed.amounts);
   each(CommandKind::promo_put, owed.promos);
+  each(CommandKind::order_update, owed.updates);
+  each(CommandKind::stock_change, owed.stock);
 }
 
 }  // namespace
@@ -233,6 +247,8 @@ void hand_over_owed(BackendCore& core, const storage::ReplayFold& fold, std::uin
     change.amount = amount.amount;
   }
   for (const auto& promo : owed.promos) append->promos.push_back(owed_promo(decoder, promo));
+  for (const auto& update : owed.updates) append->updates.push_back(owed_update(decoder, update));
+  for (const auto& change : owed.stock) append->stock.push_back(owed_stock(decoder, change));
   core.add_owed(append, changes);
 }
 

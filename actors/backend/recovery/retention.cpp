@@ -43,7 +43,8 @@ storage::Result<std::vector<Lsn>> owed_lsns(Disk& disk, const std::string& dir,
     if (!more) return more.error();
     if (!*more) break;
     if (block.section < storage::SnapshotSection::owed_orders ||
-        block.section > storage::SnapshotSection::owed_promos)
+        block.section > storage::SnapshotSection::owed_stock ||
+        block.section == storage::SnapshotSection::promos)
       continue;
     storage::EntryReader in(block.entries, block.level);
     for (std::uint32_t i = 0; i < block.count; ++i) {
@@ -100,7 +101,7 @@ class SegmentFacts final : public storage::LogVisitor {
   std::vector<storage::Command> set_;
 };
 
-// A second pass: asks for every order's row.
+// A second pass: asks for the row of every order, of what it became and of every StockChange.
 class Reconcile final : public storage::LogVisitor {
  public:
   Reconcile(const RetentionRules& rules, StoredRows& rows) : rules_(rules), rows_(rows) {}
@@ -117,14 +118,18 @@ class Reconcile final : public storage::LogVisitor {
       return storage::unreadable_record("a command set", record.lsn);
     }
     for (const auto& command : set_) {
-      if (command.kind != CommandKind::order_insert) continue;
-      batch_.orders.push_back(storage::order_row(record.lsn, command));
+      if (command.kind == CommandKind::order_insert)
+        batch_.orders.push_back(storage::order_row(record.lsn, command));
+      else if (command.kind == CommandKind::order_update)
+        batch_.updates.push_back({command.sale->update, record.lsn});
+      else if (command.kind == CommandKind::stock_change)
+        batch_.stock.push_back({command.sale->stock, record.lsn});
     }
-    return batch_.orders.size() < rules_.rows_max ? Status(Done{}) : ask();
+    return rows() < rules_.rows_max ? Status(Done{}) : ask();
   }
 
   Status ask() {
-    if (!batch_.orders.empty()) {
+    if (rows() > 0) {
       auto answer = rows_.differing(batch_);
       if (!answer) return answer.error();
       differing.insert(differing.end(), answer->begin(), answer->end());
@@ -137,6 +142,10 @@ class Reconcile final : public storage::LogVisitor {
   std::vector<std::string> differing;
 
  private:
+  [[nodiscard]] std::size_t rows() const {
+    return batch_.orders.size() + batch_.updates.size() + batch_.stock.size();
+  }
+
   const RetentionRules& rules_;
   StoredRows& rows_;
   std::deque<std::string> payloads_;

@@ -22,8 +22,9 @@ class StoredRows {
   virtual storage::Result<std::optional<storage::LogUuid>> log_uuid() = 0;
   virtual storage::Result<std::vector<storage::ItemRow>> items() = 0;
   virtual storage::Result<std::vector<storage::PromoRow>> promos() = 0;
-  // What is wrong with each of these orders that has no row, or one of other content.
-  virtual storage::Result<std::vector<std::string>> differing(const storage::LaneBatch& orders) = 0;
+  // What is wrong with each of these orders, updates and StockChanges that has no row, or one of
+  // other content; of an update, a row that knows of a newer one is right.
+  virtual storage::Result<std::vector<std::string>> differing(const storage::LaneBatch& rows) = 0;
 };
 
 struct RetentionRules {

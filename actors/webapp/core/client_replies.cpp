@@ -12,6 +12,15 @@ void ClientReplies::items(const ClientToken& client, std::string_view id,
   output_.reply(client, reply);
 }
 
+void ClientReplies::fulfilled(const ClientToken& client, std::string_view id,
+                              const Fulfilled& fulfilled) {
+  Reply reply;
+  reply.kind = ReplyKind::fulfilled;
+  reply.id = id;
+  reply.fulfilled = &fulfilled;
+  output_.reply(client, reply);
+}
+
 void ClientReplies::refuse(const ClientToken& client, std::string_view id, Code code,
                            std::string_view field, std::int64_t retry_after_ms) {
   const auto number = static_cast<std::size_t>(code);

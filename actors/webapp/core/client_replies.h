@@ -18,14 +18,23 @@
 
 namespace stampede::actors {
 
-enum class ReplyKind : std::uint8_t { invalid = 0, answer, queued, refused, items, pong };
+enum class ReplyKind : std::uint8_t {
+  invalid = 0,
+  answer,
+  queued,
+  refused,
+  items,
+  fulfilled,
+  pong
+};
 
 struct Reply {  // valid during the call it is passed to
   ReplyKind kind = ReplyKind::invalid;
   std::string_view id;
   const Answer* answer = nullptr;  // answer
-  Code code = Code::none;          // refused
-  std::string_view field;          // refused; empty: none
+  const Fulfilled* fulfilled = nullptr;
+  Code code = Code::none;    // refused
+  std::string_view field;    // refused; empty: none
   std::string_view message;  // refused, pong: what there is to say beside the code's own words
   std::int64_t retry_after_ms = 0;  // refused; 0: what the code says
   const std::vector<ItemRow>* items = nullptr;
@@ -65,6 +74,7 @@ class ClientReplies {
   }
   void items(const ClientToken& client, std::string_view id, const std::vector<ItemRow>& rows,
              std::optional<std::uint64_t> next);
+  void fulfilled(const ClientToken& client, std::string_view id, const Fulfilled& fulfilled);
   // Of `overloaded` the field is the limit's name (limits.h): it becomes a sentence.
   void refuse(const ClientToken& client, std::string_view id, Code code,
               std::string_view field = {}, std::int64_t retry_after_ms = 0);

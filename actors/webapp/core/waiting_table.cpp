@@ -9,11 +9,14 @@ namespace stampede::actors {
 namespace {
 
 RequestKind kind_of(ClientOp op) {
+  if (op == ClientOp::order) return RequestKind::order;
   switch (op) {
-    case ClientOp::order:
-      return RequestKind::order;
     case ClientOp::get:
       return RequestKind::get;
+    case ClientOp::pay:
+      return RequestKind::pay;
+    case ClientOp::cancel:
+      return RequestKind::cancel;
     default:
       return RequestKind::items;
   }
@@ -30,6 +33,10 @@ Request request_of(const ClientAsk& ask, RequestKind kind, std::string_view id) 
   request.qty = asked.qty;
   request.promo = asked.promo;
   request.valid_until_ms = asked.valid_until_ms;
+  if (kind == RequestKind::pay || kind == RequestKind::cancel) {
+    request.order = asked.order;
+    request.amount_cents = asked.amount_cents;
+  }
   if (kind == RequestKind::items) request.qty = asked.one_item ? 0 : asked.limit;
   return request;
 }

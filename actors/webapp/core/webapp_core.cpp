@@ -40,6 +40,19 @@ bool is_answer(const Result& result) {
   return result.kind == ResultKind::answer && result.answer.state != State::invalid;
 }
 
+// Whether what came answers what was asked.
+bool is_answer(const Result& result, RequestKind asked) {
+  switch (asked) {
+    case RequestKind::items:
+      return result.kind == ResultKind::items;
+    case RequestKind::pay:
+    case RequestKind::cancel:
+      return result.kind == ResultKind::fulfilled;
+    default:
+      return is_answer(result);
+  }
+}
+
 }  // namespace
 
 WebappCore::WebappCore(const WebappSettings& settings, WebappOutput& output, Mint mint)
@@ -244,8 +257,7 @@ bool WebappCore::skip_late(const Waiter& waiter) {
 }
 
 void WebappCore::answer(WaitingBatch& batch, Waiter& waiter, std::int64_t now_us) {
-  const bool wants_items = waiter.kind == RequestKind::items;
-  if (!(wants_items ? result_.kind == ResultKind::items : is_answer(result_))) {
+  if (!is_answer(result_, waiter.kind)) {
     const bool error = result_.kind == ResultKind::error;
     if (!error) ++results_malformed_;
     const auto code = error ? result_.code : Code::internal;
@@ -257,13 +269,19 @@ void WebappCore::answer(WaitingBatch& batch, Waiter& waiter, std::int64_t now_us
   ++answered_;
   if (waiter.kind == RequestKind::order) replies_.count(result_.answer);
   const auto id = batch.id(waiter);
-  if (!waiter.detached && wants_items) {
-    replies_.items(waiter.client, id, result_.items, result_.next);
-  } else if (!waiter.detached) {
-    replies_.answer(waiter.client, id, result_.answer);
-  }
+  if (!waiter.detached) reply(waiter.client, id);
   if (waiter.mode != WaitMode::deadline) results_.settle(id, result_.answer, now_us);
   table_.finish(batch, waiter);
+}
+
+// What result_ says.
+void WebappCore::reply(const ClientToken& client, std::string_view id) {
+  if (result_.kind == ResultKind::items)
+    replies_.items(client, id, result_.items, result_.next);
+  else if (result_.kind == ResultKind::fulfilled)
+    replies_.fulfilled(client, id, result_.fulfilled);
+  else
+    replies_.answer(client, id, result_.answer);
 }
 
 void WebappCore::answer_error(WaitingBatch& batch, Waiter& waiter, const Refusal& refusal,

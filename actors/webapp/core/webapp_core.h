@@ -95,6 +95,7 @@ class WebappCore {
   bool answer_all(WaitingBatch& batch, std::int64_t now_us);
   bool skip_late(const Waiter& waiter);
   void answer(WaitingBatch& batch, Waiter& waiter, std::int64_t now_us);
+  void reply(const ClientToken& client, std::string_view id);
   void answer_error(WaitingBatch& batch, Waiter& waiter, const Refusal& refusal,
                     std::int64_t now_us);
   [[nodiscard]] Refusal told(const Waiter& waiter, std::string_view id, const Refusal& refusal,

@@ -23,6 +23,7 @@ HttpReply not_found() {
 
 constexpr std::string_view kReads = "GET, HEAD, OPTIONS";  // what a path that shows something takes
 constexpr std::string_view kTakes = "POST, OPTIONS";       // what a path that takes orders takes
+constexpr std::string_view kOrderTakes = "GET, HEAD, DELETE, OPTIONS";  // what an order takes
 
 // The answer to OPTIONS, and to a method that the path does not take.
 HttpReply other_method(const HttpRequest& request, std::string_view allowed) {
@@ -148,11 +149,30 @@ bool HttpGateway::handle_orders(const HttpRequest& request, HttpRespond& respond
   }
   const auto id = behind(request.target, "/v1/orders/");
   if (id.empty()) return false;
+  constexpr std::string_view kPayments = "/payments";
+  if (id.ends_with(kPayments))
+    handle_payments(id.substr(0, id.size() - kPayments.size()), request, respond);
+  else
+    handle_order(id, request, respond);
+  return true;
+}
+
+void HttpGateway::handle_order(std::string_view id, const HttpRequest& request,
+                               HttpRespond& respond) {
   if (request.method == "GET")
     show_order(id, respond);
+  else if (request.method == "DELETE")
+    cancel_order(id, request, respond);
   else
-    respond(other_method(request, kReads));
-  return true;
+    respond(other_method(request, kOrderTakes));
+}
+
+void HttpGateway::handle_payments(std::string_view order, const HttpRequest& request,
+                                  HttpRespond& respond) {
+  if (request.method == "POST")
+    pay_order(order, request, respond);
+  else
+    respond(other_method(request, kTakes));
 }
 
 bool HttpGateway::handle_items(const HttpRequest& request, HttpRespond& respond) {
@@ -196,6 +216,62 @@ bool HttpGateway::handle_health(const HttpRequest& request, HttpRespond& respond
   return true;
 }
 
+namespace {
+
+// The id of a request that its header names, or its body. `wrong`: what is wrong with them.
+std::string id_of(const HttpRequest& request, std::string&& in_body,
+                  std::optional<HttpReply>& wrong) {
+  const auto key = unquoted(request.header("idempotency-key"));
+  const auto keys = request.header_count("idempotency-key");
+  if (keys > 1)
+    wrong = bad_field("Idempotency-Key", "this header is there twice");
+  else if (keys == 1 && !valid_request_id(key))
+    wrong = bad_field("Idempotency-Key", "1 to 64 characters of A-Z a-z 0-9 _ -");
+  else if (!key.empty() && !in_body.empty() && key != in_body)
+    wrong = bad_field("id", "the header Idempotency-Key says otherwise");
+  return in_body.empty() ? std::string(key) : std::move(in_body);
+}
+
+}  // namespace
+
+void HttpGateway::pay_order(std::string_view order, const HttpRequest& request,
+                            HttpRespond& respond) {
+  if (!valid_request_id(order)) return respond(bad_field("order"));
+  if (auto wrong = wrong_coding(request)) return respond(std::move(*wrong));
+  if (!is_json(request)) return respond(unsupported("the body must be JSON", "Content-Type"));
+  HttpPayment body;
+  if (const auto fault = parse_payment_body(request.body, body))
+    return respond(bad_field(fault->field, fault->text));
+  std::optional<HttpReply> wrong;
+  auto id = id_of(request, std::move(body.id), wrong);
+  if (wrong) return respond(std::move(*wrong));
+  if (id.empty()) return respond(bad_field("id", "a payment has an id of its own"));
+
+  auto& entry = ask(Route::fulfil, respond);
+  entry.id = std::move(id);
+  entry.order = order;
+  entry.ask.request.op = ClientOp::pay;
+  entry.ask.request.amount_cents = body.amount_cents;
+}
+
+// By the buyer whom the query names, or by whoever may.
+void HttpGateway::cancel_order(std::string_view order, const HttpRequest& request,
+                               HttpRespond& respond) {
+  if (!valid_request_id(order)) return respond(bad_field("order"));
+  auto user = sole_value(request.query, "user");
+  if (user.times > 0 && (!user.value || !valid_user(*user.value)))
+    return respond(bad_field("user"));
+  std::optional<HttpReply> wrong;
+  auto id = id_of(request, {}, wrong);
+  if (wrong) return respond(std::move(*wrong));
+
+  auto& entry = ask(Route::fulfil, respond);
+  entry.id = id.empty() ? std::string(order) : std::move(id);
+  entry.order = order;
+  if (user.value) entry.user = std::move(*user.value);
+  entry.ask.request.op = ClientOp::cancel;
+}
+
 void HttpGateway::post_order(const HttpRequest& request, HttpRespond& respond) {
   if (auto wrong = wrong_coding(request)) return respond(std::move(*wrong));
   if (!is_json(request)) return respond(unsupported("the body must be JSON", "Content-Type"));
@@ -205,17 +281,13 @@ void HttpGateway::post_order(const HttpRequest& request, HttpRespond& respond) {
   HttpOrder body;
   if (const auto fault = parse_order_body(request.body, body))
     return respond(bad_field(fault->field, fault->text));
-  const auto key = unquoted(request.header("idempotency-key"));
-  const auto keys = request.header_count("idempotency-key");
-  if (keys > 1) return respond(bad_field("Idempotency-Key", "this header is there twice"));
-  if (keys == 1 && !valid_request_id(key))
-    return respond(bad_field("Idempotency-Key", "1 to 64 characters of A-Z a-z 0-9 _ -"));
-  if (!key.empty() && !body.id.empty() && key != body.id)
-    return respond(bad_field("id", "the header Idempotency-Key says otherwise"));
+  std::optional<HttpReply> wrong;
+  auto id = id_of(request, std::move(body.id), wrong);
+  if (wrong) return respond(std::move(*wrong));
   const auto wait = preferred_wait(request.head);
 
   auto& entry = ask(Route::order, respond);
-  entry.id = body.id.empty() ? std::string(key) : std::move(body.id);
+  entry.id = std::move(id);
   entry.user = std::move(body.user);
   entry.ask.mode = wait == 0 ? WaitMode::detach_now : WaitMode::detach_at_deadline;
   auto& order = entry.ask.request;
@@ -359,6 +431,8 @@ HttpReply HttpGateway::reply_for(const Pending& pending, const HttpAnswer& answe
       return orders_reply(answer, pending.faults);
     case Route::show:
       return show_reply(answer);
+    case Route::fulfil:
+      return fulfilled_reply(answer);
     case Route::items:
       return items_reply(answer, config::wall_ms());
     case Route::item:

@@ -30,6 +30,7 @@ class HttpGateway {
     order,
     orders,
     show,
+    fulfil,
     items,
     item,
     miaosha_order,
@@ -51,6 +52,10 @@ class HttpGateway {
   void post_order(const HttpRequest& request, HttpRespond& respond);
   void post_orders(const HttpRequest& request, HttpRespond& respond);
   void show_order(std::string_view id, HttpRespond& respond);
+  void handle_order(std::string_view id, const HttpRequest& request, HttpRespond& respond);
+  void handle_payments(std::string_view order, const HttpRequest& request, HttpRespond& respond);
+  void pay_order(std::string_view order, const HttpRequest& request, HttpRespond& respond);
+  void cancel_order(std::string_view order, const HttpRequest& request, HttpRespond& respond);
   void list_items(const HttpRequest& request, HttpRespond& respond);
   void show_item(std::string_view item, HttpRespond& respond);
   void miaosha_order(const HttpRequest& request, HttpRespond& respond);

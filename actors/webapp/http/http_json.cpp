@@ -23,6 +23,9 @@ Json answer_json(std::string_view id, const Answer& answer) {
   if (answer.replayed) json["replayed"] = true;
   if (answer.unit_price_cents != 0) json["unit_price_cents"] = answer.unit_price_cents;
   if (answer.promo != kNoNumber) json["promo"] = answer.promo;
+  if (answer.fulfilment == storage::Fulfilment::none) return json;
+  json["fulfilment"] = storage::to_text(answer.fulfilment);
+  if (answer.fulfilment == storage::Fulfilment::unpaid) json["pay_by"] = answer.at_ms;
   return json;
 }
 

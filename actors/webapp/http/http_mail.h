@@ -16,9 +16,10 @@ namespace stampede::actors {
 
 struct HttpAsk {
   std::uint64_t token = 0;  // the gateway's name for the waiting HTTP request
-  ClientAsk ask;            // its texts are not set: `id` and `user` hold them
+  ClientAsk ask;            // its texts are not set: `id`, `user` and `order` hold them
   std::string id;
   std::string user;
+  std::string order{};
 };
 
 struct HttpOrder {  // checked: every member holds an allowed value
@@ -56,6 +57,8 @@ struct HttpAnswer {
   ReplyKind kind = ReplyKind::invalid;
   std::string id;
   Answer answer;
+  Fulfilled fulfilled{};  // its text is `order`
+  std::string order{};
   Code code = Code::none;
   std::string field;
   std::string message;                // refused, pong: beside the code's own words

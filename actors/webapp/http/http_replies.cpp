@@ -131,6 +131,15 @@ HttpReply show_reply(const HttpAnswer& answer) {
   return json_reply(200, answer_json(answer.id, answer.answer));
 }
 
+HttpReply fulfilled_reply(const HttpAnswer& answer) {
+  if (answer.kind == ReplyKind::refused) return refused(answer);
+  return json_reply(200, {{"id", answer.id},
+                          {"order", answer.order},
+                          {"order_id", std::to_string(answer.fulfilled.order_id)},
+                          {"fulfilment", storage::to_text(answer.fulfilled.fulfilment)},
+                          {"at", answer.fulfilled.at_ms}});
+}
+
 HttpReply items_reply(const HttpAnswer& answer, std::int64_t now_ms) {
   if (answer.kind == ReplyKind::refused) return refused(answer);
   Json rows = Json::array();

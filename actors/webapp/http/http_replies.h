@@ -16,7 +16,8 @@ HttpReply code_problem(Code code, std::string_view id = {}, std::string_view fie
 HttpReply order_reply(const HttpAnswer& answer);  // POST /v1/orders
 // POST /v1/orders of an array: `faults` stand in their places, the answer's entries between them.
 HttpReply orders_reply(const HttpAnswer& answer, const std::vector<OrderFault>& faults);
-HttpReply show_reply(const HttpAnswer& answer);  // GET /v1/orders/{id}
+HttpReply fulfilled_reply(const HttpAnswer& answer);  // of a payment or a cancel
+HttpReply show_reply(const HttpAnswer& answer);       // GET /v1/orders/{id}
 HttpReply items_reply(const HttpAnswer& answer, std::int64_t now_ms);
 HttpReply item_reply(const HttpAnswer& answer, std::int64_t now_ms);
 HttpReply miaosha_order_reply(const HttpAnswer& answer, std::uint64_t item);

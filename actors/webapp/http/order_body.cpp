@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::string_view kNotAllowed = "this member has a value that is not allowed";
 constexpr std::string_view kTwice = "this member is there twice";
+constexpr std::string_view kMissing = "this member is missing";
+constexpr std::string_view kUnknown = "unknown member";
 
 // The members of one order, in whatever order they come. The first fault counts.
 class OrderMembers {
@@ -35,7 +37,7 @@ class OrderMembers {
   bool missing(std::string_view name) {
     now_ = 0;
     key_ = name;
-    return fault("this member is missing");
+    return fault(kMissing);
   }
 
   HttpOrder order_;
@@ -56,7 +58,7 @@ bool OrderMembers::key(std::string& name) {
          : key_ == "promo"          ? kPromo
          : key_ == "valid_until_ms" ? kValidUntil
                                     : 0U;
-  if (now_ == 0) return fault("unknown member");
+  if (now_ == 0) return fault(kUnknown);
   if ((seen_ & now_) != 0) return fault(kTwice);
   seen_ |= now_;
   return true;
@@ -165,6 +167,53 @@ class OrderSax final : public BodySax {
   bool inside_ = false;
 };
 
+// Takes one flat object, a payment.
+class PaymentSax final : public BodySax {
+ public:
+  explicit PaymentSax(HttpPayment& payment) : payment_(payment) {}
+
+  bool start_array(std::size_t) override { return wrong(); }
+  bool end_array() override { return wrong(); }
+  bool number_unsigned(number_unsigned_t value) override {
+    if (key_ != kAmount || value > std::uint64_t{kAmountCentsMax}) return wrong();
+    payment_.amount_cents = static_cast<std::int64_t>(value);
+    return true;
+  }
+  bool string(string_t& value) override {
+    if (key_ != kId || !valid_request_id(value)) return wrong();
+    payment_.id = std::move(value);
+    return true;
+  }
+  bool start_object(std::size_t) override {
+    if (inside_) return wrong();
+    return inside_ = true;
+  }
+  bool key(string_t& name) override {
+    key_ = name;
+    if (key_ != kId && key_ != kAmount) return refuse(Code::bad_request, key_, kUnknown);
+    auto& seen = key_ == kId ? id_seen_ : amount_seen_;
+    if (seen) return refuse(Code::bad_request, key_, kTwice);
+    return seen = true;
+  }
+  bool end_object() override {
+    return amount_seen_ || refuse(Code::bad_request, kAmount, kMissing);
+  }
+
+ private:
+  static constexpr std::string_view kId = "id";
+  static constexpr std::string_view kAmount = "amount_cents";
+  bool wrong() override {
+    if (!inside_) return refuse(Code::bad_request, "", "the body must be a JSON object");
+    return refuse(Code::bad_request, key_, kNotAllowed);
+  }
+
+  HttpPayment& payment_;
+  std::string key_;
+  bool inside_ = false;
+  bool id_seen_ = false;
+  bool amount_seen_ = false;
+};
+
 // Takes an array of flat objects. A fault in one does not end the parse: what follows in it is
 // looked at for its id.
 class OrdersSax final : public BodySax {
@@ -244,6 +293,11 @@ std::optional<BodyFault> parse(std::string_view body, BodySax& sax) {
 
 std::optional<BodyFault> parse_order_body(std::string_view body, HttpOrder& order) {
   OrderSax sax(order);
+  return parse(body, sax);
+}
+
+std::optional<BodyFault> parse_payment_body(std::string_view body, HttpPayment& payment) {
+  PaymentSax sax(payment);
   return parse(body, sax);
 }
 

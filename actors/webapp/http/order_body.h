@@ -1,6 +1,7 @@
 #pragma once
 
-// Reading the JSON bodies of orders, strictly: one object, or an array of them. Pure functions.
+// Reading the JSON bodies of orders, strictly: one object, or an array of them; and those of
+// payments. Pure functions.
 //
 // Of one order every fault refuses the body. Of an array a fault in an order is that order's alone,
 // as in SF1's batches: what cannot be told apart from its neighbours (an entry that is no object,
@@ -30,6 +31,13 @@ struct BodyFault {
 // {"item":1,"user":"ann","qty":1,"id":"…","promo":7,"valid_until_ms":1767225600000}: unknown,
 // doubled, missing and wrong members are faults.
 std::optional<BodyFault> parse_order_body(std::string_view body, HttpOrder& order);
+
+struct HttpPayment {
+  std::string id;  // empty: none given
+  std::int64_t amount_cents = 0;
+};
+// {"id":"…","amount_cents":1000}; id may be missing.
+std::optional<BodyFault> parse_payment_body(std::string_view body, HttpPayment& payment);
 
 struct OrderFault {  // an order of an array that nobody is asked about
   std::uint32_t index = 0;

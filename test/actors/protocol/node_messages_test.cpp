@@ -181,6 +181,61 @@ TEST_CASE("orders and answers of the sale come back as they were, plain ones in 
   CHECK((result.code == Code::ended && result.retry_after_ms == 0));
 }
 
+TEST_CASE("payments, cancels and what becomes of orders come back as they were") {
+  std::string body;
+  Request pay;
+  pay.kind = RequestKind::pay;
+  pay.id = "p-1";
+  pay.order = "r-1";
+  pay.amount_cents = kAmountCentsMax;
+  append_request(body, pay);
+  CHECK(hex_of(body) == "9408a3702d31a3722d31cf7fffffffffffffff");
+  Request cancel;
+  cancel.kind = RequestKind::cancel;
+  cancel.id = "c-1";
+  cancel.order = "r-1";
+  cancel.user = "ann";
+  append_request(body, cancel);
+  BodyReader reader;
+  reader.open(body);
+  Request read;
+  REQUIRE(reader.next(read));
+  CHECK((read.kind == RequestKind::pay && read.id == "p-1" && read.order == "r-1"));
+  CHECK(read.amount_cents == kAmountCentsMax);
+  REQUIRE(reader.next(read));
+  CHECK((read.kind == RequestKind::cancel && read.id == "c-1" && read.user == "ann"));
+
+  std::string results;
+  ResultWriter writer(results);
+  Answer answer{State::confirmed, RejectReason::invalid, 1ULL << 41, 7, 2, 600, false, false};
+  answer.fulfilment = stampede::storage::Fulfilment::unpaid;
+  answer.at_ms = kTimeMsMax;
+  for (int i = 0; i < 2; ++i, make_next(answer)) writer.answer(answer);
+  writer.fulfilled({"r-1", 1ULL << 41, stampede::storage::Fulfilment::refund_due, 5});
+  answer.fulfilment = stampede::storage::Fulfilment::none;
+  answer.at_ms = 0;
+  writer.answer(answer);
+  writer.finish();
+  reader.open(results);
+  Result result;
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(reader.next(result));
+    CHECK(result.kind == ResultKind::answer);
+    CHECK(result.answer.fulfilment == stampede::storage::Fulfilment::unpaid);
+    CHECK(result.answer.at_ms == kTimeMsMax);
+    CHECK(result.answer.left == 600 - 2 * i);
+  }
+  REQUIRE(reader.next(result));
+  CHECK(result.kind == ResultKind::fulfilled);
+  CHECK((result.fulfilled.order == "r-1" && result.fulfilled.order_id == 1ULL << 41));
+  CHECK((result.fulfilled.fulfilment == stampede::storage::Fulfilment::refund_due));
+  CHECK(result.fulfilled.at_ms == 5);
+  REQUIRE(reader.next(result));
+  CHECK(result.answer.fulfilment == stampede::storage::Fulfilment::none);
+  CHECK_FALSE(reader.next(result));
+  CHECK_FALSE(reader.bad());
+}
+
 TEST_CASE("answers to a run of orders take the bytes of one, and come back one by one") {
   std::string body;
   ResultWriter results(body);

@@ -119,9 +119,9 @@ TEST_CASE("what goes on to the backend is what was read, and nothing else") {
 namespace {
 
 const json kPromo{
-    {"do", "promo_add"},  {"request_id", "p"},  {"promo", 7},           {"item", 1},
-    {"name", "Half"},     {"price_cents", 500}, {"starts_at_ms", 1000}, {"ends_at_ms", 2000},
-    {"limit_per_user", 2}};
+    {"do", "promo_add"},   {"request_id", "p"},  {"promo", 7},           {"item", 1},
+    {"name", "Half"},      {"price_cents", 500}, {"starts_at_ms", 1000}, {"ends_at_ms", 2000},
+    {"limit_per_user", 2}, {"hold_s", 60}};
 
 }  // namespace
 

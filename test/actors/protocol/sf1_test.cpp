@@ -44,6 +44,10 @@ std::string op_text(ClientOp op) {
       return "items";
     case ClientOp::ping:
       return "ping";
+    case ClientOp::pay:
+      return "pay";
+    case ClientOp::cancel:
+      return "cancel";
     case ClientOp::invalid:
       break;
   }
@@ -61,6 +65,11 @@ void check_understood(const ClientRequest& request, const json& expect) {
     CHECK(request.ack == expect.at("ack").get<bool>());
     CHECK(request.promo == expect.value("promo", kNoNumber));
     CHECK(request.valid_until_ms == expect.value("valid_until_ms", std::int64_t{0}));
+  }
+  if (request.op == ClientOp::pay || request.op == ClientOp::cancel) {
+    CHECK(request.order == expect.at("order").get<std::string>());
+    CHECK(request.amount_cents == expect.value("amount_cents", std::int64_t{0}));
+    CHECK(request.user == expect.value("user", ""));
   }
   if (request.op == ClientOp::items) {
     CHECK(request.one_item == expect.at("one").get<bool>());
@@ -263,6 +272,17 @@ TEST_CASE("answers are encoded as their vectors say") {
   answer.unit_price_cents = 999;
   answer.promo = 7;
   check_encoded(encoded([&] { append_sf1_answer(out, "r-1", answer); }), "confirmed in a promo");
+  answer = confirmed();
+  answer.item = 7;
+  answer.left = 598;
+  answer.unit_price_cents = 500;
+  answer.promo = 7;
+  answer.fulfilment = stampede::storage::Fulfilment::unpaid;
+  answer.at_ms = 1767225600000;
+  answer.lsn = 2199023255553;
+  check_encoded(encoded([&] { append_sf1_answer(out, "r-1", answer); }), "confirmed, to be paid");
+  const Fulfilled paid{"r-1", 2199023255553, stampede::storage::Fulfilment::paid, 1767225600000};
+  check_encoded(encoded([&] { append_sf1_fulfilled(out, "p-1", paid); }), "paid");
   answer = confirmed();
   answer.state = State::rejected;
   answer.reason = RejectReason::sold_out;

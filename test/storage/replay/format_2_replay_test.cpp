@@ -115,27 +115,55 @@ TEST_CASE("format 2: nothing stands in for a row of the stock journal") {
   CHECK(table.fate(5) == Fate::executed);
 }
 
+TEST_CASE("format 2: of what an order became the newest is owed, of the journal every row") {
+  History history;
+  const auto set_with = [](std::uint64_t order) {
+    return std::vector<Command>{keyed(CommandKind::order_update, order), amount_of(1, 9),
+                                keyed(CommandKind::stock_change, 0)};
+  };
+  const Lsn first = history.emit(set_with(7));
+  const Lsn second = history.emit(set_with(8));
+  const Lsn third = history.emit(set_with(7));
+  history.exec(CommandKind::order_update, 0, second, second);
+  history.exec(CommandKind::stock_change, 2, third, third);
+  history.fail(CommandKind::order_update, 0, third);
+  ReplayFold fold;
+  for (const auto& record : history.records) REQUIRE(fold.record(record.view()));
+  const auto check = [&](const ReplayFold& of) {
+    const Owed owed = of.owed();
+    REQUIRE(owed.updates.size() == 1);
+    CHECK(owed.updates[0].order == 7);
+    CHECK(owed.updates[0].lsn == third);
+    CHECK(owed.updates[0].tries == 1);
+    REQUIRE(owed.stock.size() == 2);
+    CHECK(owed.stock[0].lsn == first);
+    CHECK(owed.stock[1].lsn == second);
+    CHECK(owed.stock[1].position == 2);
+  };
+  check(fold);
+  // What is executed is forgotten, and comes again when it changes again.
+  const Lsn fourth = history.emit(set_with(8));
+  REQUIRE(fold.record(history.records.back().view()));
+  REQUIRE(fold.owed().updates.size() == 2);
+  CHECK(fold.owed().updates[1].lsn == fourth);
+  CHECK(fold.counts().owed_updates == 2);
+  CHECK(fold.counts().owed_stock == 3);
+}
+
 TEST_CASE("format 2: a fold refuses what it does not act on, by the feature it needs") {
-  Command order = order_of(1);
-  order.sale = std::make_shared<SaleArguments>();
-  order.sale->order.pay_by_ms = 1;
   Command gated = keyed(CommandKind::promo_put, 7);
   gated.sale->promo.ticket = 1;
-  Command held = keyed(CommandKind::promo_put, 7);
-  held.sale->promo.hold_s = 5;
+  Command bounded = keyed(CommandKind::promo_put, 7);
+  bounded.sale->promo.unpaid_per_user_max = 5;
   const auto emit = RecordType::emit;
   const auto all = FeatureLevel::shards;
   const std::string promo = set_of({keyed(CommandKind::promo_put, 7)});
   CHECK(bool(ReplayFold().record(view_of(emit, promo, all))));
-  for (const auto& command :
-       {gated, held, keyed(CommandKind::ticket_grant, 7), keyed(CommandKind::order_update, 7),
-        keyed(CommandKind::stock_change, 0)})
+  for (const auto& command : {gated, bounded, keyed(CommandKind::ticket_grant, 7)})
     refused(ReplayFold().record(view_of(emit, set_of({command}), all)), Errc::version,
             "the rules of the sale");
-  refused(ReplayFold().record(view_of(emit, set_of({order}), all)), Errc::version,
-          "feature level 2");
   std::string exec;
-  encode_outcome(exec, {1, CommandKind::stock_change, 2, {5, 9}});
+  encode_outcome(exec, {1, CommandKind::ticket_grant, 0, {5, 9}});
   refused(ReplayFold().record(view_of(RecordType::exec, exec, all)), Errc::version, "sale");
   for (const auto type : {RecordType::ha, RecordType::hash, RecordType::config})
     refused(ReplayFold().record(view_of(type, "", all)), Errc::version, "high availability");

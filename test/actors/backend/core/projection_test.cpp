@@ -114,6 +114,86 @@ TEST_CASE_FIXTURE(OneLane, "more FAILs than a record holds are split with their 
   CHECK(pairs == kOrders);
 }
 
+namespace {
+
+AppendPtr orders(Lsn from, Lsn to) {
+  auto append = std::make_shared<Append>();
+  append->inserts = static_cast<std::uint32_t>(to - from + 1);
+  append->first_lsn = from;
+  append->last_lsn = to;
+  return append;
+}
+
+AppendPtr update(Lsn lsn, Lsn order, storage::Fulfilment to) {
+  auto append = std::make_shared<Append>();
+  append->first_lsn = append->last_lsn = lsn;
+  storage::OrderUpdate changed;
+  changed.order = order;
+  changed.item = kItem;
+  changed.fulfilment = static_cast<std::uint32_t>(to);
+  changed.action_id = "p";
+  append->updates.push_back(order_change(changed, lsn));
+  return append;
+}
+
+}  // namespace
+
+TEST_CASE("an order's update waits for its insert's end, committed or refused") {
+  Projection projection({.lanes = 2});
+  std::vector<LaneWork> work;
+  std::vector<OutcomeRecord> outcomes;
+  projection.add(orders(1, 3), {});
+  projection.add(update(4, 3, storage::Fulfilment::paid), {});
+  projection.dispatch(work);
+  REQUIRE(work.size() == 1);  // lane(3) has nothing to do, and waits
+  CHECK(work[0].lane == 0);
+  CHECK(work[0].updates.empty());
+  CHECK(projection.owed() == 4);
+  // Other orders' inserts are on their way: this one's is done.
+  projection.add(orders(5, 6), {});
+  work.clear();
+  projection.done(0, {{CommandKind::order_insert, 3, kItem, 1644}}, outcomes);
+  projection.dispatch(work);
+  REQUIRE(work.size() == 2);
+  CHECK(work[0].updates.empty());
+  REQUIRE(work[1].updates.size() == 1);
+  CHECK(work[1].lane == 1);
+  CHECK(work[1].updates[0].view().order == 3);
+  CHECK(work[1].updates[0].view().action_id == "p");
+}
+
+TEST_CASE("of an order's updates the newest is written, and says so; the journal keeps all") {
+  Projection projection({.lanes = 1});
+  std::vector<LaneWork> work;
+  std::vector<OutcomeRecord> outcomes;
+  projection.add(update(11, 2, storage::Fulfilment::expired), {});
+  projection.add(update(12, 2, storage::Fulfilment::paid), {});
+  auto journal = std::make_shared<Append>();
+  journal->stock = {{11, {kItem, 1, 2, 2, 0}}, {12, {kItem, -1, 4, 2, 0}}};
+  projection.add(journal, {});
+  projection.dispatch(work);
+  REQUIRE(work.size() == 1);
+  REQUIRE(work[0].updates.size() == 1);
+  CHECK(work[0].updates[0].last == 12);
+  CHECK(work[0].stock.size() == 2);
+  CHECK(projection.owed() == 3);
+  projection.done(0, {{CommandKind::stock_change, 12, 12, 1644}}, outcomes);
+  CHECK(projection.owed() == 0);
+  CHECK(projection.failed() == 1);
+  const auto numbers = [&](storage::RecordType type, CommandKind kind) {
+    for (const auto& record : outcomes)
+      if (record.type == type && record.outcome.kind == kind) return record.outcome.numbers;
+    return std::vector<std::uint64_t>{};
+  };
+  using storage::RecordType;
+  CHECK(numbers(RecordType::optm, CommandKind::order_update) ==
+        std::vector<std::uint64_t>{2, 11, 12});
+  CHECK(numbers(RecordType::exec, CommandKind::order_update) == std::vector<std::uint64_t>{12, 12});
+  CHECK(numbers(RecordType::exec, CommandKind::stock_change) == std::vector<std::uint64_t>{11, 11});
+  CHECK(numbers(RecordType::fail, CommandKind::stock_change) ==
+        std::vector<std::uint64_t>{12, 1644});
+}
+
 TEST_CASE_FIXTURE(OneLane, "a command of the same kind that is refused, too, is one failure") {
   write(put_change(1), {CommandKind::item_put});
   write(put_change(2), {CommandKind::item_put});

@@ -240,6 +240,69 @@ TEST_CASE("a body that is not one order is refused naming the member") {
   }
 }
 
+TEST_CASE("a payment and a cancel are asked for by the order in their path") {
+  Routes routes;
+  auto pay = routes.request("POST", "/v1/orders/r-1/payments", R"({"amount_cents":1000,"id":"p"})");
+  REQUIRE(pay.ask);
+  CHECK((pay.ask->ask.request.op == ClientOp::pay));
+  CHECK((pay.ask->id == "p" && pay.ask->order == "r-1"));
+  CHECK(pay.ask->ask.request.amount_cents == 1000);
+  HttpAnswer answer;
+  answer.kind = ReplyKind::fulfilled;
+  answer.order = "r-1";
+  answer.fulfilled = {{}, 5, stampede::storage::Fulfilment::paid, 1767225600000};
+  const auto paid = routes.answer(*pay.ask, answer);
+  CHECK(paid.status == 200);
+  CHECK(json::parse(paid.body) == json{{"id", "p"},
+                                       {"order", "r-1"},
+                                       {"order_id", "5"},
+                                       {"fulfilment", "paid"},
+                                       {"at", 1767225600000}});
+  pay = routes.request("POST", "/v1/orders/r-1/payments", R"({"amount_cents":0})",
+                       "Idempotency-Key: k\r\n");
+  REQUIRE(pay.ask);
+  CHECK(pay.ask->id == "k");
+  CHECK(routes.answer(*pay.ask, refused(Code::already_paid)).status == 409);
+
+  auto cancel = routes.request("DELETE", "/v1/orders/r-1?user=ann", "");
+  REQUIRE(cancel.ask);
+  CHECK((cancel.ask->ask.request.op == ClientOp::cancel));
+  CHECK((cancel.ask->order == "r-1" && cancel.ask->user == "ann"));
+  CHECK(routes.answer(*cancel.ask, refused(Code::not_allowed)).status == 403);
+  CHECK(routes.request("GET", "/v1/orders/r-1/payments", "").reply->status == 405);
+  CHECK(routes.request("PUT", "/v1/orders/r-1", "").reply->status == 405);
+}
+
+TEST_CASE("a payment that cannot be one is refused by the member at fault") {
+  Routes routes;
+  const std::pair<std::string, std::string> all[] = {
+      {R"({"amount_cents":1})", "id"},
+      {R"({"id":"p"})", "amount_cents"},
+      {R"({"id":"p","amount_cents":-1})", "amount_cents"},
+      {R"({"id":"p","amount_cents":1.0})", "amount_cents"},
+      {R"({"id":"p","amount_cents":"1"})", "amount_cents"},
+      {R"({"id":"p","amount_cents":9223372036854775808})", "amount_cents"},
+      {R"({"id":"p","amount_cents":[1]})", "amount_cents"},
+      {R"({"id":"p","amount_cents":{"id":"q"}})", "amount_cents"},
+      {R"({"id":"p","id":"p","amount_cents":1})", "id"},
+      {R"({"id":"p q","amount_cents":1})", "id"},
+      {R"({"id":"p","amount_cents":1,"order":"r-1"})", "order"},
+      {R"([{"id":"p","amount_cents":1}])", ""},
+      {"", ""},
+      {"1", ""},
+  };
+  for (const auto& [body, field] : all) {
+    INFO(body);
+    const auto outcome = routes.request("POST", "/v1/orders/r-1/payments", body);
+    REQUIRE(outcome.reply);
+    CHECK(outcome.reply->status == 400);
+    CHECK(json::parse(outcome.reply->body).value("field", "") == field);
+  }
+  CHECK(routes.request("POST", "/v1/orders/r%201/payments", R"({"id":"p","amount_cents":1})")
+            .reply->status == 400);
+  CHECK(routes.request("DELETE", "/v1/orders/r-1?user=a&user=b", "").reply->status == 400);
+}
+
 namespace {
 
 HttpAnswer named(std::string id, HttpAnswer answer) {

@@ -1,0 +1,129 @@
+#include "actors/sale/held_orders.h"
+
+#include "config/process/invariant.h"
+
+namespace stampede::actors {
+
+using storage::SnapshotSection;
+
+bool may_become(Fulfilment from, Fulfilment to) {
+  switch (to) {
+    case Fulfilment::expired:
+    case Fulfilment::cancelled:
+      return from == Fulfilment::unpaid;
+    case Fulfilment::paid:
+      return from == Fulfilment::unpaid || from == Fulfilment::expired ||
+             from == Fulfilment::cancelled;
+    case Fulfilment::refund_due:
+      return from == Fulfilment::expired || from == Fulfilment::cancelled;
+    case Fulfilment::none:
+    case Fulfilment::unpaid:
+      break;
+  }
+  return false;
+}
+
+int units_moved(Fulfilment from, Fulfilment to) {
+  if (to == Fulfilment::expired || to == Fulfilment::cancelled) return 1;
+  return to == Fulfilment::paid && from != Fulfilment::unpaid ? -1 : 0;
+}
+
+std::uint32_t HeldOrders::find(std::uint32_t known) const {
+  std::uint32_t from = 0;
+  auto to = static_cast<std::uint32_t>(orders_.size());
+  while (from < to) {
+    const auto middle = from + (to - from) / 2;
+    if (orders_[middle].known < known)
+      from = middle + 1;
+    else
+      to = middle;
+  }
+  return from < orders_.size() && orders_[from].known == known ? from : kNone;
+}
+
+void HeldOrders::add(const Order& order) {
+  STAMPEDE_ASSERT(orders_.size() == 0 || orders_[orders_.size() - 1].known < order.known,
+                  "orders come in the order of their decisions");
+  if (order.fulfilment == Fulfilment::unpaid) {
+    deadlines_.push({order.at_ms, static_cast<std::uint32_t>(orders_.size())});
+    ++unpaid_;
+  }
+  orders_.push_back(order);
+}
+
+void HeldOrders::become(std::uint32_t at, Fulfilment fulfilment, std::int64_t at_ms) {
+  auto& order = orders_[at];
+  if (order.fulfilment == Fulfilment::unpaid) --unpaid_;
+  order.fulfilment = fulfilment;
+  order.at_ms = at_ms;
+}
+
+std::uint32_t HeldOrders::paid_for(const storage::RequestHash& payment) const {
+  const auto found = payment_index_.find(
+      payment[0], [&](std::uint32_t position) { return payments_[position].hash == payment; });
+  return found == DenseIndex::kNone ? kNone : payments_[found].at;
+}
+
+void HeldOrders::remember_payment(const storage::RequestHash& payment, std::uint32_t at) {
+  payment_index_.insert(payment[0], static_cast<std::uint32_t>(payments_.size()));
+  payments_.push_back({payment, at});
+}
+
+HeldOrders::Due HeldOrders::due(std::int64_t now_ms) {
+  if (deadlines_.empty() || deadlines_.top().pay_by_ms > now_ms) return {};
+  const auto at = deadlines_.top().at;
+  if (orders_[at].fulfilment == Fulfilment::unpaid) return {at, true};
+  deadlines_.pop();
+  return {kNone, true};
+}
+
+void HeldOrders::pass_over_due() {
+  deadlines_.pop();
+}
+
+std::size_t HeldOrders::memory_bytes() const {
+  return orders_.memory_bytes() + payments_.memory_bytes() + payment_index_.memory_bytes() +
+         deadlines_.size() * sizeof(Deadline);
+}
+
+// --- snapshots ----------------------------------------------------------------------------------
+
+void HeldOrders::count(storage::SnapshotSummary& summary) const {
+  summary.held = orders_.size();
+  summary.payments = payments_.size();
+}
+
+void HeldOrders::save(storage::SnapshotSink& sink,
+                      const std::function<storage::Lsn(std::uint32_t)>& lsn_of) const {
+  storage::EntryWriter out(sink.level());
+  for (std::size_t i = 0; i < orders_.size(); ++i) {
+    const auto& order = orders_[i];
+    sink.add(
+        SnapshotSection::held,
+        encode(out, storage::SnapshotHeld{lsn_of(order.known), order.user_on_item,
+                                          order.user_in_promo, order.unit_price_cents, order.promo,
+                                          order.at_ms, order.fulfilment, order.counted}));
+  }
+  for (std::size_t i = 0; i < payments_.size(); ++i) {
+    const auto& payment = payments_[i];
+    sink.add(
+        SnapshotSection::payments,
+        encode(out, storage::SnapshotPayment{payment.hash, lsn_of(orders_[payment.at].known)}));
+  }
+}
+
+bool HeldOrders::load(const storage::SnapshotHeld& entry, std::uint32_t known) {
+  if (orders_.size() > 0 && orders_[orders_.size() - 1].known >= known) return false;
+  add({entry.user_on_item, entry.user_in_promo, entry.unit_price_cents, entry.promo, entry.at_ms,
+       known, entry.fulfilment, entry.counted});
+  return true;
+}
+
+bool HeldOrders::load(const storage::SnapshotPayment& entry, std::uint32_t known) {
+  const auto at = find(known);
+  if (at == kNone || paid_for(entry.hash) != kNone) return false;
+  remember_payment(entry.hash, at);
+  return true;
+}
+
+}  // namespace stampede::actors

@@ -1,0 +1,101 @@
+#pragma once
+
+// The confirmed orders that need payment: what each has become, until when it may be paid, and
+// which payments came. What may become of one, and what that does to stock and limits, is
+// OrderBook's to decide.
+//
+// Owned by OrderBook; pure, one thread. Memory: an order 48 bytes for ever, 16 more until its time
+// to pay is over; a payment 24 and 12 to 24 of index.
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <queue>
+#include <tuple>
+#include <vector>
+
+#include "actors/memory/block_vector.h"
+#include "actors/memory/dense_index.h"
+#include "storage/commands/sale_commands.h"
+#include "storage/snapshot/snapshot_entries.h"
+
+namespace stampede::actors {
+
+using storage::Fulfilment;
+
+class HeldOrders {
+ public:
+  static constexpr std::uint32_t kNone = DenseIndex::kNone;
+
+  struct Order {
+    std::uint64_t user_on_item = 0;  // what its units count by, see RequestHasher
+    std::uint64_t user_in_promo = 0;
+    std::int64_t unit_price_cents = 0;
+    std::uint64_t promo = storage::kNoNumber;
+    std::int64_t at_ms = 0;   // unpaid: when the time to pay ends; else since when it is so
+    std::uint32_t known = 0;  // its position in DecidedRequests; they ascend
+    Fulfilment fulfilment = Fulfilment::unpaid;
+    std::uint8_t counted = 0;  // as in storage::OrderSale
+  };
+
+  [[nodiscard]] std::size_t size() const { return orders_.size(); }
+  [[nodiscard]] const Order& operator[](std::uint32_t at) const { return orders_[at]; }
+  [[nodiscard]] std::uint32_t find(std::uint32_t known) const;  // its position here, or kNone
+  void add(const Order& order);
+  // Whether it may is asked before, see may_become(). It is never unpaid again.
+  void become(std::uint32_t at, Fulfilment fulfilment, std::int64_t at_ms);
+  [[nodiscard]] std::uint64_t unpaid() const { return unpaid_; }  // orders
+
+  // The order, by its position here, that a payment of this id was for; kNone: none had it.
+  [[nodiscard]] std::uint32_t paid_for(const storage::RequestHash& payment) const;
+  void remember_payment(const storage::RequestHash& payment, std::uint32_t at);
+
+  // The unpaid order whose time ended first, if it ended before now_ms. It looks at one order that
+  // is settled meanwhile at the most, so that no call takes long: `more` says whether to ask again.
+  struct Due {
+    std::uint32_t at = kNone;
+    bool more = false;
+  };
+  [[nodiscard]] Due due(std::int64_t now_ms);
+  void pass_over_due();  // the order that due() gave stays unpaid
+
+  [[nodiscard]] std::size_t memory_bytes() const;
+
+  // --- snapshots: orders ascend, payments are in the order in which they came. `lsn_of(known)`:
+  // of the order; `known_of(lsn)`: its position, kNone when there is no such order.
+  void count(storage::SnapshotSummary& summary) const;
+  void save(storage::SnapshotSink& sink,
+            const std::function<storage::Lsn(std::uint32_t)>& lsn_of) const;
+  [[nodiscard]] bool load(const storage::SnapshotHeld& entry, std::uint32_t known);
+  [[nodiscard]] bool load(const storage::SnapshotPayment& entry, std::uint32_t known);
+
+ private:
+  struct Payment {
+    storage::RequestHash hash{};
+    std::uint32_t at = 0;
+  };
+  struct Deadline {
+    std::int64_t pay_by_ms = 0;
+    std::uint32_t at = 0;
+    friend bool operator>(const Deadline& one, const Deadline& other) {
+      return std::tie(one.pay_by_ms, one.at) > std::tie(other.pay_by_ms, other.at);
+    }
+  };
+  static_assert(sizeof(Order) == 48 && sizeof(Deadline) == 16);
+
+  BlockVector<Order> orders_;
+  BlockVector<Payment> payments_;
+  DenseIndex payment_index_;
+  // One for each order that was unpaid when it came; those that are settled go when they are due.
+  std::priority_queue<Deadline, std::deque<Deadline>, std::greater<>> deadlines_;
+  std::uint64_t unpaid_ = 0;
+};
+
+// Whether an order that is `from` may become `to`.
+[[nodiscard]] bool may_become(Fulfilment from, Fulfilment to);
+// Its units: back to the item, taken again (late), or neither.
+[[nodiscard]] int units_moved(Fulfilment from, Fulfilment to);
+
+}  // namespace stampede::actors

@@ -1,0 +1,278 @@
+// What becomes of confirmed orders that need payment: payment, cancel, expiry, late payment.
+
+#include "actors/sale/order_book.h"
+#include "config/process/invariant.h"
+
+namespace stampede::actors {
+
+using storage::StockReason;
+
+namespace {
+
+// The order that it speaks of stays named: who is refused hears it when what it became is durable.
+FulfilmentDecision refused(FulfilmentDecision decision, Code code, std::string_view field = {}) {
+  decision.error = code;
+  decision.field = field;
+  return decision;
+}
+
+StockReason reason_of(Fulfilment to) {
+  if (to == Fulfilment::expired) return StockReason::expired;
+  return to == Fulfilment::cancelled ? StockReason::cancelled : StockReason::late_payment;
+}
+
+}  // namespace
+
+// A promo with a hold gives its orders so long.
+void OrderBook::set_time_to_pay(const Request& order, std::int64_t now_ms,
+                                OrderDecision& decision) const {
+  const std::int64_t hold_s = promos_.find(order.promo)->put.hold_s;
+  if (hold_s == 0) return;
+  decision.pay_by_ms = now_ms + hold_s * 1000;
+  decision.answer.fulfilment = Fulfilment::unpaid;
+  decision.answer.at_ms = decision.pay_by_ms;
+}
+
+void OrderBook::hold(const Confirmed& order, std::uint64_t item) {
+  HeldOrders::Order held;
+  held.user_on_item = hasher_.user_on_item(item, order.user);
+  if (order.promo != kNoNumber) held.user_in_promo = hasher_.user_in_promo(order.promo, order.user);
+  held.unit_price_cents = order.unit_price_cents;
+  held.promo = order.promo;
+  held.at_ms = order.pay_by_ms;
+  held.known = decided_.kept();  // it is remembered next
+  held.counted = static_cast<std::uint8_t>(order.counted);
+  held_.add(held);
+}
+
+void OrderBook::add_fulfilment(const Known& known, Answer& answer) const {
+  const auto at = held_.find(decided_.find_kept(known.hash));
+  if (at == HeldOrders::kNone) return;
+  const auto& held = held_[at];
+  answer.fulfilment = held.fulfilment;
+  answer.at_ms = held.at_ms;
+  answer.unit_price_cents = held.unit_price_cents;
+  answer.promo = held.promo;
+}
+
+std::int64_t OrderBook::total_cents(std::uint32_t held) const {
+  const auto& order = held_[held];
+  const std::int64_t qty = decided_.kept(order.known).qty;
+  return order.unit_price_cents > kAmountCentsMax / qty ? kAmountCentsMax
+                                                        : order.unit_price_cents * qty;
+}
+
+// The order that was confirmed under this request id. `unpayable`: the error when it needs no
+// payment, or was rejected.
+FulfilmentDecision OrderBook::find_held(std::string_view order, Code unpayable) const {
+  FulfilmentDecision decision;
+  const auto hash = hasher_.id(order);
+  const auto* known = decided_.find(hash);
+  if (known == nullptr || known->kind == KnownKind::item_change)
+    return refused(decision, Code::unknown_request, "order");
+  decision.update.order = known->lsn;
+  if (known->kind == KnownKind::rejected) return refused(decision, unpayable, "order");
+  const bool closed = is_closed(items_[known->item_position].id);
+  decision.held = held_.find(decided_.find_kept(hash));
+  if (decision.held == HeldOrders::kNone)
+    return closed ? refused(decision, Code::internal) : refused(decision, unpayable, "order");
+  const auto& held = held_[decision.held];
+  decision.item_position = known->item_position;
+  decision.qty = known->qty;
+  decision.update.item = items_[known->item_position].id;
+  decision.update.fulfilment = static_cast<std::uint32_t>(held.fulfilment);
+  decision.at_ms = held.at_ms;
+  if (closed) decision.error = Code::internal;
+  return decision;
+}
+
+// The decision that the order becomes so now.
+void OrderBook::become(FulfilmentDecision& decision, Fulfilment to, std::string_view action,
+                       std::int64_t sale_time_us) const {
+  const auto& item = items_[decision.item_position];
+  decision.moved = units_moved(decision.fulfilment(), to);
+  decision.update.fulfilment = static_cast<std::uint32_t>(to);
+  decision.update.action_id = action;
+  decision.update.amount_cents = total_cents(decision.held);
+  decision.update.decided_at_us = sale_time_us;
+  decision.at_ms = sale_time_us / 1000;
+  const auto delta = std::int64_t{decision.moved} * decision.qty;
+  decision.amount = item.amount + delta;
+  if (delta == 0) return;
+  decision.stock = {decision.update.item, delta, static_cast<std::uint32_t>(reason_of(to)),
+                    decision.update.order, sale_time_us};
+}
+
+// Of an order whose units went back: if they are there, and no limit is passed that it counted
+// against, it is paid after all.
+Fulfilment OrderBook::late_payment(const HeldOrders::Order& held, const Known& order) const {
+  const auto& item = items_[order.item_position];
+  const auto passes = [&](std::uint64_t user, std::uint32_t limit) {
+    return limit != 0 && users_.bought(user) + order.qty > limit;
+  };
+  const auto* promo = held.promo == kNoNumber ? nullptr : promos_.find(held.promo);
+  const bool over =
+      ((held.counted & 1U) != 0 && passes(held.user_on_item, item.terms.limit_per_user)) ||
+      ((held.counted & 2U) != 0 && promo != nullptr &&
+       passes(held.user_in_promo, promo->put.limit_per_user));
+  return over || item.amount < order.qty ? Fulfilment::refund_due : Fulfilment::paid;
+}
+
+FulfilmentDecision OrderBook::decide_payment(const Request& request,
+                                             std::int64_t sale_time_us) const {
+  auto decision = find_held(request.order, Code::not_payable);
+  if (const auto paid = held_.paid_for(hasher_.id(request.id)); paid != HeldOrders::kNone) {
+    const bool found = decision.error == Code::none || decision.error == Code::internal;
+    if (!found || decision.held != paid || request.amount_cents != total_cents(paid)) {
+      decision.update.order = decided_.kept(held_[paid].known).lsn;
+      return refused(decision, Code::key_reused);
+    }
+    decision.error = Code::none;  // of an item that is closed it is known all the same
+    decision.known = true;
+    return decision;
+  }
+  if (decision.error != Code::none) return decision;
+  if (request.amount_cents != total_cents(decision.held))
+    return refused(decision, Code::bad_request, "amount_cents");
+  const auto& held = held_[decision.held];
+  if (held.fulfilment == Fulfilment::paid || held.fulfilment == Fulfilment::refund_due)
+    return refused(decision, Code::already_paid, "order");
+  const auto to = held.fulfilment == Fulfilment::unpaid
+                      ? Fulfilment::paid
+                      : late_payment(held, decided_.kept(held.known));
+  become(decision, to, request.id, sale_time_us);
+  return decision;
+}
+
+FulfilmentDecision OrderBook::decide_cancel(const Request& request,
+                                            std::int64_t sale_time_us) const {
+  auto decision = find_held(request.order, Code::not_cancellable);
+  if (decision.error != Code::none) return decision;
+  const auto& held = held_[decision.held];
+  const bool his = request.user.empty() ||
+                   hasher_.order_content(decision.update.item, request.user, decision.qty,
+                                         held.promo) == decided_.kept(held.known).content;
+  if (!his) return refused(decision, Code::not_allowed, "user");
+  if (held.fulfilment == Fulfilment::cancelled) {
+    decision.known = true;
+    return decision;
+  }
+  if (held.fulfilment != Fulfilment::unpaid)
+    return refused(decision, Code::not_cancellable, "order");
+  become(decision, Fulfilment::cancelled, request.id, sale_time_us);
+  return decision;
+}
+
+std::optional<FulfilmentDecision> OrderBook::decide_expiry(std::int64_t now_us, bool& more) {
+  const auto due = held_.due(now_us / 1000);
+  more = due.more;
+  if (due.at == HeldOrders::kNone) return std::nullopt;
+  const auto& order = decided_.kept(held_[due.at].known);
+  if (is_closed(items_[order.item_position].id)) {
+    held_.pass_over_due();
+    return std::nullopt;
+  }
+  FulfilmentDecision decision;
+  decision.held = due.at;
+  decision.item_position = order.item_position;
+  decision.qty = order.qty;
+  decision.update.order = order.lsn;
+  decision.update.item = items_[order.item_position].id;
+  decision.update.fulfilment = static_cast<std::uint32_t>(Fulfilment::unpaid);
+  become(decision, Fulfilment::expired, {}, sale_time_us(now_us));
+  return decision;
+}
+
+void OrderBook::remember_payment(const storage::OrderUpdate& update, std::uint32_t held) {
+  const auto to = static_cast<Fulfilment>(update.fulfilment);
+  if (to != Fulfilment::paid && to != Fulfilment::refund_due) return;
+  const auto payment = hasher_.id(update.action_id);
+  if (held_.paid_for(payment) == HeldOrders::kNone) held_.remember_payment(payment, held);
+}
+
+void OrderBook::apply_fulfilment(const FulfilmentDecision& decision, Lsn lsn) {
+  STAMPEDE_ASSERT(decision.error == Code::none && !decision.known, "only a new one is applied");
+  const auto held = held_[decision.held];
+  STAMPEDE_ASSERT(may_become(held.fulfilment, decision.fulfilment()), "what is final stays so");
+  held_.become(decision.held, decision.fulfilment(), decision.at_ms);
+  remember_payment(decision.update, decision.held);
+  note_decision(kNoNumber, decision.update.decided_at_us);
+  if (decision.moved == 0) return;
+  auto& item = items_[decision.item_position];
+  STAMPEDE_ASSERT(decision.amount >= 0, "an item is never oversold");
+  item.amount = decision.amount;
+  item.seq = lsn;
+  const auto count = [&](std::uint32_t bit, std::uint64_t user) {
+    if ((held.counted & bit) == 0) return;
+    if (decision.moved > 0)
+      users_.subtract(user, decision.qty);
+    else
+      users_.add(user, decision.qty);
+  };
+  count(1U, held.user_on_item);
+  count(2U, held.user_in_promo);
+}
+
+// --- what the log says --------------------------------------------------------------------------
+
+// {OrderUpdate}, or {OrderUpdate, ItemAmountUpdate, StockChange} when units moved.
+bool OrderBook::moves_as_said(const std::vector<storage::Command>& set,
+                              FulfilmentDecision& decision) const {
+  using storage::CommandKind;
+  if (decision.moved == 0) return set.size() == 1;
+  if (set.size() != 3 || set[1].kind != CommandKind::item_amount_update ||
+      set[2].kind != CommandKind::stock_change || set[1].item() != decision.update.item ||
+      set[2].item() != decision.update.item)
+    return false;
+  const auto& item = items_[decision.item_position];
+  const auto delta = std::int64_t{decision.moved} * decision.qty;
+  decision.amount = set[1].amount.amount;
+  return decision.amount >= 0 && set[2].sale->stock.delta == delta &&
+         set[2].sale->stock.order == decision.update.order &&
+         item.amount + delta == decision.amount;
+}
+
+bool OrderBook::replay_update(const std::vector<storage::Command>& set, Lsn lsn) {
+  FulfilmentDecision decision;
+  decision.update = set[0].sale->update;
+  if (is_closed(decision.update.item)) return take_update(set, lsn);
+  const auto to = decision.fulfilment();
+  const auto known = decided_.find_kept(decision.update.order);
+  decision.held = known == DecidedRequests::kNone ? HeldOrders::kNone : held_.find(known);
+  if (decision.held == HeldOrders::kNone) return false;
+  const auto& order = decided_.kept(known);
+  decision.item_position = order.item_position;
+  decision.qty = order.qty;
+  const auto from = held_[decision.held].fulfilment;
+  decision.moved = units_moved(from, to);
+  if (items_[order.item_position].id != decision.update.item || !may_become(from, to) ||
+      !moves_as_said(set, decision))
+    return false;
+  decision.at_ms = decision.update.decided_at_us / 1000;
+  apply_fulfilment(decision, lsn);
+  return true;
+}
+
+// What an order became, without what that does to units and limits.
+void OrderBook::note_fulfilment(const storage::OrderUpdate& update) {
+  const auto known = decided_.find_kept(update.order);
+  const auto held = known == DecidedRequests::kNone ? HeldOrders::kNone : held_.find(known);
+  if (held == HeldOrders::kNone) return;
+  held_.become(held, static_cast<Fulfilment>(update.fulfilment), update.decided_at_us / 1000);
+  remember_payment(update, held);
+}
+
+// Of an item that is closed, of which decisions were passed over: what is said of it is taken as it
+// stands, and limits are not counted any more.
+bool OrderBook::take_update(const std::vector<storage::Command>& set, Lsn lsn) {
+  const auto& update = set[0].sale->update;
+  const auto position = items_.find(update.item);
+  if (position == ItemTable::kNone) return false;
+  note_fulfilment(update);
+  if (set.size() < 2 || set[1].kind != storage::CommandKind::item_amount_update) return true;
+  items_[position].amount = set[1].amount.amount;
+  items_[position].seq = lsn;
+  return true;
+}
+
+}  // namespace stampede::actors

@@ -1,0 +1,234 @@
+#!/usr/bin/python3
+"""Orders that need payment: paid, given back, expired, paid late; units and books go with them.
+
+The backend is killed while payments race expiries, and all is read again from its log.
+"""
+
+import json
+import random
+import threading
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+import msgpack
+import zmq
+
+from by_hand import end_database, must, start, start_database, stop_nodes
+from system import SystemTest, eventually, seed
+
+JOURNAL = ("SELECT i.id, i.total, i.amount, COALESCE(SUM(j.delta), 0) FROM item i "
+           "LEFT JOIN stock_journal j ON j.item_id = i.id GROUP BY i.id, i.total, i.amount")
+UNDECIDED = ("overloaded", "replaying", "draining", "no_backend", "deadline_passed", "internal")
+
+
+class Desk:
+    """Asks over SF1 until there is an answer that is not to be asked again."""
+
+    def __init__(self, system):
+        self.socket = zmq.Context.instance().socket(zmq.DEALER)
+        self.socket.setsockopt(zmq.LINGER, 0)
+        self.socket.connect(system.zmq)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def ask(self, op, name, seconds=60, **more):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self.socket.send(msgpack.packb({"op": op, "id": name, **more}))
+            answer = self._answer_to(name, 1.5)
+            if answer is not None and answer.get("code") not in UNDECIDED:
+                return answer
+        raise AssertionError(f"no answer to {op} {name}")
+
+    def _answer_to(self, name, seconds):
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if self.socket.poll(int(left * 1000)):
+                answer = msgpack.unpackb(self.socket.recv())
+                if answer.get("id") == name:
+                    return answer
+        return None
+
+    def order(self, name, promo=7, user="ann", item=1, qty=1):
+        return self.ask("order", name, item=item, user=user, qty=qty,
+                        **({} if promo is None else {"promo": promo}))
+
+    def pay(self, payment, order, amount_cents):
+        return self.ask("pay", payment, order=order, amount_cents=amount_cents)
+
+    def cancel(self, order, **more):
+        return self.ask("cancel", "c-" + order, order=order, **more)
+
+
+class Payments(SystemTest):
+    def add_promo(self, system, hold_s, *flags, promo=7, item=1):
+        must(system.stampede("promo", "add", promo, "--item", item, "--name", "Half",
+                             "--price-cents", 500, "--starts", "now", "--ends", "+1h",
+                             "--hold-s", hold_s, *flags), "promo add")
+
+    def check_books(self, system):
+        system.verify()
+        for item, total, amount, moved in system.sql(JOURNAL):
+            self.assertEqual(int(total) + int(moved), int(amount), f"item {item}")
+
+    def test_paid_given_back_and_refused_by_name(self):
+        system = self.start_system("1:Phone:10")
+        self.add_promo(system, 3600)
+        with Desk(system) as desk:
+            bought = desk.order("a", qty=2)
+            self.assertEqual((bought["state"], bought["fulfilment"], bought["unit_price_cents"]),
+                             ("confirmed", "unpaid", 500))
+            self.assertLess(abs(bought["pay_by"] - time.time() * 1000 - 3_600_000), 60_000)
+            self.assertNotIn("fulfilment", desk.order("plain", promo=None))
+            self.assertEqual(desk.pay("p0", "nobody", 1)["code"], "unknown_request")
+            self.assertEqual(desk.pay("p0", "plain", 0)["code"], "not_payable")
+            wrong = desk.pay("p0", "a", 999)
+            self.assertEqual((wrong["code"], wrong["field"]), ("bad_request", "amount_cents"))
+            paid = desk.pay("p1", "a", 1000)
+            self.assertEqual((paid["order"], paid["order_id"], paid["fulfilment"]),
+                             ("a", bought["order_id"], "paid"))
+            self.assertEqual(desk.pay("p1", "a", 1000), paid)
+            self.assertEqual(desk.pay("p2", "a", 1000)["code"], "already_paid")
+            self.assertEqual(desk.pay("p1", "a", 1)["code"], "key_reused")
+            self.assertEqual(desk.cancel("a")["code"], "not_cancellable")
+            desk.order("b", qty=3, user="bob")
+            self.assertEqual(desk.cancel("b", user="ann")["code"], "not_allowed")
+            gone = desk.cancel("b", user="bob")
+            self.assertEqual(gone["fulfilment"], "cancelled")
+            self.assertEqual(desk.cancel("b", user="bob"), gone)
+            self.assertEqual(desk.ask("get", "b")["fulfilment"], "cancelled")
+            for fields, field in (({"order": "a"}, "amount_cents"), ({"amount_cents": 1}, "order"),
+                                  ({"order": "a", "amount_cents": -1}, "amount_cents"),
+                                  ({"order": "a b", "amount_cents": 1}, "order")):
+                answer = desk.ask("pay", "odd", **fields)
+                self.assertEqual((answer["code"], answer["field"]), ("bad_request", field))
+        self.check_books(system)
+        self.assertEqual(
+            system.sql("SELECT request_id, fulfilment, payment_id FROM orders ORDER BY 1"),
+            [["a", "paid", "p1"], ["b", "cancelled", "NULL"], ["plain", "none", "NULL"]])
+        self.assertEqual(system.sql("SELECT delta, reason FROM stock_change"),
+                         [["3", "cancelled"]])
+        self.assertEqual(system.number("SELECT amount FROM item"), 7)
+
+    def http(self, system, method, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(system.http + path, data, method=method,
+                                         headers={"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    def test_the_same_over_http(self):
+        system = self.start_system("1:Phone:10")
+        self.add_promo(system, 3600)
+        with Desk(system) as desk:
+            desk.order("a", qty=2)
+            desk.order("b", user="bob")
+        status, shown = self.http(system, "GET", "/v1/orders/a")
+        self.assertEqual((status, shown["fulfilment"]), (200, "unpaid"))
+        path = "/v1/orders/a/payments"
+        wrong = self.http(system, "POST", path, {"id": "p", "amount_cents": 1})[1]
+        self.assertEqual(wrong["field"], "amount_cents")
+        payment = {"id": "p", "amount_cents": 1000}
+        status, paid = self.http(system, "POST", path, payment)
+        self.assertEqual((status, paid["order"], paid["fulfilment"]), (200, "a", "paid"))
+        self.assertEqual(self.http(system, "POST", path, payment)[1], paid)
+        status, again = self.http(system, "POST", path, {"id": "q", "amount_cents": 1000})
+        self.assertEqual((status, again["code"]), (409, "already_paid"))
+        self.assertEqual(self.http(system, "DELETE", "/v1/orders/b?user=ann")[0], 403)
+        status, gone = self.http(system, "DELETE", "/v1/orders/b?user=bob")
+        self.assertEqual((status, gone["fulfilment"]), (200, "cancelled"))
+        self.assertEqual(self.http(system, "DELETE", "/v1/orders/x")[0], 404)
+        self.assertNotIn("pay_by", self.http(system, "GET", "/v1/orders/b")[1])
+        self.check_books(system)
+
+    def test_unpaid_orders_expire_and_late_payments_find_units_or_none(self):
+        system = self.start_system("1:Phone:10", STAMPEDE_BACKEND__HOLD_GRACE_S="0")
+        self.add_promo(system, 2)
+        with Desk(system) as desk:
+            for name in ("a", "b"):
+                desk.order(name, qty=5)
+            self.assertEqual(desk.order("c")["reason"], "sold_out")
+            self.assertTrue(eventually(
+                lambda: desk.ask("get", "a")["fulfilment"] == "expired" and
+                desk.ask("get", "b")["fulfilment"] == "expired"))
+            self.assertEqual(desk.order("d", promo=None, qty=5)["left"], 5)
+            self.assertEqual(desk.pay("p-a", "a", 2500)["fulfilment"], "paid")
+            self.assertEqual(desk.pay("p-b", "b", 2500)["fulfilment"], "refund_due")
+            self.assertEqual(desk.order("e", promo=None)["reason"], "sold_out")
+        self.check_books(system)
+        self.assertEqual(system.sql("SELECT delta, reason FROM stock_change ORDER BY lsn"),
+                         [["5", "expired"], ["5", "expired"], ["-5", "late_payment"]])
+
+    def test_all_of_it_survives_kills_and_an_absent_database(self):
+        rng = random.Random(seed())
+        system = self.start_system("1:Phone:100", STAMPEDE_BACKEND__HOLD_GRACE_S="1")
+        self.add_promo(system, 3, "--limit-per-user", 5)
+        told, stop = {}, threading.Event()
+
+        def buyer(number):
+            own = random.Random(rng.random())
+            with Desk(system) as desk:
+                for i in range(10_000):
+                    if stop.is_set():
+                        return
+                    name, user = f"o{number}-{i}", f"user-{number}-{i // 4}"
+                    answer = desk.order(name, user=user, qty=own.randint(1, 3))
+                    if answer.get("fulfilment") != "unpaid":
+                        continue
+                    if own.random() < 0.3:
+                        time.sleep(own.uniform(0, 4))
+                    kind = own.random()
+                    if kind < 0.5:
+                        paid = desk.pay("p-" + name, name, 500 * answer["qty"])
+                        told[name] = paid["fulfilment"]
+                    elif kind < 0.7:
+                        told[name] = desk.cancel(name, user=user).get("fulfilment")
+
+        buyers = [threading.Thread(target=buyer, args=(n,)) for n in range(4)]
+        for one in buyers:
+            one.start()
+        for round_number in range(3):
+            time.sleep(rng.uniform(1, 3))
+            if round_number == 1:
+                end_database(system)
+            system.wait_back("backend-1", system.kill9("backend-1"))
+            if round_number == 1:
+                start_database(system)
+        stop.set()
+        for one in buyers:
+            one.join()
+        with Desk(system) as desk:
+            for name, fulfilment in told.items():
+                if fulfilment in ("paid", "refund_due"):
+                    self.assertEqual(desk.ask("get", name)["fulfilment"], fulfilment, name)
+            self.assertTrue(eventually(lambda: system.number(
+                "SELECT COUNT(*) FROM orders WHERE fulfilment = 'unpaid'") == 0))
+        self.check_books(system)
+        columns = ("SELECT order_id, fulfilment, payment_id, fulfilled_at, lsn FROM orders "
+                   "ORDER BY 1")
+        rows, moved = system.sql(columns), system.sql("SELECT * FROM stock_change ORDER BY lsn")
+        self.assertGreater(len(moved), 0)
+        must(system.stampede("log", "snapshot"), "log snapshot")
+        system.wait_back("backend-1", system.kill9("backend-1"))
+        self.check_books(system)
+        stop_nodes(system)
+        for table in ("orders", "item", "promo", "stock_change", "lane", "meta"):
+            system.sql(f"TRUNCATE TABLE {table}")
+        must(system.stampede("log", "replay", "--all"), "log replay --all")
+        self.assertEqual(system.sql(columns), rows)
+        self.assertEqual(system.sql("SELECT * FROM stock_change ORDER BY lsn"), moved)
+        start(system)
+        self.check_books(system)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
