@@ -52,7 +52,7 @@ std::string described(const json& promo) {
 }
 
 // Sends a change and says what became of it.
-int change(const ToolOptions& options, json request, const std::string& given_id) {
+int change_promo(const ToolOptions& options, json request, const std::string& given_id) {
   request["request_id"] = given_id.empty() ? mint_request_id() : given_id;
   const auto answer = ask_admin_or_fail(options.config, request);
   if (const auto* failure = std::get_if<AdminFailure>(&answer))
@@ -103,15 +103,15 @@ std::variant<json, int> read_promos(const ToolOptions& options, std::uint64_t fi
 }  // namespace
 
 int run_promo_add(const ToolOptions& options, const PromoChange& promo) {
-  return change(options, request_of("promo_add", promo), promo.request_id);
+  return change_promo(options, request_of("promo_add", promo), promo.request_id);
 }
 
 int run_promo_set(const ToolOptions& options, const PromoChange& promo) {
-  return change(options, request_of("promo_set", promo), promo.request_id);
+  return change_promo(options, request_of("promo_set", promo), promo.request_id);
 }
 
 int run_promo_end(const ToolOptions& options, const PromoChange& promo) {
-  return change(options, request_of("promo_end", promo), promo.request_id);
+  return change_promo(options, request_of("promo_end", promo), promo.request_id);
 }
 
 int run_promo_list(const ToolOptions& options) {
