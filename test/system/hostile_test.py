@@ -299,7 +299,9 @@ class Hostile(SystemTest):
                 (post + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}x", "400"),
                 (post + "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", "400"),
                 (post + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", "400|501"),
-                (post + "Content-Length: 5000\r\n\r\n", "413"),
+                (post + "Content-Length: 65537\r\n\r\n", "413"),
+                (post.replace("/v1/orders", "/v1/orders/a/payments")
+                 + "Content-Length: 5000\r\n\r\n", "413"),
                 (post + "Content-Length: 99999999999999999999\r\n\r\n", "400|413"),
                 ("GET /" + "a" * 3000 + " HTTP/1.1\r\nHost: localhost\r\n\r\n", "413|414|431"),
                 ("GET / HTTP/1.1\r\nHost: localhost\r\nA: " + "a" * 9000 + "\r\n\r\n", "413|431"),
