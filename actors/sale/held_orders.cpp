@@ -41,7 +41,7 @@ std::uint32_t HeldOrders::find(std::uint32_t known) const {
   return from < orders_.size() && orders_[from].known == known ? from : kNone;
 }
 
-void HeldOrders::add(const Order& order) {
+void HeldOrders::add(const Order& order, storage::Lsn lsn) {
   STAMPEDE_ASSERT(orders_.size() == 0 || orders_[orders_.size() - 1].known < order.known,
                   "orders come in the order of their decisions");
   if (order.fulfilment == Fulfilment::unpaid) {
@@ -49,11 +49,14 @@ void HeldOrders::add(const Order& order) {
     ++unpaid_;
   }
   orders_.push_back(order);
+  hash_ += held_hash(lsn, order.fulfilment);
 }
 
-void HeldOrders::become(std::uint32_t at, Fulfilment fulfilment, std::int64_t at_ms) {
+void HeldOrders::become(std::uint32_t at, storage::Lsn lsn, Fulfilment fulfilment,
+                        std::int64_t at_ms) {
   auto& order = orders_[at];
   if (order.fulfilment == Fulfilment::unpaid) --unpaid_;
+  hash_ += held_hash(lsn, fulfilment) - held_hash(lsn, order.fulfilment);
   order.fulfilment = fulfilment;
   order.at_ms = at_ms;
 }
@@ -79,6 +82,11 @@ HeldOrders::Due HeldOrders::due(std::int64_t now_ms) {
 
 void HeldOrders::pass_over_due() {
   deadlines_.pop();
+}
+
+void HeldOrders::add_to(Books& books) const {
+  books.held = orders_.size();
+  books.held_hash = hash_;
 }
 
 std::size_t HeldOrders::memory_bytes() const {
@@ -115,7 +123,8 @@ void HeldOrders::save(storage::SnapshotSink& sink,
 bool HeldOrders::load(const storage::SnapshotHeld& entry, std::uint32_t known) {
   if (orders_.size() > 0 && orders_[orders_.size() - 1].known >= known) return false;
   add({entry.user_on_item, entry.user_in_promo, entry.unit_price_cents, entry.promo, entry.at_ms,
-       known, entry.fulfilment, entry.counted});
+       known, entry.fulfilment, entry.counted},
+      entry.lsn);
   return true;
 }
 

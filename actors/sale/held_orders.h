@@ -18,6 +18,7 @@
 
 #include "actors/memory/block_vector.h"
 #include "actors/memory/dense_index.h"
+#include "actors/sale/books.h"
 #include "storage/commands/sale_commands.h"
 #include "storage/snapshot/snapshot_entries.h"
 
@@ -43,9 +44,12 @@ class HeldOrders {
   [[nodiscard]] std::size_t size() const { return orders_.size(); }
   [[nodiscard]] const Order& operator[](std::uint32_t at) const { return orders_[at]; }
   [[nodiscard]] std::uint32_t find(std::uint32_t known) const;  // its position here, or kNone
-  void add(const Order& order);
+  // `lsn`: of the order, here and below.
+  void add(const Order& order, storage::Lsn lsn);
   // Whether it may is asked before, see may_become(). It is never unpaid again.
-  void become(std::uint32_t at, Fulfilment fulfilment, std::int64_t at_ms);
+  void become(std::uint32_t at, storage::Lsn lsn, Fulfilment fulfilment, std::int64_t at_ms);
+  // Kept up to date, for whoever asks while orders come.
+  void add_to(Books& books) const;
   [[nodiscard]] std::uint64_t unpaid() const { return unpaid_; }  // orders
 
   // The order, by its position here, that a payment of this id was for; kNone: none had it.
@@ -91,6 +95,7 @@ class HeldOrders {
   // One for each order that was unpaid when it came; those that are settled go when they are due.
   std::priority_queue<Deadline, std::deque<Deadline>, std::greater<>> deadlines_;
   std::uint64_t unpaid_ = 0;
+  std::uint64_t hash_ = 0;  // as in Books
 };
 
 // Whether an order that is `from` may become `to`.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "actors/sale/limits.h"
+#include "actors/sale/term_bounds.h"
 #include "config/process/invariant.h"
 
 namespace stampede::actors {
@@ -186,22 +187,10 @@ ItemDecision OrderBook::decide_change(const Request& request, std::uint64_t cont
 
 namespace {
 
-struct BoundsCheck {
-  std::string_view& wrong;
-  void operator()(const storage::Term& term, std::string_view value) const {
-    const bool good =
-        value.empty() ? term.min == 0 : valid_text(value, static_cast<std::size_t>(term.max));
-    if (wrong.empty() && !good) wrong = term.name;
-  }
-  void operator()(const storage::Term& term, std::int64_t value) const {
-    if (wrong.empty() && (value < term.min || value > term.max)) wrong = term.name;
-  }
-};
-
 // The first term that no item can have; empty: all are good.
 std::string_view wrong_term(const ItemTerms& terms) {
   std::string_view wrong;
-  each_term(BoundsCheck{wrong}, terms);
+  each_term(TermBounds{wrong}, terms);
   return wrong;
 }
 
@@ -304,7 +293,7 @@ void OrderBook::confirm(const Confirmed& order, Lsn lsn, std::int64_t decided_at
   if ((order.counted & 1U) != 0) users_.add(hasher_.user_on_item(item.id, order.user), order.qty);
   if ((order.counted & 2U) != 0)
     users_.add(hasher_.user_in_promo(order.promo, order.user), order.qty);
-  if (order.pay_by_ms != 0) hold(order, item.id);
+  if (order.pay_by_ms != 0) hold(order, item.id, lsn);
 }
 
 void OrderBook::apply_order(const OrderDecision& decision, std::string_view user, Lsn lsn,
@@ -475,12 +464,13 @@ std::uint32_t OrderBook::close_item(std::uint64_t id) {
 std::uint64_t OrderBook::park_set(const std::vector<storage::Command>& set, Lsn lsn) {
   const auto id = set.front().item();
   const auto position = close_item(id);
+  const auto remember = [&](const auto& put) {
+    decided_.remember(changed_item(hasher_.id(put.request_id), put.content_hash, position, lsn));
+  };
   if (set.front().kind == storage::CommandKind::item_put) {
-    const auto& put = set.front().put;
-    decided_.remember(changed_item(hasher_.id(put.request_id), put.content_hash, position, lsn));
+    remember(set.front().put);
   } else if (set.front().kind == storage::CommandKind::promo_put) {
-    const auto& put = set.front().sale->promo;
-    decided_.remember(changed_item(hasher_.id(put.request_id), put.content_hash, position, lsn));
+    remember(set.front().sale->promo);
   } else if (set.front().kind == storage::CommandKind::order_insert) {
     ++confirmed_;
     decided_.remember(confirmed_order(set.front(), position, lsn));
@@ -620,8 +610,7 @@ Books OrderBook::books() const {
   books.confirmed = confirmed_;
   items_.add_to(books);
   promos_.add_to(books);
-  for (std::uint32_t at = 0; at < held_.size(); ++at)
-    books.add(decided_.kept(held_[at].known).lsn, held_[at].fulfilment);
+  held_.add_to(books);
   return books;
 }
 

@@ -223,10 +223,12 @@ class OrderBook {
   };
   void note_decision(std::uint64_t promo, std::int64_t decided_at_us);
   void confirm(const Confirmed& order, Lsn lsn, std::int64_t decided_at_us);
-  void hold(const Confirmed& order, std::uint64_t item);
+  void hold(const Confirmed& order, std::uint64_t item, Lsn lsn);
   void set_time_to_pay(const Request& order, std::int64_t now_ms, OrderDecision& decision) const;
   [[nodiscard]] Fulfilment late_payment(const HeldOrders::Order& held, const Known& order) const;
   [[nodiscard]] FulfilmentDecision find_held(std::string_view order, Code unpayable) const;
+  [[nodiscard]] FulfilmentDecision as_it_is(std::uint32_t held) const;
+  [[nodiscard]] std::uint32_t held_order(Lsn order) const;  // its position in held_, or kNone
   void become(FulfilmentDecision& decision, Fulfilment to, std::string_view action,
               std::int64_t sale_time_us) const;
   [[nodiscard]] std::int64_t total_cents(std::uint32_t held) const;

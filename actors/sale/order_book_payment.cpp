@@ -33,7 +33,7 @@ void OrderBook::set_time_to_pay(const Request& order, std::int64_t now_ms,
   decision.answer.at_ms = decision.pay_by_ms;
 }
 
-void OrderBook::hold(const Confirmed& order, std::uint64_t item) {
+void OrderBook::hold(const Confirmed& order, std::uint64_t item, Lsn lsn) {
   HeldOrders::Order held;
   held.user_on_item = hasher_.user_on_item(item, order.user);
   if (order.promo != kNoNumber) held.user_in_promo = hasher_.user_in_promo(order.promo, order.user);
@@ -42,7 +42,7 @@ void OrderBook::hold(const Confirmed& order, std::uint64_t item) {
   held.at_ms = order.pay_by_ms;
   held.known = decided_.kept();  // it is remembered next
   held.counted = static_cast<std::uint8_t>(order.counted);
-  held_.add(held);
+  held_.add(held, lsn);
 }
 
 void OrderBook::add_fulfilment(const Known& known, Answer& answer) const {
@@ -62,6 +62,25 @@ std::int64_t OrderBook::total_cents(std::uint32_t held) const {
                                                         : order.unit_price_cents * qty;
 }
 
+std::uint32_t OrderBook::held_order(Lsn order) const {
+  const auto known = decided_.find_kept(order);
+  return known == DecidedRequests::kNone ? HeldOrders::kNone : held_.find(known);
+}
+
+FulfilmentDecision OrderBook::as_it_is(std::uint32_t at) const {
+  const auto& held = held_[at];
+  const auto& order = decided_.kept(held.known);
+  FulfilmentDecision decision;
+  decision.held = at;
+  decision.item_position = order.item_position;
+  decision.qty = order.qty;
+  decision.update.order = order.lsn;
+  decision.update.item = items_[order.item_position].id;
+  decision.update.fulfilment = static_cast<std::uint32_t>(held.fulfilment);
+  decision.at_ms = held.at_ms;
+  return decision;
+}
+
 // The order that was confirmed under this request id. `unpayable`: the error when it needs no
 // payment, or was rejected.
 FulfilmentDecision OrderBook::find_held(std::string_view order, Code unpayable) const {
@@ -73,15 +92,10 @@ FulfilmentDecision OrderBook::find_held(std::string_view order, Code unpayable) 
   decision.update.order = known->lsn;
   if (known->kind == KnownKind::rejected) return refused(decision, unpayable, "order");
   const bool closed = is_closed(items_[known->item_position].id);
-  decision.held = held_.find(decided_.find_kept(hash));
-  if (decision.held == HeldOrders::kNone)
+  const auto held = held_.find(decided_.find_kept(hash));
+  if (held == HeldOrders::kNone)
     return closed ? refused(decision, Code::internal) : refused(decision, unpayable, "order");
-  const auto& held = held_[decision.held];
-  decision.item_position = known->item_position;
-  decision.qty = known->qty;
-  decision.update.item = items_[known->item_position].id;
-  decision.update.fulfilment = static_cast<std::uint32_t>(held.fulfilment);
-  decision.at_ms = held.at_ms;
+  decision = as_it_is(held);
   if (closed) decision.error = Code::internal;
   return decision;
 }
@@ -167,18 +181,11 @@ std::optional<FulfilmentDecision> OrderBook::decide_expiry(std::int64_t now_us, 
   const auto due = held_.due(now_us / 1000);
   more = due.more;
   if (due.at == HeldOrders::kNone) return std::nullopt;
-  const auto& order = decided_.kept(held_[due.at].known);
-  if (is_closed(items_[order.item_position].id)) {
+  auto decision = as_it_is(due.at);
+  if (is_closed(decision.update.item)) {
     held_.pass_over_due();
     return std::nullopt;
   }
-  FulfilmentDecision decision;
-  decision.held = due.at;
-  decision.item_position = order.item_position;
-  decision.qty = order.qty;
-  decision.update.order = order.lsn;
-  decision.update.item = items_[order.item_position].id;
-  decision.update.fulfilment = static_cast<std::uint32_t>(Fulfilment::unpaid);
   become(decision, Fulfilment::expired, {}, sale_time_us(now_us));
   return decision;
 }
@@ -194,7 +201,7 @@ void OrderBook::apply_fulfilment(const FulfilmentDecision& decision, Lsn lsn) {
   STAMPEDE_ASSERT(decision.error == Code::none && !decision.known, "only a new one is applied");
   const auto held = held_[decision.held];
   STAMPEDE_ASSERT(may_become(held.fulfilment, decision.fulfilment()), "what is final stays so");
-  held_.become(decision.held, decision.fulfilment(), decision.at_ms);
+  held_.become(decision.held, decision.update.order, decision.fulfilment(), decision.at_ms);
   remember_payment(decision.update, decision.held);
   note_decision(kNoNumber, decision.update.decided_at_us);
   if (decision.moved == 0) return;
@@ -233,20 +240,16 @@ bool OrderBook::moves_as_said(const std::vector<storage::Command>& set,
 }
 
 bool OrderBook::replay_update(const std::vector<storage::Command>& set, Lsn lsn) {
-  FulfilmentDecision decision;
-  decision.update = set[0].sale->update;
-  if (is_closed(decision.update.item)) return take_update(set, lsn);
-  const auto to = decision.fulfilment();
-  const auto known = decided_.find_kept(decision.update.order);
-  decision.held = known == DecidedRequests::kNone ? HeldOrders::kNone : held_.find(known);
-  if (decision.held == HeldOrders::kNone) return false;
-  const auto& order = decided_.kept(known);
-  decision.item_position = order.item_position;
-  decision.qty = order.qty;
-  const auto from = held_[decision.held].fulfilment;
-  decision.moved = units_moved(from, to);
-  if (items_[order.item_position].id != decision.update.item || !may_become(from, to) ||
-      !moves_as_said(set, decision))
+  const auto& update = set[0].sale->update;
+  if (is_closed(update.item)) return take_update(set, lsn);
+  const auto held = held_order(update.order);
+  if (held == HeldOrders::kNone) return false;
+  auto decision = as_it_is(held);
+  const auto from = decision.fulfilment();
+  const bool his_item = decision.update.item == update.item;
+  decision.update = update;
+  decision.moved = units_moved(from, decision.fulfilment());
+  if (!his_item || !may_become(from, decision.fulfilment()) || !moves_as_said(set, decision))
     return false;
   decision.at_ms = decision.update.decided_at_us / 1000;
   apply_fulfilment(decision, lsn);
@@ -255,10 +258,10 @@ bool OrderBook::replay_update(const std::vector<storage::Command>& set, Lsn lsn)
 
 // What an order became, without what that does to units and limits.
 void OrderBook::note_fulfilment(const storage::OrderUpdate& update) {
-  const auto known = decided_.find_kept(update.order);
-  const auto held = known == DecidedRequests::kNone ? HeldOrders::kNone : held_.find(known);
+  const auto held = held_order(update.order);
   if (held == HeldOrders::kNone) return;
-  held_.become(held, static_cast<Fulfilment>(update.fulfilment), update.decided_at_us / 1000);
+  held_.become(held, update.order, static_cast<Fulfilment>(update.fulfilment),
+               update.decided_at_us / 1000);
   remember_payment(update, held);
 }
 

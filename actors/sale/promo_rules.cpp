@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "actors/sale/limits.h"
+#include "actors/sale/term_bounds.h"
 #include "storage/commands/promo_terms.h"
 
 namespace stampede::actors {
@@ -18,20 +19,6 @@ PromoDecision refused(Code code, std::string field) {
   decision.field = std::move(field);
   return decision;
 }
-
-struct BoundsCheck {
-  std::string_view& wrong;
-  void operator()(const Term& term, std::string_view value) const {
-    if (wrong.empty() && !valid_text(value, static_cast<std::size_t>(term.max))) wrong = term.name;
-  }
-  template <class Number>
-  void operator()(const Term& term, const Number& value) const {
-    const bool good = value <= static_cast<Number>(kItemIdMax) &&
-                      static_cast<std::int64_t>(value) >= term.min &&
-                      static_cast<std::int64_t>(value) <= term.max;
-    if (wrong.empty() && !good) wrong = term.name;
-  }
-};
 
 // The promo as it is, with what the request says of it.
 PromoPut with_given(const PromoPut& now, const PromoRequest& request) {
@@ -111,7 +98,7 @@ PromoDecision judge_promo(const PromoTable& promos, const PromoRequest& request,
     decision.changed = decision.error == Code::none && !same_terms(decision.put, there->terms());
   }
   std::string_view wrong;
-  each_promo_term(BoundsCheck{wrong}, decision.put);
+  each_promo_term(TermBounds{wrong}, decision.put);
   if (decision.error == Code::none && !wrong.empty())
     return refused(Code::bad_request, std::string(wrong));
   return decision;

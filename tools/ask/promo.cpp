@@ -7,6 +7,7 @@
 #include "tools/ask/admin_client.h"
 #include "tools/ask/json_text.h"
 #include "tools/ask/moment.h"
+#include "tools/ask/operator_change.h"
 
 namespace stampede::tools {
 namespace {
@@ -25,17 +26,6 @@ std::string times_of(const json& request) {
   return text;
 }
 
-int report_failure(const ToolOptions& options, const AdminFailure& failure, const json& request) {
-  if (options.json)
-    std::printf("%s\n", json{{"error", failure.message}, {"exit", failure.exit}}.dump().c_str());
-  std::fprintf(stderr, "stampede promo: %s\n", failure.message.c_str());
-  if (failure.exit == kExitTimedOut && request.contains("request_id")) {
-    std::fprintf(stderr, "to settle it, repeat the command with --request-id %s%s\n",
-                 request.at("request_id").get<std::string>().c_str(), times_of(request).c_str());
-  }
-  return failure.exit;
-}
-
 std::string moment_of(const json& promo, const char* member) {
   return moment_text(promo.value(member, std::int64_t{0}));
 }
@@ -51,22 +41,11 @@ std::string described(const json& promo) {
   return text;
 }
 
-// Sends a change and says what became of it.
 int change_promo(const ToolOptions& options, json request, const std::string& given_id) {
-  request["request_id"] = given_id.empty() ? mint_request_id() : given_id;
-  const auto answer = ask_admin_or_fail(options.config, request);
-  if (const auto* failure = std::get_if<AdminFailure>(&answer))
-    return report_failure(options, *failure, request);
-  json map = std::get<json>(answer);
-  map["request_id"] = request["request_id"];
-  if (options.json) {
-    std::printf("%s\n", map.dump().c_str());
-    return kExitDone;
-  }
-  std::printf("%s  %s   request %s\n", map.value("changed", true) ? "changed" : "unchanged",
-              described(map.value("promo", json::object())).c_str(),
-              text_of(map, "request_id").c_str());
-  return kExitDone;
+  const auto changed = [](const json& answer) {
+    return described(answer.value("promo", json::object()));
+  };
+  return run_operator_change(options, {"promo", changed, times_of}, std::move(request), given_id);
 }
 
 json request_of(const char* what, const PromoChange& change) {
@@ -92,7 +71,7 @@ std::variant<json, int> read_promos(const ToolOptions& options, std::uint64_t fi
     const json request{{"do", "promos"}, {"from", from}, {"limit", one ? 1 : kPromosPage}};
     const auto answer = ask_admin_or_fail(options.config, request);
     if (const auto* failure = std::get_if<AdminFailure>(&answer))
-      return report_failure(options, *failure, request);
+      return report_failure(options, "promo", *failure);
     const json& page = std::get<json>(answer);
     for (const json& promo : page.value("promos", json::array())) all.push_back(promo);
     from = page.value("next", json());

@@ -146,10 +146,9 @@ void BackendCore::decide_order(const Prepared& prepared, std::int64_t now_us, Re
     return results.answer(decision.answer);
   }
   const bool owes = decision.answer.state == State::confirmed;
-  const bool full = log_full() || (owes && projection_.owed() >= limits_.backlog_commands_max);
-  if (decision.error == Code::none && full) {
+  if (decision.error == Code::none && full(owes)) {
     decision.error = Code::overloaded;
-    decision.field = log_full() ? limit::kLogRoom : limit::kBacklog;
+    decision.field = reached_limit();
   }
   if (decision.error != Code::none) {
     ++counters_.refused;
@@ -170,6 +169,10 @@ void BackendCore::decide_order(const Prepared& prepared, std::int64_t now_us, Re
   results.answer(decision.answer);
 }
 
+std::string_view BackendCore::reached_limit() const {
+  return log_full() ? limit::kLogRoom : limit::kBacklog;
+}
+
 void BackendCore::look_up(const Request& request, ResultWriter& results, Lsn& need) const {
   auto decision = book_.look_up(request.id);
   if (decision.error != Code::none) return results.error(decision.error, decision.field);
@@ -187,12 +190,6 @@ void BackendCore::complete(Answer& answer, Lsn& need) const {
 
 // --- payment and expiry --------------------------------------------------------------------------
 
-// The limit that keeps back what the database will be owed; empty: none.
-std::string_view BackendCore::in_the_way() const {
-  if (log_full()) return limit::kLogRoom;
-  return projection_.owed() >= limits_.backlog_commands_max ? limit::kBacklog : std::string_view{};
-}
-
 void BackendCore::change_fulfilment(const Request& request, std::int64_t now_us,
                                     ResultWriter& results, Lsn& need) {
   if (!valid_request_id(request.id) || !valid_request_id(request.order)) {
@@ -201,9 +198,9 @@ void BackendCore::change_fulfilment(const Request& request, std::int64_t now_us,
   }
   auto decision = request.kind == RequestKind::pay ? book_.decide_payment(request, now_us)
                                                    : book_.decide_cancel(request, now_us);
-  if (decision.error == Code::none && !decision.known && !in_the_way().empty()) {
+  if (decision.error == Code::none && !decision.known && full(true)) {
     decision.error = Code::overloaded;
-    decision.field = in_the_way();
+    decision.field = reached_limit();
   }
   if (decision.error == Code::none && !decision.known) take_fulfilment(decision);
   need = std::max({need, decision.update.order, change_on_its_way(decision.update.order)});
@@ -221,31 +218,25 @@ Lsn BackendCore::change_on_its_way(Lsn order) const {
   return found == newest_changes_.end() ? 0 : found->second;
 }
 
-Lsn BackendCore::take_fulfilment(const FulfilmentDecision& decision) {
-  using storage::Fulfilment;
+void BackendCore::take_fulfilment(const FulfilmentDecision& decision) {
   const auto lsn = next_lsn();
   builder_.add_fulfilment(decision, lsn);
   book_.apply_fulfilment(decision, lsn);
   changes_.emplace_back(lsn, decision.update.order);
   newest_changes_[decision.update.order] = lsn;
-  counters_.paid += decision.fulfilment() == Fulfilment::paid ? 1 : 0;
-  counters_.expired += decision.fulfilment() == Fulfilment::expired ? 1 : 0;
-  counters_.cancelled += decision.fulfilment() == Fulfilment::cancelled ? 1 : 0;
-  counters_.refund_due += decision.fulfilment() == Fulfilment::refund_due ? 1 : 0;
-  return lsn;
 }
 
 bool BackendCore::expire(std::int64_t now_us, Effects& effects) {
   if (phase_ != Phase::serving || now_us < expire_from_us_) return false;
   bool more = true;
-  const auto goes_on = [&] { return in_the_way().empty() && in_log_bytes_ < kExpiryBytesMax; };
+  const auto goes_on = [&] { return !full(true) && in_log_bytes_ < kExpiryBytesMax; };
   for (std::uint32_t i = 0; more && i < kExpiriesAtOnce && goes_on(); ++i) {
     const auto decision = book_.decide_expiry(now_us, more);
     if (!decision) continue;
     take_fulfilment(*decision);
     if (builder_.full()) close_append(effects);
   }
-  return more && in_the_way().empty();
+  return more && !full(true);
 }
 
 void BackendCore::list_items(const Request& request, std::int64_t now_us, ResultWriter& results,

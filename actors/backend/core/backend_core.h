@@ -36,7 +36,7 @@ struct BackendLimits {
 
 struct BackendCounters {
   std::uint64_t requests = 0, confirmed = 0, sold_out = 0, limit_reached = 0, replayed = 0,
-                refused = 0, malformed = 0, paid = 0, expired = 0, cancelled = 0, refund_due = 0;
+                refused = 0, malformed = 0;
 };
 
 class BackendCore {
@@ -120,9 +120,14 @@ class BackendCore {
                     Lsn& need);
   void change_fulfilment(const Request& request, std::int64_t now_us, ResultWriter& results,
                          Lsn& need);
-  Lsn take_fulfilment(const FulfilmentDecision& decision);
+  void take_fulfilment(const FulfilmentDecision& decision);
   [[nodiscard]] Lsn change_on_its_way(Lsn order) const;
-  [[nodiscard]] std::string_view in_the_way() const;
+  // Whether nothing new may be decided; `owes`: if the database will be owed for it. Then: the
+  // limit.
+  [[nodiscard]] bool full(bool owes) const {
+    return log_full() || (owes && projection_.owed() >= limits_.backlog_commands_max);
+  }
+  [[nodiscard]] std::string_view reached_limit() const;
   void complete(Answer& answer, Lsn& need) const;
   void look_up(const Request& request, ResultWriter& results, Lsn& need) const;
   void list_items(const Request& request, std::int64_t now_us, ResultWriter& results,

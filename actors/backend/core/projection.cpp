@@ -118,28 +118,29 @@ void Projection::add_item(const ItemChange& change) {
   merge(newest, change);
 }
 
-void Projection::add_promo(const PromoChange& change) {
-  auto& owed = lanes_[change.promo % lanes_.size()].promos;
-  const auto [at, added] = owed.try_emplace(change.promo, change);
-  if (added) {
-    ++owed_promos_;
-    return;
-  }
+namespace {
+
+// A change stands in for the one of its key that is owed already. False: none is.
+template <class Change>
+bool stands_in(std::map<std::uint64_t, Change>& owed, std::uint64_t key, const Change& change) {
+  const auto [at, added] = owed.try_emplace(key, change);
+  if (added) return false;
   const auto first = at->second.first;
   at->second = change;
   at->second.first = first;
+  return true;
+}
+
+}  // namespace
+
+void Projection::add_promo(const PromoChange& change) {
+  auto& lane = lanes_[change.promo % lanes_.size()];
+  if (!stands_in(lane.promos, change.promo, change)) ++owed_promos_;
 }
 
 void Projection::add_update(const OrderChange& change) {
-  auto& owed = lanes_[change.update.order % lanes_.size()].updates;
-  const auto [at, added] = owed.try_emplace(change.update.order, change);
-  if (added) {
-    ++owed_updates_;
-    return;
-  }
-  const auto first = at->second.first;
-  at->second = change;
-  at->second.first = first;
+  const auto order = change.update.order;
+  if (!stands_in(lanes_[order % lanes_.size()].updates, order, change)) ++owed_updates_;
 }
 
 // Whether an insert is yet to be committed or refused.

@@ -27,34 +27,22 @@ Error explain(const Error& error, const LoadedLog& log) {
   return {error.code, std::move(message)};
 }
 
-ItemChange owed_put(storage::CommandDecoder& decoder, const OrderBook& book,
-                    const storage::OwedPut& owed) {
+// The command that is owed; its texts point into the payload.
+template <class Owed>
+storage::Command command_of(storage::CommandDecoder& decoder, const Owed& owed) {
   std::vector<storage::Command> set;
   STAMPEDE_ASSERT(decoder.command_set(owed.payload, set), "the log's own records decode");
-  const auto& put = set[owed.position].put;
+  return std::move(set[owed.position]);
+}
+
+ItemChange owed_put(storage::CommandDecoder& decoder, const OrderBook& book,
+                    const storage::OwedPut& owed) {
+  const auto put = command_of(decoder, owed).put;
   ItemChange change;
   change.item = put.item;
   change.position = book.position_of(put.item);
   change.put = item_details(put, owed.lsn);
   return change;
-}
-
-PromoChange owed_promo(storage::CommandDecoder& decoder, const storage::OwedPromo& owed) {
-  std::vector<storage::Command> set;
-  STAMPEDE_ASSERT(decoder.command_set(owed.payload, set), "the log's own records decode");
-  return promo_change(set[owed.position].sale->promo, owed.lsn);
-}
-
-OrderChange owed_update(storage::CommandDecoder& decoder, const storage::OwedUpdate& owed) {
-  std::vector<storage::Command> set;
-  STAMPEDE_ASSERT(decoder.command_set(owed.payload, set), "the log's own records decode");
-  return order_change(set[owed.position].sale->update, owed.lsn);
-}
-
-StockEntry owed_stock(storage::CommandDecoder& decoder, const storage::OwedOrder& owed) {
-  std::vector<storage::Command> set;
-  STAMPEDE_ASSERT(decoder.command_set(owed.payload, set), "the log's own records decode");
-  return {owed.lsn, set[owed.position].sale->stock};
 }
 
 // --- what need not be read -----------------------------------------------------------------------
@@ -246,9 +234,12 @@ void hand_over_owed(BackendCore& core, const storage::ReplayFold& fold, std::uin
     change.first = change.last = amount.lsn;
     change.amount = amount.amount;
   }
-  for (const auto& promo : owed.promos) append->promos.push_back(owed_promo(decoder, promo));
-  for (const auto& update : owed.updates) append->updates.push_back(owed_update(decoder, update));
-  for (const auto& change : owed.stock) append->stock.push_back(owed_stock(decoder, change));
+  const auto sale = [&](const auto& one) { return command_of(decoder, one).sale; };
+  for (const auto& one : owed.promos)
+    append->promos.push_back(promo_change(sale(one)->promo, one.lsn));
+  for (const auto& one : owed.updates)
+    append->updates.push_back(order_change(sale(one)->update, one.lsn));
+  for (const auto& one : owed.stock) append->stock.push_back({one.lsn, sale(one)->stock});
   core.add_owed(append, changes);
 }
 
