@@ -1,17 +1,44 @@
 #!/usr/bin/python3 -Es
-"""Buys one unit of item 1 with nothing but zmq and msgpack: order.py USER [tcp://HOST:PORT]
-Exit: 0 confirmed, 8 rejected, 1 refused (the code is shown), 5 no final answer, 2 wrong use."""
-import sys, time, uuid, msgpack, zmq
-if len(sys.argv) not in (2, 3): print(__doc__, file=sys.stderr); sys.exit(2)
+"""Buys, pays for, gives back or looks at an order, with nothing but zmq and msgpack."""
+import argparse, sys, time, uuid, msgpack, zmq
+
+said = argparse.ArgumentParser(description=__doc__, epilog="Exit: 0 confirmed, paid or given back, "
+    "8 rejected or to be refunded, 1 refused (the code is shown; nothing was decided), 5 no final "
+    "answer: ask again with the same --id, 2 wrong use.")
+said.add_argument("user")
+said.add_argument("endpoint", nargs="?", default="tcp://127.0.0.1:7101")
+for name in ("--item", "--qty", "--promo", "--valid-until-ms"): said.add_argument(name, type=int)
+said.add_argument("--id", help="the order's; without one it is a new order")
+said.add_argument("--wait", type=float, default=20, metavar="SECONDS", help="for a final answer")
+op = said.add_mutually_exclusive_group()
+op.add_argument("--pay", type=int, metavar="CENTS", help="its payment has the order's id, too")
+op.add_argument("--cancel", dest="op", action="store_const", const="cancel", default="order")
+op.add_argument("--get", dest="op", action="store_const", const="get")
+args = said.parse_args()
+if args.pay is not None: args.op = "pay"
+if args.op != "order" and not args.id: said.error(f"--{args.op} needs the --id of an order")
+
+ask = {"op": args.op, "id": args.id or uuid.uuid4().hex}
+if args.op == "order": ask |= {"item": 1, "user": args.user, "first": not args.id}
+if args.op == "pay": ask |= {"order": args.id, "amount_cents": args.pay}
+if args.op == "cancel": ask |= {"order": args.id, "user": args.user}
+ask |= {name: value for name in ("item", "qty", "promo", "valid_until_ms")
+        if args.op == "order" and (value := getattr(args, name)) is not None}
+
 socket = zmq.Context().socket(zmq.DEALER)
 socket.linger = 0
-socket.connect((sys.argv[2:] or ["tcp://127.0.0.1:7101"])[0])
-order = {"op": "order", "id": uuid.uuid4().hex, "item": 1, "user": sys.argv[1]}
-answer = {"retry": True, "message": f"no answer; ask again with id {order['id']}"}
-for _ in range(20):  # a timeout says nothing: ask again with the same id, which never buys twice
-    socket.send(msgpack.packb(order))
+socket.connect(args.endpoint)
+answer = {"retry": True, "message": f"no answer; ask again with --id {ask['id']}"}
+end = time.monotonic() + args.wait
+while time.monotonic() < end:  # a timeout says nothing: the same id never buys, or pays, twice
+    socket.send(msgpack.packb(ask))
+    ask.pop("first", None)  # only the first time is the first time
     answer = msgpack.unpackb(socket.recv()) if socket.poll(1000) else answer
-    if not answer.get("retry"): break
-    time.sleep(answer.get("retry_after_ms", 0) / 1000)
+    if not answer.get("retry") or answer.get("code") == "unknown_request": break
+    pause = answer.get("retry_after_ms", 100) / 1000
+    if time.monotonic() + pause > end: break  # a promo that starts later than we wait
+    time.sleep(pause)
 print(answer, flush=True, file=sys.stdout or sys.stderr)
-sys.exit(5 if answer.get("retry") else {"confirmed": 0, "rejected": 8}.get(answer.get("state"), 1))
+if answer.get("retry"): sys.exit(5)
+ends = {"confirmed": 0, "paid": 0, "cancelled": 0, "rejected": 8, "refund_due": 8}
+sys.exit(ends.get(answer.get("state", answer.get("fulfilment")), 1))

@@ -11,9 +11,9 @@ from fake_webapp import FakeWebapp, confirmed, refused
 SCRIPT = Path(__file__).resolve().parents[2] / "clients" / "python" / "order.py"
 
 
-def run(webapp, status=0):
-    done = subprocess.run(["/usr/bin/python3", SCRIPT, "ann", webapp.endpoint], timeout=60,
-                          capture_output=True, text=True, check=False)
+def run(webapp, status=0, flags=()):
+    command = ["/usr/bin/python3", SCRIPT, "ann", webapp.endpoint, *flags]
+    done = subprocess.run(command, timeout=60, capture_output=True, text=True, check=False)
     if done.returncode != status:
         raise AssertionError(f"exit {done.returncode} instead of {status}: {done.stderr}")
     return ast.literal_eval(done.stdout)
@@ -47,7 +47,47 @@ class OrderScript(unittest.TestCase):
         with FakeWebapp(lambda request: [refused(request, "unknown_item", False)]) as webapp:
             self.assertEqual(run(webapp, 1)["code"], "unknown_item")
         with FakeWebapp(lambda request: [refused(request, "no_backend", True, 1)]) as webapp:
-            self.assertEqual(run(webapp, 5)["code"], "no_backend")
+            self.assertEqual(run(webapp, 5, ["--wait", "0.5"])["code"], "no_backend")
+
+    def test_what_is_asked_is_what_the_flags_say(self):
+        plain = {"op": "order", "item": 1, "user": "ann"}
+        for flags, wanted, ends, status in (
+                ([], plain | {"first": True}, "confirmed", 0),
+                (["--id", "a"], plain | {"id": "a", "first": False}, "confirmed", 0),
+                (["--item", "2", "--qty", "3", "--promo", "7", "--valid-until-ms", "9"],
+                 plain | {"item": 2, "qty": 3, "promo": 7, "valid_until_ms": 9, "first": True},
+                 "confirmed", 0),
+                (["--id", "a", "--get"], {"op": "get", "id": "a"}, "rejected", 8),
+                (["--id", "a", "--pay", "0"],
+                 {"op": "pay", "id": "a", "order": "a", "amount_cents": 0}, "paid", 0),
+                (["--id", "a", "--pay", "5"],
+                 {"op": "pay", "id": "a", "order": "a", "amount_cents": 5}, "refund_due", 8),
+                (["--id", "a", "--cancel"],
+                 {"op": "cancel", "id": "a", "order": "a", "user": "ann"}, "cancelled", 0)):
+            member = "fulfilment" if "order" in wanted else "state"
+            with FakeWebapp(lambda request: [{"id": request["id"], member: ends}]) as webapp:
+                run(webapp, status, flags)
+                request = webapp.requests[0]
+            self.assertEqual(request, {"id": request["id"]} | wanted)
+
+    def test_a_first_time_is_said_once_and_a_webapps_own_no_is_not_the_end(self):
+        count = []
+
+        def script(request):
+            count.append(1)
+            return [confirmed(request) if len(count) == 2 else
+                    {"id": request["id"], "code": "sold_out", "edge": True, "retry": True}]
+
+        with FakeWebapp(script) as webapp:
+            self.assertEqual(run(webapp)["state"], "confirmed")
+        self.assertEqual([request.get("first") for request in webapp.requests], [True, None])
+
+    def test_a_start_is_waited_for_no_longer_than_it_is_let(self):
+        with FakeWebapp(lambda r: [refused(r, "not_started", True, 3_600_000)]) as webapp:
+            self.assertEqual(run(webapp, 5)["code"], "not_started")
+        with FakeWebapp(lambda r: [refused(r, "unknown_request", True)]) as webapp:
+            self.assertEqual(run(webapp, 5, ["--id", "a", "--get"])["code"], "unknown_request")
+            self.assertEqual(len(webapp.requests), 1)
 
 
 if __name__ == "__main__":

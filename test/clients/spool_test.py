@@ -175,7 +175,52 @@ class Asking(SpoolTest):
         webapp = self.webapp()
         spool = self.open(webapp)
         spool.order(1, "ann").result(SOON)
-        self.assertNotIn("first", webapp.requests[0])
+        spool.order_many([{"item": 1, "user": "ann", "id": "mine"}])[0].result(SOON)
+        self.assertEqual(["first" in request for request in webapp.requests], [False, False])
+        with self.assertRaises(StampedeError) as caught:
+            spool.order_many([{"item": 1, "user": "ann", "first": True}])
+        self.assertEqual(caught.exception.field, "first")
+
+    def test_a_webapps_own_sold_out_is_no_answer(self):
+        count = []
+
+        def script(request):
+            count.append(1)
+            return [confirmed(request) if len(count) == 3 else
+                    {"id": request["id"], "code": "sold_out", "edge": True, "retry": True}]
+
+        with self.short_pauses():
+            self.assertTrue(self.open(self.webapp(script)).order(1, "ann").result(SOON).confirmed)
+        self.assertEqual(len(count), 3)
+
+    def test_a_start_is_waited_for_and_not_missed_by_backing_off(self):
+        times = []
+
+        def script(request):
+            times.append(time.monotonic())
+            return [confirmed(request) if len(times) == 12 else
+                    refused(request, "not_started", True, 10)]
+
+        order = self.open(self.webapp(script)).order(1, "ann", promo=7)
+        self.assertTrue(order.result(SOON).confirmed)
+        self.assertEqual(order.promo, 7)
+
+    def test_the_same_order_in_another_promo_is_another_one(self):
+        spool = self.open()
+        order = spool.order(1, "ann", request_id="mine", promo=7)
+        self.assertIs(spool.order(1, "ann", request_id="mine", promo=7), order)
+        for promo in (None, 8):
+            with self.assertRaises(StampedeError) as caught:
+                spool.order(1, "ann", request_id="mine", promo=promo)
+            self.assertEqual(caught.exception.code, "key_reused")
+
+    def test_an_answer_in_a_promo_is_kept_whole(self):
+        more = {"promo": 7, "unit_price_cents": 500, "fulfilment": "unpaid", "pay_by": 2 ** 41}
+        spool = self.open(self.webapp(lambda request: [confirmed(request, **more)]))
+        self.assertTrue(spool.order(1, "ann", promo=7).result(SOON))
+        spool.close()
+        answer = self.open().orders()[0].result()
+        self.assertEqual({name: getattr(answer, name) for name in more}, more)
 
     def test_after_an_outage_the_oldest_come_first(self):
         away = self.webapp()

@@ -4,7 +4,7 @@
 Takes what was left, orders ORDERS times for USER (with ids that begin with PREFIX, or with those of
 the spool), and takes the answers until there is nothing left. LEDGER gets a line for each order
 that was returned, `promised ID`, and for each answer before it is forgotten: `answered ID STATE
-ORDER_ID`.
+ORDER_ID`. Every second order is in promo PROMO.
 """
 
 import os
@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "clients" / "python
 from stampede import SpooledClient, StampedeError
 
 ITEM = 1
+PROMO = 7
 
 
 class Ledger:
@@ -37,8 +38,8 @@ def take(spool, ledger, timeout):
 
 def main(path, endpoint, ledger, user, orders, prefix=None):
     ledger = Ledger(ledger)
-    wanted = [{"item": ITEM, "user": user} | ({"id": f"{prefix}{n}"} if prefix else {})
-              for n in range(int(orders))]
+    wanted = [{"item": ITEM, "user": user, "promo": PROMO if n % 2 else None}
+              | ({"id": f"{prefix}{n}"} if prefix else {}) for n in range(int(orders))]
     with SpooledClient(path, endpoint) as spool:
         take(spool, ledger, 0)
         for one in wanted[1:]:

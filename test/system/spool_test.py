@@ -17,9 +17,10 @@ import time
 import unittest
 from pathlib import Path
 
+from by_hand import must
 from system import BINARY, SystemTest, seed
 
-from spool_buyer import ITEM
+from spool_buyer import ITEM, PROMO
 from stampede import SpooledClient, StampedeError
 
 KILLS = int(os.environ.get("STAMPEDE_SPOOL_KILLS", "8"))
@@ -75,6 +76,9 @@ class Spool(SystemTest):
     def setUp(self):
         self.random = random.Random(seed())
         self.system = self.start_system(f"{ITEM}:Phone:{STOCK}")
+        must(self.system.stampede("promo", "add", PROMO, "--item", ITEM, "--name", "Half",
+                                  "--price-cents", 500, "--starts", "now", "--ends", "+1h"),
+             "promo add")
         self.spools = Spools(self.system)
 
     def judge(self, expired):
@@ -92,6 +96,8 @@ class Spool(SystemTest):
         self.assertEqual(len(stored), len(told))
         self.assertNotIn(expired, told)
         self.assertEqual(dict(stored), told)
+        in_promo = self.system.number(f"SELECT COUNT(*) FROM orders WHERE promo_id = {PROMO}")
+        self.assertTrue(0 < in_promo < len(told), in_promo)
         self.assertEqual(self.system.number(f"SELECT amount FROM item WHERE id = {ITEM}"),
                          STOCK - len(told))
         return len(told)

@@ -9,11 +9,12 @@ sale. `SpooledClient` keeps orders in a file until they have their answer. See R
 package.
 """
 
-from .answers import (Answer, Item, NotConnected, OutcomeUnknown, SpoolError, StampedeError,
-                      Stock)
+from .answers import (Answer, Item, NotConnected, NotStarted, OutcomeUnknown, Promo, Receipt,
+                      SpoolError, StampedeError, Stock)
 from .async_client import AsyncClient
 from .client import Client
 from .spooled_client import SpooledClient
 
-__all__ = ["Answer", "AsyncClient", "Client", "Item", "NotConnected", "OutcomeUnknown",
-           "SpoolError", "SpooledClient", "StampedeError", "Stock"]
+__all__ = ["Answer", "AsyncClient", "Client", "Item", "NotConnected", "NotStarted",
+           "OutcomeUnknown", "Promo", "Receipt", "SpoolError", "SpooledClient", "StampedeError",
+           "Stock"]

@@ -17,10 +17,37 @@ class Answer:
     left: Optional[int] = None  # after this decision; absent in a repeated answer
     stored: bool = False  # the order's row is in the database
     replayed: bool = False  # decided before; nothing was bought twice
+    unit_price_cents: int = 0
+    promo: Optional[int] = None  # that it was bought in
+    fulfilment: str = "none"  # no payment needed; unpaid, paid, expired, cancelled, refund_due
+    pay_by: Optional[int] = None  # Unix time in ms; of one that is unpaid
 
     @property
     def confirmed(self) -> bool:
         return self.state == "confirmed"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of a payment or a cancellation; the same one again gets the same answer."""
+
+    id: str  # the payment's own
+    order: str  # the order's request id
+    order_id: str
+    fulfilment: str  # "paid", "refund_due": the units were gone; "cancelled"
+    at: int  # Unix time in ms
+
+
+@dataclass(frozen=True)
+class Promo:
+    """An offer of an item for some time at its own price. Times are Unix time in ms."""
+
+    id: int
+    name: str
+    price_cents: int
+    starts_at: int
+    ends_at: int
+    state: str  # "coming", "running"
 
 
 @dataclass(frozen=True)
@@ -32,6 +59,9 @@ class Item:
     left: int
     seq: int  # position of its last change
     state: str
+    sold: int = 0
+    promo: Optional[Promo] = None  # that is running, else the next to start
+    server_time: int = 0  # when this was so, by the clock that a promo's times go by
 
 
 @dataclass(frozen=True)
@@ -43,23 +73,40 @@ class Stock:
 
 
 class StampedeError(Exception):
-    """An error code instead of an answer. `code` is one of the contract's codes."""
+    """An error code instead of an answer: nothing was decided by this attempt, nothing bought.
 
-    def __init__(self, code, message="", request_id=None, field=None, retry=False):
+    `code` is one of the contract's codes: of an order that comes too late `ended` or
+    `expired_request`, of a promo that there is not `unknown_promo`, … The system does not remember
+    it; the same id may be sent again when what stood in the way is gone.
+    """
+
+    def __init__(self, code, message="", request_id=None, field=None, retry=False,
+                 retry_after_ms=None):
         super().__init__(f"{code}: {message}" if message else code)
         self.code = code
         self.message = message
         self.request_id = request_id
         self.field = field
         self.retry = retry  # asking again with the same id can help
+        self.retry_after_ms = retry_after_ms
+
+
+class NotStarted(StampedeError):
+    """The promo has not started, and does not within the time of the call. `retry_after_ms` says
+    how long it is until then; the same id may be sent again."""
+
+
+ADVICE = {"pay": "pay again with this id, which never pays twice",
+          "cancel": "cancel again, or look with get"}
 
 
 class OutcomeUnknown(StampedeError, TimeoutError):
     """No final answer in time. The order may have been confirmed: ask again with the same id."""
 
-    def __init__(self, request_id, seconds, last_code=None, advice=None):
+    def __init__(self, request_id, seconds, last_code=None, advice=None, op="order"):
         heard = f"; last heard: {last_code}" if last_code else ""
-        advice = advice or f"ask again with request_id={request_id!r}, which never buys twice"
+        advice = advice or ADVICE.get(op) or (
+            f"ask again with request_id={request_id!r}, which never buys twice")
         super().__init__(
             last_code or "no_answer",
             f"no final answer to request {request_id} within {seconds:g} s{heard}. Its outcome is "
@@ -93,8 +140,22 @@ def named(kind, values):
     return kind(**{name: value for name, value in values.items() if name in known})
 
 
-def item_of(values):
-    return named(Item, {**values, "seq": int(values["seq"])})
+def error_of(values, request_id):
+    """The error that a map with a code stands for."""
+    kind = NotStarted if values["code"] == "not_started" else StampedeError
+    return kind(values["code"], values.get("message", ""), request_id=request_id,
+                field=values.get("field"), retry=bool(values.get("retry")),
+                retry_after_ms=values.get("retry_after_ms"))
+
+
+def item_of(values, server_time=0):
+    promo = values.get("promo")
+    return named(Item, {**values, "seq": int(values["seq"]), "server_time": server_time,
+                        "promo": named(Promo, promo) if promo else None})
+
+
+def items_of(answer):
+    return [item_of(row, answer.get("server_time", 0)) for row in answer["items"]]
 
 
 def stock_of(values):

@@ -7,7 +7,7 @@ import zmq
 import zmq.asyncio
 
 from . import question as q
-from .answers import StampedeError, item_of, stock_of
+from .answers import StampedeError, items_of, stock_of
 from .batch_question import BatchQuestion, frames_of, order_requests, results_of
 from .question import Question
 
@@ -45,8 +45,10 @@ class AsyncClient:
 
     # --- asking -----------------------------------------------------------------------------------
 
-    async def order(self, item, user, qty=1, request_id=None, timeout=10.0, *, id=None):
-        request = q.order_request(item, user, qty, request_id, id)
+    async def order(self, item, user, qty=1, request_id=None, timeout=10.0, *, promo=None,
+                    valid_until_ms=None, first=None, id=None):
+        request = q.order_request(item, user, qty, request_id, promo=promo, first=first, id=id,
+                                  valid_until_ms=valid_until_ms)
         return q.answer_of(await self._ask(Question(request, timeout)))
 
     async def order_many(self, orders, timeout=10.0):
@@ -57,19 +59,22 @@ class AsyncClient:
         return results_of([result for part in parts for result in part])
 
     async def get(self, request_id, timeout=10.0):
-        request = {"op": "get", "id": q.checked_id(request_id)}
-        return q.answer_of(await self._ask(Question(request, timeout)))
+        return q.answer_of(await self._ask(Question(q.get_request(request_id), timeout)))
+
+    async def pay(self, order, amount_cents, id=None, timeout=10.0):
+        request = q.pay_request(order, amount_cents, id)
+        return q.receipt_of(await self._ask(Question(request, timeout)))
+
+    async def cancel(self, order, user=None, timeout=10.0):
+        return q.receipt_of(await self._ask(Question(q.cancel_request(order, user), timeout)))
 
     async def items(self, item=None, timeout=10.0):
         if item is not None:
-            request = {"op": "items", "id": q.new_id(), "item": q.number("item", item)}
-            answer = await self._ask(Question(request, timeout))
-            return [item_of(row) for row in answer["items"]]
+            return items_of(await self._ask(Question(q.items_request(item), timeout)))
         rows, following = [], 0
         while following is not None:
-            request = {"op": "items", "id": q.new_id(), "from": following, "limit": 500}
-            answer = await self._ask(Question(request, timeout))
-            rows += [item_of(row) for row in answer["items"]]
+            answer = await self._ask(Question(q.items_page(following), timeout))
+            rows += items_of(answer)
             following = answer.get("next")
         return rows
 
@@ -111,7 +116,10 @@ class AsyncClient:
 
     async def _ask(self, question):
         self._refuse_reuse(question)
-        await self._ask_as_waiting(question)
+        if self._is_in_use(question):
+            await self._ask_alone(question)
+        else:
+            await self._ask_as_waiting(question)
         return question.result(self.endpoint)
 
     async def _ask_as_waiting(self, question):
@@ -130,12 +138,19 @@ class AsyncClient:
     def _refuse_reuse(self, question):
         """Answers are told apart by their id alone: the server's refusal of the second order would
         be taken for the first one's, which may be confirmed."""
-        for name in question.ids:
-            for _, other in self._waiting.get(name, ()):
-                if question.request_of(name) != other.request_of(name) and (
-                        question.op == other.op == "order"):
-                    raise StampedeError("key_reused", "another order with this id is open",
-                                        request_id=name)
+        for name, other in self._beside(question):
+            if question.op == other.op and question.content_of(name) != other.content_of(name):
+                raise StampedeError("key_reused", f"another {question.op} with this id is open",
+                                    request_id=name)
+
+    def _is_in_use(self, question):
+        """A payment may have the id of an order: a refusal could be of either."""
+        return any({question.op, other.op} - {"order", "get"} and question.op != other.op
+                   for _, other in self._beside(question))
+
+    def _beside(self, question):
+        return ((name, other) for name in question.ids
+                for _, other in self._waiting.get(name, ()))
 
     async def _ask_until_answered(self, question, inbox):
         while question.left() > 0:

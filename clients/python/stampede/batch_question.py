@@ -5,30 +5,31 @@ from collections.abc import Mapping
 import msgpack
 
 from . import question as q
-from .answers import NotConnected, OutcomeUnknown, StampedeError
+from .answers import NotConnected, OutcomeUnknown, StampedeError, error_of
 
 ORDERS_MAX = 1000
 BYTES_MAX = 256 * 1024
 DEADLINE_BYTES = 15  # what a later try adds to each order
-KEYS = ("item", "user", "qty", "request_id", "id")  # the arguments of `order`
+# The arguments of `order`
+KEYS = ("item", "user", "qty", "promo", "valid_until_ms", "first", "request_id", "id")
 
 
-def order_requests(orders):
+def order_requests(orders, keys=KEYS):
     """The maps to send, of dicts with the arguments of `order`."""
-    requests = [order_request(one) for one in orders]
+    requests = [order_request(one, keys) for one in orders]
     if len({request["id"] for request in requests}) < len(requests):
-        raise ValueError("two orders of one batch have the same request_id")
+        raise ValueError("two orders of one call have the same request_id")
     return requests
 
 
-def order_request(one):
+def order_request(one, keys):
     """A word that is not understood could be the id, or the quantity: without it each try would buy
     once more, or another amount."""
     if not isinstance(one, Mapping):
         raise TypeError(f"an order is a dict with the arguments of `order`, not {one!r:.100}")
     for name in one:
-        if name not in KEYS:
-            words = ", ".join(KEYS)
+        if name not in keys:
+            words = ", ".join(keys)
             raise StampedeError("bad_request", f"an order has no {name!r}; it has {words}",
                                 field=str(name))
     for name in ("item", "user"):
@@ -71,19 +72,13 @@ class BatchQuestion(q.Question):
         self._asked = []  # ids in the frame that was made last
         self._heard = {}  # id → the last map that was heard about it
         self._refused = None  # the frame was, whole
-        self._advice = []  # what the last answers said of when to try again, in ms
-        self._compose()
 
-    def request_of(self, name):
-        return msgpack.packb(self._requests[name], use_bin_type=True)
+    def content_of(self, name):
+        return q.content(self._requests[name])
 
-    def _compose(self):
+    def _message(self, again, more):
         self._asked = list(self._open)
-        self.frame = msgpack.packb(list(self._open.values()), use_bin_type=True)
-
-    def frame_within(self, deadline_ms):
-        return msgpack.packb([{**request, "deadline_ms": deadline_ms}
-                              for request in self._open.values()], use_bin_type=True)
+        return [q.wire(request, again, more) for request in self._open.values()]
 
     def takes(self, message):
         if isinstance(message, dict):
@@ -94,10 +89,8 @@ class BatchQuestion(q.Question):
             return False
         for name, one in zip(self._asked, message):
             self._heard[name] = one
-            if not one.get("retry"):
+            if self._is_final(one):
                 del self._open[name]
-        self._advice = [self._heard[name].get("retry_after_ms") for name in self._open]
-        self._compose()
         return True
 
     def _takes_refusal(self, message):
@@ -106,7 +99,6 @@ class BatchQuestion(q.Question):
             return False
         if message.get("retry"):
             self._heard.update((name, message) for name in self._open)
-            self._advice = [message.get("retry_after_ms")]
         else:
             self._refused = message
         return True
@@ -115,9 +107,12 @@ class BatchQuestion(q.Question):
         return self._refused is not None or not self._open
 
     def pause(self):
-        self.answer = {"retry_after_ms": max(
-            (ms for ms in self._advice if isinstance(ms, (int, float))), default=None)}
-        return super().pause()
+        """As the one that waits longest, but for those whose promo starts before."""
+        heard = [self._heard[name] for name in self._open]
+        starts = [one for one in heard if one.get("code") == "not_started"]
+        others = [one for one in heard if one.get("code") != "not_started"]
+        slowest = [max(others, key=q.advised)] if others else []
+        return min(self._pause_after(one) for one in starts + slowest)
 
     def result(self, endpoint):
         """For each order its Answer, or the exception that `order` would have raised."""
@@ -127,11 +122,8 @@ class BatchQuestion(q.Question):
 
     def _result_of(self, name):
         heard = self._heard.get(name)
-        if name in self._open:
+        if name in self._open and not (heard and self._is_final(heard)):
             if self._refused is None:
-                return OutcomeUnknown(name, self.timeout, heard and heard.get("code"))
+                return OutcomeUnknown(name, self.timeout, q.last_code(heard))
             heard = self._refused
-        if "code" not in heard:
-            return q.answer_of(heard)
-        return StampedeError(heard["code"], heard.get("message", ""), request_id=name,
-                             field=heard.get("field"), retry=bool(heard.get("retry")))
+        return q.answer_of(heard) if "code" not in heard else error_of(heard, name)

@@ -6,7 +6,7 @@ import threading
 import zmq
 
 from . import question as q
-from .answers import item_of, stock_of
+from .answers import items_of, stock_of
 from .batch_question import BatchQuestion, frames_of, order_requests, results_of
 from .question import Question
 
@@ -31,10 +31,16 @@ class Client:
 
     # --- asking -----------------------------------------------------------------------------------
 
-    def order(self, item, user, qty=1, request_id=None, timeout=10.0, *, id=None):
+    def order(self, item, user, qty=1, request_id=None, timeout=10.0, *, promo=None,
+              valid_until_ms=None, first=None, id=None):
         """Buys, or learns that it cannot. The same request_id again never buys twice; `id`, its
-        name in the protocol, is taken for it."""
-        request = q.order_request(item, user, qty, request_id, id)
+        name in the protocol, is taken for it.
+
+        `promo` is the offer that it is bought in; one that starts within the timeout is waited for,
+        else that is NotStarted. After `valid_until_ms` (Unix time) nothing is bought. `first=True`
+        says that this request_id was never sent before, which is so of an id that is made here."""
+        request = q.order_request(item, user, qty, request_id, promo=promo, first=first, id=id,
+                                  valid_until_ms=valid_until_ms)
         return q.answer_of(self._ask(Question(request, timeout)))
 
     def order_many(self, orders, timeout=10.0):
@@ -49,20 +55,27 @@ class Client:
 
     def get(self, request_id, timeout=10.0):
         """What became of an order; code `unknown_request` when it is not known (yet)."""
-        request = {"op": "get", "id": q.checked_id(request_id)}
-        return q.answer_of(self._ask(Question(request, timeout)))
+        return q.answer_of(self._ask(Question(q.get_request(request_id), timeout)))
+
+    def pay(self, order, amount_cents, id=None, timeout=10.0):
+        """Pays the whole price of an order, named by its request id; a `Receipt`, whose fulfilment
+        is "paid", or "refund_due" when it came too late. `id` is the payment's own: the same one
+        again never pays twice. For callers whom the system trusts."""
+        request = q.pay_request(order, amount_cents, id)
+        return q.receipt_of(self._ask(Question(request, timeout)))
+
+    def cancel(self, order, user=None, timeout=10.0):
+        """Gives an order that is not paid back, for the buyer who is named; a `Receipt`."""
+        return q.receipt_of(self._ask(Question(q.cancel_request(order, user), timeout)))
 
     def items(self, item=None, timeout=10.0):
         """All items, or the one asked for."""
         if item is not None:
-            request = {"op": "items", "id": q.new_id(), "item": q.number("item", item)}
-            answer = self._ask(Question(request, timeout))
-            return [item_of(row) for row in answer["items"]]
+            return items_of(self._ask(Question(q.items_request(item), timeout)))
         rows, following = [], 0
         while following is not None:
-            request = {"op": "items", "id": q.new_id(), "from": following, "limit": 500}
-            answer = self._ask(Question(request, timeout))
-            rows += [item_of(row) for row in answer["items"]]
+            answer = self._ask(Question(q.items_page(following), timeout))
+            rows += items_of(answer)
             following = answer.get("next")
         return rows
 

@@ -9,7 +9,8 @@ import uuid
 import msgpack
 import zmq
 
-from .answers import Answer, NotConnected, OutcomeUnknown, StampedeError, named
+from .answers import (Answer, NotConnected, OutcomeUnknown, Receipt, StampedeError, error_of,
+                      named)
 
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:7101"
 
@@ -17,7 +18,14 @@ SILENCE_S = 1.0  # then the connection is taken for dead; doubles with every try
 SILENCE_MAX_S = 4.0
 PAUSE_S = 0.1  # before the next try when the server gives no advice
 PAUSE_MAX_S = 5.0
+START_LOOK_S = 30.0  # who waits for a promo looks so often whether it starts earlier by now
 OFFER_EVERY_S = 0.02  # while there is no connection
+
+# What a request is about: under the same id the same. The rest is about the message.
+CONTENT = ("op", "item", "user", "qty", "promo", "order", "amount_cents")
+# A member that an answer to the op has, and no answer to another one with the same id.
+ANSWERED = {"order": "state", "get": "state", "pay": "order", "cancel": "order", "items": "items",
+            "ping": "state"}
 
 # HEARTBEAT: a peer that died without a word is noticed. LINGER 0: the program can always end.
 SOCKET_OPTIONS = (
@@ -76,11 +84,11 @@ def unpack(frame):
     return value if isinstance(value, dict) else None
 
 
-def checked_id(request_id):
+def checked_id(request_id, field="id"):
     """The server refuses a malformed id without naming it, so nobody could match the answer."""
     if not isinstance(request_id, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", request_id):
         raise StampedeError("bad_protocol", "a request id is 1 to 64 characters of A-Z a-z 0-9 _ -",
-                            request_id=request_id, field="id")
+                            request_id=request_id, field=field)
     return request_id
 
 
@@ -114,9 +122,54 @@ def buyer(user):
     return text
 
 
-def order_request(item, user, qty=1, request_id=None, id=None):
-    return {"op": "order", "id": chosen_id(request_id, id), "item": number("item", item),
-            "user": buyer(user), "qty": number("qty", qty, low=1)}
+def order_request(item, user, qty=1, request_id=None, *, promo=None, valid_until_ms=None,
+                  first=None, id=None):
+    """`first` is what the caller knows of an id of his own; one that is made here is new."""
+    if first is None:
+        first = request_id is None and id is None
+    if not isinstance(first, bool):
+        raise StampedeError("bad_request", f"first is True or False, not {first!r}", field="first")
+    request = {"op": "order", "id": chosen_id(request_id, id), "item": number("item", item),
+               "user": buyer(user), "qty": number("qty", qty, low=1)}
+    if promo is not None:
+        request["promo"] = number("promo", promo)
+    if valid_until_ms is not None:
+        request["valid_until_ms"] = number("valid_until_ms", valid_until_ms, low=1)
+    return request | ({"first": True} if first else {})
+
+
+def get_request(request_id):
+    return {"op": "get", "id": checked_id(request_id)}
+
+
+def pay_request(order, amount_cents, id=None):
+    return {"op": "pay", "id": new_id() if id is None else checked_id(id),
+            "order": checked_id(order, "order"),
+            "amount_cents": number("amount_cents", amount_cents)}
+
+
+def cancel_request(order, user=None):
+    request = {"op": "cancel", "id": new_id(), "order": checked_id(order, "order")}
+    return request | ({} if user is None else {"user": buyer(user)})
+
+
+def items_request(item):
+    return {"op": "items", "id": new_id(), "item": number("item", item)}
+
+
+def items_page(begin):
+    return {"op": "items", "id": new_id(), "from": begin, "limit": 500}
+
+
+def content(request):
+    return {name: request[name] for name in CONTENT if name in request}
+
+
+def wire(request, again, more):
+    """What is sent of a request. `first` is for a first try: behind an answer that was lost, or one
+    that a webapp gave by itself, comes a question that is decided."""
+    sent = {name: value for name, value in request.items() if name != "first" or not again}
+    return {**sent, **more}
 
 
 def news_endpoint(endpoint):
@@ -143,9 +196,9 @@ class Question:
         self.id = request["id"]
         self.ids = [self.id]
         self.op = request["op"]
-        self.frame = msgpack.packb(request, use_bin_type=True)
         self._request = request
         self._tried = False
+        self._unanswered = False  # what was sent before may still be on its way
         self.timeout = timeout
         self.deadline = now() + timeout
         self.sent = False
@@ -157,16 +210,16 @@ class Question:
         over, so from the second try on (and in an only one) that ends before ours does."""
         again, self._tried = self._tried, True
         ms = int(self.listen_for() * 1000)
-        if ms < 2 or not (again or self.left() <= self._silence):
-            return self.frame
-        return self.frame_within(ms - min(ms // 4, 250))
+        alone = ms < 2 or not (again or self.left() <= self._silence)
+        more = {} if alone else {"deadline_ms": ms - min(ms // 4, 250)}
+        return msgpack.packb(self._message(again, more), use_bin_type=True)
 
-    def frame_within(self, deadline_ms):
-        return msgpack.packb({**self._request, "deadline_ms": deadline_ms}, use_bin_type=True)
+    def _message(self, again, more):
+        return wire(self._request, again, more)
 
-    def request_of(self, _):
+    def content_of(self, _):
         """What is asked under an id, comparable."""
-        return self.frame
+        return content(self._request)
 
     def left(self):
         return self.deadline - now()
@@ -176,6 +229,7 @@ class Question:
         return max(0.0, min(self._silence, self.left()))
 
     def was_silent(self):
+        self._unanswered = True
         self._silence = min(self._silence * 2, SILENCE_MAX_S)
 
     def takes(self, message):
@@ -183,28 +237,45 @@ class Question:
         id is about the one question that is open: who has several open does not pass it on."""
         if not isinstance(message, dict) or message.get("id", self.id) != self.id:
             return False
-        if "id" not in message and "code" not in message:
-            return False
-        if message.get("state") == "queued" and "code" not in message:
+        if "code" not in message and not self._answers(message):
             return False
         if self.op == "get" and message.get("code") == "key_reused":
             return False  # of an order with this id that goes on beside it
         self.answer = message
         return True
 
+    def _answers(self, message):
+        """Whether a map without a code is an answer to this op, and more than 'queued'."""
+        if "id" not in message or ANSWERED[self.op] not in message:
+            return False
+        if self.op in ("pay", "cancel"):
+            return message["order"] == self._request["order"]
+        return message.get("state") != "queued"
+
     def final(self):
+        return self._is_final(self.answer)
+
+    def _is_final(self, answer):
         """Asking again can change the answer only when the server says so. That an id is not known
-        yet is an answer to `get`, and no reason to ask for ever."""
-        if self.answer.get("code") == "unknown_request":
-            return self.op == "get"
-        return not self.answer.get("retry")
+        yet is no reason to ask for ever, but for an order."""
+        if answer.get("code") == "unknown_request":
+            return self.op != "order"
+        if answer.get("code") == "not_started" and not self._unanswered:
+            return advised(answer) + PAUSE_S >= self.left()
+        return not (answer.get("retry") or answer.get("edge"))
 
     def pause(self):
+        return self._pause_after(self.answer)
+
+    def _pause_after(self, answer):
         """Seconds until the next try: the server's advice and up to half of it more, so that
-        clients which were turned away together do not come back together."""
-        advice = self.answer.get("retry_after_ms")
-        seconds = advice / 1000 if isinstance(advice, (int, float)) else PAUSE_S
-        seconds = min(max(seconds, 0.001), PAUSE_MAX_S) * (1 + random.random() / 2)
+        clients which were turned away together do not come back together. A start is not missed
+        for that."""
+        seconds = advised(answer)
+        if answer.get("code") == "not_started":
+            seconds = min(seconds, START_LOOK_S) + random.random() * PAUSE_S
+        else:
+            seconds = min(seconds, PAUSE_MAX_S) * (1 + random.random() / 2)
         return max(0.0, min(seconds, self.left()))
 
     def result(self, endpoint):
@@ -212,14 +283,26 @@ class Question:
         if self.answer is not None and self.final():
             if "code" not in self.answer:
                 return self.answer
-            raise StampedeError(self.answer["code"], self.answer.get("message", ""),
-                                request_id=self.id, field=self.answer.get("field"),
-                                retry=bool(self.answer.get("retry")))
+            raise error_of(self.answer, self.id)
         if not self.sent:
             raise NotConnected(endpoint, self.id, self.timeout)
-        last_code = self.answer.get("code") if self.answer else None
-        raise OutcomeUnknown(self.id, self.timeout, last_code)
+        raise OutcomeUnknown(self.id, self.timeout, last_code(self.answer), op=self.op)
+
+
+def advised(answer):
+    """How long the server says to wait, in seconds."""
+    ms = answer.get("retry_after_ms")
+    return max(ms / 1000, 0.001) if isinstance(ms, (int, float)) else PAUSE_S
+
+
+def last_code(answer):
+    """Why nothing is decided. What a webapp says by itself is no reason."""
+    return answer.get("code") if answer and not answer.get("edge") else None
 
 
 def answer_of(values):
     return named(Answer, values)
+
+
+def receipt_of(values):
+    return named(Receipt, values)

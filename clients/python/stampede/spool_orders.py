@@ -1,15 +1,10 @@
 """What is in a spool: orders without an answer, and answers that were not taken yet. No I/O."""
 
-from .answers import Answer, StampedeError, named
+from .answers import Answer, StampedeError, error_of, named
 from .spool_format import Damaged
 
 RECORD_ORDERS = 1000  # in one line of a file that is written anew
 KEPT = ("code", "message", "field", *Answer.__dataclass_fields__)
-
-
-def essence(request):
-    """What an order is; how long it is valid is no part of it."""
-    return {name: value for name, value in request.items() if name != "valid_until_ms"}
 
 
 def kept(answer):
@@ -20,10 +15,7 @@ def kept(answer):
 
 def outcome_of(answer, request_id):
     """An Answer, or the error that the server's code stands for."""
-    if "code" not in answer:
-        return named(Answer, answer)
-    return StampedeError(answer["code"], answer.get("message", ""), request_id=request_id,
-                         field=answer.get("field"))
+    return named(Answer, answer) if "code" not in answer else error_of(answer, request_id)
 
 
 class SpooledOrder:
@@ -44,6 +36,7 @@ class SpooledOrder:
     item = property(lambda self: self.request["item"])
     user = property(lambda self: self.request["user"])
     qty = property(lambda self: self.request["qty"])
+    promo = property(lambda self: self.request.get("promo"))
     valid_until_ms = property(lambda self: self.request.get("valid_until_ms"))
 
     def done(self):

@@ -299,9 +299,12 @@ class SpoolSender:
 
     def _hear_later(self, task, busy):
         self._alone.discard(task.order.id)
+        if task.order.last_code == "not_started":
+            self._rest(task, task.question.pause())
+            return
         if not busy:
             task.pauses += 1
-            self._rest(task, task.pauses)
+            self._rest(task, pause(task, task.pauses))
             return
         self._make_ready(task)
         if q.now() >= self._busy_until:  # else it is one more of those that were asked together
@@ -316,11 +319,11 @@ class SpoolSender:
         if now - task.unknown_since >= SETTLE_S:
             self._settle(task, self._expired(task))
         else:
-            self._rest(task, 6)
+            self._rest(task, pause(task, 6))
 
-    def _rest(self, task, times):
+    def _rest(self, task, seconds):
         self._asked.pop(task.order.id, None)
-        self._turn_at(task, q.now() + pause(task, times))
+        self._turn_at(task, q.now() + seconds)
 
     def _take_turns(self):
         while self._turns and self._turns[0][0] <= q.now():

@@ -2,30 +2,24 @@
 
 import os
 import threading
-from collections.abc import Mapping
 
 from . import question as q
 from .answers import OutcomeUnknown, SpoolError, StampedeError
-from .batch_question import order_request
+from .batch_question import KEYS, order_requests
 from .spool_file import SpoolFile
 from .spool_format import Damaged
-from .spool_orders import SpoolOrders, essence
+from .spool_orders import SpoolOrders
 from .spool_sender import SpoolSender
 
 ORDERS_MAX = 100_000
 REWRITE_BYTES = 64 * 1024  # of what counts no more; then the file is written anew
+SPOOLED_KEYS = tuple(name for name in KEYS if name != "first")
 
 
-def spooled_request(one):
-    """The map to send, of a dict with the arguments of `order`."""
-    if not isinstance(one, Mapping):
-        return order_request(one)
-    until = one.get("valid_until_ms")
-    request = order_request({name: value for name, value in one.items()
-                             if name != "valid_until_ms"})
-    if until is not None:
-        request["valid_until_ms"] = q.number("valid_until_ms", until, low=1)
-    return request
+def spooled_requests(orders):
+    """As they are sent, the first time like any other: who reads the file does not know."""
+    return [{name: value for name, value in request.items() if name != "first"}
+            for request in order_requests(orders, SPOOLED_KEYS)]
 
 
 class SpooledClient:
@@ -64,18 +58,17 @@ class SpooledClient:
 
     # --- ordering ---------------------------------------------------------------------------------
 
-    def order(self, item, user, qty=1, request_id=None, valid_until_ms=None, *, id=None):
+    def order(self, item, user, qty=1, request_id=None, valid_until_ms=None, *, promo=None,
+              id=None):
         """Puts an order on the disk and returns it, a `SpooledOrder`. The same request_id again is
         the same order. After `valid_until_ms` (Unix time) it is not bought any more."""
         return self.order_many([{"item": item, "user": user, "qty": qty, "request_id": request_id,
-                                 "valid_until_ms": valid_until_ms, "id": id}])[0]
+                                 "valid_until_ms": valid_until_ms, "promo": promo, "id": id}])[0]
 
     def order_many(self, orders):
         """Many with one write, all of them or none: `orders` are dicts with the arguments of
         `order`. Gives a list of `SpooledOrder`, in the same order."""
-        requests = [spooled_request(one) for one in orders]
-        if len({request["id"] for request in requests}) < len(requests):
-            raise ValueError("two orders of one call have the same request_id")
+        requests = spooled_requests(orders)
         self._refuse_child()
         with self._changed:
             self._go_on()
@@ -178,7 +171,7 @@ class SpooledClient:
 
     def _knows(self, request):
         order = self._orders.all.get(request["id"])
-        if order is not None and essence(order.request) != essence(request):
+        if order is not None and q.content(order.request) != q.content(request):
             raise StampedeError("key_reused", "another order with this id is in the spool",
                                 request_id=order.id)
         return order is not None
