@@ -1,7 +1,8 @@
 // A program with the JavaScript client: js_buyer.mjs calls | buy  ENDPOINT  PREFIX
 //   calls  makes every call once; prints what came of them
-//   buy    buys item 1, one by one and many at once, until its input ends; then waits for what is
-//          open and prints a line for each order: id, state or code, order id
+//   buy    buys item 1, one by one and many at once, some in promo 7, of which it pays some and
+//          gives some back, until its input ends; then waits for what is open and prints a line for
+//          each order: id, state or code, order id, fulfilment
 // ENDPOINT is tcp://… or http://….
 
 import { HttpClient } from '../../clients/js/stampede/http_client.js';
@@ -28,14 +29,24 @@ async function buy(worker) {
       const results = await client.orderMany(orders, TIMEOUT);
       results.forEach((one, n) => tell(`${name}-${n}`, one));
     } else {
-      tell(name, await client.order(order(name), TIMEOUT).catch((error) => error));
+      tell(name, await one({ ...order(name), ...(number % 4 > 1 && { promo: 7 }) }, number % 4)
+        .catch((error) => error));
     }
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
 
-function tell(id, { state, code, order_id: orderId }) {
-  process.stdout.write(`${id} ${state ?? code} ${orderId ?? '-'}\n`);
+/** An order of its own, and what is done with it. */
+async function one(order, what) {
+  const answer = await client.order(order, TIMEOUT);
+  if (what < 2 || !answer.confirmed) return answer;
+  const { fulfilment } = what === 2 ? await client.pay(order.id, 500, { id: order.id, ...TIMEOUT })
+    : await client.cancel(order.id, { user: order.user, ...TIMEOUT });
+  return { ...answer, state: answer.state, fulfilment };
+}
+
+function tell(id, { state, code, order_id: orderId, fulfilment }) {
+  process.stdout.write(`${id} ${state ?? code} ${orderId ?? '-'} ${fulfilment ?? '-'}\n`);
 }
 
 if (what === 'calls') console.log(JSON.stringify(await calls(client, prefix)));

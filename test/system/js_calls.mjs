@@ -1,13 +1,15 @@
 // Every call of the JavaScript client, in Node or in a browser, on a system with the items
-// 1 (many), 2 (one unit) and 3 (ten). Gives what came of them as one value for JSON.
+// 1 (many), 2 (one unit), 3 (ten) and 4 (ten), the last in promo 7, which has a hold; promo 8 of item
+// 1 starts later. Gives what came of them as one value for JSON.
+
+const refusal = (promise) => promise.then((value) => `no error: ${value}`,
+  ({ name, code, field, retry }) => ({ name, code, field, retry }));
 
 /** @param {any} client a Client or an HttpClient
  *  @param {string} prefix of all ids */
 export async function calls(client, prefix) {
   const seen = {};
   const ann = { item: 1, user: 'ann' };
-  const refusal = (promise) => promise.then((value) => `no error: ${value}`,
-    ({ name, code, field, retry }) => ({ name, code, field, retry }));
   seen.ping = await client.ping();
   seen.items = (await client.items()).map(({ item, name, total }) => [item, name, total]);
   seen.item = (await client.items(3)).map(({ item, name, left, seq }) =>
@@ -33,7 +35,39 @@ export async function calls(client, prefix) {
   seen.get = (await client.get(`${prefix}-4`)).state;
   seen.nobody = await refusal(client.get(`${prefix}-nobody`));
   seen.stock = await twoStocks(client, prefix);
+  Object.assign(seen, await sale(client, prefix));
   return seen;
+}
+
+/** Promos and payment. */
+async function sale(client, prefix) {
+  const [radio] = await client.items(4);
+  const { id: promo, state, price_cents: price, starts_at: begin } = radio.promo;
+  const names = ['p', 'q', 'r'].map((one) => `${prefix}-${one}`);
+  const bought = await client.order({ item: 4, user: 'ann', qty: 2, promo, id: names[0],
+    first: true, valid_until_ms: radio.server_time + 3_600_000 });
+  await client.order({ item: 4, user: 'bob', promo, id: names[1] });
+  const early = await refusal(client.order({ item: 1, user: 'ann', promo: 8, id: names[2] }));
+  const paying = await refusal(client.pay(names[0], 999));
+  const paid = await client.pay(names[0], 2 * price, { id: names[0] });
+  return {
+    promo: [promo, state, price, begin <= radio.server_time],
+    bought: [bought.promo, bought.unit_price_cents, bought.fulfilment, bought.pay_by > begin],
+    wrongAmount: paying,
+    paid: [paid.order, paid.order_id === bought.order_id, paid.fulfilment],
+    paidAgain: (await client.pay(names[0], 2 * price, { id: names[0] })).at === paid.at,
+    paidTwice: await refusal(client.pay(names[0], 2 * price)),
+    notCancelled: await refusal(client.cancel(names[0])),
+    notHis: await refusal(client.cancel(names[1], { user: 'ann' })),
+    cancelled: (await client.cancel(names[1], { user: 'bob' })).fulfilment,
+    fulfilments: [(await client.get(names[0])).fulfilment, (await client.get(names[1])).fulfilment,
+      (await client.get(`${prefix}-1`)).fulfilment],
+    early,
+    noPromo: await refusal(client.order({ item: 1, user: 'ann', promo: 7 })),
+    late: await refusal(client.order({ item: 1, user: 'ann', valid_until_ms: 1, id: names[2] })),
+    ofArray: (await client.orderMany([{ item: 1, user: 'ann', promo: 8 },
+      { item: 4, user: 'eve', promo, id: `${prefix}-s2` }])).map((one) => one.code ?? one.fulfilment),
+  };
 }
 
 /** The stock of item 3 before and after an order of three, as they are told. */

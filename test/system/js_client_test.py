@@ -19,6 +19,7 @@ import threading
 import time
 import unittest
 
+from by_hand import must
 from system import PROJECT, SystemTest, eventually, seed
 
 HERE = PROJECT / "test" / "system"
@@ -26,7 +27,8 @@ STOCK = 1_000_000
 NODE = shutil.which("node")
 HAS_ZEROMQ = (PROJECT / "clients" / "js" / "node_modules" / "zeromq").is_dir()
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium"))), None)
-ITEMS = (f"1:Phone:{STOCK}", "2:Watch:1", "3:Lamp:10")
+ITEMS = (f"1:Phone:{STOCK}", "2:Watch:1", "3:Lamp:10", "4:Radio:10")
+PROMOS = ((7, 4, "now", "+1h"), (8, 1, "+2h", "+3h"))
 
 
 def endpoints(system):
@@ -34,7 +36,14 @@ def endpoints(system):
     return {"http": system.http} | ({"zmq": system.zmq} if HAS_ZEROMQ else {})
 
 
+def add_promo(system, promo, item, starts, ends):
+    must(system.stampede("promo", "add", promo, "--item", item, "--name", f"Promo {promo}",
+                         "--price-cents", 500, "--starts", starts, "--ends", ends,
+                         "--hold-s", 3600), "promo add")
+
+
 class Calls(SystemTest):
+    maxDiff = None
     """What js_calls.mjs has seen must be the same whatever was in between."""
 
     def judge(self, system, seen, prefix):
@@ -50,17 +59,33 @@ class Calls(SystemTest):
         unknown = seen.pop("nobody")
         self.assertEqual((unknown["name"], unknown["code"]), ("StampedeError", "unknown_request"))
         self.assertEqual(seen, {
-            "ping": "ready", "items": [[1, "Phone", STOCK], [2, "Watch", 1], [3, "Lamp", 10]],
+            "ping": "ready", "items": [[1, "Phone", STOCK], [2, "Watch", 1], [3, "Lamp", 10],
+                                       [4, "Radio", 10]],
             "item": [[3, "Lamp", 10, "bigint"]], "again": [True, True], "minted": 32,
             "reused": refused("key_reused"), "unknown": refused("unknown_item", field="item"),
             "tooMany": refused("bad_request", field="qty"),
             "many": [["confirmed", None, False], ["unknown_item", None, None],
                      ["rejected", "sold_out", False], ["confirmed", None, True]],
-            "confirmed": 1998, "get": "confirmed", "stock": [[10, 10], [7, 10]]})
+            "confirmed": 1998, "get": "confirmed", "stock": [[10, 10], [7, 10]],
+            "promo": [7, "running", 500, True], "bought": [7, 500, "unpaid", True],
+            "wrongAmount": refused("bad_request", field="amount_cents"),
+            "paid": [f"{prefix}-p", True, "paid"], "paidAgain": True,
+            "paidTwice": refused("already_paid", field="order"),
+            "notCancelled": refused("not_cancellable", field="order"),
+            "notHis": refused("not_allowed", field="user"), "cancelled": "cancelled",
+            "fulfilments": ["paid", "cancelled", "none"],
+            "early": refused("not_started", name="NotStarted", retry=True),
+            "noPromo": refused("unknown_promo", field="promo"), "late": refused("expired_request"),
+            "ofArray": ["not_started", "unpaid"]})
         system.verify()
+        self.assertEqual(
+            system.sql("SELECT request_id, promo_id, fulfilment, payment_id FROM orders "
+                       "WHERE promo_id IS NOT NULL ORDER BY 1"),
+            [[f"{prefix}-p", "7", "paid", f"{prefix}-p"], [f"{prefix}-q", "7", "cancelled", "NULL"],
+             [f"{prefix}-s2", "7", "unpaid", "NULL"]])
         rows = system.sql(f"SELECT request_id, order_id FROM orders WHERE request_id LIKE "
                           f"'{prefix}-%'")
-        self.assertEqual(len(rows), 1 + 1 + 1 + 1996 + 1)  # -1, -2, -4, -m…, -s
+        self.assertEqual(len(rows), 1 + 1 + 1 + 1996 + 1 + 3)  # -1, -2, -4, -m…, -s, -p, -q, -s2
         self.assertIn([f"{prefix}-1", order["order_id"]], rows)
 
     @unittest.skipUnless(NODE, "node is not installed")
@@ -71,8 +96,14 @@ class Calls(SystemTest):
     def test_every_call_over_zeromq(self):
         self.run_calls("zmq")
 
+    def start_sale(self, **environment):
+        system = self.start_system(*ITEMS, **environment)
+        for promo in PROMOS:
+            add_promo(system, *promo)
+        return system
+
     def run_calls(self, kind):
-        system = self.start_system(*ITEMS)
+        system = self.start_sale()
         done = subprocess.run([NODE, HERE / "js_buyer.mjs", "calls", endpoints(system)[kind], kind],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
                               check=False)
@@ -87,7 +118,7 @@ class Calls(SystemTest):
     @unittest.skipUnless(CHROMIUM, "no chromium-headless-shell")
     def test_every_call_in_a_browser(self):
         with PageServer() as pages:
-            system = self.start_system(*ITEMS, STAMPEDE_WEBAPP__ORIGINS=pages.origin)
+            system = self.start_sale(STAMPEDE_WEBAPP__ORIGINS=pages.origin)
             with Browser(pages.page(system.http, "page")):
                 seen = pages.result(90)
         self.judge(system, seen, "page")
@@ -184,6 +215,7 @@ class Kills(SystemTest):
     def test_nothing_is_lost_or_doubled_whatever_dies(self):
         chance = random.Random(seed())
         system = self.start_system(f"1:Phone:{STOCK}")
+        add_promo(system, 7, 1, "now", "+1h")
         ledgers = {kind: system.home / kind for kind in endpoints(system)}
         buyers = []
         for kind, endpoint in endpoints(system).items():
@@ -215,15 +247,18 @@ class Kills(SystemTest):
     def judge(self, system, ledgers):
         lines = [line.split() for ledger in ledgers.values()
                  for line in ledger.read_text(encoding="utf-8").splitlines()]
-        self.assertEqual({state for _, state, _ in lines}, {"confirmed"})
-        told = {name: order_id for name, _, order_id in lines}
+        self.assertEqual({state for _, state, *_ in lines}, {"confirmed"})
+        told = {name: rest for name, _, *rest in lines}
         self.assertEqual(len(told), len(lines))
+        self.assertEqual({end for _, end in told.values()}, {"none", "paid", "cancelled"})
         system.verify()
-        stored = {name: order_id for name, order_id in
-                  system.sql("SELECT request_id, order_id FROM orders")}
+        stored = {name: rest for name, *rest in
+                  system.sql("SELECT request_id, order_id, fulfilment FROM orders")}
         self.assertEqual((told.keys() - stored.keys(), stored.keys() - told.keys()), (set(), set()))
         self.assertEqual(stored, told)
-        self.assertEqual(system.number("SELECT amount FROM item WHERE id = 1"), STOCK - len(told))
+        gone = sum(1 for _, end in told.values() if end == "cancelled")
+        self.assertEqual(system.number("SELECT amount FROM item WHERE id = 1"),
+                         STOCK - len(told) + gone)
         print(f"{len(told)} orders over {' and '.join(ledgers)}, 3 kills, 0 lost, 0 doubled")
 
 

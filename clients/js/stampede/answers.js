@@ -18,6 +18,14 @@ export class Answer {
     this.stored = values.stored ?? false;
     /** @type {boolean} decided before; nothing was bought twice */
     this.replayed = values.replayed ?? false;
+    /** @type {Whole} 0 in a repeated answer */
+    this.unit_price_cents = values.unit_price_cents ?? 0;
+    /** @type {Whole | undefined} that it was bought in */ this.promo = values.promo;
+    /** @type {'none' | 'unpaid' | 'paid' | 'expired' | 'cancelled' | 'refund_due'} none: no payment
+     * is needed */
+    this.fulfilment = values.fulfilment ?? 'none';
+    /** @type {number | undefined} Unix time in ms; of one that is unpaid */
+    this.pay_by = values.pay_by;
   }
 
   get confirmed() {
@@ -25,9 +33,33 @@ export class Answer {
   }
 }
 
+/** What became of a payment or a cancellation; the same one again gets the same answer. */
+export class Receipt {
+  /** @param {Record<string, any>} values the map that the system sent */
+  constructor(values) {
+    /** @type {string} the payment's own */ this.id = values.id;
+    /** @type {string} the order's request id */ this.order = values.order;
+    /** @type {string} */ this.order_id = values.order_id;
+    /** @type {'paid' | 'refund_due' | 'cancelled'} refund_due: the units were gone */
+    this.fulfilment = values.fulfilment;
+    /** @type {number} Unix time in ms */ this.at = values.at;
+  }
+}
+
 /**
  * A whole number; a bigint when a number would lose digits.
  * @typedef {number | bigint} Whole
+ */
+
+/**
+ * An offer of an item for some time at its own price. Times are Unix time in ms.
+ * @typedef {object} Promo
+ * @property {Whole} id
+ * @property {string} name
+ * @property {Whole} price_cents
+ * @property {number} starts_at
+ * @property {number} ends_at
+ * @property {'coming' | 'running'} state
  */
 
 /**
@@ -39,6 +71,9 @@ export class Answer {
  * @property {Whole} left
  * @property {bigint} seq position of its last change
  * @property {string} state
+ * @property {Whole} sold
+ * @property {Promo} [promo] that is running, else the next to start
+ * @property {number} server_time when this was so, by the clock that a promo's times go by
  */
 
 /**
@@ -55,26 +90,39 @@ export class Answer {
  * @property {Whole} item
  * @property {string} user
  * @property {number} [qty] 1 when it is not said
+ * @property {Whole} [promo] the offer that it is bought in
+ * @property {number} [valid_until_ms] Unix time after which it is not bought
+ * @property {boolean} [first] this id was never sent before; so are ids that are made here
  * @property {string} [id]
  * @property {string} [request_id]
  */
 
-/** An error code instead of an answer. `code` is one of the protocol's. */
+/** An error code instead of an answer: nothing was decided by this attempt, nothing bought, and the
+ * same id may be sent again when what stood in the way is gone. `code` is one of the protocol's. */
 export class StampedeError extends Error {
   /**
    * @param {string} code
    * @param {string} [text]
-   * @param {{id?: string, field?: string, retry?: boolean}} [about]
+   * @param {{id?: string, field?: string, retry?: boolean, retryAfterMs?: number}} [about]
    */
-  constructor(code, text = '', { id, field, retry = false } = {}) {
+  constructor(code, text = '', { id, field, retry = false, retryAfterMs } = {}) {
     super(text ? `${code}: ${text}` : code);
     this.name = new.target.name;
     this.code = code;
     this.request_id = id;
     this.field = field;
     this.retry = retry; // asking again with the same id can help
+    this.retry_after_ms = retryAfterMs;
   }
 }
+
+/** The promo has not started, and does not within the time of the call. `retry_after_ms` says how
+ * long it is until then; the same id may be sent again. */
+export class NotStarted extends StampedeError {}
+
+/** @type {Record<string, string>} */
+const ADVICE = { pay: 'pay again with this id, which never pays twice',
+  cancel: 'cancel again, or look with get' };
 
 /** No final answer in time. The order may have been confirmed: ask again with the same id. */
 export class OutcomeUnknown extends StampedeError {
@@ -82,12 +130,13 @@ export class OutcomeUnknown extends StampedeError {
    * @param {string} id
    * @param {number} ms
    * @param {string} [lastCode]
+   * @param {string} [op]
    */
-  constructor(id, ms, lastCode) {
+  constructor(id, ms, lastCode, op = 'order') {
     const heard = lastCode ? `; last heard: ${lastCode}` : '';
+    const advice = ADVICE[op] ?? `ask again with id '${id}', which never buys twice`;
     super(lastCode ?? 'no_answer', `no final answer to request ${id} within ${ms} ms${heard}. Its `
-      + `outcome is unknown: ask again with id '${id}', which never buys twice`,
-      { id, retry: true });
+      + `outcome is unknown: ${advice}`, { id, retry: true });
   }
 }
 
@@ -105,9 +154,15 @@ export class NotConnected extends StampedeError {
 }
 
 /** @returns {Item} */
-export function itemOf(/** @type {any} */ row) {
-  const { item, name, price_cents, total, left, seq, state } = row;
-  return { item, name, price_cents, total, left, seq: BigInt(seq), state };
+export function itemOf(/** @type {any} */ row, server_time = 0) {
+  const { item, name, price_cents, total, left, seq, state, sold = 0, promo } = row;
+  return { item, name, price_cents, total, left, seq: BigInt(seq), state, sold, promo,
+    server_time };
+}
+
+/** @returns {Item[]} */
+export function itemsOf(/** @type {any} */ { items, server_time }) {
+  return items.map((/** @type {any} */ row) => itemOf(row, server_time));
 }
 
 /** @returns {Stock} */
@@ -119,6 +174,13 @@ export function stockOf(/** @type {any} */ row) {
 /** The answer's map as an Answer, or the error that stands for it. */
 export function outcomeOf(/** @type {any} */ values, /** @type {string} */ id) {
   if (values.code === undefined || values.state === 'rejected') return new Answer(values);
-  const { code, message, detail, title, field, retry } = values;
-  return new StampedeError(code, message ?? detail ?? title, { id, field, retry: retry === true });
+  const { code, message, detail, title, field, retry, retry_after_ms: retryAfterMs } = values;
+  const early = code === 'not_started';
+  return new (early ? NotStarted : StampedeError)(code, message ?? detail ?? title,
+    { id, field, retry: early || retry === true, retryAfterMs });
+}
+
+/** Why nothing is decided. What a webapp says by itself is no reason. */
+export function codeOf(/** @type {any} */ values) {
+  return values?.edge === true ? undefined : values?.code;
 }

@@ -2,9 +2,10 @@
 
 import { Dealer, Subscriber } from 'zeromq';
 
-import { Answer, StampedeError, itemOf, stockOf } from './answers.js';
-import { allSent, checkedId, newId, orderRequest, orderRequests, partsOf, whole } from './orders.js';
-import { Patience, now, sleep } from './patience.js';
+import { Answer, Receipt, StampedeError, itemsOf, stockOf } from './answers.js';
+import { allSent, cancelRequest, checkedId, newId, orderRequest, orderRequests, partsOf, payRequest,
+  whole } from './orders.js';
+import { Patience, Pauses, now } from './patience.js';
 import { BatchQuestion, Question } from './question.js';
 import { pack, unpack } from './sf1.js';
 
@@ -80,6 +81,7 @@ export class Client {
   /** @type {Set<Subscriber>} */ #subscriptions = new Set();
   /** @type {Map<string, Set<Inbox>>} */ #waiting = new Map();
   #alone = 0; // who ask again alone
+  #pauses = new Pauses();
   #leftOpen = false; // somebody stopped waiting for what this socket may still bring
   #heardAt = 0;
   #openedAt = 0;
@@ -136,6 +138,27 @@ export class Client {
   }
 
   /**
+   * Pays the whole price of an order, for callers whom the system trusts. `id` is the payment's own:
+   * the same one again never pays twice.
+   * @param {string} order its request id
+   * @param {import('./answers.js').Whole} amountCents
+   * @param {{id?: string, timeoutMs?: number}} [options]
+   */
+  async pay(order, amountCents, { id, timeoutMs = TIMEOUT_MS } = {}) {
+    const request = payRequest(order, amountCents, id);
+    return new Receipt(await this.#ask(new Question(request, timeoutMs)));
+  }
+
+  /**
+   * Gives an order that is not paid back.
+   * @param {string} order its request id
+   * @param {{user?: string, timeoutMs?: number}} [options] user: its buyer
+   */
+  async cancel(order, { user, timeoutMs = TIMEOUT_MS } = {}) {
+    return new Receipt(await this.#ask(new Question(cancelRequest(order, user), timeoutMs)));
+  }
+
+  /**
    * @param {import('./answers.js').Whole} [item] without it: all of them
    * @param {{timeoutMs?: number}} [options]
    * @returns {Promise<import('./answers.js').Item[]>}
@@ -143,11 +166,11 @@ export class Client {
   async items(item, { timeoutMs = TIMEOUT_MS } = {}) {
     const page = (/** @type {object} */ which) =>
       this.#ask(new Question({ op: 'items', id: newId(), ...which }, timeoutMs));
-    if (item !== undefined) return (await page({ item: whole('item', item) })).items.map(itemOf);
+    if (item !== undefined) return itemsOf(await page({ item: whole('item', item) }));
     const rows = [];
     for (let from = /** @type {any} */ (0); from !== undefined;) {
       const answer = await page({ from, limit: 500 });
-      rows.push(...answer.items.map(itemOf));
+      rows.push(...itemsOf(answer));
       from = answer.next;
     }
     return rows;
@@ -193,24 +216,36 @@ export class Client {
     this.#dropSocket();
     for (const one of this.#subscriptions) one.close();
     for (const inboxes of this.#waiting.values()) for (const one of inboxes) one.wake();
+    this.#pauses.end();
   }
 
   // --- inside -------------------------------------------------------------------------------------
 
   async #ask(/** @type {Question} */ question) {
     this.#refuseReuse(question);
-    await this.#askAsWaiting(question);
+    await (this.#isInUse(question) ? this.#askAlone(question) : this.#askAsWaiting(question));
     return question.result(this.#endpoint);
   }
 
   /** Answers are told apart by their id alone: the server's refusal of the second order would be
    * taken for the first one's, which may be confirmed. */
   #refuseReuse(/** @type {Question} */ question) {
-    for (const id of question.ids)
-      for (const { question: other } of this.#waiting.get(id) ?? [])
-        if (question.op === 'order' && other.op === 'order'
-          && question.contentOf(id) !== other.contentOf(id))
-          throw new StampedeError('key_reused', 'another order with this id is open', { id });
+    for (const [id, other] of this.#beside(question))
+      if (question.op === other.op && question.contentOf(id) !== other.contentOf(id))
+        throw new StampedeError('key_reused', `another ${question.op} with this id is open`, { id });
+  }
+
+  /** A payment may have the id of an order: a refusal could be of either. */
+  #isInUse(/** @type {Question} */ question) {
+    const ofOrders = (/** @type {string} */ op) => op === 'order' || op === 'get';
+    return this.#beside(question).some(([, { op }]) =>
+      op !== question.op && !(ofOrders(op) && ofOrders(question.op)));
+  }
+
+  /** @returns {[string, Question][]} */
+  #beside(/** @type {Question} */ question) {
+    return question.ids.flatMap((id) => [...(this.#waiting.get(id) ?? [])]
+      .map((inbox) => /** @type {[string, Question]} */ ([id, inbox.question])));
   }
 
   async #askAsWaiting(/** @type {Question} */ question) {
@@ -246,7 +281,7 @@ export class Client {
       } else if (question.final()) {
         return true;
       } else {
-        await sleep(question.pause());
+        await this.#pauses.sleep(question.pause());
       }
     }
     return false;
@@ -254,7 +289,8 @@ export class Client {
 
   /** Asks again on a connection of its own: it is known whose refusal comes there. */
   async #askAlone(/** @type {Question} */ question) {
-    while (this.#alone >= ALONE_MAX && question.patience.left() > 0) await sleep(OFFER_EVERY_MS);
+    while (this.#alone >= ALONE_MAX && question.patience.left() > 0)
+      await this.#pauses.sleep(OFFER_EVERY_MS);
     if (question.patience.left() === 0) return;
     this.#alone += 1;
     const client = new Client({ endpoint: this.#endpoint });
@@ -327,7 +363,7 @@ export class Client {
         question.sent = true;
         return true;
       } catch {
-        await sleep(OFFER_EVERY_MS); // no connection, or another question has closed it
+        await this.#pauses.sleep(OFFER_EVERY_MS); // no connection, or another question has closed it
       }
     }
     return false;

@@ -1,10 +1,10 @@
 // The client over HTTP, for Node and for browsers: nothing but fetch.
 
-import { NotConnected, OutcomeUnknown, StampedeError, itemOf, outcomeOf, stockOf }
-  from './answers.js';
-import { allSent, bytesOf, checkedId, narrow, newId, orderRequest, orderRequests, partsOf, whole }
-  from './orders.js';
-import { Patience, sleep } from './patience.js';
+import { NotConnected, OutcomeUnknown, Receipt, StampedeError, codeOf, itemOf, itemsOf, outcomeOf,
+  stockOf } from './answers.js';
+import { allSent, bytesOf, cancelRequest, checkedId, narrow, newId, orderRequest, orderRequests,
+  partsOf, payRequest, whole } from './orders.js';
+import { Patience, Pauses } from './patience.js';
 
 const DEFAULT_BASE = 'http://127.0.0.1:8080';
 const TIMEOUT_MS = 10_000;
@@ -14,30 +14,31 @@ const ARRAYS_AT_ONCE = 4;
 const TRY_MIN_MS = 50; // a shorter try would say nothing, not even that nobody listens
 
 /** @typedef {import('./answers.js').Order} Order */
-/** @typedef {{id: string, item: number | bigint, user: string, qty: number | bigint}} Request */
-/** @typedef {{status: number, values: any, advice: number | undefined}} Reply */
+/** @typedef {import('./orders.js').Request} Request */
+/** @typedef {{status: number, values: any}} Reply */
 
 /** JSON has no other form for numbers above 2^53 that keeps their digits. */
-function jsonOf(/** @type {Request} */ { id, item, user, qty }) {
-  return `{"id":"${id}","item":${item},"user":${JSON.stringify(user)},"qty":${qty}}`;
+function jsonOf(/** @type {Request} */ { id, item, user, qty, promo, valid_until_ms: until }) {
+  const more = (promo === undefined ? '' : `,"promo":${promo}`)
+    + (until === undefined ? '' : `,"valid_until_ms":${until}`);
+  return `{"id":"${id}","item":${item},"user":${JSON.stringify(user)},"qty":${qty}${more}}`;
 }
 
+const NUMBERS = ['item', 'next', 'price_cents', 'unit_price_cents', 'total', 'left', 'sold', 'seq',
+  'promo', 'id'];
+const LONG_NUMBERS = new RegExp(`"(${NUMBERS.join('|')})":(\\d{16,})`, 'g');
+
 /** The value of a JSON text, undefined when it is none. Long numbers keep their digits: a quote
- * inside a text has a backslash before it, so the pattern finds members alone. */
+ * inside a text has a backslash before it, so the pattern finds members alone, and none of their
+ * texts begins with the mark. */
 function valuesOf(/** @type {string} */ text) {
-  const long = /"(item|next|price_cents|total|left|seq)":(\d{16,})/g;
   try {
-    return JSON.parse(text.replace(long, '"$1":"$2"'), (name, value) =>
-      typeof value === 'string' && /^\d{16,19}$/.test(value)
-        && ['item', 'next', 'price_cents', 'total', 'left'].includes(name)
-        ? narrow(BigInt(value)) : value);
+    return JSON.parse(text.replace(LONG_NUMBERS, '"$1":"~$2"'), (name, value) =>
+      typeof value === 'string' && /^~\d{16,19}$/.test(value) && NUMBERS.includes(name)
+        ? narrow(BigInt(value.slice(1))) : value);
   } catch {
     return undefined;
   }
-}
-
-function isRetry(/** @type {number} */ status, /** @type {any} */ values) {
-  return values?.retry ?? (status >= 500 || status === 429);
 }
 
 function isRefusal(/** @type {unknown} */ error) {
@@ -52,6 +53,12 @@ function strangerOf(/** @type {number} */ status) {
     retry: status < 400 || status >= 500 };
 }
 
+/** A page asks another origin for each header of its own whether it may send it. */
+function isOfAnotherPage(/** @type {string} */ base) {
+  const page = /** @type {any} */ (globalThis).location?.origin;
+  return page !== undefined && new URL(base, page).origin !== page;
+}
+
 /**
  * The same calls as `Client` over ZeroMQ. Any number may be open at once. The id of an order is
  * made once and kept through all retries, so asking again never buys twice.
@@ -61,6 +68,8 @@ export class HttpClient {
   #fetch;
   #closed = false;
   /** @type {Set<AbortController>} */ #open = new Set();
+  #pauses = new Pauses();
+  #saysFirst;
 
   /**
    * @param {string} [base] where the webapp listens; in its own page: location.origin
@@ -69,6 +78,7 @@ export class HttpClient {
   constructor(base = DEFAULT_BASE, options = {}) {
     this.#base = base.replace(/\/+$/, '');
     this.#fetch = options.fetch ?? ((...all) => fetch(...all));
+    this.#saysFirst = !isOfAnotherPage(this.#base);
   }
 
   get endpoint() {
@@ -83,7 +93,15 @@ export class HttpClient {
   async order(order, { timeoutMs = TIMEOUT_MS } = {}) {
     const request = orderRequest(order);
     const call = this.#call(request.id, timeoutMs);
-    return call.answer((left) => post(jsonOf(request), left, { 'Idempotency-Key': request.id }));
+    return call.answer((left, again) => postOrders(jsonOf(request), left,
+      { 'Idempotency-Key': request.id, ...this.#first([request], again) }));
+  }
+
+  /** Of a message whose orders were all never sent before.
+   * @returns {Record<string, string>} */
+  #first(/** @type {Request[]} */ requests, /** @type {boolean} */ again) {
+    const isFirst = this.#saysFirst && !again && requests.every((one) => one.first);
+    return isFirst ? { 'Stampede-First': '1' } : {};
   }
 
   /**
@@ -101,7 +119,8 @@ export class HttpClient {
     let next = 0;
     const work = async () => {
       for (let at = next++; at < parts.length; at = next++)
-        results[at] = await this.#call('', timeoutMs, patience).answers(parts[at]);
+        results[at] = await this.#call('', timeoutMs, 'order', patience).answers(parts[at],
+          (requests, again) => this.#first(requests, again));
     };
     await Promise.all(Array.from({ length: ARRAYS_AT_ONCE }, work));
     return allSent(results.flat());
@@ -118,19 +137,48 @@ export class HttpClient {
   }
 
   /**
+   * Pays the whole price of an order, for callers whom the system trusts. `id` is the payment's own:
+   * the same one again never pays twice.
+   * @param {string} order its request id
+   * @param {import('./answers.js').Whole} amountCents
+   * @param {{id?: string, timeoutMs?: number}} [options]
+   */
+  async pay(order, amountCents, { id: own, timeoutMs = TIMEOUT_MS } = {}) {
+    const { id, amount_cents: amount } = payRequest(order, amountCents, own);
+    const init = post(`{"id":"${id}","amount_cents":${amount}}`);
+    return this.#call(id, timeoutMs, 'pay').receipt(order,
+      () => ({ path: `/v1/orders/${order}/payments`, init }));
+  }
+
+  /**
+   * Gives an order that is not paid back.
+   * @param {string} order its request id
+   * @param {{user?: string, timeoutMs?: number}} [options] user: its buyer
+   */
+  async cancel(order, { user, timeoutMs = TIMEOUT_MS } = {}) {
+    const { id } = cancelRequest(order, user);
+    const query = user === undefined ? '' : `?user=${encodeURIComponent(user)}`;
+    const init = { method: 'DELETE', headers: { 'Idempotency-Key': id } };
+    return this.#call(id, timeoutMs, 'cancel').receipt(order,
+      () => ({ path: `/v1/orders/${order}${query}`, init }));
+  }
+
+  /**
    * @param {import('./answers.js').Whole} [item] without it: all of them
    * @param {{timeoutMs?: number}} [options]
    * @returns {Promise<import('./answers.js').Item[]>}
    */
   async items(item, { timeoutMs = TIMEOUT_MS } = {}) {
-    const call = this.#call(newId(), timeoutMs);
-    if (item !== undefined)
-      return [itemOf(await call.values(() => ({ path: `/v1/items/${whole('item', item)}` })))];
+    const call = this.#call(newId(), timeoutMs, 'items');
+    if (item !== undefined) {
+      const row = await call.values(() => ({ path: `/v1/items/${whole('item', item)}` }));
+      return [itemOf(row, row.server_time)];
+    }
     const rows = [];
     for (let from = /** @type {any} */ (0); from !== undefined;) {
       const path = `/v1/items?from=${from}&limit=500`;
       const page = await call.values(() => ({ path }));
-      rows.push(...page.items.map(itemOf));
+      rows.push(...itemsOf(page));
       from = page.next;
     }
     return rows;
@@ -142,7 +190,7 @@ export class HttpClient {
    * @returns {Promise<string>}
    */
   async ping({ timeoutMs = TIMEOUT_MS } = {}) {
-    const call = this.#call(newId(), timeoutMs);
+    const call = this.#call(newId(), timeoutMs, 'ping');
     const isFinal = (/** @type {Reply} */ { status, values }) =>
       status === 200 || (values?.state ?? values?.code) !== undefined;
     const { values } = await call.reply(() => ({ path: '/readyz' }), isFinal);
@@ -163,7 +211,7 @@ export class HttpClient {
         seq = row.seq;
         yield stockOf(row);
       }
-      await sleep(everyMs);
+      await this.#pauses.sleep(everyMs);
     }
   }
 
@@ -171,10 +219,12 @@ export class HttpClient {
   close() {
     this.#closed = true;
     for (const one of this.#open) one.abort();
+    this.#pauses.end();
   }
 
-  #call(/** @type {string} */ id, /** @type {number} */ timeoutMs, patience = new Patience(timeoutMs)) {
-    return new Call(this.#base, id, patience, () => this.#closed,
+  #call(/** @type {string} */ id, /** @type {number} */ timeoutMs, op = 'order',
+    patience = new Patience(timeoutMs)) {
+    return new Call(this.#base, id, op, patience, this.#pauses, () => this.#closed,
       (url, init, ms) => this.#request(url, init, ms));
   }
 
@@ -194,14 +244,20 @@ export class HttpClient {
   }
 }
 
-/** A request of an order, or of several. */
-function post(/** @type {string} */ body, /** @type {number} */ left, headers = {}) {
-  const seconds = Math.min(WAIT_MAX_S, Math.max(1, Math.floor(left / 1000)));
-  return { path: '/v1/orders', waitMs: seconds * 1000, init: { method: 'POST', body,
-    headers: { 'Content-Type': 'application/json', Prefer: `wait=${seconds}`, ...headers } } };
+/** A request with a body. */
+function post(/** @type {string} */ body, headers = {}) {
+  return { method: 'POST', body, headers: { 'Content-Type': 'application/json', ...headers } };
 }
 
-/** @typedef {(left: number) => {path: string, waitMs?: number, init?: RequestInit}} Make */
+/** A request of an order, or of several. */
+function postOrders(/** @type {string} */ body, /** @type {number} */ left, headers = {}) {
+  const seconds = Math.min(WAIT_MAX_S, Math.max(1, Math.floor(left / 1000)));
+  return { path: '/v1/orders', waitMs: seconds * 1000,
+    init: post(body, { Prefer: `wait=${seconds}`, ...headers }) };
+}
+
+/** @typedef {(left: number, again: boolean) =>
+ *            {path: string, waitMs?: number, init?: RequestInit}} Make */
 
 /** One call and its retries. */
 class Call {
@@ -212,34 +268,46 @@ class Call {
   /**
    * @param {string} base
    * @param {string} id
+   * @param {string} op
    * @param {Patience} patience
+   * @param {Pauses} pauses
    * @param {() => boolean} isClosed
    * @param {(url: string, init: RequestInit, ms: number) =>
    *         Promise<{response: Response, text: string}>} request
    */
-  constructor(base, id, patience, isClosed, request) {
+  constructor(base, id, op, patience, pauses, isClosed, request) {
     this.base = base;
     this.id = id;
+    this.op = op;
     this.patience = patience;
+    this.pauses = pauses;
     this.isClosed = isClosed;
     this.request = request;
   }
 
   /** The final answer to an order; an error that stands for it is thrown. */
   async answer(/** @type {Make} */ make) {
-    const { values } = await this.reply(make, ({ status, values }) => {
+    const { values } = await this.reply(make, ({ values }) => {
       if (values.id !== undefined && values.id !== this.id) return false;
       if (values.state === 'confirmed' || values.state === 'rejected') return true;
-      return values.code !== undefined && !isRetry(status, values);
+      return values.code !== undefined && !this.patience.canHelp(values);
     });
     const outcome = outcomeOf(values, this.id);
     if (outcome instanceof StampedeError) throw outcome;
     return outcome;
   }
 
+  /** The final answer to a payment or a cancellation. */
+  async receipt(/** @type {string} */ order, /** @type {Make} */ make) {
+    const { values } = await this.reply(make, ({ values }) => values.code === undefined
+      ? values.id === this.id && values.order === order : !this.patience.canHelp(values));
+    if (values.code !== undefined) throw outcomeOf(values, this.id);
+    return new Receipt(values);
+  }
+
   async values(/** @type {Make} */ make) {
-    const { values } = await this.reply(make, ({ status, values }) => values.code === undefined
-      ? Array.isArray(values.items) || values.item !== undefined : !isRetry(status, values));
+    const { values } = await this.reply(make, ({ values }) => values.code === undefined
+      ? Array.isArray(values.items) || values.item !== undefined : !this.patience.canHelp(values));
     if (values.code !== undefined) throw outcomeOf(values, this.id);
     return values;
   }
@@ -253,7 +321,7 @@ class Call {
     while (this.#goesOn()) {
       const reply = await this.#once(make);
       if (reply && isFinal(reply)) return reply;
-      await sleep(this.patience.pause(reply?.advice));
+      await this.pauses.sleep(this.patience.pause(reply?.values));
     }
     throw this.#end(this.id);
   }
@@ -265,12 +333,16 @@ class Call {
 
   #end(/** @type {string} */ id) {
     const ms = this.patience.timeoutMs;
-    return this.#sent ? new OutcomeUnknown(id, ms, this.#lastCode)
+    return this.#sent ? new OutcomeUnknown(id, ms, this.#lastCode, this.op)
       : new NotConnected(this.base, id, ms);
   }
 
-  /** The outcomes of orders that are asked together. What is final is never asked again. */
-  async answers(/** @type {Request[]} */ requests) {
+  /**
+   * The outcomes of orders that are asked together. What is final is never asked again.
+   * @param {Request[]} requests
+   * @param {(requests: Request[], again: boolean) => Record<string, string>} headers
+   */
+  async answers(requests, headers) {
     const open = new Map(requests.map((one) => [one.id, one]));
     /** @type {Map<string, any>} */ const outcomes = new Map();
     const settle = (/** @type {string} */ id, /** @type {any} */ values) => {
@@ -279,27 +351,30 @@ class Call {
     };
     while (open.size > 0 && this.#goesOn()) {
       const asked = [...open.values()];
-      const reply = await this.#once((left) => post(`[${asked.map(jsonOf).join()}]`, left));
-      let advice = reply?.advice;
+      const reply = await this.#once((left, again) =>
+        postOrders(`[${asked.map(jsonOf).join()}]`, left, headers(asked, again)));
+      /** @type {any[]} */ let undecided = reply ? [reply.values].flat() : [];
       if (reply && Array.isArray(reply.values)) {
         const told = asked.map(({ id }, at) => /** @type {const} */ ([id, reply.values[at]]));
+        undecided = [];
         if (told.length === reply.values.length && told.every(([id, one]) => one?.id === id))
           for (const [id, one] of told) {
-            if (one.retry !== true) settle(id, one);
-            else advice = Math.max(advice ?? 0, one.retry_after_ms ?? 0);
-            this.#lastCode = one.retry === true ? one.code : this.#lastCode;
+            this.patience.hear(one);
+            if (!this.patience.canHelp(one)) settle(id, one);
+            else undecided.push(one);
           }
-      } else if (reply && !isRetry(reply.status, reply.values)) {
+        this.#lastCode = codeOf(undecided.at(-1)) ?? this.#lastCode;
+      } else if (reply && !this.patience.canHelp(reply.values)) {
         for (const { id } of asked) settle(id, reply.values); // refused whole
       }
-      if (open.size > 0) await sleep(this.patience.pause(advice));
+      if (open.size > 0) await this.pauses.sleep(this.patience.pauseOfAll(undecided));
     }
     return requests.map(({ id }) => outcomes.get(id) ?? this.#end(id));
   }
 
   /** One request. Undefined: nothing came of it, or nothing that can be understood. */
   async #once(/** @type {Make} */ make) {
-    const { path, waitMs = 0, init = {} } = make(this.patience.left());
+    const { path, waitMs = 0, init = {} } = make(this.patience.left(), this.#tries > 1);
     const ms = Math.min(waitMs + this.patience.silenceMs, this.patience.left());
     try {
       const { response, text } = await this.request(this.base + path, init, ms);
@@ -307,7 +382,7 @@ class Call {
       return this.#read(response, text);
     } catch (error) {
       this.#sent ||= !isRefusal(error);
-      this.patience.wasSilent();
+      this.patience.wasSilent(!isRefusal(error));
       return undefined;
     }
   }
@@ -318,9 +393,13 @@ class Call {
     let values = valuesOf(text);
     if (values === null || typeof values !== 'object' || (status >= 400 && values.code === undefined))
       values = strangerOf(status);
-    if (values.code !== undefined) this.#lastCode = values.code;
-    const seconds = Number(response.headers.get('Retry-After') ?? NaN);
-    const advice = values.retry_after_ms ?? (seconds > 0 ? seconds * 1000 : undefined);
-    return { status, values, advice };
+    if (values.code !== undefined) {
+      const seconds = Number(response.headers.get('Retry-After') ?? NaN);
+      if (seconds > 0) values.retry_after_ms ??= seconds * 1000;
+      values.retry ??= status >= 500 || status === 429;
+    }
+    if (!Array.isArray(values)) this.patience.hear(values);
+    this.#lastCode = codeOf(values) ?? this.#lastCode;
+    return { status, values };
   }
 }

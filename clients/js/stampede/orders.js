@@ -3,7 +3,9 @@
 
 import { StampedeError } from './answers.js';
 
-const KEYS = ['item', 'user', 'qty', 'id', 'request_id'];
+const KEYS = ['item', 'user', 'qty', 'promo', 'valid_until_ms', 'first', 'id', 'request_id'];
+// What a request is about: under the same id the same. The rest is about the message.
+const CONTENT = ['op', 'item', 'user', 'qty', 'promo', 'order', 'amount_cents'];
 const WHOLE_END = 1n << 63n;
 export const ORDERS_MAX = 1000; // in one array
 
@@ -20,10 +22,10 @@ export function bytesOf(/** @type {string} */ text) {
 }
 
 /** The server refuses a malformed id without naming it, so nobody could match the answer. */
-export function checkedId(/** @type {unknown} */ id) {
+export function checkedId(/** @type {unknown} */ id, field = 'id') {
   if (typeof id !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(id))
     throw new StampedeError('bad_protocol', 'a request id is 1 to 64 characters of A-Z a-z 0-9 _ -',
-      { id: String(id), field: 'id' });
+      { id: String(id), field });
   return id;
 }
 
@@ -52,8 +54,21 @@ function buyer(/** @type {unknown} */ user) {
 }
 
 /**
+ * An order as it is sent.
+ * @typedef {object} Request
+ * @property {string} id
+ * @property {number | bigint} item
+ * @property {string} user
+ * @property {number | bigint} qty
+ * @property {number | bigint} [promo]
+ * @property {number | bigint} [valid_until_ms]
+ * @property {true} [first]
+ */
+
+/**
  * The map to send, of what a program gave.
  * @param {import('./answers.js').Order} order
+ * @returns {Request}
  */
 export function orderRequest(order) {
   if (order === null || typeof order !== 'object' || Array.isArray(order))
@@ -65,9 +80,42 @@ export function orderRequest(order) {
   for (const name of /** @type {const} */ (['item', 'user']))
     if (order[name] === undefined)
       throw new StampedeError('bad_request', `the order has no '${name}'`, { field: name });
-  const { item, user, qty = 1, id, request_id } = order;
+  const { item, user, qty = 1, promo, valid_until_ms: until, id, request_id } = order;
+  const { first = id === undefined && request_id === undefined } = order;
+  if (typeof first !== 'boolean')
+    throw new StampedeError('bad_request', `first is true or false, not ${show(first)}`,
+      { field: 'first' });
   return { id: chosenId(id, request_id), item: whole('item', item), user: buyer(user),
-    qty: whole('qty', qty, 1) };
+    qty: whole('qty', qty, 1), ...(promo !== undefined && { promo: whole('promo', promo) }),
+    ...(until !== undefined && { valid_until_ms: whole('valid_until_ms', until, 1) }),
+    ...(first && { first }) };
+}
+
+/** @param {unknown} order @param {unknown} amount @param {unknown} [id] */
+export function payRequest(order, amount, id) {
+  return { op: 'pay', id: id === undefined ? newId() : checkedId(id),
+    order: checkedId(order, 'order'), amount_cents: whole('amount_cents', amount) };
+}
+
+/** @param {unknown} order @param {unknown} [user] */
+export function cancelRequest(order, user) {
+  return { op: 'cancel', id: newId(), order: checkedId(order, 'order'),
+    ...(user !== undefined && { user: buyer(user) }) };
+}
+
+/** What is asked under an id, comparable. */
+export function contentOf(/** @type {Record<string, any>} */ request) {
+  return JSON.stringify(CONTENT.map((name) => String(request[name])));
+}
+
+/**
+ * What is sent of a request. `first` is for a first try: behind an answer that was lost, or one that
+ * a webapp gave by itself, comes a question that is decided.
+ * @param {Record<string, any>} request
+ * @param {boolean} again
+ */
+export function wire({ first, ...request }, again) {
+  return first && !again ? { ...request, first } : request;
 }
 
 function chosenId(/** @type {unknown} */ id, /** @type {unknown} */ other) {

@@ -5,14 +5,44 @@ const SILENCE_MS = 1000; // then the connection is taken for dead; doubles with 
 const SILENCE_MAX_MS = 4000;
 const PAUSE_MS = 100; // before the next try when the server gives no advice
 const PAUSE_MAX_MS = 5000;
+const START_LOOK_MS = 30_000; // who waits for a promo looks so often whether it starts earlier now
+const LEFT_OPEN = ['deadline_passed', 'internal'];
 const TIMER_MAX_MS = 2 ** 31 - 1; // a longer timer would fire at once
 
 export const now = () => performance.now();
 
-export const sleep = (/** @type {number} */ ms) =>
-  new Promise((resolve) => setTimeout(resolve, Math.min(ms, TIMER_MAX_MS)));
+/** Pauses that end at once when the client is closed. */
+export class Pauses {
+  /** @type {Set<() => void>} */ #wakes = new Set();
+  #ended = false;
+
+  /** @returns {Promise<void>} */
+  sleep(/** @type {number} */ ms) {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => wake(), this.#ended ? 0 : Math.min(ms, TIMER_MAX_MS));
+      const wake = () => {
+        clearTimeout(timer);
+        this.#wakes.delete(wake);
+        resolve();
+      };
+      this.#wakes.add(wake);
+    });
+  }
+
+  end() {
+    this.#ended = true;
+    for (const wake of [...this.#wakes]) wake();
+  }
+}
+
+const isStart = (/** @type {any} */ answer) => answer.code === 'not_started';
+const adviceOf = (/** @type {any} */ answer) =>
+  (typeof answer.retry_after_ms === 'number' && answer.retry_after_ms >= 0
+    ? Math.max(answer.retry_after_ms, 1) : PAUSE_MS);
 
 export class Patience {
+  #unanswered = false; // what was sent before may still be on its way
+
   /** @param {number} timeoutMs */
   constructor(timeoutMs) {
     if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0))
@@ -31,14 +61,36 @@ export class Patience {
     return Math.min(this.silenceMs, this.left());
   }
 
-  wasSilent() {
+  wasSilent(wasSent = true) {
+    this.#unanswered ||= wasSent;
     this.silenceMs = Math.min(2 * this.silenceMs, SILENCE_MAX_MS);
   }
 
+  /** Of an answer that leaves open what becomes of what was sent. */
+  hear(/** @type {any} */ answer) {
+    this.#unanswered ||= LEFT_OPEN.includes(answer.code) || answer.state === 'queued';
+  }
+
+  /** Whether asking again can change this answer: the server says so. A start is waited for if it is
+   * within the time. */
+  canHelp(/** @type {any} */ answer) {
+    if (isStart(answer)) return this.#unanswered || adviceOf(answer) + PAUSE_MS < this.left();
+    return answer.retry === true || answer.edge === true;
+  }
+
   /** Until the next try: the server's advice and up to half of it more, so that clients which were
-   * turned away together do not come back together. */
-  pause(/** @type {unknown} */ advice) {
-    const ms = typeof advice === 'number' && advice >= 0 ? advice : PAUSE_MS;
-    return Math.min(Math.min(Math.max(ms, 1), PAUSE_MAX_MS) * (1 + Math.random() / 2), this.left());
+   * turned away together do not come back together. A start is not missed for that. */
+  pause(/** @type {any} */ answer = {}) {
+    const ms = isStart(answer) ? Math.min(adviceOf(answer), START_LOOK_MS) + Math.random() * PAUSE_MS
+      : Math.min(adviceOf(answer), PAUSE_MAX_MS) * (1 + Math.random() / 2);
+    return Math.min(ms, this.left());
+  }
+
+  /** As for the one that waits longest, but for those whose promo starts before. */
+  pauseOfAll(/** @type {any[]} */ answers) {
+    const pauses = answers.filter(isStart).map((one) => this.pause(one));
+    const others = answers.filter((one) => !isStart(one)).map(adviceOf);
+    if (others.length > 0) pauses.push(this.pause({ retry_after_ms: Math.max(...others) }));
+    return pauses.length > 0 ? Math.min(...pauses) : this.pause();
   }
 }

@@ -1,12 +1,15 @@
 // One question over SF1 and its retries, without any I/O. The id is made once and kept through all
 // of them.
 
-import { NotConnected, OutcomeUnknown, outcomeOf } from './answers.js';
+import { NotConnected, OutcomeUnknown, codeOf, outcomeOf } from './answers.js';
+import { contentOf, wire } from './orders.js';
 import { Patience } from './patience.js';
 import { pack } from './sf1.js';
 
-const content = (/** @type {any} */ request) =>
-  JSON.stringify(Object.entries(request).map(([name, value]) => [name, String(value)]));
+// A member that an answer to the op has, and no answer to another one with the same id.
+/** @type {Record<string, string>} */
+const ANSWERED = { order: 'state', get: 'state', pay: 'order', cancel: 'order', items: 'items',
+  ping: 'state' };
 
 export class Question {
   /** @type {any} the last map that was heard about it */ answer;
@@ -27,7 +30,7 @@ export class Question {
 
   /** What is asked under an id, comparable. */
   contentOf(/** @type {string} */ _id) {
-    return content(this.request);
+    return contentOf(this.request);
   }
 
   /** What to send now. A webapp that cannot decide says why when the message's own time is over,
@@ -37,35 +40,45 @@ export class Question {
     this.tried = true;
     const ms = Math.floor(this.patience.listenFor());
     const last = this.patience.left() <= this.patience.silenceMs;
-    if (ms < 2 || !(again || last)) return pack(this.message({}));
-    return pack(this.message({ deadline_ms: ms - Math.min(Math.floor(ms / 4), 250) }));
+    const alone = ms < 2 || !(again || last);
+    const more = alone ? {} : { deadline_ms: ms - Math.min(Math.floor(ms / 4), 250) };
+    return pack(this.message(again, more));
   }
 
   /** @returns {any} what is sent; `more` is for every order of it */
-  message(/** @type {object} */ more) {
-    return { ...this.request, ...more };
+  message(/** @type {boolean} */ again, /** @type {object} */ more) {
+    return { ...wire(this.request, again), ...more };
   }
 
   /** True when this message is about the question and more than "queued". A refusal that names no
    * id is about the one question that is open: who has several open does not pass it on. */
   takes(/** @type {any} */ message) {
     if (Array.isArray(message) || (message.id ?? this.id) !== this.id) return false;
-    if (message.id === undefined && message.code === undefined) return false;
-    if (message.state === 'queued' && message.code === undefined) return false;
+    if (message.code === undefined && !this.#isAnsweredBy(message)) return false;
     if (this.op === 'get' && message.code === 'key_reused') return false; // of an order beside it
     this.answer = message;
+    this.patience.hear(message);
     return true;
   }
 
-  /** Asking again can change the answer only when the server says so. That an id is not known yet
-   * is an answer to `get`, and no reason to ask for ever. */
+  #isAnsweredBy(/** @type {any} */ message) {
+    if (message.id === undefined || message[ANSWERED[this.op]] === undefined) return false;
+    if (this.request.order !== undefined) return message.order === this.request.order;
+    return message.state !== 'queued';
+  }
+
   final() {
-    if (this.answer.code === 'unknown_request') return this.op === 'get';
-    return this.answer.retry !== true;
+    return this.isFinal(this.answer);
+  }
+
+  /** That an id is not known yet is no reason to ask for ever, but for an order. */
+  isFinal(/** @type {any} */ answer) {
+    if (answer.code === 'unknown_request') return this.op !== 'order';
+    return !this.patience.canHelp(answer);
   }
 
   pause() {
-    return this.patience.pause(this.answer?.retry_after_ms);
+    return this.patience.pause(this.answer);
   }
 
   /** The final answer's map; an error that stands for it is thrown. */
@@ -74,12 +87,13 @@ export class Question {
       if (this.answer.code === undefined) return this.answer;
       throw outcomeOf(this.answer, this.id);
     }
-    throw this.end(endpoint, this.id, this.answer?.code);
+    throw this.end(endpoint, this.id, codeOf(this.answer));
   }
 
   end(/** @type {string} */ endpoint, /** @type {string} */ id, /** @type {string} */ lastCode) {
     const ms = this.patience.timeoutMs;
-    return this.sent ? new OutcomeUnknown(id, ms, lastCode) : new NotConnected(endpoint, id, ms);
+    return this.sent ? new OutcomeUnknown(id, ms, lastCode, this.op)
+      : new NotConnected(endpoint, id, ms);
   }
 }
 
@@ -88,7 +102,6 @@ export class BatchQuestion extends Question {
   /** @type {Map<string, any>} the last map about each id */ #heard = new Map();
   /** @type {string[]} ids in the frame that was made last */ #asked = [];
   /** @type {any} the frame was refused, whole */ #refused;
-  /** @type {number | undefined} */ #advice;
 
   /**
    * @param {any[]} requests
@@ -102,12 +115,12 @@ export class BatchQuestion extends Question {
   }
 
   contentOf(/** @type {string} */ id) {
-    return content(this.requests.get(id));
+    return contentOf(this.requests.get(id));
   }
 
-  message(/** @type {object} */ more) {
+  message(/** @type {boolean} */ again, /** @type {object} */ more) {
     this.#asked = [...this.open.keys()];
-    return [...this.open.values()].map((one) => ({ ...one, ...more }));
+    return [...this.open.values()].map((one) => ({ ...wire(one, again), ...more }));
   }
 
   takes(/** @type {any} */ message) {
@@ -115,13 +128,11 @@ export class BatchQuestion extends Question {
     const asked = this.#asked;
     if (message.length !== asked.length
       || !asked.every((id, at) => (message[at].id ?? id) === id)) return false;
-    this.#advice = undefined;
     asked.forEach((id, at) => {
       const one = message[at];
       this.#heard.set(id, one);
-      if (one.retry !== true) this.open.delete(id);
-      else if (typeof one.retry_after_ms === 'number')
-        this.#advice = Math.max(this.#advice ?? 0, one.retry_after_ms);
+      this.patience.hear(one);
+      if (this.isFinal(one)) this.open.delete(id);
     });
     return true;
   }
@@ -131,7 +142,6 @@ export class BatchQuestion extends Question {
     if (message.id !== undefined || message.code === undefined) return false;
     if (message.retry === true) for (const id of this.open.keys()) this.#heard.set(id, message);
     else this.#refused = message;
-    this.#advice = message.retry_after_ms;
     return true;
   }
 
@@ -140,7 +150,7 @@ export class BatchQuestion extends Question {
   }
 
   pause() {
-    return this.patience.pause(this.#advice);
+    return this.patience.pauseOfAll([...this.open.keys()].map((id) => this.#heard.get(id)));
   }
 
   /** For each order its Answer, or the error that `order` would have thrown. */
@@ -149,7 +159,7 @@ export class BatchQuestion extends Question {
       const heard = this.#heard.get(id);
       if (!this.open.has(id)) return outcomeOf(heard, id);
       if (this.#refused !== undefined && this.sent) return outcomeOf(this.#refused, id);
-      return this.end(endpoint, id, heard?.code);
+      return this.end(endpoint, id, codeOf(heard));
     });
   }
 }

@@ -89,6 +89,7 @@ class BatchQuestion(q.Question):
             return False
         for name, one in zip(self._asked, message):
             self._heard[name] = one
+            self._hear(one)
             if self._is_final(one):
                 del self._open[name]
         return True

@@ -21,6 +21,8 @@ PAUSE_MAX_S = 5.0
 START_LOOK_S = 30.0  # who waits for a promo looks so often whether it starts earlier by now
 OFFER_EVERY_S = 0.02  # while there is no connection
 
+# Codes after which the try before may still be decided.
+LEFT_OPEN = ("deadline_passed", "internal")
 # What a request is about: under the same id the same. The rest is about the message.
 CONTENT = ("op", "item", "user", "qty", "promo", "order", "amount_cents")
 # A member that an answer to the op has, and no answer to another one with the same id.
@@ -241,8 +243,12 @@ class Question:
             return False
         if self.op == "get" and message.get("code") == "key_reused":
             return False  # of an order with this id that goes on beside it
+        self._hear(message)
         self.answer = message
         return True
+
+    def _hear(self, answer):
+        self._unanswered = self._unanswered or answer.get("code") in LEFT_OPEN
 
     def _answers(self, message):
         """Whether a map without a code is an answer to this op, and more than 'queued'."""

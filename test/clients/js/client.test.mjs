@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { confirmed, deadPort, fakeZeroMq, refused, tick, withZeroMq } from './fake_webapp.mjs';
+import { confirmed, deadPort, fakeZeroMq, receipt, refused, soldOut, tick, withZeroMq }
+  from './fake_webapp.mjs';
 
 const ANN = { item: 1, user: 'ann' };
 const OPTIONS = { timeout: 60_000, ...withZeroMq };
@@ -137,6 +138,122 @@ zmqTest('another order under an open id is refused here', () => [], async (clien
   await assert.rejects(open, { name: 'OutcomeUnknown' });
 });
 
+const LATER = { retry_after_ms: 3_600_000 };
+
+zmqTest('only the first try of a new id is called so, and a webapp\'s own no is asked again',
+  (one, n) => [[], [soldOut(one)], [soldOut(one)],
+    [{ id: one.id, state: 'rejected', reason: 'sold_out' }]][n - 1] ?? [confirmed(one)],
+  async (client, webapp) => {
+    assert.equal((await client.order({ ...ANN, promo: 7, valid_until_ms: 2 ** 41 })).reason,
+      'sold_out');
+    assert.deepEqual(webapp.requests.map((one) => one.first === true),
+      [true, false, false, false]);
+    assert.deepEqual(webapp.requests.map((one) => [one.id, one.promo, one.valid_until_ms]),
+      Array(4).fill([webapp.requests[0].id, 7, 2 ** 41]));
+    for (const more of [{}, { id: 'b', first: true }, { id: 'c' }, { first: false }])
+      await client.order({ ...ANN, ...more });
+    assert.deepEqual(webapp.requests.slice(4).map((one) => one.first),
+      [true, true, undefined, undefined]);
+  });
+
+zmqTest('a webapp\'s own no is never the end', (one) => [soldOut(one, { retry: false })],
+  async (client) => {
+    await assert.rejects(client.order(ANN, { timeoutMs: 500 }),
+      { name: 'OutcomeUnknown', code: 'no_answer' });
+  });
+
+zmqTest('a start within the time is waited for, a later one told at once',
+  (one, n) => [n === 1 ? refused(one, 'not_started', true, { retry_after_ms: 300 })
+    : n === 2 ? confirmed(one) : refused(one, 'not_started', true, LATER)],
+  async (client, webapp) => {
+    const begin = performance.now();
+    assert.ok((await client.order({ ...ANN, promo: 7 })).confirmed);
+    assert.ok(performance.now() - begin >= 299);
+    assert.equal(webapp.requests[0].id, webapp.requests[1].id);
+    await assert.rejects(client.order({ ...ANN, promo: 7 }, { timeoutMs: 60_000 }),
+      { name: 'NotStarted', code: 'not_started', retry: true, ...LATER });
+    assert.equal(webapp.requests.length, 3);
+  });
+
+zmqTest('beside a try that may still be decided not_started leaves it open',
+  (one, n) => [n === 1 ? refused(one, 'deadline_passed', true, { retry_after_ms: 1 })
+    : refused(one, 'not_started', true, LATER)],
+  async (client) => {
+    await assert.rejects(client.order({ ...ANN, promo: 7 }, { timeoutMs: 1000 }),
+      { name: 'OutcomeUnknown', code: 'not_started' });
+  });
+
+zmqTest('close ends a wait for a start',
+  (one) => [refused(one, 'not_started', true, { retry_after_ms: 50_000 })],
+  async (client, webapp) => {
+    const open = client.order({ ...ANN, promo: 7 }, { timeoutMs: 59_000 });
+    while (webapp.requests.length === 0) await tick();
+    await tick();
+    client.close();
+    await assert.rejects(open, { name: 'OutcomeUnknown' });
+  });
+
+zmqTest('what was not decided is an error with its code, not asked again',
+  (one) => [refused(one, one.user, false)],
+  async (client, webapp) => {
+    const codes = ['ended', 'unknown_promo', 'expired_request', 'unpaid_limit', 'closed'];
+    for (const user of codes)
+      await assert.rejects(client.order({ item: 1, user, promo: 7 }),
+        { name: 'StampedeError', code: user, retry: false });
+    assert.equal(webapp.requests.length, codes.length);
+  });
+
+zmqTest('payments and cancellations keep their id and have a receipt',
+  (one, n) => [n === 1 ? refused(one, 'no_backend', true, { retry_after_ms: 1 })
+    : one.order === 'x' ? refused(one, 'unknown_request', true)
+      : receipt(one.id, one.order, one.op === 'pay' ? 'paid' : 'cancelled')],
+  async (client, webapp) => {
+    const paid = await client.pay('a', 2 ** 40, { id: 'p' });
+    assert.deepEqual({ ...paid }, receipt('p', 'a', 'paid'));
+    assert.equal((await client.cancel('a', { user: 'ann' })).fulfilment, 'cancelled');
+    assert.equal((await client.cancel('b')).order, 'b');
+    assert.deepEqual(webapp.requests.map(({ op, id, deadline_ms: _, ...rest }) =>
+      [op, op === 'pay' ? id : id.length, rest]),
+    [['pay', 'p', { order: 'a', amount_cents: 2 ** 40 }],
+      ['pay', 'p', { order: 'a', amount_cents: 2 ** 40 }],
+      ['cancel', 32, { order: 'a', user: 'ann' }], ['cancel', 32, { order: 'b' }]]);
+    for (const call of [client.pay('x', 1), client.cancel('x')])
+      await assert.rejects(call, { code: 'unknown_request' });
+    for (const [call, field] of [[client.pay('a b', 1), 'order'], [client.pay('a', 1.5),
+      'amount_cents'], [client.cancel('a', { user: '' }), 'user']])
+      await assert.rejects(call, { field });
+  });
+
+zmqTest('a payment with the id of an open order is told apart', (() => {
+  let orders = 0;
+  return (one) => {
+    if (one.op === 'pay') return [refused(one, 'not_payable', false)];
+    orders += 1;
+    return orders < 2 ? [] : [confirmed(one)];
+  };
+})(), async (client) => {
+  const order = client.order({ ...ANN, id: 'same' });
+  await assert.rejects(client.pay('same', 1, { id: 'same' }), { code: 'not_payable' });
+  assert.ok((await order).confirmed);
+});
+
+zmqTest('a batch waits for starts within its time and asks for nothing twice',
+  (orders, n) => [orders.map((one) => {
+    if (one.user === 'edge' && n === 1) return soldOut(one);
+    if (one.user === 'soon' && n < 3) return refused(one, 'not_started', true, { retry_after_ms: 20 });
+    if (one.user === 'late') return refused(one, 'not_started', true, LATER);
+    return confirmed(one);
+  })],
+  async (client, webapp) => {
+    const results = await client.orderMany(['ann', 'edge', 'soon', 'late'].map((user) =>
+      ({ item: 1, user, promo: 7 })), { timeoutMs: 20_000 });
+    assert.deepEqual(results.map((one) => one.state ?? one.name),
+      ['confirmed', 'confirmed', 'confirmed', 'NotStarted']);
+    assert.deepEqual(webapp.requests.map((all) => all.map(({ user, first }) => [user, first])),
+      [['ann', 'edge', 'soon', 'late'].map((user) => [user, true]),
+        [['edge', undefined], ['soon', undefined]], [['soon', undefined]]]);
+  });
+
 const row = (item, seq, left) => ({ item, name: 'Phone', price_cents: 100, total: 10, left,
   seq: String(seq), state: 'open' });
 
@@ -144,11 +261,16 @@ zmqTest('items come page by page; what is not known is an error of get',
   (one) => {
     if (one.op === 'get') return [refused(one, 'unknown_request', true)];
     if (one.op === 'ping') return [{ id: one.id, state: 'ready', proto: 1 }];
-    if (one.from === 0) return [{ id: one.id, items: [row(1, 5, 9)], next: 2 ** 40 }];
+    if (one.from === 0)
+      return [{ id: one.id, server_time: 6, next: 2 ** 40,
+        items: [{ ...row(1, 5, 9), sold: 1, promo: { id: 7, state: 'running' } }] }];
     return [{ id: one.id, items: [row(one.from, 6, 8)] }];
   },
   async (client) => {
-    assert.deepEqual((await client.items()).map((one) => one.item), [1, 2 ** 40]);
+    const rows = await client.items();
+    assert.deepEqual(rows.map((one) => one.item), [1, 2 ** 40]);
+    assert.deepEqual([rows[0].promo.id, rows[0].sold, rows[0].server_time, rows[1].promo],
+      [7, 1, 6, undefined]);
     await assert.rejects(client.get('nobody'), { code: 'unknown_request' });
     assert.equal(await client.ping(), 'ready');
   });

@@ -17,6 +17,12 @@ export const confirmed = (request, more = {}) => ({ id: request.id, state: 'conf
 export const refused = (request, code, retry, more = {}) =>
   ({ id: request.id, code, message: 'no', retry, ...more });
 
+/** What a webapp says by itself. */
+export const soldOut = (request, more = {}) =>
+  ({ id: request.id, code: 'sold_out', edge: true, retry: true, ...more });
+export const receipt = (id, order, fulfilment) =>
+  ({ id, order, order_id: '1099511627777', fulfilment, at: 1767225600000 });
+
 /** A ROUTER, and an XPUB on the port behind it. Answers are maps, arrays or frames. */
 export async function fakeZeroMq(script) {
   const { Router, XPublisher } = createRequire(new URL('package.json', CLIENT))('zeromq');

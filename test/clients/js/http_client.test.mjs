@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { HttpClient } from '../../../clients/js/stampede/http_client.js';
-import { confirmed, deadPort, fakeHttp, refused, tick } from './fake_webapp.mjs';
+import { confirmed, deadPort, fakeHttp, receipt, refused, soldOut, tick } from './fake_webapp.mjs';
 
 const ANN = { item: 1, user: 'ann' };
 
@@ -137,18 +137,143 @@ httpTest('an array whose answers do not fit it is not believed',
     assert.equal(webapp.requests.length, 3);
   });
 
+const LATER = { retry_after_ms: 3_600_000 };
+const edge = (request) => [409, soldOut(request, { status: 409 })];
+
+httpTest('only the first try of a new id is called so, and a webapp\'s own no is asked again',
+  (seen, n) => (n < 3 ? edge(orderOf(seen))
+    : problem(orderOf(seen), 'sold_out', 409, { state: 'rejected', reason: 'sold_out' })),
+  async (client, webapp) => {
+    const order = { ...ANN, promo: 7, valid_until_ms: 2 ** 41 };
+    assert.equal((await client.order(order)).reason, 'sold_out');
+    assert.deepEqual(webapp.requests.map(({ headers }) => headers['stampede-first']),
+      ['1', undefined, undefined]);
+    for (const seen of webapp.requests)
+      assert.deepEqual(orderOf(seen), { ...order, qty: 1, id: orderOf(webapp.requests[0]).id });
+    for (const more of [{ id: 'b', first: true }, { id: 'c' }, { first: false }])
+      await client.order({ ...ANN, ...more });
+    assert.deepEqual(webapp.requests.slice(3).map(({ headers }) => headers['stampede-first']),
+      ['1', undefined, undefined]);
+  });
+
+test('a page says no header of its own to another origin', async () => {
+  const seen = [];
+  const fetched = async (url, { headers, body }) => {
+    seen.push(headers['Stampede-First']);
+    return new Response(JSON.stringify(confirmed(JSON.parse(body))), { status: 201 });
+  };
+  try {
+    for (const origin of ['http://shop.example', 'http://127.0.0.1:8080']) {
+      globalThis.location = { origin };
+      await new HttpClient('http://127.0.0.1:8080', { fetch: fetched }).order(ANN);
+    }
+  } finally {
+    delete globalThis.location;
+  }
+  assert.deepEqual(seen, [undefined, '1']);
+});
+
+httpTest('a webapp\'s own no is never the end', (seen) => edge(orderOf(seen)),
+  async (client) => {
+    await assert.rejects(client.order(ANN, { timeoutMs: 500 }),
+      { name: 'OutcomeUnknown', code: 'no_answer' });
+  });
+
+httpTest('a start within the time is waited for, a later one told at once',
+  (seen, n) => (n === 1
+    ? [409, { ...problem(orderOf(seen), 'not_started', 409)[1] }, { 'Retry-After': '1' }]
+    : n === 2 ? [201, confirmed(orderOf(seen))]
+      : problem(orderOf(seen), 'not_started', 409, LATER)),
+  async (client, webapp) => {
+    const begin = performance.now();
+    assert.ok((await client.order({ ...ANN, promo: 7 })).confirmed);
+    assert.ok(performance.now() - begin >= 999);
+    await assert.rejects(client.order({ ...ANN, promo: 7 }, { timeoutMs: 60_000 }),
+      { name: 'NotStarted', code: 'not_started', retry: true, ...LATER });
+    assert.equal(webapp.requests.length, 3);
+  });
+
+httpTest('beside a try that may still be decided not_started leaves it open',
+  (seen, n) => (n === 1 ? [202, { id: orderOf(seen).id, state: 'queued' }]
+    : problem(orderOf(seen), 'not_started', 409, LATER)),
+  async (client) => {
+    await assert.rejects(client.order({ ...ANN, promo: 7 }, { timeoutMs: 1000 }),
+      { name: 'OutcomeUnknown', code: 'not_started' });
+  });
+
+httpTest('close ends a wait for a start',
+  (seen) => problem(orderOf(seen), 'not_started', 409, { retry_after_ms: 50_000 }),
+  async (client, webapp) => {
+    const open = client.order({ ...ANN, promo: 7 }, { timeoutMs: 59_000 });
+    while (webapp.requests.length === 0) await tick();
+    await tick();
+    client.close();
+    await assert.rejects(open, { name: 'OutcomeUnknown' });
+  });
+
+httpTest('payments and cancellations keep their id and have a receipt',
+  ({ method, path, headers, body }, n) => {
+    if (n === 1) return problem({}, 'no_backend', 503, { retry_after_ms: 1 });
+    if (path.includes('/x')) return problem({}, 'unknown_request', 404);
+    if (method === 'DELETE') return [200, receipt(headers['idempotency-key'], 'a', 'cancelled')];
+    return [200, receipt(JSON.parse(body).id, 'a', 'paid')];
+  },
+  async (client, webapp) => {
+    assert.deepEqual({ ...await client.pay('a', 2n ** 62n, { id: 'p' }) },
+      receipt('p', 'a', 'paid'));
+    assert.equal((await client.cancel('a', { user: '安 &' })).fulfilment, 'cancelled');
+    assert.equal((await client.cancel('a')).fulfilment, 'cancelled');
+    const payment = ['POST', '/v1/orders/a/payments', `{"id":"p","amount_cents":${2n ** 62n}}`];
+    assert.deepEqual(webapp.requests.map(({ method, path, body }) => [method, path, body]),
+      [payment, payment, ['DELETE', '/v1/orders/a?user=%E5%AE%89%20%26', ''],
+        ['DELETE', '/v1/orders/a', '']]);
+    for (const call of [client.pay('x', 1), client.cancel('x')])
+      await assert.rejects(call, { code: 'unknown_request' });
+    for (const [call, field] of [[client.pay('a b', 1), 'order'], [client.pay('a', 1.5),
+      'amount_cents'], [client.cancel('a', { user: '' }), 'user']])
+      await assert.rejects(call, { field });
+  });
+
+httpTest('an array waits for starts within its time and asks for nothing twice',
+  (seen, n) => [200, orderOf(seen).map((one) => {
+    if (one.user === 'edge' && n === 1) return soldOut(one);
+    if (one.user === 'soon' && n < 3) return refused(one, 'not_started', true, { retry_after_ms: 20 });
+    if (one.user === 'late') return refused(one, 'not_started', true, LATER);
+    return confirmed(one);
+  })],
+  async (client, webapp) => {
+    const orders = ['ann', 'edge', 'soon', 'late'].map((user) => ({ item: 1, user, promo: 7 }));
+    const results = await client.orderMany(orders, { timeoutMs: 20_000 });
+    assert.deepEqual(results.map((one) => one.state ?? one.name),
+      ['confirmed', 'confirmed', 'confirmed', 'NotStarted']);
+    assert.deepEqual(webapp.requests.map((seen) => orderOf(seen).map(({ user }) => user)),
+      [['ann', 'edge', 'soon', 'late'], ['edge', 'soon'], ['soon']]);
+    assert.deepEqual(webapp.requests.map(({ headers }) => headers['stampede-first']),
+      ['1', undefined, undefined]);
+    await client.orderMany([ANN, { ...ANN, id: 'own' }]);
+    assert.equal(webapp.requests[3].headers['stampede-first'], undefined);
+  });
+
 httpTest('numbers above 2^53 keep their digits',
   (seen) => (seen.method === 'POST'
     ? [201, `{"id":"big","state":"confirmed","order_id":"1099511627777","item":9223372036854775807}`]
     : [200, `{"items":[{"item":9223372036854775807,"name":"\\"item\\":9223372036854775807",`
-      + `"price_cents":1,"total":2,"left":1,"seq":"1099511627777","state":"open"}]}`]),
+      + `"price_cents":1,"total":2,"left":1,"seq":"1099511627777","state":"open",`
+      + `"promo":{"id":9223372036854775806,"name":"1234567890123456789","starts_at":1}}]}`]),
   async (client, webapp) => {
     const item = 2n ** 63n - 1n;
     assert.equal((await client.order({ item, user: 'ann', id: 'big' })).item, item);
     assert.match(webapp.requests[0].body, /"item":9223372036854775807,/);
     const [row] = await client.items();
+    assert.deepEqual([row.promo.id, row.promo.name], [item - 1n, '1234567890123456789']);
     assert.deepEqual([row.item, row.name, row.left, row.seq],
       [item, '"item":9223372036854775807', 1, 1099511627777n]);
+  });
+
+httpTest('an id of digits is a text', (seen) => [201, confirmed(orderOf(seen))],
+  async (client) => {
+    assert.equal((await client.order({ ...ANN, id: '1234567890123456789' })).id,
+      '1234567890123456789');
   });
 
 httpTest('get waits until it is decided, and tells what is not known',

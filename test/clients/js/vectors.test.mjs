@@ -6,7 +6,7 @@ import { test } from 'node:test';
 
 import { Answer, StampedeError, itemOf, outcomeOf, stockOf }
   from '../../../clients/js/stampede/answers.js';
-import { narrow, orderRequest } from '../../../clients/js/stampede/orders.js';
+import { cancelRequest, narrow, orderRequest, payRequest } from '../../../clients/js/stampede/orders.js';
 import { withZeroMq } from './fake_webapp.mjs';
 
 const FILE = new URL('../../vectors/sf1.json', import.meta.url);
@@ -45,6 +45,13 @@ test('an order of a program is the smallest order of the vectors, and its qty', 
     assert.equal(qty, 1);
     assert.equal(Buffer.from(pack({ op: 'order', ...request })).toString('hex'),
       named('order, smallest').hex);
+    const { op, ...sale } = named('order in a promo').decoded;
+    const { qty: one, ...inPromo } = orderRequest(sale);
+    assert.equal(one, 1);
+    for (const [request, name] of [[{ op, ...inPromo }, 'order in a promo'],
+      [payRequest('r-1', 1000, 'p-1'), 'pay'],
+      [{ ...cancelRequest('r-1', 'ann'), id: 'c-1' }, 'cancel, by its buyer']])
+      assert.equal(Buffer.from(pack(request)).toString('hex'), named(name).hex, name);
     const { item } = named('order, largest item').decoded;
     assert.equal(orderRequest({ item, user: 'ann' }).item, 2n ** 63n - 1n);
   });
@@ -60,7 +67,9 @@ test('what is refused in the vectors for its content is refused before it is sen
   const names = ['order without item', 'order without user', 'item 2^63', 'item negative',
     'item text', 'user empty', 'user 65 bytes', 'user with a control character', 'qty 0', 'qty nil',
     'qty true', 'id empty', 'id 65 characters', 'id with a blank', 'id with a slash', 'id a number',
-    'id nil', 'user a map', 'user a float', 'qty a text'];
+    'id nil', 'user a map', 'user a float', 'qty a text', 'promo negative', 'promo 2^63',
+    'promo a text', 'promo nil', 'valid_until_ms 0', 'valid_until_ms a text',
+    'valid_until_ms true'];
   for (const name of names) {
     const { op, ...order } = named(name).decoded;
     assert.throws(() => orderRequest(order), (error) => error instanceof StampedeError
