@@ -145,6 +145,15 @@ class Sale:
         self.assertEqual(error.code, "not_started")
         self.assertGreaterEqual(len(requests), 2)
 
+    def test_a_try_that_was_not_decided_in_time_is_left_open_too(self):
+        for code in ("deadline_passed", "internal"):
+            error, requests = self.ask(
+                in_turn([lambda request: refused(request, code, True, 1)],
+                        [lambda request: refused(request, "not_started", True, 3_600_000)]),
+                "order", 1, "ann", promo=7, timeout=0.5)
+            self.assertIsInstance(error, OutcomeUnknown)
+            self.assertEqual((error.code, len(requests)), ("not_started", 2))
+
     def test_a_payment_keeps_its_id_and_has_a_receipt(self):
         script = in_turn([], [lambda request: refused(request, "no_backend", True, 1)],
                          [lambda request: receipt(request, "paid")])
