@@ -40,10 +40,7 @@ settled_bytes() {
 fill_grown() {
   local empty full sent=0
   say "P11: $growth_items items and $growth_ids request ids are being made"
-  # Taking over so many items is one step for the supervisor, and may take longer than a hung node
-  # is given.
-  STAMPEDE_SUPERVISOR__STALL_MS=120000 \
-    STAMPEDE_BACKEND__ORDERS_MAX=$((2 * (growth_items + growth_ids + growth_orders * rounds))) \
+  STAMPEDE_BACKEND__ORDERS_MAX=$((2 * (growth_items + growth_ids + growth_orders * rounds))) \
     start_system grown "$growth_items" "$((growth_ids + growth_orders * rounds))"
   empty=$(settled_bytes)
   while ((sent < growth_ids)); do

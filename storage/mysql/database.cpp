@@ -64,6 +64,26 @@ class Transaction {
   bool done_ = false;
 };
 
+constexpr std::uint64_t kItemsAtOnce = 10'000;
+
+// Some items a statement: for a million of them one would not end before the session's patience.
+void reset_item_guards(Transaction& transaction, const Database::Progress& progress) {
+  const auto most = std::to_string(kItemsAtOnce);
+  std::uint64_t found = kItemsAtOnce;
+  for (std::uint64_t from = 0; transaction.ok() && found == kItemsAtOnce;) {
+    const auto behind = " WHERE id>=" + std::to_string(from);
+    std::uint64_t last = 0;
+    found = 0;
+    transaction.read("SELECT id FROM item" + behind + " ORDER BY id LIMIT " + most,
+                     [&](const SqlRow& row) { last = row.u64(0), ++found; });
+    if (found == 0) break;
+    transaction.run("UPDATE item SET lsn=0,put_lsn=0" + behind +
+                    " AND id<=" + std::to_string(last));
+    from = last + 1;
+    if (progress) progress();
+  }
+}
+
 Status check_schema(SqlSession& session) {
   int version = 0;
   const auto read =
@@ -219,7 +239,7 @@ Result<std::optional<LogUuid>> Database::log_uuid() {
   return uuid;
 }
 
-Status Database::adopt(const LogUuid& uuid, std::int64_t now_us) {
+Status Database::adopt(const LogUuid& uuid, std::int64_t now_us, const Progress& progress) {
   Transaction transaction(*session_, "writing meta");
   // This row is always there: its lock lets one backend at a time look for a meta row.
   transaction.read("SELECT version FROM schema_version WHERE version=1 FOR UPDATE",
@@ -236,8 +256,8 @@ Status Database::adopt(const LogUuid& uuid, std::int64_t now_us) {
   if (owner) return transaction.commit();
   std::string created;
   append_datetime(created, now_us);
-  return transaction.run("UPDATE item SET lsn=0,put_lsn=0")
-      .run("UPDATE promo SET lsn=0,put_lsn=0")
+  reset_item_guards(transaction, progress);
+  return transaction.run("UPDATE promo SET lsn=0,put_lsn=0")
       .run("UPDATE lane SET epoch=0,applied_lsn=0,owner=0,place=0")
       .run("INSERT INTO meta(log_uuid,created_at) VALUES(x'" + to_hex(uuid) + "','" + created +
            "')")
@@ -307,12 +327,13 @@ Result<std::vector<LaneRow>> Database::lanes() {
   return rows;
 }
 
-Result<std::vector<ItemRow>> Database::items() {
+Result<std::vector<ItemRow>> Database::items(const Progress& progress) {
   std::vector<ItemRow> rows;
   std::string odd;
   const auto read = session_->query(
       "SELECT " + item_columns() + " FROM item ORDER BY id", [&](const SqlRow& row) {
         rows.push_back(item_of(row));
+        if (progress && rows.size() % kItemsAtOnce == 0) progress();
         const auto column = column_without_number(row);
         if (column == 0 || !odd.empty()) return;
         odd = "item " + row.text(0) + " has '" + row.text(column - 1) + "' in column " +

@@ -117,11 +117,14 @@ class Database {
   // Which log this database belongs to; nullopt: none yet.
   Result<std::optional<LogUuid>> log_uuid();
 
+  // Called now and then while a call goes on that takes as long as there are items.
+  using Progress = std::function<void()>;
+
   // Makes the database this log's, once. The same uuid again changes nothing; another one ->
   // corrupt (log and database do not fit: 65). Guards left by an earlier log (lsns of items and
   // promos, lane epochs) start from zero in the same transaction: they name positions of no log any
   // more.
-  Status adopt(const LogUuid& uuid, std::int64_t now_us);
+  Status adopt(const LogUuid& uuid, std::int64_t now_us, const Progress& progress = {});
 
   // The highest lsn any lane has ever committed, 0 for none. A log that ends before it is lost.
   Result<Lsn> witness();
@@ -137,7 +140,8 @@ class Database {
   Status witness_all(Lsn lsn);
 
   Result<std::vector<LaneRow>> lanes();  // by lane
-  Result<std::vector<ItemRow>> items();  // by id; corrupt: a number of a row is none
+  // By id. corrupt: a number of a row is none.
+  Result<std::vector<ItemRow>> items(const Progress& progress = {});
   // By id; without those whose PromoPut has not come yet.
   Result<std::vector<PromoRow>> promos();
   Result<std::uint64_t> order_count();

@@ -146,10 +146,17 @@ storage::Status StartAgent::ask_first() {
   if (!database) return database.error();
   if (const auto fits = refuse_wiped_log(*database, settings_.dir); !fits) return fits;
   if (const auto none = refuse_foreign_orders(*database); !none) return none;
-  auto items = database->items();
+  auto items = database->items([this] { outlet_.progress(); });
   if (!items) return items.error();
   imported_ = std::move(*items);
   return check_items(settings_.limits, imported_, [this] { outlet_.progress(); });
+}
+
+// What is asked of the database in this thread.
+ClaimStart StartAgent::asking() {
+  auto claim = claim_;
+  claim.progress = [this] { outlet_.progress(); };
+  return claim;
 }
 
 // A log that has served starts without the database; when it answers it must fit. Before that the
@@ -159,7 +166,7 @@ StartAgent::Step StartAgent::compare() {
   auto database = std::exchange(asked_, true)
                       ? storage::Database::open(impatient(settings_.database))
                       : outlet_.database_answer();
-  auto missing = fit_database(database, claim_, *log_.core);
+  auto missing = fit_database(database, asking(), *log_.core);
   if (missing) {
     answered_ = true;
     imported_ = std::move(*missing);
@@ -204,7 +211,7 @@ StartAgent::Step StartAgent::take_over() {
 // again while orders are served.
 StartAgent::Step StartAgent::take_database() {
   if (!answered_) return {};
-  auto claim = claim_;
+  auto claim = asking();
   claim.database = impatient(std::move(claim.database));
   const auto claimed = claim_database(claim, outlet_.wall_ns() / 1000);
   if (claimed) return {};

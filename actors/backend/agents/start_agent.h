@@ -92,6 +92,7 @@ class StartAgent {
   [[nodiscard]] bool is_older_copy() const;
   Step take_over();
   Step take_database();
+  ClaimStart asking();
   storage::Status open_writer();
   storage::Status remember_directory();
   storage::Status import();

@@ -294,7 +294,7 @@ storage::Result<std::vector<storage::ItemRow>> fit_database(
   if (!uuid) return uuid.error();
   std::vector<storage::ItemRow> missing;
   if (*uuid) return missing;
-  auto items = database->items();
+  auto items = database->items(start.progress);
   if (!items) return items.error();
   for (auto& item : *items)
     if (!core.book().item(item.id)) missing.push_back(std::move(item));
@@ -305,7 +305,8 @@ Status claim_database(const ClaimStart& start, std::int64_t now_us) {
   auto database = storage::Database::open(start.database);
   if (!database) return not_opened(start, database.error());
   if (auto fits = check_database(*database, start); !fits) return fits;
-  if (auto adopted = database->adopt(start.log_uuid, now_us); !adopted) return adopted;
+  if (auto adopted = database->adopt(start.log_uuid, now_us, start.progress); !adopted)
+    return adopted;
   return database->claim(start.epoch, start.database.lanes, start.owner);
 }
 

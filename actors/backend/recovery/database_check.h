@@ -30,6 +30,7 @@ struct ClaimStart {
   // The starts that minted the log's epochs, as far as they were read (behind a snapshot).
   std::map<std::uint64_t, std::uint64_t> log_owners;
   bool served = false;  // what is wrong with the database may pass: it is waited for
+  storage::Database::Progress progress{};  // may be empty; called in the thread that asks
 };
 
 // 0 when trying again may help, else the node's exit code.

@@ -47,6 +47,20 @@ TEST_CASE_FIXTURE(MysqlFixture, "adopting starts the guards of an earlier log fr
   CHECK(number("SELECT MIN(epoch) FROM lane") == 1);
 }
 
+TEST_CASE_FIXTURE(MysqlFixture, "adopting takes many items piece by piece, and tells of it") {
+  (void)sql(
+      "INSERT INTO item(id,name,total,amount,lsn,put_lsn) "
+      "SELECT 7*seq,'Phone',5,5,seq,seq FROM seq_0_to_25000");
+  auto database = open();
+  int told = 0;
+  const auto progress = [&] { ++told; };
+  CHECK(database.items(progress)->size() == 25'001);
+  CHECK(told == 2);
+  CHECK(bool(database.adopt(kMine, 0, progress)));
+  CHECK(told == 5);
+  CHECK(number("SELECT COUNT(*) FROM item WHERE lsn=0 AND put_lsn=0") == 25'001);
+}
+
 TEST_CASE_FIXTURE(MysqlFixture,
                   "claiming takes every lane row, adds missing ones, never goes back") {
   auto database = open();
