@@ -55,8 +55,13 @@ function strangerOf(/** @type {number} */ status) {
 
 /** A page asks another origin for each header of its own whether it may send it. */
 function isOfAnotherPage(/** @type {string} */ base) {
-  const page = /** @type {any} */ (globalThis).location?.origin;
-  return page !== undefined && new URL(base, page).origin !== page;
+  const page = /** @type {any} */ (globalThis).location;
+  if (page === undefined) return false;
+  try {
+    return new URL(base, page.href).origin !== page.origin;
+  } catch {
+    return true; // a page without an address of its own
+  }
 }
 
 /**

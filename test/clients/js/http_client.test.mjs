@@ -163,14 +163,16 @@ test('a page says no header of its own to another origin', async () => {
     return new Response(JSON.stringify(confirmed(JSON.parse(body))), { status: 201 });
   };
   try {
-    for (const origin of ['http://shop.example', 'http://127.0.0.1:8080']) {
-      globalThis.location = { origin };
+    for (const [origin, href] of [['http://shop.example', 'http://shop.example/a?b'],
+      ['null', 'file:///shop.html'], ['null', 'null'],
+      ['http://127.0.0.1:8080', 'http://127.0.0.1:8080/']]) {
+      globalThis.location = { origin, href };
       await new HttpClient('http://127.0.0.1:8080', { fetch: fetched }).order(ANN);
     }
   } finally {
     delete globalThis.location;
   }
-  assert.deepEqual(seen, [undefined, '1']);
+  assert.deepEqual(seen, [undefined, undefined, undefined, '1']);
 });
 
 httpTest('a webapp\'s own no is never the end', (seen) => edge(orderOf(seen)),
