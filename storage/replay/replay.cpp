@@ -17,6 +17,15 @@ std::uint32_t tries_of(const Outcome& fail, std::size_t pair) {
 
 }  // namespace
 
+void LastStored::forget(const std::set<Lsn>& refused) {
+  for (auto& [lane, of_lane] : by_lane) {
+    if (refused.contains(of_lane.order)) of_lane.order = 0;
+    if (refused.contains(of_lane.put.lsn)) of_lane.put = {};
+    if (refused.contains(of_lane.amount.lsn)) of_lane.amount = {};
+    if (refused.contains(of_lane.promo.lsn)) of_lane.promo = {};
+  }
+}
+
 Status ReplayFold::record(const RecordView& record) {
   switch (record.type) {
     case RecordType::emit:

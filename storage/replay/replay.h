@@ -101,6 +101,9 @@ struct LastStored {
     ItemLsn amount;
     ItemLsn promo;  // its item is the promo
   };
+  // What has one of these lsns is not known to have a row.
+  void forget(const std::set<Lsn>& refused);
+
   std::map<std::uint32_t, OfLane> by_lane;  // from 0
   std::set<Lsn> newest_orders;              // of all lanes, the highest, whenever they were stored
   Lsn oldest_order = 0;                     // the lowest

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <deque>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "storage/disk/posix_disk.h"
 #include "storage/log/log_place.h"
 #include "storage/log/log_segment.h"
+#include "storage/log/refused_rows.h"
 #include "storage/mysql/command_sql.h"
 #include "storage/mysql/database.h"
 #include "storage/mysql/sql_advice.h"
@@ -55,6 +57,26 @@ std::uint64_t rows_of(const LaneBatch& batch) {
          batch.updates.size() + batch.stock.size();
 }
 
+Lsn lsn_of(const LaneBatch& batch, const storage::RowFailure& failure) {
+  switch (failure.kind) {
+    case storage::RowKind::order:
+      return batch.orders[failure.index].order_id;
+    case storage::RowKind::put:
+      return batch.puts[failure.index].put_lsn;
+    case storage::RowKind::promo:
+      return batch.promos[failure.index].put_lsn;
+    case storage::RowKind::amount:
+      return batch.amounts[failure.index].lsn;
+    case storage::RowKind::grant:
+      return batch.grants[failure.index].lsn;
+    case storage::RowKind::update:
+      return batch.updates[failure.index].lsn;
+    case storage::RowKind::stock:
+      return batch.stock[failure.index].lsn;
+  }
+  return 0;  // there is no other kind
+}
+
 // Writes batches, patiently; collects what the database refuses.
 class PatientWriter {
  public:
@@ -69,6 +91,7 @@ class PatientWriter {
         rows += rows_of(batch);
         for (const auto& failure : outcome->failures) {
           if (++refused_count <= kRefusedNamedMax) refused.push_back(failure.message);
+          refused_lsns.insert(lsn_of(batch, failure));
         }
         return storage::Done{};
       }
@@ -81,6 +104,7 @@ class PatientWriter {
   std::uint64_t rows = 0;
   std::uint64_t refused_count = 0;
   std::vector<std::string> refused;
+  std::set<Lsn> refused_lsns;
 
  private:
   storage::LaneWriter writer_;
@@ -244,7 +268,7 @@ Status adopt_or_refuse(storage::Database& database, const storage::LogEnd& log) 
 
 Status apply_log(storage::Disk& disk, const ToolOptions& options, const std::string& dir,
                  const storage::LogEnd& log, RememberedOrders& before, Applier& applier,
-                 const storage::DbOptions& database_options) {
+                 const PatientWriter& writer, const storage::DbOptions& database_options) {
   auto database = storage::Database::open(database_options);
   if (!database) return database.error();
   if (auto fits = adopt_or_refuse(*database, log); !fits) return fits;
@@ -258,6 +282,8 @@ Status apply_log(storage::Disk& disk, const ToolOptions& options, const std::str
   const auto read = storage::read_log(disk, dir, applier, before.beginning.position);
   if (!read) return read.error();
   if (auto finished = applier.finish(); !finished) return finished;
+  if (auto noted = storage::remember_refused_rows(disk, dir, writer.refused_lsns); !noted)
+    return noted;
   // Reading the log may have taken longer than a session may idle.
   database = storage::Database::open(database_options);
   if (!database) return database.error();
@@ -344,7 +370,8 @@ int run_log_replay_all(const ToolOptions& options, std::ostream& out, std::ostre
   log->last_lsn = std::max(log->last_lsn, before->contents.header.position.last_lsn);
   PatientWriter writer(*database, log->chain.epoch + 1);
   Applier applier(writer, options.config.db.batch_rows_max, before->contents);
-  if (auto applied = apply_log(disk, options, *dir, *log, *before, applier, *database); !applied) {
+  if (auto applied = apply_log(disk, options, *dir, *log, *before, applier, writer, *database);
+      !applied) {
     say_how_to_have_database(options.config, applied.error(), err);
     return report_error(err, applied.error());
   }

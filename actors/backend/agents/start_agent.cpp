@@ -7,6 +7,7 @@
 #include "config/faults/failpoint.h"
 #include "storage/log/log_begin.h"
 #include "storage/log/log_place.h"
+#include "storage/log/refused_rows.h"
 
 namespace stampede::actors {
 
@@ -117,6 +118,7 @@ StartAgent::Step StartAgent::read() {
   claim_.max_executed = log_.max_executed;
   claim_.executed_by_lane = log_.executed_by_lane;
   claim_.last_stored = log_.fold.last_stored();
+  if (const auto known = pass_over_refused_rows(); !known) return failed(known.error());
   claim_.log_epoch = std::max(log_.end.chain.epoch, storage::lsn_epoch(log_.end.last_lsn));
   claim_.log_owners = std::move(log_.owners);
   claim_.owner.place = disk_->place(settings_.dir).made_ns;
@@ -128,6 +130,19 @@ StartAgent::Step StartAgent::read() {
   if (log_.end.tail == storage::LogTail::empty) return go_on(Phase::first_start);
   claim_.log_uuid = log_.end.uuid;
   return go_on(Phase::compare);
+}
+
+// The operator was told of each when all was written anew; nothing would bring them before he does.
+storage::Status StartAgent::pass_over_refused_rows() {
+  const auto refused = storage::refused_rows(*disk_, settings_.dir);
+  if (!refused) return refused.error();
+  if (refused->empty()) return storage::Done{};
+  claim_.last_stored.forget(*refused);
+  log_.notes.push_back("`log replay --all` could not write " + std::to_string(refused->size()) +
+                       " rows, the first of lsn " + storage::to_text(*refused->begin()) +
+                       ": `stampede verify` names them. Mend what refuses them, run "
+                       "`scripts/stop_all.sh --keep-db` and `stampede log replay --all` again");
+  return storage::Done{};
 }
 
 // Asked again now that the log is locked: another backend may have been first.

@@ -94,6 +94,7 @@ class StartAgent {
   Step take_database();
   ClaimStart asking();
   storage::Status open_writer();
+  storage::Status pass_over_refused_rows();
   storage::Status remember_directory();
   storage::Status import();
   Step go_on(Phase next);

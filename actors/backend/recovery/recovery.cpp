@@ -8,6 +8,7 @@
 #include "storage/log/log_begin.h"
 #include "storage/log/log_place.h"
 #include "storage/log/parked_records.h"
+#include "storage/log/refused_rows.h"
 
 namespace stampede::actors {
 
@@ -54,7 +55,7 @@ bool of_a_log(std::string_view name) {
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end() ||
          storage::looks_like_segment(name) || storage::looks_like_snapshot(name) ||
          storage::looks_like_begin(name) || storage::looks_like_place(name) ||
-         storage::looks_like_parked(name);
+         storage::looks_like_parked(name) || storage::looks_like_refused_rows(name);
 }
 
 // Whoever made the file chose its name; it goes to terminals.

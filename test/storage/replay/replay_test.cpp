@@ -369,6 +369,9 @@ TEST_CASE("replay: what each lane has stored last, whenever that was") {
   CHECK(lane.amount.lsn == 0);
   CHECK(fold.last_stored().newest_orders == std::set<Lsn>(orders.end() - 8, orders.end()));
   CHECK(fold.last_stored().oldest_order == first);
+  auto without = fold.last_stored();
+  without.forget({lane.order});
+  CHECK(without.by_lane.begin()->second.order == 0);
 
   history.exec(CommandKind::order_insert, 0, first, first + 2);  // the third comes late
   history.exec(CommandKind::order_insert, 0, first, last);       // nothing new

@@ -6,6 +6,7 @@
 
 #include "storage/disk/posix_disk.h"
 #include "storage/log/log_segment.h"
+#include "storage/log/refused_rows.h"
 #include "storage/mysql/database.h"
 #include "storage/mysql/migrations.h"
 #include "test/support/private_mariadb.h"
@@ -122,6 +123,15 @@ TEST_CASE_FIXTURE(Fixture, "replay --all: a row that differs is refused and name
   CHECK(report["ok"] == false);
   CHECK(report["refused"] == 1);
   CHECK((rows() == before));
+  storage::PosixDisk disk;
+  const auto noted = storage::refused_rows(disk, temporary.path("log"));
+  REQUIRE(noted);
+  REQUIRE(noted->size() == 1);
+  CHECK(std::to_string(*noted->begin()) ==
+        sql("SELECT order_id FROM orders WHERE user_id = 'mallory'"));
+  sql("DELETE FROM orders WHERE user_id = 'mallory'");
+  run(0);
+  CHECK(storage::refused_rows(disk, temporary.path("log"))->empty());
 }
 
 TEST_CASE_FIXTURE(Fixture, "replay --all: another log's database is left alone") {
