@@ -152,12 +152,13 @@ class Backend : public transport::PortRole {
   }
 
   void spawn_others(const caf::actor& self) {
-    const auto epoch = start_->claim.epoch;
+    const auto& claim = start_->claim;
+    const auto epoch = claim.epoch;
     log_ = spawn_log_keeper(node_, status_, {start_->disk, start_->writer, epoch}, self);
-    for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(start_->claim.database.lanes); ++i)
+    for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(claim.database.lanes); ++i)
       lanes_.push_back(spawn_lane(
-          node_, status_, {start_->claim.database, i, epoch, start_->claim.owner.start}, self));
-    spawn_claim(node_, status_, start_->claim, self);
+          node_, status_, {claim.database, i, epoch, claim.owner.start, claim.last_of(i)}, self));
+    spawn_claim(node_, status_, claim, self);
     const auto& book = node_.config().backend;
     spawn_snapshot_keeper(
         node_, status_,

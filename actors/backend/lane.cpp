@@ -64,7 +64,7 @@ class Lane : public DatabaseActor {
                       "lane-" + std::to_string(start.lane + storage::kFirstLane)),
         core_(std::move(core)),
         agent_(start.database, static_cast<int>(start.lane) + storage::kFirstLane, start.epoch,
-               node.config().db.batch_rows_max, start.owner) {}
+               node.config().db.batch_rows_max, start.owner, start.last) {}
 
   void act() override {
     while (running_)
@@ -94,9 +94,14 @@ class Lane : public DatabaseActor {
   }
 
   void look() {
-    const auto attempt = ask([this] { return agent_.look(); });
-    show_down(agent_.down());
-    if (attempt.kind != Attempt::Kind::done) wait_after(attempt);
+    while (running_) {
+      const auto attempt = ask([this] { return agent_.look(); });
+      show_down(agent_.down());
+      if (attempt.kind == Attempt::Kind::done) return;
+      wait_after(attempt);
+      // A row that is missing is looked for until it is there, or lost.
+      if (attempt.error.sql_number != storage::kErrnumNoRow) return;
+    }
   }
 
   void report() {

@@ -21,6 +21,7 @@ struct LaneStart {
   std::uint32_t lane = 0;  // from 0; its row and its name are lane + storage::kFirstLane
   std::uint64_t epoch = 0;
   std::uint64_t owner = 0;  // LaneOwner::start
+  storage::LaneLast last;   // ClaimStart::last_of
 };
 
 caf::actor spawn_lane(NodeRuntime& node, BackendStatus& status, LaneStart start, caf::actor core);

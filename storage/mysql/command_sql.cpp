@@ -46,6 +46,8 @@ constexpr RowWriting kWritings[] = {
 };
 static_assert(std::size(kWritings) == kRowKinds);
 
+// At a table that does not grow, before what is missing there is lost.
+constexpr int kMissingLooks = 12;
 constexpr int kGrowAfter = 8;  // batches taken in smaller parts, before larger ones are tried
 
 }  // namespace
@@ -115,8 +117,25 @@ struct LaneWriter::Attempt {
   bool lost = false;           // the session is in doubt
   bool too_much = false;       // perhaps: it was the rows that the server did not take
   Lsn witness = 0;
+  LaneLast last;  // of what is written
 
   [[nodiscard]] bool ok() const { return !fault && !error; }
+  // A row that conflicts belongs to somebody else.
+  [[nodiscard]] std::optional<std::size_t> last_written(RowKind kind, const Slice::Range& rows) {
+    for (auto i = rows.last; i > rows.first; --i) {
+      const bool conflict = std::any_of(conflicts.begin(), conflicts.end(), [&](const auto& one) {
+        return one.kind == kind && one.index == i - 1;
+      });
+      if (!conflict) return i - 1;
+    }
+    return std::nullopt;
+  }
+  void note_last(const LaneBatch& batch, const Slice& slice) {
+    if (const auto at = last_written(RowKind::order, slice.rows[0]))
+      last.order = batch.orders[*at].order_id;
+    if (const auto at = last_written(RowKind::amount, slice.rows[2]))
+      last.amount = {batch.amounts[*at].item, batch.amounts[*at].lsn};
+  }
   void fail(const SqlSession& session, const SqlOutcome& outcome) {
     lost = classify_sql_error(outcome.errnum) != SqlErrorClass::transient;
     too_much = lost;
@@ -124,8 +143,9 @@ struct LaneWriter::Attempt {
   }
 };
 
-LaneWriter::LaneWriter(DbOptions options, int lane, std::uint64_t epoch, std::uint64_t owner)
-    : options_(std::move(options)), lane_(lane), fence_{epoch, owner, 0} {}
+LaneWriter::LaneWriter(DbOptions options, int lane, std::uint64_t epoch, std::uint64_t owner,
+                       const LaneLast& last)
+    : options_(std::move(options)), lane_(lane), fence_{epoch, owner, 0, last} {}
 LaneWriter::~LaneWriter() = default;
 LaneWriter::LaneWriter(LaneWriter&&) noexcept = default;
 LaneWriter& LaneWriter::operator=(LaneWriter&&) noexcept = default;
@@ -268,6 +288,7 @@ void LaneWriter::write_slice(const LaneBatch& batch, const Slice& slice, Attempt
       first = next;
     }
   }
+  attempt.note_last(batch, slice);
 }
 
 void LaneWriter::commit(Attempt& attempt) {
@@ -284,6 +305,10 @@ void LaneWriter::commit(Attempt& attempt) {
   }
   ++fence_.batches;
   applied_ = std::max(applied_, attempt.witness);
+  auto& last = fence_.last;
+  if (attempt.last.order != 0) last.order = attempt.last.order;
+  if (last.oldest_order == 0) last.oldest_order = last.order;
+  if (attempt.last.amount.lsn != 0) last.amount = attempt.last.amount;
   if (config::failpoint("after_db")) {
     attempt.lost = true;
     attempt.error = Error{Errc::unavailable, "failpoint after_db: the commit's answer is lost"};
@@ -326,7 +351,12 @@ Status LaneWriter::check_row() {
                      " has no row: the database is empty or being restored; " + kHowToMendHalf,
                  kErrnumNoRow};
   }
-  if (row->epoch > fence_.epoch || (row->epoch == fence_.epoch && row->owner != fence_.owner)) {
+  const bool of_another = row->epoch == fence_.epoch && row->owner != fence_.owner;
+  // Who deposes a writer keeps its batches.
+  if (of_another && row->batches < fence_.batches)
+    return restored("is owned by start " + std::to_string(row->owner) + ", has " +
+                    std::to_string(row->batches) + " batches");
+  if (row->epoch > fence_.epoch || of_another) {
     return Error{Errc::fenced,
                  "lane " + std::to_string(lane_) + " of " + session_->place() +
                      " belongs to epoch " + std::to_string(row->epoch) + ", owner " +
@@ -338,9 +368,76 @@ Status LaneWriter::check_row() {
   if (row->batches < fence_.batches || row->applied_lsn < applied_)
     return restored("has " + std::to_string(row->batches) + " batches up to lsn " +
                     to_text(row->applied_lsn));
+  if (auto stored = check_last_rows(); !stored) return stored;
   fence_.batches = row->batches;
   applied_ = row->applied_lsn;
   return Done{};
+}
+
+// A dump that is loaded in place makes one table after the other anew: a lane may have committed to
+// one that came later.
+Status LaneWriter::check_last_rows() {
+  auto there = fence_.last.order == 0 ? Status(Done{}) : check_last_order();
+  if (there && fence_.last.amount.lsn != 0) there = check_last_amount();
+  if (there) looked_ = 0;
+  return there;
+}
+
+// What is older than all rows, and had older neighbours, was cut off from the old end: moved to an
+// archive, which putting a database back never does.
+Status LaneWriter::check_last_order() {
+  const auto order = fence_.last.order;
+  const auto text = std::to_string(order);
+  bool there = false;
+  Lsn lowest = 0;
+  std::uint64_t below = 0;
+  auto read = session_->query("SELECT order_id FROM orders WHERE order_id=" + text,
+                              [&](const SqlRow&) { there = true; });
+  if (!read.failed && !there)
+    read = session_->query("SELECT order_id FROM orders ORDER BY order_id LIMIT 1",
+                           [&](const SqlRow& row) { lowest = row.u64(0); });
+  if (!read.failed && !there)
+    read = session_->query("SELECT COUNT(*) FROM orders WHERE order_id<" + text,
+                           [&](const SqlRow& row) { below = row.u64(0); });
+  (void)session_->execute("ROLLBACK");
+  if (read.failed)
+    return Error{Errc::unavailable, session_->place() + ": " + with_advice(read), read.errnum};
+  if (there) return Done{};
+  const auto oldest = fence_.last.oldest_order;
+  if (order < lowest && oldest != 0 && oldest < order) {
+    fence_.last.order = 0;
+    return Done{};
+  }
+  return may_be_filling(below, lowest == 0, "order " + to_text(order));
+}
+
+Status LaneWriter::check_last_amount() {
+  const auto& [item, lsn] = fence_.last.amount;
+  const auto id = std::to_string(item);
+  std::optional<Lsn> amount;
+  std::uint64_t rows = 0;
+  auto read = session_->query("SELECT lsn FROM item WHERE id=" + id,
+                              [&](const SqlRow& row) { amount = row.u64(0); });
+  if (!read.failed && !amount)
+    read =
+        session_->query("SELECT COUNT(*) FROM item", [&](const SqlRow& row) { rows = row.u64(0); });
+  (void)session_->execute("ROLLBACK");
+  if (read.failed)
+    return Error{Errc::unavailable, session_->place() + ": " + with_advice(read), read.errnum};
+  if (!amount) return may_be_filling(rows, rows == 0, "item " + id);
+  if (*amount >= lsn) return Done{};
+  return restored("has item " + id + " of lsn " + to_text(*amount) + ", not of " + to_text(lsn));
+}
+
+// A table that is empty, or grows, may be in the middle of a restore.
+Status LaneWriter::may_be_filling(std::uint64_t rows, bool empty, const std::string& what) {
+  looked_ = empty || rows != rows_below_ ? 0 : looked_ + 1;
+  rows_below_ = rows;
+  if (looked_ >= kMissingLooks) return restored("lacks " + what);
+  return Error{Errc::unavailable,
+               session_->place() + ": lane " + std::to_string(lane_) + " has committed " + what +
+                   ", which is not there; " + kHowToMendHalf,
+               kErrnumNoRow};
 }
 
 Error LaneWriter::restored(const std::string& how) const {

@@ -30,12 +30,16 @@ SqlErrorClass classify_sql_error(unsigned errnum);
 //   unavailable  nothing is known to be stored; call apply again with the same batch after a pause
 //                (5 -> 500 ms …). A lost session is replaced by itself.
 //   fenced       another start owns the lane: the node exits 75
-//   corrupt      the database is not as this writer left it, it lost commits: the node exits 65
+//   corrupt      the database is not as this writer left it, it lost commits: the node exits 65.
+//                A table that is empty, or is being filled, is waited for (unavailable): one that
+//                stands still for kMissingLooks attempts has lost what it lacks
 //   invalid      the url cannot be read
 class LaneWriter {
  public:
-  // Connects at the first apply. `epoch` and `owner` are what Database::claim wrote.
-  LaneWriter(DbOptions options, int lane, std::uint64_t epoch, std::uint64_t owner = 0);
+  // Connects at the first apply. `epoch` and `owner` are what Database::claim wrote; `last`: what
+  // is known of what the lane has committed before.
+  LaneWriter(DbOptions options, int lane, std::uint64_t epoch, std::uint64_t owner = 0,
+             const LaneLast& last = {});
   ~LaneWriter();
   LaneWriter(LaneWriter&&) noexcept;
   LaneWriter& operator=(LaneWriter&&) noexcept;
@@ -70,6 +74,10 @@ class LaneWriter {
   Error refused_row();
   Status check_session();  // check_row; a session in which that failed is dropped
   Status check_row();
+  Status check_last_rows();
+  Status check_last_order();
+  Status check_last_amount();
+  Status may_be_filling(std::uint64_t rows, bool empty, const std::string& what);
   Error restored(const std::string& how) const;
 
   DbOptions options_;
@@ -78,6 +86,9 @@ class LaneWriter {
   int taken_ = 0;                    // batches, since the last one that was not
   LaneFence fence_;
   Lsn applied_ = 0;  // the row's witness, as this writer has seen it last
+  // How many rows there were below one that was missing, and how often they were as many since.
+  std::uint64_t rows_below_ = 0;
+  int looked_ = 0;
   std::unique_ptr<SqlSession> session_;
 };
 

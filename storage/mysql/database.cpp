@@ -128,10 +128,10 @@ std::string list_of(const std::set<std::uint64_t>& numbers) {
 }
 
 // The first number of the last row; 0 without one.
-Result<std::uint64_t> key_of(SqlSession& session, const char* sql) {
+Result<std::uint64_t> key_of(SqlSession& session, const std::string& sql) {
   std::uint64_t number = 0;
   const auto read = session.query(sql, [&](const SqlRow& row) { number = row.u64(0); });
-  if (read.failed) return failed(session, "looking for the first or last key", read);
+  if (read.failed) return failed(session, "looking at the keys", read);
   return number;
 }
 
@@ -437,6 +437,14 @@ Result<Lsn> Database::highest_order() {
 
 Result<std::uint64_t> Database::highest_item() {
   return key_of(*session_, "SELECT COALESCE(MAX(id),0) FROM item");
+}
+
+Result<std::uint64_t> Database::orders_below(Lsn order) {
+  return key_of(*session_, "SELECT COUNT(*) FROM orders WHERE order_id<" + std::to_string(order));
+}
+
+Result<std::uint64_t> Database::items_below(std::uint64_t item) {
+  return key_of(*session_, "SELECT COUNT(*) FROM item WHERE id<" + std::to_string(item));
 }
 
 Result<std::map<std::uint64_t, Database::ItemGuards>> Database::guards_among(

@@ -73,8 +73,9 @@ inline constexpr const char* kHowToRewrite =
 
 // Half a database may be in the middle of a restore, which fills table by table: it is waited for.
 inline constexpr const char* kHowToMendHalf =
-    "if the database is being restored, wait for its end; else run `scripts/stop_all.sh --keep-db`,"
-    " then `stampede log replay --all`, which writes all of it again";
+    "if the database is being restored, wait for its end; else rows were lost or removed: run"
+    " `scripts/stop_all.sh --keep-db`, then `stampede log replay --all`, which writes all of it "
+    "again";
 
 // How a row that should be there and is not is told (ER_KEY_NOT_FOUND): the server has answered.
 inline constexpr unsigned kErrnumNoRow = 1032;
@@ -94,11 +95,23 @@ struct LaneOwner {
   std::int64_t place = 0;   // when its log directory was made (Disk::place); 0: not known
 };
 
-// What a lane's row must say for its writer to go on.
+// What a lane has committed last: has a row, and one that is no older. lsn 0: not known.
+struct LaneLast {
+  Lsn order = 0;
+  struct Amount {
+    std::uint64_t item = 0;
+    Lsn lsn = 0;
+  } amount;
+  // The lowest order that is known to have had a row, of any lane. 0: none is.
+  Lsn oldest_order = 0;
+};
+
+// What a lane's row must say, and which rows must be there, for its writer to go on.
 struct LaneFence {
   std::uint64_t epoch = 0;
   std::uint64_t owner = 0;    // see Database::claim
   std::uint64_t batches = 0;  // as this session has seen it last
+  LaneLast last;              // what was committed last, in this life or one before it
 };
 
 // One session. Thread-compatible: one thread. Every call blocks for a round trip, at most about
@@ -159,6 +172,9 @@ class Database {
   Result<Lsn> lowest_order();
   Result<Lsn> highest_order();
   Result<std::uint64_t> highest_item();
+  // How many there are, below this one.
+  Result<std::uint64_t> orders_below(Lsn order);
+  Result<std::uint64_t> items_below(std::uint64_t item);
   struct ItemGuards {
     Lsn put_lsn = 0;
     Lsn lsn = 0;

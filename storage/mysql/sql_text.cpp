@@ -232,6 +232,18 @@ void append_lane_update(std::string& out, Lsn witness, int lane, const LaneFence
   append_number(out, fence.owner);
   out += " AND batches=";
   append_number(out, fence.batches);
+  const auto& last = fence.last;
+  if (last.order != 0) {
+    out += " AND EXISTS(SELECT 1 FROM orders WHERE order_id=";
+    append_number(out, last.order);
+    out += ')';
+  }
+  if (last.amount.lsn == 0) return;
+  out += " AND EXISTS(SELECT 1 FROM item WHERE id=";
+  append_number(out, last.amount.item);
+  out += " AND lsn>=";
+  append_number(out, last.amount.lsn);
+  out += ')';
 }
 
 std::size_t append_order_insert(std::string& out, const LaneBatch& batch, std::size_t first,

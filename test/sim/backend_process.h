@@ -33,7 +33,8 @@ struct LaneThread {
   LaneThread(int lane, const actors::ClaimStart& claim, std::uint64_t rows_max)
       : number(lane),
         epoch(claim.epoch),
-        agent(claim.database, lane, claim.epoch, rows_max, claim.owner.start) {}
+        agent(claim.database, lane, claim.epoch, rows_max, claim.owner.start,
+              claim.last_of(static_cast<std::uint32_t>(lane - storage::kFirstLane))) {}
   int number;
   std::uint64_t epoch;
   actors::LaneAgent agent;

@@ -261,6 +261,47 @@ TEST_CASE_FIXTURE(Database, "what was stored late is looked for at a start, belo
   CHECK(actors::check_database(*database, start));
 }
 
+TEST_CASE_FIXTURE(Database, "rows that a restore has not come to yet are no loss while rows come") {
+  auto lane = writer();
+  for (const std::uint64_t number : {1, 2, 3, 9})
+    REQUIRE(lane.apply(order(make_lsn(1, number), "order " + std::to_string(number))));
+  const auto whole = server.tables();
+  actors::ClaimStart start;
+  start.database = options;
+  start.epoch = 2;
+  start.log_epoch = 1;
+  start.served = true;
+  start.last_lsn = start.max_executed = make_lsn(1, 9);
+  start.last_stored.by_lane[0].order = make_lsn(1, 3);
+  start.last_stored.by_lane[1].order = make_lsn(1, 9);
+  start.last_stored.newest_orders = {make_lsn(1, 3), make_lsn(1, 9)};
+  auto filling = whole;
+  for (const std::uint64_t number : {2, 9})
+    filling.orders.set(static_cast<std::int64_t>(make_lsn(1, number)), {});
+  actors::ClaimAgent agent(start);
+  const auto looks_end = [&](int looks) {
+    server.replace_rows(filling);
+    for (int look = 0; look < looks; ++look) {
+      const auto attempt = agent.attempt(0);
+      if (attempt.kind != actors::Attempt::Kind::again) return attempt.kind;
+      CHECK(attempt.error.message.find("order 1.9 stored") != std::string::npos);
+      CHECK(attempt.error.message.find("being restored") != std::string::npos);
+    }
+    return actors::Attempt::Kind::again;
+  };
+  CHECK(looks_end(30) == actors::Attempt::Kind::again);
+  filling.orders.set(static_cast<std::int64_t>(make_lsn(1, 2)),
+                     whole.orders.rows.at(static_cast<std::int64_t>(make_lsn(1, 2))));
+  SUBCASE("it goes on") {
+    CHECK(looks_end(30) == actors::Attempt::Kind::again);
+    filling = whole;
+    CHECK(looks_end(1) == actors::Attempt::Kind::done);
+  }
+  SUBCASE("it stands still: they are lost") {
+    CHECK(looks_end(31) == actors::Attempt::Kind::final);
+  }
+}
+
 TEST_CASE_FIXTURE(Database, "what an item was told last is looked for at a start") {
   auto lane = writer();
   REQUIRE(lane.apply(amount(3, 70, make_lsn(1, 5))));
@@ -368,6 +409,131 @@ TEST_CASE_FIXTURE(Database, "a lane's row that is gone may come back, however lo
   server.replace_rows(emptied);
   const auto missing = lane.apply(amount(1, 70, make_lsn(1, 3))).error();
   CHECK(missing.message.find("log replay --all") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Database, "a table that was put back behind the lane's row is told") {
+  auto lane = writer();
+  REQUIRE(lane.apply(order(make_lsn(1, 1), "first")));
+  REQUIRE(lane.apply(order(make_lsn(1, 2), "second")));
+  const auto dump = server.tables();
+  REQUIRE(lane.apply(order(make_lsn(1, 3), "meanwhile")));
+  const auto whole = server.tables();
+  auto restored = whole;
+  restored.orders = dump.orders;
+  server.replace_rows(restored);
+  storage::Error error;
+  int attempts = 0;
+  for (; attempts < 20; ++attempts) {
+    const auto outcome = attempts % 2 == 0
+                             ? lane.look()
+                             : storage::Status(lane.apply(order(make_lsn(1, 4), "later")).error());
+    REQUIRE_FALSE(outcome);
+    error = outcome.error();
+    CHECK(error.message.find("log replay --all") != std::string::npos);
+    if (error.code == Errc::corrupt) break;
+    CHECK(error.sql_number == storage::kErrnumNoRow);
+  }
+  CHECK(error.code == Errc::corrupt);
+  CHECK(attempts == 12);
+  CHECK(server.tables().orders.rows.size() == 2);
+}
+
+TEST_CASE_FIXTURE(Database, "orders that were moved to an archive stop no lane") {
+  for (const bool first_is_there : {false, true}) {
+    auto lane = writer();
+    REQUIRE(lane.apply(order(make_lsn(1, 1), "first")));
+    REQUIRE(lane.apply(order(make_lsn(1, 2), "last of the lane")));
+    LaneWriter other(options, storage::kFirstLane + 1, 1);
+    REQUIRE(other.apply(order(make_lsn(1, 3), "of another lane")));
+    auto archived = server.tables();
+    if (!first_is_there) archived.orders.set(static_cast<std::int64_t>(make_lsn(1, 1)), {});
+    archived.orders.set(static_cast<std::int64_t>(make_lsn(1, 2)), {});
+    server.replace_rows(archived);
+    CHECK(bool(lane.look()) == !first_is_there);  // a row amid others is lost
+    if (first_is_there) continue;
+    CHECK(lane.apply(order(make_lsn(1, 4), "next")));
+    archived = server.tables();
+    archived.orders.rows.clear();
+    server.replace_rows(archived);
+    for (int i = 0; i < 100; ++i) {  // all of them: it cannot be told from a restore
+      const auto waits = lane.look();
+      REQUIRE_FALSE(waits);
+      CHECK(waits.error().code == Errc::unavailable);
+      CHECK(waits.error().message.find("rows were lost or removed") != std::string::npos);
+    }
+    server.replace_rows({});
+    claim(1);
+  }
+}
+
+TEST_CASE_FIXTURE(Database,
+                  "what the log calls stored is known to a lane that has written nothing") {
+  REQUIRE(writer().apply(order(make_lsn(1, 3), "stored")));
+  storage::LaneLast last{make_lsn(1, 3), {}, make_lsn(1, 3)};
+  LaneWriter lane(options, storage::kFirstLane, 1, 0, last);
+  CHECK(lane.look());
+  auto dump = server.tables();
+  dump.orders.set(static_cast<std::int64_t>(make_lsn(1, 3)), {});
+  server.replace_rows(dump);
+  CHECK(lane.apply(order(make_lsn(1, 4), "later")).error().sql_number == storage::kErrnumNoRow);
+  CHECK(server.tables().orders.rows.empty());
+  last = {0, {1, make_lsn(1, 4)}, 0};
+  LaneWriter of_items(options, storage::kFirstLane + 1, 1, 0, last);
+  CHECK(of_items.look().error().sql_number == storage::kErrnumNoRow);
+}
+
+TEST_CASE_FIXTURE(Database, "a table that is empty, or being filled, is waited for") {
+  auto lane = writer();
+  REQUIRE(lane.apply(order(make_lsn(1, 90), "last")));
+  const auto whole = server.tables();
+  auto filling = whole;
+  filling.orders.set(static_cast<std::int64_t>(make_lsn(1, 90)), {});
+  server.replace_rows(filling);
+  for (int i = 0; i < 100; ++i) CHECK(lane.look().error().code == Errc::unavailable);
+  const auto cells = whole.orders.rows.begin()->second;
+  for (std::uint64_t i = 1; i < 30; ++i) {
+    auto row = cells;
+    row[0].number = static_cast<std::int64_t>(make_lsn(1, i));
+    row[OrderColumn::request_id].text = "restored-" + std::to_string(i);
+    filling.orders.set(static_cast<std::int64_t>(make_lsn(1, i)), row);
+    server.replace_rows(filling);
+    for (int look = 0; look < 4; ++look) CHECK(lane.look().error().code == Errc::unavailable);
+  }
+  server.replace_rows(whole);
+  CHECK(lane.look());
+  CHECK(lane.apply(order(make_lsn(1, 91), "next")));
+}
+
+TEST_CASE_FIXTURE(Database, "an item's row that is older than its lane has written is told") {
+  auto lane = writer();
+  REQUIRE(lane.apply(amount(1, 90, make_lsn(1, 1))));
+  const auto dump = server.tables();
+  REQUIRE(lane.apply(amount(1, 80, make_lsn(1, 2))));
+  const auto whole = server.tables();
+  auto other = whole;
+  other.item.set(1, {});
+  server.replace_rows(other);
+  for (int i = 0; i < 100; ++i)
+    CHECK(lane.apply(amount(1, 70, make_lsn(1, 3))).error().code == Errc::unavailable);
+  CHECK(server.tables().item.rows.empty());  // a dump's INSERT finds no row of ours
+  server.replace_rows(whole);
+  CHECK(lane.look());
+  other.item = dump.item;
+  server.replace_rows(other);
+  CHECK(lane.apply(amount(1, 70, make_lsn(1, 3))).error().code == Errc::corrupt);
+}
+
+TEST_CASE_FIXTURE(Database, "a dump of before there were owners is put back, not another's") {
+  auto database = storage::Database::open(options);
+  REQUIRE(database);
+  REQUIRE(database->claim(2, 2, {77, 0}));
+  LaneWriter lane(options, storage::kFirstLane, 2, 77);
+  REQUIRE(lane.apply(amount(1, 90, make_lsn(2, 1))));
+  auto old = server.tables();
+  for (auto& [number, cells] : old.lane.rows) cells[4].number = 0;
+  REQUIRE(lane.apply(amount(1, 80, make_lsn(2, 2))));
+  server.replace_rows(old);
+  CHECK(lane.look().error().code == Errc::corrupt);
 }
 
 TEST_CASE_FIXTURE(Database, "half a database is waited for by the claim, however long it takes") {

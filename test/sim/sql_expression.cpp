@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "test/sim/sql_table.h"
+
 namespace stampede::sim {
 
 namespace {
@@ -40,6 +42,19 @@ std::int64_t highest(const SqlNode& node, const SqlScope& scope) {
   return number;
 }
 
+// By the primary key first, as the product asks.
+bool exists(const SqlNode& node, const SqlScope& scope) {
+  const auto& condition = node.of[0];
+  const auto& key = condition.op == SqlOp::both ? condition.of[0] : condition;
+  if (key.op != SqlOp::equal || key.of[0].op != SqlOp::column || key.of[0].position != 0 ||
+      key.of[1].op != SqlOp::parameter)
+    refuse_sql("EXISTS without the key");
+  const auto& rows = (*scope.tables)[node.position]->rows;
+  const auto row = rows.find((*scope.parameters)[key.of[1].position].number);
+  return row != rows.end() &&
+         sql_number(condition, {scope.parameters, &row->second, nullptr, nullptr, nullptr}) != 0;
+}
+
 }  // namespace
 
 std::int64_t sql_number(const SqlNode& node, const SqlScope& scope) {
@@ -75,6 +90,8 @@ std::int64_t sql_number(const SqlNode& node, const SqlScope& scope) {
       return is_in(node, scope) ? 1 : 0;
     case SqlOp::max:
       return highest(node, scope);
+    case SqlOp::exists:
+      return exists(node, scope) ? 1 : 0;
     case SqlOp::count:
       return static_cast<std::int64_t>(scope.group->size());
   }

@@ -9,6 +9,8 @@
 
 namespace stampede::sim {
 
+struct SqlTable;
+
 struct Cell {
   std::int64_t number = 0;
   std::string text;
@@ -35,6 +37,7 @@ enum class SqlOp : std::uint8_t {
   in,
   max,
   count,
+  exists,  // a row of a table of which `of` is true
 };
 
 // Knows columns and literals by their position only, so that it serves every statement of its
@@ -47,7 +50,7 @@ struct SqlNode {
     of.push_back(std::move(right));
   }
   SqlOp op = SqlOp::count;
-  std::size_t position = 0;  // of a leaf or MAX: the column or literal
+  std::size_t position = 0;  // of a leaf or MAX: the column or literal; EXISTS: the table
   std::vector<SqlNode> of;
 };
 
@@ -56,6 +59,7 @@ struct SqlScope {
   const SqlCells* row = nullptr;
   const SqlCells* inserted = nullptr;
   const std::vector<const SqlCells*>* group = nullptr;  // for MAX and COUNT
+  const std::vector<SqlTable*>* tables = nullptr;       // for EXISTS
 };
 
 [[nodiscard]] std::int64_t sql_number(const SqlNode& node, const SqlScope& scope);

@@ -153,6 +153,7 @@ class Parser {
     if (take(".")) return word == "u" ? value(name()) : SqlNode(SqlOp::column, column(name()));
     if (!take("(")) return {SqlOp::column, column(word)};
     SqlNode node;
+    if (word == "EXISTS") return exists();
     if (word == "VALUES" || word == "MAX") {
       node = SqlNode(word == "MAX" ? SqlOp::max : SqlOp::inserted, column(name()));
     } else if (word == "COUNT") {
@@ -170,6 +171,20 @@ class Parser {
     for (std::size_t i = 0; i < values_.size(); ++i)
       if (values_[i] == word) return {SqlOp::inserted, i};
     refuse_sql(shape_);
+  }
+
+  // Behind its bracket: SELECT 1 FROM table WHERE …)
+  SqlNode exists() {
+    expect("SELECT");
+    (void)parameter();
+    expect("FROM");
+    const auto* outer = table_;
+    SqlNode node(SqlOp::exists, table(name()));
+    expect("WHERE");
+    node.of.push_back(condition());
+    table_ = outer;
+    expect(")");
+    return node;
   }
 
   static SqlOp function(std::string_view word) {

@@ -160,7 +160,8 @@ void SqlEngine::find_rows(SqlTable& table, const SqlStatement& statement) {
     return;
   }
   for (auto& row : table.rows)
-    if (where == nullptr || sql_number(*where, {&literals, &row.second, nullptr, nullptr}) != 0)
+    if (where == nullptr ||
+        sql_number(*where, {&literals, &row.second, nullptr, nullptr, &tables_}) != 0)
       found_.push_back(&row);
 }
 

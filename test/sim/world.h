@@ -146,7 +146,9 @@ class World {
   void old_database();
   void foreign_owner();
   [[nodiscard]] std::optional<std::uint64_t> foreign_epoch();
-  [[nodiscard]] bool is_behind_log(const ServerTables& tables);
+  [[nodiscard]] static bool is_behind_log(const actors::RecoveredLog& known,
+                                          const ServerTables& tables);
+  void must_miss(const actors::RecoveredLog& known, const ServerTables& tables);
   void damaged_snapshot();
   [[nodiscard]] bool log_reaches_back();
   void must_refuse(const char* what, storage::Errc code = storage::Errc::corrupt);

@@ -4,12 +4,16 @@
 #include <set>
 #include <utility>
 
+#include "actors/backend/agents/claim_agent.h"
+#include "config/process/exit_codes.h"
 #include "storage/log/log_reader.h"
 #include "test/sim/world.h"
 
 namespace stampede::sim {
 
 namespace {
+
+constexpr int kMissedWithin = 40;  // attempts
 
 struct Place {
   std::string file;
@@ -64,7 +68,7 @@ std::optional<Lsn> witness_of(const ServerTables& tables, std::uint32_t lane) {
   return static_cast<Lsn>(cells[2].number);
 }
 
-// A row that is missing behind all others may be on its way: that is waited for, not refused.
+// A row that is missing behind all others may be on its way: that is waited for without end.
 bool passed_over(const SqlTable& table, std::uint64_t key) {
   return !table.rows.empty() && table.rows.rbegin()->first > static_cast<std::int64_t>(key);
 }
@@ -204,11 +208,46 @@ void World::old_database() {
     server_backup_ = server.tables();
     return;
   }
-  if (server_backup_->meta.rows.empty() || server_backup_->lane.rows.empty() ||
-      !is_behind_log(*server_backup_))
+  if (server_backup_->meta.rows.empty() || server_backup_->lane.rows.empty()) return;
+  const auto known = known_log();
+  if (!known) return;  // judged by the start
+  if (is_behind_log(*known, *server_backup_))
+    must_refuse_database(*server_backup_, "an older copy of the database");
+  else if (lacks_what_was_stored_last(*server_backup_, known->fold.last_stored()))
+    must_miss(*known, *server_backup_);
+  else
     return;
-  must_refuse_database(*server_backup_, "an older copy of the database");
   server_backup_.reset();  // the next one is of another moment
+}
+
+// Rows may be on their way into a database that lacks some: the claim misses those that do not
+// come.
+void World::must_miss(const actors::RecoveredLog& known, const ServerTables& tables) {
+  const Calm calm(disk, server);
+  const auto present = server.tables();
+  server.replace_rows(tables);
+  actors::ClaimStart start;
+  start.database = server.options();
+  start.log_uuid = known.end.uuid;
+  start.last_lsn = known.end.last_lsn;
+  start.max_executed = known.max_executed;
+  start.executed_by_lane = known.executed_by_lane;
+  start.last_stored = known.fold.last_stored();
+  start.owner.place = disk.place(kLogDir).made_ns;
+  start.log_epoch = std::max(known.end.chain.epoch, storage::lsn_epoch(known.end.last_lsn));
+  start.log_owners = known.owners;
+  start.epoch = start.log_epoch + 1;
+  start.served = true;
+  actors::ClaimAgent claim(start);
+  auto attempt = claim.attempt(0);
+  for (int again = 0; attempt.kind == actors::Attempt::Kind::again && again < kMissedWithin;
+       ++again)
+    attempt = claim.attempt(0);
+  require(attempt.kind == actors::Attempt::Kind::final && attempt.exit_code == kExitCorrupt, "S8",
+          "rows that a database lacks were not missed");
+  server.replace_rows(present);
+  watch.recount();
+  ++result_.refusals;
 }
 
 // What a start would find in the log now; its errors are the start's to judge.
@@ -218,16 +257,13 @@ storage::Result<actors::RecoveredLog> World::known_log() {
 }
 
 // Of any lane, as far as the log tells.
-bool World::is_behind_log(const ServerTables& tables) {
-  const auto known = known_log();
-  if (!known) return false;  // judged by the start
-  if (witness_of(tables) < known->max_executed) return true;
-  return std::any_of(known->executed_by_lane.begin(), known->executed_by_lane.end(),
+bool World::is_behind_log(const actors::RecoveredLog& known, const ServerTables& tables) {
+  if (witness_of(tables) < known.max_executed) return true;
+  return std::any_of(known.executed_by_lane.begin(), known.executed_by_lane.end(),
                      [&](const auto& executed) {
                        const auto witness = witness_of(tables, executed.first);
                        return witness && *witness < executed.second;
-                     }) ||
-         lacks_what_was_stored_last(tables, known->fold.last_stored());
+                     });
 }
 
 // A copy of the log has started on this database since: in an epoch that this one minted, too, or

@@ -1,9 +1,11 @@
 #pragma once
 
 // Claims all lane rows for the epoch as soon as the database can be reached, checking `meta` and
-// the witness first, as at start. attempt() blocks on the database; one thread.
+// the witness first, as at start. What is missing in a table that stands still for kLooks attempts
+// (12 s at least) is lost. attempt() blocks on the database; one thread.
 
 #include <cstdint>
+#include <string>
 #include <utility>
 
 #include "actors/backend/agents/attempts.h"
@@ -20,8 +22,14 @@ class ClaimAgent {
   [[nodiscard]] std::uint64_t epoch() const { return start_.epoch; }
 
  private:
+  static constexpr int kLooks = 30;
+
+  [[nodiscard]] bool lost(const storage::Error& missing);
+
   ClaimStart start_;
   Attempts attempts_;
+  std::string missing_;  // as it was said last
+  int looked_ = 0;       // how often it was said since
 };
 
 }  // namespace stampede::actors

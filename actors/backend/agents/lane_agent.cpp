@@ -9,8 +9,8 @@
 namespace stampede::actors {
 
 LaneAgent::LaneAgent(const storage::DbOptions& database, int lane, std::uint64_t epoch,
-                     std::uint64_t rows_max, std::uint64_t owner)
-    : writer_(database, lane, epoch, owner),
+                     std::uint64_t rows_max, std::uint64_t owner, const storage::LaneLast& last)
+    : writer_(database, lane, epoch, owner, last),
       few_rows_(std::min<std::uint64_t>(kFewRows, rows_max / 2)) {}
 
 void LaneAgent::take(LaneWork work, Micros now) {

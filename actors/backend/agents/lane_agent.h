@@ -18,9 +18,10 @@ namespace stampede::actors {
 
 class LaneAgent {
  public:
-  // `lane` from 1, as its row; `rows_max`: db.batch_rows_max.
+  // `lane` from 1, as its row; `rows_max`: db.batch_rows_max; `last`: what the log calls stored by
+  // it.
   LaneAgent(const storage::DbOptions& database, int lane, std::uint64_t epoch,
-            std::uint64_t rows_max, std::uint64_t owner);
+            std::uint64_t rows_max, std::uint64_t owner, const storage::LaneLast& last = {});
 
   // The next work; the one before must be done.
   void take(LaneWork work, Micros now);

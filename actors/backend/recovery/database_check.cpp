@@ -72,6 +72,28 @@ Error lacks(const std::string& what, std::uint32_t lane) {
                                   storage::kHowToRewrite};
 }
 
+// `before`: how many rows there are before it.
+Error lacks_yet(const std::string& what, std::uint32_t lane, std::uint64_t before) {
+  return Error{
+      Errc::corrupt,
+      "the log calls " + what + " stored, by lane " + std::to_string(lane + storage::kFirstLane) +
+          ", but the database does not have it, of rows before it " + std::to_string(before) +
+          ": it was put back to an earlier state, or the row was removed; nothing was"
+          " changed; " +
+          storage::kHowToMendHalf,
+      storage::kErrnumNoRow};
+}
+
+// A row that was written anew is there already.
+Error is_older(const std::string& item, Lsn there, Lsn stored, std::uint32_t lane) {
+  return Error{Errc::corrupt, "the log calls " + item + " of lsn " + storage::to_text(stored) +
+                                  " stored, by lane " + std::to_string(lane + storage::kFirstLane) +
+                                  ", but the database has it of lsn " + storage::to_text(there) +
+                                  ": it was put back to an earlier state, or the row was replaced; "
+                                  "nothing was changed. " +
+                                  storage::kHowToRewrite};
+}
+
 Error half_a_database(const std::string& what) {
   return Error{Errc::not_found,
                "half of the database is missing (" + what +
@@ -107,8 +129,10 @@ Status check_witnesses(const Lanes& lanes, const ClaimStart& start) {
 }
 
 // A table that ends before a row that was stored may be in the middle of a restore: dumps fill it
-// from its lowest key on. Not so when the row's neighbours are there. One that begins behind it had
-// its oldest rows moved to an archive; a database that was put back has them all.
+// from its lowest key on. When the row's neighbours are there, only if rows still come, and not if
+// younger ones are there: what was stored late is lost so. One that
+// begins behind it had its oldest rows moved to an archive; a database that was put back has them
+// all.
 Status check_order(storage::Database& database, const ClaimStart& start, std::uint32_t lane,
                    Lsn order, const std::set<Lsn>& there) {
   if (order == 0 || there.contains(order)) return storage::Done{};
@@ -120,7 +144,11 @@ Status check_order(storage::Database& database, const ClaimStart& start, std::ui
   const auto& newest = start.last_stored.newest_orders;
   const bool passed = std::any_of(newest.begin(), newest.end(),
                                   [&](Lsn neighbour) { return there.contains(neighbour); });
-  if (passed || *highest > order) return lacks("order " + storage::to_text(order), lane);
+  if (*highest > order) return lacks("order " + storage::to_text(order), lane);
+  if (passed) {
+    const auto before = database.orders_below(order);
+    return before ? lacks_yet("order " + storage::to_text(order), lane, *before) : before.error();
+  }
   return half_a_database("`orders` ends at lsn " + storage::to_text(*highest) + ", before " +
                          storage::to_text(order));
 }
@@ -142,11 +170,13 @@ Status check_item(storage::Database& database, std::uint32_t lane, const storage
                   const Lsn* guard) {
   if (stored.lsn == 0 || (guard != nullptr && *guard >= stored.lsn)) return storage::Done{};
   const auto name = "item " + std::to_string(stored.item);
-  const auto missing = lacks(name + " of lsn " + storage::to_text(stored.lsn), lane);
-  if (guard != nullptr) return missing;
+  if (guard != nullptr) return is_older(name, *guard, stored.lsn, lane);
   const auto highest = database.highest_item();
   if (!highest) return highest.error();
-  return *highest > stored.item ? missing : half_a_database("`item` has no " + name);
+  if (*highest < stored.item) return half_a_database("`item` has no " + name);
+  const auto before = database.items_below(stored.item);
+  return before ? lacks_yet(name + " of lsn " + storage::to_text(stored.lsn), lane, *before)
+                : before.error();
 }
 
 Status check_items_stored(storage::Database& database, const ClaimStart& start) {
@@ -262,7 +292,26 @@ Error not_opened(const ClaimStart& start, const Error& error) {
   return passing;
 }
 
+Error still_to_come(Error error) {
+  error.code = Errc::not_found;
+  return error;
+}
+
 }  // namespace
+
+storage::LaneLast ClaimStart::last_of(std::uint32_t lane) const {
+  storage::LaneLast last;
+  last.oldest_order = last_stored.oldest_order;
+  const auto stored = last_stored.by_lane.find(lane);
+  if (stored == last_stored.by_lane.end()) return last;
+  last.order = stored->second.order;
+  last.amount = {stored->second.amount.item, stored->second.amount.lsn};
+  return last;
+}
+
+bool may_be_filling(const Error& error) {
+  return error.code == Errc::corrupt && error.sql_number == storage::kErrnumNoRow;
+}
 
 Status check_database(storage::Database& database, const ClaimStart& start) {
   const auto uuid = database.log_uuid();
@@ -289,7 +338,10 @@ storage::Result<std::vector<storage::ItemRow>> fit_database(
     storage::Result<storage::Database>& database, const ClaimStart& start,
     const BackendCore& core) {
   if (!database) return not_opened(start, database.error());
-  if (auto fits = check_database(*database, start); !fits) return fits.error();
+  if (auto fits = check_database(*database, start); !fits) {
+    const bool wait = start.served && may_be_filling(fits.error());
+    return wait ? still_to_come(fits.error()) : fits.error();
+  }
   const auto uuid = database->log_uuid();
   if (!uuid) return uuid.error();
   std::vector<storage::ItemRow> missing;
@@ -301,10 +353,15 @@ storage::Result<std::vector<storage::ItemRow>> fit_database(
   return missing;
 }
 
-Status claim_database(const ClaimStart& start, std::int64_t now_us) {
+Status claim_database(const ClaimStart& start, std::int64_t now_us,
+                      const std::function<bool(const Error&)>& lost) {
   auto database = storage::Database::open(start.database);
   if (!database) return not_opened(start, database.error());
-  if (auto fits = check_database(*database, start); !fits) return fits;
+  if (auto fits = check_database(*database, start); !fits) {
+    const auto& error = fits.error();
+    const bool wait = start.served && may_be_filling(error) && !lost(error);
+    return wait ? still_to_come(error) : error;
+  }
   if (auto adopted = database->adopt(start.log_uuid, now_us, start.progress); !adopted)
     return adopted;
   return database->claim(start.epoch, start.database.lanes, start.owner);

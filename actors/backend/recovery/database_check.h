@@ -4,6 +4,7 @@
 // neither CAF nor a clock inside, so the same code runs under a simulator.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -31,6 +32,9 @@ struct ClaimStart {
   std::map<std::uint64_t, std::uint64_t> log_owners;
   bool served = false;  // what is wrong with the database may pass: it is waited for
   storage::Database::Progress progress{};  // may be empty; called in the thread that asks
+
+  // What the lane, from 0, has stored last.
+  [[nodiscard]] storage::LaneLast last_of(std::uint32_t lane) const;
 };
 
 // 0 when trying again may help, else the node's exit code.
@@ -50,8 +54,11 @@ storage::Status refuse_foreign_orders(storage::Database& database);
 // last, and it is owned neither by a log directory of another place nor by a start that the log
 // knows nothing of: those are another copy's. Errors: corrupt (65) when they do not fit, fenced
 // (75), unavailable; not_found when it may be in the middle of a restore: only one of the tables
-// `meta` and `lane` has rows, or a table ends before what was stored last.
+// `meta` and `lane` has rows, or a table ends before what was stored last. may_be_filling() of a
+// corrupt: so may it be, but if the same is said again and again, which names how many rows there
+// are, then it is not.
 storage::Status check_database(storage::Database& database, const ClaimStart& start);
+bool may_be_filling(const storage::Error& error);
 
 // For a log with history: check_database, and the items that are still to be taken over, because
 // no log has adopted the database yet and `core` does not know them (a first start was cut short).
@@ -61,7 +68,10 @@ storage::Result<std::vector<storage::ItemRow>> fit_database(
     storage::Result<storage::Database>& database, const ClaimStart& start, const BackendCore& core);
 
 // check_database, then `meta` is written if it is empty and all lanes are claimed for the epoch.
+// Once the log has served, what may_be_filling() is not_found, unless `lost` says that it is not.
 // A higher epoch in a lane row -> fenced (75). `now_us`: microseconds since 1970, for people.
-storage::Status claim_database(const ClaimStart& start, std::int64_t now_us);
+storage::Status claim_database(
+    const ClaimStart& start, std::int64_t now_us,
+    const std::function<bool(const storage::Error&)>& lost = [](const auto&) { return false; });
 
 }  // namespace stampede::actors

@@ -154,10 +154,17 @@ TEST_CASE("orders are updated from a table of values, each once in a statement")
 
 TEST_CASE("the lane's statement holds the fence") {
   std::string sql;
-  append_lane_update(sql, 77, 2, {9, 5, 3});
+  append_lane_update(sql, 77, 2, {9, 5, 3, {}});
   CHECK(sql ==
         "UPDATE lane SET batches=batches+1,applied_lsn=GREATEST(applied_lsn,77) "
         "WHERE lane=2 AND epoch=9 AND owner=5 AND batches=3");
+  sql.clear();
+  append_lane_update(sql, 77, 2, {9, 5, 3, {70, {6, 71}, 0}});
+  CHECK(sql ==
+        "UPDATE lane SET batches=batches+1,applied_lsn=GREATEST(applied_lsn,77) "
+        "WHERE lane=2 AND epoch=9 AND owner=5 AND batches=3"
+        " AND EXISTS(SELECT 1 FROM orders WHERE order_id=70)"
+        " AND EXISTS(SELECT 1 FROM item WHERE id=6 AND lsn>=71)");
 }
 
 TEST_CASE("error numbers: faults of a row, transient ones, and everything unknown is retried") {
