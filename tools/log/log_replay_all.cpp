@@ -17,6 +17,7 @@
 #include "storage/mysql/sql_advice.h"
 #include "storage/replay/newest_per_item.h"
 #include "storage/replay/replay.h"
+#include "tools/log/known_orders.h"
 #include "tools/log/log_files.h"
 #include "tools/log/log_tool.h"
 #include "tools/log/remembered_orders.h"
@@ -248,11 +249,23 @@ class Applier final : public storage::LogVisitor {
   std::vector<Command> set_;
 };
 
+Status adopt(storage::Disk& disk, const std::string& dir, storage::Database& database,
+             const storage::LogEnd& log, RememberedOrders& before) {
+  const auto known = knows_orders(disk, dir, before, database);
+  if (!known) return known.error();
+  if (*known) return database.adopt(log.uuid, config::wall_us());
+  return Error{Errc::corrupt,
+               "the database names no log and holds orders, none of which this log knows; nothing "
+               "was written: check db.url and log.dir. If they are not needed, empty `orders`, "
+               "`item` and `lane`, or use an empty database"};
+}
+
 // Makes sure that the database is this log's, or nobody's yet, and is not ahead of it.
-Status adopt_or_refuse(storage::Database& database, const storage::LogEnd& log) {
+Status adopt_or_refuse(storage::Disk& disk, const std::string& dir, storage::Database& database,
+                       const storage::LogEnd& log, RememberedOrders& before) {
   const auto owner = database.log_uuid();
   if (!owner) return owner.error();
-  if (!*owner) return database.adopt(log.uuid, config::wall_us());
+  if (!*owner) return adopt(disk, dir, database, log, before);
   if (**owner != log.uuid) {
     return Error{Errc::corrupt, "the database belongs to log " + storage::to_text(**owner) +
                                     ", this is log " + storage::to_text(log.uuid) +
@@ -271,7 +284,7 @@ Status apply_log(storage::Disk& disk, const ToolOptions& options, const std::str
                  const PatientWriter& writer, const storage::DbOptions& database_options) {
   auto database = storage::Database::open(database_options);
   if (!database) return database.error();
-  if (auto fits = adopt_or_refuse(*database, log); !fits) return fits;
+  if (auto fits = adopt_or_refuse(disk, dir, *database, log, before); !fits) return fits;
   // The epoch that the next backend would take, and will: the log's lock keeps it away until we are
   // done, and whoever wrote before us is fenced.
   // By doing so the operator says that this log is the one to go on with: its place is the owner.

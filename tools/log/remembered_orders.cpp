@@ -25,6 +25,7 @@ Status look_for_remembered(storage::Database& database, RememberedOrders& orders
   const actors::RequestHasher hasher(orders.contents.header.position.hash_key);
   const auto& all = orders.contents.orders;
   std::size_t next = 0;
+  orders.missing = orders.differing = 0;
   const auto missing = [&] {
     if (++orders.missing == 1) orders.first_missing = all[next].lsn;
     orders.last_missing = all[next++].lsn;
