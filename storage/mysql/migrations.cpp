@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "config/process/wall_clock.h"
@@ -14,8 +15,9 @@ namespace {
 
 constexpr unsigned kErrnumUnknownDatabase = 1049;
 constexpr int kLockWaitSeconds = 20;
-// Of the first step: whatever the version, they are there.
-constexpr const char* kTables[] = {"meta", "item", "orders", "lane"};
+constexpr std::string_view kMakesTable = "CREATE TABLE IF NOT EXISTS ";
+constexpr std::string_view kMakesView = "CREATE SQL SECURITY INVOKER VIEW ";
+constexpr std::string_view kOfNoLane = "account";  // no log has its rows
 
 constexpr const char* kVersionTable =
     "CREATE TABLE IF NOT EXISTS schema_version ("
@@ -99,15 +101,45 @@ Result<MigrationState> apply_one(SqlSession& session, const Migration& migration
   return MigrationState{migration.version, std::string(migration.name), applied_at};
 }
 
-// A table that somebody dropped, though the version says that it is there.
-Result<bool> lacks_table(SqlSession& session) {
-  for (const char* table : kTables) {
-    const auto read =
-        session.query("SELECT 1 FROM " + std::string(table) + " LIMIT 1", [](const SqlRow&) {});
-    if (read.errnum == kErrnumNoSuchTable) return true;
-    if (read.failed) return not_migrated(session, "reading " + std::string(table), read);
+// What a step makes with this statement.
+std::vector<std::string> names_behind(std::string_view sql, std::string_view statement) {
+  std::vector<std::string> names;
+  for (auto at = sql.find(statement); at != sql.npos; at = sql.find(statement, at)) {
+    at += statement.size();
+    names.emplace_back(sql.substr(at, sql.find(' ', at) - at));
   }
-  return false;
+  return names;
+}
+
+// By name: a view that is read is computed, with all the rows below it.
+Result<std::set<std::string>> tables_there(SqlSession& session) {
+  std::set<std::string> names;
+  const auto read = session.query(
+      "SELECT table_name FROM information_schema.tables WHERE table_schema=DATABASE()",
+      [&](const SqlRow& row) { names.insert(row.text(0)); });
+  if (read.failed) return not_migrated(session, "reading the tables' names", read);
+  return names;
+}
+
+// What somebody dropped, though the version says that it is there.
+struct Dropped {
+  bool rows = false;  // that the lanes wrote
+  bool other = false;
+  [[nodiscard]] bool any() const { return rows || other; }
+};
+Result<Dropped> dropped(SqlSession& session, const Applied& applied) {
+  const auto there = tables_there(session);
+  if (!there) return there.error();
+  Dropped dropped;
+  for (const auto& migration : migrations()) {
+    if (!applied.contains(migration.version)) continue;
+    for (const auto statement : {kMakesTable, kMakesView})
+      for (const auto& name : names_behind(migration.sql, statement)) {
+        const bool of_lanes = statement == kMakesTable && name != kOfNoLane;
+        if (!there->contains(name)) (of_lanes ? dropped.rows : dropped.other) = true;
+      }
+  }
+  return dropped;
 }
 
 // Rows went with the table, and the lanes claim to have written them: without their witness the
@@ -230,17 +262,17 @@ Result<std::vector<MigrationState>> apply_migrations(const DbOptions& options) {
   if (!alone) return alone.error();
   SqlSession& session = *alone->session;
   std::vector<MigrationState> done;
-  const auto lacks = lacks_table(session);
+  const auto lacks = dropped(session, alone->applied);
   if (!lacks) return lacks.error();
   // Nothing to do needs no rights: also the nodes' user may ask.
-  if (alone->applied.size() == migrations().size() && !*lacks) return done;
+  if (alone->applied.size() == migrations().size() && !lacks->any()) return done;
   if (auto unused = nobody_else_uses_schema(session); !unused) return unused.error();
   if (const auto made = session.execute(kVersionTable); made.failed) {
     return not_migrated(session, "creating schema_version", made);
   }
   for (const auto& migration : migrations()) {
     if (const auto known = alone->applied.find(migration.version); known != alone->applied.end()) {
-      if (!*lacks) continue;
+      if (!lacks->any()) continue;
       if (auto again = run_all(session, migration.sql, name_of(migration)); !again)
         return again.error();
       done.push_back({migration.version, std::string(migration.name), known->second});
@@ -250,7 +282,7 @@ Result<std::vector<MigrationState>> apply_migrations(const DbOptions& options) {
     if (!state) return state.error();
     done.push_back(*state);
   }
-  if (*lacks && !alone->applied.empty()) {
+  if (lacks->rows) {
     if (auto forgotten = forget_witnesses(session); !forgotten) return forgotten.error();
   }
   return done;

@@ -57,6 +57,33 @@ TEST_CASE_FIXTURE(MysqlFixture, "a step that was interrupted is done again") {
   CHECK(bool(Database::open(server().node())));
 }
 
+TEST_CASE_FIXTURE(MysqlFixture, "what somebody dropped is made anew, of whatever step") {
+  {
+    auto lane = writer();
+    REQUIRE(applied(lane, Batch().order(lsn(5), "a")).empty());
+  }
+  const auto steps = [] {
+    const auto done = apply_migrations(server().admin());
+    REQUIRE(bool(done));
+    return done->size();
+  };
+  run("DROP VIEW stock_journal");
+  run("DROP TABLE account");
+  CHECK(steps() == stampede::storage::migrations().size());
+  CHECK(number("SELECT COUNT(*) FROM account") == 0);
+  CHECK(number("SELECT COUNT(*) FROM stock_journal") == 1);
+  CHECK(number("SELECT MAX(applied_lsn) > 0 FROM lane") == 1);
+  CHECK(steps() == 0);
+  for (const std::string table : {"promo", "stock_change", "item"}) {
+    INFO(table);
+    run("DROP TABLE " + table);
+    CHECK(steps() == stampede::storage::migrations().size());
+    CHECK(number("SELECT COUNT(*) FROM " + table) == 0);
+    // Its rows are to be written again.
+    CHECK(number("SELECT MAX(applied_lsn) FROM lane") == 0);
+  }
+}
+
 TEST_CASE_FIXTURE(MysqlFixture, "a database of another schema version is refused") {
   run("INSERT INTO schema_version VALUES(99,'future','2030-01-01')");
   const auto newer = Database::open(server().node());
