@@ -7,6 +7,7 @@
 #include "storage/mysql/migrations.h"
 #include "storage/mysql/row_check.h"
 #include "storage/mysql/sale_columns.h"
+#include "storage/mysql/sql_advice.h"
 #include "storage/mysql/sql_session.h"
 #include "storage/mysql/sql_text.h"
 
@@ -99,7 +100,8 @@ Status check_schema(SqlSession& session) {
   if (version > latest_schema_version()) {
     return Error{Errc::version, numbers + "; use the newer program", kErrnumNoSuchTable};
   }
-  return Error{Errc::version, numbers + "; run `stampede migrate up`", kErrnumNoSuchTable};
+  return Error{Errc::version, numbers + "; " + std::string(sql_advice(kErrnumNoSuchTable)),
+               kErrnumNoSuchTable};
 }
 
 std::optional<LogUuid> to_uuid(const std::string& bytes) {

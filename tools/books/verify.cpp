@@ -10,6 +10,7 @@
 
 #include "actors/sale/order_book.h"
 #include "storage/disk/posix_disk.h"
+#include "storage/mysql/sql_advice.h"
 #include "tools/ask/admin_client.h"
 #include "tools/ask/grouped_digits.h"
 #include "tools/books/books_check.h"
@@ -261,7 +262,10 @@ void Verification::name_parked() {
 std::optional<BooksDifference> Verification::compare() {
   auto difference = compare_books(*database_, *ledger_, memory_.lsn);
   if (difference) return std::move(*difference);
-  stop(kExitTimedOut, "the database went away: " + difference.error().message);
+  const auto& error = difference.error();
+  const bool answered = storage::database_answered(error.sql_number);
+  stop(kExitTimedOut,
+       (answered ? "the database cannot be read: " : "the database went away: ") + error.message);
   return std::nullopt;
 }
 
