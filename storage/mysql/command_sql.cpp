@@ -7,6 +7,7 @@
 
 #include "config/faults/failpoint.h"
 #include "config/process/invariant.h"
+#include "storage/mysql/last_rows.h"
 #include "storage/mysql/row_check.h"
 #include "storage/mysql/sale_rows.h"
 #include "storage/mysql/sql_session.h"
@@ -130,11 +131,28 @@ struct LaneWriter::Attempt {
     }
     return std::nullopt;
   }
+  template <class RowOf>
+  void note_last(const Slice& slice, RowKind written, LastKind kind, RowOf row_of) {
+    const auto& rows = slice.rows[static_cast<std::size_t>(written) - 1];
+    if (const auto at = last_written(written, rows)) last[kind] = row_of(*at);
+  }
   void note_last(const LaneBatch& batch, const Slice& slice) {
-    if (const auto at = last_written(RowKind::order, slice.rows[0]))
-      last.order = batch.orders[*at].order_id;
-    if (const auto at = last_written(RowKind::amount, slice.rows[2]))
-      last.amount = {batch.amounts[*at].item, batch.amounts[*at].lsn};
+    using Row = LaneLast::Row;
+    note_last(slice, RowKind::order, LastKind::order, [&](auto at) {
+      return Row{batch.orders[at].order_id, batch.orders[at].order_id};
+    });
+    note_last(slice, RowKind::amount, LastKind::amount, [&](auto at) {
+      return Row{batch.amounts[at].item, batch.amounts[at].lsn};
+    });
+    note_last(slice, RowKind::promo, LastKind::promo, [&](auto at) {
+      return Row{batch.promos[at].put.promo, batch.promos[at].put_lsn};
+    });
+    note_last(slice, RowKind::update, LastKind::update, [&](auto at) {
+      return Row{batch.updates[at].update.order, batch.updates[at].lsn};
+    });
+    note_last(slice, RowKind::stock, LastKind::stock, [&](auto at) {
+      return Row{batch.stock[at].lsn, batch.stock[at].lsn};
+    });
   }
   void fail(const SqlSession& session, const SqlOutcome& outcome) {
     lost = classify_sql_error(outcome.errnum) != SqlErrorClass::transient;
@@ -306,9 +324,10 @@ void LaneWriter::commit(Attempt& attempt) {
   ++fence_.batches;
   applied_ = std::max(applied_, attempt.witness);
   auto& last = fence_.last;
-  if (attempt.last.order != 0) last.order = attempt.last.order;
-  if (last.oldest_order == 0) last.oldest_order = last.order;
-  if (attempt.last.amount.lsn != 0) last.amount = attempt.last.amount;
+  for (std::size_t kind = 0; kind < kLastKinds; ++kind)
+    if (attempt.last.rows[kind].lsn != 0) last.rows[kind] = attempt.last.rows[kind];
+  if (last.oldest_order == 0) last.oldest_order = last[LastKind::order].lsn;
+  if (last.oldest_stock == 0) last.oldest_stock = last[LastKind::stock].lsn;
   if (config::failpoint("after_db")) {
     attempt.lost = true;
     attempt.error = Error{Errc::unavailable, "failpoint after_db: the commit's answer is lost"};
@@ -377,62 +396,55 @@ Status LaneWriter::check_row() {
 // A dump that is loaded in place makes one table after the other anew: a lane may have committed to
 // one that came later.
 Status LaneWriter::check_last_rows() {
-  auto there = fence_.last.order == 0 ? Status(Done{}) : check_last_order();
-  if (there && fence_.last.amount.lsn != 0) there = check_last_amount();
-  if (there) looked_ = 0;
-  return there;
+  for (std::size_t kind = 0; kind < kLastKinds; ++kind) {
+    if (fence_.last.rows[kind].lsn == 0) continue;
+    if (auto there = check_last_row(kind); !there) return there;
+  }
+  looked_ = 0;
+  return Done{};
 }
 
 // What is older than all rows, and had older neighbours, was cut off from the old end: moved to an
 // archive, which putting a database back never does.
-Status LaneWriter::check_last_order() {
-  const auto order = fence_.last.order;
-  const auto text = std::to_string(order);
-  bool there = false;
+Status LaneWriter::check_last_row(std::size_t kind) {
+  const auto& table = kLastTables[kind];
+  auto& last = fence_.last.rows[kind];
+  const std::string key(table.key);
+  const auto number = std::to_string(last.key);
+  const auto from = " FROM " + std::string(table.table);
+  std::optional<Lsn> there;
   Lsn lowest = 0;
-  std::uint64_t below = 0;
-  auto read = session_->query("SELECT order_id FROM orders WHERE order_id=" + text,
-                              [&](const SqlRow&) { there = true; });
+  std::uint64_t rows = 0;
+  auto read = session_->query("SELECT " + (table.guard.empty() ? key : std::string(table.guard)) +
+                                  from + " WHERE " + key + "=" + number,
+                              [&](const SqlRow& row) { there = row.u64(0); });
   if (!read.failed && !there)
-    read = session_->query("SELECT order_id FROM orders ORDER BY order_id LIMIT 1",
+    read = session_->query("SELECT " + key + from + " ORDER BY " + key + " LIMIT 1",
                            [&](const SqlRow& row) { lowest = row.u64(0); });
-  if (!read.failed && !there)
-    read = session_->query("SELECT COUNT(*) FROM orders WHERE order_id<" + text,
-                           [&](const SqlRow& row) { below = row.u64(0); });
+  if (!read.failed && !there)  // behind it the other lanes go on
+    read = session_->query(
+        "SELECT COUNT(*)" + from + (table.by_lsn ? " WHERE " + key + "<" + number : ""),
+        [&](const SqlRow& row) { rows = row.u64(0); });
   (void)session_->execute("ROLLBACK");
   if (read.failed)
     return Error{Errc::unavailable, session_->place() + ": " + with_advice(read), read.errnum};
-  if (there) return Done{};
-  const auto oldest = fence_.last.oldest_order;
-  if (order < lowest && oldest != 0 && oldest < order) {
-    fence_.last.order = 0;
+  const auto name = std::string(table.name) + " " + (table.by_lsn ? to_text(last.key) : number);
+  if (there && *there >= last.lsn) return Done{};
+  if (there)
+    return restored("has " + name + " of lsn " + to_text(*there) + ", not of " + to_text(last.lsn));
+  const auto oldest = table.table == "orders" ? fence_.last.oldest_order : fence_.last.oldest_stock;
+  if (table.by_lsn && last.key < lowest && oldest != 0 && oldest < last.key) {
+    last = {};
     return Done{};
   }
-  return may_be_filling(below, lowest == 0, "order " + to_text(order));
-}
-
-Status LaneWriter::check_last_amount() {
-  const auto& [item, lsn] = fence_.last.amount;
-  const auto id = std::to_string(item);
-  std::optional<Lsn> amount;
-  std::uint64_t rows = 0;
-  auto read = session_->query("SELECT lsn FROM item WHERE id=" + id,
-                              [&](const SqlRow& row) { amount = row.u64(0); });
-  if (!read.failed && !amount)
-    read =
-        session_->query("SELECT COUNT(*) FROM item", [&](const SqlRow& row) { rows = row.u64(0); });
-  (void)session_->execute("ROLLBACK");
-  if (read.failed)
-    return Error{Errc::unavailable, session_->place() + ": " + with_advice(read), read.errnum};
-  if (!amount) return may_be_filling(rows, rows == 0, "item " + id);
-  if (*amount >= lsn) return Done{};
-  return restored("has item " + id + " of lsn " + to_text(*amount) + ", not of " + to_text(lsn));
+  return may_be_filling(rows, lowest == 0, name);
 }
 
 // A table that is empty, or grows, may be in the middle of a restore.
 Status LaneWriter::may_be_filling(std::uint64_t rows, bool empty, const std::string& what) {
-  looked_ = empty || rows != rows_below_ ? 0 : looked_ + 1;
+  looked_ = empty || rows != rows_below_ || what != missing_ ? 0 : looked_ + 1;
   rows_below_ = rows;
+  missing_ = what;
   if (looked_ >= kMissingLooks) return restored("lacks " + what);
   return Error{Errc::unavailable,
                session_->place() + ": lane " + std::to_string(lane_) + " has committed " + what +

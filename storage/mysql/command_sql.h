@@ -75,8 +75,7 @@ class LaneWriter {
   Status check_session();  // check_row; a session in which that failed is dropped
   Status check_row();
   Status check_last_rows();
-  Status check_last_order();
-  Status check_last_amount();
+  Status check_last_row(std::size_t kind);
   Status may_be_filling(std::uint64_t rows, bool empty, const std::string& what);
   Error restored(const std::string& how) const;
 
@@ -86,7 +85,8 @@ class LaneWriter {
   int taken_ = 0;                    // batches, since the last one that was not
   LaneFence fence_;
   Lsn applied_ = 0;  // the row's witness, as this writer has seen it last
-  // How many rows there were below one that was missing, and how often they were as many since.
+  // What was missing, how many rows there were below it, and how often they were as many since.
+  std::string missing_;
   std::uint64_t rows_below_ = 0;
   int looked_ = 0;
   std::unique_ptr<SqlSession> session_;

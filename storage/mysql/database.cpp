@@ -419,13 +419,22 @@ Status Database::each_stock_change(Lsn up_to,
   return Done{};
 }
 
-Result<std::set<Lsn>> Database::orders_among(const std::set<Lsn>& order_ids) {
-  std::set<Lsn> found;
+Result<std::map<Lsn, Lsn>> Database::orders_among(const std::set<Lsn>& order_ids) {
+  std::map<Lsn, Lsn> found;
   if (order_ids.empty()) return found;
   const auto read =
-      session_->query("SELECT order_id FROM orders WHERE order_id IN " + list_of(order_ids),
-                      [&](const SqlRow& row) { found.insert(row.u64(0)); });
+      session_->query("SELECT order_id,lsn FROM orders WHERE order_id IN " + list_of(order_ids),
+                      [&](const SqlRow& row) { found[row.u64(0)] = row.u64(1); });
   if (read.failed) return failed(*session_, "looking for orders", read);
+  return found;
+}
+
+Result<std::set<Lsn>> Database::stock_among(const std::set<Lsn>& lsns) {
+  std::set<Lsn> found;
+  if (lsns.empty()) return found;
+  const auto read = session_->query("SELECT lsn FROM stock_change WHERE lsn IN " + list_of(lsns),
+                                    [&](const SqlRow& row) { found.insert(row.u64(0)); });
+  if (read.failed) return failed(*session_, "looking for changes of the stock", read);
   return found;
 }
 
@@ -435,6 +444,14 @@ Result<Lsn> Database::lowest_order() {
 
 Result<Lsn> Database::highest_order() {
   return key_of(*session_, "SELECT COALESCE(MAX(order_id),0) FROM orders");
+}
+
+Result<Lsn> Database::lowest_stock() {
+  return key_of(*session_, "SELECT lsn FROM stock_change ORDER BY lsn LIMIT 1");
+}
+
+Result<std::uint64_t> Database::stock_below(Lsn lsn) {
+  return key_of(*session_, "SELECT COUNT(*) FROM stock_change WHERE lsn<" + std::to_string(lsn));
 }
 
 Result<std::uint64_t> Database::highest_item() {

@@ -95,15 +95,23 @@ struct LaneOwner {
   std::int64_t place = 0;   // when its log directory was made (Disk::place); 0: not known
 };
 
-// What a lane has committed last: has a row, and one that is no older. lsn 0: not known.
+// Of what it is known which row was committed last.
+enum class LastKind : std::uint8_t { order, update, amount, promo, stock };
+inline constexpr std::size_t kLastKinds = 5;
+
+// What a lane has committed last: has a row, and one that is no older.
 struct LaneLast {
-  Lsn order = 0;
-  struct Amount {
-    std::uint64_t item = 0;
-    Lsn lsn = 0;
-  } amount;
-  // The lowest order that is known to have had a row, of any lane. 0: none is.
+  struct Row {
+    std::uint64_t key = 0;
+    Lsn lsn = 0;  // of a row that never changes: its key. 0: not known
+  };
+  Row& operator[](LastKind kind) { return rows[static_cast<std::size_t>(kind)]; }
+  const Row& operator[](LastKind kind) const { return rows[static_cast<std::size_t>(kind)]; }
+
+  std::array<Row, kLastKinds> rows{};
+  // The lowest that are known to have had a row, of any lane. 0: none is.
   Lsn oldest_order = 0;
+  Lsn oldest_stock = 0;
 };
 
 // What a lane's row must say, and which rows must be there, for its writer to go on.
@@ -166,14 +174,18 @@ class Database {
   // The same of the StockChanges with lsn <= up_to, without reason and time.
   Status each_stock_change(Lsn up_to, const std::function<void(const StockChangeRow&)>& on_row);
 
-  // Of these orders, those that have a row. One round trip.
-  Result<std::set<Lsn>> orders_among(const std::set<Lsn>& order_ids);
+  // Of these orders, those that have a row, and its lsn. One round trip.
+  Result<std::map<Lsn, Lsn>> orders_among(const std::set<Lsn>& order_ids);
+  // The same of StockChanges, which have none but their own.
+  Result<std::set<Lsn>> stock_among(const std::set<Lsn>& lsns);
   // 0: there is none.
   Result<Lsn> lowest_order();
   Result<Lsn> highest_order();
+  Result<Lsn> lowest_stock();
   Result<std::uint64_t> highest_item();
   // How many there are, below this one.
   Result<std::uint64_t> orders_below(Lsn order);
+  Result<std::uint64_t> stock_below(Lsn lsn);
   Result<std::uint64_t> items_below(std::uint64_t item);
   struct ItemGuards {
     Lsn put_lsn = 0;

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 
+#include "storage/mysql/last_rows.h"
 #include "storage/mysql/sale_columns.h"
 #include "storage/mysql/sql_rows.h"
 
@@ -112,6 +113,15 @@ void append_order(std::string& out, const OrderRow& row) {
   out += ",'";
   append_datetime(out, row.decided_at_us);
   out += "')";
+}
+
+void append_is_there(std::string& out, const LastTable& table, const LaneLast::Row& row) {
+  if (row.lsn == 0) return;
+  out.append(" AND EXISTS(SELECT 1 FROM ").append(table.table).append(" WHERE ");
+  append_number(out.append(table.key) += '=', row.key);
+  if (!table.guard.empty())
+    append_number(out.append(" AND ").append(table.guard).append(">="), row.lsn);
+  out += ')';
 }
 
 bool has_sale(const OrderRow& row) {
@@ -232,18 +242,8 @@ void append_lane_update(std::string& out, Lsn witness, int lane, const LaneFence
   append_number(out, fence.owner);
   out += " AND batches=";
   append_number(out, fence.batches);
-  const auto& last = fence.last;
-  if (last.order != 0) {
-    out += " AND EXISTS(SELECT 1 FROM orders WHERE order_id=";
-    append_number(out, last.order);
-    out += ')';
-  }
-  if (last.amount.lsn == 0) return;
-  out += " AND EXISTS(SELECT 1 FROM item WHERE id=";
-  append_number(out, last.amount.item);
-  out += " AND lsn>=";
-  append_number(out, last.amount.lsn);
-  out += ')';
+  for (std::size_t kind = 0; kind < kLastKinds; ++kind)
+    append_is_there(out, kLastTables[kind], fence.last.rows[kind]);
 }
 
 std::size_t append_order_insert(std::string& out, const LaneBatch& batch, std::size_t first,

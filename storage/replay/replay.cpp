@@ -23,6 +23,8 @@ void LastStored::forget(const std::set<Lsn>& refused) {
     if (refused.contains(of_lane.put.lsn)) of_lane.put = {};
     if (refused.contains(of_lane.amount.lsn)) of_lane.amount = {};
     if (refused.contains(of_lane.promo.lsn)) of_lane.promo = {};
+    if (refused.contains(of_lane.update.lsn)) of_lane.update = {};
+    if (refused.contains(of_lane.stock)) of_lane.stock = 0;
   }
 }
 
@@ -131,11 +133,11 @@ Status ReplayFold::exec(const RecordView& record) {
         ++counts_.done;
         break;
       case CommandKind::order_update:
-        updates_.executed(outcome_.position, from, to);
+        note(updates_.executed(outcome_.position, from, to), &LastStored::OfLane::update);
         ++counts_.done;
         break;
       case CommandKind::stock_change:
-        counts_.done += stock_.executed(outcome_.position, from, to).count;
+        counts_.done += settle_stock(from, to);
         break;
       default:
         break;  // none that is kept
@@ -144,12 +146,28 @@ Status ReplayFold::exec(const RecordView& record) {
   return Done{};
 }
 
+namespace {
+
+// 0: there is none yet.
+void lower(Lsn& oldest, Lsn lsn) {
+  oldest = oldest == 0 ? lsn : std::min(oldest, lsn);
+}
+
+}  // namespace
+
+std::uint64_t ReplayFold::settle_stock(Lsn from, Lsn to) {
+  const auto settled = stock_.executed(outcome_.position, from, to);
+  if (settled.count == 0) return 0;
+  last_stored_.by_lane[outcome_.lane].stock = settled.last.back();
+  lower(last_stored_.oldest_stock, settled.first);
+  return settled.count;
+}
+
 std::uint64_t ReplayFold::settle_orders(Lsn from, Lsn to) {
   const auto settled = orders_.executed(outcome_.position, from, to);
   if (settled.count == 0) return 0;
   last_stored_.by_lane[outcome_.lane].order = settled.last.back();
-  auto& oldest = last_stored_.oldest_order;
-  oldest = oldest == 0 ? settled.first : std::min(oldest, settled.first);
+  lower(last_stored_.oldest_order, settled.first);
   auto& newest = last_stored_.newest_orders;
   newest.insert(settled.last.begin(), settled.last.end());
   while (newest.size() > OwedOrders::kNewestKept) newest.erase(newest.begin());

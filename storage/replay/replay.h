@@ -99,7 +99,9 @@ struct LastStored {
     Lsn order = 0;
     ItemLsn put;
     ItemLsn amount;
-    ItemLsn promo;  // its item is the promo
+    ItemLsn promo;   // its item is the promo
+    ItemLsn update;  // its item is the order
+    Lsn stock = 0;   // a StockChange
   };
   // What has one of these lsns is not known to have a row.
   void forget(const std::set<Lsn>& refused);
@@ -107,6 +109,7 @@ struct LastStored {
   std::map<std::uint32_t, OfLane> by_lane;  // from 0
   std::set<Lsn> newest_orders;              // of all lanes, the highest, whenever they were stored
   Lsn oldest_order = 0;                     // the lowest
+  Lsn oldest_stock = 0;
 };
 
 class ReplayFold {
@@ -141,6 +144,7 @@ class ReplayFold {
                           const Command& command);
   Status exec(const RecordView& record);
   std::uint64_t settle_orders(Lsn from, Lsn to);
+  std::uint64_t settle_stock(Lsn from, Lsn to);
   void note(const ItemLsn& stored, ItemLsn LastStored::OfLane::*kind);
   Status fail(const RecordView& record);
   void take(Lsn lsn, std::string_view payload, const std::vector<Command>& set);

@@ -42,6 +42,27 @@ LaneBatch amount(std::uint64_t item, std::int64_t value, Lsn lsn) {
   return batch;
 }
 
+LaneBatch update(Lsn of, Lsn lsn) {
+  LaneBatch batch;
+  batch.updates.push_back({{.order = of, .fulfilment = 3, .action_id = {}}, lsn});
+  batch.witness = lsn;
+  return batch;
+}
+
+LaneBatch stock(Lsn of, Lsn lsn) {
+  LaneBatch batch;
+  batch.stock.push_back({{.item = 1, .delta = 1, .reason = 2, .order = of}, lsn});
+  batch.witness = lsn;
+  return batch;
+}
+
+LaneBatch promo(std::uint64_t id, Lsn lsn) {
+  LaneBatch batch;
+  batch.promos.push_back({{.request_id = {}, .promo = id, .item = 1, .name = "half"}, lsn});
+  batch.witness = lsn;
+  return batch;
+}
+
 LaneBatch order(Lsn id, std::string_view request, std::uint32_t qty = 1) {
   LaneBatch batch;
   batch.orders.push_back({id, request, 1, "ann", qty, 100, 1'795'000'000'000'000});
@@ -328,6 +349,165 @@ TEST_CASE_FIXTURE(Database, "what an item was told last is looked for at a start
   CHECK(actors::check_database(*database, start).error().code == Errc::not_found);
 }
 
+// Two promos, two orders, and what became of them: lsns 1 … 8.
+struct SaleDatabase : Database {
+  SaleDatabase() {
+    auto lane = writer();
+    REQUIRE(lane.apply(promo(7, make_lsn(1, 1))));
+    REQUIRE(lane.apply(promo(8, make_lsn(1, 2))));
+    REQUIRE(lane.apply(order(make_lsn(1, 3), "first")));
+    REQUIRE(lane.apply(order(make_lsn(1, 4), "second")));
+    REQUIRE(lane.apply(update(make_lsn(1, 3), make_lsn(1, 5))));
+    REQUIRE(lane.apply(stock(make_lsn(1, 3), make_lsn(1, 5))));
+    dump = server.tables();
+    REQUIRE(lane.apply(promo(8, make_lsn(1, 6))));
+    REQUIRE(lane.apply(update(make_lsn(1, 4), make_lsn(1, 7))));
+    REQUIRE(lane.apply(stock(make_lsn(1, 4), make_lsn(1, 8))));
+    whole = server.tables();
+    of_lane.promo = {8, make_lsn(1, 6)};
+    of_lane.update = {make_lsn(1, 4), make_lsn(1, 7)};
+    of_lane.stock = make_lsn(1, 8);
+    of_lane.order = make_lsn(1, 4);
+    start.database = options;
+    start.epoch = 2;
+    start.log_epoch = 1;
+    start.served = true;
+    start.last_lsn = start.max_executed = make_lsn(1, 8);
+    start.last_stored.newest_orders = {make_lsn(1, 3), make_lsn(1, 4)};
+    start.last_stored.oldest_order = make_lsn(1, 3);
+    start.last_stored.oldest_stock = make_lsn(1, 5);
+  }
+  [[nodiscard]] SqlCells younger() const {
+    auto row = whole.stock_change.rows.begin()->second;
+    row[0].number = static_cast<std::int64_t>(make_lsn(1, 9));
+    return row;
+  }
+  ServerTables dump;
+  ServerTables whole;
+  actors::ClaimStart start;
+  storage::LastStored::OfLane& of_lane = start.last_stored.by_lane[0];
+};
+
+TEST_CASE_FIXTURE(SaleDatabase,
+                  "what became of orders, stock and promos is looked for at a start") {
+  auto database = storage::Database::open(options);
+  REQUIRE(database);
+  CHECK(actors::check_database(*database, start));
+  auto restored = whole;
+  std::string missing;
+  int looks = 1;
+  SUBCASE("an order as it was before its payment") {
+    restored.orders = dump.orders;
+    missing = "order 1.4 of lsn 1.7";
+  }
+  SUBCASE("the same of an order that is not the lane's last") {
+    restored.orders = dump.orders;
+    of_lane.order = 0;
+    missing = "order 1.4 of lsn 1.7";
+  }
+  SUBCASE("a change of the stock that is gone") {
+    restored.stock_change = dump.stock_change;
+    missing = "stock_change 1.8";
+    looks = 31;  // it may be being loaded
+  }
+  SUBCASE("a promo as it was before it was changed") {
+    restored.promo = dump.promo;
+    missing = "promo 8 of lsn 1.6";
+  }
+  SUBCASE("a promo that is gone") {
+    restored.promo.set(8, {});
+    missing = "promo 8 of lsn 1.6";
+    looks = 31;
+  }
+  SUBCASE("a definite loss beside a table that is empty") {
+    restored.promo = dump.promo;
+    restored.stock_change.rows.clear();
+    missing = "promo 8 of lsn 1.6";
+  }
+  server.replace_rows(restored);
+  actors::ClaimAgent agent(start);
+  for (int look = 1; look <= looks; ++look) {
+    const auto attempt = agent.attempt(0);
+    CHECK(attempt.kind ==
+          (look < looks ? actors::Attempt::Kind::again : actors::Attempt::Kind::final));
+    CHECK(attempt.error.message.find(missing) != std::string::npos);
+    CHECK(attempt.error.message.find("log replay --all") != std::string::npos);
+  }
+  server.replace_rows(whole);
+  CHECK(actors::ClaimAgent(start).attempt(0).kind == actors::Attempt::Kind::done);
+}
+
+TEST_CASE_FIXTURE(SaleDatabase,
+                  "tables of the sale that are empty are waited for, old rows are not") {
+  auto database = storage::Database::open(options);
+  REQUIRE(database);
+  for (const auto table : {&ServerTables::promo, &ServerTables::stock_change}) {
+    auto restored = whole;
+    (restored.*table).rows.clear();
+    server.replace_rows(restored);
+    actors::ClaimAgent agent(start);
+    for (int look = 0; look < 40; ++look) {
+      const auto attempt = agent.attempt(0);
+      REQUIRE(attempt.kind == actors::Attempt::Kind::again);
+      CHECK(attempt.error.message.find("rows were lost or removed") != std::string::npos);
+    }
+  }
+  auto archived = whole;
+  archived.stock_change.set(static_cast<std::int64_t>(make_lsn(1, 5)), {});
+  archived.stock_change.set(static_cast<std::int64_t>(make_lsn(1, 8)), {});
+  archived.stock_change.set(static_cast<std::int64_t>(make_lsn(1, 9)), younger());
+  server.replace_rows(archived);
+  CHECK(actors::check_database(*database, start));
+}
+
+TEST_CASE_FIXTURE(SaleDatabase, "what became of orders, stock and promos is missed while running") {
+  // A lane that wrote them, and one that knows what the log says of them.
+  for (const bool by_log : {false, true}) {
+    server.replace_rows(whole);
+    LaneWriter lane(options, storage::kFirstLane, 1, 0,
+                    by_log ? start.last_of(0) : storage::LaneLast{});
+    if (!by_log) {
+      REQUIRE(lane.apply(promo(8, make_lsn(1, 6))));
+      REQUIRE(lane.apply(update(make_lsn(1, 4), make_lsn(1, 7))));
+      REQUIRE(lane.apply(stock(make_lsn(1, 4), make_lsn(1, 8))));
+    }
+    CHECK(lane.look());
+    const auto now = server.tables();
+    auto restored = now;
+    const auto told = [&](LaneWriter& told_lane, const std::string& missing, int looks) {
+      server.replace_rows(restored);
+      for (int look = 1; look <= looks; ++look) {
+        const auto outcome =
+            look % 2 == 1 ? storage::Status(told_lane.apply(amount(1, 5, make_lsn(1, 20))).error())
+                          : told_lane.look();
+        REQUIRE_FALSE(outcome);
+        CHECK(outcome.error().code == (look < looks ? Errc::unavailable : Errc::corrupt));
+        CHECK(outcome.error().message.find(missing) != std::string::npos);
+        CHECK(outcome.error().message.find("log replay --all") != std::string::npos);
+      }
+      CHECK(server.tables().item.rows.empty());
+      server.replace_rows(now);
+      restored = now;
+      CHECK(told_lane.look());
+    };
+    restored.orders = dump.orders;
+    told(lane, "has order 1.4 of lsn 0.0, not of 1.7", 1);
+    restored.promo = dump.promo;
+    told(lane, "has promo 8 of lsn 1.2, not of 1.6", 1);
+    restored.stock_change = dump.stock_change;
+    told(lane, "stock_change 1.8", 13);
+    restored.promo.set(8, {});
+    told(lane, "promo 8", 13);
+    // Those that were moved to an archive are asked for no more, if they had older neighbours.
+    auto archived = now;
+    archived.stock_change.set(static_cast<std::int64_t>(make_lsn(1, 5)), {});
+    archived.stock_change.set(static_cast<std::int64_t>(make_lsn(1, 8)), {});
+    archived.stock_change.set(static_cast<std::int64_t>(make_lsn(1, 9)), younger());
+    server.replace_rows(archived);
+    CHECK(bool(lane.look()) == by_log);
+  }
+}
+
 TEST_CASE_FIXTURE(Database, "a lane that this database has never heard of is no loss") {
   auto lane = writer();
   REQUIRE(lane.apply(order(make_lsn(1, 3), "first")));
@@ -469,7 +649,9 @@ TEST_CASE_FIXTURE(Database, "orders that were moved to an archive stop no lane")
 TEST_CASE_FIXTURE(Database,
                   "what the log calls stored is known to a lane that has written nothing") {
   REQUIRE(writer().apply(order(make_lsn(1, 3), "stored")));
-  storage::LaneLast last{make_lsn(1, 3), {}, make_lsn(1, 3)};
+  storage::LaneLast last;
+  last[storage::LastKind::order] = {make_lsn(1, 3), make_lsn(1, 3)};
+  last.oldest_order = make_lsn(1, 3);
   LaneWriter lane(options, storage::kFirstLane, 1, 0, last);
   CHECK(lane.look());
   auto dump = server.tables();
@@ -477,7 +659,8 @@ TEST_CASE_FIXTURE(Database,
   server.replace_rows(dump);
   CHECK(lane.apply(order(make_lsn(1, 4), "later")).error().sql_number == storage::kErrnumNoRow);
   CHECK(server.tables().orders.rows.empty());
-  last = {0, {1, make_lsn(1, 4)}, 0};
+  last = {};
+  last[storage::LastKind::amount] = {1, make_lsn(1, 4)};
   LaneWriter of_items(options, storage::kFirstLane + 1, 1, 0, last);
   CHECK(of_items.look().error().sql_number == storage::kErrnumNoRow);
 }

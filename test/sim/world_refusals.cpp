@@ -93,6 +93,29 @@ bool lacks_item(const ServerTables& tables, const storage::ItemLsn& stored, std:
   return static_cast<Lsn>(row->second[guard].number) < stored.lsn;
 }
 
+bool lacks_update(const ServerTables& tables, const storage::ItemLsn& stored,
+                  const storage::LastStored& last_stored) {
+  if (stored.lsn == 0) return false;
+  const auto row = tables.orders.rows.find(static_cast<std::int64_t>(stored.item));
+  if (row == tables.orders.rows.end()) return lacks_order(tables, stored.item, last_stored);
+  return static_cast<Lsn>(row->second[OrderColumn::lsn].number) < stored.lsn;
+}
+
+// Of a table that is empty nobody can tell.
+bool lacks_promo(const ServerTables& tables, const storage::ItemLsn& stored) {
+  const auto& rows = tables.promo.rows;
+  if (stored.lsn == 0 || rows.empty()) return false;
+  const auto row = rows.find(static_cast<std::int64_t>(stored.item));
+  return row == rows.end() ||
+         static_cast<Lsn>(row->second[PromoColumn::put_lsn].number) < stored.lsn;
+}
+
+bool lacks_stock(const ServerTables& tables, Lsn lsn, const storage::LastStored& last_stored) {
+  const auto& rows = tables.stock_change.rows;
+  if (lsn == 0 || rows.empty() || rows.contains(static_cast<std::int64_t>(lsn))) return false;
+  return rows.begin()->first < static_cast<std::int64_t>(lsn) || lsn <= last_stored.oldest_stock;
+}
+
 bool lacks_what_was_stored_last(const ServerTables& tables,
                                 const storage::LastStored& last_stored) {
   const auto& by_lane = last_stored.by_lane;
@@ -100,7 +123,9 @@ bool lacks_what_was_stored_last(const ServerTables& tables,
     const auto& last = of_lane.second;
     return lacks_order(tables, last.order, last_stored) ||
            lacks_item(tables, last.put, ItemColumn::put_lsn) ||
-           lacks_item(tables, last.amount, ItemColumn::lsn);
+           lacks_item(tables, last.amount, ItemColumn::lsn) ||
+           lacks_update(tables, last.update, last_stored) || lacks_promo(tables, last.promo) ||
+           lacks_stock(tables, last.stock, last_stored);
   });
 }
 

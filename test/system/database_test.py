@@ -14,7 +14,8 @@ import unittest
 
 from buyers import RATE, Crowd, Sale, order
 from by_hand import (Backend, end_database, must, start, start_database, stop_nodes,
-                     waits_for_operator)
+                     wait_outcomes_logged, waits_for_operator)
+from payment_test import Desk
 from system import SystemTest, eventually, seed
 
 from stampede import Client
@@ -278,6 +279,45 @@ class PutBack(SystemTest):
                 start(system)
                 system.verify()
         self.assertEqual(system.verify()["rows"], 22)
+
+    def test_payments_returned_units_and_promos_are_missed_when_their_tables_are_put_back(self):
+        system = self.start_system("1:Phone:1000", STAMPEDE_DB__LANES=1)
+        must(system.stampede("promo", "add", 7, "--item", 1, "--name", "Half", "--price-cents", 500,
+                             "--starts", "now", "--ends", "+1h", "--hold-s", 3600), "promo add")
+        with Desk(system) as desk:
+            for name in ("a", "b", "c", "d"):
+                desk.order(name)
+            desk.cancel("a")
+            system.verify()
+            for table, change in (
+                    ("orders", lambda: desk.pay("p", "b", 500)),
+                    ("stock_change", lambda: desk.cancel("c")),
+                    ("promo", lambda: must(system.stampede("promo", "set", 7, "--limit-per-user",
+                                                           9), "promo set"))):
+                with self.subTest(table):
+                    system.sql(f"CREATE TABLE kept AS SELECT * FROM {table}")
+                    names = ", ".join(row[0] for row in system.sql(
+                        "SELECT column_name FROM information_schema.columns WHERE table_schema = "
+                        f"DATABASE() AND table_name = '{table}' AND "
+                        "COALESCE(generation_expression, '') = ''"))
+                    change()
+                    system.verify()
+                    wait_outcomes_logged(system)
+                    system.sql(f"CREATE TABLE anew LIKE {table}; INSERT INTO anew({names}) "
+                               f"SELECT {names} FROM kept; DROP TABLE {table}, kept; "
+                               f"RENAME TABLE anew TO {table}")
+                    reason = waits_for_operator(system, "backend-1")
+                    self.assertRegex(reason, "^exit 65 .*put back.*log replay --all")
+                    with Backend(system) as backend:
+                        self.assertEqual(backend.wait(), 65, backend.text())
+                        self.assertIn("log replay --all", backend.text())
+                    stop_nodes(system)
+                    must(system.stampede("log", "replay", "--all"), "log replay --all")
+                    start(system)
+                    system.verify()
+        self.assertEqual(system.sql("SELECT request_id, fulfilment FROM orders ORDER BY 1"),
+                         [["a", "cancelled"], ["b", "paid"], ["c", "cancelled"], ["d", "unpaid"]])
+        self.assertEqual(system.number("SELECT COUNT(*) FROM stock_change"), 2)
 
     def test_a_row_that_the_rebuilt_database_refuses_stops_no_start(self):
         """It is the last that was stored; the operator hears of it and mends it when he can."""

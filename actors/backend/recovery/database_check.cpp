@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "actors/backend/recovery/stored_check.h"
 #include "storage/log/log_segment.h"
 
 namespace stampede::actors {
@@ -64,43 +65,6 @@ Error put_back(Lsn executed, const std::string& where, Lsn witness) {
                    ": it was restored or replaced; nothing was changed. " + storage::kHowToRewrite};
 }
 
-Error lacks(const std::string& what, std::uint32_t lane) {
-  return Error{Errc::corrupt, "the log calls " + what + " stored, by lane " +
-                                  std::to_string(lane + storage::kFirstLane) +
-                                  ", but the database does not have it: it was put back to an "
-                                  "earlier state, or the row was removed; nothing was changed. " +
-                                  storage::kHowToRewrite};
-}
-
-// `before`: how many rows there are before it.
-Error lacks_yet(const std::string& what, std::uint32_t lane, std::uint64_t before) {
-  return Error{
-      Errc::corrupt,
-      "the log calls " + what + " stored, by lane " + std::to_string(lane + storage::kFirstLane) +
-          ", but the database does not have it, of rows before it " + std::to_string(before) +
-          ": it was put back to an earlier state, or the row was removed; nothing was"
-          " changed; " +
-          storage::kHowToMendHalf,
-      storage::kErrnumNoRow};
-}
-
-// A row that was written anew is there already.
-Error is_older(const std::string& item, Lsn there, Lsn stored, std::uint32_t lane) {
-  return Error{Errc::corrupt, "the log calls " + item + " of lsn " + storage::to_text(stored) +
-                                  " stored, by lane " + std::to_string(lane + storage::kFirstLane) +
-                                  ", but the database has it of lsn " + storage::to_text(there) +
-                                  ": it was put back to an earlier state, or the row was replaced; "
-                                  "nothing was changed. " +
-                                  storage::kHowToRewrite};
-}
-
-Error half_a_database(const std::string& what) {
-  return Error{Errc::not_found,
-               "half of the database is missing (" + what +
-                   "); orders are taken, and nothing is stored: " + storage::kHowToMendHalf,
-               storage::kErrnumNoRow};
-}
-
 // A database that was put back to whatever earlier moment lacks the last commit of a lane, and with
 // it that lane's witness.
 Status check_witnesses(const Lanes& lanes, const ClaimStart& start) {
@@ -126,111 +90,6 @@ Status check_witnesses(const Lanes& lanes, const ClaimStart& start) {
                       row->second);
   }
   return storage::Done{};
-}
-
-// A table that ends before a row that was stored may be in the middle of a restore: dumps fill it
-// from its lowest key on. When the row's neighbours are there, only if rows still come, and not if
-// younger ones are there: what was stored late is lost so. One that
-// begins behind it had its oldest rows moved to an archive; a database that was put back has them
-// all.
-Status check_order(storage::Database& database, const ClaimStart& start, std::uint32_t lane,
-                   Lsn order, const std::set<Lsn>& there) {
-  if (order == 0 || there.contains(order)) return storage::Done{};
-  const auto lowest = database.lowest_order();
-  if (!lowest) return lowest.error();
-  if (order < *lowest && order > start.last_stored.oldest_order) return storage::Done{};
-  const auto highest = database.highest_order();
-  if (!highest) return highest.error();
-  const auto& newest = start.last_stored.newest_orders;
-  const bool passed = std::any_of(newest.begin(), newest.end(),
-                                  [&](Lsn neighbour) { return there.contains(neighbour); });
-  if (*highest > order) return lacks("order " + storage::to_text(order), lane);
-  if (passed) {
-    const auto before = database.orders_below(order);
-    return before ? lacks_yet("order " + storage::to_text(order), lane, *before) : before.error();
-  }
-  return half_a_database("`orders` ends at lsn " + storage::to_text(*highest) + ", before " +
-                         storage::to_text(order));
-}
-
-Status check_orders(storage::Database& database, const ClaimStart& start) {
-  const auto& by_lane = start.last_stored.by_lane;
-  auto asked = start.last_stored.newest_orders;
-  for (const auto& [lane, stored] : by_lane)
-    if (stored.order != 0) asked.insert(stored.order);
-  const auto there = database.orders_among(asked);
-  if (!there) return there.error();
-  for (const auto& [lane, stored] : by_lane)
-    if (auto whole = check_order(database, start, lane, stored.order, *there); !whole) return whole;
-  return storage::Done{};
-}
-
-// `guard`: of the item's row, nullptr: it has none.
-Status check_item(storage::Database& database, std::uint32_t lane, const storage::ItemLsn& stored,
-                  const Lsn* guard) {
-  if (stored.lsn == 0 || (guard != nullptr && *guard >= stored.lsn)) return storage::Done{};
-  const auto name = "item " + std::to_string(stored.item);
-  if (guard != nullptr) return is_older(name, *guard, stored.lsn, lane);
-  const auto highest = database.highest_item();
-  if (!highest) return highest.error();
-  if (*highest < stored.item) return half_a_database("`item` has no " + name);
-  const auto before = database.items_below(stored.item);
-  return before ? lacks_yet(name + " of lsn " + storage::to_text(stored.lsn), lane, *before)
-                : before.error();
-}
-
-Status check_items_stored(storage::Database& database, const ClaimStart& start) {
-  const auto& by_lane = start.last_stored.by_lane;
-  std::set<std::uint64_t> asked;
-  for (const auto& [lane, stored] : by_lane)
-    for (const auto& one : {stored.put, stored.amount})
-      if (one.lsn != 0) asked.insert(one.item);
-  const auto there = database.guards_among(asked);
-  if (!there) return there.error();
-  const auto guard = [&](const storage::ItemLsn& stored, Lsn storage::Database::ItemGuards::*kind) {
-    const auto row = there->find(stored.item);
-    return row == there->end() ? nullptr : &(row->second.*kind);
-  };
-  using Guards = storage::Database::ItemGuards;
-  for (const auto& [lane, stored] : by_lane) {
-    auto whole = check_item(database, lane, stored.put, guard(stored.put, &Guards::put_lsn));
-    if (whole)
-      whole = check_item(database, lane, stored.amount, guard(stored.amount, &Guards::lsn));
-    if (!whole) return whole;
-  }
-  return storage::Done{};
-}
-
-Status check_promos_stored(storage::Database& database, const ClaimStart& start) {
-  const auto& by_lane = start.last_stored.by_lane;
-  if (std::none_of(by_lane.begin(), by_lane.end(),
-                   [](const auto& lane) { return lane.second.promo.lsn != 0; }))
-    return storage::Done{};
-  const auto rows = database.promos();
-  if (!rows) return rows.error();
-  std::map<std::uint64_t, Lsn> guards;
-  for (const auto& row : *rows) guards[row.promo.put.promo] = row.put_lsn;
-  for (const auto& [lane, stored] : by_lane) {
-    const auto& [promo, lsn] = stored.promo;
-    const auto row = guards.find(promo);
-    if (lsn == 0 || (row != guards.end() && row->second >= lsn)) continue;
-    const auto name = "promo " + std::to_string(promo);
-    const bool passed = !guards.empty() && guards.rbegin()->first >= promo;
-    return passed ? lacks(name + " of lsn " + storage::to_text(lsn), lane)
-                  : half_a_database("`promo` has no " + name);
-  }
-  return storage::Done{};
-}
-
-// What was stored late lies below its lane's witness. All is asked of one moment: a table that is
-// being restored would be empty for one question and whole for the next.
-Status check_last_stored(storage::Database& database, const ClaimStart& start) {
-  if (auto begun = database.begin_snapshot(); !begun) return begun;
-  auto whole = check_orders(database, start);
-  if (whole) whole = check_items_stored(database, start);
-  if (whole) whole = check_promos_stored(database, start);
-  const auto ended = database.end_snapshot();
-  return whole ? ended : whole;
 }
 
 // The operator's word that this log is the one to go on with.
@@ -300,12 +159,18 @@ Error still_to_come(Error error) {
 }  // namespace
 
 storage::LaneLast ClaimStart::last_of(std::uint32_t lane) const {
+  using storage::LastKind;
   storage::LaneLast last;
   last.oldest_order = last_stored.oldest_order;
-  const auto stored = last_stored.by_lane.find(lane);
-  if (stored == last_stored.by_lane.end()) return last;
-  last.order = stored->second.order;
-  last.amount = {stored->second.amount.item, stored->second.amount.lsn};
+  last.oldest_stock = last_stored.oldest_stock;
+  const auto found = last_stored.by_lane.find(lane);
+  if (found == last_stored.by_lane.end()) return last;
+  const auto& stored = found->second;
+  last[LastKind::order] = {stored.order, stored.order};
+  last[LastKind::update] = {stored.update.item, stored.update.lsn};
+  last[LastKind::amount] = {stored.amount.item, stored.amount.lsn};
+  last[LastKind::promo] = {stored.promo.item, stored.promo.lsn};
+  last[LastKind::stock] = {stored.stock, stored.stock};
   return last;
 }
 
@@ -331,7 +196,7 @@ Status check_database(storage::Database& database, const ClaimStart& start) {
   if (auto whole = check_witnesses(*lanes, start); !whole) return whole;
   if (!*uuid) return refuse_foreign_orders(database);
   if (auto owned = check_owner(*lanes, start); !owned) return owned;
-  return check_last_stored(database, start);
+  return check_last_stored(database, start.last_stored);
 }
 
 storage::Result<std::vector<storage::ItemRow>> fit_database(

@@ -159,12 +159,21 @@ TEST_CASE("the lane's statement holds the fence") {
         "UPDATE lane SET batches=batches+1,applied_lsn=GREATEST(applied_lsn,77) "
         "WHERE lane=2 AND epoch=9 AND owner=5 AND batches=3");
   sql.clear();
-  append_lane_update(sql, 77, 2, {9, 5, 3, {70, {6, 71}, 0}});
+  LaneFence fence{9, 5, 3, {}};
+  fence.last[LastKind::order] = {70, 70};
+  fence.last[LastKind::update] = {65, 72};
+  fence.last[LastKind::amount] = {6, 71};
+  fence.last[LastKind::promo] = {8, 73};
+  fence.last[LastKind::stock] = {74, 74};
+  append_lane_update(sql, 77, 2, fence);
   CHECK(sql ==
         "UPDATE lane SET batches=batches+1,applied_lsn=GREATEST(applied_lsn,77) "
         "WHERE lane=2 AND epoch=9 AND owner=5 AND batches=3"
         " AND EXISTS(SELECT 1 FROM orders WHERE order_id=70)"
-        " AND EXISTS(SELECT 1 FROM item WHERE id=6 AND lsn>=71)");
+        " AND EXISTS(SELECT 1 FROM orders WHERE order_id=65 AND lsn>=72)"
+        " AND EXISTS(SELECT 1 FROM item WHERE id=6 AND lsn>=71)"
+        " AND EXISTS(SELECT 1 FROM promo WHERE id=8 AND put_lsn>=73)"
+        " AND EXISTS(SELECT 1 FROM stock_change WHERE lsn=74)");
 }
 
 TEST_CASE("error numbers: faults of a row, transient ones, and everything unknown is retried") {

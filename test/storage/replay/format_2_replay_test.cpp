@@ -115,6 +115,30 @@ TEST_CASE("format 2: nothing stands in for a row of the stock journal") {
   CHECK(table.fate(5) == Fate::executed);
 }
 
+TEST_CASE("format 2: what each lane has stored last of what orders became, and of the journal") {
+  History history;
+  const Lsn paid = history.emit({keyed(CommandKind::order_update, 7)});
+  const Lsn back = history.emit(
+      {keyed(CommandKind::order_update, 8), amount_of(1, 9), keyed(CommandKind::stock_change, 0)});
+  const Lsn again = history.emit(
+      {keyed(CommandKind::order_update, 9), amount_of(1, 8), keyed(CommandKind::stock_change, 0)});
+  history.exec(CommandKind::order_update, 0, back, back);
+  history.exec(CommandKind::order_update, 0, paid, paid);  // late
+  history.exec(CommandKind::stock_change, 2, back, again);
+  ReplayFold fold;
+  for (const auto& record : history.records) REQUIRE(fold.record(record.view()));
+  auto stored = fold.last_stored();
+  REQUIRE(stored.by_lane.size() == 1);
+  const auto& lane = stored.by_lane.begin()->second;
+  CHECK(lane.update.item == 7);
+  CHECK(lane.update.lsn == paid);
+  CHECK(lane.stock == again);
+  CHECK(stored.oldest_stock == back);
+  stored.forget({paid, again});
+  CHECK(lane.update.lsn == 0);
+  CHECK(lane.stock == 0);
+}
+
 TEST_CASE("format 2: of what an order became the newest is owed, of the journal every row") {
   History history;
   const auto set_with = [](std::uint64_t order) {
