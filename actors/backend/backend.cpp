@@ -258,6 +258,10 @@ class Backend : public transport::PortRole {
     status_.replayed.store(counters.replayed);
     status_.refused.store(counters.refused);
     status_.malformed.store(counters.malformed);
+    status_.paid.store(counters.paid);
+    status_.expired.store(counters.expired);
+    status_.cancelled.store(counters.cancelled);
+    status_.refund_due.store(counters.refund_due);
     status_.owed.store(core().projection().owed());
     status_.backlog_full.store(core().projection().owed() >=
                                node_.config().log.backlog_commands_max);
@@ -265,8 +269,8 @@ class Backend : public transport::PortRole {
     status_.lag_us.store(lag_us());
   }
 
-  // How long ago the oldest order that the database does not have yet was decided; measured at
-  // ticks, so right to a tick.
+  // How long ago the oldest order, change of one or of the stock that the database does not have
+  // yet was decided; measured at ticks, so right to a tick.
   std::uint64_t lag_us() {
     const auto oldest = core().projection().oldest_owed();
     if (oldest == 0) return decided_.clear(), 0;

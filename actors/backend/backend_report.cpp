@@ -69,6 +69,10 @@ void report_backend(json& out, BackendStatus& status) {
       {"sold_out", status.sold_out.load()},  {"limit_reached", status.limit_reached.load()},
       {"replayed", status.replayed.load()},  {"refused", status.refused.load()},
       {"malformed", status.malformed.load()}};
+  out["payment"] = {{"paid", status.paid.load()},
+                    {"expired", status.expired.load()},
+                    {"cancelled", status.cancelled.load()},
+                    {"refund_due", status.refund_due.load()}};
   const std::lock_guard lock(status.items_mutex);
   if (!status.items.is_null()) out["items"] = std::exchange(status.items, nullptr);
   out["log"]["parked"] = status.parked;

@@ -224,6 +224,15 @@ void BackendCore::take_fulfilment(const FulfilmentDecision& decision) {
   book_.apply_fulfilment(decision, lsn);
   changes_.emplace_back(lsn, decision.update.order);
   newest_changes_[decision.update.order] = lsn;
+  count_fulfilment(decision.fulfilment());
+}
+
+void BackendCore::count_fulfilment(storage::Fulfilment fulfilment) {
+  using storage::Fulfilment;
+  if (fulfilment == Fulfilment::paid) ++counters_.paid;
+  if (fulfilment == Fulfilment::expired) ++counters_.expired;
+  if (fulfilment == Fulfilment::cancelled) ++counters_.cancelled;
+  if (fulfilment == Fulfilment::refund_due) ++counters_.refund_due;
 }
 
 bool BackendCore::expire(std::int64_t now_us, Effects& effects) {

@@ -37,6 +37,7 @@ struct BackendLimits {
 struct BackendCounters {
   std::uint64_t requests = 0, confirmed = 0, sold_out = 0, limit_reached = 0, replayed = 0,
                 refused = 0, malformed = 0;
+  std::uint64_t paid = 0, expired = 0, cancelled = 0, refund_due = 0;  // what orders became
 };
 
 class BackendCore {
@@ -121,6 +122,7 @@ class BackendCore {
   void change_fulfilment(const Request& request, std::int64_t now_us, ResultWriter& results,
                          Lsn& need);
   void take_fulfilment(const FulfilmentDecision& decision);
+  void count_fulfilment(storage::Fulfilment fulfilment);
   [[nodiscard]] Lsn change_on_its_way(Lsn order) const;
   // Whether nothing new may be decided; `owes`: if the database will be owed for it. Then: the
   // limit.

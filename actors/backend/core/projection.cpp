@@ -140,7 +140,9 @@ void Projection::add_promo(const PromoChange& change) {
 
 void Projection::add_update(const OrderChange& change) {
   const auto order = change.update.order;
-  if (!stands_in(lanes_[order % lanes_.size()].updates, order, change)) ++owed_updates_;
+  if (stands_in(lanes_[order % lanes_.size()].updates, order, change)) return;
+  ++owed_updates_;
+  update_firsts_.emplace_back(change.first, order);
 }
 
 // Whether an insert is yet to be committed or refused.
@@ -315,6 +317,7 @@ void Projection::done(std::uint32_t lane_number, const std::vector<FailedCommand
   owed_stock_ -= lane.work.stock.size();
   lane.work = {};
   lane.busy = false;
+  forget_settled_updates();
 }
 
 bool Projection::stored(Lsn lsn) const {
@@ -338,12 +341,35 @@ bool Projection::idle() const {
 
 Lsn Projection::oldest_owed() const {
   Lsn oldest = queue_.empty() ? 0 : queue_.front()->first_lsn;
+  const auto older = [&](Lsn lsn) { oldest = oldest == 0 ? lsn : std::min(oldest, lsn); };
   for (const auto& lane : lanes_) {
+    if (!lane.work.stock.empty())
+      older(lane.work.stock.front().lsn);
+    else if (!lane.stock.empty())
+      older(lane.stock.front().lsn);
     if (lane.work.inserts.empty()) continue;
-    const auto first = lane.work.inserts.front()->first_lsn;
-    if (oldest == 0 || first < oldest) oldest = first;
+    older(lane.work.inserts.front()->first_lsn);
   }
+  if (!update_firsts_.empty()) older(update_firsts_.front().first);
   return oldest;
+}
+
+// A lane takes updates in the order of their orders.
+bool Projection::owes_update(Lsn order, Lsn first) const {
+  const auto& lane = lanes_[order % lanes_.size()];
+  const auto waiting = lane.updates.find(order);
+  if (waiting != lane.updates.end() && waiting->second.first == first) return true;
+  const auto& taken = lane.work.updates;
+  const auto found =
+      std::lower_bound(taken.begin(), taken.end(), order,
+                       [](const OrderChange& one, Lsn lsn) { return one.update.order < lsn; });
+  return found != taken.end() && found->update.order == order && found->first == first;
+}
+
+void Projection::forget_settled_updates() {
+  while (!update_firsts_.empty() &&
+         !owes_update(update_firsts_.front().second, update_firsts_.front().first))
+    update_firsts_.pop_front();
 }
 
 }  // namespace stampede::actors

@@ -165,8 +165,9 @@ class Projection {
   [[nodiscard]] std::uint64_t failed() const {
     return failed_inserts_.size() + failed_keyed_.size();
   }
-  [[nodiscard]] bool idle() const;        // nothing owed, no lane busy
-  [[nodiscard]] Lsn oldest_owed() const;  // 0 when nothing is owed
+  [[nodiscard]] bool idle() const;  // nothing owed, no lane busy
+  // Of the orders, their updates and the StockChanges; 0 when none is owed.
+  [[nodiscard]] Lsn oldest_owed() const;
 
  private:
   struct Lane {
@@ -180,6 +181,8 @@ class Projection {
   };
   void add_promo(const PromoChange& change);
   void add_update(const OrderChange& change);
+  [[nodiscard]] bool owes_update(Lsn order, Lsn first) const;
+  void forget_settled_updates();
   [[nodiscard]] bool insert_pending(Lsn order, const LaneWork& next) const;
   void fill_promos(Lane& lane, LaneWork& work);
   void fill_updates(Lane& lane, LaneWork& work);
@@ -211,6 +214,8 @@ class Projection {
   std::uint64_t owed_promos_ = 0;  // dirty or busy, as the next two
   std::uint64_t owed_updates_ = 0;
   std::uint64_t owed_stock_ = 0;
+  std::deque<std::pair<Lsn, Lsn>>
+      update_firsts_;  // (first, order), as they came; the front is owed
   // Refused before this process; FAIL counts on from it.
   std::map<std::pair<Lsn, storage::CommandKind>, std::uint32_t> tries_;
   std::map<Lsn, unsigned> failed_inserts_;

@@ -194,6 +194,33 @@ TEST_CASE("of an order's updates the newest is written, and says so; the journal
         std::vector<std::uint64_t>{12, 1644});
 }
 
+TEST_CASE("the oldest that is owed: orders, what became of them, and the journal") {
+  Projection projection({.lanes = 2});
+  std::vector<LaneWork> work;
+  std::vector<OutcomeRecord> outcomes;
+  CHECK(projection.oldest_owed() == 0);
+  projection.add(update(11, 3, storage::Fulfilment::expired), {});
+  projection.add(update(12, 2, storage::Fulfilment::paid), {});
+  projection.add(update(13, 3, storage::Fulfilment::paid), {});  // stands for the first
+  CHECK(projection.oldest_owed() == 11);
+  projection.dispatch(work);
+  REQUIRE(work.size() == 2);
+  projection.add(update(14, 2, storage::Fulfilment::refund_due), {});  // while a lane has the other
+  projection.done(0, {}, outcomes);
+  CHECK(projection.oldest_owed() == 11);
+  projection.done(1, {{CommandKind::order_update, 13, 3, 1644}}, outcomes);  // refused: no more
+  CHECK(projection.oldest_owed() == 14);
+  auto journal = std::make_shared<Append>();
+  journal->stock = {{9, {kItem, 1, 2, 2, 0}}};
+  projection.add(journal, {});
+  CHECK(projection.oldest_owed() == 9);
+  work.clear();
+  projection.dispatch(work);
+  CHECK(projection.oldest_owed() == 9);
+  for (const auto& one : work) projection.done(one.lane, {}, outcomes);
+  CHECK(projection.oldest_owed() == 0);
+}
+
 TEST_CASE_FIXTURE(OneLane, "a command of the same kind that is refused, too, is one failure") {
   write(put_change(1), {CommandKind::item_put});
   write(put_change(2), {CommandKind::item_put});
