@@ -13,13 +13,15 @@ constexpr std::array<CodeInfo, 25> kCodes{{
      "the user's limit on this item is reached"},
     {Code::unknown_item, "unknown_item", 404, false, 0, "there is no such item"},
     {Code::unknown_request, "unknown_request", 404, true, 0,
-     "no decision is known for this request id yet; order again with the same id"},
+     "no decision is known for this request id yet; send the order with the same id, then ask "
+     "again"},
     {Code::bad_request, "bad_request", 400, false, 0,
      "a field is missing or has a value not allowed"},
     {Code::bad_protocol, "bad_protocol", 400, false, 0, "the message is not one SF1 request"},
     {Code::unknown_op, "unknown_op", 400, false, 0, "op is none of order, get, items, ping"},
     {Code::key_reused, "key_reused", 422, false, 0,
-     "the request id was used before with other item, user, qty or promo"},
+     "the id was used before with another item, user, qty or promo, or to pay another order or "
+     "amount"},
     {Code::too_large, "too_large", 413, false, 0,
      "a map over 64 KiB, or a batch over 1000 orders or 256 KiB"},
     {Code::overloaded, "overloaded", 503, true, 200, "no room for this order now; try again"},

@@ -76,7 +76,10 @@ inline RowFailure conflict(const LaneBatch& batch, const SentRow& sent, unsigned
                            const std::string& what) {
   return {sent.kind, sent.index, errnum,
           "ALARM: " + row_name(batch, sent.kind, sent.index) + ": " + what + "; sent " +
-              sent.content + ". Nothing was changed; find out who else writes to this database"};
+              sent.content + ". Nothing was changed; " +
+              (errnum == kErrnumNoRow ? "put the row back: `stampede log replay --all` writes it"
+                                        " where the log has it, else it is in a backup"
+                                      : "find out who else writes to this database")};
 }
 
 // A stored guard above the row's means that a newer command was here.

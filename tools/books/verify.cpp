@@ -83,6 +83,7 @@ class Verification {
   std::optional<BooksDifference> compare();
   void compare_memory();
   void name_parked();
+  [[nodiscard]] std::string passed_over() const;
   void take(const Findings& findings);
   bool violation(const std::string& text);
   bool stop(int exit, std::string problem);
@@ -94,6 +95,7 @@ class Verification {
   std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<storage::Database> database_;
   std::uint64_t findings_ = 0;
+  std::vector<storage::ParkedRecord> parked_;
   VerifyReport report_;
 };
 
@@ -229,34 +231,44 @@ void Verification::compare_memory() {
   const auto differ = [&](const char* what, std::uint64_t memory, std::uint64_t log) {
     if (memory == log) return;
     violation(std::string(what) + ": the backend has " + std::to_string(memory) + ", the log " +
-              std::to_string(log));
+              std::to_string(log) + passed_over());
   };
   differ("confirmed orders", memory_.confirmed, ledger_->orders().size());
   differ("items", memory_.items, report_.items);
   differ("units sold", memory_.sold, static_cast<std::uint64_t>(report_.sold));
   if (memory_.hash != std::to_string(hash)) {
     violation("stock: the backend's and the log's items differ (hash " + memory_.hash + " and " +
-              std::to_string(hash) + ")");
+              std::to_string(hash) + ")" + passed_over());
   }
   std::uint64_t promo_hash = 0;
   for (const auto& [id, promo] : ledger_->promos())
     promo_hash += actors::promo_hash(promo.promo.view(), promo.put_lsn);
   differ("promos", memory_.promos, ledger_->promos().size());
   if (memory_.promo_hash != std::to_string(promo_hash))
-    violation("promos: the backend's and the log's differ");
+    violation("promos: the backend's and the log's differ" + passed_over());
   std::uint64_t held_hash = 0;
   for (const auto& [lsn, held] : ledger_->held())
     held_hash += actors::held_hash(lsn, held.fulfilment);
   differ("orders that need payment", memory_.held, ledger_->held().size());
   if (memory_.held_hash != std::to_string(held_hash))
-    violation("payment: the backend's and the log's orders differ in what they became");
+    violation("payment: the backend's and the log's orders differ in what they became" +
+              passed_over());
 }
 
 void Verification::name_parked() {
   storage::PosixDisk disk;
-  const auto parked = storage::list_parked(disk, config_.log.dir.string());
+  auto parked = storage::list_parked(disk, config_.log.dir.string());
   if (!parked) return void(violation(parked.error().message));
-  for (const auto& record : *parked) violation(parked_text(record));
+  parked_ = std::move(*parked);
+  for (const auto& record : parked_) violation(parked_text(record));
+}
+
+// What the backend lacks of the log, and may account for a difference; empty: nothing.
+std::string Verification::passed_over() const {
+  if (parked_.empty()) return {};
+  return "; the backend passed over lsn " + storage::to_text(parked_.front().lsn) +
+         (parked_.size() == 1 ? "" : " and " + std::to_string(parked_.size() - 1) + " others") +
+         ", parked, which the log and the database have";
 }
 
 std::optional<BooksDifference> Verification::compare() {
@@ -276,8 +288,8 @@ void Verification::judge() {
     difference = compare();
   }
   if (!difference) return;
-  compare_memory();
   name_parked();
+  compare_memory();
   take(ledger_->findings());
   take(difference->findings);
   report_.confirmed = ledger_->orders().size();
