@@ -204,6 +204,16 @@ PromoRow promo_of(const SqlRow& row) {
   return promo;
 }
 
+std::int64_t ms_or_null(const SqlRow& row, unsigned column) {
+  const auto text = row.text(column);
+  return text.empty() ? 0 : parse_datetime_ms(text);
+}
+
+std::int64_t us_or_null(const SqlRow& row, unsigned column) {
+  const auto text = row.text(column);
+  return text.empty() ? 0 : parse_datetime_us(text);
+}
+
 std::uint64_t number_or_null(const SqlRow& row, unsigned column) {
   return row.text(column).empty() ? kNoNumber : row.u64(column);
 }
@@ -373,8 +383,8 @@ Status Database::each_order(Lsn after, Lsn up_to,
   while (rows == kOrdersPerPage) {
     rows = 0;
     const std::string sql =
-        "SELECT order_id,request_id,item_id,qty,user_id,unit_price_cents,promo_id,fulfilment,lsn "
-        "FROM orders WHERE order_id>" +
+        "SELECT order_id,request_id,item_id,qty,user_id,unit_price_cents,promo_id,fulfilment,lsn,"
+        "pay_by,payment_id,fulfilled_at FROM orders WHERE order_id>" +
         std::to_string(after) + " AND order_id<=" + std::to_string(up_to) +
         " ORDER BY order_id LIMIT " + std::to_string(kOrdersPerPage);
     const auto read = session_->query(sql, [&](const SqlRow& row) {
@@ -386,7 +396,10 @@ Status Database::each_order(Lsn after, Lsn up_to,
                row.i64(5),
                number_or_null(row, 6),
                row.text(7),
-               row.u64(8)};
+               row.u64(8),
+               ms_or_null(row, 9),
+               row.text(10),
+               us_or_null(row, 11)};
       after = order.order_id;
       ++rows;
       on_order(order);
@@ -402,15 +415,18 @@ Status Database::each_stock_change(Lsn up_to,
   std::size_t rows = kOrdersPerPage;
   while (rows == kOrdersPerPage) {
     rows = 0;
-    const std::string sql = "SELECT lsn,item_id,delta,order_id FROM stock_change WHERE lsn>" +
-                            std::to_string(after) + " AND lsn<=" + std::to_string(up_to) +
-                            " ORDER BY lsn LIMIT " + std::to_string(kOrdersPerPage);
+    const std::string sql =
+        "SELECT lsn,item_id,delta,order_id,reason,at FROM stock_change WHERE lsn>" +
+        std::to_string(after) + " AND lsn<=" + std::to_string(up_to) + " ORDER BY lsn LIMIT " +
+        std::to_string(kOrdersPerPage);
     const auto read = session_->query(sql, [&](const SqlRow& row) {
       StockChangeRow change;
       change.lsn = after = row.u64(0);
       change.change.item = row.u64(1);
       change.change.delta = row.i64(2);
       change.change.order = number_or_null(row, 3);
+      change.change.reason = parse_reason(row.text(4));
+      change.change.decided_at_us = us_or_null(row, 5);
       ++rows;
       on_row(change);
     });

@@ -59,6 +59,9 @@ struct StoredOrder {
   std::uint64_t promo = kNoNumber;
   std::string fulfilment{};
   Lsn lsn = 0;  // of its newest OrderUpdate; 0: none
+  std::int64_t pay_by_ms = 0;
+  std::string payment_id{};          // empty: NULL
+  std::int64_t fulfilled_at_us = 0;  // 0: NULL
 };
 
 struct PromoRow {
@@ -171,7 +174,7 @@ class Database {
   // memory stays small however many there are.
   Status each_order(Lsn after, Lsn up_to, const std::function<void(const StoredOrder&)>& on_order);
 
-  // The same of the StockChanges with lsn <= up_to, without reason and time.
+  // The same of the StockChanges with lsn <= up_to. A reason that is none comes as 0.
   Status each_stock_change(Lsn up_to, const std::function<void(const StockChangeRow&)>& on_row);
 
   // Of these orders, those that have a row, and its lsn. One round trip.

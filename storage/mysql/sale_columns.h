@@ -75,6 +75,14 @@ constexpr std::string_view reason_text(std::uint32_t reason) {
   return "unknown";
 }
 
+constexpr std::uint32_t parse_reason(std::string_view text) {
+  for (const auto reason :
+       {StockReason::add, StockReason::expired, StockReason::cancelled, StockReason::late_payment})
+    if (reason_text(static_cast<std::uint32_t>(reason)) == text)
+      return static_cast<std::uint32_t>(reason);
+  return 0;
+}
+
 // Of an OrderUpdate: empty, which is NULL, unless it is a payment's. A cancel's id names no
 // payment.
 constexpr std::string_view payment_id(const OrderUpdate& update) {

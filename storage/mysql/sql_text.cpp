@@ -231,6 +231,17 @@ std::int64_t parse_datetime_ms(std::string_view text) {
   return whole && date.ok() ? chr::duration_cast<chr::milliseconds>(at).count() : -1;
 }
 
+std::int64_t parse_datetime_us(std::string_view text) {
+  constexpr std::size_t kDigits = 26;
+  constexpr std::size_t kMsDigits = 23;
+  if (text.size() != kDigits) return -1;
+  const auto ms = parse_datetime_ms(text.substr(0, kMsDigits));
+  std::int64_t us = 0;
+  const auto* end = text.data() + kDigits;
+  const bool whole = std::from_chars(text.data() + kMsDigits, end, us).ptr == end && us >= 0;
+  return ms < 0 || !whole ? -1 : ms * 1000 + us;
+}
+
 void append_lane_update(std::string& out, Lsn witness, int lane, const LaneFence& fence) {
   out += "UPDATE lane SET batches=batches+1,applied_lsn=GREATEST(applied_lsn,";
   append_number(out, witness);

@@ -33,6 +33,7 @@ void append_datetime(std::string& out, std::int64_t us_since_1970);
 void append_datetime_ms(std::string& out, std::int64_t ms_since_1970);
 // What such a column says; -1: not what append_datetime_ms() writes.
 std::int64_t parse_datetime_ms(std::string_view text);
+std::int64_t parse_datetime_us(std::string_view text);  // of append_datetime()
 
 // `UPDATE lane …` with the fence: affects one row, or the lane belongs to somebody else, or the
 // database is not as this writer left it.

@@ -15,7 +15,8 @@ import urllib.request
 import msgpack
 import zmq
 
-from by_hand import end_database, must, start, start_database, stop_nodes
+from by_hand import (end_database, must, start, start_database, stop_nodes,
+                     wait_outcomes_logged)
 from system import SystemTest, eventually, seed
 
 JOURNAL = ("SELECT i.id, i.total, i.amount, COALESCE(SUM(j.delta), 0) FROM item i "
@@ -108,6 +109,9 @@ class Payments(SystemTest):
                                   ({"order": "a b", "amount_cents": 1}, "order")):
                 answer = desk.ask("pay", "odd", **fields)
                 self.assertEqual((answer["code"], answer["field"]), ("bad_request", field))
+        counted = {"paid": 1, "expired": 0, "cancelled": 1, "refund_due": 0}
+        told = lambda: system.node("backend-1").get("payment") == counted
+        self.assertTrue(eventually(told), system.status())
         self.check_books(system)
         self.assertEqual(
             system.sql("SELECT request_id, fulfilment, payment_id FROM orders ORDER BY 1"),
@@ -115,6 +119,70 @@ class Payments(SystemTest):
         self.assertEqual(system.sql("SELECT delta, reason FROM stock_change"),
                          [["3", "cancelled"]])
         self.assertEqual(system.number("SELECT amount FROM item"), 7)
+
+    def test_a_backup_from_before_payments_whose_segments_are_gone_is_told(self):
+        system = self.start_system("1:Phone:50", STAMPEDE_LOG__RETAIN_S=0, STAMPEDE_DB__LANES=1)
+        self.add_promo(system, 3600)
+        with Desk(system) as desk:
+            for name, qty in (("a", 2), ("b", 3), ("c", 1)):
+                desk.order(name, qty=qty)
+            system.verify()
+            columns = ("order_id,request_id,item_id,user_id,qty,unit_price_cents,decided_at,"
+                       "promo_id,fulfilment,pay_by,payment_id,fulfilled_at,lsn")
+            system.sql(f"CREATE TABLE backup AS SELECT {columns} FROM orders")
+            desk.pay("pa", "a", 1000)
+            desk.cancel("b")
+        self.check_books(system)
+        for life in range(4):
+            wait_outcomes_logged(system)
+            system.restart("backend-1")
+            must(system.stampede("promo", "set", 7, "--limit-per-user", 50 + life), "promo set")
+            system.verify()
+            wait_outcomes_logged(system)
+            must(system.stampede("log", "snapshot"), "log snapshot")
+        def gone():
+            system.stampede("log", "snapshot")
+            return system.report("log", "verify").get("speaks_from") is not None
+        self.assertTrue(eventually(gone, 40, 0.5), system.report("log", "verify"))
+        for change, word in (("UPDATE orders SET payment_id = 'x' WHERE request_id = 'a'",
+                              "payment id"),
+                             ("DELETE FROM stock_change", "stock_change")):
+            with self.subTest(change):
+                table = "orders" if "orders" in change else "stock_change"
+                system.sql(f"CREATE TABLE whole AS SELECT * FROM {table}")
+                system.sql(change)
+                told = system.stampede("--json", "verify", "--wait", "5s")
+                self.assertEqual(told.returncode, 4, told.stdout)
+                self.assertIn(word, told.stdout)
+                if table == "orders":
+                    system.sql("UPDATE orders SET payment_id = 'pa' WHERE request_id = 'a'")
+                else:
+                    system.sql("INSERT INTO stock_change SELECT * FROM whole")
+                system.sql("DROP TABLE whole")
+        self.check_books(system)
+        stop_nodes(system)
+        whole = system.sql(f"SELECT {columns} FROM orders ORDER BY order_id")
+        stock = system.sql("SELECT * FROM stock_change")
+        for table in ("orders", "item", "promo", "stock_change", "lane", "meta"):
+            system.sql(f"TRUNCATE TABLE {table}")
+        system.sql(f"INSERT INTO orders({columns}) SELECT {columns} FROM backup")
+        told = system.stampede("--json", "log", "replay", "--all")
+        self.assertEqual(told.returncode, 4, told.stdout)
+        report = json.loads(told.stdout)
+        self.assertEqual((report["missing"], report["other_payments"], report["other_stock"]),
+                         (0, 2, 1))
+        self.assertRegex(str(report["violations"]), "is unpaid instead of paid.*newer backup")
+        # A newer backup has them.
+        system.sql("TRUNCATE TABLE orders")
+        for row in whole:
+            values = ", ".join("NULL" if one == "NULL" else f"'{one}'" for one in row)
+            system.sql(f"INSERT INTO orders({columns}) VALUES({values})")
+        for row in stock:
+            system.sql("INSERT INTO stock_change VALUES(" +
+                       ", ".join(f"'{one}'" for one in row) + ")")
+        must(system.stampede("log", "replay", "--all"), "log replay --all")
+        start(system)
+        self.check_books(system)
 
     def http(self, system, method, path, body=None):
         data = None if body is None else json.dumps(body).encode()

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 #include "storage/lsn.h"
@@ -23,6 +24,7 @@ class Comparison {
 
   void row(const StoredOrder& order) {
     ++out.rows;
+    journal_[order.item] -= order.qty;
     const auto& expected = ledger_.orders();
     while (next_ < expected.size() && expected[next_].lsn < order.order_id) missing(next_++);
     if (next_ == expected.size() || expected[next_].lsn != order.order_id) {
@@ -69,7 +71,8 @@ class Comparison {
   }
 
   void stock_change(const storage::StockChangeRow& row) {
-    if (row.lsn <= ledger_.remembered_to()) return;  // the snapshot does not have it
+    journal_[row.change.item] += row.change.delta;
+    if (row.lsn <= ledger_.remembered_to()) return remembered_.add(row);
     const auto& expected = ledger_.stock();
     while (next_stock_ < expected.size() && expected[next_stock_].lsn < row.lsn)
       stock_missing(expected[next_stock_++].lsn);
@@ -78,12 +81,37 @@ class Comparison {
       return out.findings.add(name + ": in the database, not in the log");
     const auto& change = expected[next_stock_++].change;
     if (row.change.item != change.item || row.change.delta != change.delta ||
-        row.change.order != change.order)
+        row.change.order != change.order || row.change.reason != change.reason ||
+        row.change.decided_at_us != change.decided_at_us)
       out.findings.add(name + ": the row in the database differs from the log");
   }
 
   void end_of_stock() {
     while (next_stock_ < ledger_.stock().size()) stock_missing(ledger_.stock()[next_stock_++].lsn);
+    const auto& known = ledger_.remembered();
+    remembered_.each_difference(
+        known, [&](Lsn order, const RememberedHold& hold, std::int64_t sum) {
+          out.findings.add(order_name(order) + " gave " + std::to_string(hold.units_back) +
+                           " units of item " + std::to_string(hold.item) +
+                           " back: its rows in stock_change sum up to " + std::to_string(sum));
+        });
+    remembered_.each_stranger(known, [&](Lsn order) {
+      out.findings.add("stock_change of " + order_name(order) +
+                       ": in the database, not in the log");
+    });
+  }
+
+  // total + stock_journal = amount, of a drained system. What has a name is told already.
+  void journal() {
+    if (out.pending > 0 || out.findings.count() > 0) return;
+    for (const auto& [id, item] : ledger_.items()) {
+      const auto found = journal_.find(id);
+      const auto sum = found == journal_.end() ? 0 : found->second;
+      if (sum != item.journal)
+        out.findings.add("item " + std::to_string(id) + ": stock_journal sums up to " +
+                         std::to_string(sum) + " in the database, to " +
+                         std::to_string(item.journal) + " in the log");
+    }
   }
 
   BooksDifference out;
@@ -96,16 +124,28 @@ class Comparison {
   // What the row says of its payment.
   void fulfilment(const StoredOrder& order) {
     const auto held = ledger_.held().find(order.order_id);
-    const auto expected =
-        held == ledger_.held().end() ? storage::Fulfilment::none : held->second.fulfilment;
-    if (order.fulfilment == to_text(expected)) return;
-    const auto known = held == ledger_.held().end() ? 0 : held->second.lsn;
-    if (order.lsn > up_to_) return;  // changed since
+    LedgerHeld none;
+    none.fulfilment = storage::Fulfilment::none;
+    const auto& expected = held == ledger_.held().end() ? none : held->second;
     const auto name = order_name(order.order_id);
-    if (order.lsn < known)
+    // Of one that is settled a snapshot does not say it.
+    const bool known_end =
+        expected.pay_by_ms != 0 || expected.fulfilment == storage::Fulfilment::none;
+    if (known_end && order.pay_by_ms != expected.pay_by_ms)
+      out.findings.add(name + ": its time to pay ends at another moment in the database");
+    if (order.lsn > up_to_) return;  // changed since
+    if (order.lsn < expected.lsn)
       return behind(name, ledger_.owed_update(order.order_id), "has an old state of payment");
-    out.findings.add(name + ": " + order.fulfilment + " in the database, " +
-                     std::string(to_text(expected)) + " in the log");
+    if (order.fulfilment != to_text(expected.fulfilment))
+      return out.findings.add(name + ": " + order.fulfilment + " in the database, " +
+                              std::string(to_text(expected.fulfilment)) + " in the log");
+    const auto payment = order.payment_id.empty() ? 0 : ledger_.hasher().id(order.payment_id)[0];
+    if (payment != expected.payment)
+      out.findings.add(name + ": the database has another payment id than the log");
+    const bool remembered = expected.lsn == 0 && order.order_id <= ledger_.remembered_to();
+    const auto at_us = remembered ? order.fulfilled_at_us / 1000 * 1000 : order.fulfilled_at_us;
+    if (at_us != expected.changed_at_us)
+      out.findings.add(name + ": " + order.fulfilment + " since another moment in the database");
   }
 
   void missing(std::size_t index) {
@@ -180,6 +220,8 @@ class Comparison {
   Lsn up_to_;
   std::size_t next_ = 0;        // into the ledger's orders
   std::size_t next_stock_ = 0;  // into its StockChanges
+  RememberedStock remembered_;
+  std::unordered_map<std::uint64_t, std::int64_t> journal_;  // by item
 };
 
 bool promos_stored(const std::vector<storage::PromoRow>& rows, const Ledger& ledger) {
@@ -222,6 +264,7 @@ storage::Result<BooksDifference> compare_books(storage::Database& database, cons
       up_to, [&](const storage::StockChangeRow& row) { comparison.stock_change(row); });
   if (!stock) return stock.error();
   comparison.end_of_stock();
+  comparison.journal();
   return std::move(comparison.out);
 }
 

@@ -77,24 +77,29 @@ void Ledger::begin_with(SnapshotContents&& before) {
     item.put_lsn = row.put_lsn;
     item.lsn = row.lsn;
   }
+  remembered_ = remembered_holds(before);
+  for (const auto& payment : before.payments) payments_[payment.hash[0]] = payment.order;
+  for (const auto& order : before.orders)
+    if (order.item_position < before.items.size())
+      items_[before.items[order.item_position].id].journal -= order.qty;
   for (auto& row : before.promos)
     promos_[row.promo.put.promo] = {std::move(row.promo), row.put_lsn};
   for (const auto& row : before.held) {
     LedgerHeld& held = held_[row.lsn];
-    const auto order =
-        std::lower_bound(before.orders.begin(), before.orders.end(), row.lsn,
-                         [](const RememberedOrder& one, Lsn lsn) { return one.lsn < lsn; });
-    if (order != before.orders.end() && order->lsn == row.lsn) {
-      held.item =
-          order->item_position < before.items.size() ? before.items[order->item_position].id : 0;
-      held.qty = order->qty;
-    }
+    const auto& hold = remembered_[row.lsn];
+    held.item = hold.item;
+    held.qty = hold.qty;
+    held.payment = hold.payment;
+    if (hold.units_back != 0) items_[held.item].journal += hold.units_back;
     held.counted = row.counted;
     held.user_on_item = row.user_on_item;
     held.user_in_promo = row.user_in_promo;
     held.total_cents = row.unit_price_cents * held.qty;
     held.fulfilment = row.fulfilment;
-    if (row.fulfilment == storage::Fulfilment::unpaid) held.pay_by_ms = row.at_ms;
+    if (row.fulfilment == storage::Fulfilment::unpaid)
+      held.pay_by_ms = row.at_ms;
+    else
+      held.changed_at_us = row.at_ms * 1000;
   }
   fold_ = std::move(before.owed);
 }
@@ -173,6 +178,7 @@ void Ledger::take_order(const storage::Command& command, std::int64_t amount, Ls
                   " were sold, and " + std::to_string(amount) + " are said to be left");
   }
   item.amount = amount;
+  item.journal -= order.qty;
   item.sold += order.qty;
   item.lsn = lsn;
   if (command.sale && command.sale->order.pay_by_ms != 0) {
@@ -203,6 +209,7 @@ void Ledger::move_units(LedgerHeld& held, std::int64_t delta, Lsn lsn) {
                   " are said to be left, by " + std::to_string(stock.delta));
   }
   item.amount = amount;
+  item.journal += delta;
   item.sold -= delta;
   item.lsn = lsn;
   if ((held.counted & 1U) != 0) bought_[held.user_on_item] -= delta;
@@ -225,13 +232,20 @@ void Ledger::take_update(const storage::OrderUpdate& update, Lsn lsn) {
   const bool is_payment = to == Fulfilment::paid || to == Fulfilment::refund_due;
   if (is_payment && update.amount_cents != held.total_cents)
     findings_.add(at(lsn) + name + " was paid with another amount");
-  if (is_payment && !payments_.insert(hasher_.id(update.action_id)[0]).second)
-    findings_.add(at(lsn) + name + " was paid by a payment that was there before");
+  const auto payment = is_payment ? hasher_.id(update.action_id)[0] : 0;
+  if (is_payment) {
+    const auto [known, added] = payments_.emplace(payment, update.order);
+    if (!added)
+      findings_.add(at(lsn) + name + " was paid by the payment of order " +
+                    storage::to_text(known->second));
+  }
   if (to == Fulfilment::expired && update.decided_at_us / 1000 < held.pay_by_ms)
     findings_.add(at(lsn) + name + " expired before its time to pay was over");
   const std::int64_t moved = actors::units_moved(held.fulfilment, to);
   held.fulfilment = to;
   held.lsn = lsn;
+  held.payment = payment;
+  held.changed_at_us = update.decided_at_us;
   if ((moved != 0) != (set_.size() == 3))
     return findings_.add(at(lsn) + name + ": its units do not go with it");
   if (moved != 0) move_units(held, moved * held.qty, lsn);

@@ -14,13 +14,13 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "storage/log/log_reader.h"
 #include "storage/mysql/database.h"
 #include "storage/replay/replay.h"
 #include "tools/log/log_beginning.h"
+#include "tools/log/remembered_holds.h"
 
 namespace stampede::tools {
 
@@ -47,6 +47,7 @@ struct LedgerItem {
   std::int64_t amount = 0;
   std::int64_t sold = 0;         // sum of the orders in this log
   std::int64_t sold_before = 0;  // before this log: total - amount where it begins
+  std::int64_t journal = 0;      // the sum of stock_journal
   storage::Lsn put_lsn = 0;      // of the last ItemPut
   storage::Lsn lsn = 0;          // of the last ItemAmountUpdate
 };
@@ -66,7 +67,9 @@ struct LedgerHeld {
   std::int64_t total_cents = 0;
   std::int64_t pay_by_ms = 0;  // 0: not known
   storage::Fulfilment fulfilment = storage::Fulfilment::unpaid;
-  storage::Lsn lsn = 0;  // of its last OrderUpdate that the log has; 0: none
+  storage::Lsn lsn = 0;            // of its last OrderUpdate that the log has; 0: none
+  std::uint64_t payment = 0;       // half of its id's keyed hash; 0: none has paid
+  std::int64_t changed_at_us = 0;  // 0: it is unpaid; of one from a snapshot whole milliseconds
 };
 
 // The same for a command of the log and for a row of the database; `promo`: storage::kNoNumber for
@@ -99,8 +102,10 @@ class Ledger : public storage::LogVisitor {
   [[nodiscard]] const std::map<storage::Lsn, LedgerHeld>& held() const { return held_; }
   // In the order of their lsns.
   [[nodiscard]] const std::vector<storage::StockChangeRow>& stock() const { return stock_; }
-  // Up to here orders and StockChanges are from a snapshot, which has none of these.
+  // Up to here orders and StockChanges are from a snapshot, which has their sums alone.
   [[nodiscard]] storage::Lsn remembered_to() const { return remembered_to_; }
+  [[nodiscard]] const RememberedHolds& remembered() const { return remembered_; }
+  [[nodiscard]] const actors::RequestHasher& hasher() const { return hasher_; }
   [[nodiscard]] std::uint64_t doubled() const { return doubled_; }
   [[nodiscard]] std::int64_t oversold() const { return oversold_; }  // units, at the worst moment
   [[nodiscard]] std::uint64_t over_limit() const { return over_limit_; }  // orders
@@ -140,7 +145,8 @@ class Ledger : public storage::LogVisitor {
   std::unordered_map<std::uint64_t, std::int64_t> bought_;
   std::map<storage::Lsn, LedgerHeld> held_;  // by order
   std::vector<storage::StockChangeRow> stock_;
-  std::unordered_set<std::uint64_t> payments_;  // keyed hashes of their ids
+  RememberedHolds remembered_;
+  std::unordered_map<std::uint64_t, storage::Lsn> payments_;  // keyed hashes of their ids: orders
   std::uint64_t doubled_ = 0;
   std::int64_t oversold_ = 0;
   std::uint64_t over_limit_ = 0;

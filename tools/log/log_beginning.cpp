@@ -37,6 +37,10 @@ bool take(const storage::SnapshotBlock& block, SnapshotContents& out) {
       storage::SnapshotHeld held;
       if (!decode(in, held)) return false;
       out.held.push_back(held);
+    } else if (block.section == SnapshotSection::payments) {
+      storage::SnapshotPayment payment;
+      if (!decode(in, payment)) return false;
+      out.payments.push_back(payment);
     } else if (block.section == SnapshotSection::users) {
       if (!decode(in, user)) return false;
       out.users.push_back(user);
@@ -63,6 +67,7 @@ bool take_block(const storage::SnapshotBlock& block, SnapshotContents& out) {
     case SnapshotSection::known:
     case SnapshotSection::promos:
     case SnapshotSection::held:
+    case SnapshotSection::payments:
       return take(block, out);
     case SnapshotSection::owed_orders:
     case SnapshotSection::owed_puts:

@@ -50,6 +50,7 @@ struct SnapshotContents {
   std::vector<RememberedOrder> orders;  // confirmed, ascending by lsn
   std::vector<storage::PromoRow> promos;
   std::vector<storage::SnapshotHeld> held;  // ascending by lsn
+  std::vector<storage::SnapshotPayment> payments;
   storage::ReplayFold owed;
 };
 storage::Result<SnapshotContents> read_snapshot(storage::Disk& disk, const std::string& dir,

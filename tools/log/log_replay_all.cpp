@@ -134,6 +134,19 @@ class Applier final : public storage::LogVisitor {
     return payloads_.size() < rows_max_ ? Status(storage::Done{}) : flush();
   }
 
+  // What was owed when the snapshot was made may be gone from the log, too. Call first.
+  Status write_owed_before() {
+    const auto owed = before_.owed.owed();
+    for (const auto* list : {&owed.orders, &owed.stock})
+      for (const auto& one : *list) {
+        if (auto taken = take_owed(one.lsn, one.position, one.payload); !taken) return taken;
+      }
+    for (const auto& one : owed.updates) {
+      if (auto taken = take_owed(one.lsn, one.position, one.payload); !taken) return taken;
+    }
+    return flush();
+  }
+
   Status finish() {
     if (auto flushed = flush(); !flushed) return flushed;
     Status status = apply_items_before();
@@ -170,6 +183,14 @@ class Applier final : public storage::LogVisitor {
   std::uint64_t incomplete = 0;  // imported commands that lack arguments
 
  private:
+  Status take_owed(Lsn lsn, std::uint32_t position, std::string_view payload) {
+    payloads_.emplace_back(payload);
+    if (!decoder_.command_set(payloads_.back(), set_) || position >= set_.size())
+      return storage::unreadable_record("a command set in a snapshot", lsn);
+    take(lsn, position, payloads_.back());
+    return flush_if_full();
+  }
+
   void take(Lsn lsn, std::uint32_t position, const std::string& payload) {
     const Command& command = set_[position];
     if (command.missing != 0) {
@@ -292,6 +313,7 @@ Status apply_log(storage::Disk& disk, const ToolOptions& options, const std::str
   if (auto claimed = database->claim(log.chain.epoch + 1, options.config.db.lanes, owner); !claimed)
     return claimed;
   if (auto known = storage::remember_place(disk, dir); !known) return known;
+  if (auto owed = applier.write_owed_before(); !owed) return owed;
   const auto read = storage::read_log(disk, dir, applier, before.beginning.position);
   if (!read) return read.error();
   if (auto finished = applier.finish(); !finished) return finished;
@@ -332,6 +354,8 @@ int report(const ToolOptions& options, const PatientWriter& writer, const Applie
                                  {"refused", writer.refused_count},
                                  {"remembered", before.count},
                                  {"missing", before.missing},
+                                 {"other_payments", before.other_payments},
+                                 {"other_stock", before.other_stock},
                                  {"violations", violations}};
     out << result.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << '\n';
     return ok ? kExitDone : kExitViolation;

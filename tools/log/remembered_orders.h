@@ -1,7 +1,7 @@
 #pragma once
 
-// The orders whose segments are gone: a snapshot knows that they were confirmed, but not their
-// texts, so they can only be looked for in the database.
+// The orders whose segments are gone, what became of them and the units that came back: a snapshot
+// knows of them, but not their texts, so they can only be looked for in the database.
 
 #include <cstdint>
 #include <string>
@@ -9,6 +9,7 @@
 
 #include "storage/mysql/database.h"
 #include "tools/log/log_beginning.h"
+#include "tools/log/remembered_holds.h"
 
 namespace stampede::tools {
 
@@ -21,6 +22,10 @@ struct RememberedOrders {
   std::uint64_t differing = 0;  // of those, with a row of other content
   storage::Lsn first_missing = 0;
   storage::Lsn last_missing = 0;
+  std::uint64_t other_payments = 0;  // of those with a row, what became of them is another
+  std::string first_other_payment;
+  std::uint64_t other_stock = 0;  // whose StockChanges do not add up
+  std::string first_other_stock;
 
   // What is wrong, in words; empty: nothing.
   [[nodiscard]] std::vector<std::string> violations() const;

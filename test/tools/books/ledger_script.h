@@ -69,6 +69,35 @@ class LedgerScript {
     storage::encode_order_set(payload_, order, {1, left}, {.promo = promo, .counted = counted});
     record(storage::RecordType::emit, ++lsn);
   }
+  // Of item 1, one unit to pay by then.
+  void held_order(const std::string& id, std::int64_t left, std::int64_t price_cents,
+                  std::int64_t pay_by_ms) {
+    storage::OrderInsert order;
+    order.request_id = id;
+    order.item = 1;
+    order.user = "ann";
+    order.qty = 1;
+    order.unit_price_cents = price_cents;
+    payload_.clear();
+    storage::encode_order_set(payload_, order, {1, left}, {.pay_by_ms = pay_by_ms});
+    record(storage::RecordType::emit, ++lsn);
+  }
+  void payment(Lsn order, const std::string& id, std::int64_t cents, std::int64_t at_us) {
+    payload_.clear();
+    storage::encode_update_set(
+        payload_,
+        {order, 1, static_cast<std::uint32_t>(storage::Fulfilment::paid), id, cents, at_us});
+    record(storage::RecordType::emit, ++lsn);
+  }
+  void cancel(Lsn order, std::int64_t left, std::int64_t at_us) {
+    payload_.clear();
+    storage::encode_update_set(
+        payload_,
+        {order, 1, static_cast<std::uint32_t>(storage::Fulfilment::cancelled), "c", 0, at_us},
+        {1, left},
+        {1, 1, static_cast<std::uint32_t>(storage::StockReason::cancelled), order, at_us});
+    record(storage::RecordType::emit, ++lsn);
+  }
   void executed(storage::CommandKind kind, std::uint32_t position, Lsn from, Lsn to) {
     outcome(storage::RecordType::exec, {1, kind, position, {from, to}});
   }
