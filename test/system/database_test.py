@@ -419,6 +419,42 @@ class Schema(SystemTest):
         self.assertEqual(system.verify()["rows"], 2)
 
 
+    def test_a_sale_keeps_its_schema_and_comes_back_from_the_log_when_it_was_forced(self):
+        system = self.start_system("1:Phone:10")
+        must(system.stampede("promo", "add", 7, "--item", 1, "--name", "Half", "--price-cents", 500,
+                             "--starts", "now", "--ends", "+1h", "--hold-s", 3600), "promo add")
+        with Desk(system) as desk:
+            for name in ("paid", "back", "unpaid"):
+                desk.order(name)
+            desk.order("plain", promo=None)
+            desk.pay("p", "paid", 500)
+            desk.cancel("back")
+        system.verify()
+        wait_outcomes_logged(system)
+        stop_nodes(system)
+        tables = ("orders", "item", "promo", "stock_change", "lane")
+        everything = lambda: [system.sql(f"SELECT * FROM {table} ORDER BY 1") for table in tables]
+        before = everything()
+        back = self.migrate(system, "down", "--to", "2")
+        self.assertEqual(back.returncode, 6, back.stderr)
+        for lost in ("promo: 1 row", "orders (unpaid): 1 row", "orders (paid): 1 row",
+                     "orders (cancelled): 1 row", "orders (through a promo): 3 rows",
+                     "stock_change: 1 row"):
+            self.assertIn(f"would be lost: {lost}\n", back.stderr)
+        self.assertEqual(everything(), before)
+        must(self.migrate(system, "down", "--to", "2", "--force"), "migrate down --force")
+        self.assertEqual(system.number("SELECT COUNT(*) FROM orders"), 4)
+        # The program that comes back misses what was given up, and the log has it.
+        self.assertEqual(system.try_start().returncode, 1)
+        self.assertRegex(waits_for_operator(system, "backend-1"), "^exit 65 .*log replay --all")
+        stop_nodes(system)
+        system.sql("TRUNCATE TABLE orders")
+        must(system.stampede("log", "replay", "--all"), "log replay --all")
+        start(system)
+        system.verify()
+        self.assertEqual(everything()[0], before[0])
+
+
 class GracefulEnd(SystemTest):
     """A SIGTERM under load: everything taken is decided and written before the node ends."""
 
