@@ -83,8 +83,8 @@ void HttpReplyDesk::hand_out() {
 
 // --- reading --------------------------------------------------------------------------------
 
-HttpConnection::HttpConnection(HttpHost& host, tcp::socket socket)
-    : host_(host), socket_(std::move(socket)) {}
+HttpConnection::HttpConnection(HttpHost& host, tcp::socket socket, const config::IpAddress& peer)
+    : host_(host), socket_(std::move(socket)), peer_(peer) {}
 
 void HttpConnection::start() {
   Error ignored;
@@ -345,6 +345,7 @@ HttpReply HttpConnection::options_answer() const {
 void HttpConnection::hand_over() {
   leave_body();
   request_.body = std::move(parser_->get().body());
+  request_.peer = peer_;
   parser_.reset();
   had_turn_ = true;
   if (auto own = own_answer()) return write(std::move(*own));

@@ -82,7 +82,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  public:
   using Clock = std::chrono::steady_clock;
 
-  HttpConnection(HttpHost& host, boost::asio::ip::tcp::socket socket);
+  HttpConnection(HttpHost& host, boost::asio::ip::tcp::socket socket,
+                 const config::IpAddress& peer);
 
   void start();
   void proceed();  // does what can be done now, one request at most
@@ -135,6 +136,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 
   HttpHost& host_;
   boost::asio::ip::tcp::socket socket_;
+  config::IpAddress peer_;
   State state_ = State::idle;
   Clock::time_point since_;
   Clock::time_point deadline_;

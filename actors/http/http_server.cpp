@@ -50,6 +50,13 @@ tcp::acceptor listen(asio::io_context& io, const HttpServerOptions& options) {
   return acceptor;
 }
 
+config::IpAddress bytes_of(const asio::ip::address& address) {
+  const auto of_v6 = address.is_v4()
+                         ? asio::ip::make_address_v6(asio::ip::v4_mapped, address.to_v4())
+                         : address.to_v6();
+  return {of_v6.to_bytes()};
+}
+
 }  // namespace
 
 // The server's poll loop and its connections; one thread, but for post().
@@ -121,8 +128,8 @@ class HttpServer::Loop final : private HttpHost {
     error_code gone;
     const auto address = socket.remote_endpoint(gone).address();
     if (gone) return;
-    auto connection =
-        std::make_shared<HttpConnection>(static_cast<HttpHost&>(*this), std::move(socket));
+    auto connection = std::make_shared<HttpConnection>(static_cast<HttpHost&>(*this),
+                                                       std::move(socket), bytes_of(address));
     connection->place = connections_.size();
     connections_.push_back({connection, address});
     ++of_address_[address];

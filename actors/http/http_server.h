@@ -34,6 +34,7 @@
 #include <vector>
 
 #include "actors/http/http_fields.h"
+#include "config/settings/ip_address.h"
 
 namespace stampede::actors {
 
@@ -62,6 +63,7 @@ struct HttpRequest {
   std::string target;  // the path; only what must be is still percent-encoded (normal_path)
   std::vector<QueryPair> query;  // what follows '?', cut and decoded
   std::string authority;         // host and port that the client asked for
+  config::IpAddress peer;        // who is connected
   bool names_host = false;       // false: HTTP/1.0 without Host
   std::string head;              // the header lines, each ended by CRLF
   std::string body;

@@ -6,7 +6,7 @@ namespace stampede::actors {
 
 namespace {
 
-constexpr std::array<CodeInfo, 25> kCodes{{
+constexpr std::array<CodeInfo, 26> kCodes{{
     {Code::none, "none", 200, false, 0, "no error"},
     {Code::sold_out, "sold_out", 409, false, 0, "the item is sold out"},
     {Code::limit_reached, "limit_reached", 409, false, 0,
@@ -44,6 +44,8 @@ constexpr std::array<CodeInfo, 25> kCodes{{
     {Code::not_cancellable, "not_cancellable", 409, false, 0,
      "the order cannot be given back any more"},
     {Code::not_allowed, "not_allowed", 403, false, 0, "this is not yours to ask for"},
+    {Code::rate_limited, "rate_limited", 429, true, 0,
+     "too many requests of this user or address; try again later"},
     {Code::internal, "internal", 500, true, 500, "an unexpected fault; ask again with the same id"},
 }};
 

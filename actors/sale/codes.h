@@ -35,6 +35,7 @@ enum class Code : std::uint16_t {
   already_paid = 35,
   not_cancellable = 36,
   not_allowed = 37,
+  rate_limited = 50,
 };
 
 struct CodeInfo {

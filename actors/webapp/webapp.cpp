@@ -3,6 +3,7 @@
 #include "actors/node/node_log.h"
 #include "actors/webapp/http/http_gateway.h"
 #include "actors/webapp/webapp_port.h"
+#include "config/settings/ip_address.h"
 
 namespace stampede::actors {
 
@@ -21,16 +22,26 @@ HttpServerOptions http_options(const NodeRuntime& node) {
   return options;
 }
 
+// Null: none is set.
+std::shared_ptr<RateLimits> rate_limits(const NodeRuntime& node) {
+  const auto& limits = node.config().limits;
+  const RateSettings settings{limits.user_per_s, limits.user_burst, limits.address_per_min,
+                              limits.address_ban_s};
+  return settings.any() ? std::make_shared<RateLimits>(settings, RandomBits{}()) : nullptr;
+}
+
 // A weak address: a strong handle would outlive the actor system.
 class Webapp {
  public:
   void start(NodeRuntime& node) {
-    const auto port = node.spawn_actor<transport::PortActor>({"port"}, &node.context(),
-                                                             std::make_unique<WebappPort>(node));
+    const auto rates = rate_limits(node);
+    const auto port = node.spawn_actor<transport::PortActor>(
+        {"port"}, &node.context(), std::make_unique<WebappPort>(node, rates));
     port_ = port.address();
     auto options = http_options(node);
+    GatewaySettings settings{port, rates, config::networks_of(node.config().webapp.proxies)};
     log_info("http on " + options.host + ":" + std::to_string(options.port));
-    node.spawn_actor<HttpServer>({"http"}, with_gateway(std::move(options), port));
+    node.spawn_actor<HttpServer>({"http"}, with_gateway(std::move(options), std::move(settings)));
   }
 
   void drain() {

@@ -6,6 +6,7 @@
 
 #include "config/process/invariant.h"
 #include "config/process/wall_clock.h"
+#include "config/settings/ip_address.h"
 
 namespace stampede::actors {
 
@@ -27,13 +28,14 @@ constexpr std::int64_t kClientMessageBytesMax = 1 << 20;  // a larger one cuts t
 constexpr int kLastAnswersLingerMs = 500;                 // for answers given just before the end
 constexpr int kClientQueue = 2 * kSf1OpenMax;             // answers for one client
 
-WebappSettings settings_of(const NodeRuntime& node) {
+WebappSettings settings_of(const NodeRuntime& node, std::shared_ptr<RateLimits> rates) {
   const auto& config = node.config().webapp;
   WebappSettings settings;
   settings.instance = node.instance();
   settings.waiting_max = config.waiting_max;
   settings.resend_us = std::int64_t{config.resend_ms} * 1000;
   settings.limits = node.limits();
+  settings.rates = std::move(rates);
   settings.result_ttl_us = std::int64_t{config.result_cache_ttl_s} * 1'000'000;
   return settings;
 }
@@ -50,14 +52,15 @@ std::array<std::uint64_t, 2> RandomBits::operator()() {
   return {pool_[used_ - 2], pool_[used_ - 1]};
 }
 
-WebappPort::WebappPort(NodeRuntime& node)
+WebappPort::WebappPort(NodeRuntime& node, std::shared_ptr<RateLimits> rates)
     : node_(node),
+      counts_addresses_(rates && rates->of_addresses()),
       control_(node, {[this](nlohmann::json& json) { report(json); },
                       [this](Phase wanted) {
                         if (wanted == Phase::draining) start_drain();
                       },
                       nullptr}),
-      core_(settings_of(node), *this, [this] { return random_(); }),
+      core_(settings_of(node, std::move(rates)), *this, [this] { return random_(); }),
       news_(*this) {}
 
 void WebappPort::start(transport::PortControl& port) {
@@ -167,6 +170,12 @@ ClientAddress address_of(const ClientToken& client) {
   return {identity.substr(0, size), identity.substr(size), true};
 }
 
+// Of a peer on a Unix socket libzmq tells no address of the network.
+std::uint64_t address_of(const Frame& part) {
+  const auto address = config::parse_address(part.peer_address());
+  return address ? config::address_key(*address) : 0;
+}
+
 }  // namespace
 
 void WebappPort::take_client(transport::Message& parts) {
@@ -183,12 +192,13 @@ void WebappPort::take_client(transport::Message& parts) {
       kind == Client::correlated
           ? ClientToken::router(kind, std::string(identity) + std::string(parts[1].bytes()))
           : ClientToken::router(kind, identity);
+  if (counts_addresses_) core_.comes_from(address_of(parts.back()));
   if (parts.size() != parts_of(kind))
-    return core_.on_malformed(client, Refusal{Code::bad_protocol, {}, {}});
+    return core_.on_malformed(client, Refusal{Code::bad_protocol, {}, {}}, now_us());
   const auto frame = parts.back().bytes();
   const bool batch = Sf1Decoder::is_batch(frame);
   if (!(batch ? decoder_.open_batch(frame) : decoder_.decode(frame)))
-    return core_.on_malformed(client, decoder_.refusal());
+    return core_.on_malformed(client, decoder_.refusal(), now_us());
   round_entries_ += batch ? decoder_.unread() : 1;
   if (round_entries_ >= kRoundEntries) port_->leave_rest();
   if (batch || decoder_.request().op == ClientOp::items) large_.expect(identity, parts.back());
@@ -198,6 +208,7 @@ void WebappPort::take_client(transport::Message& parts) {
 
 void WebappPort::take_asks(const HttpAsksPtr& asks) {
   http_ = asks->from;
+  core_.comes_from(0);  // the HTTP actor has counted them
   for (auto& entry : asks->asks) {
     entry.ask.client = ClientToken::numbered(Client::http, entry.token);
     entry.ask.request.id = entry.id;
@@ -221,6 +232,7 @@ void WebappPort::take_array(const HttpArrayAsk& array) {
     request.valid_until_ms = order.valid_until_ms;
     request.deadline_ms = array.deadline_ms;
   }
+  core_.comes_from(array.address, 1);
   core_.on_orders(ClientToken::numbered(Client::http, array.token), orders_, now_us());
 }
 

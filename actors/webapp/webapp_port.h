@@ -46,7 +46,8 @@ struct ClientAddress {  // a ROUTER's peer, and what it wants to have back befor
 
 class WebappPort final : public transport::PortRole, private WebappOutput, private NewsOutput {
  public:
-  explicit WebappPort(NodeRuntime& node);
+  // `rates` null: nobody's requests are counted.
+  WebappPort(NodeRuntime& node, std::shared_ptr<RateLimits> rates);
 
   void start(transport::PortControl& port) override;
   caf::message_handler mail(transport::PortControl& port) override;
@@ -83,6 +84,7 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   [[nodiscard]] std::int64_t now_us() const;
 
   NodeRuntime& node_;
+  bool counts_addresses_;
   ControlLink control_;
   RandomBits random_;
   WebappCore core_;

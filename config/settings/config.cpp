@@ -222,6 +222,8 @@ Failure check_together(const Config& config) {
   if (supervisor.stall_ms < 2 * supervisor.heartbeat_ms)
     return failure("supervisor.stall_ms",
                    "must be at least twice supervisor.heartbeat_ms, or every node looks hung");
+  if (config.limits.address_ban_s > 0 && config.limits.address_per_min == 0)
+    return failure("limits.address_ban_s", "bans nobody without limits.address_per_min; set both");
   if (auto wrong = check_doors(config)) return failure(wrong->first, wrong->second);
   const int http = std::stoi(config.webapp.http.substr(config.webapp.http.rfind(':') + 1));
   const int base = config.net.port_base;

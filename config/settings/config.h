@@ -38,9 +38,17 @@ struct Webapp {
   std::string http = "127.0.0.1:8080";              // host:port, always loopback
   std::string hosts = "127.0.0.1,localhost,[::1]";  // names it is known by; see list_of()
   std::string origins;                // of pages that may send requests; see list_of()
+  std::string proxies;                // whose X-Forwarded-For is believed; see list_of()
   int result_cache_ttl_s = 60;        // how long a webapp remembers a final answer
   int resend_ms = 1000;               // an unanswered batch is sent again after this
   std::uint64_t waiting_max = 65536;  // open requests; beyond it: overloaded
+};
+
+struct Limits {                      // of one webapp; 0: no such limit
+  std::int64_t user_per_s = 0;       // orders and cancels of one user
+  std::int64_t user_burst = 10;      // of them at once
+  std::int64_t address_per_min = 0;  // requests from one address
+  std::int64_t address_ban_s = 0;    // one that goes over it is refused for so long
 };
 
 // The members of a text that is a list: "a, b" or, in the file, ["a", "b"].
@@ -88,6 +96,7 @@ struct Config {
   Net net;
   Curve curve;
   Webapp webapp;
+  Limits limits;
   Broker broker;
   Log log;
   Snapshot snapshot;

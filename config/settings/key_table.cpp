@@ -5,6 +5,8 @@
 #include <charconv>
 #include <type_traits>
 
+#include "config/settings/ip_address.h"
+
 namespace stampede::config {
 
 namespace {
@@ -88,6 +90,10 @@ bool is_host_list(const std::string& text) {
 }
 bool is_origin_list(const std::string& text) {
   return each_of(text, is_origin);
+}
+
+bool is_network_list(const std::string& text) {
+  return each_of(text, [](std::string_view one) { return parse_network(one).has_value(); });
 }
 
 bool is_curve_key(const std::string& text) {
@@ -224,6 +230,11 @@ std::vector<Key> webapp_keys() {
           "origins like https://shop.example, divided by commas, or an array of them",
           "Pages of these origins may send requests from a browser and read the answers (CORS with "
           "credentials), beside the server's own; other pages are refused (403).")),
+      list_key(text<&Config::webapp, &Webapp::proxies>(
+          "webapp.proxies", "IP addresses", is_network_list,
+          "IP addresses or networks like 10.0.0.0/8, divided by commas, or an array of them",
+          "Whose X-Forwarded-For is believed: a request's address is then the last hop in it that "
+          "is none of these. Empty: it is the peer's.")),
       number<&Config::webapp, &Webapp::result_cache_ttl_s>(
           "webapp.result_cache_ttl_s", "seconds", 0, 3600,
           "How long a webapp answers a known request id by itself; 0: it always asks the backend."),
@@ -234,6 +245,28 @@ std::vector<Key> webapp_keys() {
       number<&Config::webapp, &Webapp::waiting_max>(
           "webapp.waiting_max", "requests", 1, kMillion,
           "Open requests in one webapp; beyond it the answer is `overloaded`."),
+  };
+}
+
+std::vector<Key> limits_keys() {
+  return {
+      number<&Config::limits, &Limits::user_per_s>(
+          "limits.user_per_s", "requests/s", 0, kMillion,
+          "Orders and cancels of one user in one webapp, in the long run; beyond it the answer is "
+          "`rate_limited`. Orders of an array count each. 0: no limit."),
+      number<&Config::limits, &Limits::user_burst>(
+          "limits.user_burst", "requests", 1, kMillion,
+          "So many of them a user may send at once, having sent none for a while."),
+      number<&Config::limits, &Limits::address_per_min>(
+          "limits.address_per_min", "requests/min", 0, 60 * kMillion,
+          "Requests of any kind but `ping` and health checks from one IP address (of IPv6: from "
+          "one /64) to one webapp, over ZeroMQ and HTTP together, a minute's worth at once. Unix "
+          "sockets have no address. Behind a proxy set `webapp.proxies`, or all its customers are "
+          "one. 0: no limit."),
+      number<&Config::limits, &Limits::address_ban_s>(
+          "limits.address_ban_s", "seconds", 0, 86400,
+          "An address that goes over `limits.address_per_min` is refused for so long, whatever it "
+          "asks. 0: until it keeps to the limit."),
   };
 }
 
@@ -334,8 +367,8 @@ std::vector<Key> supervisor_keys() {
 
 std::vector<Key> make_keys() {
   std::vector<Key> all{dev_switch()};
-  for (auto make :
-       {net_keys, curve_keys, webapp_keys, backend_keys, log_keys, db_keys, supervisor_keys}) {
+  for (auto make : {net_keys, curve_keys, webapp_keys, limits_keys, backend_keys, log_keys, db_keys,
+                    supervisor_keys}) {
     auto some = make();
     std::move(some.begin(), some.end(), std::back_inserter(all));
   }

@@ -152,7 +152,8 @@ Outcome outcome_of(std::string_view bytes, const std::set<std::size_t>& cuts) {
   int ends[2];
   FUZZ_CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
   std::make_shared<HttpConnection>(host,
-                                   asio::ip::tcp::socket(*loop(), asio::ip::tcp::v4(), ends[0]))
+                                   asio::ip::tcp::socket(*loop(), asio::ip::tcp::v4(), ends[0]),
+                                   stampede::config::IpAddress{})
       ->start();
   std::size_t from = 0;
   for (const auto cut : cuts) {

@@ -78,4 +78,9 @@ std::string_view Frame::bytes() const {
   return {static_cast<const char*>(zmq_msg_data(message)), zmq_msg_size(message)};
 }
 
+std::string_view Frame::peer_address() const {
+  const char* const text = zmq_msg_gets(message_at(storage_), "Peer-Address");
+  return text == nullptr ? std::string_view{} : std::string_view(text);
+}
+
 }  // namespace stampede::transport

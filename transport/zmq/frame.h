@@ -23,6 +23,9 @@ class Frame {
 
   [[nodiscard]] std::string_view bytes() const;
   [[nodiscard]] std::size_t size() const { return bytes().size(); }
+  // Of a part that was received: what libzmq tells of the peer it came from, of tcp its address
+  // without the port. Empty: nothing. Some hundred instructions; lives as long as the part.
+  [[nodiscard]] std::string_view peer_address() const;
   void* native() { return storage_; }  // zmq_msg_t*, for transport/ only
 
  private:

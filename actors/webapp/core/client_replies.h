@@ -57,7 +57,7 @@ struct ReplyCounters {
   std::uint64_t confirmed = 0;
   std::uint64_t sold_out = 0;
   std::uint64_t limit_reached = 0;
-  std::array<std::uint64_t, 48> refused{};  // by number of the code
+  std::array<std::uint64_t, 64> refused{};  // by number of the code
 };
 
 class ClientReplies {
@@ -117,7 +117,7 @@ bool ClientReplies::array(const WaitingBatch& batch, const Waiter& waiter, F&& r
   output_.open_array(waiter.client, entries);
   for (std::uint32_t index = 0; index < entries; ++index) {
     if (fault != faults.end() && fault->index == index) {
-      refuse(waiter.client, batch.id(*fault), fault->code, fault->field);
+      refuse(waiter.client, batch.id(*fault), fault->code, fault->field, fault->retry_after_ms);
       ++fault;
     } else if (!reply_to(position++)) {
       output_.drop_array();

@@ -58,7 +58,7 @@ Waiter WaitingBatch::begin_array(const ClientToken& client) const {
 
 void WaitingBatch::append_fault(Waiter& array, std::uint32_t index, const Refusal& refusal) {
   faults_.push_back({index, refusal.code, refusal.field, static_cast<std::uint32_t>(texts_.size()),
-                     static_cast<std::uint8_t>(refusal.id.size())});
+                     static_cast<std::uint8_t>(refusal.id.size()), refusal.retry_after_ms});
   texts_.append(refusal.id);
   ++array.faults;
 }

@@ -67,6 +67,7 @@ struct Fault {
   std::string_view field;   // a literal
   std::uint32_t id_at = 0;  // in `texts`
   std::uint8_t id_size = 0;
+  std::int64_t retry_after_ms = 0;  // 0: what the code says
 };
 
 class WaitingBatch {

@@ -60,7 +60,9 @@ WebappCore::WebappCore(const WebappSettings& settings, WebappOutput& output, Min
       results_(settings.result_ttl_us, settings.results_max),
       table_(settings.waiting_max),
       sender_(output, settings.instance, settings.resend_us),
-      replies_(output, settings.limits) {}
+      replies_(output, settings.limits),
+      rates_(settings.rates),
+      alert_(rates_ != nullptr) {}
 
 Code WebappCore::unavailable() const {
   return sender_.connected() ? refusal_for(sender_.phase()) : Code::no_backend;
@@ -85,9 +87,10 @@ WebappCounters WebappCore::counters() const {
 
 void WebappCore::on_request(const ClientAsk& ask, std::int64_t now_us) {
   if (ask.client.kind != ClientToken::Kind::internal) ++requests_;
+  if (rates_ && refused_by_rate(ask, now_us)) return;
   if (reply_from_memory(ask)) return;
   const auto& request = ask.request;
-  if (const auto code = admission(ask.client, request); code != Code::none)
+  if (const auto code = draining_ ? Code::draining : room(ask.client, request); code != Code::none)
     return replies_.refuse(ask.client, request.id, code, limit_of(code, ask.client, request));
   if (request.op == ClientOp::order && request.id.empty()) {
     const auto minted = minted_id(mint_());
@@ -96,15 +99,49 @@ void WebappCore::on_request(const ClientAsk& ask, std::int64_t now_us) {
   enqueue(ask, request.id, now_us);
 }
 
-void WebappCore::on_malformed(const ClientToken& client, const Refusal& refusal) {
+// Milliseconds that the address has to wait; 0: its next request is counted.
+std::int64_t WebappCore::address_waits(std::int64_t now_us) {
+  if (counted_ == 0) return rates_->take_address(address_, now_us);
+  --counted_;
+  return 0;
+}
+
+// Why nothing else is looked at; code none: it is.
+Refusal WebappCore::over_rate(const ClientRequest& request, std::int64_t now_us) {
+  if (const auto wait_ms = address_waits(now_us); wait_ms > 0)
+    return {Code::rate_limited, request.id, "address", wait_ms};
+  const bool names_user = request.op == ClientOp::order || request.op == ClientOp::cancel;
+  const auto wait_ms = names_user ? rates_->take_user(request.user, now_us) : 0;
+  return {wait_ms > 0 ? Code::rate_limited : Code::none, request.id, "user", wait_ms};
+}
+
+// Of an order in an array: what need not be looked at as long as nothing is out of the ordinary.
+Refusal WebappCore::look_closely(const ClientRequest& request, std::int64_t now_us) {
+  if (rates_)
+    if (auto over = over_rate(request, now_us); over.code != Code::none) return over;
+  return {draining_ ? Code::draining : Code::none, request.id, {}};
+}
+
+bool WebappCore::refused_by_rate(const ClientAsk& ask, std::int64_t now_us) {
+  if (ask.client.kind == ClientToken::Kind::internal || ask.request.op == ClientOp::ping)
+    return false;
+  const auto over = over_rate(ask.request, now_us);
+  if (over.code == Code::none) return false;
+  replies_.refuse(ask.client, over.id, over.code, over.field, over.retry_after_ms);
+  return true;
+}
+
+void WebappCore::on_malformed(const ClientToken& client, const Refusal& refusal,
+                              std::int64_t now_us) {
   ++requests_;
+  if (const auto wait_ms = rates_ ? address_waits(now_us) : 0; wait_ms > 0)
+    return replies_.refuse(client, refusal.id, Code::rate_limited, "address", wait_ms);
   replies_.refuse(client, refusal.id, refusal.code, refusal.field);
 }
 
 // `more`: entries that are taken already and not yet counted in the table.
-Code WebappCore::admission(const ClientToken& client, const ClientRequest& request,
-                           std::uint64_t more) const {
-  if (draining_) return Code::draining;
+Code WebappCore::room(const ClientToken& client, const ClientRequest& request,
+                      std::uint64_t more) const {
   if (!table_.has_room(client, more)) return Code::overloaded;
   if (request.op == ClientOp::items && !table_.has_room_for_page(client)) return Code::overloaded;
   return Code::none;
@@ -157,7 +194,10 @@ void WebappCore::say_queued(WaitingBatch& batch, Waiter& waiter, bool ack) {
                                                           std::uint32_t index,
                                                           const ClientRequest& request,
                                                           std::int64_t now_us) {
-  if (const auto code = admission(waiter.client, request, waiter.count); code != Code::none)
+  if (alert_)
+    if (const auto refusal = look_closely(request, now_us); refusal.code != Code::none)
+      return batch.append_fault(waiter, index, refusal);
+  if (const auto code = room(waiter.client, request, waiter.count); code != Code::none)
     return batch.append_fault(waiter, index,
                               Refusal{code, request.id, limit_of(code, waiter.client, request)});
   MintedId minted;
@@ -180,7 +220,7 @@ void WebappCore::on_orders(const ClientToken& client, Sf1Decoder& orders, std::i
   auto waiter = batch.begin_array(client);
   if (!read_array(batch, waiter, orders, now_us)) {
     batch.cut_back(end);
-    return on_malformed(client, orders.refusal());
+    return on_malformed(client, orders.refusal(), now_us);
   }
   add_array(batch, end, waiter);
 }
@@ -387,7 +427,7 @@ void WebappCore::on_tick(std::int64_t now_us) {
 }
 
 void WebappCore::drain() {
-  draining_ = true;  // from now on detached orders have deadlines too
+  draining_ = alert_ = true;  // from now on detached orders have deadlines too
   sender_.for_each([this](OutgoingBatch& batch) { table_.look_again(batch.content); });
 }
 

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string_view>
 
@@ -24,6 +25,7 @@
 #include "actors/sale/limits.h"
 #include "actors/webapp/core/batch_sender.h"
 #include "actors/webapp/core/client_replies.h"
+#include "actors/webapp/core/rate_limits.h"
 #include "actors/webapp/core/result_cache.h"
 #include "actors/webapp/core/waiting_table.h"
 
@@ -37,7 +39,8 @@ struct WebappSettings {
   std::int64_t resend_us = 1'000'000;
   std::int64_t result_ttl_us = 60'000'000;
   std::size_t results_max = 131'072;
-  LimitValues limits;  // for what refusals say
+  LimitValues limits;                 // for what refusals say
+  std::shared_ptr<RateLimits> rates;  // null: nobody's requests are counted
 };
 
 struct WebappCounters : ReplyCounters, SenderCounters {
@@ -52,6 +55,12 @@ class WebappCore {
 
   WebappCore(const WebappSettings& settings, WebappOutput& output, Mint mint);
 
+  // Where what is asked next comes from (address_key; 0: from nowhere that is counted). `counted`:
+  // so many of its requests are counted already.
+  void comes_from(std::uint64_t address, std::uint32_t counted = 0) {
+    address_ = address;
+    counted_ = counted;
+  }
   void on_request(const ClientAsk& ask, std::int64_t now_us);
   // `orders` has just opened a batch. All its orders are taken, or refused one by one; a damaged
   // frame is refused as a whole.
@@ -59,7 +68,7 @@ class WebappCore {
   // The same of orders that were read elsewhere: 1 to kSf1BatchOrdersMax.
   void on_orders(const ClientToken& client, std::span<const ClientRequest> orders,
                  std::int64_t now_us);
-  void on_malformed(const ClientToken& client, const Refusal& refusal);
+  void on_malformed(const ClientToken& client, const Refusal& refusal, std::int64_t now_us);
   void on_hello(const Hello& hello, std::int64_t now_us) { sender_.on_hello(hello, now_us); }
   void on_result(const BatchHead& head, std::string_view body, std::int64_t now_us);
   void on_refusal(const BatchHead& head, Code code, std::int64_t now_us);
@@ -79,10 +88,14 @@ class WebappCore {
 
  private:
   // taking requests
+  [[nodiscard]] std::int64_t address_waits(std::int64_t now_us);
+  [[nodiscard]] Refusal over_rate(const ClientRequest& request, std::int64_t now_us);
+  bool refused_by_rate(const ClientAsk& ask, std::int64_t now_us);
   [[nodiscard]] std::string_view limit_of(Code code, const ClientToken& client,
                                           const ClientRequest& request) const;
-  [[nodiscard]] Code admission(const ClientToken& client, const ClientRequest& request,
-                               std::uint64_t more = 0) const;
+  [[nodiscard]] Refusal look_closely(const ClientRequest& request, std::int64_t now_us);
+  [[nodiscard]] Code room(const ClientToken& client, const ClientRequest& request,
+                          std::uint64_t more = 0) const;
   bool reply_from_memory(const ClientAsk& ask);
   void enqueue(const ClientAsk& ask, std::string_view id, std::int64_t now_us);
   void say_queued(WaitingBatch& batch, Waiter& waiter, bool ack);
@@ -116,6 +129,10 @@ class WebappCore {
   BatchSender sender_;
   ClientReplies replies_;
   bool draining_ = false;
+  std::shared_ptr<RateLimits> rates_;
+  bool alert_;  // draining, or requests are counted: one look for orders when all is as usual
+  std::uint64_t address_ = 0;
+  std::uint32_t counted_ = 0;
   std::uint64_t answered_ = 0;
   std::uint64_t requests_ = 0;
   std::uint64_t results_malformed_ = 0;

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 
 #include "actors/http/http_fields.h"
+#include "actors/http/http_forwarded.h"
 #include "actors/http/http_head.h"
 #include "actors/webapp/http/http_form.h"
 #include "actors/webapp/http/http_json.h"
@@ -133,10 +135,33 @@ std::string_view behind(std::string_view target, std::string_view prefix) {
 
 // --- requests -------------------------------------------------------------------------------
 
+namespace {
+
+bool is_health(std::string_view target) {
+  return target == "/healthz" || target == "/readyz" || target == "/version";
+}
+
+std::int64_t steady_us() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+}
+
+}  // namespace
+
 void HttpGateway::handle(const HttpRequest& request, HttpRespond&& respond) {
+  if (settings_.rates && refused_by_rate(request, respond)) return;
   const bool known = handle_miaosha(request, respond) || handle_orders(request, respond) ||
                      handle_items(request, respond) || handle_health(request, respond);
   if (!known) respond(not_found());
+}
+
+// Its address is counted here; its user where all doors meet (WebappCore).
+bool HttpGateway::refused_by_rate(const HttpRequest& request, HttpRespond& respond) {
+  if (!settings_.rates->of_addresses() || is_health(request.target)) return false;
+  address_ = config::address_key(client_address(request, settings_.proxies));
+  const auto wait_ms = settings_.rates->take_address(address_, steady_us());
+  if (wait_ms > 0) respond(code_problem(Code::rate_limited, {}, "address", {}, {}, wait_ms));
+  return wait_ms > 0;
 }
 
 bool HttpGateway::handle_orders(const HttpRequest& request, HttpRespond& respond) {
@@ -205,7 +230,7 @@ bool HttpGateway::handle_miaosha(const HttpRequest& request, HttpRespond& respon
 
 bool HttpGateway::handle_health(const HttpRequest& request, HttpRespond& respond) {
   const auto& target = request.target;
-  if (target != "/healthz" && target != "/readyz" && target != "/version") return false;
+  if (!is_health(target)) return false;
   if (request.method != "GET") {
     respond(other_method(request, kReads));
   } else if (target == "/readyz") {
@@ -316,6 +341,7 @@ void HttpGateway::post_orders(const HttpRequest& request, HttpRespond& respond) 
   pending_[token & 0xFFFFFFFFU].faults = std::move(body.faults);
   auto& array = asks_->arrays.emplace_back();
   array.token = token;
+  array.address = address_;
   array.orders = std::move(body.orders);
   if (wait > 0) array.deadline_ms = static_cast<std::int64_t>(wait * 1000);
 }
@@ -401,7 +427,7 @@ HttpAsk& HttpGateway::ask(Route route, HttpRespond& respond) {
 void HttpGateway::flush() {
   if (!asks_) return;
   asks_->from = self_;
-  caf::anon_send(port_, std::move(asks_));
+  caf::anon_send(settings_.port, std::move(asks_));
   asks_.reset();
 }
 
@@ -447,8 +473,8 @@ HttpReply HttpGateway::reply_for(const Pending& pending, const HttpAnswer& answe
   return code_problem(Code::internal);
 }
 
-HttpServerOptions with_gateway(HttpServerOptions options, const caf::actor& port) {
-  auto gateway = std::make_shared<HttpGateway>(port);
+HttpServerOptions with_gateway(HttpServerOptions options, GatewaySettings settings) {
+  auto gateway = std::make_shared<HttpGateway>(std::move(settings));
   options.limits.large_body_target = "/v1/orders";
   options.limits.large_body_bytes_max = kOrdersBodyBytesMax;
   options.on_start = [gateway](const caf::actor& self) { gateway->set_self(self); };

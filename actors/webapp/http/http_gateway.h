@@ -13,12 +13,19 @@
 #include "actors/http/http_server.h"
 #include "actors/webapp/http/http_mail.h"
 #include "actors/webapp/http/order_body.h"
+#include "config/settings/ip_address.h"
 
 namespace stampede::actors {
 
+struct GatewaySettings {
+  caf::actor port;
+  std::shared_ptr<RateLimits> rates{};       // null: nobody's requests are counted
+  std::vector<config::IpNetwork> proxies{};  // whose X-Forwarded-For is believed
+};
+
 class HttpGateway {
  public:
-  explicit HttpGateway(caf::actor port) : port_(std::move(port)) {}
+  explicit HttpGateway(GatewaySettings settings) : settings_(std::move(settings)) {}
 
   void set_self(const caf::actor& self) { self_ = self; }  // where answers go to
   void handle(const HttpRequest& request, HttpRespond&& respond);
@@ -45,6 +52,7 @@ class HttpGateway {
     std::vector<OrderFault> faults;  // orders: those that the port was not asked about
   };
 
+  bool refused_by_rate(const HttpRequest& request, HttpRespond& respond);
   bool handle_orders(const HttpRequest& request, HttpRespond& respond);
   bool handle_items(const HttpRequest& request, HttpRespond& respond);
   bool handle_miaosha(const HttpRequest& request, HttpRespond& respond);
@@ -64,7 +72,8 @@ class HttpGateway {
   HttpAsk& ask(Route route, HttpRespond& respond);
   [[nodiscard]] static HttpReply reply_for(const Pending& pending, const HttpAnswer& answer);
 
-  caf::actor port_;
+  GatewaySettings settings_;
+  std::uint64_t address_ = 0;  // of the request at hand; 0: not counted
   caf::actor self_;
   HttpAsksPtr asks_;
   std::vector<Pending> pending_;
@@ -73,6 +82,6 @@ class HttpGateway {
 };
 
 // Options of a server that serves one webapp's routes: `options` wired to a gateway of its own.
-HttpServerOptions with_gateway(HttpServerOptions options, const caf::actor& port);
+HttpServerOptions with_gateway(HttpServerOptions options, GatewaySettings settings);
 
 }  // namespace stampede::actors

@@ -33,6 +33,7 @@ struct HttpOrder {  // checked: every member holds an allowed value
 
 struct HttpArrayAsk {  // orders that are answered together
   std::uint64_t token = 0;
+  std::uint64_t address = 0;  // where it comes from: of its orders one is counted (RateLimits)
   std::int64_t deadline_ms = kDeadlineDefaultMs;
   std::vector<HttpOrder> orders;
 };

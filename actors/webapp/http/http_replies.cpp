@@ -95,8 +95,9 @@ HttpReply refused(const HttpAnswer& answer) {
 }  // namespace
 
 HttpReply code_problem(Code code, std::string_view id, std::string_view field,
-                       std::string_view detail, std::string_view state) {
-  return problem_reply(info(code), refusal_json(code, id, field, detail, state));
+                       std::string_view detail, std::string_view state,
+                       std::int64_t retry_after_ms) {
+  return problem_reply(info(code), refusal_json(code, id, field, detail, state, retry_after_ms));
 }
 
 HttpReply order_reply(const HttpAnswer& answer) {

@@ -11,7 +11,8 @@
 namespace stampede::actors {
 
 HttpReply code_problem(Code code, std::string_view id = {}, std::string_view field = {},
-                       std::string_view detail = {}, std::string_view state = {});
+                       std::string_view detail = {}, std::string_view state = {},
+                       std::int64_t retry_after_ms = 0);
 
 HttpReply order_reply(const HttpAnswer& answer);  // POST /v1/orders
 // POST /v1/orders of an array: `faults` stand in their places, the answer's entries between them.

@@ -90,12 +90,13 @@ TEST_CASE("every number's default lies in its bounds and every bound is kept") {
 }
 
 TEST_CASE("numeric keys end in their unit or are ports and counts by name") {
-  const std::set<std::string> exceptions{"net.port_base", "db.lanes"};
+  const std::set<std::string> exceptions{"net.port_base", "db.lanes", "limits.user_burst"};
   for (const auto& key : keys()) {
     if (key.type != ValueType::integer || exceptions.contains(key.name)) continue;
     CAPTURE(key.name);
     const bool named = key.name.ends_with("_ms") || key.name.ends_with("_s") ||
-                       key.name.ends_with("_bytes") || key.name.ends_with("_max");
+                       key.name.ends_with("_bytes") || key.name.ends_with("_max") ||
+                       key.name.ends_with("_per_min");
     CHECK(named);
   }
 }

@@ -83,7 +83,7 @@ class WebappFixture : private WebappOutput {
   }
   void take_bytes(std::string_view frame, ClientToken client = dealer()) {
     Sf1Decoder decoder;
-    if (!decoder.open_batch(frame)) return core.on_malformed(client, decoder.refusal());
+    if (!decoder.open_batch(frame)) return core.on_malformed(client, decoder.refusal(), now);
     core.on_orders(client, decoder, now);
   }
   void round() { core.end_of_round(now); }

@@ -78,7 +78,7 @@ class Routes {
   caf::actor_system_config config_;
   caf::actor_system system_{config_};
   caf::scoped_actor port_{system_};
-  HttpGateway gateway_{caf::actor_cast<caf::actor>(port_)};
+  HttpGateway gateway_{GatewaySettings{caf::actor_cast<caf::actor>(port_)}};
   std::optional<HttpReply> reply_;
 };
 
