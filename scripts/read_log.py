@@ -10,6 +10,7 @@ usage: read_log.py DIR
 """
 import json
 import pathlib
+import re
 import signal
 import struct
 import sys
@@ -134,6 +135,11 @@ def lines(directory):
             yield {"type": TYPES[kind]}
 
 
+def shown(text):
+    """JSON escapes C0 alone; the other control characters reach no terminal either."""
+    return re.sub(r"[\x7f-\x9f]", lambda hit: f"\\u{ord(hit[0]):04x}", text)
+
+
 if __name__ == "__main__":
     if sys.stdout is None:
         sys.exit("read_log.py: stdout is closed")
@@ -144,4 +150,4 @@ if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     for line in lines(sys.argv[1]):
-        print(json.dumps(line, ensure_ascii=False))
+        print(shown(json.dumps(line, ensure_ascii=False)))

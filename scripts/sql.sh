@@ -23,13 +23,21 @@ trust_run_dir
 # shellcheck source=scripts/parts/private_db.sh
 source "$PROJECT/scripts/parts/private_db.sh"
 
+# run_client ARGUMENTS...: the client tells nobody of rows that it could not write; whoever copies
+# them does.
+run_client() {
+  if [[ -t 1 ]]; then exec "$(db_program mariadb)" --no-defaults "$@"; fi
+  "$(db_program mariadb)" --no-defaults "$@" | cat
+}
+
 setting() { python "$PROJECT/scripts/parts/settings.py" "$RUN/stampede.toml" get "$@"; }
 
 url=$(setting db.url)
 if [[ -z $url ]]; then
   db_answers ||
     fail 7 "the private database in $DB_DIR does not answer; scripts/start_all.sh starts it"
-  exec "$(db_program mariadb)" --no-defaults --user=root --socket="$DB_SOCKET" "$@" -D "$DB_SCHEMA"
+  run_client --user=root --socket="$DB_SOCKET" "$@" -D "$DB_SCHEMA"
+  exit
 fi
 
 # mysql://USER@HOST[:PORT]/DB[?socket=PATH]
@@ -49,4 +57,4 @@ if [[ -r $password_file ]]; then MYSQL_PWD=$(head -n 1 "$password_file"); else M
 export MYSQL_PWD
 where=(--host="${part[1]}" --port="${part[2]}" --protocol=tcp)
 if [[ -n ${part[4]} ]]; then where=(--socket="${part[4]}"); fi
-exec "$(db_program mariadb)" --no-defaults --user="${part[0]}" "${where[@]}" "$@" -D "${part[3]}"
+run_client --user="${part[0]}" "${where[@]}" "$@" -D "${part[3]}"

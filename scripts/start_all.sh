@@ -66,9 +66,10 @@ check_wishes() {
     [[ $item =~ ^[0-9]+:.+:[0-9]+$ ]] ||
       fail 2 "--item '$item' is not ID:NAME:STOCK, for instance 1:Phone:300"
   done
-  [[ -z $nodes || $nodes =~ ^(webapp|broker|backend)=[0-9]+(,(webapp|broker|backend)=[0-9]+)*$ ]] ||
+  local node='(webapp|broker|backend)=(0|[1-9][0-9]{0,2})'
+  [[ -z $nodes || $nodes =~ ^$node(,$node)*$ ]] ||
     fail 2 "--nodes '$nodes' is not a list like webapp=1,broker=1,backend=1"
-  [[ $wait_s =~ ^[0-9]+$ ]] || fail 2 "--wait '$wait_s' is no number of seconds"
+  [[ $wait_s =~ ^(0|[1-9][0-9]{0,6})$ ]] || fail 2 "--wait '$wait_s' is no number of seconds"
   if [[ -n $db_url && ! $db_url =~ ^mysql://[^/]+@[^/]+/.+ ]]; then
     fail 2 "--db '$db_url' is not mysql://user@host:port/db"
   fi
@@ -111,13 +112,15 @@ check_running_database() {
 STARTED_NODES=false
 SETTINGS_BEFORE=
 KEEP=  # why what was begun runs on all the same
+FINISHED=false
 
 # take_back: nodes, database and settings of a start that failed, newest first.
 take_back() {
   local status=$? keep
   trap - EXIT
   trap '' INT TERM HUP
-  if ((status == 0)); then exit 0; fi
+  if $FINISHED; then exit "$status"; fi
+  if ((status == 0)); then status=1; fi  # ended by a signal that nobody thought of
   if [[ -n $KEEP ]]; then
     rm -f "$RUN/stampede.toml.before"
     if $STARTED_NODES; then say "$KEEP; scripts/stop_all.sh stops what runs"; fi
@@ -127,8 +130,11 @@ take_back() {
   if $STARTED_NODES; then
     flock -u 9  # the stopping script takes it
     if $DB_LAUNCHED; then keep=(); else keep=(--keep-db); fi
-    "$PROJECT/scripts/stop_all.sh" "${keep[@]}" >/dev/null
-    say "nothing of this start runs any more"
+    if "$PROJECT/scripts/stop_all.sh" "${keep[@]}" >/dev/null; then
+      say "nothing of this start runs any more"
+    else
+      say "not all of this start could be stopped; see scripts/status.sh, then scripts/stop_all.sh"
+    fi
   elif $DB_LAUNCHED; then
     (db_stop)
   fi
@@ -300,18 +306,26 @@ scripts/stop_all.sh first"
 # known_item ID: "NAME<tab>LEFT of TOTAL" when it is there.
 known_item() {
   stampede --json item list | python -c '
-import json, sys
+import json, re, sys
 for row in json.load(sys.stdin)["items"]:
     if str(row["item"]) == sys.argv[1]:
-        print(row["name"], "{left} of {total} units left".format(**row), sep="\t")' "$1"
+        name = re.sub("[\0-\x1f\x7f-\x9f]", lambda hit: f"\\u{ord(hit[0]):04x}", row["name"])
+        print(name, "{left} of {total} units left".format(**row), sep="\t")' "$1"
+}
+
+# decimal DIGITS: without leading zeros. The tool that is given it looks at its size.
+decimal() {
+  local digits=$1
+  while [[ $digits == 0?* ]]; do digits=${digits#0}; done
+  echo "$digits"
 }
 
 # An item that is there keeps its stock, whatever became of it; another name is another item.
 add_items() {
   local item id name stock known
   for item in "${items[@]}"; do
-    id=$((10#${item%%:*}))
-    stock=${item##*:}
+    id=$(decimal "${item%%:*}")
+    stock=$(decimal "${item##*:}")
     name=${item#*:}
     name=${name%:*}
     known=$(known_item "$id") || fail 1 "the items cannot be read; the message above says why"
@@ -352,6 +366,9 @@ lock_scripts
 source "$PROJECT/scripts/parts/private_db.sh"
 trap take_back EXIT
 trap 'exit 129' HUP
+# Who reads no more (`| head -1`): the next line fails, and the start with it. Programs that are
+# started meet the signal as usual.
+trap : PIPE
 trap 'exit 130' INT
 trap 'exit 143' TERM
 build_if_needed
@@ -371,12 +388,11 @@ else
 fi
 start_database
 migrate
-if $db_only; then
-  rm -f "$RUN/stampede.toml.before"
-  exit 0
+if ! $db_only; then
+  start_nodes
+  wait_until_ready
+  add_items
+  print_addresses
 fi
-start_nodes
-wait_until_ready
-add_items
+FINISHED=true
 rm -f "$RUN/stampede.toml.before"
-print_addresses

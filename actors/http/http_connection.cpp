@@ -35,6 +35,31 @@ bool would_block(const error_code& error) {
   return error == asio::error::would_block || error == asio::error::try_again;
 }
 
+// Beast takes a bare line feed within the quotes of a chunk's extension, where others may see the
+// end of the line (RFC 9112 7.1.1, RFC 9110 5.6.4). Called by all connections; has no state.
+struct RefuseControls {
+  void operator()(std::uint64_t /*size*/, boost::string_view extensions, error_code& error) const {
+    const auto control = [](unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7F; };
+    if (std::any_of(extensions.begin(), extensions.end(), control))
+      error = http::error::bad_chunk_extension;
+  }
+};
+RefuseControls refuse_controls;
+
+// Whether the chunk's line that `in` begins with ends within quotes: Beast would read on for their
+// end, and take what follows for a part of the line.
+bool ends_in_quotes(std::string_view in) {
+  if (in.starts_with("\r\n")) in.remove_prefix(2);  // behind the chunk before
+  const auto end = in.find("\r\n");
+  if (end == std::string_view::npos) return false;
+  bool quoted = false;
+  for (std::size_t i = 0; i < end; ++i) {
+    if (in[i] == '"') quoted = !quoted;
+    if (in[i] == '\\' && quoted) ++i;
+  }
+  return quoted;
+}
+
 bool is_known(std::string_view method) {
   static constexpr std::array<std::string_view, 7> kKnown{"GET",   "POST",    "PUT",  "DELETE",
                                                           "PATCH", "OPTIONS", "TRACE"};
@@ -212,6 +237,7 @@ bool HttpConnection::parse_head(std::size_t size) {
   take_body_limit();
   parser_->body_limit(body_bytes_max_);
   parser_->eager(true);
+  parser_->on_chunk_header(refuse_controls);
   Error error;
   const auto consumed = parser_->put(asio::buffer(in_.data(), size), error);
   if (error == http::error::body_limit) {
@@ -277,6 +303,10 @@ bool HttpConnection::take_body() {
       return true;
     }
     if (error && error != http::error::need_more) {
+      refuse(400, "bad_request", "malformed body");
+      return true;
+    }
+    if (consumed == 0 && ends_in_quotes(in_)) {
       refuse(400, "bad_request", "malformed body");
       return true;
     }

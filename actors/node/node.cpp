@@ -155,7 +155,8 @@ void NodeRuntime::request_stop() {
 // The steps of run_node around one NodeRuntime.
 class NodeProcess {
  public:
-  NodeProcess(NodeRuntime& node, int signals) : node_(node), signals_(signals) {}
+  NodeProcess(NodeRuntime& node, int signals, NodeLock& lock)
+      : node_(node), signals_(signals), lock_(lock) {}
 
   void wait(const std::function<void(NodeRuntime&)>& drain) {
     if (!wait_for_stop(std::nullopt)) return;
@@ -189,14 +190,15 @@ class NodeProcess {
   // True when a signal came, false when the stop was requested or the time is over.
   bool wait_for_stop(std::optional<steady_clock::time_point> deadline) {
     for (;;) {
-      int wait_ms = -1;
+      auto wait = NodeLock::kRestoreEvery;
       if (deadline) {
-        const auto left = std::chrono::duration_cast<milliseconds>(*deadline - steady_clock::now());
-        if (left.count() <= 0) return false;
-        wait_ms = static_cast<int>(left.count());
+        wait = std::min(wait,
+                        std::chrono::duration_cast<milliseconds>(*deadline - steady_clock::now()));
+        if (wait.count() <= 0) return false;
       }
+      lock_.restore();
       pollfd fds[2] = {{signals_, POLLIN, 0}, {node_.stop_event_, POLLIN, 0}};
-      if (::poll(fds, 2, wait_ms) <= 0) continue;
+      if (::poll(fds, 2, static_cast<int>(wait.count())) <= 0) continue;
       if (fds[1].revents != 0) return false;
       signalfd_siginfo info{};
       if (::read(signals_, &info, sizeof info) == sizeof info) return true;
@@ -205,6 +207,7 @@ class NodeProcess {
 
   NodeRuntime& node_;
   int signals_;
+  NodeLock& lock_;
 };
 
 namespace {
@@ -262,7 +265,7 @@ void spawn_judge(NodeRuntime& node) {
       [&] { context.wake_judge(); });
 }
 
-int run_locked(NodeOptions options, std::uint64_t instance, int signals,
+int run_locked(NodeOptions options, std::uint64_t instance, int signals, NodeLock& lock,
                transport::CurveOptions keys, const std::function<void(NodeRuntime&)>& start,
                const std::function<void(NodeRuntime&)>& drain) {
   transport::Context context(std::move(keys), transport::ZapThread::callers);
@@ -276,7 +279,7 @@ int run_locked(NodeOptions options, std::uint64_t instance, int signals,
     spawn_judge(node);
     start(node);
     log_info("started, pid " + std::to_string(::getpid()));
-    NodeProcess process(node, signals);
+    NodeProcess process(node, signals, lock);
     process.wait(drain);
     process.end_actors();
   });
@@ -290,6 +293,9 @@ int run_locked(NodeOptions options, std::uint64_t instance, int signals,
 
 int run_node(NodeOptions options, const std::function<void(NodeRuntime&)>& start,
              const std::function<void(NodeRuntime&)>& drain) {
+  // Process 1 of a container is given orphans. Only a supervisor has children whose end it awaits;
+  // it reaps the others itself.
+  if (::getpid() == 1 && options.role != "supervisor") (void)std::signal(SIGCHLD, SIG_IGN);
   const int signals = block_signals();
   const std::string id = node_id(options);
   start_log(id);
@@ -312,7 +318,7 @@ int run_node(NodeOptions options, const std::function<void(NodeRuntime&)>& start
   if (const auto* problem = std::get_if<std::string>(&keys)) {
     return refuse(options, kExitConfig, *problem);
   }
-  const int code = run_locked(std::move(options), instance, signals,
+  const int code = run_locked(std::move(options), instance, signals, std::get<NodeLock>(lock),
                               std::get<transport::CurveOptions>(std::move(keys)), start, drain);
   ::close(signals);
   return code;

@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -62,6 +64,9 @@ std::optional<std::uint64_t> start_time_of(pid_t pid) {
 
 std::variant<NodeLock, std::string> NodeLock::take(const std::filesystem::path& file,
                                                    std::uint64_t instance, int retry_ms) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored))
+    std::this_thread::sleep_for(std::min(milliseconds(retry_ms), 2 * kRestoreEvery));
   // O_CLOEXEC: a child must not keep the lock after its parent's end.
   const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return "cannot open " + file.string() + ": " + std::strerror(errno);
@@ -86,7 +91,26 @@ std::variant<NodeLock, std::string> NodeLock::take(const std::filesystem::path& 
     ::close(fd);
     return "cannot write " + file.string() + ": " + std::strerror(errno);
   }
-  return NodeLock(fd);
+  return NodeLock(file, instance, fd);
+}
+
+NodeLock::NodeLock(std::filesystem::path file, std::uint64_t instance, int fd)
+    : file_(std::move(file)), instance_(instance), fd_(fd) {}
+
+NodeLock::NodeLock(NodeLock&& other) noexcept
+    : file_(std::move(other.file_)),
+      instance_(other.instance_),
+      fd_(std::exchange(other.fd_, -1)) {}
+
+void NodeLock::restore() {
+  struct stat held {};
+  struct stat named {};
+  if (::fstat(fd_, &held) != 0) return;
+  if (::stat(file_.c_str(), &named) == 0 && named.st_ino == held.st_ino &&
+      named.st_dev == held.st_dev)
+    return;
+  auto again = take(file_, instance_, 0);
+  if (auto* lock = std::get_if<NodeLock>(&again)) std::swap(fd_, lock->fd_);
 }
 
 NodeLock::~NodeLock() {

@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -32,15 +33,26 @@ struct LockHolder {
 
 class NodeLock {
  public:
-  // Retries for `retry_ms` and blocks meanwhile. The text says who holds it and what to do.
+  // How often whoever holds a lock restores it.
+  static constexpr std::chrono::milliseconds kRestoreEvery{250};
+
+  // Retries for `retry_ms` and blocks meanwhile; where there is no file a holder that lost it has
+  // that time to restore it. The text says who holds it and what to do.
   static std::variant<NodeLock, std::string> take(const std::filesystem::path& file,
                                                   std::uint64_t instance, int retry_ms = 1000);
-  NodeLock(NodeLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  NodeLock(NodeLock&& other) noexcept;
   NodeLock& operator=(NodeLock&&) = delete;
   ~NodeLock();
 
+  // Makes the file anew when its name is gone or leads to another file, so that whoever looks for
+  // the node finds it; not when another process holds that one. Does not block; errors pass.
+  void restore();
+
  private:
-  explicit NodeLock(int fd) : fd_(fd) {}
+  NodeLock(std::filesystem::path file, std::uint64_t instance, int fd);
+
+  std::filesystem::path file_;
+  std::uint64_t instance_;
   int fd_;
 };
 

@@ -18,7 +18,8 @@ constexpr std::array<CodeInfo, 26> kCodes{{
     {Code::bad_request, "bad_request", 400, false, 0,
      "a field is missing or has a value not allowed"},
     {Code::bad_protocol, "bad_protocol", 400, false, 0, "the message is not one SF1 request"},
-    {Code::unknown_op, "unknown_op", 400, false, 0, "op is none of order, get, items, ping"},
+    {Code::unknown_op, "unknown_op", 400, false, 0,
+     "op is none of order, get, items, pay, cancel, ping"},
     {Code::key_reused, "key_reused", 422, false, 0,
      "the id was used before with another item, user, qty or promo, or to pay another order or "
      "amount"},

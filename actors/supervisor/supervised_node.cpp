@@ -74,6 +74,17 @@ SpawnRequest SupervisedNode::spawn_request() const {
   return request;
 }
 
+// What the node could not start without and may come back: the file with its settings, which was
+// there when the supervisor began, and the directory of its log lines, which is made.
+std::string SupervisedNode::missing_place(const SpawnRequest& request) const {
+  std::error_code error;
+  if (!config_.origin.empty() && !std::filesystem::exists(config_.origin, error))
+    return config_.origin.string() + " is gone; it is waited for";
+  const auto place = request.output.parent_path();
+  std::filesystem::create_directories(place, error);
+  return error ? "cannot make " + place.string() + ": " + error.message() : std::string{};
+}
+
 std::string SupervisedNode::bring_up(Ms now) {
   instance_ = 0;
   report_ = json::object();
@@ -88,13 +99,10 @@ std::string SupervisedNode::bring_up(Ms now) {
     policy_.started(now);
     return id_ + ": runs already, adopted pid " + std::to_string(process_->pid());
   }
-  const auto request = spawn_request();
-  std::error_code made;
-  std::filesystem::create_directories(request.output.parent_path(), made);  // it may be tidied away
   using Spawned = std::variant<WatchedProcess, std::string>;
-  auto spawned =
-      made ? Spawned("cannot make " + request.output.parent_path().string() + ": " + made.message())
-           : WatchedProcess::start(request);
+  const auto request = spawn_request();
+  const auto missing = missing_place(request);
+  auto spawned = missing.empty() ? WatchedProcess::start(request) : Spawned(missing);
   if (auto* reason = std::get_if<std::string>(&spawned)) {
     policy_.start_failed(now);
     exit_what_ = "not started";

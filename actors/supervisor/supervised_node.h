@@ -49,12 +49,14 @@ class SupervisedNode {
 
   // This node's entry in `status`: its own members, then whatever its heartbeat carries.
   [[nodiscard]] nlohmann::json view(Ms now) const;
+  // How its last process ended, how long ago and why; null: none has.
+  [[nodiscard]] nlohmann::json last_exit(Ms now) const;
   // Members of the last heartbeat that belong to the whole system; survive the process's end.
   [[nodiscard]] const nlohmann::json& system_view() const { return system_view_; }
 
  private:
   [[nodiscard]] SpawnRequest spawn_request() const;
-  [[nodiscard]] nlohmann::json last_exit(Ms now) const;
+  [[nodiscard]] std::string missing_place(const SpawnRequest& request) const;
 
   std::string role_;
   int index_;

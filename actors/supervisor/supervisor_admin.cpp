@@ -48,6 +48,13 @@ void SupervisorAdmin::forward(Ms now, const std::string& what, const json& reque
   if (backend == nullptr) {
     return respond(refusal("no_backend", "this supervisor runs no backend (see --nodes)", 3));
   }
+  if (backend->policy().state() == NodeState::waiting_operator) {
+    const auto ended = backend->last_exit(now);
+    const std::string why = ended.is_string() ? ended.get<std::string>() : "it was not started";
+    return respond(refusal(
+        "no_backend",
+        backend->id() + " waits for you: " + why + "; mend that, then `stampede start`", 3));
+  }
   desk_.open(backend->id(), 0, operator_command_map(what, read), now + kCommandTimeout, respond);
   acts_.send_wanted(*backend);
 }

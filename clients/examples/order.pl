@@ -5,9 +5,10 @@ use strict; use warnings; use HTTP::Tiny; use JSON::PP;
 open my $random, '<:raw', '/dev/urandom' or die $!; read $random, my $bytes, 16;
 my $url = 'http://' . ($ARGV[1] // '127.0.0.1:8080') . '/v1/orders';
 my %head = ('Idempotency-Key' => unpack('H*', $bytes), 'Content-Type' => 'application/json', Prefer => 'wait=5');
+my $user = $ARGV[0]; utf8::decode($user);
 my ($http, $reply) = (HTTP::Tiny->new(timeout => 10, keep_alive => 0));
 for (1 .. 20) {    # silence, 202 and 5xx say nothing: ask again with the same id, which never buys twice
-    $reply = $http->post($url, { headers => \%head, content => encode_json({ item => 1, user => $ARGV[0] }) });
+    $reply = $http->post($url, { headers => \%head, content => encode_json({ item => 1, user => $user }) });
     last if $reply->{status} =~ /^(200|201|4..)$/;
     select undef, undef, undef, 0.5;
 }

@@ -13,4 +13,5 @@ body, status, said = JSON.generate(item: 1, user: ARGV[0]), 0, "no answer; id #{
   [200, 201].include?(status) || (400..499).include?(status) ? break : sleep(0.5)
 end
 puts said
+$stdout.flush rescue abort("the answer could not be printed")
 exit({ 200 => 0, 201 => 0, 409 => 8 }.fetch(status) { (400..499).include?(status) ? 1 : 5 })

@@ -9,5 +9,5 @@ for _ in {1..20}; do # silence, 202 and 5xx say nothing: the same id again, whic
   if [[ ${reply##*$'\n'} =~ ^(200|201|4..)$ ]]; then break; fi
   sleep 0.5
 done
-echo "${reply%$'\n'*}"
+echo "${reply%$'\n'*}" || exit 5
 case ${reply##*$'\n'} in 200 | 201) exit 0 ;; 409) exit 8 ;; 4??) exit 1 ;; *) exit 5 ;; esac

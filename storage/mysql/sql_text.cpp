@@ -213,12 +213,17 @@ void append_datetime_ms(std::string& out, std::int64_t ms_since_1970) {
 
 std::int64_t parse_datetime_ms(std::string_view text) {
   namespace chr = std::chrono;
+  constexpr std::size_t kSeconds = 19;
   constexpr std::size_t kDigits = 23;
-  if (text.size() != kDigits) return -1;
+  // A column may have been made finer or coarser than ours.
+  std::string padded(text);
+  if (text.size() == kSeconds) padded += ".000";
+  while (padded.size() > kDigits && padded.back() == '0') padded.pop_back();
+  if (padded.size() != kDigits) return -1;
   bool whole = true;
   const auto number = [&](std::size_t at, std::size_t width) {
     int value = 0;
-    const auto* first = text.data() + at;
+    const auto* first = padded.data() + at;
     whole = std::from_chars(first, first + width, value).ptr == first + width && whole;
     return value;
   };

@@ -8,6 +8,7 @@ of each kind, through the whole node.
 
 import random
 import signal
+import time
 import unittest
 
 from buyers import Crowd, order
@@ -189,6 +190,10 @@ class Damage(SystemTest):
         done = system.try_start()
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn("the log was wiped", waits_for_operator(system, "backend-1"))
+        began = time.monotonic()
+        done = system.stampede("item", "stock", "1", "+1")
+        self.assertEqual((done.returncode, "the log was wiped" in done.stderr), (3, True), done)
+        self.assertLess(time.monotonic() - began, 10)
         stop_nodes(system)
         self.assertEqual(list(log_dir(system).iterdir()), [])
         log_dir(system).rmdir()

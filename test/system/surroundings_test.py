@@ -2,6 +2,7 @@
 """What surrounds a system: directories of strangers, settings of the caller's shell, lock files
 that are gone, output that cannot be written, starts that fail."""
 
+import json
 import os
 import signal
 import socket
@@ -9,7 +10,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from by_hand import is_alive
+from by_hand import is_alive, must
 from system import BINARY, SCRIPTS, System, SystemTest, eventually
 
 STRANGER = 65534
@@ -58,6 +59,19 @@ class Strangers(SystemTest):
             self.assertEqual(done.returncode, 6, (why, words, done.stderr))
             self.assertIn("refused", done.stderr)
         self.assertEqual({path: path.lstat() for path in self.system.run.iterdir()}, before, why)
+
+    @as_root
+    def test_a_log_directory_of_another_user_is_not_written_in(self):
+        system = self.start_system("1:Phone:5")
+        theirs = system.home / "log"
+        theirs.mkdir()
+        (theirs / "SNAPSHOT-LOCK").symlink_to(self.victim / "made")
+        os.chown(theirs, STRANGER, STRANGER)
+        for words in (["park", "1.1"], ["unpark", "1.1"], ["snapshot"]):
+            done = system.stampede("log", *words, str(theirs))
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn("belongs to another user", done.stderr)
+        self.assertEqual([path.name for path in self.victim.iterdir()], ["file"])
         self.assertEqual((self.victim / "file").read_text(encoding="ascii"), "mine\n")
         self.assertEqual([path.name for path in self.victim.iterdir()], ["file"])
         self.assertEqual(self.victim.stat().st_mode & 0o777, 0o755)
@@ -144,8 +158,8 @@ class Callers(SystemTest):
                         stderr=subprocess.PIPE, text=True, timeout=60, check=False)
                     self.assertEqual(done.returncode, 1, done.stderr)
                     self.assertIn("output is not whole", done.stderr)
-        for script in ("status.sh", "sql.sh --help", "read_log.py " + str(self.system.run)
-                       + "/commandlog", "stop_all.sh --help"):
+        for script in ("status.sh", "sql.sh --help", "sql.sh -N -e 'select 1'",
+                       f"read_log.py {self.system.run}/commandlog", "stop_all.sh --help"):
             for way in ">/dev/full", ">&-":
                 done = subprocess.run(["/bin/sh", "-c", f"{SCRIPTS}/{script} {way}"], text=True,
                                       env=self.system.environment, stderr=subprocess.PIPE,
@@ -164,7 +178,46 @@ class Callers(SystemTest):
         self.assertEqual(len(self.system.pids()), 4)
 
 
+    def test_numbers_are_decimal_and_never_wrap(self):
+        for words in (["item", "add", "010", "--name", "n", "--stock", "1"],
+                      ["item", "add", "7", "--name", "n", "--stock", "0x10"],
+                      ["order", "1", "--user", "u", "--qty", "01"]):
+            done = self.system.stampede(*words)
+            self.assertEqual(done.returncode, 2, done.stdout)
+            self.assertIn("no whole number", done.stderr)
+        for item in "18446744073709551617:Wrapped:5", "7:Much:18446744073709551621":
+            done = self.call("start_all.sh", "--item", item)
+            self.assertEqual(done.returncode, 1, done.stdout)
+        must(self.call("start_all.sh", "--item", "0012:Octal:010"), "start_all.sh")
+        items = json.loads(self.system.stampede("--json", "item", "list").stdout)["items"]
+        self.assertEqual([(row["item"], row["left"]) for row in items if row["item"] != 1],
+                         [(12, 10)])
+
+
 class Ends(SystemTest):
+    def test_nodes_are_found_again_when_their_lock_files_were_taken_away(self):
+        system = self.start_system("1:Phone:50")
+        nodes = {name: pid for name, pid in system.pids().items() if name != "supervisor-1"}
+        for path in system.run.glob("*.lock"):
+            path.unlink()
+        before = system.pid("supervisor-1")
+        system.kill9("supervisor-1")  # its guard starts another one
+        self.assertTrue(eventually(
+            lambda: system.stampede("health").returncode == 0
+            and system.pid("supervisor-1") != before, 30))
+        self.assertEqual({name: pid for name, pid in system.pids().items() if name in nodes}, nodes)
+        self.assertEqual(system.stampede("order", "1", "--user", "u").returncode, 0)
+
+    def test_a_start_whose_reader_goes_away_takes_back_what_it_began(self):
+        for lines in 1, 3:
+            system = self.new_system()
+            done = subprocess.run(
+                ["/bin/bash", "-c", f'"$0" --item 1:Phone:5 | head -{lines}; exit $PIPESTATUS',
+                 SCRIPTS / "start_all.sh"], env=system.environment, stdin=subprocess.DEVNULL,
+                capture_output=True, text=True, timeout=120, check=False)
+            self.assertNotEqual(done.returncode, 0, done.stdout)
+            self.assertTrue(eventually(lambda: not system.processes(), 10), system.processes())
+
     def test_what_runs_is_found_without_lock_files_and_notes(self):
         system = self.start_system()
         for pattern in "*.lock", "*.pid", "db/*.pid":

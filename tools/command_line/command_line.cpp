@@ -39,6 +39,23 @@ int with_database(const ToolOptions& options,
   return run(database, options.json);
 }
 
+// CLI11 reads 010 as 8 and takes 0x10, too: of numbers only decimal ones are meant.
+std::string check_decimal(const std::string& text) {
+  const auto digits = text.substr(text.find_first_of("+-") == 0 ? 1 : 0);
+  const bool decimal = !digits.empty() && digits.find_first_not_of("0123456789") == digits.npos &&
+                       (digits.size() == 1 || digits.front() != '0');
+  return decimal ? std::string{}
+                 : text + " is no whole number in decimal digits without leading zeros";
+}
+
+void take_decimals_only(CLI::App& app) {
+  for (auto* option : app.get_options()) {
+    const auto type = option->get_type_name();
+    if (type.starts_with("INT") || type.starts_with("UINT")) option->check(check_decimal);
+  }
+  for (auto* command : app.get_subcommands(nullptr)) take_decimals_only(*command);
+}
+
 }  // namespace
 
 CommandLine::CommandLine(CLI::App& app, Command& chosen)
@@ -55,6 +72,7 @@ CommandLine::CommandLine(CLI::App& app, Command& chosen)
   add_bench(app, chosen);
   add_keys(app, chosen);
   add_chaos(app, chosen);
+  take_decimals_only(app);
 }
 
 CommandLine::~CommandLine() = default;

@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "config/settings/trusted_place.h"
+
 namespace stampede::tools {
 
 using storage::Errc;
@@ -17,6 +19,14 @@ storage::Result<std::string> existing_log_dir(const ToolOptions& options,
                                   ? "there is no log yet: " + dir +
                                         " does not exist (it is made at a backend's first start)"
                                   : dir + " is no directory; name the one that holds the segments"};
+}
+
+storage::Result<std::string> own_log_dir(const ToolOptions& options, const std::string& given) {
+  auto dir = existing_log_dir(options, given);
+  if (!dir) return dir;
+  const auto why = config::distrust(std::filesystem::absolute(*dir), config::PlaceKind::directory);
+  if (!why.empty()) return Error{Errc::invalid, why};
+  return dir;
 }
 
 int report_error(std::ostream& err, const Error& error) {

@@ -20,6 +20,9 @@ namespace stampede::tools {
 // The given directory or the configured one. Errc::invalid when it does not exist.
 storage::Result<std::string> existing_log_dir(const ToolOptions& options, const std::string& given);
 
+// The same, to be written in; Errc::invalid, too, when another user owns it or may write there.
+storage::Result<std::string> own_log_dir(const ToolOptions& options, const std::string& given);
+
 // Prints the error and returns the exit code that it means.
 int report_error(std::ostream& err, const storage::Error& error);
 

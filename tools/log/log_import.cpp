@@ -3,9 +3,11 @@
 #include <fstream>
 #include <optional>
 #include <random>
+#include <type_traits>
 #include <unordered_map>
 #include <vector>
 
+#include "actors/sale/request.h"
 #include "config/process/wall_clock.h"
 #include "storage/disk/posix_disk.h"
 #include "storage/line_form/command_text.h"
@@ -78,6 +80,8 @@ class Importer {
 
   Status emit(TextLine& line) {
     if (auto fits = decision_fits(line.header); !fits) return fits;
+    for (const auto& in : line.commands)
+      if (auto fits = texts_fit(in.command); !fits) return fits;
     std::vector<storage::Command> set;
     for (std::uint32_t position = 0; position < line.commands.size(); ++position) {
       TextCommand& in = line.commands[position];
@@ -90,6 +94,33 @@ class Importer {
     std::string payload;
     storage::encode_command_set(payload, set);
     return decide(line, payload);
+  }
+
+  // One rule for texts at every door: what is sold later is shown on screens.
+  static Status texts_fit(const storage::Command& command) {
+    std::string_view wrong_one;
+    const auto look = [&](std::string_view name, std::string_view text) {
+      if (!text.empty() && !actors::valid_text(text, text.size())) wrong_one = name;
+    };
+    if (command.kind == CommandKind::order_insert) {
+      look("request_id", command.order.request_id);
+      look("user", command.order.user);
+    } else if (command.kind == CommandKind::item_put) {
+      look("request_id", command.put.request_id);
+      each_term(
+          [&](const storage::Term& term, const auto& value) {
+            if constexpr (std::is_convertible_v<decltype(value), std::string_view>)
+              look(term.name, value);
+          },
+          command.put.terms);
+    } else if (command.kind == CommandKind::promo_put) {
+      look("request_id", command.sale->promo.request_id);
+      look("name", command.sale->promo.name);
+    } else if (command.kind == CommandKind::ticket_grant) {
+      look("user", command.sale->ticket.user);
+    }
+    if (wrong_one.empty()) return storage::Done{};
+    return wrong('"' + std::string(wrong_one) + "\" has a control character, or is no UTF-8");
   }
 
   Status reject(const TextLine& line) {

@@ -74,7 +74,7 @@ std::variant<std::string, AdminFailure> restart_backend(const ToolOptions& optio
 
 int run_log_park(const ToolOptions& options, const std::string& given, Lsn lsn, std::ostream& out,
                  std::ostream& err) {
-  const auto dir = existing_log_dir(options, given);
+  const auto dir = own_log_dir(options, given);
   if (!dir) return report_error(err, dir.error());
   storage::PosixDisk disk;
   auto done = must_be_met(disk, *dir, lsn);
@@ -89,7 +89,7 @@ int run_log_park(const ToolOptions& options, const std::string& given, Lsn lsn, 
 
 int run_log_unpark(const ToolOptions& options, const std::string& given, Lsn lsn, std::ostream& out,
                    std::ostream& err) {
-  const auto dir = existing_log_dir(options, given);
+  const auto dir = own_log_dir(options, given);
   if (!dir) return report_error(err, dir.error());
   storage::PosixDisk disk;
   if (auto done = storage::unpark_record(disk, *dir, lsn); !done)
@@ -103,7 +103,7 @@ int run_log_unpark(const ToolOptions& options, const std::string& given, Lsn lsn
 
 int run_log_retry(const ToolOptions& options, std::optional<Lsn> lsn, std::ostream& out,
                   std::ostream& err) {
-  const auto dir = existing_log_dir(options, {});
+  const auto dir = own_log_dir(options, {});
   if (!dir) return report_error(err, dir.error());
   storage::PosixDisk disk;
   auto chosen = storage::list_parked(disk, *dir);

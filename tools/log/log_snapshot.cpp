@@ -43,7 +43,7 @@ int print_made(const ToolOptions& options, const std::optional<actors::SnapshotM
 
 int run_log_snapshot(const ToolOptions& options, const std::string& given, std::ostream& out,
                      std::ostream& err) {
-  const auto dir = existing_log_dir(options, given);
+  const auto dir = own_log_dir(options, given);
   if (!dir) return report_error(err, dir.error());
   storage::PosixDisk disk;
   const auto lock = actors::lock_snapshots(disk, *dir);

@@ -21,6 +21,7 @@ json CommandDesk::commands_for(const std::string& node, std::uint64_t instance) 
     if (entry.node != node) continue;
     if (entry.instance != 0 && entry.instance != instance) continue;
     list.push_back({{"number", number}, {"command", entry.command}});
+    if (list.size() == kToldMax) break;
   }
   return list;
 }

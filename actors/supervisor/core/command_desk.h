@@ -23,12 +23,14 @@ class CommandDesk {
  public:
   using Respond = std::function<void(const nlohmann::json& answer)>;
   static constexpr std::size_t kOpenMax = 1'000;
+  static constexpr std::size_t kToldMax = 64;
 
   // `instance` binds the command to one process of the node; 0: whoever runs under its name. A
   // command over kOpenMax is refused through `respond` at once.
   void open(const std::string& node, std::uint64_t instance, nlohmann::json command, Ms deadline,
             Respond respond);
-  // [{number, command}] for a wanted message to this process.
+  // [{number, command}] for a wanted message to this process: the oldest kToldMax. A node takes
+  // numbers in ascending order, so the others follow as those are answered.
   [[nodiscard]] nlohmann::json commands_for(const std::string& node, std::uint64_t instance) const;
   void answered(const std::string& node, std::uint64_t number, const nlohmann::json& answer);
   void process_ended(const std::string& node, std::uint64_t instance);

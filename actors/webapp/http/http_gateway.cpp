@@ -81,9 +81,11 @@ std::optional<HttpReply> wrong_coding(const HttpRequest& request) {
 // JSON goes by any name that is not a known other one; but a page could send most of them without
 // asking, so beside an Origin it must be called what it is.
 bool is_json(const HttpRequest& request) {
-  const auto type = parse_media_type(request.header("content-type"));
+  const auto said = request.header("content-type");
+  const auto type = parse_media_type(said);
   if (request.header_count("origin") > 0) return type && type->name == "application/json";
-  return !type || !is_known_other(type->name);
+  if (type) return !is_known_other(type->name);
+  return said.find('/') == std::string_view::npos;  // a bare word; else a type that is none
 }
 
 std::string_view unquoted(std::string_view text) {

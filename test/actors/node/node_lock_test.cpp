@@ -60,6 +60,33 @@ TEST_CASE("the lock is taken once and names its holder") {
   CHECK(std::holds_alternative<NodeLock>(NodeLock::take(file, 79, 0)));
 }
 
+TEST_CASE("a lock whose file was taken away is found again under its name") {
+  Directory run;
+  const auto file = lock_file(run.path, "broker-1");
+  auto taken = NodeLock::take(file, 77, 0);
+  REQUIRE(std::holds_alternative<NodeLock>(taken));
+  auto& lock = std::get<NodeLock>(taken);
+  lock.restore();
+  std::filesystem::remove(file);
+  CHECK(!lock_holder(file));
+  lock.restore();
+  CHECK(lock_holder(file)->instance == 77);
+  std::filesystem::remove(file);
+  {
+    const auto other = NodeLock::take(file, 78, 0);
+    REQUIRE(std::holds_alternative<NodeLock>(other));
+    lock.restore();  // not under somebody who holds it
+    CHECK(lock_holder(file)->instance == 78);
+  }
+  lock.restore();
+  CHECK(lock_holder(file)->instance == 77);
+  std::filesystem::rename(run.path, run.path.string() + "-away");
+  lock.restore();  // nowhere to be; and again
+  std::filesystem::rename(run.path.string() + "-away", run.path);
+  lock.restore();
+  CHECK(lock_holder(file)->instance == 77);
+}
+
 TEST_CASE("a held lock whose content names nobody is still held") {
   Directory run;
   const auto file = lock_file(run.path, "broker-1");

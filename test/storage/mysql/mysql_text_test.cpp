@@ -107,6 +107,15 @@ TEST_CASE("times of milliseconds have three digits behind the second") {
   }
 }
 
+TEST_CASE("times are read from columns that somebody made finer or coarser") {
+  CHECK(parse_datetime_ms("2026-11-21 10:43:01.200") == 1795257781200);
+  CHECK(parse_datetime_ms("2026-11-21 10:43:01.200000") == 1795257781200);
+  CHECK(parse_datetime_ms("2026-11-21 10:43:01") == 1795257781000);
+  for (const char* odd : {"", "2026-11-21", "2026-11-21 10:43:01.200100", "2026-11-31 10:43:01.200",
+                          "2026-11-21 10:43:01.20x", "2026-11-21 10:43:01.200000000x"})
+    CHECK(parse_datetime_ms(odd) == -1);
+}
+
 TEST_CASE("the statements of an item") {
   LaneBatch batch;
   batch.puts.push_back({7, {"Phone", 1999, 300'000, 2, 5}, 70});

@@ -68,6 +68,11 @@ TEST_CASE("flags out of bounds are refused") {
   CHECK(with("--max-qty", "1000").empty());
   CHECK(with("--max-qty", "0") == "--max-qty: Value 0 not in range 1 to 1000");
   CHECK(with("--max-qty", "x") == "--max-qty: Value x not in range 1 to 1000");
+  for (const char* odd :
+       {"010", "0x10", "1'0", "1_0", "00", "1e1", " 1", "+", "18446744073709551617"})
+    CHECK(!with("--price-cents", odd).empty());
+  CHECK(with("--price-cents", "010") ==
+        "--price-cents: 010 is no whole number in decimal digits without leading zeros");
   CHECK(error_of({"--name", "line\nbreak", "--stock", "1"}) == kWrongName);
   CHECK(error_of({"--name", "", "--stock", "1"}) == kWrongName);
   CHECK(error_of({"--name", "n", "--stock", "1000000000001"}) ==

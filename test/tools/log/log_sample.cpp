@@ -100,7 +100,8 @@ class Writer {
     }
     if (below(200) == 0) return put_item(item);
     const std::string id = "request-" + std::to_string(++ids_);
-    const std::string user = below(9) == 0 ? "zo\xc3\xab\n" : "user-" + std::to_string(below(99));
+    const std::string user =
+        below(9) == 0 ? "zo\xc3\xab \"\\/" : "user-" + std::to_string(below(99));
     encode_order_set(payload_, {id, item, user, 1, 19900, wall_ns_ / 1000}, {item, --left_[item]});
     open_amounts_[item].push_back(next_);
     open_orders_.push_back(next_);

@@ -324,7 +324,13 @@ TEST_CASE("log: what cannot be imported is named with line and column, and nothi
       {time_and(R"(tid=3 lsn=1.1 : [OPTM]ItemPut={"id":"a","superseded_by":"a"}/EOL/)"),
        "cannot stand in"},
       {time_and(R"(tid=1 lsn=1.2 : [EMIT]ItemPut={"id":"b","item":1,"colour":2}/EOL/)"),
-       "line 2, column 87: "}};
+       "line 2, column 87: "},
+      {time_and(R"(tid=1 lsn=1.2 : [EMIT]ItemPut={"id":"b","item":1,"name":"a\u001b[2J"}/EOL/)"),
+       "\"name\" has a control character"},
+      {time_and(R"(tid=1 lsn=1.2 : [EMIT]ItemPut={"id":"b","item":1,"name":"a\u009b"}/EOL/)"),
+       "\"name\" has a control character"},
+      {time_and(R"(tid=1 lsn=1.2 : [EMIT]OrderInsert={"id":"b","item":1,"user":"a\nOK"}/EOL/)"),
+       "\"user\" has a control character"}};
   for (const auto& [line, message] : cases) {
     const TemporaryDir temporary;
     const Ran ran =

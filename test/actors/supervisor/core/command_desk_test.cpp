@@ -69,3 +69,16 @@ TEST_CASE("too many open commands are refused at once") {
   REQUIRE(answers.list.size() == 1);
   CHECK(answers.list[0]["error"] == "overloaded");
 }
+
+TEST_CASE("a node is told of the oldest commands, and of the next when those are answered") {
+  CommandDesk desk;
+  Answers answers;
+  for (std::size_t i = 0; i < CommandDesk::kToldMax + 2; ++i)
+    desk.open("backend-1", 0, {{"do", "books"}}, 1'000, answers.take());
+  CHECK(desk.commands_for("backend-1", 5).size() == CommandDesk::kToldMax);
+  desk.answered("backend-1", 1, {{"ok", true}});
+  const json open = desk.commands_for("backend-1", 5);
+  REQUIRE(open.size() == CommandDesk::kToldMax);
+  CHECK(open.front()["number"] == 2);
+  CHECK(open.back()["number"] == CommandDesk::kToldMax + 1);
+}
