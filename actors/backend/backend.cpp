@@ -196,10 +196,12 @@ class Backend : public transport::PortRole {
       return answer(number, items_reply(core().book(), read.request));
     if (read.request.kind == RequestKind::promos)
       return answer(number, promos_reply(core().book(), read.request, config::wall_us()));
+    if (read.item.action != ItemAction::invalid)
+      return core().on_item(number, read.item, config::wall_us(), effects_);
     if (read.promo.action != PromoAction::invalid)
       return core().on_promo(number, read.promo, config::wall_us(), effects_);
     if (read.request.kind != RequestKind::invalid)
-      return core().on_control(number, read.request, effects_);
+      return core().on_control(number, read.request, effects_, config::wall_us());
     if (command.at("do") == "books") return core().on_books(number, effects_);
     answer(number, {{"error", "unknown command"}, {"exit", 2}});
   }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "actors/backend/monotonic.h"
+#include "actors/protocol/sf1.h"
 #include "config/process/wall_clock.h"
 
 namespace stampede::actors {
@@ -96,6 +97,13 @@ json item_json(const ItemRow& row) {
            {"seq", std::to_string(row.seq)}};
   each_term([&](const Term& term, const auto& value) { out[std::string(term.name)] = value; },
             row.terms);
+  const auto sale_member = [&](const Term& term, const auto& value) {
+    if (&term != &storage::kPromoOnlyTerm && &term != &storage::kClosedTerm)
+      out[std::string(term.name)] = value;
+  };
+  each_sale_term(sale_member, row.sale);
+  out["sale"] = sale_mode(row.sale.promo_only);
+  out["state"] = item_state(row);
   return out;
 }
 
@@ -200,7 +208,10 @@ json items_reply(const OrderBook& book, const Request& page) {
   std::vector<ItemRow> rows;
   const auto next = book.page(page.item, page.qty, rows);
   json out{{"ok", true}, {"items", json::array()}};
-  for (const auto& row : rows) out["items"].push_back(item_json(row));
+  for (auto& row : rows) {
+    if (rows.size() > 1) make_brief(row);  // their texts may be as long as all the others
+    out["items"].push_back(item_json(row));
+  }
   if (next) out["next"] = *next;
   return out;
 }

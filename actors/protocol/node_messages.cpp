@@ -33,8 +33,8 @@ struct TermPacker {
 
 // Left and seq stand behind the total.
 void pack_row(Packer& packer, const ItemRow& row) {
-  const auto added = added_terms(row.terms);
-  packer.pack_array(8 + added);
+  const auto sale = sale_terms(row.sale);
+  packer.pack_array(8 + sale);
   packer.pack_uint64(row.item);
   TermPacker pack{packer};
   const auto pack_first = [&](const Term& term, const auto& value) {
@@ -43,19 +43,16 @@ void pack_row(Packer& packer, const ItemRow& row) {
     packer.pack_int64(row.left);
     packer.pack_uint64(row.seq);
   };
-  each_first_term(pack_first, row.terms);
-  each_added_term(added, pack, row.terms);
+  each_term(pack_first, row.terms);
+  each_sale_term_of(sale, pack, row.sale);
 }
 
 void append_item_put(Packer& packer, const Request& request) {
-  const auto added = added_terms(request.terms);
-  packer.pack_array(8 + added);
+  packer.pack_array(8);
   packer.pack_uint8(static_cast<std::uint8_t>(RequestKind::item_put));
   pack_text(packer, request.id);
   packer.pack_uint64(request.item);
-  TermPacker pack{packer};
-  each_first_term(pack, request.terms);
-  each_added_term(added, pack, request.terms);
+  each_term(TermPacker{packer}, request.terms);
 }
 
 // Orders and their answers are what most messages consist of.

@@ -25,10 +25,12 @@
 //                           promo | nil]         where one of the two says something
 //            answer        [7, as 6 …, fulfilment, at_ms]        of an order that needs payment
 //            fulfilled     [8, order's id, order_id, fulfilment, at_ms]     of pay and cancel
-//   news     item row      [item, terms up to the total…, left, seq, further terms…]
+//   news     item row      [item, terms up to the total…, left, seq, further terms…, terms of the
+//                          sale…]
 //
-// Terms of an item as storage/commands/item_terms.h lists them; behind the last of those that were
-// added that is not 0 or empty they are left out.
+// Terms of an item as storage/commands/item_terms.h lists them, of its sale as sale_terms.h does;
+// behind the last of these that is not 0 or empty they are left out. Rows of pages and news have no
+// description and no image_url.
 
 #include <cstdint>
 #include <optional>

@@ -71,19 +71,12 @@ class Elements {
   bool ok_ = false;
 };
 
-// One overload for each type a term can have. Terms that were added are there or not.
+// One overload for each type a term can have.
 struct TermReader {
   Elements& elements;
-  void operator()(const Term& term, std::string_view& value) {
-    value = absent(term) ? std::string_view{} : elements.text();
-  }
-  void operator()(const Term& term, std::int64_t& value) {
-    value = absent(term) ? 0 : elements.signed_number();
-  }
-  void operator()(const Term& term, std::uint32_t& value) {
-    value = absent(term) ? 0 : elements.small<std::uint32_t>();
-  }
-  [[nodiscard]] bool absent(const Term& term) const { return term.added && elements.done(); }
+  void operator()(const Term&, std::string_view& value) { value = elements.text(); }
+  void operator()(const Term&, std::int64_t& value) { value = elements.signed_number(); }
+  void operator()(const Term&, std::uint32_t& value) { value = elements.small<std::uint32_t>(); }
 };
 
 bool read_row(const std::vector<Token>& tokens, std::size_t array, ItemRow& row) {
@@ -98,6 +91,11 @@ bool read_row(const std::vector<Token>& tokens, std::size_t array, ItemRow& row)
         row.seq = elements.number();
       },
       row.terms);
+  each_sale_term(
+      [&](const Term& term, auto& value) {
+        if (!elements.done()) read(term, value);
+      },
+      row.sale);
   return elements.done();
 }
 

@@ -88,6 +88,14 @@ void CommandMembers::fail(std::string_view name, const std::string& what) {
 
 namespace {
 
+ItemAction item_action(std::string_view what) {
+  if (what == "item_put") return ItemAction::add;
+  if (what == "item_set") return ItemAction::set;
+  if (what == "item_open") return ItemAction::open;
+  if (what == "item_close") return ItemAction::close;
+  return ItemAction::invalid;
+}
+
 PromoAction promo_action(std::string_view what) {
   if (what == "promo_add") return PromoAction::add;
   if (what == "promo_set") return PromoAction::set;
@@ -95,19 +103,20 @@ PromoAction promo_action(std::string_view what) {
   return PromoAction::invalid;
 }
 
-// Reads the terms of a promo that are there; of one that is added, all.
-struct PromoTermMembers {
+// Reads the terms that are there, or, if they are not `some`, all; and notes which there are.
+struct GivenTerms {
   const json& map;
   TermMembers members;
-  PromoRequest& promo;
+  std::uint32_t& given;
+  bool some;
   std::uint32_t at = 0;
   template <class Value>
   void operator()(const Term& term, Value& value) {
     const auto bit = 1U << at++;
     const auto found = map.find(term.name);
     const bool there = found != map.end() && !found->is_null();
-    if (!there && promo.action == PromoAction::set) return;
-    if (there) promo.given |= bit;
+    if (!there && some) return;
+    if (there) given |= bit;
     members(term, value);
   }
   void operator()(const Term& term, std::uint64_t& value) {
@@ -122,8 +131,21 @@ void read_promo(const json& map, CommandMembers& members, PromoRequest& promo) {
   promo.put.promo =
       static_cast<std::uint64_t>(members.number("promo", 0, static_cast<std::int64_t>(kItemIdMax)));
   if (promo.action == PromoAction::end) return;
-  each_promo_term(PromoTermMembers{map, TermMembers{members}, promo}, promo.put);
-  if (promo.action == PromoAction::add) promo.given = 0;
+  const bool set = promo.action == PromoAction::set;
+  each_promo_term(GivenTerms{map, TermMembers{members}, promo.given, set}, promo.put);
+  if (!set) promo.given = 0;
+}
+
+void read_item(const json& map, CommandMembers& members, ItemRequest& item) {
+  item.put.request_id = members.request_id();
+  item.put.item =
+      static_cast<std::uint64_t>(members.number("item", 0, static_cast<std::int64_t>(kItemIdMax)));
+  if (item.action == ItemAction::add) {
+    each_term(TermMembers{members}, item.put.terms);
+    each_sale_term(TermMembers{members}, item.sale);
+  } else if (item.action == ItemAction::set) {
+    storage::each_settable_term(GivenTerms{map, TermMembers{members}, item.given, true}, item);
+  }
 }
 
 void read_page(CommandMembers& members, Request& request) {
@@ -136,8 +158,8 @@ void read_page(CommandMembers& members, Request& request) {
 }  // namespace
 
 bool is_operator_command(std::string_view what) {
-  return what == "item_put" || what == "stock_change" || what == "items" || what == "promos" ||
-         what == "books" || promo_action(what) != PromoAction::invalid;
+  return what == "stock_change" || what == "items" || what == "promos" || what == "books" ||
+         item_action(what) != ItemAction::invalid || promo_action(what) != PromoAction::invalid;
 }
 
 OperatorCommand read_operator_command(const json& map) {
@@ -146,19 +168,16 @@ OperatorCommand read_operator_command(const json& map) {
   CommandMembers members(map);
   Request& request = out.request;
   const auto what = members.text("do", kRequestIdBytesMax);
-  if (what == "item_put" || what == "stock_change") {
+  if (what == "stock_change") {
+    request.kind = RequestKind::stock_change;
     request.id = members.request_id();
     request.item = static_cast<std::uint64_t>(members.number("item", 0, kItemMax));
-  }
-  if (what == "item_put") {
-    request.kind = RequestKind::item_put;
-    each_term(TermMembers{members}, request.terms);
-  } else if (what == "stock_change") {
-    request.kind = RequestKind::stock_change;
     request.delta = members.number("delta", -kStockMax, kStockMax);
   } else if (what == "items" || what == "promos") {
     request.kind = what == "items" ? RequestKind::items : RequestKind::promos;
     read_page(members, request);
+  } else if (out.item.action = item_action(what); out.item.action != ItemAction::invalid) {
+    read_item(map, members, out.item);
   } else if (out.promo.action = promo_action(what); out.promo.action != PromoAction::invalid) {
     read_promo(map, members, out.promo);
   }
@@ -182,12 +201,33 @@ void write_promo(json& map, const PromoRequest& promo) {
       promo.put);
 }
 
+void write_item(json& map, const ItemRequest& item) {
+  map["request_id"] = item.put.request_id;
+  map["item"] = item.put.item;
+  const auto write = [&](const Term& term, const auto& value) {
+    map[std::string(term.name)] = value;
+  };
+  if (item.action == ItemAction::add) {
+    each_term(write, item.put.terms);
+    each_sale_term(write, item.sale);
+  } else if (item.action == ItemAction::set) {
+    std::uint32_t at = 0;
+    storage::each_settable_term(
+        [&](const Term& term, const auto& value) {
+          if (((item.given >> at++) & 1U) != 0) write(term, value);
+        },
+        item);
+  }
+}
+
 }  // namespace
 
 json operator_command_map(std::string_view what, const OperatorCommand& command) {
   const auto& request = command.request;
   json map{{"do", what}};
-  if (command.promo.action != PromoAction::invalid) {
+  if (command.item.action != ItemAction::invalid) {
+    write_item(map, command.item);
+  } else if (command.promo.action != PromoAction::invalid) {
     write_promo(map, command.promo);
   } else if (request.kind == RequestKind::items || request.kind == RequestKind::promos) {
     map["from"] = request.item;
@@ -197,10 +237,6 @@ json operator_command_map(std::string_view what, const OperatorCommand& command)
     map["item"] = request.item;
   }
   if (request.kind == RequestKind::stock_change) map["delta"] = request.delta;
-  if (request.kind == RequestKind::item_put) {
-    each_term([&](const Term& term, const auto& value) { map[std::string(term.name)] = value; },
-              request.terms);
-  }
   return map;
 }
 

@@ -3,7 +3,9 @@
 // An operator's commands to the backend, one map each: read and bounded by one set of rules, at
 // admin.sock and again where they arrive. Pure; any thread.
 //
-//   {"do":"item_put", request_id, item, …the terms of an item}
+//   {"do":"item_put", request_id, item, …the terms of an item and of its sale}
+//   {"do":"item_set", request_id, item [, …some of them, but for total and closed]}
+//   {"do":"item_open"|"item_close", request_id, item}
 //   {"do":"stock_change", request_id, item, delta}
 //   {"do":"promo_add", request_id, promo, …the terms of a promo}
 //   {"do":"promo_set", request_id, promo [, …some of its terms]}
@@ -21,6 +23,7 @@
 #include <string>
 #include <string_view>
 
+#include "actors/sale/item_request.h"
 #include "actors/sale/promo_rules.h"
 #include "actors/sale/request.h"
 
@@ -51,11 +54,12 @@ class CommandMembers {
   std::string field_;
 };
 
-// `request` of kind item_put, stock_change, items or promos (item: from, qty: limit), its views
-// into the map; invalid for books and where `promo` has an action. `error` says which member is
+// `request` of kind stock_change, items or promos (item: from, qty: limit), its views into the map;
+// invalid for books and where `item` or `promo` has an action. `error` says which member is
 // missing, of a wrong type or out of bounds, `field` names it.
 struct OperatorCommand {
   Request request;
+  ItemRequest item;
   PromoRequest promo;
   std::string error;
   std::string field;

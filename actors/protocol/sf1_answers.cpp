@@ -99,20 +99,27 @@ void write_promo(Writer& map, const ShownPromo& promo) {
 
 void append_row(std::string& out, const ItemRow& row) {
   const auto promo_bytes = row.promo ? kMapBytes + row.promo->name.size() : 0;
-  Writer map(out, kMapBytes + bytes_of(row.terms) + promo_bytes);
-  map.map(5 + kShownTerms + one_if(row.promo.has_value()));
+  const auto& sale = row.sale;
+  Writer map(out, kMapBytes + bytes_of(row.terms) + promo_bytes + sale.description.size() +
+                      sale.image_url.size());
+  map.map(6 + kShownTerms + one_if(row.promo.has_value()) + one_if(!sale.description.empty()) +
+          one_if(!sale.image_url.empty()));
   map.literal("item"), map.number(row.item);
   each_term(ShownTerms{map}, row.terms);
   map.literal("left"), map.signed_number(row.left);
   map.literal("sold"), map.signed_number(sold(row.terms.total, row.left));
   map.literal("seq"), map.text(decimal(row.seq).text());
   map.literal("state"), map.text(item_state(row));
+  map.literal("sale"), map.text(sale_mode(sale.promo_only));
+  if (!sale.description.empty()) map.literal("description"), map.text(sale.description);
+  if (!sale.image_url.empty()) map.literal("image_url"), map.text(sale.image_url);
   if (row.promo) write_promo(map, *row.promo);
 }
 
 }  // namespace
 
 std::string_view item_state(const ItemRow& row) {
+  if (row.sale.closed != 0) return "closed";
   return row.left > 0 ? "open" : "sold_out";
 }
 

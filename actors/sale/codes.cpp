@@ -6,7 +6,7 @@ namespace stampede::actors {
 
 namespace {
 
-constexpr std::array<CodeInfo, 26> kCodes{{
+constexpr std::array<CodeInfo, 29> kCodes{{
     {Code::none, "none", 200, false, 0, "no error"},
     {Code::sold_out, "sold_out", 409, false, 0, "the item is sold out"},
     {Code::limit_reached, "limit_reached", 409, false, 0,
@@ -45,6 +45,11 @@ constexpr std::array<CodeInfo, 26> kCodes{{
     {Code::not_cancellable, "not_cancellable", 409, false, 0,
      "the order cannot be given back any more"},
     {Code::not_allowed, "not_allowed", 403, false, 0, "this is not yours to ask for"},
+    {Code::closed, "closed", 409, false, 0, "the item is closed"},
+    {Code::promo_only, "promo_only", 409, false, 0,
+     "the item is sold through promos only; the order names none"},
+    {Code::unpaid_limit, "unpaid_limit", 409, false, 0,
+     "the user has too many unpaid units; paying or cancelling helps"},
     {Code::rate_limited, "rate_limited", 429, true, 0,
      "too many requests of this user or address; try again later"},
     {Code::internal, "internal", 500, true, 500, "an unexpected fault; ask again with the same id"},

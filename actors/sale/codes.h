@@ -35,6 +35,9 @@ enum class Code : std::uint16_t {
   already_paid = 35,
   not_cancellable = 36,
   not_allowed = 37,
+  closed = 38,
+  promo_only = 39,
+  unpaid_limit = 40,
   rate_limited = 50,
 };
 

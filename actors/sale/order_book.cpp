@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "actors/sale/limits.h"
-#include "actors/sale/term_bounds.h"
 #include "config/process/invariant.h"
 
 namespace stampede::actors {
@@ -12,13 +11,6 @@ using storage::EntryReader;
 using storage::SnapshotSection;
 
 namespace {
-
-ItemDecision item_error(Code code, std::string_view field = {}) {
-  ItemDecision decision;
-  decision.error = code;
-  decision.field = field;
-  return decision;
-}
 
 // Of an order that is not decided: what is wrong in it, or the limit that was hit.
 std::string_view field_of(Code error) {
@@ -54,6 +46,43 @@ OrderKeys OrderBook::keys(const Request& order) const {
   return keys;
 }
 
+// Limits, bounds and stock. kRuled: of an order that rules have to do with; the others do not pay
+// for them.
+template <bool kRuled>
+[[gnu::always_inline]] inline void OrderBook::settle(const Request& order, const OrderKeys& keys,
+                                                     std::uint32_t position,
+                                                     std::int64_t price_cents,
+                                                     OrderDecision& decision) const {
+  const auto& item = items_[position];
+  decision.request_hash = keys.request;
+  decision.content_hash = keys.content;
+  decision.item_position = position;
+  decision.answer.item = order.item;
+  decision.answer.qty = order.qty;
+  decision.answer.left = item.amount;
+  decision.answer.state = State::rejected;
+  const auto limit = item.terms.limit_per_user;
+  const bool unpaid = kRuled && decision.pay_by_ms != 0;
+  if ((kRuled || limit != 0) && limit_reached(order, limit, decision)) {
+    decision.answer.reason = RejectReason::limit_reached;
+  } else if (unpaid && too_many_unpaid(order, position)) {
+    decision.error = Code::unpaid_limit;
+    return;
+  } else if (item.amount < order.qty) {
+    decision.answer.reason = RejectReason::sold_out;
+  } else {
+    decision.answer.state = State::confirmed;
+    decision.answer.left = item.amount - order.qty;
+    decision.answer.unit_price_cents = price_cents;
+    if (kRuled) decision.answer.promo = order.promo;
+    if (!unpaid) return;
+    decision.answer.fulfilment = Fulfilment::unpaid;
+    decision.answer.at_ms = decision.pay_by_ms;
+    return;
+  }
+  decision.user_hash = hasher_.user(order.user);
+}
+
 // One object for all ends, so that it is made where the caller wants it.
 OrderDecision OrderBook::decide_order(const Request& order, const OrderKeys& keys,
                                       std::int64_t sale_time_us) const {
@@ -68,41 +97,38 @@ OrderDecision OrderBook::decide_order(const Request& order, const OrderKeys& key
   }
   const auto position = items_.find(order.item);
   decision.error = refusal(order, position);
+  const bool plain = order.promo == kNoNumber && order.valid_until_ms == 0;
+  if (decision.error == Code::none && plain) {
+    settle<false>(order, keys, position, items_[position].terms.price_cents, decision);
+    return decision;
+  }
+  std::int64_t price_cents = 0;
+  if (judge_rules(order, position, sale_time_us / 1000, decision, price_cents))
+    settle<true>(order, keys, position, price_cents, decision);
+  return decision;
+}
+
+// What most orders need not be asked: of an item that says more, in a promo, with a time until when
+// it is wanted. False: it is refused.
+bool OrderBook::judge_rules(const Request& order, std::uint32_t position, std::int64_t now_ms,
+                            OrderDecision& decision, std::int64_t& price_cents) const {
+  decision.error = refusal_by_item(order, position);
   if (decision.error != Code::none) {
     decision.field = field_of(decision.error);
-    return decision;
+    return false;
   }
-
+  refuse_by_sale(order, now_ms, decision);
+  if (decision.error != Code::none) return false;
   const auto& item = items_[position];
-  auto price_cents = item.terms.price_cents;
-  if (order.promo != kNoNumber || order.valid_until_ms != 0) {
-    refuse_by_sale(order, sale_time_us / 1000, decision);
-    if (decision.error != Code::none) return decision;
-    if (order.promo != kNoNumber) price_cents = promos_.find(order.promo)->put.price_cents;
+  const auto* sale = items_.sale(item);
+  if (order.promo == kNoNumber && sale != nullptr && sale->promo_only != 0) {
+    decision.error = Code::promo_only;
+    return false;
   }
-  decision.request_hash = keys.request;
-  decision.content_hash = keys.content;
-  decision.item_position = position;
-  decision.answer.item = order.item;
-  decision.answer.qty = order.qty;
-  decision.answer.left = item.amount;
-  decision.answer.state = State::rejected;
-  const auto limit = item.terms.limit_per_user;
-  const bool limited = limit != 0 || order.promo != kNoNumber;
-  if (limited && limit_reached(order, limit, decision)) {
-    decision.answer.reason = RejectReason::limit_reached;
-  } else if (item.amount < order.qty) {
-    decision.answer.reason = RejectReason::sold_out;
-  } else {
-    decision.answer.state = State::confirmed;
-    decision.answer.left = item.amount - order.qty;
-    decision.answer.unit_price_cents = price_cents;
-    decision.answer.promo = order.promo;
-    if (order.promo != kNoNumber) set_time_to_pay(order, sale_time_us / 1000, decision);
-    return decision;
-  }
-  decision.user_hash = hasher_.user(order.user);
-  return decision;
+  price_cents = order.promo == kNoNumber ? item.terms.price_cents
+                                         : promos_.find(order.promo)->put.price_cents;
+  set_time_to_pay(order, position, now_ms, decision);
+  return true;
 }
 
 // What the order says about time and promo.
@@ -150,11 +176,21 @@ bool OrderBook::limit_reached(const Request& order, std::uint32_t limit,
          promos_.find(order.promo)->put.limit_per_user;
 }
 
-// Why an order with a new id is not decided at all.
+// Why an order with a new id is not decided at all. An item that says more than most has no max_qty
+// in its line: judge_rules() asks refusal_by_item() then.
 Code OrderBook::refusal(const Request& order, std::uint32_t position) const {
   if (is_closed(order.item)) return Code::internal;
   if (position == ItemTable::kNone) return Code::unknown_item;
   if (order.qty == 0 || order.qty > items_[position].terms.max_qty) return Code::bad_request;
+  return decided_.full() ? Code::overloaded : Code::none;
+}
+
+// The same for all items.
+Code OrderBook::refusal_by_item(const Request& order, std::uint32_t position) const {
+  const auto* sale = position == ItemTable::kNone ? nullptr : items_.sale(items_[position]);
+  if (sale == nullptr || is_closed(order.item)) return refusal(order, position);
+  if (sale->closed != 0) return Code::closed;
+  if (order.qty == 0 || order.qty > items_.max_qty(items_[position])) return Code::bad_request;
   return decided_.full() ? Code::overloaded : Code::none;
 }
 
@@ -168,33 +204,6 @@ OrderDecision OrderBook::look_up(std::string_view request_id) const {
     decision.error = Code::unknown_request;
   return decision;
 }
-
-ItemDecision OrderBook::decide_change(const Request& request, std::uint64_t content_hash) const {
-  ItemDecision decision;
-  decision.request_hash = hasher_.id(request.id);
-  decision.put.request_id = request.id;
-  decision.put.item = request.item;
-  decision.put.content_hash = content_hash;
-  if (const auto* known = decided_.find(decision.request_hash)) {
-    if (known->kind != KnownKind::item_change || known->content != content_hash)
-      return item_error(Code::key_reused);
-    decision.known = true;
-    decision.lsn = known->lsn;
-    return decision;
-  }
-  return is_closed(request.item) ? item_error(Code::internal) : decision;
-}
-
-namespace {
-
-// The first term that no item can have; empty: all are good.
-std::string_view wrong_term(const ItemTerms& terms) {
-  std::string_view wrong;
-  each_term(TermBounds{wrong}, terms);
-  return wrong;
-}
-
-}  // namespace
 
 PromoDecision OrderBook::decide_promo(const PromoRequest& request,
                                       std::int64_t sale_time_us) const {
@@ -233,44 +242,6 @@ PromoDecision OrderBook::decide_promo(const PromoRequest& request,
       request.action == PromoAction::end && decision.put.starts_at_ms < decision.put.ends_at_ms;
   decision.put.decided_at_us =
       over ? std::max(sale_time_us, decision.put.ends_at_ms * 1000) : sale_time_us;
-  return decision;
-}
-
-ItemDecision OrderBook::decide_item_put(const Request& request) const {
-  if (request.item > kItemIdMax) return item_error(Code::bad_request, "item");
-  if (const auto wrong = wrong_term(request.terms); !wrong.empty())
-    return item_error(Code::bad_request, wrong);
-
-  auto decision = decide_change(request, hasher_.put_content(request.item, request.terms));
-  if (decision.error != Code::none || decision.known) return decision;
-  decision.put.terms = request.terms;
-  decision.amount = request.terms.total;
-  const auto position = items_.find(request.item);
-  decision.changed = position == ItemTable::kNone;
-  decision.item_position = static_cast<std::uint32_t>(items_.size());
-  if (decision.changed && decided_.full()) return item_error(Code::overloaded, limit::kOrders);
-  if (decision.changed && items_.full()) return item_error(Code::overloaded, limit::kItems);
-  if (decision.changed) return decision;
-  const bool same = items_.terms(items_[position]) == request.terms;
-  return same ? decision : item_error(Code::bad_request, "item");
-}
-
-ItemDecision OrderBook::decide_stock_change(const Request& request) const {
-  const auto delta = request.delta;
-  if (delta < -kStockMax || delta > kStockMax) return item_error(Code::bad_request, "delta");
-  auto decision = decide_change(request, hasher_.stock_content(request.item, delta));
-  if (decision.error != Code::none || decision.known) return decision;
-  const auto position = items_.find(request.item);
-  if (position == ItemTable::kNone) return item_error(Code::unknown_item, "item");
-  if (decided_.full()) return item_error(Code::overloaded, limit::kOrders);
-  const auto& item = items_[position];
-  if (item.amount + delta < 0) return item_error(Code::sold_out, "delta");
-  if (item.terms.total + delta > kStockMax) return item_error(Code::bad_request, "delta");
-  decision.put.terms = items_.terms(item);
-  decision.put.terms.total += delta;
-  decision.amount = item.amount + delta;
-  decision.changed = delta != 0;
-  decision.item_position = position;
   return decision;
 }
 
@@ -323,7 +294,10 @@ void OrderBook::apply_order(const OrderDecision& decision, std::string_view user
 void OrderBook::apply_promo(const PromoDecision& decision, Lsn lsn) {
   STAMPEDE_ASSERT(decision.error == Code::none && !decision.known && decision.changed,
                   "only a new change of a promo is applied");
+  const auto id = decision.put.promo;
+  const bool counted = counts_unpaid_in(id);
   promos_.put(decision.put, lsn);
+  if (counted != counts_unpaid_in(id)) count_unpaid_in_promo(id, !counted);
   decided_at_us_ = std::max(decided_at_us_, decision.put.decided_at_us);
   decided_.remember(
       changed_item(decision.request_hash, decision.put.content_hash, decision.item_position, lsn));
@@ -335,7 +309,9 @@ void OrderBook::apply_item(const ItemDecision& decision, Lsn lsn) {
   auto position = items_.find(decision.put.item);
   if (position == ItemTable::kNone) position = items_.add(decision.put.item);
   auto& item = items_[position];
-  items_.set_terms(item, decision.put.terms);
+  const bool counted = counts_unpaid(position);
+  items_.set_terms(item, decision.put.terms, decision.sale);
+  if (counted != counts_unpaid(position)) count_unpaid_of_item(position, !counted);
   item.amount = decision.amount;
   item.seq = item.put_lsn = lsn;
   decided_.remember(changed_item(decision.request_hash, decision.put.content_hash, position, lsn));
@@ -379,21 +355,24 @@ bool OrderBook::replay_set(const std::vector<storage::Command>& set, Lsn lsn) {
     return replay_promo_put(set[0].sale->promo, lsn);
   if (!set.empty() && set[0].kind == CommandKind::order_update) return replay_update(set, lsn);
   const bool journalled = set.size() == 3 && set[0].kind == CommandKind::item_put &&
-                          set[2].kind == CommandKind::stock_change;
+                          set[2].kind == CommandKind::stock_change &&
+                          set[2].item() == set[0].item();
   if ((set.size() != 2 && !journalled) || set[1].kind != CommandKind::item_amount_update ||
       set[1].amount.item != set[0].item() || set[1].amount.amount < 0)
     return false;
   if (set[0].kind == CommandKind::item_put)
-    return replay_item_put(set[0].put, set[1].amount.amount, lsn);
+    return replay_item_put(set[0], set[1].amount.amount, lsn);
   return set[0].kind == CommandKind::order_insert &&
          replay_order(set[0], set[1].amount.amount, lsn);
 }
 
-bool OrderBook::replay_item_put(const storage::ItemPut& put, std::int64_t amount, Lsn lsn) {
+bool OrderBook::replay_item_put(const storage::Command& command, std::int64_t amount, Lsn lsn) {
+  const auto& put = command.put;
   if (!ItemTable::can_keep(put.terms)) return false;
   ItemDecision decision;
   decision.changed = true;
   decision.put = put;
+  if (command.sale) decision.sale = command.sale->item;
   decision.amount = amount;
   decision.request_hash = hasher_.id(put.request_id);
   apply_item(decision, lsn);
@@ -554,7 +533,12 @@ bool OrderBook::load_payment(SnapshotSection section, EntryReader& in) {
   if (section == SnapshotSection::held) {
     storage::SnapshotHeld held;
     const auto known = decode(in, held) ? order(held.lsn) : DecidedRequests::kNone;
-    return known != DecidedRequests::kNone && held_.load(held, known);
+    if (known == DecidedRequests::kNone || !held_.load(held, known)) return false;
+    const auto& order_of_it = decided_.kept(known);
+    if (held.fulfilment == Fulfilment::unpaid)
+      count_unpaid(held_[static_cast<std::uint32_t>(held_.size() - 1)], order_of_it.item_position,
+                   order_of_it.qty, true);
+    return true;
   }
   storage::SnapshotPayment payment;
   const auto known = decode(in, payment) ? order(payment.order) : DecidedRequests::kNone;
@@ -616,7 +600,7 @@ Books OrderBook::books() const {
 
 std::size_t OrderBook::memory_bytes() const {
   return items_.memory_bytes() + decided_.memory_bytes() + users_.memory_bytes() +
-         promos_.memory_bytes() + held_.memory_bytes();
+         promos_.memory_bytes() + held_.memory_bytes() + unpaid_.memory_bytes();
 }
 
 }  // namespace stampede::actors

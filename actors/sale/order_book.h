@@ -5,9 +5,9 @@
 // a decision true, live or from the log, through the same code.
 //
 // Checks of an order, in this order, so that a refused one changes nothing: known request id ->
-// closed item -> item -> qty -> valid until -> promo -> window -> limits, the item's and the
-// promo's -> stock. Times are looked at by decide_order() alone: what the log says is not judged
-// again.
+// item, open -> qty -> valid until -> promo -> window -> sale mode -> limits, the item's and the
+// promo's -> bounds of unpaid units, likewise -> stock. Rules and times are looked at by
+// decide_order() alone: what the log says is not judged again.
 //
 // A confirmed order of an item or promo with a hold is unpaid, and becomes paid, cancelled or
 // expired, each once and for all but for a late payment (order_book_payment.cpp): units, amount and
@@ -17,9 +17,9 @@
 // promo_rules.h), DecidedRequests (known ids), UserTotals (limits) and HeldOrders (what needs
 // payment), each with a contract of its own.
 //
-// Memory: an item 80 to 92 bytes and its name (a whole backend measures 130, for the projection
-// keeps its newest change, too), a confirmed order at most 64, one that needs payment 48 more, a
-// remembered rejection 72.
+// Memory: an item 80 to 92 bytes and its name, some more if it has rules (a whole backend measures
+// 130, for the projection keeps its newest change, too), a confirmed order at most 64, one that
+// needs payment 48 more, a remembered rejection 72.
 
 #include <algorithm>
 #include <cstdint>
@@ -32,11 +32,13 @@
 #include "actors/sale/codes.h"
 #include "actors/sale/decided_requests.h"
 #include "actors/sale/held_orders.h"
+#include "actors/sale/item_request.h"
 #include "actors/sale/item_table.h"
 #include "actors/sale/promo_rules.h"
 #include "actors/sale/promo_table.h"
 #include "actors/sale/request.h"
 #include "actors/sale/request_hash.h"
+#include "actors/sale/unpaid_units.h"
 #include "actors/sale/user_totals.h"
 #include "storage/snapshot/snapshot_entries.h"
 
@@ -77,7 +79,9 @@ struct ItemDecision {
   bool changed = false;  // false: the item is so already; nothing to apply
   Lsn lsn = 0;           // of the earlier decision, when known
   storage::ItemPut put;  // the item as it shall be; views point into the request or the book
+  ItemSale sale;
   std::int64_t amount = 0;
+  storage::StockChange stock;  // where units come or go: its delta is not 0
   storage::RequestHash request_hash{};
   std::uint32_t item_position = 0;  // that it has or will get
 };
@@ -119,8 +123,11 @@ class OrderBook {
                                            std::int64_t sale_time_us = 0) const {
     return decide_order(order, keys(order), sale_time_us);
   }
-  [[nodiscard]] ItemDecision decide_item_put(const Request& request) const;
-  [[nodiscard]] ItemDecision decide_stock_change(const Request& request) const;
+  [[nodiscard]] ItemDecision decide_item(const ItemRequest& request,
+                                         std::int64_t sale_time_us = 0) const;
+  [[nodiscard]] ItemDecision decide_item_put(const Request& request) const;  // one that is added
+  [[nodiscard]] ItemDecision decide_stock_change(const Request& request,
+                                                 std::int64_t sale_time_us = 0) const;
   [[nodiscard]] PromoDecision decide_promo(const PromoRequest& request,
                                            std::int64_t sale_time_us) const;
   // A payment, or the wish of the buyer (of anybody, if request.user is empty) to give the order
@@ -204,12 +211,22 @@ class OrderBook {
   using KnownKind = DecidedRequests::Kind;
 
   [[nodiscard]] Code refusal(const Request& order, std::uint32_t position) const;
+  [[nodiscard]] Code refusal_by_item(const Request& order, std::uint32_t position) const;
+  template <bool kRuled>
+  void settle(const Request& order, const OrderKeys& keys, std::uint32_t position,
+              std::int64_t price_cents, OrderDecision& decision) const;
+  [[nodiscard]] bool judge_rules(const Request& order, std::uint32_t position, std::int64_t now_ms,
+                                 OrderDecision& decision, std::int64_t& price_cents) const;
   void refuse_by_sale(const Request& order, std::int64_t now_ms, OrderDecision& decision) const;
+  [[nodiscard]] bool too_many_unpaid(const Request& order, std::uint32_t position) const;
   [[nodiscard]] bool limit_reached(const Request& order, std::uint32_t limit,
                                    OrderDecision& decision) const;
   [[nodiscard]] Answer answer_of(const Known& known) const;
   void add_fulfilment(const Known& known, Answer& answer) const;
-  ItemDecision decide_change(const Request& request, std::uint64_t content_hash) const;
+  [[nodiscard]] ItemDecision decide_change(std::string_view request_id, std::uint64_t item,
+                                           std::uint64_t content_hash) const;
+  [[nodiscard]] ItemDecision decide_add(const ItemRequest& request, ItemDecision decision) const;
+  [[nodiscard]] ItemDecision decide_set(const ItemRequest& request, ItemDecision decision) const;
   // Whose limits an order of this item, in this promo, counts against now.
   [[nodiscard]] std::uint32_t counts_against(std::uint32_t limit, std::uint64_t promo) const;
   struct Confirmed {
@@ -224,7 +241,15 @@ class OrderBook {
   void note_decision(std::uint64_t promo, std::int64_t decided_at_us);
   void confirm(const Confirmed& order, Lsn lsn, std::int64_t decided_at_us);
   void hold(const Confirmed& order, std::uint64_t item, Lsn lsn);
-  void set_time_to_pay(const Request& order, std::int64_t now_ms, OrderDecision& decision) const;
+  void set_time_to_pay(const Request& order, std::uint32_t position, std::int64_t now_ms,
+                       OrderDecision& decision) const;
+  // Unpaid units of items and promos with a bound: counted where the bound is.
+  [[nodiscard]] bool counts_unpaid(std::uint32_t position) const;
+  [[nodiscard]] bool counts_unpaid_in(std::uint64_t promo) const;
+  void count_unpaid(const HeldOrders::Order& held, std::uint32_t position, std::uint32_t qty,
+                    bool more);
+  void count_unpaid_of_item(std::uint32_t position, bool more);
+  void count_unpaid_in_promo(std::uint64_t promo, bool more);
   [[nodiscard]] Fulfilment late_payment(const HeldOrders::Order& held, const Known& order) const;
   [[nodiscard]] FulfilmentDecision find_held(std::string_view order, Code unpayable) const;
   [[nodiscard]] FulfilmentDecision as_it_is(std::uint32_t held) const;
@@ -239,7 +264,7 @@ class OrderBook {
   [[nodiscard]] bool moves_as_said(const std::vector<storage::Command>& set,
                                    FulfilmentDecision& decision) const;
   bool replay_order(const storage::Command& command, std::int64_t amount, Lsn lsn);
-  bool replay_item_put(const storage::ItemPut& put, std::int64_t amount, Lsn lsn);
+  bool replay_item_put(const storage::Command& command, std::int64_t amount, Lsn lsn);
   bool replay_promo_put(const storage::PromoPut& put, Lsn lsn);
   // A decision of the log as it is remembered.
   [[nodiscard]] Known confirmed_order(const storage::Command& command, std::uint32_t item_position,
@@ -261,6 +286,7 @@ class OrderBook {
   UserTotals users_;
   PromoTable promos_;
   HeldOrders held_;
+  UnpaidUnits unpaid_;
   std::int64_t decided_at_us_ = 0;     // the latest since there are promos
   std::vector<std::uint64_t> closed_;  // ids of items with a parked decision; hardly ever any
   std::uint64_t confirmed_ = 0;

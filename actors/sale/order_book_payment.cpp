@@ -1,5 +1,7 @@
 // What becomes of confirmed orders that need payment: payment, cancel, expiry, late payment.
 
+#include <algorithm>
+
 #include "actors/sale/order_book.h"
 #include "config/process/invariant.h"
 
@@ -21,16 +23,90 @@ StockReason reason_of(Fulfilment to) {
   return to == Fulfilment::cancelled ? StockReason::cancelled : StockReason::late_payment;
 }
 
+// Less than so many percent of its units.
+bool is_low(const ItemTable::Item& item, std::uint32_t percent) {
+  return item.amount * 100 < item.terms.total * std::int64_t{percent};
+}
+
+// By the rules of an item or a promo; 0: an order needs no payment.
+template <class Rules>
+std::int64_t pay_by(const Rules& rules, const ItemTable::Item& item, std::int64_t now_ms) {
+  std::int64_t hold_s = rules.hold_s;
+  if (rules.hold_low_s != 0 && is_low(item, rules.low_stock_percent))
+    hold_s = std::min(hold_s, std::int64_t{rules.hold_low_s});
+  return hold_s == 0 ? 0 : now_ms + hold_s * 1000;
+}
+
 }  // namespace
 
-// A promo with a hold gives its orders so long.
-void OrderBook::set_time_to_pay(const Request& order, std::int64_t now_ms,
+// Whoever sells says how long: the promo, else the item. Less while less than a part of the total
+// is left, before this order.
+void OrderBook::set_time_to_pay(const Request& order, std::uint32_t position, std::int64_t now_ms,
                                 OrderDecision& decision) const {
-  const std::int64_t hold_s = promos_.find(order.promo)->put.hold_s;
-  if (hold_s == 0) return;
-  decision.pay_by_ms = now_ms + hold_s * 1000;
-  decision.answer.fulfilment = Fulfilment::unpaid;
-  decision.answer.at_ms = decision.pay_by_ms;
+  const auto& item = items_[position];
+  const auto* sale = items_.sale(item);
+  if (order.promo != kNoNumber) {
+    const auto& put = promos_.find(order.promo)->put;
+    decision.pay_by_ms = pay_by(put, item, now_ms);
+  } else if (sale != nullptr) {
+    decision.pay_by_ms = pay_by(*sale, item, now_ms);
+  }
+}
+
+// Of the item's bound, and of the promo's.
+bool OrderBook::too_many_unpaid(const Request& order, std::uint32_t position) const {
+  const auto passes = [&](std::uint64_t user, std::uint32_t bound) {
+    return unpaid_.of(user) + order.qty > bound;
+  };
+  if (counts_unpaid(position) && passes(hasher_.user_on_item(order.item, order.user),
+                                        items_.sale(items_[position])->unpaid_per_user_max))
+    return true;
+  return counts_unpaid_in(order.promo) &&
+         passes(hasher_.user_in_promo(order.promo, order.user),
+                promos_.find(order.promo)->put.unpaid_per_user_max);
+}
+
+// Of an item that a parked decision closed nothing is counted any more.
+bool OrderBook::counts_unpaid(std::uint32_t position) const {
+  const auto* sale = items_.sale(items_[position]);
+  return sale != nullptr && sale->unpaid_per_user_max != 0 && !is_closed(items_[position].id);
+}
+
+bool OrderBook::counts_unpaid_in(std::uint64_t promo) const {
+  const auto* found = promo == kNoNumber ? nullptr : promos_.find(promo);
+  return found != nullptr && found->put.unpaid_per_user_max != 0 && !is_closed(found->put.item);
+}
+
+// An order becomes unpaid, or is no longer.
+void OrderBook::count_unpaid(const HeldOrders::Order& held, std::uint32_t position,
+                             std::uint32_t qty, bool more) {
+  const auto count = [&](std::uint64_t user) {
+    more ? unpaid_.add(user, qty) : unpaid_.subtract(user, qty);
+  };
+  if (counts_unpaid(position)) count(held.user_on_item);
+  if (counts_unpaid_in(held.promo)) count(held.user_in_promo);
+}
+
+// A bound is new, or gone: all unpaid orders of the item are counted, or no longer are. It looks at
+// every order that ever needed payment, once for each such change of an operator.
+void OrderBook::count_unpaid_of_item(std::uint32_t position, bool more) {
+  for (std::uint32_t at = 0; at < held_.size(); ++at) {
+    const auto& held = held_[at];
+    if (held.fulfilment != Fulfilment::unpaid) continue;
+    const auto& order = decided_.kept(held.known);
+    if (order.item_position != position) continue;
+    more ? unpaid_.add(held.user_on_item, order.qty)
+         : unpaid_.subtract(held.user_on_item, order.qty);
+  }
+}
+
+void OrderBook::count_unpaid_in_promo(std::uint64_t promo, bool more) {
+  for (std::uint32_t at = 0; at < held_.size(); ++at) {
+    const auto& held = held_[at];
+    if (held.fulfilment != Fulfilment::unpaid || held.promo != promo) continue;
+    const auto qty = decided_.kept(held.known).qty;
+    more ? unpaid_.add(held.user_in_promo, qty) : unpaid_.subtract(held.user_in_promo, qty);
+  }
 }
 
 void OrderBook::hold(const Confirmed& order, std::uint64_t item, Lsn lsn) {
@@ -43,6 +119,7 @@ void OrderBook::hold(const Confirmed& order, std::uint64_t item, Lsn lsn) {
   held.known = decided_.kept();  // it is remembered next
   held.counted = static_cast<std::uint8_t>(order.counted);
   held_.add(held, lsn);
+  count_unpaid(held, order.item_position, order.qty, true);
 }
 
 void OrderBook::add_fulfilment(const Known& known, Answer& answer) const {
@@ -201,6 +278,8 @@ void OrderBook::apply_fulfilment(const FulfilmentDecision& decision, Lsn lsn) {
   STAMPEDE_ASSERT(decision.error == Code::none && !decision.known, "only a new one is applied");
   const auto held = held_[decision.held];
   STAMPEDE_ASSERT(may_become(held.fulfilment, decision.fulfilment()), "what is final stays so");
+  if (held.fulfilment == Fulfilment::unpaid)
+    count_unpaid(held, decision.item_position, decision.qty, false);
   held_.become(decision.held, decision.update.order, decision.fulfilment(), decision.at_ms);
   remember_payment(decision.update, decision.held);
   note_decision(kNoNumber, decision.update.decided_at_us);

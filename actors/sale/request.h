@@ -11,9 +11,11 @@
 #include "actors/sale/codes.h"
 #include "storage/commands/command.h"
 #include "storage/commands/promo_terms.h"
+#include "storage/commands/sale_terms.h"
 
 namespace stampede::actors {
 
+using storage::ItemSale;
 using storage::ItemTerms;
 using storage::Lsn;
 using storage::RejectReason;
@@ -121,6 +123,16 @@ struct ItemRow {
   std::int64_t left = 0;
   Lsn seq = 0;                        // of the item's last change
   std::optional<ShownPromo> promo{};  // in answers: the running one, else the next
+  ItemSale sale{};
 };
+
+constexpr std::string_view sale_mode(std::uint32_t promo_only) {
+  return promo_only != 0 ? "promo_only" : "always";
+}
+
+// Without what is only said of an item that is asked for by itself.
+inline void make_brief(ItemRow& row) {
+  row.sale.description = row.sale.image_url = {};
+}
 
 }  // namespace stampede::actors

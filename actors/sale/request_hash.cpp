@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "actors/sale/request.h"
+#include "actors/sale/item_request.h"
 #include "config/process/invariant.h"
 #include "storage/commands/command_arguments.h"
 
@@ -99,9 +99,20 @@ struct ChangeBytes {
   }
 };
 
+// Where several texts follow each other: none runs into the next.
+struct SizedTexts {
+  ChangeBytes& change;
+  void operator()(const storage::Term& term, std::string_view value) {
+    change.number(static_cast<std::int64_t>(value.size()));
+    change(term, value);
+  }
+  void operator()(const storage::Term&, std::int64_t value) { change.number(value); }
+};
+
 constexpr std::int64_t kPutTag = 101;
 constexpr std::int64_t kStockTag = 102;
 constexpr std::int64_t kPromoTag = 103;
+constexpr std::int64_t kItemTag = 104;
 
 std::uint64_t hash_change(const LogUuid& key, const ChangeBytes& change) {
   const std::string all = change.numbers + change.texts;
@@ -110,13 +121,19 @@ std::uint64_t hash_change(const LogUuid& key, const ChangeBytes& change) {
 
 }  // namespace
 
-// Terms that were added and say nothing leave the hash of an older program as it was.
-std::uint64_t RequestHasher::put_content(std::uint64_t item,
-                                         const storage::ItemTerms& terms) const {
+// One that is added and says nothing of its sale leaves the hash of an older program as it was.
+std::uint64_t RequestHasher::item_content(const ItemRequest& request) const {
   ChangeBytes change;
-  change.number(kPutTag).number(static_cast<std::int64_t>(item));
-  each_first_term(change, terms);
-  each_added_term(added_terms(terms), change, terms);
+  const auto item = static_cast<std::int64_t>(request.put.item);
+  if (request.action != ItemAction::add) {
+    change.number(kItemTag).number(static_cast<std::int64_t>(request.action)).number(item);
+    change.number(request.given);
+    storage::each_settable_term(SizedTexts{change}, request);
+    return hash_change(key_, change);
+  }
+  change.number(kPutTag).number(item);
+  each_first_term(change, request.put.terms);
+  if (storage::sale_terms(request.sale) > 0) each_sale_term(SizedTexts{change}, request.sale);
   return hash_change(key_, change);
 }
 

@@ -12,6 +12,7 @@
 
 namespace stampede::actors {
 
+struct ItemRequest;
 using LogUuid = std::array<std::uint8_t, 16>;
 
 class RequestHasher {
@@ -27,9 +28,8 @@ class RequestHasher {
     return promo == storage::kNoNumber ? plain_content(item, user, qty)
                                        : promo_content(item, user, qty, promo);
   }
-  // The same for the two changes of an item.
-  [[nodiscard]] std::uint64_t put_content(std::uint64_t item,
-                                          const storage::ItemTerms& terms) const;
+  // The same for changes of an item.
+  [[nodiscard]] std::uint64_t item_content(const ItemRequest& request) const;
   [[nodiscard]] std::uint64_t stock_content(std::uint64_t item, std::int64_t delta) const;
   // Of a change of a promo: what it says as a whole, its request id, hash and time aside. `change`
   // tells kinds of changes apart.

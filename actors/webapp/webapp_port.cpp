@@ -363,7 +363,8 @@ void WebappPort::send_router(const ClientAddress& to, std::string_view answer) {
 namespace {
 
 HttpItem http_item(const ItemRow& row) {
-  HttpItem item{row.item, storage::copy_of(row.terms), row.left, row.seq, {}, {}};
+  HttpItem item{row.item,         storage::copy_of(row.terms), row.left, row.seq, {}, {},
+                copy_of(row.sale)};
   if (!row.promo) return item;
   item.promo = row.promo;
   item.promo_name = row.promo->name;

@@ -7,6 +7,7 @@
 #include "config/process/invariant.h"
 #include "storage/commands/command_arguments.h"
 #include "storage/commands/command_layout.h"
+#include "storage/commands/sale_terms.h"
 #include "storage/msgpack/msgpack_writer.h"
 
 namespace stampede::storage {
@@ -133,7 +134,7 @@ void write_sale_kind(PayloadWriter& writer, const Command& command) {
   });
 }
 
-static_assert(kAddedTerms == 0, "a term that is added takes its place from ItemSale");
+static_assert(kAddedTerms == 0, "what is added stands in ItemSale, in the places of format 2");
 
 void write_command(PayloadWriter& writer, const Command& command, LogFormat format) {
   STAMPEDE_ASSERT(command.kind != CommandKind::invalid, "a command that is logged has a kind");
@@ -219,20 +220,21 @@ void encode_order_set(ByteBuffer& out, const OrderInsert& order, const ItemAmoun
   write_order_set(out, order, amount, LogFormat::two, &sale);
 }
 
-void encode_item_set(std::string& out, const ItemPut& put, const ItemAmountUpdate& amount,
-                     LogFormat format) {
-  PayloadWriter writer(out);
-  writer.array(2);
+namespace {
+
+Command put_command(const ItemPut& put) {
   Command command;
   command.kind = CommandKind::item_put;
   command.put = put;
-  write_command(writer, command, format);
-  command.kind = CommandKind::item_amount_update;
-  command.amount = amount;
-  write_command(writer, command, format);
+  return command;
 }
 
-namespace {
+Command amount_command(const ItemAmountUpdate& amount) {
+  Command command;
+  command.kind = CommandKind::item_amount_update;
+  command.amount = amount;
+  return command;
+}
 
 Command sale_command(CommandKind kind) {
   Command command;
@@ -249,6 +251,28 @@ Command update_command(const OrderUpdate& update) {
 
 }  // namespace
 
+void encode_item_set(std::string& out, const ItemPut& put, const ItemAmountUpdate& amount,
+                     LogFormat format) {
+  PayloadWriter writer(out);
+  writer.array(2);
+  write_command(writer, put_command(put), format);
+  write_command(writer, amount_command(amount), format);
+}
+
+void encode_item_set(std::string& out, const ItemPut& put, const ItemAmountUpdate& amount,
+                     const ItemSale& sale, const StockChange* stock) {
+  std::vector<Command> set{put_command(put), amount_command(amount)};
+  if (sale_terms(sale) > 0) {
+    set[0].sale = std::make_shared<SaleArguments>();
+    set[0].sale->item = sale;
+  }
+  if (stock != nullptr) {
+    set.push_back(sale_command(CommandKind::stock_change));
+    set[2].sale->stock = *stock;
+  }
+  encode_command_set(out, set);
+}
+
 void encode_promo_set(std::string& out, const PromoPut& put) {
   auto command = sale_command(CommandKind::promo_put);
   command.sale->promo = put;
@@ -261,12 +285,9 @@ void encode_update_set(std::string& out, const OrderUpdate& update) {
 
 void encode_update_set(std::string& out, const OrderUpdate& update, const ItemAmountUpdate& amount,
                        const StockChange& stock) {
-  Command left;
-  left.kind = CommandKind::item_amount_update;
-  left.amount = amount;
   auto moved = sale_command(CommandKind::stock_change);
   moved.sale->stock = stock;
-  encode_command_set(out, {update_command(update), left, moved});
+  encode_command_set(out, {update_command(update), amount_command(amount), moved});
 }
 
 void encode_command_set(std::string& out, const std::vector<Command>& set) {

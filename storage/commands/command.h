@@ -145,6 +145,9 @@ void encode_order_set(ByteBuffer& out, const OrderInsert& order, const ItemAmoun
                       const OrderSale& sale);
 void encode_item_set(std::string& out, const ItemPut& put, const ItemAmountUpdate& amount,
                      LogFormat format = LogFormat::two);
+// Of what only the rules of the sale say of it. `stock`: null where no units come or go.
+void encode_item_set(std::string& out, const ItemPut& put, const ItemAmountUpdate& amount,
+                     const ItemSale& sale, const StockChange* stock);
 void encode_promo_set(std::string& out, const PromoPut& put);
 // Of what an order becomes, and, with the other two, what its units do.
 void encode_update_set(std::string& out, const OrderUpdate& update);

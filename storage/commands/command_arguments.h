@@ -90,8 +90,8 @@ WithinBytes<Text> bytes_up_to(std::size_t max, Text& value) {
 
 }  // namespace arguments
 
-// fn(name, value) for each; value is a wrapper of above. The terms come in the order in which they
-// are to join the list of item_terms.h.
+// fn(name, value) for each; value is a wrapper of above. The terms of an item come in the order of
+// sale_terms.h.
 template <class Some, class Fn>
 void each_sale_argument(Some& sale, Fn&& fn) {
   using namespace arguments;

@@ -10,6 +10,7 @@
 
 #include "storage/commands/item_terms.h"
 #include "storage/commands/sale_commands.h"
+#include "storage/commands/sale_terms.h"
 
 namespace stampede::storage {
 
@@ -39,11 +40,6 @@ inline constexpr Term kPromoLimitTerm{.name = "limit_per_user",
                                       .help = "Units one user may buy in it; 0: no limit",
                                       .flag_max = 1'000'000};
 
-inline constexpr Term kPromoHoldTerm{
-    .name = "hold_s",
-    .max = 86'400,
-    .help = "Seconds in which an order must be paid; 0: none is needed"};
-
 // fn(term, values…) for each term; the values are those of the given PromoPuts.
 template <class Fn, class... Puts>
 constexpr void each_promo_term(Fn&& fn, Puts&... puts) {
@@ -53,7 +49,10 @@ constexpr void each_promo_term(Fn&& fn, Puts&... puts) {
   fn(kPromoStartsTerm, puts.starts_at_ms...);
   fn(kPromoEndsTerm, puts.ends_at_ms...);
   fn(kPromoLimitTerm, puts.limit_per_user...);
-  fn(kPromoHoldTerm, puts.hold_s...);
+  fn(kHoldTerm, puts.hold_s...);
+  fn(kHoldLowTerm, puts.hold_low_s...);
+  fn(kLowStockTerm, puts.low_stock_percent...);
+  fn(kUnpaidTerm, puts.unpaid_per_user_max...);
 }
 
 // Whether one says what the other does.

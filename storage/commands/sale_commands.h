@@ -1,12 +1,13 @@
 #pragma once
 
 // What the rules of the sale add to the log's commands (feature level `sale`); bytes and bounds in
-// storage/log_format.md. A backend of this version acts on promos, payment and expiry, see
-// is_acted_on(): the rest is here so that logs are made once. Values; texts point into what they
+// storage/log_format.md. A backend of this version acts on all but tickets, see is_acted_on(): the
+// rest is here so that logs are made once. Values; texts point into what they
 // were decoded from.
 
 #include <cstdint>
 #include <limits>
+#include <string>
 #include <string_view>
 
 #include "storage/commands/item_terms.h"
@@ -24,11 +25,13 @@ struct OrderSale {
   std::uint32_t counted = 0;
 };
 
-// Behind the arguments of an ItemPut. Terms that are 0 or empty mean nothing.
-struct ItemSale {
+// Behind the arguments of an ItemPut; its terms are those of sale_terms.h. What is 0 or empty means
+// nothing.
+template <class Text>
+struct BasicItemSale {
   std::int64_t decided_at_us = 0;
-  std::string_view description;
-  std::string_view image_url;
+  Text description{};
+  Text image_url{};
   std::uint32_t hold_s = 0;
   std::uint32_t hold_low_s = 0;
   std::uint32_t low_stock_percent = 0;
@@ -36,6 +39,8 @@ struct ItemSale {
   std::uint32_t promo_only = 0;  // 1: sold through promos only
   std::uint32_t closed = 0;      // 1: not sold at all
 };
+using ItemSale = BasicItemSale<std::string_view>;
+using OwnedItemSale = BasicItemSale<std::string>;
 
 // Business key: the promo. Absolute but for what was granted: TicketGrant.
 struct PromoPut {

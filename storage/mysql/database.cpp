@@ -183,8 +183,8 @@ ItemRow item_of(const SqlRow& row) {
   columns.read(item.sale.hold_low_s);
   columns.read(item.sale.low_stock_percent);
   columns.read(item.sale.unpaid_per_user_max);
-  item.sale.promo_only = row.text(columns.column++) == kPromoOnly;
-  item.sale.closed = row.i64(columns.column++) == 0;
+  item.sale.promo_only = row.text(columns.column++) == kPromoOnly ? 1 : 0;
+  item.sale.closed = row.i64(columns.column++) == 0 ? 1 : 0;
   return item;
 }
 
@@ -200,6 +200,9 @@ PromoRow promo_of(const SqlRow& row) {
   put.ends_at_ms = parse_datetime_ms(row.text(columns.column++));
   columns.read(put.limit_per_user);
   columns.read(put.hold_s);
+  columns.read(put.hold_low_s);
+  columns.read(put.low_stock_percent);
+  columns.read(put.unpaid_per_user_max);
   columns.read(promo.put_lsn);
   return promo;
 }
@@ -219,17 +222,6 @@ std::uint64_t number_or_null(const SqlRow& row, unsigned column) {
 }
 
 }  // namespace
-
-ItemSale view_of(const StoredItemSale& sale) {
-  return {.description = sale.description,
-          .image_url = sale.image_url,
-          .hold_s = sale.hold_s,
-          .hold_low_s = sale.hold_low_s,
-          .low_stock_percent = sale.low_stock_percent,
-          .unpaid_per_user_max = sale.unpaid_per_user_max,
-          .promo_only = sale.promo_only ? 1U : 0U,
-          .closed = sale.closed ? 1U : 0U};
-}
 
 Database::Database(std::unique_ptr<SqlSession> session) : session_(std::move(session)) {}
 Database::~Database() = default;
@@ -360,7 +352,8 @@ Result<std::vector<ItemRow>> Database::items(const Progress& progress) {
 Result<std::vector<PromoRow>> Database::promos() {
   std::vector<PromoRow> rows;
   const auto read = session_->query(
-      "SELECT id,item_id,name,price_cents,starts_at,ends_at,limit_per_user,hold_s,put_lsn FROM "
+      "SELECT id,item_id,name,price_cents,starts_at,ends_at,limit_per_user,hold_s,hold_low_s,"
+      "low_stock_percent,unpaid_per_user_max,put_lsn FROM "
       "promo "
       "WHERE put_lsn>0 ORDER BY id",
       [&](const SqlRow& row) { rows.push_back(promo_of(row)); });

@@ -16,7 +16,7 @@
 #include "storage/commands/batch_rows.h"
 #include "storage/commands/item_terms.h"
 #include "storage/commands/promo_terms.h"
-#include "storage/commands/sale_commands.h"
+#include "storage/commands/sale_terms.h"
 #include "storage/lsn.h"
 #include "storage/mysql/db_options.h"
 #include "storage/result.h"
@@ -27,26 +27,13 @@ class SqlSession;
 
 using LogUuid = std::array<std::uint8_t, 16>;
 
-// ItemSale with texts of its own, as the columns of `item` have it.
-struct StoredItemSale {
-  std::string description;
-  std::string image_url;
-  std::uint32_t hold_s = 0;
-  std::uint32_t hold_low_s = 0;
-  std::uint32_t low_stock_percent = 0;
-  std::uint32_t unpaid_per_user_max = 0;
-  bool promo_only = false;
-  bool closed = false;
-};
-ItemSale view_of(const StoredItemSale& sale);
-
 struct ItemRow {
   std::uint64_t id = 0;
   OwnedItemTerms terms;
   std::int64_t amount = 0;
   Lsn put_lsn = 0;
   Lsn lsn = 0;
-  StoredItemSale sale{};
+  OwnedItemSale sale{};
 };
 
 struct StoredOrder {

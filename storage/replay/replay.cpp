@@ -289,25 +289,13 @@ Status is_kept(std::string_view what, const RecordView& record, FeatureLevel nee
 
 namespace {
 
-// Of the others an order would have to know.
-bool is_acted_on(const PromoPut& put) {
-  return put.ticket == 0 && put.hold_low_s == 0 && put.low_stock_percent == 0 &&
-         put.unpaid_per_user_max == 0;
-}
-
 bool is_acted_on(CommandKind kind) {
   return kind != CommandKind::invalid && kind != CommandKind::ticket_grant;
 }
 
 bool is_acted_on(const Command& command) {
-  switch (command.kind) {
-    case CommandKind::item_put:
-      return !command.sale;
-    case CommandKind::promo_put:
-      return is_acted_on(command.sale->promo);
-    default:
-      return is_acted_on(command.kind);
-  }
+  const bool ticket = command.kind == CommandKind::promo_put && command.sale->promo.ticket != 0;
+  return is_acted_on(command.kind) && !ticket;
 }
 
 }  // namespace

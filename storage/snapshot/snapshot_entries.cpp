@@ -1,8 +1,10 @@
 #include "storage/snapshot/snapshot_entries.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "storage/commands/command_arguments.h"
+#include "storage/commands/sale_terms.h"
 
 namespace stampede::storage {
 
@@ -38,9 +40,9 @@ bool decode(EntryReader& in, SnapshotSummary& e) {
 
 namespace {
 
-// In the length of an item's name, which is far shorter: the terms that were added follow it.
-constexpr std::uint16_t kWithAddedTerms = 0x8000;
-static_assert(kItemNameBytesMax < kWithAddedTerms);
+// In the length of an item's name, which is far shorter: terms of its sale follow it.
+constexpr std::uint16_t kWithSaleTerms = 0x8000;
+static_assert(kItemNameBytesMax < kWithSaleTerms && kAddedTerms == 0);
 
 void write_text(EntryWriter& out, std::string_view text, std::uint16_t flags = 0) {
   out.number(static_cast<std::uint16_t>(text.size() | flags)).text(text);
@@ -66,10 +68,26 @@ struct TermReader {
   }
 };
 
+bool within_bounds(const ItemSale& sale) {
+  bool good = true;
+  const auto fits = [&](const Term& term, std::uint64_t number) {
+    good = good && number <= static_cast<std::uint64_t>(term.max);
+  };
+  each_sale_term(
+      [&](const Term& term, const auto& value) {
+        if constexpr (std::is_same_v<decltype(value), const std::string_view&>)
+          fits(term, value.size());
+        else
+          fits(term, value);
+      },
+      sale);
+  return good;
+}
+
 }  // namespace
 
 std::string_view encode(EntryWriter& out, const SnapshotItem& e) {
-  const std::uint32_t added = added_terms(e.terms);
+  const std::uint32_t sale = sale_terms(e.sale);
   out.number(e.id)
       .number(e.terms.price_cents)
       .number(e.terms.total)
@@ -78,9 +96,9 @@ std::string_view encode(EntryWriter& out, const SnapshotItem& e) {
       .number(e.lsn)
       .number(e.terms.limit_per_user)
       .number(static_cast<std::uint16_t>(e.terms.max_qty));
-  write_text(out, e.terms.name, added > 0 ? kWithAddedTerms : 0);
-  if (added > 0) out.number(static_cast<std::uint8_t>(added));
-  each_added_term(added, TermWriter{out}, e.terms);
+  write_text(out, e.terms.name, sale > 0 ? kWithSaleTerms : 0);
+  if (sale > 0) out.number(static_cast<std::uint8_t>(sale));
+  each_sale_term_of(sale, TermWriter{out}, e.sale);
   return out.take();
 }
 
@@ -95,10 +113,12 @@ bool decode(EntryReader& in, SnapshotItem& e) {
   e.terms.limit_per_user = in.number<std::uint32_t>();
   e.terms.max_qty = in.number<std::uint16_t>();
   const auto size = in.number<std::uint16_t>();
-  e.terms.name = in.text(static_cast<std::uint16_t>(size & ~kWithAddedTerms));
-  const std::uint32_t added = (size & kWithAddedTerms) != 0 ? in.number<std::uint8_t>() : 0;
-  each_added_term(added, TermReader{in}, e.terms);
-  return !in.failed() && added <= kAddedTerms && e.amount >= 0 && e.put_lsn <= e.lsn;
+  e.terms.name = in.text(static_cast<std::uint16_t>(size & ~kWithSaleTerms));
+  e.sale = {};
+  const std::uint32_t sale = (size & kWithSaleTerms) != 0 ? in.number<std::uint8_t>() : 0;
+  each_sale_term_of(sale, TermReader{in}, e.sale);
+  return !in.failed() && sale <= kSaleTerms && within_bounds(e.sale) && e.amount >= 0 &&
+         e.put_lsn <= e.lsn;
 }
 
 std::string_view encode(EntryWriter& out, const SnapshotUser& e) {

@@ -49,6 +49,7 @@ struct SnapshotItem {
   std::int64_t amount = 0;  // left; total - amount are sold
   Lsn put_lsn = 0;          // of the last ItemPut
   Lsn lsn = 0;              // of the last change of any kind
+  ItemSale sale{};          // without its decided_at_us
 };
 
 struct SnapshotUser {

@@ -23,10 +23,6 @@ using nlohmann::json;
 void check_bounds(std::string_view what, const Request& request) {
   FUZZ_CHECK(request.item <= kItemIdMax);
   switch (request.kind) {
-    case RequestKind::item_put:
-      FUZZ_CHECK(what == "item_put" && valid_request_id(request.id));
-      FUZZ_CHECK(valid_text(request.terms.name, kItemNameBytesMax));
-      break;
     case RequestKind::stock_change:
       FUZZ_CHECK(what == "stock_change" && valid_request_id(request.id));
       FUZZ_CHECK(request.delta >= -kStockMax && request.delta <= kStockMax);
@@ -37,6 +33,15 @@ void check_bounds(std::string_view what, const Request& request) {
     default:
       FUZZ_CHECK(request.kind == RequestKind::invalid);
   }
+}
+
+void check_bounds(std::string_view what, const ItemRequest& request) {
+  if (request.action == ItemAction::invalid) return;
+  FUZZ_CHECK(what.starts_with("item_") && valid_request_id(request.put.request_id));
+  FUZZ_CHECK(request.put.item <= kItemIdMax);
+  FUZZ_CHECK(request.sale.description.size() <= 4000 && request.sale.hold_s <= 86'400);
+  const bool named = request.action == ItemAction::add || (request.given & 1U) != 0;
+  FUZZ_CHECK(!named || valid_text(request.put.terms.name, kItemNameBytesMax));
 }
 
 void check_command(const json& map) {
@@ -50,6 +55,7 @@ void check_command(const json& map) {
   FUZZ_CHECK(read.error.empty() || valid_text(read.error, 1024));
   if (!read.error.empty()) return;
   check_bounds(what, read.request);
+  check_bounds(what, read.item);
   const json handed_on = operator_command_map(what, read);
   const json arrived = unpack_control(pack_control(handed_on));
   FUZZ_CHECK(arrived == handed_on);

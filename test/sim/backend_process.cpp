@@ -184,10 +184,12 @@ void BackendProcess::take(Mail& mail) {
   } else if (const auto* control = std::get_if<ControlPtr>(&mail)) {
     const auto read = actors::read_operator_command((*control)->command);
     require(read.error.empty(), "S15", "an operator's command that cannot be read");
-    if (read.promo.action != actors::PromoAction::invalid)
+    if (read.item.action != actors::ItemAction::invalid)
+      core_->on_item((*control)->ticket, read.item, world_.wall_us(), effects_);
+    else if (read.promo.action != actors::PromoAction::invalid)
       core_->on_promo((*control)->ticket, read.promo, world_.wall_us(), effects_);
     else
-      core_->on_control((*control)->ticket, read.request, effects_);
+      core_->on_control((*control)->ticket, read.request, effects_, world_.wall_us());
   } else if (const auto* durable = std::get_if<Durable>(&mail)) {
     core_->on_durable(durable->appends, effects_);
   } else if (const auto* done = std::get_if<LaneDone>(&mail)) {

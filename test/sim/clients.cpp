@@ -88,10 +88,11 @@ void Clients::attempt(std::uint32_t number) {
   world_.queue.in(random_.between(patience / 2, patience * 2), [this, number] { attempt(number); });
 }
 
-// Of an order that time judges a poller hears nothing but from the webapp that took it: such a one
-// waits for its answer in the end.
-bool Clients::polls(const Order& order) {
-  const bool judged = order.content.promo != storage::kNoNumber || order.valid_until_ms != 0;
+// Of an order that time or rules judge a poller hears nothing but from the webapp that took it:
+// such a one waits for its answer in the end.
+bool Clients::polls(const Order& order) const {
+  const bool judged = order.content.promo != storage::kNoNumber || order.valid_until_ms != 0 ||
+                      world_.plan.rule_changes > 0;
   return order.detached && !(judged && order.tries > kPatientTries);
 }
 
@@ -196,6 +197,14 @@ void Clients::take_code(std::uint32_t number, const Sent& sent, Code code) {
     case Code::no_backend:
     case Code::deadline_passed:
       return;
+    case Code::closed:
+    case Code::promo_only:
+    case Code::unpaid_limit:
+      require(world_.plan.rule_changes > 0 || world_.plan.unpaid_max > 0, "S3",
+              "an order was judged by rules that no item has");
+      require(!sent.confirmed, "S3", "a confirmed id was judged again");
+      if (order.tries > kPatientTries) finish(number);  // it may be cured
+      return;
     case Code::not_started:
     case Code::ended:
     case Code::unknown_promo:
@@ -250,7 +259,10 @@ void Clients::compare(const actors::OrderBook& book) const {
 // --- the operator -------------------------------------------------------------------------------
 
 Operator::Operator(World& world, std::uint64_t seed)
-    : world_(world), random_(seed, "operator"), promo_random_(seed, "operator of promos") {
+    : world_(world),
+      random_(seed, "operator"),
+      promo_random_(seed, "operator of promos"),
+      rule_random_(seed, "operator of rules") {
   const auto& plan = world.plan;
   for (std::uint64_t item = 1 + plan.imported; item <= plan.items; ++item)
     changes_.push_back({actors::RequestKind::item_put, "put-" + std::to_string(item),
@@ -259,6 +271,7 @@ Operator::Operator(World& world, std::uint64_t seed)
     changes_.push_back({actors::RequestKind::stock_change, "stock-" + std::to_string(i), "",
                         1 + random_.below(plan.items), random_.between(-plan.stock, plan.stock)});
   plan_promos();
+  plan_rules();
   open_ = static_cast<std::uint32_t>(changes_.size());
 }
 
@@ -267,6 +280,30 @@ void Operator::plan_promos() {
   for (std::uint64_t item = 1; item <= plan.promos; ++item) changes_.push_back(add_promo(item));
   for (std::uint32_t i = 0; plan.promos > 0 && i < plan.promo_changes; ++i)
     changes_.push_back(change_promo(1 + promo_random_.below(plan.promos), i));
+}
+
+// Closed and opened, sold through promos alone or not, with a hold and a bound or without.
+void Operator::plan_rules() {
+  using actors::ItemAction;
+  const auto& plan = world_.plan;
+  for (std::uint32_t i = 0; i < plan.rule_changes; ++i) {
+    Change change;
+    change.kind = actors::RequestKind::item_put;
+    change.id = "rules-" + std::to_string(i);
+    change.item = 1 + rule_random_.below(plan.items);
+    change.rules.action = rule_random_.pick(
+        {ItemAction::set, ItemAction::set, ItemAction::set, ItemAction::open, ItemAction::close});
+    auto& sale = change.rules.sale;
+    const bool held = rule_random_.chance(0.8);
+    sale.hold_s = held ? plan.hold_s : 0;
+    sale.hold_low_s = 1;
+    sale.low_stock_percent = held ? plan.low_stock_percent : 0;
+    sale.unpaid_per_user_max = held ? plan.unpaid_max : 0;
+    sale.promo_only = plan.promos > 0 && rule_random_.chance(0.2) ? 1 : 0;
+    constexpr std::uint32_t kRules = 0x7C0;  // of each_settable_term(): hold_s … promo_only
+    change.rules.given = change.rules.action == ItemAction::set ? kRules : 0;
+    changes_.push_back(change);
+  }
 }
 
 Operator::Change Operator::add_promo(std::uint64_t item) {
@@ -284,6 +321,9 @@ Operator::Change Operator::add_promo(std::uint64_t item) {
   put.ends_at_ms = put.starts_at_ms + promo_random_.between(100, 3000);
   put.limit_per_user = world_.plan.promo_limit;
   put.hold_s = world_.plan.hold_s;
+  put.hold_low_s = 1;
+  put.low_stock_percent = world_.plan.low_stock_percent;
+  put.unpaid_per_user_max = world_.plan.unpaid_max;
   return change;
 }
 
@@ -301,7 +341,8 @@ Operator::Change Operator::change_promo(std::uint64_t item, std::uint32_t number
 
 void Operator::start() {
   for (std::uint32_t i = 0; i < changes_.size(); ++i) {
-    const bool put = changes_[i].kind == actors::RequestKind::item_put;
+    const bool put = changes_[i].kind == actors::RequestKind::item_put &&
+                     changes_[i].rules.action == actors::ItemAction::invalid;
     world_.queue.in(put ? 0 : random_.between(50 * kMs, kSecond), [this, i] { send(i); });
   }
 }
@@ -325,17 +366,27 @@ nlohmann::json Operator::command_of(const Change& change) const {
     constexpr const char* kWhat[] = {"promo_add", "promo_set", "promo_end"};
     return actors::operator_command_map(kWhat[static_cast<int>(change.promo.action) - 1], command);
   }
-  auto& request = command.request;
-  request.kind = change.kind;
-  request.id = change.id;
-  request.terms.name = change.name;
-  request.item = change.item;
-  request.terms.total = request.delta = change.number;
-  request.terms.price_cents = 100 + static_cast<std::int64_t>(change.item);
-  request.terms.limit_per_user = world_.plan.limit_per_user;
-  request.terms.max_qty = world_.plan.max_qty;
-  const bool put = change.kind == actors::RequestKind::item_put;
-  return actors::operator_command_map(put ? "item_put" : "stock_change", command);
+  if (change.kind == actors::RequestKind::stock_change) {
+    command.request.kind = change.kind;
+    command.request.id = change.id;
+    command.request.item = change.item;
+    command.request.delta = change.number;
+    return actors::operator_command_map("stock_change", command);
+  }
+  auto& item = command.item;
+  item = change.rules;
+  item.put.request_id = change.id;
+  item.put.item = change.item;
+  constexpr const char* kWhat[] = {"item_put", "item_set", "item_open", "item_close"};
+  if (item.action != actors::ItemAction::invalid)
+    return actors::operator_command_map(kWhat[static_cast<int>(item.action) - 1], command);
+  item.action = actors::ItemAction::add;
+  item.put.terms.name = change.name;
+  item.put.terms.total = change.number;
+  item.put.terms.price_cents = 100 + static_cast<std::int64_t>(change.item);
+  item.put.terms.limit_per_user = world_.plan.limit_per_user;
+  item.put.terms.max_qty = world_.plan.max_qty;
+  return actors::operator_command_map("item_put", command);
 }
 
 void Operator::on_promo_answer(std::uint64_t serial, Lsn lsn, std::uint64_t promo, Code code) {

@@ -70,7 +70,7 @@ class Clients {
   Content draw_content();
   void next_order(std::uint32_t client);
   void attempt(std::uint32_t order);
-  [[nodiscard]] static bool polls(const Order& order);
+  [[nodiscard]] bool polls(const Order& order) const;
   [[nodiscard]] Time patience_of(const Order& order) const;
   void send(std::uint32_t order, bool other, bool get);
   void take_answer(std::uint32_t number, const Sent& sent, const actors::Answer& answer);
@@ -107,6 +107,7 @@ class Operator {
     std::uint64_t item = 0;
     std::int64_t number = 0;       // stock, or its difference
     actors::PromoRequest promo{};  // its texts are `id` and `name`
+    actors::ItemRequest rules{};   // of the item
     bool final = false;
     Lsn lsn = 0;
   };
@@ -116,6 +117,7 @@ class Operator {
   };
   void plan_promos();
   [[nodiscard]] Change add_promo(std::uint64_t item);
+  void plan_rules();
   [[nodiscard]] Change change_promo(std::uint64_t item, std::uint32_t number);
   void send(std::uint32_t number);
   [[nodiscard]] nlohmann::json command_of(const Change& change) const;
@@ -125,6 +127,7 @@ class Operator {
   World& world_;
   Random random_;
   Random promo_random_;
+  Random rule_random_;
   std::vector<Change> changes_;
   std::vector<Sent> sent_;
   std::uint32_t open_ = 0;

@@ -34,7 +34,19 @@ bool says(const SqlCells& cells, const storage::PromoPut& put) {
          cells[PromoColumn::starts].text == datetime_ms(put.starts_at_ms) &&
          cells[PromoColumn::ends].text == datetime_ms(put.ends_at_ms) &&
          cells[PromoColumn::limit].number == put.limit_per_user &&
-         cells[PromoColumn::hold].number == put.hold_s;
+         cells[PromoColumn::hold].number == put.hold_s &&
+         cells[PromoColumn::hold + 1].number == put.hold_low_s &&
+         cells[PromoColumn::hold + 2].number == put.low_stock_percent &&
+         cells[PromoColumn::hold + 3].number == put.unpaid_per_user_max;
+}
+
+bool says(const SqlCells& cells, const storage::OwnedItemSale& sale) {
+  return cells[ItemColumn::hold].number == sale.hold_s &&
+         cells[ItemColumn::hold + 1].number == sale.hold_low_s &&
+         cells[ItemColumn::hold + 2].number == sale.low_stock_percent &&
+         cells[ItemColumn::hold + 3].number == sale.unpaid_per_user_max &&
+         (cells[ItemColumn::sale].text == "promo_only") == (sale.promo_only != 0) &&
+         (cells[ItemColumn::open].number == 0) == (sale.closed != 0);
 }
 
 }  // namespace
@@ -136,6 +148,7 @@ void DatabaseWatch::on_item(const SqlChange& change) const {
     require(decision != nullptr && log_.durable(put_lsn), "S7", "an ItemPut before it is durable");
     require(decision->item == item && decision->total == cells[ItemColumn::total].number, "S6",
             "a total that does not belong to its lsn");
+    require(says(cells, decision->sale), "S6", "rules that do not belong to their lsn");
   }
 }
 
@@ -254,8 +267,9 @@ void DatabaseWatch::compare() const {
     sold[static_cast<std::uint64_t>(cells[OrderColumn::item].number)] +=
         cells[OrderColumn::qty].number;
   for (const auto& [key, cells] : tables.stock_change.rows)  // the journal: nothing else moves
-    sold[static_cast<std::uint64_t>(cells[StockColumn::item].number)] -=
-        cells[StockColumn::delta].number;
+    if (cells[StockColumn::reason].text != "add")
+      sold[static_cast<std::uint64_t>(cells[StockColumn::item].number)] -=
+          cells[StockColumn::delta].number;
   for (const auto& [item, truth] : log_.items()) {
     const auto row = tables.item.rows.find(static_cast<std::int64_t>(item));
     require(row != tables.item.rows.end(), "S4", "an item is not in the database");
@@ -278,6 +292,8 @@ void DatabaseWatch::compare_payments() const {
             "the database does not know what became of an order");
     for (const auto at : truth.changes) moved += log_.decisions()[at].moved != 0 ? 1 : 0;
   }
+  for (const auto& decision : log_.decisions())
+    moved += decision.kind == Decision::Kind::item_change && decision.moved != 0 ? 1 : 0;
   require(tables.stock_change.rows.size() == moved, "S17", "the stock journal is not the log's");
 }
 

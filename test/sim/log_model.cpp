@@ -40,48 +40,102 @@ void LogModel::add_emit(std::string_view payload, Lsn lsn) {
   if (set_.size() == 1 && set_[0].kind == CommandKind::promo_put)
     return add_promo(set_[0].sale->promo, lsn);
   if (!set_.empty() && set_[0].kind == CommandKind::order_update) return add_fulfilment(lsn);
-  require(set_.size() == 2, "log", "a command set of another size");
+  if (!set_.empty() && set_[0].kind == CommandKind::item_put) return add_item(lsn);
+  require(set_.size() == 2 && set_[0].kind == CommandKind::order_insert, "log",
+          "a command set of another size");
   Decision decision;
   decision.lsn = lsn;
   decision.amount = set_[1].amount.amount;
-  if (set_[0].kind == CommandKind::item_put) {
-    const auto& put = set_[0].put;
-    decision.kind = Kind::item_change;
-    decision.id = put.request_id;
-    decision.item = put.item;
-    decision.price = put.terms.price_cents;
-    decision.total = put.terms.total;
-    decision.content_hash = put.content_hash;
-    const auto before = items_.find(put.item);
-    if (before != items_.end())
-      require(decision.total - decision.amount == before->second.total - before->second.amount,
-              "S4", "a stock change changes what was sold");
-  } else {
-    const auto& order = set_[0].order;
-    decision.id = order.request_id;
-    decision.user = order.user;
-    decision.item = order.item;
-    decision.qty = order.qty;
-    decision.price = order.unit_price_cents;
-    decision.decided_at_us = order.decided_at_us;
-    if (set_[0].sale) decision.promo = set_[0].sale->order.promo;
-    decision.content_hash =
-        hasher_.order_content(order.item, order.user, order.qty, decision.promo);
-    if (set_[0].sale) decision.pay_by_ms = set_[0].sale->order.pay_by_ms;
-    check_promo(decision);
-    const auto pay_by = decision.promo == storage::kNoNumber || hold_s_ == 0
-                            ? 0
-                            : decision.decided_at_us / 1000 + std::int64_t{hold_s_} * 1000;
-    require(decision.pay_by_ms == pay_by, "S17", "an order has another time to pay than its promo");
-    const auto item = items_.find(order.item);
-    require(item != items_.end(), "S4", "an order of an item that the log does not know");
-    require(item->second.amount - order.qty == decision.amount, "S4",
-            "the amount in the log does not follow from the one before");
-    decision.total = item->second.total;
-  }
+  const auto& order = set_[0].order;
+  decision.id = order.request_id;
+  decision.user = order.user;
+  decision.item = order.item;
+  decision.qty = order.qty;
+  decision.price = order.unit_price_cents;
+  decision.decided_at_us = order.decided_at_us;
+  if (set_[0].sale) decision.promo = set_[0].sale->order.promo;
+  decision.content_hash = hasher_.order_content(order.item, order.user, order.qty, decision.promo);
+  if (set_[0].sale) decision.pay_by_ms = set_[0].sale->order.pay_by_ms;
+  check_promo(decision);
+  const auto item = items_.find(order.item);
+  require(item != items_.end(), "S4", "an order of an item that the log does not know");
+  require(item->second.amount - order.qty == decision.amount, "S4",
+          "the amount in the log does not follow from the one before");
+  check_rules(decision);
+  decision.total = item->second.total;
   decision.hash = hasher_.id(decision.id);
   require(decision.amount >= 0, "S2", "the log sells more than there is");
   add(std::move(decision));
+}
+
+// {ItemPut, ItemAmountUpdate}, and {…, StockChange} where units come or go.
+void LogModel::add_item(Lsn lsn) {
+  require(set_.size() == 2 || set_.size() == 3, "log", "a command set of another size");
+  const auto& put = set_[0].put;
+  Decision decision;
+  decision.kind = Kind::item_change;
+  decision.lsn = lsn;
+  decision.id = put.request_id;
+  decision.hash = hasher_.id(decision.id);
+  decision.item = put.item;
+  decision.price = put.terms.price_cents;
+  decision.total = put.terms.total;
+  decision.amount = set_[1].amount.amount;
+  decision.content_hash = put.content_hash;
+  if (set_[0].sale) decision.sale = copy_of(set_[0].sale->item);
+  const auto before = items_.find(put.item);
+  const auto delta = before == items_.end() ? 0 : decision.total - before->second.total;
+  if (before != items_.end())
+    require(decision.total - decision.amount == before->second.total - before->second.amount, "S4",
+            "a stock change changes what was sold");
+  require((set_.size() == 3) == (delta != 0), "S18", "units come or go without a journal row");
+  if (delta != 0) {
+    require(set_[2].sale->stock.delta == delta && set_[2].sale->stock.order == storage::kNoNumber,
+            "S18", "the journal says other units than come or go");
+    decision.moved = delta;
+  }
+  require(decision.amount >= 0, "S2", "the log takes away more than there is");
+  add(std::move(decision));
+}
+
+namespace {
+
+// By the rules of an item or a promo.
+template <class Rules>
+std::int64_t hold_ms(const Rules& rules, const ItemTruth& item) {
+  const bool low = item.amount * 100 < item.total * std::int64_t{rules.low_stock_percent};
+  const auto hold_s =
+      low && rules.hold_low_s != 0 ? std::min(rules.hold_s, rules.hold_low_s) : rules.hold_s;
+  return std::int64_t{hold_s} * 1000;
+}
+
+}  // namespace
+
+// Of the item as it was then: open, in the way in which it is sold, with its time to pay, and no
+// more units unpaid than may be.
+void LogModel::check_rules(const Decision& order) const {
+  const auto& item = items_.at(order.item);
+  const bool in_promo = order.promo != storage::kNoNumber;
+  require(item.sale.closed == 0, "S18", "a closed item was sold");
+  require(item.sale.promo_only == 0 || in_promo, "S18", "an item was sold without a promo");
+  const auto hold = in_promo ? hold_ms(promo(order.promo)->put, item) : hold_ms(item.sale, item);
+  const auto pay_by = hold == 0 ? 0 : order.decided_at_us / 1000 + hold;
+  require(order.pay_by_ms == pay_by, "S17", "an order has another time to pay than it should");
+  if (hold == 0) return;
+  const auto passes = [&](const auto& unpaid, std::uint64_t of, std::uint32_t bound) {
+    const auto found = unpaid.find({of, order.user});
+    return bound != 0 && (found == unpaid.end() ? 0 : found->second) + order.qty > bound;
+  };
+  require(!passes(unpaid_, order.item, item.sale.unpaid_per_user_max), "S18",
+          "a user has more units of an item unpaid than may be");
+  require(!in_promo ||
+              !passes(unpaid_in_promo_, order.promo, promo(order.promo)->put.unpaid_per_user_max),
+          "S18", "a user has more units in a promo unpaid than may be");
+}
+
+void LogModel::count_unpaid(const Decision& order, std::int64_t qty) {
+  unpaid_[{order.item, order.user}] += qty;
+  if (order.promo != storage::kNoNumber) unpaid_in_promo_[{order.promo, order.user}] += qty;
 }
 
 // A window is judged when the order is decided: the log shows that it was, and at which price.
@@ -281,6 +335,7 @@ void LogModel::add(Decision&& decision) {
   if (decision.item_was_there) {
     decision.amount_before = item->second.amount;
     decision.total_before = item->second.total;
+    decision.sale_before = item->second.sale;
   }
   if (decision.kind != Kind::fulfilment) {
     const auto [known, is_new] = by_hash_.try_emplace(decision.hash[0], decisions_.size());
@@ -294,19 +349,27 @@ void LogModel::add(Decision&& decision) {
   if (decision.kind == Kind::confirmed) {
     ++confirmed_;
     count_bought(decision, decision.qty);
-    if (decision.pay_by_ms != 0) held_[decision.lsn] = {};
+    if (decision.pay_by_ms != 0) {
+      held_[decision.lsn] = {};
+      count_unpaid(decision, decision.qty);
+    }
   }
   if (decision.kind == Kind::fulfilment) {
     held_[decision.order].fulfilment = decision.fulfilment;
     held_[decision.order].changes.push_back(decisions_.size());
     if (decision.moved != 0) count_bought(decision, -decision.moved);
+    if (decision.fulfilment_before == storage::Fulfilment::unpaid)
+      count_unpaid(decision, -std::int64_t{decision.qty});
   }
   if (decision.kind == Kind::promo_change) promos_[decision.promo].push_back(decisions_.size());
   if (decision.kind != Kind::rejected && decision.kind != Kind::promo_change) {
     auto& truth = items_[decision.item];
     truth.amount = decision.amount;
     truth.total = decision.total;
-    if (decision.kind == Kind::item_change) truth.price = decision.price;
+    if (decision.kind == Kind::item_change) {
+      truth.price = decision.price;
+      truth.sale = decision.sale;
+    }
     auto& highest = highest_total_[decision.item];
     highest = std::max(highest, decision.total);
   }
@@ -319,19 +382,22 @@ void LogModel::take_back() {
   if (decision.kind == Kind::confirmed) {
     --confirmed_;
     count_bought(decision, -std::int64_t{decision.qty});
-    held_.erase(decision.lsn);
+    if (held_.erase(decision.lsn) > 0) count_unpaid(decision, -std::int64_t{decision.qty});
   }
   if (decision.kind == Kind::fulfilment) {
     held_[decision.order].fulfilment = decision.fulfilment_before;
     held_[decision.order].changes.pop_back();
     payments_.erase(decision.id);
     if (decision.moved != 0) count_bought(decision, decision.moved);
+    if (decision.fulfilment_before == storage::Fulfilment::unpaid)
+      count_unpaid(decision, decision.qty);
   }
   if (decision.kind == Kind::promo_change) promos_[decision.promo].pop_back();
   if (decision.kind != Kind::rejected && decision.kind != Kind::promo_change) {
     if (decision.item_was_there) {
       items_[decision.item].amount = decision.amount_before;
       items_[decision.item].total = decision.total_before;
+      items_[decision.item].sale = decision.sale_before;
     } else {
       items_.erase(decision.item);
     }
@@ -366,6 +432,9 @@ void LogModel::recovered(Lsn last, const actors::OrderBook& book) {
   require(books.confirmed == expected.confirmed, "S1", "orders are missing in memory");
   require(books.items == expected.items && books.hash == expected.hash, "S4",
           "memory does not say what the log says");
+  for (const auto& [item, truth] : items_)
+    require(same_terms(book.item(item)->sale, truth.sale), "S18",
+            "memory does not have the rules that the log has");
   for (const auto& [order, truth] : held_) expected.add(order, truth.fulfilment);
   require(books.held == expected.held && books.held_hash == expected.held_hash, "S17",
           "memory does not know what became of orders");

@@ -15,6 +15,7 @@
 #include "actors/sale/order_book.h"
 #include "actors/sale/request_hash.h"
 #include "storage/commands/command.h"
+#include "storage/commands/sale_terms.h"
 #include "storage/log/log_format.h"
 #include "storage/mysql/database.h"
 
@@ -44,6 +45,8 @@ struct Decision {
   bool item_was_there = false;
   std::int64_t amount_before = 0;
   std::int64_t total_before = 0;
+  storage::OwnedItemSale sale{};  // item_change: its rules; without texts, as the next
+  storage::OwnedItemSale sale_before{};
   std::size_t same_id_before = SIZE_MAX;
   // Of an order that needs payment, and of what it becomes.
   std::int64_t pay_by_ms = 0;
@@ -63,6 +66,7 @@ struct ItemTruth {
   std::int64_t total = 0;
   std::int64_t amount = 0;
   std::int64_t price = 0;
+  storage::OwnedItemSale sale{};
 };
 
 class LogModel {
@@ -70,7 +74,6 @@ class LogModel {
   // Of every item; 0: none.
   void set_limit_per_user(std::uint32_t limit) { limit_per_user_ = limit; }
   void set_promo_limit(std::uint32_t limit) { promo_limit_ = limit; }  // of every promo
-  void set_hold_s(std::uint32_t hold_s) { hold_s_ = hold_s; }          // of every promo
   void set_uuid(const storage::LogUuid& uuid) { hasher_ = actors::RequestHasher(uuid); }
 
   // Records on their way to the log; checks each against all before it. Returns the outcomes among
@@ -115,7 +118,10 @@ class LogModel {
   void add_promo(const storage::PromoPut& put, Lsn lsn);
   // The newest put of a promo so far; null: none.
   [[nodiscard]] const Decision* promo(std::uint64_t id) const;
+  void add_item(Lsn lsn);
   void check_promo(const Decision& order) const;
+  void check_rules(const Decision& order) const;
+  void count_unpaid(const Decision& order, std::int64_t qty);
   void add_fulfilment(Lsn lsn);
   void count_bought(const Decision& order, std::int64_t qty);
   void check_time(Decision& decision) const;
@@ -134,12 +140,13 @@ class LogModel {
   std::uint64_t confirmed_ = 0;
   std::uint32_t limit_per_user_ = 0;
   std::uint32_t promo_limit_ = 0;
-  std::uint32_t hold_s_ = 0;
   std::map<Lsn, HeldTruth> held_;
   std::map<std::string, Lsn> payments_;                       // their ids
   std::map<std::uint64_t, std::vector<std::size_t>> promos_;  // their puts among the decisions
   std::map<std::pair<std::uint64_t, std::string>, std::uint64_t> bought_in_promo_;
   std::map<std::pair<std::uint64_t, std::string>, std::uint64_t> bought_;  // by item and user
+  std::map<std::pair<std::uint64_t, std::string>, std::int64_t> unpaid_;   // likewise, units
+  std::map<std::pair<std::uint64_t, std::string>, std::int64_t> unpaid_in_promo_;
   storage::CommandDecoder decoder_;
   std::vector<storage::Command> set_;
 };

@@ -39,6 +39,14 @@ void draw_holds(Plan& plan, Random& random) {
   plan.hold_grace_us = random.pick<std::int64_t>({0, 100 * kMs, 500 * kMs});
 }
 
+void draw_rules(Plan& plan, Random& random) {
+  if (random.chance(0.5)) return;
+  plan.rule_changes = static_cast<std::uint32_t>(random.pick({2, 5, 12}));
+  if (plan.hold_s == 0) plan.hold_s = static_cast<std::uint32_t>(random.pick({0, 1, 2}));
+  plan.unpaid_max = static_cast<std::uint32_t>(random.pick({0, 1, 4}));
+  plan.low_stock_percent = static_cast<std::uint32_t>(random.pick({0, 50, 90}));
+}
+
 void draw_system(Plan& plan, Random& random) {
   plan.webapps = static_cast<std::uint32_t>(random.between(1, 2));
   plan.lanes = static_cast<std::uint32_t>(random.pick({1, 2, 2, 3}));
@@ -110,6 +118,8 @@ Plan Plan::draw(std::uint64_t seed) {
   draw_promos(plan, promos);
   Random holds(seed, "plan of the holds");
   draw_holds(plan, holds);
+  Random rules(seed, "plan of the rules of items");
+  draw_rules(plan, rules);
   Random supervisor(seed, "plan of the supervisor");
   plan.supervisor_crash_every = supervisor.pick<Time>({0, 0, 100 * kMs, 400 * kMs});
   Random refusal(seed, "plan of the rows that are refused");

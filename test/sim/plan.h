@@ -32,7 +32,10 @@ struct Plan {
   std::uint32_t promos = 0;         // one of each of the first items
   std::uint32_t promo_changes = 0;  // price or end of one of them
   std::uint32_t promo_limit = 0;
-  std::uint32_t hold_s = 0;  // of every promo
+  std::uint32_t hold_s = 0;             // of every promo, and of items that get one
+  std::uint32_t unpaid_max = 0;         // likewise
+  std::uint32_t low_stock_percent = 0;  // likewise; the hold is a second then
+  std::uint32_t rule_changes = 0;       // of items: closed, opened, how they are sold
   std::int64_t hold_grace_us = 0;
   double in_promo = 0;         // share of the orders that name the item's promo
   double hasty = 0;            // of the orders that say until when they are valid

@@ -111,7 +111,8 @@ struct ServerTables {
 };
 // Columns by position, for the checker.
 struct ItemColumn {
-  static constexpr std::size_t total = 3, amount = 4, put_lsn = 7, lsn = 8;
+  static constexpr std::size_t total = 3, amount = 4, put_lsn = 7, lsn = 8, hold = 11, sale = 15,
+                               open = 16;
 };
 struct OrderColumn {
   static constexpr std::size_t request_id = 1, item = 2, user = 3, qty = 4, price = 5, decided = 6,
@@ -119,7 +120,7 @@ struct OrderColumn {
                                lsn = 12;
 };
 struct StockColumn {
-  static constexpr std::size_t item = 1, delta = 2, order = 4;
+  static constexpr std::size_t item = 1, delta = 2, reason = 3, order = 4;
 };
 struct PromoColumn {
   static constexpr std::size_t item = 1, price = 3, starts = 4, ends = 5, limit = 6, hold = 10,

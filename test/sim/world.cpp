@@ -17,7 +17,7 @@ namespace {
 
 Plan plan_of(std::uint64_t seed, const RunOptions& options) {
   auto plan = Plan::draw(seed);
-  if (!options.promos) plan.promos = 0, plan.hold_s = 0, plan.hasty = 0;
+  if (!options.promos) plan.promos = plan.hold_s = plan.rule_changes = 0, plan.hasty = 0;
   return plan;
 }
 
@@ -41,7 +41,6 @@ World::World(std::uint64_t seed, const RunOptions& run_options)
       payers_(*this, seed) {
   log.set_limit_per_user(plan.limit_per_user);
   log.set_promo_limit(plan.promo_limit);
-  log.set_hold_s(plan.hold_s);
   server.on_commit = [this](const auto& changes) { watch.on_commit(changes); };
 }
 

@@ -20,7 +20,8 @@ void World::stop_faults() {
   faults_on_ = false;
   plan.make_quiet();
   // A clock that went back delays what is due; it is put right at last.
-  if (plan.hold_s > 0) clock_offset_ = std::max(clock_offset_, kClockRight);
+  if (plan.hold_s > 0 || plan.rule_changes > 0)
+    clock_offset_ = std::max(clock_offset_, kClockRight);
   if (plan.snapshot_every != 0) plan.snapshot_every = std::max(plan.snapshot_every, kUnhurried);
   disk.faults = {};
   disk.forget_end();

@@ -21,10 +21,28 @@ void print_item(const json& item) {
               text_of(item, "left").c_str(), text_of(item, "price_cents").c_str());
 }
 
-std::string described_item(const json& answer) {
-  const json item = answer.value("item", json::object());
+// What a term of the sale says, where it says anything.
+std::string described_rules(const json& item) {
+  std::string text;
+  storage::each_sale_term([&](const storage::Term& term) {
+    const auto found = item.find(term.name);
+    if (found == item.end() || *found == 0 || *found == "") return;
+    text += "  " + std::string(term.name) + " " + text_of(item, std::string(term.name).c_str());
+  });
+  if (item.value("sale", "always") != "always") text += "  " + text_of(item, "sale");
+  if (item.value("limit_per_user", 0) != 0)
+    text += "  limit_per_user " + text_of(item, "limit_per_user");
+  return text;
+}
+
+std::string described(const json& item) {
   return "item " + text_of(item, "item") + " \"" + text_of(item, "name") + "\"  total " +
-         text_of(item, "total") + "  left " + text_of(item, "left");
+         text_of(item, "total") + "  left " + text_of(item, "left") + "  " +
+         text_of(item, "state") + described_rules(item);
+}
+
+std::string described_item(const json& answer) {
+  return described(answer.value("item", json::object()));
 }
 
 int change_item(const ToolOptions& options, json request, const std::string& given_id) {
@@ -33,12 +51,33 @@ int change_item(const ToolOptions& options, json request, const std::string& giv
 
 }  // namespace
 
-int run_item_add(const ToolOptions& options, const ItemAdd& add) {
-  json request{{"do", "item_put"}, {"item", add.item}};
-  each_term([&](const storage::Term& term,
-                const auto& value) { request[std::string(term.name)] = value; },
-            add.terms);
-  return change_item(options, std::move(request), add.request_id);
+int run_item_add(const ToolOptions& options, const ItemChange& change) {
+  json request{{"do", "item_put"}, {"item", change.item}};
+  const auto give = [&](const storage::Term& term, const auto& value) {
+    request[std::string(term.name)] = value;
+  };
+  each_term(give, change.put.terms);
+  each_sale_term(give, change.sale);
+  return change_item(options, std::move(request), change.request_id);
+}
+
+int run_item_set(const ToolOptions& options, const ItemChange& change) {
+  json request{{"do", "item_set"}, {"item", change.item}};
+  std::uint32_t at = 0;
+  storage::each_settable_term(
+      [&](const storage::Term& term, const auto& value) {
+        if (((change.given >> at++) & 1U) != 0) request[std::string(term.name)] = value;
+      },
+      change);
+  return change_item(options, std::move(request), change.request_id);
+}
+
+int run_item_open(const ToolOptions& options, const ItemChange& change) {
+  return change_item(options, {{"do", "item_open"}, {"item", change.item}}, change.request_id);
+}
+
+int run_item_close(const ToolOptions& options, const ItemChange& change) {
+  return change_item(options, {{"do", "item_close"}, {"item", change.item}}, change.request_id);
 }
 
 int run_item_stock(const ToolOptions& options, std::uint64_t item, std::int64_t delta,
@@ -66,6 +105,21 @@ int run_item_list(const ToolOptions& options) {
   }
   std::printf("%-20s %-30s %14s %14s %12s\n", "ITEM", "NAME", "TOTAL", "LEFT", "PRICE_CENTS");
   for (const json& item : all) print_item(item);
+  return kExitDone;
+}
+
+int run_item_show(const ToolOptions& options, std::uint64_t item) {
+  const auto answer =
+      ask_admin_or_fail(options.config, {{"do", "items"}, {"from", item}, {"limit", 1}});
+  if (const auto* failure = std::get_if<AdminFailure>(&answer))
+    return report_failure(options, "item", *failure);
+  const json found = std::get<json>(answer).value("items", json::array());
+  if (found.empty() || found.front().value("item", item + 1) != item) {
+    std::fprintf(stderr, "stampede item: there is no item %s\n", std::to_string(item).c_str());
+    return kExitFailure;
+  }
+  std::printf("%s\n",
+              options.json ? found.front().dump().c_str() : described(found.front()).c_str());
   return kExitDone;
 }
 

@@ -9,19 +9,28 @@
 #include <string>
 
 #include "storage/commands/item_terms.h"
+#include "storage/commands/sale_terms.h"
 #include "tools/ask/tool_options.h"
 
 namespace stampede::tools {
 
-struct ItemAdd {
+struct ItemChange {
+  struct {
+    storage::OwnedItemTerms terms;
+  } put;
+  storage::OwnedItemSale sale;
   std::uint64_t item = 0;
-  storage::OwnedItemTerms terms;
-  std::string request_id;  // empty: minted
+  std::uint32_t given = 0;  // of a set: bit n: term n of storage::each_settable_term()
+  std::string request_id;   // empty: minted
 };
 
-int run_item_add(const ToolOptions& options, const ItemAdd& add);
+int run_item_add(const ToolOptions& options, const ItemChange& change);
+int run_item_set(const ToolOptions& options, const ItemChange& change);
+int run_item_open(const ToolOptions& options, const ItemChange& change);
+int run_item_close(const ToolOptions& options, const ItemChange& change);
 int run_item_stock(const ToolOptions& options, std::uint64_t item, std::int64_t delta,
                    const std::string& request_id);
 int run_item_list(const ToolOptions& options);
+int run_item_show(const ToolOptions& options, std::uint64_t item);
 
 }  // namespace stampede::tools

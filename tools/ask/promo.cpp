@@ -38,6 +38,11 @@ std::string described(const json& promo) {
   if (promo.value("limit_per_user", 0) != 0)
     text += "  limit_per_user " + text_of(promo, "limit_per_user");
   if (promo.value("hold_s", 0) != 0) text += "  hold " + text_of(promo, "hold_s") + " s";
+  if (promo.value("hold_low_s", 0) != 0 && promo.value("low_stock_percent", 0) != 0)
+    text += "  below " + text_of(promo, "low_stock_percent") + " % " +
+            text_of(promo, "hold_low_s") + " s";
+  if (promo.value("unpaid_per_user_max", 0) != 0)
+    text += "  unpaid_per_user_max " + text_of(promo, "unpaid_per_user_max");
   return text;
 }
 
@@ -60,6 +65,9 @@ json request_of(const char* what, const PromoChange& change) {
   give("ends_at_ms", change.ends_at_ms);
   give("limit_per_user", change.limit_per_user);
   give("hold_s", change.hold_s);
+  give("hold_low_s", change.hold_low_s);
+  give("low_stock_percent", change.low_stock_percent);
+  give("unpaid_per_user_max", change.unpaid_per_user_max);
   return request;
 }
 

@@ -22,6 +22,9 @@ struct PromoChange {
   std::optional<std::int64_t> ends_at_ms;
   std::optional<std::uint32_t> limit_per_user;
   std::optional<std::uint32_t> hold_s;
+  std::optional<std::uint32_t> hold_low_s;
+  std::optional<std::uint32_t> low_stock_percent;
+  std::optional<std::uint32_t> unpaid_per_user_max;
   std::string request_id;  // empty: minted
 };
 

@@ -71,7 +71,9 @@ class Comparison {
   }
 
   void stock_change(const storage::StockChangeRow& row) {
-    journal_[row.change.item] += row.change.delta;
+    // What an operator adds changes the total, too, and is no part of stock_journal.
+    if (row.change.reason != static_cast<std::uint32_t>(storage::StockReason::add))
+      journal_[row.change.item] += row.change.delta;
     if (row.lsn <= ledger_.remembered_to()) return remembered_.add(row);
     const auto& expected = ledger_.stock();
     while (next_stock_ < expected.size() && expected[next_stock_].lsn < row.lsn)
@@ -205,8 +207,10 @@ class Comparison {
     if (row.put_lsn < item.put_lsn) {
       item_behind(id, ledger_.owed_put(id), "is older than the log's last change");
     } else if (row.put_lsn <= up_to_) {
-      const bool same = row.put_lsn == item.put_lsn && row.terms == item.terms;
-      if (!same) out.findings.add(name + ": name, price, total or limits differ from the log");
+      const bool same =
+          row.put_lsn == item.put_lsn && row.terms == item.terms && same_terms(row.sale, item.sale);
+      if (!same)
+        out.findings.add(name + ": name, price, total, limits or rules differ from the log");
     }
     if (row.lsn < item.lsn) {
       item_behind(id, ledger_.owed_amount(id), "has an old amount");

@@ -35,6 +35,14 @@ bool is_update(const std::vector<storage::Command>& set) {
          set[2].item() == set[0].item();
 }
 
+// {ItemPut, ItemAmountUpdate, StockChange} of one item; older logs lack the third.
+bool is_stock_change(const std::vector<storage::Command>& set) {
+  return set.size() == 3 && set[0].kind == CommandKind::item_put &&
+         set[1].kind == CommandKind::item_amount_update &&
+         set[2].kind == CommandKind::stock_change && set[1].item() == set[0].item() &&
+         set[2].item() == set[0].item();
+}
+
 std::string at(Lsn lsn) {
   return "lsn " + storage::to_text(lsn) + ": ";
 }
@@ -72,6 +80,7 @@ void Ledger::begin_with(SnapshotContents&& before) {
   for (auto& row : before.items) {
     LedgerItem& item = items_[row.id];
     item.terms = std::move(row.terms);
+    item.sale = std::move(row.sale);
     item.amount = row.amount;
     item.sold_before = item.terms.total - row.amount;
     item.put_lsn = row.put_lsn;
@@ -125,8 +134,8 @@ Status Ledger::emit(const storage::RecordView& record) {
   if (record.lsn > up_to_) return Done{};
   const bool pair = set_.size() == 2 && set_[1].kind == CommandKind::item_amount_update &&
                     set_[0].item() == set_[1].item();
-  if (pair && set_[0].kind == CommandKind::item_put) {
-    take_put(set_[0].put, set_[1].amount.amount, record.lsn);
+  if ((pair || is_stock_change(set_)) && set_[0].kind == CommandKind::item_put) {
+    take_put(set_[0], set_[1].amount.amount, record.lsn);
   } else if (pair && set_[0].kind == CommandKind::order_insert) {
     take_order(set_[0], set_[1].amount.amount, record.lsn);
   } else if (set_.size() == 1 && set_[0].kind == CommandKind::promo_put) {
@@ -143,12 +152,22 @@ Status Ledger::emit(const storage::RecordView& record) {
   return Done{};
 }
 
-void Ledger::take_put(const storage::ItemPut& put, std::int64_t amount, Lsn lsn) {
+void Ledger::take_put(const storage::Command& command, std::int64_t amount, Lsn lsn) {
+  const auto& put = command.put;
   auto [entry, added] = items_.try_emplace(put.item);
   LedgerItem& item = entry->second;
+  const auto total = put.terms.total;
+  if (set_.size() == 3) {
+    const auto& stock = set_[2].sale->stock;
+    stock_.push_back({stock, lsn});
+    if (stock.delta != total - item.terms.total)
+      findings_.add(at(lsn) + "item " + std::to_string(put.item) + " is said to get " +
+                    std::to_string(stock.delta) + " units more, and gets " +
+                    std::to_string(total - item.terms.total));
+  }
   item.terms = copy_of(put.terms);
+  item.sale = command.sale ? copy_of(command.sale->item) : storage::OwnedItemSale{};
   item.amount = amount;
-  const auto total = item.terms.total;
   if (added) item.sold_before = total - amount;
   item.put_lsn = item.lsn = lsn;
   if (total - amount != item.sold_before + item.sold) {
@@ -191,6 +210,11 @@ void Ledger::take_order(const storage::Command& command, std::int64_t amount, Ls
     held.total_cents = order.unit_price_cents * order.qty;
     held.pay_by_ms = command.sale->order.pay_by_ms;
   }
+  if (item.sale.closed != 0)
+    findings_.add(at(lsn) + "an order of item " + std::to_string(order.item) + ", which is closed");
+  if (item.sale.promo_only != 0 && promo == storage::kNoNumber)
+    findings_.add(at(lsn) + "an order of item " + std::to_string(order.item) +
+                  " without a promo, though it is sold in promos only");
   check_limit(item, order, lsn);
   if (promo != storage::kNoNumber) check_promo(command, lsn);
   note_oversold(order.item, item, lsn);

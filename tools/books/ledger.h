@@ -44,6 +44,7 @@ struct LedgerOrder {
 
 struct LedgerItem {
   storage::OwnedItemTerms terms;
+  storage::OwnedItemSale sale;
   std::int64_t amount = 0;
   std::int64_t sold = 0;         // sum of the orders in this log
   std::int64_t sold_before = 0;  // before this log: total - amount where it begins
@@ -122,7 +123,7 @@ class Ledger : public storage::LogVisitor {
 
  private:
   storage::Status emit(const storage::RecordView& record);
-  void take_put(const storage::ItemPut& put, std::int64_t amount, storage::Lsn lsn);
+  void take_put(const storage::Command& command, std::int64_t amount, storage::Lsn lsn);
   void take_order(const storage::Command& command, std::int64_t amount, storage::Lsn lsn);
   void take_update(const storage::OrderUpdate& update, storage::Lsn lsn);
   void move_units(LedgerHeld& held, std::int64_t delta, storage::Lsn lsn);

@@ -17,13 +17,6 @@ namespace stampede::tools {
 namespace {
 
 // "+5", "-5" or "5".
-std::string check_delta(const std::string& text) {
-  const std::string digits = text.substr(text.find_first_of("+-") == 0 ? 1 : 0);
-  const bool number = !digits.empty() && digits.size() <= 13 &&
-                      digits.find_first_not_of("0123456789") == std::string::npos;
-  return number ? std::string{} : text + " is no amount; give one like +100 or -5";
-}
-
 // The database's options, or a message and the exit code 2.
 int with_database(const ToolOptions& options,
                   const std::function<int(const storage::DbOptions&, bool)>& run) {
@@ -84,58 +77,6 @@ void CommandLine::add_health(CLI::App& app, Command& chosen) {
       ->check(check_duration);
   on_chosen(health, chosen, [this](const ToolOptions& options) {
     return run_health(options, parse_duration_ms(arguments_->health_wait).value_or(0));
-  });
-}
-
-namespace {
-
-// The flag of `item add` for a term; one overload for each type it can have.
-void add_term(CLI::App& add, const storage::Term& term, std::string& value) {
-  add.add_option(flag_of(term), value, std::string(term.help))
-      ->required(term.required)
-      ->check([&term](const std::string& text) { return check_text(text, term); });
-}
-
-template <class Number>
-void add_term(CLI::App& add, const storage::Term& term, Number& value) {
-  value = static_cast<Number>(term.otherwise);
-  auto* option =
-      add.add_option(flag_of(term), value, std::string(term.help))
-          ->required(term.required)
-          ->check(CLI::Range(static_cast<Number>(term.min), static_cast<Number>(term.flag_max)));
-  if (!term.required) option->capture_default_str();
-}
-
-}  // namespace
-
-void CommandLine::add_items(CLI::App& app, Command& chosen) {
-  auto* item = app.add_subcommand("item", "Add items, list them, change their stock");
-  item->require_subcommand(1);
-  auto* add = item->add_subcommand("add", "Add an item (the same item again changes nothing)");
-  ItemAdd& args = arguments_->item;
-  add->add_option("ID", args.item, "Number of the item")->required()->check(item_range());
-  for (const bool required : {true, false}) {
-    each_term(
-        [&](const storage::Term& term, auto& value) {
-          if (term.required == required) add_term(*add, term, value);
-        },
-        args.terms);
-  }
-  add->add_option("--request-id", args.request_id, "The same id again does nothing twice")
-      ->check(check_request_id);
-  on_chosen(add, chosen,
-            [&args](const ToolOptions& options) { return run_item_add(options, args); });
-
-  on_chosen(item->add_subcommand("list", "List all items"), chosen, run_item_list);
-
-  auto* stock = item->add_subcommand("stock", "Change an item's stock: item stock 1 +100");
-  stock->add_option("ID", args.item, "Number of the item")->required()->check(item_range());
-  stock->add_option("DELTA", arguments_->delta, "+N or -N units")->required()->check(check_delta);
-  stock->add_option("--request-id", args.request_id, "The same id again does nothing twice")
-      ->check(check_request_id);
-  on_chosen(stock, chosen, [this](const ToolOptions& options) {
-    return run_item_stock(options, arguments_->item.item, std::stoll(arguments_->delta),
-                          arguments_->item.request_id);
   });
 }
 

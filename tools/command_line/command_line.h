@@ -32,6 +32,9 @@ class CommandLine {
   struct Arguments;  // what the flags are parsed into
   void add_health(CLI::App& app, Command& chosen);
   void add_items(CLI::App& app, Command& chosen);
+  void add_item_add(CLI::App& item, Command& chosen);
+  void add_item_set(CLI::App& item, Command& chosen);
+  CLI::App* add_item_change(CLI::App& item, const char* name, const char* about);
   void add_promos(CLI::App& app, Command& chosen);
   CLI::App* add_promo_change(CLI::App& promo, const char* name, const char* about);
   void add_promo_terms(CLI::App& command, bool required);

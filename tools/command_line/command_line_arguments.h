@@ -21,7 +21,8 @@ namespace stampede::tools {
 struct CommandLine::Arguments {
   std::string health_wait = "0s";
   std::string verify_wait = "30s";
-  ItemAdd item;
+  ItemChange item;
+  ItemChange item_set;  // the terms that are given
   PromoChange promo;
   std::string promo_starts;
   std::string promo_ends;

@@ -57,7 +57,10 @@ void CommandLine::add_promo_terms(CLI::App& command, bool required) {
   add_promo_time(command, storage::kPromoStartsTerm, required, arguments_->promo_starts);
   add_promo_time(command, storage::kPromoEndsTerm, required, arguments_->promo_ends);
   add_promo_term(command, storage::kPromoLimitTerm, required, args.limit_per_user);
-  add_promo_term(command, storage::kPromoHoldTerm, required, args.hold_s);
+  add_promo_term(command, storage::kHoldTerm, required, args.hold_s);
+  add_promo_term(command, storage::kHoldLowTerm, required, args.hold_low_s);
+  add_promo_term(command, storage::kLowStockTerm, required, args.low_stock_percent);
+  add_promo_term(command, storage::kUnpaidTerm, required, args.unpaid_per_user_max);
 }
 
 // The arguments of a change, times and all.

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "storage/commands/sale_terms.h"
+
 namespace stampede::tools {
 
 namespace {
@@ -28,7 +30,8 @@ bool take(const storage::SnapshotBlock& block, SnapshotContents& out) {
     storage::KnownDecision known;
     if (block.section == SnapshotSection::items) {
       if (!decode(in, item)) return false;
-      out.items.push_back({item.id, copy_of(item.terms), item.amount, item.put_lsn, item.lsn});
+      out.items.push_back(
+          {item.id, copy_of(item.terms), item.amount, item.put_lsn, item.lsn, copy_of(item.sale)});
     } else if (block.section == SnapshotSection::promos) {
       storage::SnapshotPromo promo;
       if (!decode(in, promo)) return false;

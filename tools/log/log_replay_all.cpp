@@ -8,6 +8,7 @@
 
 #include "config/process/wall_clock.h"
 #include "storage/commands/order_row.h"
+#include "storage/commands/sale_terms.h"
 #include "storage/disk/posix_disk.h"
 #include "storage/log/log_place.h"
 #include "storage/log/log_segment.h"
@@ -156,7 +157,7 @@ class Applier final : public storage::LogVisitor {
       std::vector<Command> set;
       payloads_.push_back(newest.value);
       if (!decoder_.command_set(payloads_.back(), set)) return;  // was read once: cannot be
-      add_put(set[newest.position].put, newest.lsn);
+      add_put(set[newest.position], newest.lsn);
       status = flush_if_full();
     });
     amounts_.each_owed([&](std::uint64_t item, const auto& newest) {
@@ -216,7 +217,7 @@ class Applier final : public storage::LogVisitor {
   Status apply_items_before() {
     for (const auto& row : before_.items) {
       if (puts_.newest_lsn(row.id) < row.put_lsn) {
-        batch_.puts.push_back({row.id, view_of(row.terms), row.put_lsn});
+        batch_.puts.push_back({row.id, view_of(row.terms), row.put_lsn, view_of(row.sale)});
         ++puts;
       }
       if (amounts_.newest_lsn(row.id) < row.lsn) {
@@ -242,8 +243,10 @@ class Applier final : public storage::LogVisitor {
     ++promos;
   }
 
-  void add_put(const storage::ItemPut& put, Lsn lsn) {
-    batch_.puts.push_back({put.item, put.terms, lsn});
+  void add_put(const Command& command, Lsn lsn) {
+    const auto& put = command.put;
+    batch_.puts.push_back(
+        {put.item, put.terms, lsn, command.sale ? command.sale->item : storage::ItemSale{}});
     ++puts;
   }
 

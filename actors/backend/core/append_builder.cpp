@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "storage/commands/sale_terms.h"
+
 namespace stampede::actors {
 
 using storage::FeatureLevel;
@@ -73,10 +75,17 @@ void AppendBuilder::add_rejected(const OrderDecision& decision, std::int64_t now
 }
 
 void AppendBuilder::add_item(const ItemDecision& decision, Lsn lsn) {
-  begin_record(RecordType::emit, FeatureLevel::format_1);
+  const bool journalled = decision.stock.delta != 0;
+  const bool sale = journalled || storage::sale_terms(decision.sale) > 0;
+  begin_record(RecordType::emit, sale ? FeatureLevel::sale : FeatureLevel::format_1);
   const auto& put = decision.put;
+  const storage::ItemAmountUpdate amount{put.item, decision.amount};
   payload_.clear();
-  storage::encode_item_set(payload_, put, {put.item, decision.amount}, format_of(level_));
+  if (sale)
+    storage::encode_item_set(payload_, put, amount, decision.sale,
+                             journalled ? &decision.stock : nullptr);
+  else
+    storage::encode_item_set(payload_, put, amount, format_of(level_));
   records_.append(payload_);
   end_record();
   count_decision(lsn);
@@ -85,7 +94,8 @@ void AppendBuilder::add_item(const ItemDecision& decision, Lsn lsn) {
   change.position = decision.item_position;
   change.first = change.last = lsn;
   change.amount = decision.amount;
-  change.put = item_details(put, lsn);
+  change.put = item_details(put, decision.sale, lsn);
+  if (journalled) append_->stock.push_back({lsn, decision.stock});
 }
 
 void AppendBuilder::add_promo(const PromoDecision& decision, Lsn lsn) {

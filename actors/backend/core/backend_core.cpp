@@ -258,6 +258,7 @@ void BackendCore::list_items(const Request& request, std::int64_t now_us, Result
     rows.push_back(*row);
   } else {
     next = book_.page(request.item, std::min<std::size_t>(request.qty, kItemsPageMax), rows);
+    for (auto& row : rows) make_brief(row);
   }
   for (const auto& row : rows) need = std::max(need, row.seq);
   need = std::max(need, book_.add_promos(rows, now_us));
@@ -266,15 +267,34 @@ void BackendCore::list_items(const Request& request, std::int64_t now_us, Result
 
 // --- item changes -----------------------------------------------------------------------------
 
-void BackendCore::on_control(std::uint64_t number, const Request& request, Effects& effects) {
+void BackendCore::on_item(std::uint64_t number, const ItemRequest& request, std::int64_t now_us,
+                          Effects& effects) {
+  if (refuses_items(number, effects)) return;
+  take_item(number, book_.decide_item(request, book_.sale_time_us(now_us)), effects);
+}
+
+void BackendCore::on_control(std::uint64_t number, const Request& request, Effects& effects,
+                             std::int64_t now_us) {
+  if (refuses_items(number, effects)) return;
+  now_us = book_.sale_time_us(now_us);
+  take_item(number,
+            request.kind == RequestKind::item_put ? book_.decide_item_put(request)
+                                                  : book_.decide_stock_change(request, now_us),
+            effects);
+}
+
+bool BackendCore::refuses_items(std::uint64_t number, Effects& effects) {
+  const auto code = refusal_for(phase_);
+  if (code == Code::none) return false;
   ControlAnswer answer{number, 0, {}};
-  if (const auto code = refusal_for(phase_); code != Code::none) {
-    append_error(answer.body, code);
-    return wait_for(0, std::move(answer), effects);
-  }
-  auto decision = request.kind == RequestKind::item_put ? book_.decide_item_put(request)
-                                                        : book_.decide_stock_change(request);
-  if (decision.error == Code::none && !valid_request_id(request.id)) {
+  append_error(answer.body, code);
+  wait_for(0, std::move(answer), effects);
+  return true;
+}
+
+void BackendCore::take_item(std::uint64_t number, ItemDecision decision, Effects& effects) {
+  ControlAnswer answer{number, 0, {}};
+  if (decision.error == Code::none && !valid_request_id(decision.put.request_id)) {
     decision.error = Code::bad_request;
     decision.field = "request_id";
   }
@@ -288,7 +308,7 @@ void BackendCore::on_control(std::uint64_t number, const Request& request, Effec
   }
   answer.lsn = decision.lsn;
   if (decision.changed) change_item(decision, answer.lsn = next_lsn());
-  const auto row = book_.item(request.item);
+  const auto row = book_.item(decision.put.item);
   STAMPEDE_ASSERT(row.has_value(), "an item that was changed exists");
   append_item_changed(answer.body, decision.changed || decision.known, *row);
   wait_for(std::max(answer.lsn, row->seq), std::move(answer), effects);
@@ -329,8 +349,8 @@ void BackendCore::change_promo(const PromoDecision& decision, Lsn lsn) {
   book_.apply_promo(decision, lsn);
 }
 
-std::string BackendCore::import_item(const Request& request, Effects& effects) {
-  auto decision = book_.decide_item_put(request);
+std::string BackendCore::import_item(const ItemRequest& request, Effects& effects) {
+  const auto decision = book_.decide_item(request);
   if (decision.error == Code::overloaded)
     return "backend.orders_max is less than there are items; raise it";
   if (decision.error != Code::none)
@@ -405,6 +425,7 @@ std::uint32_t BackendCore::take_news(std::string& body, std::size_t max) {
     const auto& durable = projection_.newest(position);
     row.left = durable.amount;
     row.seq = durable.last;
+    make_brief(row);
     append_item_row(body, row);
   }
   return count;

@@ -61,7 +61,7 @@ class BackendCore {
   }
   // An item of a database that has never had a log, logged as an ItemPut during the start. Returns
   // what is wrong with it, or nothing.
-  std::string import_item(const Request& request, Effects& effects);
+  std::string import_item(const ItemRequest& request, Effects& effects);
   // The database may be written from now on (its lanes are claimed).
   void start_lanes(Effects& effects);
 
@@ -79,8 +79,11 @@ class BackendCore {
   // The oldest `appends` appends have become durable.
   void on_durable(std::size_t appends, Effects& effects);
   void on_lane_done(std::uint32_t lane, const std::vector<FailedCommand>& failed, Effects& effects);
-  // An item change from the supervisor (kinds item_put, stock_change).
-  void on_control(std::uint64_t number, const Request& request, Effects& effects);
+  // A change of an item from the supervisor; on_control(): of kinds item_put and stock_change.
+  void on_item(std::uint64_t number, const ItemRequest& request, std::int64_t now_us,
+               Effects& effects);
+  void on_control(std::uint64_t number, const Request& request, Effects& effects,
+                  std::int64_t now_us = 0);
   void on_promo(std::uint64_t number, const PromoRequest& request, std::int64_t now_us,
                 Effects& effects);
   void on_books(std::uint64_t number, Effects& effects);
@@ -136,6 +139,8 @@ class BackendCore {
                   Lsn& need) const;
   [[nodiscard]] bool log_full() const { return in_log_bytes_ + builder_.bytes() >= log_room_; }
   Lsn next_lsn() { return ++last_lsn_; }
+  bool refuses_items(std::uint64_t number, Effects& effects);
+  void take_item(std::uint64_t number, ItemDecision decision, Effects& effects);
   void change_item(const ItemDecision& decision, Lsn lsn);
   void change_promo(const PromoDecision& decision, Lsn lsn);
   void close_append(Effects& effects);

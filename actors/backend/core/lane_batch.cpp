@@ -4,6 +4,7 @@
 
 #include "config/process/invariant.h"
 #include "storage/commands/order_row.h"
+#include "storage/commands/sale_terms.h"
 
 namespace stampede::actors {
 
@@ -14,7 +15,7 @@ using storage::CommandKind;
 void fill_item(const ItemChange& change, storage::LaneBatch& batch) {
   if (change.put) {
     const auto& put = *change.put;
-    batch.puts.push_back({change.item, view_of(put.terms), put.last});
+    batch.puts.push_back({change.item, view_of(put.terms), put.last, view_of(put.sale)});
     batch.witness = std::max(batch.witness, put.last);
   }
   if (change.last != 0) batch.amounts.push_back({change.item, change.amount, change.last});

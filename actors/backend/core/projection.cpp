@@ -4,6 +4,7 @@
 
 #include "actors/memory/prefetch.h"
 #include "config/process/invariant.h"
+#include "storage/commands/sale_terms.h"
 
 namespace stampede::actors {
 
@@ -65,8 +66,10 @@ void merge(ItemChange& older, const ItemChange& newer) {
 
 }  // namespace
 
-std::shared_ptr<const ItemDetails> item_details(const storage::ItemPut& put, Lsn lsn) {
-  return std::make_shared<const ItemDetails>(ItemDetails{lsn, lsn, copy_of(put.terms)});
+std::shared_ptr<const ItemDetails> item_details(const storage::ItemPut& put,
+                                                const storage::ItemSale& sale, Lsn lsn) {
+  return std::make_shared<const ItemDetails>(
+      ItemDetails{lsn, lsn, copy_of(put.terms), copy_of(sale)});
 }
 
 PromoChange promo_change(const storage::PromoPut& put, Lsn lsn) {

@@ -33,6 +33,7 @@ struct ItemDetails {
   Lsn first = 0;  // lsn of the oldest ItemPut this one stands for
   Lsn last = 0;   // its own
   storage::OwnedItemTerms terms;
+  storage::OwnedItemSale sale;
 };
 
 // What a log append did to an item: the newest state that it left behind.
@@ -225,7 +226,8 @@ class Projection {
 };
 
 // Of the ItemPut that was decided at `lsn`.
-std::shared_ptr<const ItemDetails> item_details(const storage::ItemPut& put, Lsn lsn);
+std::shared_ptr<const ItemDetails> item_details(const storage::ItemPut& put,
+                                                const storage::ItemSale& sale, Lsn lsn);
 // Of the PromoPut that was decided at `lsn`.
 PromoChange promo_change(const storage::PromoPut& put, Lsn lsn);
 OrderChange order_change(const storage::OrderUpdate& update, Lsn lsn);

@@ -36,13 +36,18 @@ storage::Command command_of(storage::CommandDecoder& decoder, const Owed& owed) 
   return std::move(set[owed.position]);
 }
 
+storage::ItemSale sale_of(const storage::Command& command) {
+  return command.sale ? command.sale->item : storage::ItemSale{};
+}
+
 ItemChange owed_put(storage::CommandDecoder& decoder, const OrderBook& book,
                     const storage::OwedPut& owed) {
-  const auto put = command_of(decoder, owed).put;
+  const auto command = command_of(decoder, owed);
+  const auto& put = command.put;
   ItemChange change;
   change.item = put.item;
   change.position = book.position_of(put.item);
-  change.put = item_details(put, owed.lsn);
+  change.put = item_details(put, sale_of(command), owed.lsn);
   return change;
 }
 
@@ -256,11 +261,12 @@ Status decide_items(BackendCore& core, const std::vector<storage::ItemRow>& item
   for (const auto& item : items) {
     if (on_item) on_item();
     const auto id = "import-" + std::to_string(item.id);
-    Request request;
-    request.kind = RequestKind::item_put;
-    request.id = id;
-    request.item = item.id;
-    request.terms = view_of(item.terms);
+    ItemRequest request;
+    request.action = ItemAction::add;
+    request.put.request_id = id;
+    request.put.item = item.id;
+    request.put.terms = view_of(item.terms);
+    request.sale = view_of(item.sale);
     if (item.amount != item.terms.total)
       return refused(item, "of its total " + std::to_string(item.terms.total) + " there are " +
                                std::to_string(item.amount) +

@@ -52,7 +52,11 @@ Json item_json(const HttpItem& item) {
   json["left"] = item.left;
   json["sold"] = sold(item.terms.total, item.left);
   json["seq"] = std::to_string(item.seq);
-  json["state"] = item_state({item.item, storage::view_of(item.terms), item.left, item.seq});
+  json["state"] =
+      item_state({item.item, view_of(item.terms), item.left, item.seq, {}, view_of(item.sale)});
+  json["sale"] = sale_mode(item.sale.promo_only);
+  if (!item.sale.description.empty()) json["description"] = item.sale.description;
+  if (!item.sale.image_url.empty()) json["image_url"] = item.sale.image_url;
   if (item.promo) json["promo"] = promo_json(*item.promo, item.promo_name);
   return json;
 }

@@ -51,6 +51,7 @@ struct HttpItem {  // an ItemRow that owns its texts
   Lsn seq = 0;
   std::optional<ShownPromo> promo{};  // its name is `promo_name`
   std::string promo_name{};
+  storage::OwnedItemSale sale{};
 };
 
 struct HttpAnswer {

@@ -137,6 +137,48 @@ TEST_CASE("a page carries the promos of its items, and is as it was without them
   CHECK_FALSE(reader.next(result));
 }
 
+TEST_CASE("a row carries the rules of its item, as far as they say something") {
+  ItemRow row{7, {"Phone", 1, 2, 0, 5}, 1, 9};
+  std::string plain;
+  append_item_row(plain, row);
+  CHECK(static_cast<unsigned char>(plain[0]) == 0x98);
+  row.sale = {.decided_at_us = 0,
+              .description = "a phone",
+              .image_url = "u",
+              .hold_s = 60,
+              .hold_low_s = 20,
+              .low_stock_percent = 50,
+              .unpaid_per_user_max = 3,
+              .promo_only = 1,
+              .closed = 1};
+  auto held = row;
+  held.sale = {.description = {}, .hold_s = 60};
+  std::string body;
+  append_items(body, {row, held, {8, {"Watch", 1, 2, 0, 5}, 1, 9}}, {});
+  append_item_changed(body, true, row);
+  BodyReader reader;
+  reader.open(body);
+  Result result;
+  REQUIRE(reader.next(result));
+  REQUIRE(result.items.size() == 3);
+  CHECK(same_terms(result.items[0].sale, row.sale));
+  CHECK(same_terms(result.items[1].sale, held.sale));
+  CHECK(same_terms(result.items[2].sale, ItemSale{}));
+  REQUIRE(reader.next(result));
+  CHECK(same_terms(result.items[0].sale, row.sale));
+  std::string news;
+  make_brief(row);
+  append_item_row(news, row);
+  reader.open(news);
+  ItemRow read;
+  REQUIRE(reader.next(read));
+  CHECK(read.sale.description.empty());
+  CHECK(read.sale.closed == 1);
+  news[0] = static_cast<char>(news[0] + 1);  // one term too many
+  reader.open(news);
+  CHECK_FALSE(reader.next(read));
+}
+
 TEST_CASE("orders and answers of the sale come back as they were, plain ones in the bytes of old") {
   std::string body;
   Request order{RequestKind::order, "r-1", 7, "ann", 2, {}, 0};

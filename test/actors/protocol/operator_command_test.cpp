@@ -26,23 +26,54 @@ TEST_CASE("a change of an item is read, with what it leaves out") {
   auto command = kPut;
   const auto least = read_operator_command(command);
   CHECK(least.error.empty());
-  CHECK(least.request.kind == RequestKind::item_put);
-  CHECK(least.request.id == "p");
-  CHECK(least.request.item == 7);
-  CHECK(least.request.terms.name == "Phone");
-  CHECK(least.request.terms.price_cents == 0);
-  CHECK(least.request.terms.total == 100);
-  CHECK(least.request.terms.limit_per_user == 0);
-  CHECK(least.request.terms.max_qty == 5);
+  CHECK(least.item.action == ItemAction::add);
+  CHECK(least.item.put.request_id == "p");
+  CHECK(least.item.put.item == 7);
+  CHECK(least.item.put.terms.name == "Phone");
+  CHECK(least.item.put.terms.price_cents == 0);
+  CHECK(least.item.put.terms.total == 100);
+  CHECK(least.item.put.terms.limit_per_user == 0);
+  CHECK(least.item.put.terms.max_qty == 5);
   command["name"] = "手机 😀";
   command["limit_per_user"] = 1'000'000'000;
   command["max_qty"] = nullptr;
   const auto more = read_operator_command(command);
   CHECK(more.error.empty());
-  CHECK(more.request.terms.name == "手机 😀");
-  CHECK(more.request.terms.limit_per_user == 1'000'000'000);
-  CHECK(more.request.terms.max_qty == 5);
+  CHECK(more.item.put.terms.name == "手机 😀");
+  CHECK(more.item.put.terms.limit_per_user == 1'000'000'000);
+  CHECK(more.item.put.terms.max_qty == 5);
   CHECK(read_operator_command(kStock).request.delta == -5);
+}
+
+TEST_CASE("an item is set term by term, opened and closed") {
+  const json set{{"do", "item_set"}, {"request_id", "s"}, {"item", 7},
+                 {"hold_s", 60},     {"description", ""}, {"promo_only", 1}};
+  const auto read = read_operator_command(set);
+  REQUIRE(read.error.empty());
+  CHECK(read.item.action == ItemAction::set);
+  CHECK(read.item.sale.hold_s == 60);
+  CHECK(operator_command_map("item_set", read) == set);
+  auto more = set;
+  more["total"] = 5;  // not its to change, as the next
+  more["closed"] = 1;
+  CHECK(operator_command_map("item_set", read_operator_command(more)) == set);
+  CHECK(error_with(set, "hold_s", 86'401) == "hold_s must be a whole number from 0 to 86400");
+  CHECK(error_with(set, "hold_low_s", -1).starts_with("hold_low_s must be"));
+  CHECK(error_with(set, "low_stock_percent", 101).starts_with("low_stock_percent must be"));
+  CHECK(error_with(set, "unpaid_per_user_max", 1e19).starts_with("unpaid_per_user_max must be"));
+  CHECK(error_with(set, "promo_only", 2).starts_with("promo_only must be"));
+  CHECK(error_with(set, "description", std::string(4001, 'x')).starts_with("description must be"));
+  CHECK(error_with(set, "image_url", "a\nb").starts_with("image_url must be"));
+  CHECK(error_with(set, "name", "").starts_with("name must be"));
+  for (const auto* what : {"item_open", "item_close"}) {
+    const json change{{"do", what}, {"request_id", "o"}, {"item", 7}};
+    CHECK(is_operator_command(what));
+    CHECK(operator_command_map(what, read_operator_command(change)) == change);
+  }
+  auto added = kPut;
+  added["hold_s"] = 9;
+  CHECK(read_operator_command(added).item.sale.hold_s == 9);
+  CHECK(operator_command_map("item_put", read_operator_command(added)).at("hold_s") == 9);
 }
 
 TEST_CASE("a page of items has bounds, and a beginning when none is named") {
@@ -109,7 +140,7 @@ TEST_CASE("what goes on to the backend is what was read, and nothing else") {
   const json map = operator_command_map("item_put", read);
   CHECK_FALSE(map.contains("other"));
   CHECK(unpack_control(pack_control(map)) == map);
-  CHECK(read_operator_command(map).request.terms == read.request.terms);
+  CHECK(read_operator_command(map).item.put.terms == read.item.put.terms);
   CHECK(operator_command_map("stock_change", read_operator_command(kStock)) == kStock);
   CHECK(operator_command_map("books", {}) == json{{"do", "books"}});
   CHECK(operator_command_map("items", read_operator_command({{"do", "items"}})) ==
@@ -118,10 +149,19 @@ TEST_CASE("what goes on to the backend is what was read, and nothing else") {
 
 namespace {
 
-const json kPromo{
-    {"do", "promo_add"},   {"request_id", "p"},  {"promo", 7},           {"item", 1},
-    {"name", "Half"},      {"price_cents", 500}, {"starts_at_ms", 1000}, {"ends_at_ms", 2000},
-    {"limit_per_user", 2}, {"hold_s", 60}};
+const json kPromo{{"do", "promo_add"},
+                  {"request_id", "p"},
+                  {"promo", 7},
+                  {"item", 1},
+                  {"name", "Half"},
+                  {"price_cents", 500},
+                  {"starts_at_ms", 1000},
+                  {"ends_at_ms", 2000},
+                  {"limit_per_user", 2},
+                  {"hold_s", 60},
+                  {"hold_low_s", 20},
+                  {"low_stock_percent", 30},
+                  {"unpaid_per_user_max", 3}};
 
 }  // namespace
 

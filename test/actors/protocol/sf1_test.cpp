@@ -310,13 +310,29 @@ TEST_CASE("answers are encoded as their vectors say") {
                   append_sf1_answer(out, "r-1", answer);
                 }),
                 "batch of answers");
+  check_encoded(encoded([&] { append_sf1_pong(out, "p", "ready"); }), "pong");
+}
+
+TEST_CASE("what is said of items is encoded as its vectors say") {
+  std::string out;
+  const auto encoded = [&](auto&& append) {
+    out.clear();
+    append();
+    return out;
+  };
   const ItemRow row{1, {"lamp", 1999, 100, 0, 5}, 98, confirmed().lsn};
   check_encoded(encoded([&] { append_sf1_items(out, "", {row}, 2, 1767225600000); }), "items");
   auto offered = row;
   offered.promo = {7, "half price", 999, 1767225600000, 1767225660000, PromoState::running};
   check_encoded(encoded([&] { append_sf1_items(out, "", {offered}, {}, 1767225600001); }),
                 "items with a promo");
-  check_encoded(encoded([&] { append_sf1_pong(out, "p", "ready"); }), "pong");
+  auto ruled = row;
+  ruled.sale = {.description = "a lamp",
+                .image_url = "https://shop.example/1.png",
+                .promo_only = 1,
+                .closed = 1};
+  check_encoded(encoded([&] { append_sf1_items(out, "", {ruled}, {}, 1767225600002); }),
+                "items, one with rules");
   auto gone = row;
   gone.left = 0;
   check_encoded(encoded([&] { append_sf1_news(out, gone, 1795257721203); }), "news");

@@ -131,3 +131,33 @@ TEST_CASE("an item that cannot be is not loaded") {
   CHECK_FALSE(table.load({2, {long_name, 1, 1, 0, 5}, 1, 1, 1}));
   CHECK(table.size() == 1);
 }
+
+TEST_CASE("names that nobody has any more give their memory back") {
+  Items items;
+  items.put(1, "first");
+  for (int i = 0; i < 20'000; ++i) items.put(2, std::to_string(i) + std::string(400, 'n'));
+  items.put(3, "third");
+  CHECK(items.table.memory_bytes() < std::size_t{4} << 20);
+  CHECK(items.table.row(items.table[0]).terms.name == "first");
+  CHECK(items.table.row(items.table[1]).terms.name == "19999" + std::string(400, 'n'));
+  CHECK(items.table.row(items.table[2]).terms.name == "third");
+}
+
+TEST_CASE("an item with rules keeps them and its own max_qty beside its line") {
+  Items items;
+  auto& item = items.put(1, "Phone");
+  CHECK(items.table.sale(item) == nullptr);
+  items.table.set_terms(item, {"Phone", 999, 10, 2, 5}, {.description = "text", .hold_s = 9});
+  CHECK(item.terms.max_qty == 0);
+  CHECK(items.table.max_qty(item) == 5);
+  CHECK(items.table.row(item).terms.max_qty == 5);
+  CHECK(items.table.row(item).sale.description == "text");
+  const auto terms = items.table.terms(item);
+  auto sale = items.table.sale_terms(item);  // its text is that which is replaced
+  sale.hold_s = 10;
+  items.table.set_terms(item, terms, sale);
+  CHECK(items.table.sale(item)->description == "text");
+  items.table.set_terms(item, terms, {});
+  CHECK(items.table.sale(item) == nullptr);
+  CHECK(item.terms.max_qty == 5);
+}

@@ -179,11 +179,15 @@ TEST_CASE("format 2: a fold refuses what it does not act on, by the feature it n
   gated.sale->promo.ticket = 1;
   Command bounded = keyed(CommandKind::promo_put, 7);
   bounded.sale->promo.unpaid_per_user_max = 5;
+  Command ruled = keyed(CommandKind::item_put, 7);
+  ruled.sale->item.hold_s = 60;
   const auto emit = RecordType::emit;
   const auto all = FeatureLevel::shards;
   const std::string promo = set_of({keyed(CommandKind::promo_put, 7)});
   CHECK(bool(ReplayFold().record(view_of(emit, promo, all))));
-  for (const auto& command : {gated, bounded, keyed(CommandKind::ticket_grant, 7)})
+  for (const auto& command : {bounded, ruled})
+    CHECK(bool(ReplayFold().record(view_of(emit, set_of({command}), all))));
+  for (const auto& command : {gated, keyed(CommandKind::ticket_grant, 7)})
     refused(ReplayFold().record(view_of(emit, set_of({command}), all)), Errc::version,
             "the rules of the sale");
   std::string exec;

@@ -268,6 +268,18 @@ TEST_CASE_FIXTURE(PromoFixture, "promos and the orders in them are compared with
   SUBCASE("another item") {
     change = "UPDATE promo SET item_id=2";
   }
+  SUBCASE("another bound of the promo") {
+    change = "UPDATE promo SET unpaid_per_user_max=2";
+  }
+  SUBCASE("another hold of the item") {
+    change = "UPDATE item SET hold_s=9";
+  }
+  SUBCASE("another description") {
+    change = "UPDATE item SET description='other'";
+  }
+  SUBCASE("an item that is closed in the database alone") {
+    change = "UPDATE item SET open=0";
+  }
   SUBCASE("another price") {
     change = "UPDATE promo SET price_cents=1";
   }

@@ -31,6 +31,18 @@ class LedgerScript {
     storage::encode_item_set(payload_, put, {item, amount});
     record(storage::RecordType::emit, ++lsn);
   }
+  // As stock changes are logged, and rules.
+  void put_with(std::uint64_t item, std::int64_t total, std::int64_t amount,
+                const storage::ItemSale& sale, std::int64_t delta = 0) {
+    storage::ItemPut put;
+    put.request_id = "put";
+    put.item = item;
+    put.terms = {"Phone", 0, total, 0, 5};
+    const storage::StockChange stock{item, delta, 1, storage::kNoNumber, 0};
+    payload_.clear();
+    storage::encode_item_set(payload_, put, {item, amount}, sale, delta != 0 ? &stock : nullptr);
+    record(storage::RecordType::emit, ++lsn);
+  }
   void order(const std::string& id, std::int64_t left, const std::string& user = "ann",
              std::uint32_t qty = 1, std::uint64_t item = 1) {
     storage::OrderInsert order;

@@ -38,6 +38,38 @@ TEST_CASE("an item taken over half sold, and a change of stock, fit") {
   CHECK(log.ledger.items().at(1).sold_before == 6);
 }
 
+TEST_CASE("a change of stock has its row in the journal, and old ones have none") {
+  Log log(at(9));
+  log.put(1, 10, 10);
+  log.order("a", 9);
+  log.put_with(1, 15, 14, {}, 5);
+  log.put_with(1, 12, 11, {}, -3);
+  log.put(1, 13, 12);
+  CHECK(log.ledger.findings().count() == 0);
+  REQUIRE(log.ledger.stock().size() == 2);
+  CHECK(log.ledger.stock()[1].lsn == at(4));
+  CHECK(log.ledger.stock()[1].change.delta == -3);
+  log.put_with(1, 14, 13, {}, 2);  // it gets one
+  CHECK(log.ledger.findings().count() == 1);
+}
+
+TEST_CASE("an order is held against the rules of its item") {
+  Log log(at(9));
+  log.put_with(1, 10, 10, {.description = "text", .promo_only = 1});
+  log.promo(7, 500);
+  log.promo_order("a", 9, 7, 500);
+  CHECK(log.ledger.findings().count() == 0);
+  CHECK(log.ledger.items().at(1).sale.description == "text");
+  log.order("b", 8);
+  CHECK(log.ledger.findings().count() == 1);
+  log.put_with(1, 10, 8, {.closed = 1});
+  log.order("c", 7);
+  CHECK(log.ledger.findings().count() == 2);
+  log.put_with(1, 10, 7, {});
+  log.order("d", 6);
+  CHECK(log.ledger.findings().count() == 2);
+}
+
 TEST_CASE("an order in a promo is held against what the promo was like when it was decided") {
   Log log(at(20));
   log.put(1, 100, 100);

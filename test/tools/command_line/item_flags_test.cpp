@@ -46,7 +46,18 @@ TEST_CASE("the flags of an item are shown with bounds and defaults") {
         "                              Units one user may buy; 0: no limit\n"
         "  --max-qty UINT:UINT in [1 - 1000]=5\n"
         "                              Units in one order\n"
-        "  --request-id TEXT           The same id again does nothing twice\n\n");
+        "  --description TEXT          Description, up to 4000 bytes of UTF-8\n"
+        "  --image-url TEXT            Address of a picture, up to 500 bytes\n"
+        "  --hold-s UINT:UINT in [0 - 86400]=0\n"
+        "                              Seconds in which an order must be paid; 0: none is needed\n"
+        "  --hold-low-s UINT:UINT in [0 - 86400]=0\n"
+        "                              The same while less than --low-stock-percent is left; 0: no "
+        "other\n"
+        "  --low-stock-percent UINT:UINT in [0 - 100]=0\n"
+        "                              Percent of the total below which it is low\n"
+        "  --unpaid-per-user-max UINT:UINT in [0 - 1000000]=0\n"
+        "                              Units that one user may have unpaid at a time; 0: no bound\n"
+        "  --sale always|promo_only    always, or promo_only: sold through promos alone\n\n");
 }
 
 TEST_CASE("flags out of bounds are refused") {

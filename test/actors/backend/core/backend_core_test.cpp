@@ -108,8 +108,12 @@ TEST_CASE("an item that cannot be taken over is told what stands in its way") {
   core.take_over(1, 0, storage::kFeatureLevelFirst);
   Effects effects;
   const auto import_item = [&](const std::string& id, std::uint64_t item, std::uint32_t max_qty) {
-    return core.import_item(
-        {RequestKind::item_put, id, item, {}, 0, {"Phone", 5, 9, 0, max_qty}, 0}, effects);
+    ItemRequest request;
+    request.action = ItemAction::add;
+    request.put.request_id = id;
+    request.put.item = item;
+    request.put.terms = {"Phone", 5, 9, 0, max_qty};
+    return core.import_item(request, effects);
   };
   CHECK(import_item("import-1", 1, 0).find("its max_qty is out of bounds") != std::string::npos);
   CHECK(import_item("import-1", 1, 5).empty());

@@ -16,7 +16,7 @@ ItemChange put_change(Lsn lsn) {
   change.item = kItem;
   storage::ItemPut put;
   put.terms.name = "Phone";
-  change.put = item_details(put, lsn);
+  change.put = item_details(put, {}, lsn);
   return change;
 }
 

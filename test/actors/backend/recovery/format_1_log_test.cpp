@@ -79,11 +79,11 @@ void live(storage::Disk& disk, bool rejects) {
   core.set_phase(Phase::serving);
   Effects effects;
   const auto id = "late-" + std::to_string(*epoch);
-  Request request;
-  request.kind = RequestKind::item_put;
-  request.id = id;
-  request.item = *epoch + 1000;
-  request.terms = {"late", 5, 1, 0, 5};
+  ItemRequest request;
+  request.action = ItemAction::add;
+  request.put.request_id = id;
+  request.put.item = *epoch + 1000;
+  request.put.terms = {"late", 5, 1, 0, 5};
   REQUIRE(core.import_item(request, effects).empty());
   if (rejects) {
     const auto id_of_no = id + "-no";

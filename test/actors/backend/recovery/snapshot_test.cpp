@@ -165,7 +165,7 @@ TEST_CASE("a snapshot that is whole but wrong is found by comparing") {
   // The same once more, but one price is wrong, as a faulty program would leave it.
   class OneLess final : public storage::SnapshotSink {
    public:
-    explicit OneLess(storage::SnapshotSink& to) : to_(to) {}
+    explicit OneLess(storage::SnapshotSink& to) : SnapshotSink(to.level()), to_(to) {}
     void add(storage::SnapshotSection section, std::string_view entry) override {
       std::string copy(entry);
       if (section == storage::SnapshotSection::items && !done_) {

@@ -538,8 +538,9 @@ TEST_CASE("items are listed in pages and shown one by one") {
   CHECK(one.ask.request.one_item);
   answer.items = {row};
   CHECK(routes.answer(one, answer)
-            .body.starts_with(R"({"item":7,"name":"lamp \"x\"\n","price_cents":1999,"total":100,)"
-                              R"("left":98,"sold":2,"seq":"5","state":"open","server_time":)"));
+            .body.starts_with(
+                R"({"item":7,"name":"lamp \"x\"\n","price_cents":1999,"total":100,)"
+                R"("left":98,"sold":2,"seq":"5","state":"open","sale":"always","server_time":)"));
   const auto last = routes.request("GET", "/v1/items?from=9223372036854775807&limit=1").ask.value();
   HttpAnswer none;
   none.kind = ReplyKind::items;
