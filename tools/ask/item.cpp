@@ -35,14 +35,14 @@ std::string described_rules(const json& item) {
   return text;
 }
 
-std::string described(const json& item) {
+std::string item_line(const json& item) {
   return "item " + text_of(item, "item") + " \"" + text_of(item, "name") + "\"  total " +
          text_of(item, "total") + "  left " + text_of(item, "left") + "  " +
          text_of(item, "state") + described_rules(item);
 }
 
 std::string described_item(const json& answer) {
-  return described(answer.value("item", json::object()));
+  return item_line(answer.value("item", json::object()));
 }
 
 int change_item(const ToolOptions& options, json request, const std::string& given_id) {
@@ -119,7 +119,7 @@ int run_item_show(const ToolOptions& options, std::uint64_t item) {
     return kExitFailure;
   }
   std::printf("%s\n",
-              options.json ? found.front().dump().c_str() : described(found.front()).c_str());
+              options.json ? found.front().dump().c_str() : item_line(found.front()).c_str());
   return kExitDone;
 }
 
