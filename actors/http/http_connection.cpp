@@ -302,11 +302,8 @@ bool HttpConnection::take_body() {
       refuse_long_body();
       return true;
     }
-    if (error && error != http::error::need_more) {
-      refuse(400, "bad_request", "malformed body");
-      return true;
-    }
-    if (consumed == 0 && ends_in_quotes(in_)) {
+    const bool malformed = error && error != http::error::need_more;
+    if (malformed || (consumed == 0 && ends_in_quotes(in_))) {
       refuse(400, "bad_request", "malformed body");
       return true;
     }

@@ -31,7 +31,7 @@ void append_datetime(std::string& out, std::int64_t us_since_1970);
 
 // The same for a column of milliseconds: "2026-11-21 10:42:01.203".
 void append_datetime_ms(std::string& out, std::int64_t ms_since_1970);
-// What such a column says; -1: not what append_datetime_ms() writes.
+// What such a column says, whatever its precision; -1: no time, or one between milliseconds.
 std::int64_t parse_datetime_ms(std::string_view text);
 std::int64_t parse_datetime_us(std::string_view text);  // of append_datetime()
 

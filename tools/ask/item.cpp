@@ -7,13 +7,12 @@
 #include "tools/ask/admin_client.h"
 #include "tools/ask/json_text.h"
 #include "tools/ask/operator_change.h"
+#include "tools/ask/operator_list.h"
 
 namespace stampede::tools {
 namespace {
 
 using nlohmann::json;
-
-constexpr int kItemsPage = 500;
 
 void print_item(const json& item) {
   std::printf("%-20s %-30s %14s %14s %12s\n", text_of(item, "item").c_str(),
@@ -87,18 +86,9 @@ int run_item_stock(const ToolOptions& options, std::uint64_t item, std::int64_t 
 }
 
 int run_item_list(const ToolOptions& options) {
-  json all = json::array();
-  json from = 0;
-  do {
-    const auto answer =
-        ask_admin_or_fail(options.config, {{"do", "items"}, {"from", from}, {"limit", kItemsPage}});
-    if (const auto* failure = std::get_if<AdminFailure>(&answer)) {
-      return report_failure(options, "item", *failure);
-    }
-    const json& page = std::get<json>(answer);
-    for (const json& item : page.value("items", json::array())) all.push_back(item);
-    from = page.value("next", json());
-  } while (!from.is_null());
+  const auto read = read_all(options, "item");
+  if (const auto* exit = std::get_if<int>(&read)) return *exit;
+  const json& all = std::get<json>(read);
   if (options.json) {
     std::printf("%s\n", json{{"items", all}}.dump().c_str());
     return kExitDone;
@@ -109,18 +99,7 @@ int run_item_list(const ToolOptions& options) {
 }
 
 int run_item_show(const ToolOptions& options, std::uint64_t item) {
-  const auto answer =
-      ask_admin_or_fail(options.config, {{"do", "items"}, {"from", item}, {"limit", 1}});
-  if (const auto* failure = std::get_if<AdminFailure>(&answer))
-    return report_failure(options, "item", *failure);
-  const json found = std::get<json>(answer).value("items", json::array());
-  if (found.empty() || found.front().value("item", item + 1) != item) {
-    std::fprintf(stderr, "stampede item: there is no item %s\n", std::to_string(item).c_str());
-    return kExitFailure;
-  }
-  std::printf("%s\n",
-              options.json ? found.front().dump().c_str() : item_line(found.front()).c_str());
-  return kExitDone;
+  return show_one(options, "item", item, item_line);
 }
 
 }  // namespace stampede::tools

@@ -8,13 +8,12 @@
 #include "tools/ask/json_text.h"
 #include "tools/ask/moment.h"
 #include "tools/ask/operator_change.h"
+#include "tools/ask/operator_list.h"
 
 namespace stampede::tools {
 namespace {
 
 using nlohmann::json;
-
-constexpr int kPromosPage = 500;
 
 // The times again, as moments: from when the command is repeated "+5m" would be others.
 std::string times_of(const json& request) {
@@ -71,22 +70,6 @@ json request_of(const char* what, const PromoChange& change) {
   return request;
 }
 
-// Up to `most` promos from this id on, or the exit code of what went wrong.
-std::variant<json, int> read_promos(const ToolOptions& options, std::uint64_t first, bool one) {
-  json all = json::array();
-  json from = first;
-  do {
-    const json request{{"do", "promos"}, {"from", from}, {"limit", one ? 1 : kPromosPage}};
-    const auto answer = ask_admin_or_fail(options.config, request);
-    if (const auto* failure = std::get_if<AdminFailure>(&answer))
-      return report_failure(options, "promo", *failure);
-    const json& page = std::get<json>(answer);
-    for (const json& promo : page.value("promos", json::array())) all.push_back(promo);
-    from = page.value("next", json());
-  } while (!one && !from.is_null());
-  return all;
-}
-
 }  // namespace
 
 int run_promo_add(const ToolOptions& options, const PromoChange& promo) {
@@ -102,7 +85,7 @@ int run_promo_end(const ToolOptions& options, const PromoChange& promo) {
 }
 
 int run_promo_list(const ToolOptions& options) {
-  const auto read = read_promos(options, 0, false);
+  const auto read = read_all(options, "promo");
   if (const auto* exit = std::get_if<int>(&read)) return *exit;
   const json& promos = std::get<json>(read);
   if (options.json) std::printf("%s\n", json{{"promos", promos}}.dump().c_str());
@@ -112,16 +95,7 @@ int run_promo_list(const ToolOptions& options) {
 }
 
 int run_promo_show(const ToolOptions& options, std::uint64_t promo) {
-  const auto read = read_promos(options, promo, true);
-  if (const auto* exit = std::get_if<int>(&read)) return *exit;
-  const json& found = std::get<json>(read);
-  if (found.empty() || found.front().value("promo", promo + 1) != promo) {
-    std::fprintf(stderr, "stampede promo: there is no promo %s\n", std::to_string(promo).c_str());
-    return kExitFailure;
-  }
-  std::printf("%s\n",
-              options.json ? found.front().dump().c_str() : described(found.front()).c_str());
-  return kExitDone;
+  return show_one(options, "promo", promo, described);
 }
 
 }  // namespace stampede::tools

@@ -16,7 +16,6 @@
 namespace stampede::tools {
 namespace {
 
-// "+5", "-5" or "5".
 // The database's options, or a message and the exit code 2.
 int with_database(const ToolOptions& options,
                   const std::function<int(const storage::DbOptions&, bool)>& run) {
@@ -34,9 +33,8 @@ int with_database(const ToolOptions& options,
 
 // CLI11 reads 010 as 8 and takes 0x10, too: of numbers only decimal ones are meant.
 std::string check_decimal(const std::string& text) {
-  const auto digits = text.substr(text.find_first_of("+-") == 0 ? 1 : 0);
-  const bool decimal = !digits.empty() && digits.find_first_not_of("0123456789") == digits.npos &&
-                       (digits.size() == 1 || digits.front() != '0');
+  const auto digits = digits_of(text);
+  const bool decimal = digits.size() == 1 || (!digits.empty() && digits.front() != '0');
   return decimal ? std::string{}
                  : text + " is no whole number in decimal digits without leading zeros";
 }

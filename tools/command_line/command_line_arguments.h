@@ -65,6 +65,12 @@ inline void on_chosen(CLI::App* command, Command& chosen,
 
 // The checks return an empty text, or what is wrong, as CLI11 wants it.
 
+// Of a whole number, behind its sign if it has one; empty: it is none.
+inline std::string digits_of(const std::string& text) {
+  const auto digits = text.substr(text.find_first_of("+-") == 0 ? 1 : 0);
+  return digits.find_first_not_of("0123456789") == std::string::npos ? digits : std::string{};
+}
+
 inline std::string check_duration(const std::string& text) {
   if (parse_duration_ms(text)) return {};
   return text + " is no duration; give one like 500ms, 30s or 2m";

@@ -8,10 +8,10 @@
 namespace stampede::tools {
 namespace {
 
+// "+5", "-5" or "5".
 std::string check_delta(const std::string& text) {
-  const std::string digits = text.substr(text.find_first_of("+-") == 0 ? 1 : 0);
-  const bool number = !digits.empty() && digits.size() <= 13 &&
-                      digits.find_first_not_of("0123456789") == std::string::npos;
+  const auto digits = digits_of(text);
+  const bool number = !digits.empty() && digits.size() <= 13;
   return number ? std::string{} : text + " is no amount; give one like +100 or -5";
 }
 

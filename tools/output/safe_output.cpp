@@ -17,23 +17,6 @@ namespace stampede::tools {
 namespace {
 
 constexpr std::size_t kBufferBytes = 64 * 1024;
-constexpr unsigned char kC2 = 0xC2;  // begins U+0080 to U+00BF
-
-void append_escape(std::string& out, unsigned code) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  out += "\\u00";
-  out += kDigits[code >> 4];
-  out += kDigits[code & 15];
-}
-
-bool is_control(unsigned char c) {
-  return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7F;
-}
-
-bool needs_a_look(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return is_control(byte) || byte == kC2;
-}
 
 // A stream of C and where it ends.
 struct Sink {
@@ -56,7 +39,7 @@ bool write_all(Sink& sink, std::string_view bytes) {
 }
 
 Sink& standard_output() {
-  static Sink out{STDOUT_FILENO, {}};
+  static Sink out{STDOUT_FILENO, ControlEscaper{}};
   return out;
 }
 
@@ -89,38 +72,8 @@ void redirect(std::FILE*& standard, std::ostream& stream, Sink& sink, int mode) 
 
 }  // namespace
 
-std::string ControlEscaper::escape(std::string_view piece) {
-  std::string out;
-  out.reserve(piece.size() + 8);
-  while (!piece.empty()) {
-    const auto first = static_cast<unsigned char>(piece[0]);
-    if (std::exchange(c2_, false)) {
-      const bool control = first >= 0x80 && first < 0xA0;
-      if (control) {
-        append_escape(out, first);
-        piece.remove_prefix(1);
-        continue;
-      }
-      out += static_cast<char>(kC2);
-    }
-    const auto plain = std::find_if(piece.begin(), piece.end(), needs_a_look);
-    out.append(piece.begin(), plain);
-    piece.remove_prefix(static_cast<std::size_t>(plain - piece.begin()));
-    if (piece.empty()) break;
-    const auto found = static_cast<unsigned char>(piece[0]);
-    piece.remove_prefix(1);
-    c2_ = found == kC2;
-    if (!c2_) append_escape(out, found);
-  }
-  return out;
-}
-
-std::string ControlEscaper::rest() {
-  return std::exchange(c2_, false) ? std::string(1, static_cast<char>(kC2)) : std::string();
-}
-
 void escape_what_is_printed() {
-  static Sink err{STDERR_FILENO, {}};
+  static Sink err{STDERR_FILENO, ControlEscaper{}};
   redirect(stdout, std::cout, standard_output(), ::isatty(STDOUT_FILENO) == 1 ? _IOLBF : _IOFBF);
   redirect(stderr, std::cerr, err, _IONBF);
 }

@@ -3,22 +3,11 @@
 // What the tools print reaches terminals: names, users and messages of others among it. Control
 // characters of theirs could write on the operator's screen, so none gets there, whoever prints.
 
-#include <string>
-#include <string_view>
+#include "config/process/control_escaper.h"
 
 namespace stampede::tools {
 
-// A stream of UTF-8 with its control characters (C0 but line feed and tab, DEL, C1) written as
-// \u001b, which means the same inside a text of JSON. Pieces may be cut anywhere.
-class ControlEscaper {
- public:
-  // The piece as it may be shown; its last byte may be held back until the next one.
-  std::string escape(std::string_view piece);
-  std::string rest();  // what was held back
-
- private:
-  bool c2_ = false;  // the first byte of a C1, or of what follows U+00A0, was held back
-};
+using config::ControlEscaper;
 
 // From now on stdout, stderr, std::cout and std::cerr go through a ControlEscaper. Call it once,
 // before anything was printed; one thread. Errors of the descriptors stay errors of the streams.

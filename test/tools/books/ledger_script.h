@@ -70,6 +70,15 @@ class LedgerScript {
   }
   void promo_order(const std::string& id, std::int64_t left, std::uint64_t promo,
                    std::int64_t price_cents, std::int64_t at_ms = 1500, std::uint32_t counted = 0) {
+    unit_of_item_1(id, left, price_cents, at_ms, {.promo = promo, .counted = counted});
+  }
+  // To pay by then.
+  void held_order(const std::string& id, std::int64_t left, std::int64_t price_cents,
+                  std::int64_t pay_by_ms) {
+    unit_of_item_1(id, left, price_cents, 0, {.pay_by_ms = pay_by_ms});
+  }
+  void unit_of_item_1(const std::string& id, std::int64_t left, std::int64_t price_cents,
+                      std::int64_t at_ms, const storage::OrderSale& sale) {
     storage::OrderInsert order;
     order.request_id = id;
     order.item = 1;
@@ -78,20 +87,7 @@ class LedgerScript {
     order.unit_price_cents = price_cents;
     order.decided_at_us = at_ms * 1000;
     payload_.clear();
-    storage::encode_order_set(payload_, order, {1, left}, {.promo = promo, .counted = counted});
-    record(storage::RecordType::emit, ++lsn);
-  }
-  // Of item 1, one unit to pay by then.
-  void held_order(const std::string& id, std::int64_t left, std::int64_t price_cents,
-                  std::int64_t pay_by_ms) {
-    storage::OrderInsert order;
-    order.request_id = id;
-    order.item = 1;
-    order.user = "ann";
-    order.qty = 1;
-    order.unit_price_cents = price_cents;
-    payload_.clear();
-    storage::encode_order_set(payload_, order, {1, left}, {.pay_by_ms = pay_by_ms});
+    storage::encode_order_set(payload_, order, {1, left}, sale);
     record(storage::RecordType::emit, ++lsn);
   }
   void payment(Lsn order, const std::string& id, std::int64_t cents, std::int64_t at_us) {
