@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <chrono>
 #include <deque>
+#include <optional>
 
+#include "actors/backend/backend_clock.h"
 #include "actors/backend/backend_mail.h"
 #include "actors/backend/backend_port.h"
 #include "actors/backend/backend_report.h"
@@ -18,7 +20,6 @@
 #include "actors/protocol/operator_command.h"
 #include "config/faults/failpoint.h"
 #include "config/process/memory_left.h"
-#include "config/process/wall_clock.h"
 
 namespace stampede::actors {
 
@@ -26,9 +27,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr auto kTick = milliseconds(50);        // news and status, when no mail comes
-constexpr auto kExpireAgain = milliseconds(5);  // while more orders are due than one tick takes
-constexpr std::int64_t kSecondUs = 1'000'000;
+constexpr auto kTick = milliseconds(50);         // news and status, when no mail comes
+constexpr auto kExpireAgain = milliseconds(5);   // while more orders are due than one tick takes
+constexpr auto kLookAgain = milliseconds(1);     // for a command that is not done yet
 constexpr auto kReplayLook = milliseconds(100);  // whether the replay stands still
 constexpr auto kRoomEvery = milliseconds(1000);  // whether there is memory to be made ahead
 constexpr std::uint64_t kMemoryKept = std::uint64_t{96} << 20;
@@ -103,7 +104,7 @@ class Backend : public transport::PortRole {
 
   void end_of_round(transport::PortControl& port) override {
     if (started()) {
-      take_commands();
+      take_commands(port);
       core().flush(effects_);
       if (decided_something()) config::failpoint("decided");
       carry_out(port);
@@ -144,7 +145,8 @@ class Backend : public transport::PortRole {
     spawn_others(caf::actor_cast<caf::actor>(&port.self()));
     core().set_phase(Phase::serving);
     // Payments that waited while nobody served come first.
-    core().expire_from(config::wall_us() + node_.config().backend.hold_grace_s * kSecondUs);
+    clock_.emplace(node_.config().run_dir / (node_.id() + ".clock"), status_);
+    core().expire_from(clock_->now_us() + node_.config().backend.hold_grace_s * kSeconds);
     publish_status();
     port_.open_intake(port);
     want(wanted_);
@@ -173,7 +175,7 @@ class Backend : public transport::PortRole {
   void take(const transport::Envelope& envelope, std::string_view body) {
     if (round_began_us_ == 0) {
       config::failpoint("received");
-      round_began_us_ = config::wall_us();
+      round_began_us_ = clock_->now_us();
     }
     round_entries_ += envelope.count;
     look_at_room();
@@ -183,25 +185,37 @@ class Backend : public transport::PortRole {
   // Before whatever may decide something new, whichever way it came in.
   void look_at_room() { core().set_log_room(status_.log_room.load(std::memory_order_relaxed)); }
 
-  void take_commands() {
+  // Until one needs more time than a round has: then orders go first, and the others wait behind
+  // it.
+  void take_commands(transport::PortControl& port) {
     if (!commands_.empty()) look_at_room();
-    for (auto& [number, command] : std::exchange(commands_, {})) take(number, command);
+    for (; !commands_.empty(); commands_.pop_front())
+      if (!take(commands_.front().first, commands_.front().second))
+        return port.wake_at(port.now() + kLookAgain);
   }
 
-  void take(std::uint64_t number, const nlohmann::json& command) {
+  // False: not yet.
+  bool take(std::uint64_t number, const nlohmann::json& command) {
     const auto read = read_operator_command(command);
+    if (read.error.empty() && read.item.action != ItemAction::invalid)
+      return core().on_item(number, read.item, clock_->now_us(), effects_);
+    if (read.error.empty() && read.promo.action != PromoAction::invalid)
+      return core().on_promo(number, read.promo, clock_->now_us(), effects_);
+    take_at_once(number, command, read);
+    return true;
+  }
+
+  void take_at_once(std::uint64_t number, const nlohmann::json& command,
+                    const OperatorCommand& read) {
     if (!read.error.empty())
       return answer(number, error_reply(Code::bad_request, read.field, read.error));
     if (read.request.kind == RequestKind::items)
       return answer(number, items_reply(core().book(), read.request));
     if (read.request.kind == RequestKind::promos)
-      return answer(number, promos_reply(core().book(), read.request, config::wall_us()));
-    if (read.item.action != ItemAction::invalid)
-      return core().on_item(number, read.item, config::wall_us(), effects_);
-    if (read.promo.action != PromoAction::invalid)
-      return core().on_promo(number, read.promo, config::wall_us(), effects_);
+      return answer(number, promos_reply(core().book(), read.request, clock_->now_us()));
     if (read.request.kind != RequestKind::invalid)
-      return core().on_control(number, read.request, effects_, config::wall_us());
+      return core().on_control(number, read.request, effects_, clock_->now_us());
+    if (read.accepts_clock) return answer(number, clock_->accept(read.request.id));
     if (command.at("do") == "books") return core().on_books(number, effects_);
     answer(number, {{"error", "unknown command"}, {"exit", 2}});
   }
@@ -234,7 +248,8 @@ class Backend : public transport::PortRole {
     next_tick_ = port.now() + kTick;
     port.call_when_quiet();
     look_at_room();
-    if (core().expire(config::wall_us(), effects_)) next_tick_ = port.now() + kExpireAgain;
+    clock_->look();
+    if (core().expire(clock_->now_us(), effects_)) next_tick_ = port.now() + kExpireAgain;
     port.wake_at(next_tick_);
     std::string news;
     if (const auto count = core().take_news(news, kNewsPerTick); count > 0)
@@ -260,6 +275,7 @@ class Backend : public transport::PortRole {
     status_.replayed.store(counters.replayed);
     status_.refused.store(counters.refused);
     status_.malformed.store(counters.malformed);
+    status_.tickets.store(counters.tickets);
     status_.paid.store(counters.paid);
     status_.expired.store(counters.expired);
     status_.cancelled.store(counters.cancelled);
@@ -276,7 +292,7 @@ class Backend : public transport::PortRole {
   std::uint64_t lag_us() {
     const auto oldest = core().projection().oldest_owed();
     if (oldest == 0) return decided_.clear(), 0;
-    const auto now = static_cast<std::uint64_t>(config::wall_us());
+    const auto now = static_cast<std::uint64_t>(monotonic_us());
     if (decided_.empty() || decided_.back().first < core().last_lsn())
       decided_.emplace_back(core().last_lsn(), now);
     while (decided_.size() > 1 && decided_.front().first < oldest) decided_.pop_front();
@@ -301,14 +317,15 @@ class Backend : public transport::PortRole {
   LimitTexts limits_;
   BackendPort port_;
   StandingReplay standing_;
-  std::unique_ptr<BackendStart> start_;  // null while the log is being replayed
+  std::unique_ptr<BackendStart> start_;  // null while the log is being replayed, as the next
+  std::optional<BackendClock> clock_;
   Phase wanted_ = Phase::serving;
-  std::vector<std::pair<std::uint64_t, nlohmann::json>> commands_;  // of this round, or waiting
+  std::deque<std::pair<std::uint64_t, nlohmann::json>> commands_;  // of this round, or waiting
   caf::actor log_;
   std::vector<caf::actor> lanes_;
   Effects effects_;
   std::deque<std::pair<Lsn, std::uint64_t>> decided_;  // (lsn, time): for the lag
-  std::int64_t round_began_us_ = 0;                    // wall clock; 0: no work in this round yet
+  std::int64_t round_began_us_ = 0;                    // by clock_; 0: no work in this round yet
   std::size_t round_entries_ = 0;
   transport::MonoTime next_tick_{};
   transport::MonoTime next_items_{};

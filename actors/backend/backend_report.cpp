@@ -42,10 +42,24 @@ json refuses(const BackendStatus& status) {
   return nullptr;
 }
 
+// Null: there is no alarm.
+json clock_report(const BackendStatus& status) {
+  const auto ahead_us = status.clock_ahead_us.load();
+  if (ahead_us == 0) return nullptr;
+  return {{"ahead_s", static_cast<double>(ahead_us) / 1e6}, {"note", clock_note(ahead_us)}};
+}
+
 }  // namespace
+
+std::string clock_note(std::int64_t ahead_us) {
+  return "the wall clock has stepped " + std::to_string(ahead_us / 1'000'000) +
+         " s forward; promos and holds go on as if it had not: put it right, or, if it is right, "
+         "run: stampede clock accept";
+}
 
 void report_backend(json& out, BackendStatus& status) {
   out["refuses"] = refuses(status);
+  out["clock"] = clock_report(status);
   const auto owed = status.owed.load();
   const bool claimed = status.claimed.load();
   out["progress"] = status.progress.load();
@@ -70,6 +84,7 @@ void report_backend(json& out, BackendStatus& status) {
       {"sold_out", status.sold_out.load()},  {"limit_reached", status.limit_reached.load()},
       {"replayed", status.replayed.load()},  {"refused", status.refused.load()},
       {"malformed", status.malformed.load()}};
+  out["tickets"] = {{"granted", status.tickets.load()}};
   out["payment"] = {{"paid", status.paid.load()},
                     {"expired", status.expired.load()},
                     {"cancelled", status.cancelled.load()},
@@ -149,6 +164,9 @@ json promo_json(const PromoTable::Promo& promo, PromoState state) {
   const auto terms = promo.terms();
   each_promo_term([&](const Term& term, const auto& value) { out[std::string(term.name)] = value; },
                   terms);
+  out["ticket"] = storage::ticket_text(promo.put.ticket);
+  if (promo.put.gate_factor == 0) out["gate_factor"] = storage::kGateFactorDefault;
+  out["granted"] = promo.granted;
   return out;
 }
 
@@ -167,6 +185,12 @@ json promo_refusal(const PromoAnswer& answer, const LimitTexts& limits) {
                        "starts_at_ms of a promo that has begun cannot be changed");
   if (answer.error == Code::bad_request && field == "item")
     return error_reply(answer.error, field, "a promo stays with its item");
+  if (answer.error == Code::bad_request && field == "ticket")
+    return error_reply(answer.error, field,
+                       "ticket of a promo that has begun, or has given some, cannot be changed");
+  if (answer.error == Code::bad_request && field == "gate_factor")
+    return error_reply(answer.error, field,
+                       "gate_factor must let through the tickets that were given already");
   return refusal(answer.error, field, limits);
 }
 

@@ -15,6 +15,9 @@ namespace stampede::actors {
 // A backend's part of a heartbeat. Takes the list of items with it, which the supervisor keeps.
 void report_backend(nlohmann::json& out, BackendStatus& status);
 
+// What an alarm of the clock is, and what to do; `ahead_us`: see SaleClock::ahead_us().
+std::string clock_note(std::int64_t ahead_us);
+
 nlohmann::json control_reply(const ControlAnswer& answer, const LimitTexts& limits);
 nlohmann::json promo_reply(const PromoAnswer& answer, const LimitTexts& limits);
 // A page of the promos, with their states at `now_us`.

@@ -31,7 +31,8 @@ constexpr auto kDatabaseAnswers = milliseconds(500);
 
 BackendLimits limits_of(const config::Config& config) {
   BackendLimits limits;
-  limits.book = {config.backend.orders_max, config.backend.rejections_max};
+  limits.book = {config.backend.orders_max, config.backend.rejections_max,
+                 config.tickets.ahead_s * 1000};
   limits.projection.lanes = static_cast<std::uint32_t>(config.db.lanes);
   limits.projection.rows_max = config.db.batch_rows_max;
   limits.projection.items_max = config.db.batch_rows_max;

@@ -26,6 +26,7 @@ struct BackendStatus {
   std::atomic<bool> work_waiting{false};
   std::atomic<std::uint64_t> confirmed{0}, sold_out{0}, limit_reached{0}, replayed{0}, refused{0},
       malformed{0}, requests{0};
+  std::atomic<std::uint64_t> tickets{0};
   std::atomic<std::uint64_t> paid{0}, expired{0}, cancelled{0}, refund_due{0};
   std::atomic<std::uint64_t> owed{0}, failed{0}, lag_us{0};
   std::atomic<std::uint64_t> log_bytes{0}, log_segments{0}, log_syncs{0}, log_sync_us_max{0};
@@ -35,8 +36,9 @@ struct BackendStatus {
   std::atomic<std::uint64_t> log_oldest_segment{1}, log_oldest_position{0};  // still there
   std::atomic<std::uint64_t> snapshot_lsn{0}, snapshot_bytes{0};  // the newest; 0 bytes: none
   std::atomic<std::int64_t> snapshot_made_ns{0};                  // wall clock
-  std::atomic<bool> disk_waiting{false};     // the log thread is inside a write or a sync
-  std::atomic<std::uint64_t> lanes_down{0};  // lanes that cannot reach the database now
+  std::atomic<bool> disk_waiting{false};        // the log thread is inside a write or a sync
+  std::atomic<std::int64_t> clock_ahead_us{0};  // of an alarm, see SaleClock; 0: there is none
+  std::atomic<std::uint64_t> lanes_down{0};     // lanes that cannot reach the database now
   std::atomic<bool> claimed{false};
   DatabaseState database;
 

@@ -1,10 +1,9 @@
 #include "actors/node/exit_note.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <fstream>
 #include <nlohmann/json.hpp>
+
+#include "actors/node/small_file.h"
 
 namespace stampede::actors {
 namespace {
@@ -17,18 +16,10 @@ std::filesystem::path note_file(const std::filesystem::path& run_dir, const std:
 
 void write_exit_note(const std::filesystem::path& run_dir, const std::string& node,
                      const ExitNote& note) {
-  const auto file = note_file(run_dir, node);
-  const auto draft = std::filesystem::path(file.string() + "." + std::to_string(note.pid));
   const nlohmann::json json = {{"code", note.code}, {"reason", note.reason}, {"pid", note.pid}};
   const std::string text =
       json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  const int fd = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) return;
-  const bool whole = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  ::close(fd);
-  std::error_code ignored;
-  if (whole) std::filesystem::rename(draft, file, ignored);
-  if (!whole || ignored) std::filesystem::remove(draft, ignored);
+  replace_file(note_file(run_dir, node), text);
 }
 
 std::optional<ExitNote> read_exit_note(const std::filesystem::path& run_dir,

@@ -71,7 +71,8 @@ constexpr std::size_t kMoreBytes = 16;
 template <class Out>
 [[gnu::noinline]] void append_sale_order(Out& body, const Request& request) {
   storage::MsgpackWriter entry(body, kOrderBytes + request.id.size() + request.user.size());
-  entry.array(7);
+  const bool ticket = request.ticket_ms != kNoTicket;
+  entry.array(ticket ? 8 : 7);
   entry.number(kSaleOrder);
   pack_plain(entry, request);
   request.promo == kNoNumber ? entry.nil() : entry.number(request.promo);
@@ -79,11 +80,13 @@ template <class Out>
     entry.nil();
   else
     entry.signed_number(request.valid_until_ms);
+  if (ticket) entry.signed_number(request.ticket_ms);
 }
 
-// Apart from the others, so that most orders pay for no more than they say.
+// Apart from the others, so that most orders pay for no more than they say; all that it calls goes
+// into it, so that the writer stays in registers.
 template <class Out>
-void append_order(Out& body, const Request& request) {
+[[gnu::flatten]] void append_order(Out& body, const Request& request) {
   if (request.promo != kNoNumber || request.valid_until_ms != 0)
     return append_sale_order(body, request);
   storage::MsgpackWriter entry(body, kOrderBytes + request.id.size() + request.user.size());
@@ -142,6 +145,20 @@ void append_request(std::string& body, const Request& request) {
       pack_text(packer, request.order);
       pack_text(packer, request.user);
       return;
+    case RequestKind::changes:
+      packer.pack_array(4);
+      packer.pack_uint8(static_cast<std::uint8_t>(RequestKind::changes));
+      pack_text(packer, request.id);
+      packer.pack_uint64(request.item);
+      packer.pack_uint32(request.qty);
+      return;
+    case RequestKind::ticket:
+      packer.pack_array(4);
+      packer.pack_uint8(static_cast<std::uint8_t>(RequestKind::ticket));
+      pack_text(packer, request.id);
+      packer.pack_uint64(request.promo);
+      pack_text(packer, request.user);
+      return;
     case RequestKind::promos:
     case RequestKind::invalid:
       break;
@@ -197,6 +214,18 @@ void append_fulfilled(std::string& body, const Fulfilled& fulfilled) {
   entry.signed_number(fulfilled.at_ms);
 }
 
+void append_granted(std::string& body, const Granted& granted) {
+  StringSink sink{body};
+  Packer packer(sink);
+  packer.pack_array(6);
+  packer.pack_uint8(static_cast<std::uint8_t>(ResultKind::granted));
+  pack_text(packer, granted.id);
+  packer.pack_uint64(granted.promo);
+  packer.pack_uint64(granted.item);
+  pack_text(packer, granted.user);
+  packer.pack_int64(granted.expires_at_ms);
+}
+
 void append_error(std::string& body, Code code, std::string_view field,
                   std::int64_t retry_after_ms) {
   StringSink sink{body};
@@ -214,7 +243,7 @@ void append_error(std::string& body, Code code, std::string_view field,
 namespace {
 
 void pack_promo(Packer& packer, std::uint32_t row, const ShownPromo& promo) {
-  packer.pack_array(7);
+  packer.pack_array(promo.ticket == 0 ? 7 : 8);
   packer.pack_uint32(row);
   packer.pack_uint64(promo.promo);
   pack_text(packer, promo.name);
@@ -222,6 +251,22 @@ void pack_promo(Packer& packer, std::uint32_t row, const ShownPromo& promo) {
   packer.pack_int64(promo.starts_at_ms);
   packer.pack_int64(promo.ends_at_ms);
   packer.pack_uint8(static_cast<std::uint8_t>(promo.state));
+  if (promo.ticket != 0) packer.pack_uint32(promo.ticket);
+}
+
+std::uint32_t promos_of(const std::vector<ItemRow>& rows) {
+  return static_cast<std::uint32_t>(std::count_if(
+      rows.begin(), rows.end(), [](const ItemRow& row) { return row.promo.has_value(); }));
+}
+
+// The rows and, where an item has one to show, their promos: the last one or two elements.
+void pack_rows(Packer& packer, const std::vector<ItemRow>& rows, std::uint32_t promos) {
+  packer.pack_array(static_cast<std::uint32_t>(rows.size()));
+  for (const auto& row : rows) pack_row(packer, row);
+  if (promos == 0) return;
+  packer.pack_array(promos);
+  for (std::uint32_t i = 0; i < rows.size(); ++i)
+    if (rows[i].promo) pack_promo(packer, i, *rows[i].promo);
 }
 
 }  // namespace
@@ -230,20 +275,28 @@ void append_items(std::string& body, const std::vector<ItemRow>& rows,
                   std::optional<std::uint64_t> next) {
   StringSink sink{body};
   Packer packer(sink);
-  const auto promos = std::count_if(rows.begin(), rows.end(),
-                                    [](const ItemRow& row) { return row.promo.has_value(); });
+  const auto promos = promos_of(rows);
   packer.pack_array(promos == 0 ? 3 : 4);
   packer.pack_uint8(static_cast<std::uint8_t>(ResultKind::items));
   if (next)
     packer.pack_uint64(*next);
   else
     packer.pack_nil();
-  packer.pack_array(static_cast<std::uint32_t>(rows.size()));
-  for (const auto& row : rows) pack_row(packer, row);
-  if (promos == 0) return;
-  packer.pack_array(static_cast<std::uint32_t>(promos));
-  for (std::uint32_t i = 0; i < rows.size(); ++i)
-    if (rows[i].promo) pack_promo(packer, i, *rows[i].promo);
+  pack_rows(packer, rows, promos);
+}
+
+void append_changes(std::string& body, const ItemChanges& changes,
+                    const std::vector<ItemRow>& rows) {
+  StringSink sink{body};
+  Packer packer(sink);
+  const auto promos = promos_of(rows);
+  packer.pack_array(promos == 0 ? 5 : 6);
+  packer.pack_uint8(static_cast<std::uint8_t>(ResultKind::changes));
+  packer.pack_uint64(changes.upto);
+  packer.pack_uint8(static_cast<std::uint8_t>((changes.more ? 1U : 0U) | (changes.anew ? 2U : 0U)));
+  packer.pack_array(static_cast<std::uint32_t>(changes.terms.size()));
+  for (const auto place : changes.terms) packer.pack_uint32(place);
+  pack_rows(packer, rows, promos);
 }
 
 void append_item_changed(std::string& body, bool changed, const ItemRow& row) {
@@ -285,6 +338,16 @@ void ResultWriter::items(const std::vector<ItemRow>& rows, std::optional<std::ui
 void ResultWriter::fulfilled(const Fulfilled& fulfilled) {
   finish();
   append_fulfilled(body_, fulfilled);
+}
+
+void ResultWriter::changes(const ItemChanges& changes, const std::vector<ItemRow>& rows) {
+  finish();
+  append_changes(body_, changes, rows);
+}
+
+void ResultWriter::granted(const Granted& granted) {
+  finish();
+  append_granted(body_, granted);
 }
 
 // What comes after it is no longer the next of an answer.

@@ -11,13 +11,16 @@
 //            stock_change  [5, id, item, delta]
 //            order         [6, id, item, user, qty, promo | nil, valid_until_ms | nil]
 //                          one that says at least one of the two
+//                          or [6, …, ticket_ms]   where it has a ticket (Request::ticket_ms)
 //            pay           [8, id, order's id, amount_cents]
 //            cancel        [9, id, order's id, user]        user empty: whoever bought it
+//            changes       [20, id, lsn, limit]    items that changed behind lsn; the id is empty
+//            ticket        [10, id, promo, user]
 //   result   answer        [1, state, reason, lsn, item, qty, left | nil, flags]
 //            error         [2, code, field | nil] or [2, code, field | nil, retry_after_ms]
 //            items         [3, next | nil, [item row, …]], and where an item has a promo to show
 //                          also [[place of its row, promo, name, price_cents, starts_at_ms,
-//                          ends_at_ms, state], …]
+//                          ends_at_ms, state], …], and ticket behind state where one is needed
 //            item_changed  [4, changed, item row]
 //            more          [5, count]            as many further orders have the answer before it,
 //                                                each as the decision after it
@@ -25,6 +28,9 @@
 //                           promo | nil]         where one of the two says something
 //            answer        [7, as 6 …, fulfilment, at_ms]        of an order that needs payment
 //            fulfilled     [8, order's id, order_id, fulfilment, at_ms]     of pay and cancel
+//            changes       [20, upto, flags, [place, …], [item row, …]] and promos as in items;
+//                          flags: 1 more, 2 anew; places of rows whose terms may be others now
+//            granted       [9, ticket's id, promo, item, user, expires_at_ms]
 //   news     item row      [item, terms up to the total…, left, seq, further terms…, terms of the
 //                          sale…]
 //
@@ -72,6 +78,8 @@ enum class ResultKind : std::uint8_t {
   sale_answer = 6,  // in the bytes only
   held_answer = 7,  // in the bytes only
   fulfilled = 8,
+  changes = 20,
+  granted = 9,
 };
 
 struct Result {
@@ -80,10 +88,12 @@ struct Result {
   Code code = Code::none;             // error
   std::string_view field;             // error; empty: none
   std::int64_t retry_after_ms = 0;    // error; 0: what the code says
-  std::vector<ItemRow> items;         // items; item_changed: exactly one
+  std::vector<ItemRow> items;         // items, changes; item_changed: exactly one
   std::optional<std::uint64_t> next;  // items: the first item of the next page
   bool changed = false;               // item_changed: false when it was so already
   Fulfilled fulfilled;                // fulfilled
+  ItemChanges changes;                // changes
+  Granted granted;                    // granted
 };
 
 void append_request(std::string& body, const Request& request);
@@ -92,9 +102,12 @@ void append_answer(std::string& body, const Answer& answer);
 void append_error(std::string& body, Code code, std::string_view field = {},
                   std::int64_t retry_after_ms = 0);
 void append_fulfilled(std::string& body, const Fulfilled& fulfilled);
+void append_granted(std::string& body, const Granted& granted);
 void append_items(std::string& body, const std::vector<ItemRow>& rows,
                   std::optional<std::uint64_t> next);
 void append_item_changed(std::string& body, bool changed, const ItemRow& row);
+void append_changes(std::string& body, const ItemChanges& changes,
+                    const std::vector<ItemRow>& rows);
 void append_item_row(std::string& body, const ItemRow& row);  // news
 
 // Writes the results of one work message to the end of `body`, which is complete after finish().
@@ -108,6 +121,8 @@ class ResultWriter {
   void error(Code code, std::string_view field = {}, std::int64_t retry_after_ms = 0);
   void items(const std::vector<ItemRow>& rows, std::optional<std::uint64_t> next);
   void fulfilled(const Fulfilled& fulfilled);
+  void changes(const ItemChanges& changes, const std::vector<ItemRow>& rows);
+  void granted(const Granted& granted);
   void finish();
 
  private:
@@ -135,6 +150,7 @@ class BodyReader {
   [[nodiscard]] bool take_sale_answer(Result& result);
   [[nodiscard]] bool take_held_answer(Result& result);
   bool take_rare(Request& request);
+  bool take_rare(Result& result);
   [[nodiscard]] bool take_more();
   void give_next(Result& result);
   [[nodiscard]] bool parse();

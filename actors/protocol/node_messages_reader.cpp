@@ -116,6 +116,7 @@ bool read_promo(const std::vector<Token>& tokens, std::size_t array, std::vector
   promo.starts_at_ms = elements.signed_number();
   promo.ends_at_ms = elements.signed_number();
   promo.state = static_cast<PromoState>(elements.small<std::uint8_t>());
+  promo.ticket = elements.done() ? 0 : elements.small<std::uint32_t>();
   if (!elements.done() || row >= rows.size()) return false;
   rows[row].promo = promo;
   return true;
@@ -126,6 +127,28 @@ bool read_promos(const std::vector<Token>& tokens, std::size_t array, std::vecto
   for (std::uint32_t i = 0; i < tokens[array].size; ++i, at = tokens[at].end)
     if (!read_promo(tokens, at, rows)) return false;
   return true;
+}
+
+// The rows that are the last element, or stand before their promos.
+bool read_last_rows(const std::vector<Token>& tokens, Elements& elements,
+                    std::vector<ItemRow>& rows) {
+  const auto at = elements.array();
+  if (elements.done()) return read_rows(tokens, at, rows);
+  const auto promos = elements.array();
+  return elements.done() && read_rows(tokens, at, rows) && read_promos(tokens, promos, rows);
+}
+
+// Ascending, each of one of the rows.
+bool read_places(const std::vector<Token>& tokens, std::size_t array, std::size_t rows,
+                 std::vector<std::uint32_t>& places) {
+  places.clear();
+  Elements elements(tokens, array);
+  for (auto left = tokens[array].size; left > 0; --left) {
+    const auto place = elements.small<std::uint32_t>();
+    if (place >= rows || (!places.empty() && place <= places.back())) return false;
+    places.push_back(place);
+  }
+  return elements.done();
 }
 
 }  // namespace
@@ -316,6 +339,7 @@ void read_sale_order(Elements& elements, Request& request) {
   request.qty = elements.small<std::uint32_t>();
   request.promo = elements.is_nil() ? kNoNumber : elements.number();
   request.valid_until_ms = elements.is_nil() ? 0 : elements.signed_number();
+  request.ticket_ms = elements.done() ? kNoTicket : elements.signed_number();
 }
 
 }  // namespace
@@ -325,7 +349,7 @@ bool BodyReader::take_rare(Request& request) {
   const auto kind = elements.small<std::uint8_t>();
   if (kind == kSaleOrder) {
     read_sale_order(elements, request);
-    return elements.done() && request.valid_until_ms >= 0;
+    return elements.done() && request.valid_until_ms >= 0 && request.ticket_ms >= kForeignTicket;
   }
   request.kind = static_cast<RequestKind>(kind);
   switch (request.kind) {
@@ -356,6 +380,16 @@ bool BodyReader::take_rare(Request& request) {
       request.order = elements.text();
       request.user = elements.text();
       break;
+    case RequestKind::changes:
+      request.id = elements.text();
+      request.item = elements.number();
+      request.qty = elements.small<std::uint32_t>();
+      break;
+    case RequestKind::ticket:
+      request.id = elements.text();
+      request.promo = elements.number();
+      request.user = elements.text();
+      break;
     default:
       return false;
   }
@@ -373,7 +407,11 @@ bool BodyReader::next(Result& result) {
     return true;
   }
   next_.state = State::invalid;
-  if (!parse()) return false;
+  return parse() && take_rare(result);
+}
+
+// Of what was parsed. Apart, so that an answer pays for none of it.
+[[gnu::noinline]] bool BodyReader::take_rare(Result& result) {
   const auto& tokens = tokens_.tokens();
   Elements elements(tokens, 0);
   result.kind = static_cast<ResultKind>(elements.small<std::uint8_t>());
@@ -384,13 +422,18 @@ bool BodyReader::next(Result& result) {
       result.field = elements.is_nil() ? std::string_view{} : elements.text();
       result.retry_after_ms = elements.done() ? 0 : elements.signed_number();
       return elements.done() || fail();
-    case ResultKind::items: {
+    case ResultKind::items:
       result.next = elements.is_nil() ? std::nullopt : std::optional(elements.number());
-      const auto rows = elements.array();
-      if (elements.done()) return read_rows(tokens, rows, result.items) || fail();
-      const auto promos = elements.array();
-      return (elements.done() && read_rows(tokens, rows, result.items) &&
-              read_promos(tokens, promos, result.items)) ||
+      return read_last_rows(tokens, elements, result.items) || fail();
+    case ResultKind::changes: {
+      auto& changes = result.changes;
+      changes.upto = elements.number();
+      const auto flags = elements.small<std::uint8_t>();
+      changes.more = (flags & 1) != 0;
+      changes.anew = (flags & 2) != 0;
+      const auto places = elements.array();
+      return (flags <= 3 && read_last_rows(tokens, elements, result.items) &&
+              read_places(tokens, places, result.items.size(), changes.terms)) ||
              fail();
     }
     case ResultKind::item_changed: {
@@ -406,6 +449,15 @@ bool BodyReader::next(Result& result) {
       fulfilled.at_ms = elements.signed_number();
       const bool known = fulfilled.fulfilment <= Fulfilment::refund_due;
       return (elements.done() && known) || fail();
+    }
+    case ResultKind::granted: {
+      auto& granted = result.granted;
+      granted.id = elements.text();
+      granted.promo = elements.number();
+      granted.item = elements.number();
+      granted.user = elements.text();
+      granted.expires_at_ms = elements.signed_number();
+      return elements.done() || fail();
     }
     case ResultKind::answer:  // take_answer() and take_more() refused them
     case ResultKind::more:

@@ -88,6 +88,8 @@ void CommandMembers::fail(std::string_view name, const std::string& what) {
 
 namespace {
 
+constexpr std::string_view kClockAccept = "clock_accept";
+
 ItemAction item_action(std::string_view what) {
   if (what == "item_put") return ItemAction::add;
   if (what == "item_set") return ItemAction::set;
@@ -103,6 +105,11 @@ PromoAction promo_action(std::string_view what) {
   return PromoAction::invalid;
 }
 
+bool is_there(const json& map, std::string_view name) {
+  const auto found = map.find(name);
+  return found != map.end() && !found->is_null();
+}
+
 // Reads the terms that are there, or, if they are not `some`, all; and notes which there are.
 struct GivenTerms {
   const json& map;
@@ -113,8 +120,7 @@ struct GivenTerms {
   template <class Value>
   void operator()(const Term& term, Value& value) {
     const auto bit = 1U << at++;
-    const auto found = map.find(term.name);
-    const bool there = found != map.end() && !found->is_null();
+    const bool there = is_there(map, term.name);
     if (!there && some) return;
     if (there) given |= bit;
     members(term, value);
@@ -126,13 +132,44 @@ struct GivenTerms {
   }
 };
 
+// A time of a promo that is said as one from now on, or else as what it is.
+struct TimeFromNow {
+  const Term* term;
+  const char* name;
+  std::uint32_t bit;  // of PromoRequest::from_now
+};
+constexpr TimeFromNow kTimesFromNow[] = {
+    {&storage::kPromoStartsTerm, "starts_in_ms", PromoRequest::kStartsFromNow},
+    {&storage::kPromoEndsTerm, "ends_in_ms", PromoRequest::kEndsFromNow}};
+
+const TimeFromNow* time_from_now(const Term& term) {
+  for (const auto& one : kTimesFromNow)
+    if (one.term == &term) return &one;
+  return nullptr;
+}
+
+struct GivenPromoTerms : GivenTerms {
+  std::uint32_t& from_now;
+  using GivenTerms::operator();
+  void operator()(const Term& term, std::int64_t& value) {
+    const auto* from = time_from_now(term);
+    if (from == nullptr || !is_there(map, from->name)) return GivenTerms::operator()(term, value);
+    if (is_there(map, term.name))
+      members.members.fail(from->name, "left out beside " + std::string(term.name));
+    value = members.members.number(from->name, -storage::kPromoTimeMsMax, storage::kPromoTimeMsMax);
+    given |= 1U << at++;
+    from_now |= from->bit;
+  }
+};
+
 void read_promo(const json& map, CommandMembers& members, PromoRequest& promo) {
   promo.put.request_id = members.request_id();
   promo.put.promo =
       static_cast<std::uint64_t>(members.number("promo", 0, static_cast<std::int64_t>(kItemIdMax)));
   if (promo.action == PromoAction::end) return;
   const bool set = promo.action == PromoAction::set;
-  each_promo_term(GivenTerms{map, TermMembers{members}, promo.given, set}, promo.put);
+  each_promo_term(GivenPromoTerms{{map, TermMembers{members}, promo.given, set}, promo.from_now},
+                  promo.put);
   if (!set) promo.given = 0;
 }
 
@@ -159,7 +196,8 @@ void read_page(CommandMembers& members, Request& request) {
 
 bool is_operator_command(std::string_view what) {
   return what == "stock_change" || what == "items" || what == "promos" || what == "books" ||
-         item_action(what) != ItemAction::invalid || promo_action(what) != PromoAction::invalid;
+         what == kClockAccept || item_action(what) != ItemAction::invalid ||
+         promo_action(what) != PromoAction::invalid;
 }
 
 OperatorCommand read_operator_command(const json& map) {
@@ -176,6 +214,9 @@ OperatorCommand read_operator_command(const json& map) {
   } else if (what == "items" || what == "promos") {
     request.kind = what == "items" ? RequestKind::items : RequestKind::promos;
     read_page(members, request);
+  } else if (what == kClockAccept) {
+    out.accepts_clock = true;
+    request.id = members.request_id();
   } else if (out.item.action = item_action(what); out.item.action != ItemAction::invalid) {
     read_item(map, members, out.item);
   } else if (out.promo.action = promo_action(what); out.promo.action != PromoAction::invalid) {
@@ -196,7 +237,10 @@ void write_promo(json& map, const PromoRequest& promo) {
   each_promo_term(
       [&](const Term& term, const auto& value) {
         const bool given = ((promo.given >> at++) & 1U) != 0;
-        if (given || promo.action == PromoAction::add) map[std::string(term.name)] = value;
+        if (!given && promo.action != PromoAction::add) return;
+        const auto* from = time_from_now(term);
+        const bool from_now = from != nullptr && (promo.from_now & from->bit) != 0;
+        map[from_now ? from->name : std::string(term.name)] = value;
       },
       promo.put);
 }
@@ -229,6 +273,8 @@ json operator_command_map(std::string_view what, const OperatorCommand& command)
     write_item(map, command.item);
   } else if (command.promo.action != PromoAction::invalid) {
     write_promo(map, command.promo);
+  } else if (command.accepts_clock) {
+    map["request_id"] = request.id;
   } else if (request.kind == RequestKind::items || request.kind == RequestKind::promos) {
     map["from"] = request.item;
     map["limit"] = request.qty;

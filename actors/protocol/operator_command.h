@@ -7,12 +7,14 @@
 //   {"do":"item_set", request_id, item [, …some of them, but for total and closed]}
 //   {"do":"item_open"|"item_close", request_id, item}
 //   {"do":"stock_change", request_id, item, delta}
-//   {"do":"promo_add", request_id, promo, …the terms of a promo}
-//   {"do":"promo_set", request_id, promo [, …some of its terms]}
+//   {"do":"promo_add", request_id, promo, …the terms of a promo; instead of starts_at_ms and
+//    ends_at_ms also starts_in_ms and ends_in_ms, counted from the decision on}
+//   {"do":"promo_set", request_id, promo [, …some of them]}
 //   {"do":"promo_end", request_id, promo}
 //   {"do":"items" [, from, limit]}
 //   {"do":"promos" [, from, limit]}
 //   {"do":"books"}
+//   {"do":"clock_accept", request_id}
 //
 // Texts are UTF-8 without control characters within their bounds, numbers whole and in range.
 // Members that nobody knows are left out.
@@ -39,15 +41,15 @@ class CommandMembers {
   // `otherwise`: when it is not there, or null.
   std::int64_t number(std::string_view name, std::int64_t min, std::int64_t max,
                       std::optional<std::int64_t> otherwise = {});
-  std::string_view request_id();     // "request_id"
-  bool flag(std::string_view name);  // false when it is not there
+  std::string_view request_id();                              // "request_id"
+  bool flag(std::string_view name);                           // false when it is not there
+  void fail(std::string_view name, const std::string& what);  // … it must be
 
   [[nodiscard]] const std::string& error() const { return error_; }  // empty: none
   [[nodiscard]] const std::string& field() const { return field_; }  // … the member's name
 
  private:
   [[nodiscard]] const nlohmann::json* find(std::string_view name) const;
-  void fail(std::string_view name, const std::string& what);
 
   const nlohmann::json& map_;
   std::string error_;
@@ -61,6 +63,7 @@ struct OperatorCommand {
   Request request;
   ItemRequest item;
   PromoRequest promo;
+  bool accepts_clock = false;  // under request.id
   std::string error;
   std::string field;
 };

@@ -27,12 +27,14 @@ enum Key : unsigned {
   kValidUntil,
   kOrder,
   kAmount,
+  kFirst,
+  kTicket,
   kKeys
 };
 
 constexpr std::array<std::string_view, kKeys> kKeyTexts{
-    "op",   "id",    "item",  "user",           "qty",   "token",       "deadline_ms", "ack",
-    "from", "limit", "promo", "valid_until_ms", "order", "amount_cents"};
+    "op",   "id",    "item",  "user",           "qty",   "token",        "deadline_ms", "ack",
+    "from", "limit", "promo", "valid_until_ms", "order", "amount_cents", "first",       "ticket"};
 
 // By key; the last is of none, and never recognised.
 constexpr auto kKeyBytes = [] {
@@ -64,7 +66,10 @@ unsigned key_of(std::string_view text) {
     case 5:
       return text == kKeyTexts[kPromo]   ? unsigned{kPromo}
              : text == kKeyTexts[kOrder] ? unsigned{kOrder}
+             : text == kKeyTexts[kFirst] ? unsigned{kFirst}
                                          : either(kToken, kLimit);
+    case 6:
+      return either(kTicket, kTicket);
     case 12:
       return either(kAmount, kAmount);
     default:
@@ -77,8 +82,9 @@ constexpr unsigned bit(Key key) {
   return 1U << key;
 }
 constexpr unsigned kCommonKeys = bit(kOp) | bit(kId) | bit(kToken) | bit(kDeadline);
-constexpr unsigned kOrderKeys =
-    kCommonKeys | bit(kItem) | bit(kUser) | bit(kQty) | bit(kAck) | bit(kPromo) | bit(kValidUntil);
+constexpr unsigned kOrderKeys = kCommonKeys | bit(kItem) | bit(kUser) | bit(kQty) | bit(kAck) |
+                                bit(kPromo) | bit(kValidUntil) | bit(kFirst) | bit(kTicket);
+constexpr unsigned kTicketKeys = kCommonKeys | bit(kPromo) | bit(kUser);
 constexpr unsigned kPayKeys = kCommonKeys | bit(kOrder) | bit(kAmount);
 constexpr unsigned kCancelKeys = kCommonKeys | bit(kOrder) | bit(kUser);
 constexpr unsigned kItemsKeys = kCommonKeys | bit(kItem) | bit(kFrom) | bit(kLimit);
@@ -93,6 +99,8 @@ unsigned keys_of(ClientOp op) {
       return kPayKeys;
     case ClientOp::cancel:
       return kCancelKeys;
+    case ClientOp::ticket:
+      return kTicketKeys;
     default:
       return kCommonKeys;
   }
@@ -179,6 +187,10 @@ Sf1Decoder::Entry Sf1Decoder::next_entry() {
 
 // Apart, so that what every order has is found in a few instructions.
 bool Sf1Decoder::take_rare_text(unsigned key, std::string_view text) {
+  if (key == kTicket) {
+    ticket_ = text;
+    return !text.empty();
+  }
   if (key != kOrder) return false;
   request_.order = text;
   return valid_request_id(text);
@@ -217,8 +229,10 @@ bool Sf1Decoder::take_rare_unsigned(unsigned key, std::uint64_t number) {
 bool Sf1Decoder::take_value(unsigned key, const Value& value) {
   if (value.is_text()) return take_text(key, value.text);
   if (value.type == Type::unsigned_int) return take_unsigned(key, value.number);
-  if (key == kAck) request_.ack = value.number != 0;
-  return (key == kAck && value.type == Type::boolean) || (key == kToken && value.type == Type::nil);
+  if (key == kToken) return value.type == Type::nil;
+  if ((key != kAck && key != kFirst) || value.type != Type::boolean) return false;
+  (key == kAck ? request_.ack : request_.first) = value.number != 0;
+  return true;
 }
 
 void Sf1Decoder::take_op(std::string_view op) {
@@ -235,6 +249,8 @@ void Sf1Decoder::take_op(std::string_view op) {
     request_.op = ClientOp::pay;
   else if (op == "cancel")
     request_.op = ClientOp::cancel;
+  else if (op == "ticket")
+    request_.op = ClientOp::ticket;
   else
     op_known_ = false;
 }
@@ -299,10 +315,13 @@ bool Sf1Decoder::check() {
 
 bool Sf1Decoder::check_fields() {
   switch (request_.op) {
-    case ClientOp::order:
-      if (!seen(kItem)) return refuse(Code::bad_request, "item");
-      if (!seen(kUser)) return refuse(Code::bad_request, "user");
-      return true;
+    case ClientOp::order: {
+      constexpr unsigned kNeeded = bit(kItem) | bit(kUser);
+      return (seen_ & (kNeeded | bit(kTicket))) == kNeeded || check_order();
+    }
+    case ClientOp::ticket:
+      if (!seen(kPromo)) return refuse(Code::bad_request, "promo");
+      return seen(kUser) || refuse(Code::bad_request, "user");
     case ClientOp::get:
       return seen(kId) || refuse(Code::bad_request, "id");
     case ClientOp::pay:
@@ -319,6 +338,17 @@ bool Sf1Decoder::check_fields() {
     default:
       return true;
   }
+}
+
+// Of one that lacks something, or has a ticket.
+bool Sf1Decoder::check_order() {
+  if (!seen(kItem)) return refuse(Code::bad_request, "item");
+  if (!seen(kUser)) return refuse(Code::bad_request, "user");
+  request_.ticket_ms = tickets_ == nullptr
+                           ? kForeignTicket
+                           : tickets_->judge(ticket_, request_.promo, request_.item, request_.user,
+                                             request_.id, ticket_bytes_);
+  return true;
 }
 
 }  // namespace stampede::actors

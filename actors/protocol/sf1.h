@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "actors/protocol/node_messages.h"
+#include "actors/protocol/ticket_text.h"
 #include "actors/sale/codes.h"
 #include "storage/msgpack/byte_buffer.h"
 #include "storage/msgpack/msgpack_cursor.h"
@@ -50,12 +51,15 @@ enum class ClientOp : std::uint8_t {
   ping = 4,
   pay = 5,
   cancel = 6,
+  ticket = 7,
+  changes = 20,  // of a webapp itself; no client can ask it
 };
 
 // What a client asks, over SF1 or HTTP. Checked: every field holds an allowed value.
 struct ClientRequest {
   ClientOp op = ClientOp::invalid;
   bool ack = false;        // order: say `queued` first
+  bool first = false;      // order: its id was never sent before
   bool one_item = false;   // items: exactly `item`
   std::string_view id;     // empty: none given
   std::uint64_t item = 0;  // items: from
@@ -63,10 +67,11 @@ struct ClientRequest {
   std::uint32_t qty = 1;
   std::uint32_t limit = static_cast<std::uint32_t>(kItemsPageMax);
   std::int64_t deadline_ms = kDeadlineDefaultMs;
-  std::uint64_t promo = kNoNumber;  // order
-  std::int64_t valid_until_ms = 0;  // order: Unix time; 0: whenever
-  std::string_view order{};         // pay, cancel: the request id of the order
-  std::int64_t amount_cents = 0;    // pay
+  std::uint64_t promo = kNoNumber;     // order, ticket
+  std::int64_t valid_until_ms = 0;     // order: Unix time; 0: whenever
+  std::string_view order{};            // pay, cancel: the request id of the order
+  std::int64_t amount_cents = 0;       // pay
+  std::int64_t ticket_ms = kNoTicket;  // order: what its ticket is worth (Request::ticket_ms)
 };
 
 struct Refusal {
@@ -76,9 +81,13 @@ struct Refusal {
   std::int64_t retry_after_ms = 0;  // 0: what the code says
 };
 
-// Thread-compatible. Views in request() and refusal() point into the frame.
+// Thread-compatible. Views in request() and refusal() point into the frame, or hold until the next
+// call.
 class Sf1Decoder {
  public:
+  // `tickets`: who reads those of orders; outlives this. Null: all are foreign.
+  explicit Sf1Decoder(const TicketSigner* tickets = nullptr) : tickets_(tickets) {}
+
   // A frame that holds one map. True: request() is valid. False: refusal() says why. Both live
   // until the next call.
   [[nodiscard]] bool decode(std::string_view frame);
@@ -115,6 +124,7 @@ class Sf1Decoder {
   void take_op(std::string_view op);
   bool check();
   bool check_fields();
+  [[gnu::noinline]] bool check_order();
   [[nodiscard]] bool seen(unsigned key) const { return (seen_ & (1U << key)) != 0; }
   [[nodiscard]] bool malformed(unsigned key) const {
     return ((bad_ | duplicate_) & (1U << key)) != 0;
@@ -129,6 +139,9 @@ class Sf1Decoder {
   unsigned bad_ = 0;          // … its value is not allowed,
   unsigned duplicate_ = 0;    // … it is there twice
   bool op_known_ = false;
+  const TicketSigner* tickets_;
+  std::string_view ticket_;   // of the order at hand, if it has one
+  TicketBytes ticket_bytes_;  // what it says
   // The keys of the map before, by their place: most clients make all their maps alike, so these
   // are the ones to look for first.
   std::array<std::uint8_t, 16> usual_{};
@@ -138,6 +151,8 @@ class Sf1Decoder {
 void append_sf1_array(std::string& out, std::uint32_t entries);  // the head; its entries follow
 void append_sf1_answer(std::string& out, std::string_view id, const Answer& answer);
 void append_sf1_queued(std::string& out, std::string_view id);
+// Sold out, by a webapp's own word: nothing is decided.
+void append_sf1_edge(std::string& out, std::string_view id);
 // `message` empty: the code's own. `retry_after_ms` 0: what the code says.
 void append_sf1_error(std::string& out, std::string_view id, Code code, std::string_view field,
                       std::string_view message = {}, std::int64_t retry_after_ms = 0);
@@ -145,9 +160,13 @@ void append_sf1_error(std::string& out, std::string_view id, Code code, std::str
 void append_sf1_items(std::string& out, std::string_view id, const std::vector<ItemRow>& rows,
                       std::optional<std::uint64_t> next, std::int64_t now_ms);
 void append_sf1_fulfilled(std::string& out, std::string_view id, const Fulfilled& fulfilled);
+// `id`: of the question. `ticket`: as its user carries it.
+void append_sf1_granted(std::string& out, std::string_view id, const Granted& granted,
+                        std::string_view ticket);
 void append_sf1_pong(std::string& out, std::string_view id, std::string_view state);
 
 // The same, of an array that is answered.
+void append_sf1_edge(storage::ByteBuffer& out, std::string_view id);
 void append_sf1_array(storage::ByteBuffer& out, std::uint32_t entries);
 void append_sf1_answer(storage::ByteBuffer& out, std::string_view id, const Answer& answer);
 void append_sf1_error(storage::ByteBuffer& out, std::string_view id, Code code,
@@ -156,6 +175,9 @@ void append_sf1_error(storage::ByteBuffer& out, std::string_view id, Code code,
 
 // The second frame of a news message; `ts_ms` is wall-clock time in ms since 1970.
 void append_sf1_news(std::string& out, const ItemRow& row, std::int64_t ts_ms);
+
+// The second frame of a notice that an item sold out or came back.
+void append_sf1_notice(std::string& out, std::uint64_t item, Lsn seq, std::int64_t left);
 
 // "open" or "sold_out", as clients see an item.
 std::string_view item_state(const ItemRow& row);

@@ -88,13 +88,14 @@ std::size_t bytes_of(const ItemTerms& terms) {
 }
 
 void write_promo(Writer& map, const ShownPromo& promo) {
-  map.literal("promo"), map.map(6);
+  map.literal("promo"), map.map(7);
   map.literal("id"), map.number(promo.promo);
   map.literal("name"), map.text(promo.name);
   map.literal("price_cents"), map.signed_number(promo.price_cents);
   map.literal("starts_at"), map.signed_number(promo.starts_at_ms);
   map.literal("ends_at"), map.signed_number(promo.ends_at_ms);
   map.literal("state"), map.text(to_text(promo.state));
+  map.literal("ticket"), map.text(storage::ticket_text(promo.ticket));
 }
 
 void append_row(std::string& out, const ItemRow& row) {
@@ -181,7 +182,24 @@ void write_error(Out& out, std::string_view id, Code code, std::string_view fiel
   if (!field.empty()) map.literal("field"), map.text(field);
 }
 
+template <class Out>
+void write_edge(Out& out, std::string_view id) {
+  Writer map(out, kMapBytes + id.size());
+  map.map(4);
+  map.literal("id"), map.text(id);
+  map.literal("code"), map.text(info(Code::sold_out).text);
+  map.literal("edge"), map.boolean(true);
+  map.literal("retry"), map.boolean(true);
+}
+
 }  // namespace
+
+void append_sf1_edge(std::string& out, std::string_view id) {
+  write_edge(out, id);
+}
+void append_sf1_edge(storage::ByteBuffer& out, std::string_view id) {
+  write_edge(out, id);
+}
 
 void append_sf1_array(std::string& out, std::uint32_t entries) {
   Writer(out, 5).array(entries);
@@ -215,6 +233,19 @@ void append_sf1_fulfilled(std::string& out, std::string_view id, const Fulfilled
   map.literal("at"), map.signed_number(fulfilled.at_ms);
 }
 
+void append_sf1_granted(std::string& out, std::string_view id, const Granted& granted,
+                        std::string_view ticket) {
+  const bool older = id != granted.id;
+  Writer map(out, kMapBytes + id.size() + granted.id.size() + ticket.size());
+  map.map(5 + one_if(older));
+  map.literal("id"), map.text(granted.id);
+  if (older) map.literal("asked"), map.text(id);
+  map.literal("ticket"), map.text(ticket);
+  map.literal("promo"), map.number(granted.promo);
+  map.literal("item"), map.number(granted.item);
+  map.literal("expires_at"), map.signed_number(granted.expires_at_ms);
+}
+
 void append_sf1_queued(std::string& out, std::string_view id) {
   Writer map(out, kMapBytes + id.size());
   map.map(2);
@@ -241,6 +272,14 @@ void append_sf1_pong(std::string& out, std::string_view id, std::string_view sta
   write_id(map, id);
   map.literal("state"), map.text(state);
   map.literal("proto"), map.number(kSf1Version);
+}
+
+void append_sf1_notice(std::string& out, std::uint64_t item, Lsn seq, std::int64_t left) {
+  Writer map(out, kMapBytes);
+  map.map(3);
+  map.literal("item"), map.number(item);
+  map.literal("seq"), map.text(decimal(seq).text());
+  map.literal("left"), map.signed_number(left);
 }
 
 void append_sf1_news(std::string& out, const ItemRow& row, std::int64_t ts_ms) {

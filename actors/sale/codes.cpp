@@ -6,7 +6,7 @@ namespace stampede::actors {
 
 namespace {
 
-constexpr std::array<CodeInfo, 29> kCodes{{
+constexpr std::array<CodeInfo, 34> kCodes{{
     {Code::none, "none", 200, false, 0, "no error"},
     {Code::sold_out, "sold_out", 409, false, 0, "the item is sold out"},
     {Code::limit_reached, "limit_reached", 409, false, 0,
@@ -19,7 +19,7 @@ constexpr std::array<CodeInfo, 29> kCodes{{
      "a field is missing or has a value not allowed"},
     {Code::bad_protocol, "bad_protocol", 400, false, 0, "the message is not one SF1 request"},
     {Code::unknown_op, "unknown_op", 400, false, 0,
-     "op is none of order, get, items, pay, cancel, ping"},
+     "op is none of order, get, items, ticket, pay, cancel, ping"},
     {Code::key_reused, "key_reused", 422, false, 0,
      "the id was used before with another item, user, qty or promo, or to pay another order or "
      "amount"},
@@ -50,6 +50,14 @@ constexpr std::array<CodeInfo, 29> kCodes{{
      "the item is sold through promos only; the order names none"},
     {Code::unpaid_limit, "unpaid_limit", 409, false, 0,
      "the user has too many unpaid units; paying or cancelling helps"},
+    {Code::ticket_required, "ticket_required", 403, false, 0,
+     "an order in this promo needs a ticket"},
+    {Code::ticket_invalid, "ticket_invalid", 403, false, 0,
+     "this ticket does not belong to this user, promo and request id"},
+    {Code::ticket_expired, "ticket_expired", 403, false, 0, "the time of this ticket is over"},
+    {Code::gate_closed, "gate_closed", 409, false, 0, "all tickets of this promo were given"},
+    {Code::sold_out_for_now, "sold_out", 409, true, 0,
+     "nothing is left now; units that come back still go to who has a ticket"},
     {Code::rate_limited, "rate_limited", 429, true, 0,
      "too many requests of this user or address; try again later"},
     {Code::internal, "internal", 500, true, 500, "an unexpected fault; ask again with the same id"},

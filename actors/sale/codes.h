@@ -38,6 +38,11 @@ enum class Code : std::uint16_t {
   closed = 38,
   promo_only = 39,
   unpaid_limit = 40,
+  ticket_required = 41,
+  ticket_invalid = 42,
+  ticket_expired = 43,
+  gate_closed = 44,
+  sold_out_for_now = 45,  // nothing was decided; to clients it reads sold_out, too
   rate_limited = 50,
 };
 

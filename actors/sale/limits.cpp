@@ -2,6 +2,7 @@
 
 #include "actors/sale/item_table.h"
 #include "actors/sale/promo_table.h"
+#include "actors/sale/ticket_table.h"
 
 namespace stampede::actors {
 
@@ -35,6 +36,9 @@ LimitTexts::LimitTexts(const LimitValues& values)
                               " items are the most there may be; trying again does not help"},
           {limit::kPromos, std::to_string(PromoTable::kPromosMax) +
                                " promos are the most there may be; trying again does not help"},
+          {limit::kTickets, std::to_string(TicketTable::kTicketsMax) +
+                                " tickets are the most that may be live at once; try again when "
+                                "some are used"},
           {limit::kLogRoom,
            "the disk of the command log (log.dir) is full; try again when there is room"},
       }} {}

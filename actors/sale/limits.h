@@ -18,6 +18,7 @@ inline constexpr std::string_view kBacklog = "log.backlog_commands_max";
 inline constexpr std::string_view kOrders = "backend.orders_max";
 inline constexpr std::string_view kItems = "items";
 inline constexpr std::string_view kPromos = "promos";
+inline constexpr std::string_view kTickets = "tickets";
 inline constexpr std::string_view kLogRoom = "log.dir";
 inline constexpr std::string_view kShare = "share";  // of one client, in webapp.waiting_max
 }  // namespace limit
@@ -41,7 +42,7 @@ class LimitTexts {
     std::string_view limit;
     std::string text;
   };
-  std::array<Entry, 9> entries_;
+  std::array<Entry, 10> entries_;
 };
 
 // Why a backend that runs well decides nothing new, for a reason that only people can end; travels

@@ -22,7 +22,9 @@ std::string_view field_of(Code error) {
 }  // namespace
 
 OrderBook::OrderBook(const LogUuid& key, OrderBookLimits limits)
-    : hasher_(key), decided_(limits.orders_max, limits.rejections_max) {}
+    : hasher_(key),
+      decided_(limits.orders_max, limits.rejections_max),
+      tickets_ahead_ms_(limits.tickets_ahead_ms) {}
 
 // --- looking ------------------------------------------------------------------------------------
 
@@ -67,6 +69,9 @@ template <bool kRuled>
     decision.answer.reason = RejectReason::limit_reached;
   } else if (unpaid && too_many_unpaid(order, position)) {
     decision.error = Code::unpaid_limit;
+    return;
+  } else if (kRuled && decision.with_ticket && item.amount < order.qty) {
+    decision.error = Code::sold_out_for_now;
     return;
   } else if (item.amount < order.qty) {
     decision.answer.reason = RejectReason::sold_out;
@@ -131,7 +136,7 @@ bool OrderBook::judge_rules(const Request& order, std::uint32_t position, std::i
   return true;
 }
 
-// What the order says about time and promo.
+// What the order says about time, promo and ticket.
 void OrderBook::refuse_by_sale(const Request& order, std::int64_t now_ms,
                                OrderDecision& decision) const {
   if (order.valid_until_ms != 0 && now_ms > order.valid_until_ms) {
@@ -155,8 +160,12 @@ void OrderBook::refuse_by_sale(const Request& order, std::int64_t now_ms,
       decision.error = Code::ended;
       return;
     case PromoState::running:
-      return;
+      break;
   }
+  if (promo->put.ticket == 0) return;
+  decision.error = refusal_by_ticket(order, now_ms);
+  if (decision.error != Code::none) decision.field = "ticket";
+  decision.with_ticket = true;
 }
 
 std::uint32_t OrderBook::counts_against(std::uint32_t limit, std::uint64_t promo) const {
@@ -209,7 +218,8 @@ PromoDecision OrderBook::decide_promo(const PromoRequest& request,
                                       std::int64_t sale_time_us) const {
   const auto hash = hasher_.id(request.put.request_id);
   const auto content = hasher_.promo_change_content(
-      static_cast<std::uint32_t>(request.action) << 16U | request.given, request.put);
+      request.from_now << 24U | static_cast<std::uint32_t>(request.action) << 16U | request.given,
+      request.put);
   PromoDecision decision;
   if (const auto* known = decided_.find(hash)) {
     decision.known = known->kind == KnownKind::item_change && known->content == content;
@@ -228,6 +238,9 @@ PromoDecision OrderBook::decide_promo(const PromoRequest& request,
     decision.field = "item";
   } else if (is_closed(decision.put.item)) {
     decision.error = Code::internal;
+  } else if (!gate_holds(promos_, decision.put, items_[decision.item_position].terms.total)) {
+    decision.error = Code::bad_request;
+    decision.field = storage::kPromoGateTerm.name;
   } else if (decision.changed && decided_.full()) {
     decision.error = Code::overloaded;
     decision.field = limit::kOrders;
@@ -260,7 +273,11 @@ void OrderBook::confirm(const Confirmed& order, Lsn lsn, std::int64_t decided_at
   item.amount -= order.qty;
   item.seq = lsn;
   ++confirmed_;
-  note_decision(order.promo, decided_at_us);
+  if (promos_.size() > 0) {
+    note_decision(order.promo, decided_at_us);
+    if (order.promo != kNoNumber && tickets_.size() > 0)
+      tickets_.end(ticket_key(order.promo, order.user));
+  }
   if ((order.counted & 1U) != 0) users_.add(hasher_.user_on_item(item.id, order.user), order.qty);
   if ((order.counted & 2U) != 0)
     users_.add(hasher_.user_in_promo(order.promo, order.user), order.qty);
@@ -281,7 +298,10 @@ void OrderBook::apply_order(const OrderDecision& decision, std::string_view user
               answer.reason};
   if (answer.state == State::rejected) {
     // The log has no time of the others.
-    if (decision.promo != kNoNumber) note_decision(decision.promo, decided_at_us);
+    if (decision.promo != kNoNumber) {
+      note_decision(decision.promo, decided_at_us);
+      end_ticket(decision.promo, decision.user_hash);
+    }
     return decided_.remember_rejection({known, decision.user_hash});
   }
   known.kind = KnownKind::confirmed;
@@ -295,9 +315,11 @@ void OrderBook::apply_promo(const PromoDecision& decision, Lsn lsn) {
   STAMPEDE_ASSERT(decision.error == Code::none && !decision.known && decision.changed,
                   "only a new change of a promo is applied");
   const auto id = decision.put.promo;
-  const bool counted = counts_unpaid_in(id);
+  (void)look_ahead(decision, kAllHeld);
+  const bool bounded = bounds_unpaid_in(id);
   promos_.put(decision.put, lsn);
-  if (counted != counts_unpaid_in(id)) count_unpaid_in_promo(id, !counted);
+  tickets_.drop_expired(decision.put.decided_at_us / 1000);
+  on_bound(counted_promos_, id, bounded, bounds_unpaid_in(id));
   decided_at_us_ = std::max(decided_at_us_, decision.put.decided_at_us);
   decided_.remember(
       changed_item(decision.request_hash, decision.put.content_hash, decision.item_position, lsn));
@@ -306,12 +328,13 @@ void OrderBook::apply_promo(const PromoDecision& decision, Lsn lsn) {
 void OrderBook::apply_item(const ItemDecision& decision, Lsn lsn) {
   STAMPEDE_ASSERT(decision.error == Code::none && !decision.known && decision.changed,
                   "only a new change of an item is applied");
+  (void)look_ahead(decision, kAllHeld);
   auto position = items_.find(decision.put.item);
   if (position == ItemTable::kNone) position = items_.add(decision.put.item);
   auto& item = items_[position];
-  const bool counted = counts_unpaid(position);
+  const bool bounded = bounds_unpaid(position);
   items_.set_terms(item, decision.put.terms, decision.sale);
-  if (counted != counts_unpaid(position)) count_unpaid_of_item(position, !counted);
+  on_bound(counted_items_, position, bounded, bounds_unpaid(position));
   item.amount = decision.amount;
   item.seq = item.put_lsn = lsn;
   decided_.remember(changed_item(decision.request_hash, decision.put.content_hash, position, lsn));
@@ -353,6 +376,8 @@ bool OrderBook::replay_set(const std::vector<storage::Command>& set, Lsn lsn) {
   using storage::CommandKind;
   if (set.size() == 1 && set[0].kind == CommandKind::promo_put)
     return replay_promo_put(set[0].sale->promo, lsn);
+  if (set.size() == 1 && set[0].kind == CommandKind::ticket_grant)
+    return replay_grant(set[0].sale->ticket, lsn);
   if (!set.empty() && set[0].kind == CommandKind::order_update) return replay_update(set, lsn);
   const bool journalled = set.size() == 3 && set[0].kind == CommandKind::item_put &&
                           set[2].kind == CommandKind::stock_change &&
@@ -425,6 +450,7 @@ bool OrderBook::replay_rejection(const storage::Rejection& rejection, Lsn lsn) {
   else if (!is_closed(rejection.item))
     return false;
   decided_.remember_rejection(rejected_order(rejection, position, lsn));
+  if (rejection.promo != kNoNumber) end_ticket(rejection.promo, rejection.user_hash);
   return true;
 }
 
@@ -455,6 +481,9 @@ std::uint64_t OrderBook::park_set(const std::vector<storage::Command>& set, Lsn 
     decided_.remember(confirmed_order(set.front(), position, lsn));
   } else if (set.front().kind == storage::CommandKind::order_update) {
     note_fulfilment(set.front().sale->update);
+  } else if (set.front().kind == storage::CommandKind::ticket_grant) {
+    const auto& grant = set.front().sale->ticket;
+    if (promos_.find(grant.promo) != nullptr) promos_.note_grant(grant.promo, grant.granted, lsn);
   }
   return id;
 }
@@ -471,6 +500,7 @@ void OrderBook::count(storage::SnapshotSummary& summary) const {
   decided_.count(summary);
   promos_.count(summary);
   held_.count(summary);
+  tickets_.count(summary);
   summary.decided_at_us = static_cast<std::uint64_t>(decided_at_us_);
 }
 
@@ -511,6 +541,8 @@ bool OrderBook::load_entry(SnapshotSection section, EntryReader& in) {
   if (section == SnapshotSection::promos) return load_promo(in);
   if (section == SnapshotSection::held || section == SnapshotSection::payments)
     return load_payment(section, in);
+  if (section == SnapshotSection::grants || section == SnapshotSection::tickets)
+    return load_tickets(section, in);
   storage::SnapshotUser user;
   if (section != SnapshotSection::users || !decode(in, user)) return false;
   users_.append(user);
@@ -536,7 +568,7 @@ bool OrderBook::load_payment(SnapshotSection section, EntryReader& in) {
     if (known == DecidedRequests::kNone || !held_.load(held, known)) return false;
     const auto& order_of_it = decided_.kept(known);
     if (held.fulfilment == Fulfilment::unpaid)
-      count_unpaid(held_[static_cast<std::uint32_t>(held_.size() - 1)], order_of_it.item_position,
+      count_unpaid(static_cast<std::uint32_t>(held_.size() - 1), order_of_it.item_position,
                    order_of_it.qty, true);
     return true;
   }
@@ -576,8 +608,8 @@ Lsn OrderBook::add_promos(std::vector<ItemRow>& rows, std::int64_t sale_time_us)
     const auto* promo = promos_.to_show(row.item, now_ms);
     if (promo == nullptr) continue;
     const auto& put = promo->put;
-    row.promo = {put.promo,        promo->name,    put.price_cents,
-                 put.starts_at_ms, put.ends_at_ms, promo->state(now_ms)};
+    row.promo = {put.promo,      promo->name,          put.price_cents, put.starts_at_ms,
+                 put.ends_at_ms, promo->state(now_ms), put.ticket};
     newest = std::max(newest, promo->put_lsn);
   }
   return newest;
@@ -600,7 +632,9 @@ Books OrderBook::books() const {
 
 std::size_t OrderBook::memory_bytes() const {
   return items_.memory_bytes() + decided_.memory_bytes() + users_.memory_bytes() +
-         promos_.memory_bytes() + held_.memory_bytes() + unpaid_.memory_bytes();
+         promos_.memory_bytes() + held_.memory_bytes() + unpaid_.memory_bytes() +
+         tickets_.memory_bytes() +
+         (counted_items_.size() + counted_promos_.size()) * sizeof(CountedAhead::value_type) * 3;
 }
 
 }  // namespace stampede::actors

@@ -5,27 +5,31 @@
 // a decision true, live or from the log, through the same code.
 //
 // Checks of an order, in this order, so that a refused one changes nothing: known request id ->
-// item, open -> qty -> valid until -> promo -> window -> sale mode -> limits, the item's and the
-// promo's -> bounds of unpaid units, likewise -> stock. Rules and times are looked at by
+// item, open -> qty -> valid until -> promo -> window -> ticket -> sale mode -> limits, the item's
+// and the promo's -> bounds of unpaid units, likewise -> stock. Rules and times are looked at by
 // decide_order() alone: what the log says is not judged again.
 //
 // A confirmed order of an item or promo with a hold is unpaid, and becomes paid, cancelled or
 // expired, each once and for all but for a late payment (order_book_payment.cpp): units, amount and
 // the user's count change with it or not at all.
 //
+// A promo may want tickets (order_book_tickets.cpp): it gives no more than its gate lets through, a
+// live one to a user at most, and a ticket's id is the request id of the one order that may use it.
+//
 // It holds the rules. What they are about is kept by ItemTable (items, stock), PromoTable (with
-// promo_rules.h), DecidedRequests (known ids), UserTotals (limits) and HeldOrders (what needs
-// payment), each with a contract of its own.
+// promo_rules.h), DecidedRequests (known ids), UserTotals (limits), HeldOrders (what needs payment)
+// and TicketTable, each with a contract of its own.
 //
 // Memory: an item 80 to 92 bytes and its name, some more if it has rules (a whole backend measures
 // 130, for the projection keeps its newest change, too), a confirmed order at most 64, one that
-// needs payment 48 more, a remembered rejection 72.
+// needs payment 48 more, a remembered rejection 72, a ticket 64 while it is live.
 
 #include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "actors/sale/books.h"
@@ -38,6 +42,7 @@
 #include "actors/sale/promo_table.h"
 #include "actors/sale/request.h"
 #include "actors/sale/request_hash.h"
+#include "actors/sale/ticket_table.h"
 #include "actors/sale/unpaid_units.h"
 #include "actors/sale/user_totals.h"
 #include "storage/snapshot/snapshot_entries.h"
@@ -47,6 +52,7 @@ namespace stampede::actors {
 struct OrderBookLimits {
   std::uint64_t orders_max = 20'000'000;  // decided ids that are never forgotten; then: overloaded
   std::uint64_t rejections_max = 2'000'000;  // the newest are remembered
+  std::int64_t tickets_ahead_ms = 60'000;    // so long before a promo starts it gives tickets
 };
 
 // What an order is looked up by. Made for a whole batch before the first is decided, so that the
@@ -64,6 +70,7 @@ struct OrderDecision {
   std::int64_t retry_after_ms = 0;  // of not_started: until it has
   std::uint64_t promo = kNoNumber;  // that it is part of
   std::uint32_t counted = 0;        // as in storage::OrderSale
+  bool with_ticket = false;         // its promo needs one, and it has it
   std::int64_t pay_by_ms = 0;       // of a confirmed one; 0: it needs no payment
   // Kept from the look-ups so that apply need not repeat them.
   storage::RequestHash request_hash{};
@@ -106,6 +113,18 @@ struct FulfilmentDecision {
   std::int64_t at_ms = 0;  // since when it is so
 };
 
+struct TicketDecision {
+  Code error = Code::none;
+  std::string_view field;
+  std::int64_t retry_after_ms = 0;  // of not_started: until tickets are given
+  bool known = false;               // the user has an older one, and gets that
+  storage::TicketGrant grant;       // views point into the request
+  std::string older_id;
+  Lsn lsn = 0;  // of the promo's newest ticket: whatever is said rests on it
+
+  [[nodiscard]] std::string_view ticket_id() const { return known ? older_id : grant.ticket; }
+};
+
 class OrderBook {
  public:
   static constexpr std::uint32_t kEntriesMax = DecidedRequests::kEntriesMax;  // of each kind
@@ -130,6 +149,9 @@ class OrderBook {
                                                  std::int64_t sale_time_us = 0) const;
   [[nodiscard]] PromoDecision decide_promo(const PromoRequest& request,
                                            std::int64_t sale_time_us) const;
+  // A ticket for request.user: the one that he has, or a new one with the id of the request.
+  [[nodiscard]] TicketDecision decide_ticket(const Request& request,
+                                             std::int64_t sale_time_us) const;
   // A payment, or the wish of the buyer (of anybody, if request.user is empty) to give the order
   // back. The time to pay is over when the expiry is decided, not before.
   [[nodiscard]] FulfilmentDecision decide_payment(const Request& request,
@@ -151,11 +173,19 @@ class OrderBook {
     return std::max(now_us, decided_at_us_);
   }
 
+  // What a change rests on and may take long to see: of an item or a promo that gets a bound of
+  // unpaid units, those of all orders that ever needed payment. Looks at so many of them. True: it
+  // may be applied at once; else look again, and orders go on meanwhile. A change that is applied
+  // before takes its time.
+  [[nodiscard]] bool look_ahead(const ItemDecision& decision, std::uint32_t orders);
+  [[nodiscard]] bool look_ahead(const PromoDecision& decision, std::uint32_t orders);
+
   // A live decision becomes true at `lsn`. `decided_at_us`: the sale time it was decided at.
   void apply_order(const OrderDecision& decision, std::string_view user, Lsn lsn,
                    std::int64_t decided_at_us = 0);
   void apply_item(const ItemDecision& decision, Lsn lsn);
   void apply_promo(const PromoDecision& decision, Lsn lsn);
+  void apply_ticket(const TicketDecision& decision, Lsn lsn);
 
   // The same from the log. False: the record contradicts the book (unknown item, stock below 0).
   [[nodiscard]] bool replay_set(const std::vector<storage::Command>& set, Lsn lsn);
@@ -171,7 +201,8 @@ class OrderBook {
   // The order of the entries is that in which they came about, so equal books give equal bytes.
   void save(storage::SnapshotSink& sink) const;
   void save_promos(storage::SnapshotSink& sink) const;    // whose section comes later
-  void save_payments(storage::SnapshotSink& sink) const;  // likewise
+  void save_payments(storage::SnapshotSink& sink) const;  // likewise, as the next
+  void save_tickets(storage::SnapshotSink& sink) const;
   // How many entries save() gives; its own fields of a summary.
   void count(storage::SnapshotSummary& summary) const;
   // Makes room, so that loading does not grow the indexes again and again.
@@ -202,6 +233,7 @@ class OrderBook {
   // command that it rests on. Names hold until the next change of a promo.
   Lsn add_promos(std::vector<ItemRow>& rows, std::int64_t sale_time_us) const;
   [[nodiscard]] const PromoTable& promos() const { return promos_; }
+  [[nodiscard]] std::size_t live_tickets() const { return tickets_.size(); }
   [[nodiscard]] std::uint64_t confirmed() const { return confirmed_; }
   [[nodiscard]] Books books() const;
   [[nodiscard]] std::size_t memory_bytes() const;
@@ -218,6 +250,16 @@ class OrderBook {
   [[nodiscard]] bool judge_rules(const Request& order, std::uint32_t position, std::int64_t now_ms,
                                  OrderDecision& decision, std::int64_t& price_cents) const;
   void refuse_by_sale(const Request& order, std::int64_t now_ms, OrderDecision& decision) const;
+  [[nodiscard]] std::uint64_t ticket_key(std::uint64_t promo, std::string_view user) const;
+  [[nodiscard]] std::optional<TicketTable::Ticket> live_ticket(std::uint64_t key,
+                                                               std::int64_t now_ms) const;
+  void judge_ticket(const PromoTable::Promo& promo, std::int64_t now_ms,
+                    TicketDecision& decision) const;
+  [[nodiscard]] Code refusal_by_ticket(const Request& order, std::int64_t now_ms) const;
+  void take_grant(const storage::TicketGrant& grant, Lsn lsn);
+  void end_ticket(std::uint64_t promo, std::uint64_t user_hash);
+  [[nodiscard]] bool replay_grant(const storage::TicketGrant& grant, Lsn lsn);
+  [[nodiscard]] bool load_tickets(storage::SnapshotSection section, storage::EntryReader& in);
   [[nodiscard]] bool too_many_unpaid(const Request& order, std::uint32_t position) const;
   [[nodiscard]] bool limit_reached(const Request& order, std::uint32_t limit,
                                    OrderDecision& decision) const;
@@ -243,13 +285,16 @@ class OrderBook {
   void hold(const Confirmed& order, std::uint64_t item, Lsn lsn);
   void set_time_to_pay(const Request& order, std::uint32_t position, std::int64_t now_ms,
                        OrderDecision& decision) const;
-  // Unpaid units of items and promos with a bound: counted where the bound is.
-  [[nodiscard]] bool counts_unpaid(std::uint32_t position) const;
-  [[nodiscard]] bool counts_unpaid_in(std::uint64_t promo) const;
-  void count_unpaid(const HeldOrders::Order& held, std::uint32_t position, std::uint32_t qty,
-                    bool more);
-  void count_unpaid_of_item(std::uint32_t position, bool more);
-  void count_unpaid_in_promo(std::uint64_t promo, bool more);
+  // Unpaid units are counted where there is a bound of them, and where one was or is about to be:
+  // there, by position or id, those of so many of the first orders in held_.
+  using CountedAhead = std::unordered_map<std::uint64_t, std::uint32_t>;
+  static constexpr std::uint32_t kAllHeld = 0xFFFFFFFF;
+  [[nodiscard]] bool bounds_unpaid(std::uint32_t position) const;
+  [[nodiscard]] bool bounds_unpaid_in(std::uint64_t promo) const;
+  void count_unpaid(std::uint32_t held, std::uint32_t position, std::uint32_t qty, bool more);
+  template <class Count>
+  bool count_on(std::uint32_t& next, std::uint32_t orders, Count&& count) const;
+  static void on_bound(CountedAhead& counted, std::uint64_t key, bool before, bool now);
   [[nodiscard]] Fulfilment late_payment(const HeldOrders::Order& held, const Known& order) const;
   [[nodiscard]] FulfilmentDecision find_held(std::string_view order, Code unpayable) const;
   [[nodiscard]] FulfilmentDecision as_it_is(std::uint32_t held) const;
@@ -287,6 +332,10 @@ class OrderBook {
   PromoTable promos_;
   HeldOrders held_;
   UnpaidUnits unpaid_;
+  TicketTable tickets_;
+  std::int64_t tickets_ahead_ms_;
+  CountedAhead counted_items_;
+  CountedAhead counted_promos_;
   std::int64_t decided_at_us_ = 0;     // the latest since there are promos
   std::vector<std::uint64_t> closed_;  // ids of items with a parked decision; hardly ever any
   std::uint64_t confirmed_ = 0;

@@ -58,55 +58,76 @@ bool OrderBook::too_many_unpaid(const Request& order, std::uint32_t position) co
   const auto passes = [&](std::uint64_t user, std::uint32_t bound) {
     return unpaid_.of(user) + order.qty > bound;
   };
-  if (counts_unpaid(position) && passes(hasher_.user_on_item(order.item, order.user),
+  if (bounds_unpaid(position) && passes(hasher_.user_on_item(order.item, order.user),
                                         items_.sale(items_[position])->unpaid_per_user_max))
     return true;
-  return counts_unpaid_in(order.promo) &&
+  return bounds_unpaid_in(order.promo) &&
          passes(hasher_.user_in_promo(order.promo, order.user),
                 promos_.find(order.promo)->put.unpaid_per_user_max);
 }
 
 // Of an item that a parked decision closed nothing is counted any more.
-bool OrderBook::counts_unpaid(std::uint32_t position) const {
+bool OrderBook::bounds_unpaid(std::uint32_t position) const {
   const auto* sale = items_.sale(items_[position]);
   return sale != nullptr && sale->unpaid_per_user_max != 0 && !is_closed(items_[position].id);
 }
 
-bool OrderBook::counts_unpaid_in(std::uint64_t promo) const {
+bool OrderBook::bounds_unpaid_in(std::uint64_t promo) const {
   const auto* found = promo == kNoNumber ? nullptr : promos_.find(promo);
   return found != nullptr && found->put.unpaid_per_user_max != 0 && !is_closed(found->put.item);
 }
 
 // An order becomes unpaid, or is no longer.
-void OrderBook::count_unpaid(const HeldOrders::Order& held, std::uint32_t position,
-                             std::uint32_t qty, bool more) {
+void OrderBook::count_unpaid(std::uint32_t at, std::uint32_t position, std::uint32_t qty,
+                             bool more) {
+  const auto& held = held_[at];
   const auto count = [&](std::uint64_t user) {
     more ? unpaid_.add(user, qty) : unpaid_.subtract(user, qty);
   };
-  if (counts_unpaid(position)) count(held.user_on_item);
-  if (counts_unpaid_in(held.promo)) count(held.user_in_promo);
+  const auto ahead = [&](const CountedAhead& counted, std::uint64_t key) {
+    const auto found = counted.empty() ? counted.end() : counted.find(key);
+    return found != counted.end() && at < found->second;
+  };
+  if (bounds_unpaid(position) || ahead(counted_items_, position)) count(held.user_on_item);
+  if (bounds_unpaid_in(held.promo) || ahead(counted_promos_, held.promo)) count(held.user_in_promo);
 }
 
-// A bound is new, or gone: all unpaid orders of the item are counted, or no longer are. It looks at
-// every order that ever needed payment, once for each such change of an operator.
-void OrderBook::count_unpaid_of_item(std::uint32_t position, bool more) {
-  for (std::uint32_t at = 0; at < held_.size(); ++at) {
-    const auto& held = held_[at];
-    if (held.fulfilment != Fulfilment::unpaid) continue;
-    const auto& order = decided_.kept(held.known);
-    if (order.item_position != position) continue;
-    more ? unpaid_.add(held.user_on_item, order.qty)
-         : unpaid_.subtract(held.user_on_item, order.qty);
+// Shows the next orders that are unpaid to `count`; true: those were the last.
+template <class Count>
+bool OrderBook::count_on(std::uint32_t& next, std::uint32_t orders, Count&& count) const {
+  const auto size = static_cast<std::uint32_t>(held_.size());
+  for (; orders > 0 && next < size; --orders, ++next) {
+    const auto& held = held_[next];
+    if (held.fulfilment == Fulfilment::unpaid) count(held, decided_.kept(held.known));
   }
+  return next >= size;
 }
 
-void OrderBook::count_unpaid_in_promo(std::uint64_t promo, bool more) {
-  for (std::uint32_t at = 0; at < held_.size(); ++at) {
-    const auto& held = held_[at];
-    if (held.fulfilment != Fulfilment::unpaid || held.promo != promo) continue;
-    const auto qty = decided_.kept(held.known).qty;
-    more ? unpaid_.add(held.user_in_promo, qty) : unpaid_.subtract(held.user_in_promo, qty);
-  }
+bool OrderBook::look_ahead(const ItemDecision& decision, std::uint32_t orders) {
+  const auto position = items_.find(decision.put.item);
+  const bool begins = decision.sale.unpaid_per_user_max != 0 && position != ItemTable::kNone &&
+                      !is_closed(decision.put.item) && !bounds_unpaid(position);
+  if (!begins) return true;
+  return count_on(counted_items_[position], orders, [&](const auto& held, const Known& order) {
+    if (order.item_position == position) unpaid_.add(held.user_on_item, order.qty);
+  });
+}
+
+bool OrderBook::look_ahead(const PromoDecision& decision, std::uint32_t orders) {
+  const auto promo = decision.put.promo;
+  const bool begins = decision.put.unpaid_per_user_max != 0 && promos_.find(promo) != nullptr &&
+                      !is_closed(decision.put.item) && !bounds_unpaid_in(promo);
+  if (!begins) return true;
+  return count_on(counted_promos_[promo], orders, [&](const auto& held, const Known& order) {
+    if (held.promo == promo) unpaid_.add(held.user_in_promo, order.qty);
+  });
+}
+
+// Units of what has lost its bound stay counted: to take those of millions of users away again
+// would take long, too.
+void OrderBook::on_bound(CountedAhead& counted, std::uint64_t key, bool before, bool now) {
+  if (now && !before) counted.erase(key);
+  if (before && !now) counted[key] = kAllHeld;
 }
 
 void OrderBook::hold(const Confirmed& order, std::uint64_t item, Lsn lsn) {
@@ -118,8 +139,9 @@ void OrderBook::hold(const Confirmed& order, std::uint64_t item, Lsn lsn) {
   held.at_ms = order.pay_by_ms;
   held.known = decided_.kept();  // it is remembered next
   held.counted = static_cast<std::uint8_t>(order.counted);
+  const auto at = static_cast<std::uint32_t>(held_.size());
   held_.add(held, lsn);
-  count_unpaid(held, order.item_position, order.qty, true);
+  count_unpaid(at, order.item_position, order.qty, true);
 }
 
 void OrderBook::add_fulfilment(const Known& known, Answer& answer) const {
@@ -279,7 +301,7 @@ void OrderBook::apply_fulfilment(const FulfilmentDecision& decision, Lsn lsn) {
   const auto held = held_[decision.held];
   STAMPEDE_ASSERT(may_become(held.fulfilment, decision.fulfilment()), "what is final stays so");
   if (held.fulfilment == Fulfilment::unpaid)
-    count_unpaid(held, decision.item_position, decision.qty, false);
+    count_unpaid(decision.held, decision.item_position, decision.qty, false);
   held_.become(decision.held, decision.update.order, decision.fulfilment(), decision.at_ms);
   remember_payment(decision.update, decision.held);
   note_decision(kNoNumber, decision.update.decided_at_us);

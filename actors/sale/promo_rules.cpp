@@ -75,15 +75,30 @@ PromoDecision judge_set(const PromoTable& promos, const PromoTable::Promo& there
   if (put.item != there.put.item) return refused(Code::bad_request, "item");
   const bool moved =
       put.starts_at_ms != there.put.starts_at_ms || put.ends_at_ms != there.put.ends_at_ms;
+  const bool fixed = there.put.starts_at_ms <= now_ms || there.granted > 0;
+  if (put.ticket != there.put.ticket && fixed) return refused(Code::bad_request, "ticket");
   auto decision = moved ? judge_window(promos, &there, put, now_ms) : PromoDecision{};
   decision.put = put;
   return decision;
 }
 
+PromoRequest with_moments(PromoRequest request, std::int64_t now_ms) {
+  if ((request.from_now & PromoRequest::kStartsFromNow) != 0) request.put.starts_at_ms += now_ms;
+  if ((request.from_now & PromoRequest::kEndsFromNow) != 0) request.put.ends_at_ms += now_ms;
+  return request;
+}
+
 }  // namespace
 
-PromoDecision judge_promo(const PromoTable& promos, const PromoRequest& request,
+bool gate_holds(const PromoTable& promos, const PromoPut& put, std::int64_t total) {
+  const auto* there = promos.find(put.promo);
+  const bool same = there == nullptr || there->put.gate_factor == put.gate_factor;
+  return same || there->granted <= gate_of(put, total);
+}
+
+PromoDecision judge_promo(const PromoTable& promos, const PromoRequest& asked,
                           std::int64_t now_ms) {
+  const auto request = with_moments(asked, now_ms);
   if (request.put.promo > kItemIdMax) return refused(Code::bad_request, "promo");
   PromoDecision decision;
   if (request.action == PromoAction::add) {

@@ -14,9 +14,14 @@ namespace stampede::actors {
 enum class PromoAction : std::uint8_t { invalid = 0, add = 1, set = 2, end = 3 };
 
 struct PromoRequest {
+  // Bits: this time of `put` counts from the decision on. A repeat is the same request then, though
+  // it comes later.
+  static constexpr std::uint32_t kStartsFromNow = 1, kEndsFromNow = 2;
+
   PromoAction action = PromoAction::invalid;
   storage::PromoPut put;    // request_id, promo, and the terms that are given
   std::uint32_t given = 0;  // set: bit n: term n of each_promo_term()
+  std::uint32_t from_now = 0;
 };
 
 struct PromoDecision {
@@ -34,5 +39,9 @@ struct PromoDecision {
 // changed and the terms of `put`. The item itself is not looked up.
 PromoDecision judge_promo(const PromoTable& promos, const PromoRequest& request,
                           std::int64_t now_ms);
+
+// Whether a gate lets through what was given already; `total`: of the promo's item.
+[[nodiscard]] bool gate_holds(const PromoTable& promos, const storage::PromoPut& put,
+                              std::int64_t total);
 
 }  // namespace stampede::actors

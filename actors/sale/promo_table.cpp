@@ -63,8 +63,15 @@ void PromoTable::note_order(std::uint64_t id, std::int64_t decided_at_ms) {
   found->second.last_order_ms = std::max(found->second.last_order_ms, decided_at_ms);
 }
 
+void PromoTable::note_grant(std::uint64_t id, std::uint64_t granted, Lsn lsn) {
+  const auto found = promos_.find(id);
+  STAMPEDE_ASSERT(found != promos_.end(), "a ticket is of a promo that exists");
+  found->second.granted = granted;
+  found->second.grant_lsn = lsn;
+}
+
 void PromoTable::add_to(Books& books) const {
-  for (const auto& [id, promo] : promos_) books.add(promo.terms(), promo.put_lsn);
+  for (const auto& [id, promo] : promos_) books.add(promo.terms(), promo.put_lsn, promo.granted);
 }
 
 std::size_t PromoTable::memory_bytes() const {
@@ -72,6 +79,20 @@ std::size_t PromoTable::memory_bytes() const {
   std::size_t bytes = windows_.size() * (kNode + sizeof(Window) + sizeof(std::uint64_t));
   for (const auto& [id, promo] : promos_) bytes += kNode + sizeof promo + promo.name.capacity();
   return bytes;
+}
+
+void PromoTable::count(storage::SnapshotSummary& summary) const {
+  summary.promos = promos_.size();
+  summary.grants = static_cast<std::uint64_t>(std::count_if(
+      promos_.begin(), promos_.end(), [](const auto& one) { return one.second.granted > 0; }));
+}
+
+void PromoTable::save_grants(storage::SnapshotSink& sink) const {
+  storage::EntryWriter out(sink.level());
+  for (const auto& [id, promo] : promos_)
+    if (promo.granted > 0)
+      sink.add(storage::SnapshotSection::grants,
+               encode(out, storage::SnapshotGrant{id, promo.granted, promo.grant_lsn}));
 }
 
 void PromoTable::save(storage::SnapshotSink& sink) const {
@@ -88,6 +109,13 @@ bool PromoTable::load(const storage::SnapshotPromo& entry) {
   if (!ascending || full() || entry.put.starts_at_ms > entry.put.ends_at_ms) return false;
   put(entry.put, entry.put_lsn);
   promos_.at(entry.put.promo).last_order_ms = entry.last_order_ms;
+  return true;
+}
+
+bool PromoTable::load(const storage::SnapshotGrant& entry) {
+  const auto found = promos_.find(entry.promo);
+  if (found == promos_.end() || found->second.granted != 0) return false;
+  note_grant(entry.promo, entry.granted, entry.lsn);
   return true;
 }
 

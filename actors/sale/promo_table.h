@@ -31,6 +31,8 @@ class PromoTable {
     std::string name;
     Lsn put_lsn = 0;
     std::int64_t last_order_ms = -1;  // when the newest order in it was decided
+    std::uint64_t granted = 0;        // tickets
+    Lsn grant_lsn = 0;                // of the newest of them
 
     [[nodiscard]] storage::PromoPut terms() const {
       auto terms = put;
@@ -56,16 +58,20 @@ class PromoTable {
                                     std::vector<const Promo*>& promos) const;
 
   void put(const storage::PromoPut& put, Lsn lsn);
-  // An order in it was decided; the promo exists.
+  // It has given `granted` tickets by now; the promo exists, here and below.
+  void note_grant(std::uint64_t id, std::uint64_t granted, Lsn lsn);
+  // An order in it was decided.
   void note_order(std::uint64_t id, std::int64_t decided_at_ms);
 
   void add_to(Books& books) const;
   [[nodiscard]] std::size_t memory_bytes() const;
 
   // --- snapshots: entries in ascending order of ids
-  void count(storage::SnapshotSummary& summary) const { summary.promos = promos_.size(); }
+  void count(storage::SnapshotSummary& summary) const;
   void save(storage::SnapshotSink& sink) const;
+  void save_grants(storage::SnapshotSink& sink) const;           // whose section comes later
   [[nodiscard]] bool load(const storage::SnapshotPromo& entry);  // false: it cannot be
+  [[nodiscard]] bool load(const storage::SnapshotGrant& entry);
 
  private:
   using Window = std::pair<std::uint64_t, std::int64_t>;  // item, start

@@ -3,10 +3,12 @@
 // The words of the sale: what a webapp asks the backend for, what it is answered, and the bounds of
 // both. Pure. Views point into the bytes that the request was read from.
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "actors/sale/codes.h"
 #include "storage/commands/command.h"
@@ -48,20 +50,28 @@ enum class RequestKind : std::uint8_t {
   promos = 7,  // of an operator; between nodes 6 begins an order that says more (node_messages.h)
   pay = 8,
   cancel = 9,
+  ticket = 10,
+  changes = 20,  // of a webapp: which items changed
 };
+
+// Request::ticket_ms of an order: until when its ticket is good, or one of these.
+inline constexpr std::int64_t kNoTicket = 0;
+inline constexpr std::int64_t kForeignTicket = -1;  // forged, or of another promo, user or id
 
 struct Request {
   RequestKind kind = RequestKind::invalid;
   std::string_view id;
-  std::uint64_t item = 0;  // items: from
+  std::uint64_t item = 0;  // items: from; changes: the lsn behind which they lie
   std::string_view user;
-  std::uint32_t qty = 0;            // items: limit
-  ItemTerms terms{};                // item_put
-  std::int64_t delta = 0;           // stock_change
-  std::uint64_t promo = kNoNumber;  // order: that it is to be part of; none: the item as it is
-  std::int64_t valid_until_ms = 0;  // order: it is not decided later; 0: whenever
-  std::string_view order{};         // pay, cancel: the request id of the order
-  std::int64_t amount_cents = 0;    // pay
+  std::uint32_t qty = 0;   // items, changes: limit
+  ItemTerms terms{};       // item_put
+  std::int64_t delta = 0;  // stock_change
+  // order: that it is to be part of; none: the item as it is. ticket: that it is for
+  std::uint64_t promo = kNoNumber;
+  std::int64_t valid_until_ms = 0;     // order: it is not decided later; 0: whenever
+  std::string_view order{};            // pay, cancel: the request id of the order
+  std::int64_t amount_cents = 0;       // pay
+  std::int64_t ticket_ms = kNoTicket;  // order
 };
 
 enum class State : std::uint8_t { invalid = 0, queued = 1, confirmed = 2, rejected = 3 };
@@ -91,6 +101,15 @@ struct Fulfilled {
   std::int64_t at_ms = 0;
 };
 
+// The answer to ticket.
+struct Granted {
+  std::string_view id;  // the ticket's: the request id of the order that may use it
+  std::uint64_t promo = 0;
+  std::uint64_t item = 0;
+  std::string_view user;
+  std::int64_t expires_at_ms = 0;
+};
+
 // What a further order like this one is answered if it is decided next.
 inline void make_next(Answer& answer) {
   ++answer.lsn;
@@ -109,6 +128,7 @@ struct ShownPromo {
   std::int64_t starts_at_ms = 0;
   std::int64_t ends_at_ms = 0;
   PromoState state = PromoState::ended;
+  std::uint32_t ticket = 0;  // 1: an order needs one
 };
 
 // Units that were sold, of numbers that may have come from elsewhere.
@@ -129,6 +149,18 @@ struct ItemRow {
 constexpr std::string_view sale_mode(std::uint32_t promo_only) {
   return promo_only != 0 ? "promo_only" : "always";
 }
+
+// Which items changed behind an lsn; their rows stand beside it.
+struct ItemChanges {
+  Lsn upto = 0;       // so far: go on behind it
+  bool more = false;  // there are more behind `upto`
+  bool anew = false;  // what lies so far back is not known any more: begin behind `upto`
+  std::vector<std::uint32_t> terms{};  // places of rows whose terms may be others now, ascending
+
+  [[nodiscard]] bool told_anew(std::size_t place) const {
+    return std::binary_search(terms.begin(), terms.end(), place);
+  }
+};
 
 // Without what is only said of an item that is asked for by itself.
 inline void make_brief(ItemRow& row) {

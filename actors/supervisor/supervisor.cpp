@@ -11,6 +11,7 @@
 #include "actors/http/http_server.h"
 #include "actors/node/node.h"
 #include "actors/node/node_log.h"
+#include "actors/node/shared_secret.h"
 #include "actors/supervisor/status_page.h"
 #include "actors/supervisor/supervisor_role.h"
 
@@ -80,6 +81,8 @@ int run_supervisor(const config::Config& config, const std::vector<NodeCount>& n
     http.site.hosts = config::list_of(config.webapp.hosts);
     http.site.origins = config::list_of(config.webapp.origins);
     node.spawn_actor<HttpServer>({"http"}, std::move(http));
+    const auto secret = shared_secret(ticket_key_file(config.run_dir));
+    if (const auto* wrong = std::get_if<std::string>(&secret)) node.fail(kExitConfig, *wrong);
     port = spawn_supervisor_port(node, nodes, running);
     made.set_value(port);
   };

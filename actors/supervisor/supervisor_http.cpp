@@ -33,9 +33,15 @@ bool ready(const json& node) {
 // is told.
 json notes_of(const json& nodes, const json& database) {
   json notes = json::array();
-  for (const json& node : nodes)
+  const auto note = [&](const json& node, const std::string& what) {
+    notes.push_back(node.at("node").get<std::string>() + ": " + what);
+  };
+  for (const json& node : nodes) {
     if (const auto what = node.find("short_of"); what != node.end() && what->is_string())
-      notes.push_back(node.at("node").get<std::string>() + ": " + what->get<std::string>());
+      note(node, what->get<std::string>());
+    if (const auto clock = node.find("clock"); clock != node.end() && clock->is_object())
+      note(node, clock->value("note", std::string{}));
+  }
   if (const auto why = database.find("why"); why != database.end())
     notes.push_back("the database is " + database.at("state").get<std::string>() + ": " +
                     why->get<std::string>());

@@ -1,6 +1,7 @@
 #include "actors/webapp/webapp.h"
 
 #include "actors/node/node_log.h"
+#include "actors/node/shared_secret.h"
 #include "actors/webapp/http/http_gateway.h"
 #include "actors/webapp/webapp_port.h"
 #include "config/settings/ip_address.h"
@@ -30,13 +31,20 @@ std::shared_ptr<RateLimits> rate_limits(const NodeRuntime& node) {
   return settings.any() ? std::make_shared<RateLimits>(settings, RandomBits{}()) : nullptr;
 }
 
+// A webapp that could not read tickets would refuse what others have given.
+TicketKey ticket_key(NodeRuntime& node) {
+  auto key = shared_secret(ticket_key_file(node.config().run_dir));
+  if (const auto* wrong = std::get_if<std::string>(&key)) node.fail(kExitConfig, *wrong);
+  return std::get<SharedSecret>(key);
+}
+
 // A weak address: a strong handle would outlive the actor system.
 class Webapp {
  public:
   void start(NodeRuntime& node) {
     const auto rates = rate_limits(node);
     const auto port = node.spawn_actor<transport::PortActor>(
-        {"port"}, &node.context(), std::make_unique<WebappPort>(node, rates));
+        {"port"}, &node.context(), std::make_unique<WebappPort>(node, rates, ticket_key(node)));
     port_ = port.address();
     auto options = http_options(node);
     GatewaySettings settings{port, rates, config::networks_of(node.config().webapp.proxies)};

@@ -34,6 +34,8 @@ WebappSettings settings_of(const NodeRuntime& node, std::shared_ptr<RateLimits> 
   settings.instance = node.instance();
   settings.waiting_max = config.waiting_max;
   settings.resend_us = std::int64_t{config.resend_ms} * 1000;
+  settings.items_refresh_us = std::int64_t{config.items_refresh_ms} * 1000;
+  settings.items_max = config.items_max;
   settings.limits = node.limits();
   settings.rates = std::move(rates);
   settings.result_ttl_us = std::int64_t{config.result_cache_ttl_s} * 1'000'000;
@@ -52,7 +54,8 @@ std::array<std::uint64_t, 2> RandomBits::operator()() {
   return {pool_[used_ - 2], pool_[used_ - 1]};
 }
 
-WebappPort::WebappPort(NodeRuntime& node, std::shared_ptr<RateLimits> rates)
+WebappPort::WebappPort(NodeRuntime& node, std::shared_ptr<RateLimits> rates,
+                       const TicketKey& tickets)
     : node_(node),
       counts_addresses_(rates && rates->of_addresses()),
       control_(node, {[this](nlohmann::json& json) { report(json); },
@@ -61,7 +64,8 @@ WebappPort::WebappPort(NodeRuntime& node, std::shared_ptr<RateLimits> rates)
                       },
                       nullptr}),
       core_(settings_of(node, std::move(rates)), *this, [this] { return random_(); }),
-      news_(*this) {}
+      news_(*this),
+      tickets_(tickets) {}
 
 void WebappPort::start(transport::PortControl& port) {
   port_ = &port;
@@ -201,7 +205,9 @@ void WebappPort::take_client(transport::Message& parts) {
     return core_.on_malformed(client, decoder_.refusal(), now_us());
   round_entries_ += batch ? decoder_.unread() : 1;
   if (round_entries_ >= kRoundEntries) port_->leave_rest();
-  if (batch || decoder_.request().op == ClientOp::items) large_.expect(identity, parts.back());
+  const bool items = !batch && decoder_.request().op == ClientOp::items;
+  if (batch || items) large_.expect(identity, parts.back());
+  if (items) core_.at_wall_time(config::wall_ms());
   if (batch) return core_.on_orders(client, decoder_, now_us());
   core_.on_request(ClientAsk{client, decoder_.request()}, now_us());
 }
@@ -209,18 +215,28 @@ void WebappPort::take_client(transport::Message& parts) {
 void WebappPort::take_asks(const HttpAsksPtr& asks) {
   http_ = asks->from;
   core_.comes_from(0);  // the HTTP actor has counted them
+  core_.at_wall_time(config::wall_ms());
   for (auto& entry : asks->asks) {
     entry.ask.client = ClientToken::numbered(Client::http, entry.token);
     entry.ask.request.id = entry.id;
     entry.ask.request.user = entry.user;
     entry.ask.request.order = entry.order;
+    judge_ticket(entry.ticket, entry.ask.request);
     core_.on_request(entry.ask, now_us());
   }
   for (const auto& array : asks->arrays) take_array(array);
 }
 
+// An order that has none, and everything else, is left as it is.
+void WebappPort::judge_ticket(const std::string& ticket, ClientRequest& request) {
+  if (ticket.empty()) return;
+  request.ticket_ms =
+      tickets_.judge(ticket, request.promo, request.item, request.user, request.id, ticket_bytes_);
+}
+
 void WebappPort::take_array(const HttpArrayAsk& array) {
   orders_.clear();
+  ticket_ids_.clear();
   for (const auto& order : array.orders) {
     auto& request = orders_.emplace_back();
     request.op = ClientOp::order;
@@ -230,7 +246,10 @@ void WebappPort::take_array(const HttpArrayAsk& array) {
     request.qty = order.qty;
     request.promo = order.promo;
     request.valid_until_ms = order.valid_until_ms;
+    request.first = order.first;
     request.deadline_ms = array.deadline_ms;
+    judge_ticket(order.ticket, request);
+    if (order.id.empty() && !request.id.empty()) request.id = ticket_ids_.emplace_back(request.id);
   }
   core_.comes_from(array.address, 1);
   core_.on_orders(ClientToken::numbered(Client::http, array.token), orders_, now_us());
@@ -256,16 +275,19 @@ void WebappPort::take_result(transport::Message& parts) {
     case EnvelopeKind::refusal:
       return core_.on_refusal(head, static_cast<Code>(envelope->code), now_us());
     case EnvelopeKind::news:
-      return take_news(body);
+      return take_news(envelope->epoch, body);
     default:
       ++malformed_messages_;
   }
 }
 
-void WebappPort::take_news(std::string_view body) {
+void WebappPort::take_news(std::uint64_t epoch, std::string_view body) {
   reader_.open(body);
   ItemRow row;
-  while (reader_.next(row)) news_.on_row(row);
+  while (reader_.next(row)) {
+    news_.on_row(row);
+    core_.on_news(epoch, row);
+  }
   if (reader_.bad()) ++malformed_messages_;
 }
 
@@ -336,8 +358,14 @@ void WebappPort::reply_router(const ClientToken& client, const Reply& reply) {
     case ReplyKind::fulfilled:
       append_sf1_fulfilled(buffer_, reply.id, *reply.fulfilled);
       break;
+    case ReplyKind::granted:
+      append_sf1_granted(buffer_, reply.id, *reply.granted, tickets_.text(*reply.granted));
+      break;
     case ReplyKind::pong:
       append_sf1_pong(buffer_, reply.id, reply.state);
+      break;
+    case ReplyKind::edge:
+      append_sf1_edge(buffer_, reply.id);
       break;
     case ReplyKind::invalid:
       STAMPEDE_ASSERT(false, "a reply that says nothing");
@@ -347,6 +375,7 @@ void WebappPort::reply_router(const ClientToken& client, const Reply& reply) {
 
 void WebappPort::reply_in_array(const Reply& reply) {
   if (reply.kind == ReplyKind::answer) return append_sf1_answer(array_, reply.id, *reply.answer);
+  if (reply.kind == ReplyKind::edge) return append_sf1_edge(array_, reply.id);
   STAMPEDE_ASSERT(reply.kind == ReplyKind::refused, "an order is answered or refused");
   append_sf1_error(array_, reply.id, reply.code, reply.field, reply.message, reply.retry_after_ms);
 }
@@ -359,20 +388,6 @@ void WebappPort::send_router(const ClientAddress& to, std::string_view answer) {
   out_.push_back(large_.frame(to.identity, answer));
   if (!port_->send(clients_, out_)) ++answers_dropped_;
 }
-
-namespace {
-
-HttpItem http_item(const ItemRow& row) {
-  HttpItem item{row.item,         storage::copy_of(row.terms), row.left, row.seq, {}, {},
-                copy_of(row.sale)};
-  if (!row.promo) return item;
-  item.promo = row.promo;
-  item.promo_name = row.promo->name;
-  item.promo->name = {};
-  return item;
-}
-
-}  // namespace
 
 HttpAnswer& WebappPort::add_http_answer(const ClientToken& client) {
   if (!http_answers_) http_answers_ = std::make_shared<std::vector<HttpAnswer>>();
@@ -391,6 +406,12 @@ void WebappPort::reply_http(const ClientToken& client, const Reply& reply) {
     answer.fulfilled = *reply.fulfilled;
     answer.order = reply.fulfilled->order;
   }
+  if (reply.granted != nullptr) {
+    answer.granted = *reply.granted;
+    answer.granted.id = answer.granted.user = {};
+    answer.order = reply.granted->id;
+    answer.ticket = tickets_.text(*reply.granted);
+  }
   answer.code = reply.code;
   answer.field = reply.field;
   answer.message = reply.message;
@@ -399,7 +420,7 @@ void WebappPort::reply_http(const ClientToken& client, const Reply& reply) {
   answer.next = reply.next;
   if (reply.items == nullptr) return;
   answer.items.reserve(reply.items->size());
-  for (const auto& row : *reply.items) answer.items.push_back(http_item(row));
+  for (const auto& row : *reply.items) answer.items.push_back(copy_of(row));
 }
 
 void WebappPort::reply_internal(const ClientToken& client, const Reply& reply) {
@@ -412,6 +433,17 @@ void WebappPort::publish(const ItemRow& row) {
   append_sf1_news(buffer_, row, config::wall_ms());
   out_.clear();
   out_.emplace_back(std::string_view(stock_topic(row.item)));
+  out_.emplace_back(std::string_view(buffer_));
+  if (!port_->send(stock_, out_)) ++news_dropped_;
+}
+
+// As it is learnt, once: who joins later asks for the item.
+void WebappPort::notice(const StockNotice& notice) {
+  buffer_.clear();
+  append_sf1_notice(buffer_, notice.item, notice.seq, notice.left);
+  out_.clear();
+  const std::string topic = notice_topic(notice.item, notice.left > 0);
+  out_.emplace_back(std::string_view(topic));
   out_.emplace_back(std::string_view(buffer_));
   if (!port_->send(stock_, out_)) ++news_dropped_;
 }
@@ -430,9 +462,11 @@ void WebappPort::ask_item(std::uint64_t item) {
 void WebappPort::report(nlohmann::json& report) const {
   const auto& counters = core_.counters();
   nlohmann::json refused = nlohmann::json::object();
-  for (std::size_t code = 1; code < counters.refused.size(); ++code)
-    if (counters.refused[code] > 0)
-      refused[std::string(info(static_cast<Code>(code)).text)] = counters.refused[code];
+  for (std::size_t code = 1; code < counters.refused.size(); ++code) {
+    if (counters.refused[code] == 0) continue;
+    const std::string text(info(static_cast<Code>(code)).text);  // two say sold_out
+    refused[text] = refused.value(text, std::uint64_t{0}) + counters.refused[code];
+  }
   const std::string state(core_.state());
   report["state"] = state;
   report["refuses"] = nullptr;
@@ -446,6 +480,10 @@ void WebappPort::report(nlohmann::json& report) const {
       {"confirmed", counters.confirmed},
       {"rejected", {{"sold_out", counters.sold_out}, {"limit_reached", counters.limit_reached}}},
       {"refused", std::move(refused)},
+      {"edge_sold_out", counters.edge},
+      {"items_sold_out", core_.stock().marks()},
+      {"items_held", core_.items().size()},
+      {"items_answered", counters.copied},
       {"waiting", core_.waiting()},
       {"batches", counters.batches},
       {"batches_resent", counters.resent},

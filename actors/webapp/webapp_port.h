@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -46,8 +47,8 @@ struct ClientAddress {  // a ROUTER's peer, and what it wants to have back befor
 
 class WebappPort final : public transport::PortRole, private WebappOutput, private NewsOutput {
  public:
-  // `rates` null: nobody's requests are counted.
-  WebappPort(NodeRuntime& node, std::shared_ptr<RateLimits> rates);
+  // `rates` null: nobody's requests are counted. `tickets`: what they are signed with.
+  WebappPort(NodeRuntime& node, std::shared_ptr<RateLimits> rates, const TicketKey& tickets);
 
   void start(transport::PortControl& port) override;
   caf::message_handler mail(transport::PortControl& port) override;
@@ -64,14 +65,16 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   void close_array(const ClientToken& client) override;
   void drop_array() override;
   void publish(const ItemRow& row) override;
+  void notice(const StockNotice& notice) override;
   void ask_item(std::uint64_t item) override;
 
   void open_sockets(transport::PortControl& port);
   void take_client(transport::Message& parts);
   void take_result(transport::Message& parts);
-  void take_news(std::string_view body);
+  void take_news(std::uint64_t epoch, std::string_view body);
   void take_asks(const HttpAsksPtr& asks);
   void take_array(const HttpArrayAsk& array);
+  void judge_ticket(const std::string& ticket, ClientRequest& request);
   void reply_router(const ClientToken& client, const Reply& reply);
   void reply_in_array(const Reply& reply);
   HttpAnswer& add_http_answer(const ClientToken& client);
@@ -89,14 +92,17 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   RandomBits random_;
   WebappCore core_;
   StockNews news_;
-  Sf1Decoder decoder_;
+  TicketSigner tickets_;
+  TicketBytes ticket_bytes_;  // of an order that came by HTTP
+  Sf1Decoder decoder_{&tickets_};
   BodyReader reader_;
   transport::PortControl* port_ = nullptr;  // set by start(); outlives every other call
   transport::SocketId clients_ = 0, stock_ = 0, requests_ = 0, results_ = 0;
   transport::Message out_;  // reused for every answer
   std::string buffer_;
   storage::ByteBuffer array_;
-  std::vector<ClientRequest> orders_;  // of the HTTP array at hand
+  std::vector<ClientRequest> orders_;   // of the HTTP array at hand
+  std::deque<std::string> ticket_ids_;  // of those among them that have no id but their ticket's
   // Whose replies gather, in array_ or in the last of http_answers_; none: nobody's.
   ClientToken::Kind array_of_ = ClientToken::Kind::none;
   std::size_t round_entries_ = 0;  // taken from clients

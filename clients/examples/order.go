@@ -34,8 +34,11 @@ func main() {
 		time.Sleep(time.Second / 2)
 	}
 	fmt.Println(string(said))
-	if code, known := map[int]int{200: 0, 201: 0, 409: 8}[status]; known {
-		os.Exit(code)
+	if status == 200 || status == 201 {
+		os.Exit(0)
+	}
+	if bytes.Contains(said, []byte(`"state":"rejected"`)) { // other refusals decide nothing
+		os.Exit(8)
 	}
 	os.Exit(map[bool]int{true: 1, false: 5}[status/100 == 4])
 }

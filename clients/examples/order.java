@@ -26,6 +26,7 @@ class Order {
       Thread.sleep(500);
     }
     System.out.println(said);
-    System.exit(status == 200 || status == 201 ? 0 : status == 409 ? 8 : status / 100 == 4 ? 1 : 5);
+    boolean rejected = said.contains("\"state\":\"rejected\""); // other refusals decide nothing
+    System.exit(status == 200 || status == 201 ? 0 : rejected ? 8 : status / 100 == 4 ? 1 : 5);
   }
 }

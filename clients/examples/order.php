@@ -12,4 +12,5 @@ for ($try = 0, $status = 0, $said = "no answer; $head"; $try < 20; ++$try) { // 
     usleep(500000);
 }
 echo $said, "\n";
-exit([200 => 0, 201 => 0, 409 => 8][$status] ?? ($status >= 400 && $status < 500 ? 1 : 5));
+if (str_contains($said, '"state":"rejected"')) exit(8); // other refusals decide nothing
+exit([200 => 0, 201 => 0][$status] ?? ($status >= 400 && $status < 500 ? 1 : 5));

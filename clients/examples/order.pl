@@ -13,4 +13,5 @@ for (1 .. 20) {    # silence, 202 and 5xx say nothing: ask again with the same i
     select undef, undef, undef, 0.5;
 }
 print "$reply->{content}\n";
-exit($reply->{status} =~ /^20[01]$/ ? 0 : $reply->{status} == 409 ? 8 : $reply->{status} =~ /^4/ ? 1 : 5);
+my $rejected = $reply->{content} =~ /"state":"rejected"/;    # other refusals decide nothing
+exit($reply->{status} =~ /^20[01]$/ ? 0 : $rejected ? 8 : $reply->{status} =~ /^4/ ? 1 : 5);

@@ -14,4 +14,5 @@ body, status, said = JSON.generate(item: 1, user: ARGV[0]), 0, "no answer; id #{
 end
 puts said
 $stdout.flush rescue abort("the answer could not be printed")
-exit({ 200 => 0, 201 => 0, 409 => 8 }.fetch(status) { (400..499).include?(status) ? 1 : 5 })
+exit 8 if said.include?('"state":"rejected"') # other refusals decide nothing
+exit({ 200 => 0, 201 => 0 }.fetch(status) { (400..499).include?(status) ? 1 : 5 })

@@ -10,4 +10,5 @@ for _ in {1..20}; do # silence, 202 and 5xx say nothing: the same id again, whic
   sleep 0.5
 done
 echo "${reply%$'\n'*}" || exit 5
-case ${reply##*$'\n'} in 200 | 201) exit 0 ;; 409) exit 8 ;; 4??) exit 1 ;; *) exit 5 ;; esac
+if [[ $reply == *'"state":"rejected"'* ]]; then exit 8; fi # other refusals decide nothing
+case ${reply##*$'\n'} in 200 | 201) exit 0 ;; 4??) exit 1 ;; *) exit 5 ;; esac

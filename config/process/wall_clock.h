@@ -11,4 +11,12 @@ std::int64_t wall_ns();
 std::int64_t wall_us();
 std::int64_t wall_ms();
 
+// The time of day and the clock that only goes forward, read at one moment: a thread that loses its
+// processor between the two readings reads them again, some times at the most.
+struct BothClocks {
+  std::int64_t wall_us;
+  std::int64_t steady_us;
+};
+BothClocks both_clocks();
+
 }  // namespace stampede::config

@@ -40,6 +40,8 @@ struct Webapp {
   std::string origins;                // of pages that may send requests; see list_of()
   std::string proxies;                // whose X-Forwarded-For is believed; see list_of()
   int result_cache_ttl_s = 60;        // how long a webapp remembers a final answer
+  int items_refresh_ms = 1000;        // the backend is asked so often what items changed
+  std::uint64_t items_max = 10'000;   // items of which a webapp holds a copy
   int resend_ms = 1000;               // an unanswered batch is sent again after this
   std::uint64_t waiting_max = 65536;  // open requests; beyond it: overloaded
 };
@@ -77,6 +79,10 @@ struct Backend {
   std::int64_t hold_grace_s = 30;              // after a start no order expires for so long
 };
 
+struct Tickets {
+  std::int64_t ahead_s = 60;  // so long before its start a promo gives tickets
+};
+
 struct Db {
   std::string url;                      // mysql://user@host:port/db or ...@localhost/db?socket=PATH
   std::filesystem::path password_file;  // absolute after load()
@@ -101,6 +107,7 @@ struct Config {
   Log log;
   Snapshot snapshot;
   Backend backend;
+  Tickets tickets;
   Db db;
   Supervisor supervisor;
   bool dev = false;               // allows chaos commands

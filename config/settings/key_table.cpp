@@ -238,6 +238,15 @@ std::vector<Key> webapp_keys() {
       number<&Config::webapp, &Webapp::result_cache_ttl_s>(
           "webapp.result_cache_ttl_s", "seconds", 0, 3600,
           "How long a webapp answers a known request id by itself; 0: it always asks the backend."),
+      number<&Config::webapp, &Webapp::items_refresh_ms>(
+          "webapp.items_refresh_ms", "milliseconds", 50, 60000,
+          "How often a webapp asks the backend which items changed, so that lost news heal. What "
+          "it knows of items is not used when no answer came for five times as long."),
+      number<&Config::webapp, &Webapp::items_max>(
+          "webapp.items_max", "items", 0, kMillion,
+          "Items of which a webapp holds a copy at most; those not asked for longest go first. It "
+          "answers questions about items, and turns orders of sold-out ones away, by itself. 0: it "
+          "always asks the backend."),
       number<&Config::webapp, &Webapp::resend_ms>(
           "webapp.resend_ms", "milliseconds", 50, 60000,
           "A batch that has no answer after this is sent again, unchanged. Lower repairs lost "
@@ -290,6 +299,9 @@ std::vector<Key> backend_keys() {
           "backend.hold_grace_s", "s", 0, 86400,
           "After a start no unpaid order expires for so long, so that payments that waited come "
           "in."),
+      number<&Config::tickets, &Tickets::ahead_s>(
+          "tickets.ahead_s", "s", 0, 86400,
+          "So long before its start a promo gives tickets, if it has any."),
   };
 }
 

@@ -178,5 +178,5 @@ ROWS = [
     Row("P11-item", "bytes of memory for an item, its name included", "bytes",
         Side("P11", "memory", bytes_of_item), None, None, 48.0, False),
     Row("P12", "answers/s, one unit for all : the load of P1, in turns", "/s",
-        mine("P12", sold_out_flood), mine("P12-half", answered), 1.0, 1.5),
+        mine("P12", sold_out_flood), mine("P12-half", answered), 1.2, 1.5),
 ]

@@ -122,9 +122,10 @@ in_turns() {
   done
 }
 
+# Nobody asks twice: a webapp may turn him away.
 sold_out_piece() {
   use_system flood
-  ours_without_database P12 "$((flood / pieces))" "$units" --window "$window"
+  ours_without_database P12 "$((flood / pieces))" "$units" --window "$window" --first
   units=0
 }
 

@@ -179,6 +179,18 @@ void write_order_set(Out& out, const OrderInsert& order, const ItemAmountUpdate&
   if (two) writer.nil();  // id
 }
 
+// As many are written as tickets are asked for.
+template <class Out>
+void write_grant_set(Out& out, const TicketGrant& grant) {
+  constexpr std::size_t kNumbers = 64;  // all but the texts, each at its longest
+  MsgpackWriter writer(out, kNumbers + grant.user.size() + grant.ticket.size());
+  writer.array(1);
+  writer.array(1 + count_bounded(grant) + 1);
+  writer.number(static_cast<std::uint64_t>(CommandKind::ticket_grant));
+  each_bounded_argument(grant, ArgumentWriter<MsgpackWriter>(writer));
+  writer.nil();  // id
+}
+
 template <class Out>
 void write_rejection(Out& out, const Rejection& rejection) {
   char hash[kHashBytes];
@@ -218,6 +230,10 @@ void encode_order_set(std::string& out, const OrderInsert& order, const ItemAmou
 void encode_order_set(ByteBuffer& out, const OrderInsert& order, const ItemAmountUpdate& amount,
                       const OrderSale& sale) {
   write_order_set(out, order, amount, LogFormat::two, &sale);
+}
+
+void encode_grant_set(ByteBuffer& out, const TicketGrant& grant) {
+  write_grant_set(out, grant);
 }
 
 namespace {

@@ -149,6 +149,7 @@ void encode_item_set(std::string& out, const ItemPut& put, const ItemAmountUpdat
 void encode_item_set(std::string& out, const ItemPut& put, const ItemAmountUpdate& amount,
                      const ItemSale& sale, const StockChange* stock);
 void encode_promo_set(std::string& out, const PromoPut& put);
+void encode_grant_set(ByteBuffer& out, const TicketGrant& grant);
 // Of what an order becomes, and, with the other two, what its units do.
 void encode_update_set(std::string& out, const OrderUpdate& update);
 void encode_update_set(std::string& out, const OrderUpdate& update, const ItemAmountUpdate& amount,

@@ -2,7 +2,7 @@
 
 // The terms of a promo: what its operator says of it. One list, each_promo_term(), walked by
 // everybody who reads, checks, changes or shows them; their bounds in the log are those of
-// command_arguments.h. A term joins the list when the backend acts on it.
+// command_arguments.h. New ones join it at its end: the places of the others are in hashes.
 // Pure; value types, any thread.
 
 #include <cstdint>
@@ -40,6 +40,26 @@ inline constexpr Term kPromoLimitTerm{.name = "limit_per_user",
                                       .help = "Units one user may buy in it; 0: no limit",
                                       .flag_max = 1'000'000};
 
+inline constexpr Term kPromoTicketTerm{
+    .name = "ticket", .max = 1, .help = "An order needs a ticket; --ticket=none: it needs none"};
+inline constexpr Term kPromoGateTerm{
+    .name = "gate_factor",
+    .max = 1'000'000,
+    .help = "So many tickets are given for each unit that the item has in all; default 5"};
+
+inline constexpr std::uint32_t kGateFactorDefault = 5;  // where a promo says none
+
+// How many tickets a promo may give while its item has `total` units in all.
+constexpr std::uint64_t gate_of(const PromoPut& put, std::int64_t total) {
+  const std::uint64_t factor = put.gate_factor == 0 ? kGateFactorDefault : put.gate_factor;
+  return factor * static_cast<std::uint64_t>(total);
+}
+static_assert(kStockMax < INT64_MAX / kPromoGateTerm.max, "a gate is a number of 63 bits");
+
+constexpr std::string_view ticket_text(std::uint32_t ticket) {
+  return ticket != 0 ? "required" : "none";
+}
+
 // fn(term, values…) for each term; the values are those of the given PromoPuts.
 template <class Fn, class... Puts>
 constexpr void each_promo_term(Fn&& fn, Puts&... puts) {
@@ -53,6 +73,8 @@ constexpr void each_promo_term(Fn&& fn, Puts&... puts) {
   fn(kHoldLowTerm, puts.hold_low_s...);
   fn(kLowStockTerm, puts.low_stock_percent...);
   fn(kUnpaidTerm, puts.unpaid_per_user_max...);
+  fn(kPromoTicketTerm, puts.ticket...);
+  fn(kPromoGateTerm, puts.gate_factor...);
 }
 
 // Whether one says what the other does.

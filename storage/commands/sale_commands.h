@@ -1,9 +1,7 @@
 #pragma once
 
 // What the rules of the sale add to the log's commands (feature level `sale`); bytes and bounds in
-// storage/log_format.md. A backend of this version acts on all but tickets, see is_acted_on(): the
-// rest is here so that logs are made once. Values; texts point into what they
-// were decoded from.
+// storage/log_format.md. Values; texts point into what they were decoded from.
 
 #include <cstdint>
 #include <limits>

@@ -147,6 +147,9 @@ struct LaneWriter::Attempt {
     note_last(slice, RowKind::promo, LastKind::promo, [&](auto at) {
       return Row{batch.promos[at].put.promo, batch.promos[at].put_lsn};
     });
+    note_last(slice, RowKind::grant, LastKind::grant, [&](auto at) {
+      return Row{batch.grants[at].grant.promo, batch.grants[at].lsn};
+    });
     note_last(slice, RowKind::update, LastKind::update, [&](auto at) {
       return Row{batch.updates[at].update.order, batch.updates[at].lsn};
     });

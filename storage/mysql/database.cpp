@@ -203,7 +203,11 @@ PromoRow promo_of(const SqlRow& row) {
   columns.read(put.hold_low_s);
   columns.read(put.low_stock_percent);
   columns.read(put.unpaid_per_user_max);
+  put.ticket = row.text(columns.column++) == ticket_text(1) ? 1 : 0;
+  columns.read(put.gate_factor);
   columns.read(promo.put_lsn);
+  columns.read(promo.granted);
+  columns.read(promo.lsn);
   return promo;
 }
 
@@ -353,9 +357,8 @@ Result<std::vector<PromoRow>> Database::promos() {
   std::vector<PromoRow> rows;
   const auto read = session_->query(
       "SELECT id,item_id,name,price_cents,starts_at,ends_at,limit_per_user,hold_s,hold_low_s,"
-      "low_stock_percent,unpaid_per_user_max,put_lsn FROM "
-      "promo "
-      "WHERE put_lsn>0 ORDER BY id",
+      "low_stock_percent,unpaid_per_user_max,ticket,gate_factor,put_lsn,granted,lsn FROM promo "
+      "WHERE GREATEST(put_lsn,lsn)>0 ORDER BY id",
       [&](const SqlRow& row) { rows.push_back(promo_of(row)); });
   if (read.failed) return failed(*session_, "reading promo", read);
   return rows;

@@ -54,6 +54,8 @@ struct StoredOrder {
 struct PromoRow {
   OwnedPromo promo;  // the columns of each_promo_term()
   Lsn put_lsn = 0;
+  std::uint64_t granted = 0;  // tickets
+  Lsn lsn = 0;                // of the newest TicketGrant
 };
 
 // What mends a database that lacks what the log calls executed.
@@ -86,8 +88,8 @@ struct LaneOwner {
 };
 
 // Of what it is known which row was committed last.
-enum class LastKind : std::uint8_t { order, update, amount, promo, stock };
-inline constexpr std::size_t kLastKinds = 5;
+enum class LastKind : std::uint8_t { order, update, amount, promo, stock, grant };
+inline constexpr std::size_t kLastKinds = 6;
 
 // What a lane has committed last: has a row, and one that is no older.
 struct LaneLast {

@@ -23,6 +23,7 @@ inline constexpr LastTable kLastTables[] = {
     {"item", "id", "lsn", "item"},
     {"promo", "id", "put_lsn", "promo"},
     {"stock_change", "lsn", "", "stock_change", true},
+    {"promo", "id", "lsn", "promo"},
 };
 static_assert(std::size(kLastTables) == kLastKinds);
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "storage/commands/promo_terms.h"
 #include "storage/commands/sale_commands.h"
 #include "storage/mysql/sql_text.h"
 
@@ -45,7 +46,7 @@ void each_promo_column(const PromoPut& put, Fn&& fn) {
   fn(Text("starts_at"), Text(starts));
   fn(Text("ends_at"), Text(ends));
   fn(Text("limit_per_user"), Number{put.limit_per_user});
-  fn(Text("ticket"), Text(put.ticket != 0 ? "required" : "none"));
+  fn(Text("ticket"), ticket_text(put.ticket));
   fn(Text("gate_factor"), Number{put.gate_factor});
   fn(Text("hold_s"), Number{put.hold_s});
   fn(Text("hold_low_s"), Number{put.hold_low_s});

@@ -23,6 +23,7 @@ void LastStored::forget(const std::set<Lsn>& refused) {
     if (refused.contains(of_lane.put.lsn)) of_lane.put = {};
     if (refused.contains(of_lane.amount.lsn)) of_lane.amount = {};
     if (refused.contains(of_lane.promo.lsn)) of_lane.promo = {};
+    if (refused.contains(of_lane.grant.lsn)) of_lane.grant = {};
     if (refused.contains(of_lane.update.lsn)) of_lane.update = {};
     if (refused.contains(of_lane.stock)) of_lane.stock = 0;
   }
@@ -96,6 +97,9 @@ void ReplayFold::take(Lsn lsn, std::string_view payload, const std::vector<Comma
       case CommandKind::promo_put:
         promos_.emitted(command.sale->promo.promo, lsn, position, std::string(payload));
         break;
+      case CommandKind::ticket_grant:
+        grants_.emitted(command.sale->ticket.promo, lsn, position, std::string(payload));
+        break;
       case CommandKind::order_update:
         updates_.emitted(command.sale->update.order, lsn, position, std::string(payload));
         break;
@@ -130,6 +134,10 @@ Status ReplayFold::exec(const RecordView& record) {
         break;
       case CommandKind::promo_put:
         note(promos_.executed(outcome_.position, from, to), &LastStored::OfLane::promo);
+        ++counts_.done;
+        break;
+      case CommandKind::ticket_grant:
+        note(grants_.executed(outcome_.position, from, to), &LastStored::OfLane::grant);
         ++counts_.done;
         break;
       case CommandKind::order_update:
@@ -199,6 +207,9 @@ Status ReplayFold::fail(const RecordView& record) {
       case CommandKind::promo_put:
         promos_.failed(outcome_.position, lsn, tries);
         break;
+      case CommandKind::ticket_grant:
+        grants_.failed(outcome_.position, lsn, tries);
+        break;
       case CommandKind::order_update:
         updates_.failed(outcome_.position, lsn, tries);
         break;
@@ -218,12 +229,14 @@ ReplayCounts ReplayFold::counts() const {
   counts.owed_puts = puts_.owed_count();
   counts.owed_amounts = amounts_.owed_count();
   counts.owed_promos = promos_.owed_count();
+  counts.owed_grants = grants_.owed_count();
   counts.owed_updates = updates_.owed_count();
   counts.owed_stock = stock_.size();
   counts.owed = counts.owed_orders + counts.owed_puts + counts.owed_amounts + counts.owed_promos +
-                counts.owed_updates + counts.owed_stock;
+                counts.owed_grants + counts.owed_updates + counts.owed_stock;
   counts.failed = orders_.failed_count() + puts_.failed_count() + amounts_.failed_count() +
-                  promos_.failed_count() + updates_.failed_count() + stock_.failed_count();
+                  promos_.failed_count() + grants_.failed_count() + updates_.failed_count() +
+                  stock_.failed_count();
   counts.settled = counts.commands - counts.owed;
   counts.done = std::min(counts.done, counts.settled);
   return counts;
@@ -240,6 +253,9 @@ Owed ReplayFold::owed() const {
   });
   promos_.each_owed([&](std::uint64_t promo, const auto& newest) {
     owed.promos.push_back({promo, newest.lsn, newest.position, newest.tries, newest.value});
+  });
+  grants_.each_owed([&](std::uint64_t promo, const auto& newest) {
+    owed.grants.push_back({promo, newest.lsn, newest.position, newest.tries, newest.value});
   });
   updates_.each_owed([&](Lsn order, const auto& newest) {
     owed.updates.push_back({order, newest.lsn, newest.position, newest.tries, newest.value});
@@ -290,19 +306,14 @@ Status is_kept(std::string_view what, const RecordView& record, FeatureLevel nee
 namespace {
 
 bool is_acted_on(CommandKind kind) {
-  return kind != CommandKind::invalid && kind != CommandKind::ticket_grant;
-}
-
-bool is_acted_on(const Command& command) {
-  const bool ticket = command.kind == CommandKind::promo_put && command.sale->promo.ticket != 0;
-  return is_acted_on(command.kind) && !ticket;
+  return kind != CommandKind::invalid;
 }
 
 }  // namespace
 
 bool is_acted_on(const std::vector<Command>& set) {
   return std::all_of(set.begin(), set.end(),
-                     [](const Command& command) { return is_acted_on(command); });
+                     [](const Command& command) { return is_acted_on(command.kind); });
 }
 
 Status is_kept(const RecordView& record, const std::vector<Command>& set) {

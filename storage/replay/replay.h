@@ -3,16 +3,16 @@
 // Folds the log's records into what is still owed to the database. The fate of a command:
 //
 //   executed    an EXEC names it
-//   superseded  a later command of its type and business key is executed (of items, promos and
-//               updates of orders: an OrderInsert's key is the order itself, a StockChange's its
-//               own lsn, so nothing ever stands in for them)
+//   superseded  a later command of its type and business key is executed (of items, promos, what
+//               they granted and updates of orders: an OrderInsert's key is the order itself, a
+//               StockChange's its own lsn, so nothing ever stands in for them)
 //   failed      a FAIL names it, no EXEC does: stays owed; its tries are the newest FAIL's
 //   pending     none of these; an OPTM changes nothing
 //
 // Owed are therefore: every OrderInsert and StockChange without EXEC, of each item the newest
-// ItemPut and the newest ItemAmountUpdate unless executed, of each promo the newest PromoPut and of
-// each order the newest OrderUpdate likewise; applying those settles all that is older on the item,
-// the promo or the order.
+// ItemPut and the newest ItemAmountUpdate unless executed, of each promo the newest PromoPut and
+// the newest TicketGrant and of each order the newest OrderUpdate likewise; applying those settles
+// all that is older on the item, the promo or the order.
 //
 // Owner: the backend at its start (and tools that need no listing; storage/replay/fate_table has
 // one). Thread-compatible: one thread. No I/O. Memory follows what is owed plus one state per item.
@@ -42,7 +42,7 @@ struct OwedPut {
   std::string_view payload;    // of its EMIT record
 };
 
-struct OwedPromo {
+struct OwedPromo {  // a PromoPut or a TicketGrant
   std::uint64_t promo = 0;
   Lsn lsn = 0;
   std::uint32_t position = 0;
@@ -71,6 +71,7 @@ struct Owed {
   std::vector<OwedPut> puts;        // at most one per item
   std::vector<OwedAmount> amounts;  // at most one per item
   std::vector<OwedPromo> promos;    // at most one per promo
+  std::vector<OwedPromo> grants;    // likewise
   std::vector<OwedUpdate> updates;  // at most one per order
   std::vector<OwedOrder> stock;     // StockChanges
 };
@@ -79,11 +80,12 @@ struct ReplayCounts {
   std::uint64_t records = 0;
   std::uint64_t decisions = 0;  // EMIT and REJECT records
   std::uint64_t commands = 0;   // in EMIT records
-  std::uint64_t owed = 0;       // to be applied: the sum of the next six
+  std::uint64_t owed = 0;       // to be applied: the sum of the next seven
   std::uint64_t owed_orders = 0;
   std::uint64_t owed_puts = 0;
   std::uint64_t owed_amounts = 0;
   std::uint64_t owed_promos = 0;
+  std::uint64_t owed_grants = 0;
   std::uint64_t owed_updates = 0;
   std::uint64_t owed_stock = 0;
   std::uint64_t failed = 0;   // of those, how many the database has refused before
@@ -99,7 +101,8 @@ struct LastStored {
     Lsn order = 0;
     ItemLsn put;
     ItemLsn amount;
-    ItemLsn promo;   // its item is the promo
+    ItemLsn promo;  // its item is the promo, as of the next
+    ItemLsn grant;
     ItemLsn update;  // its item is the order
     Lsn stock = 0;   // a StockChange
   };
@@ -129,6 +132,7 @@ class ReplayFold {
   void count(SnapshotSummary& summary) const;
   void save(SnapshotSink& sink) const;
   void save_updates(SnapshotSink& sink) const;  // and StockChanges, whose sections come later
+  void save_grants(SnapshotSink& sink) const;   // likewise
   // Into a new fold: the summary first, then the blocks of its sections, copying payloads.
   // False: they make no sense.
   void load(const SnapshotSummary& summary);
@@ -153,6 +157,7 @@ class ReplayFold {
   NewestPerItem<std::string> puts_;  // the value is the payload
   NewestPerItem<std::int64_t> amounts_;
   NewestPerItem<std::string> promos_;  // by promo; the value is the payload
+  NewestPerItem<std::string> grants_;  // likewise
   NewestPerItem<std::string, OnceExecuted::forgotten> updates_;  // by order, likewise
   OwedOrders stock_;     // StockChanges, which nothing stands in for either
   ReplayCounts counts_;  // records, decisions, commands, and done of the item commands
@@ -177,8 +182,7 @@ Error unread_record_type(RecordType type);
 Status fits_segment(std::string_view what, const RecordView& record, FeatureLevel needed);
 // The same, and that a backend of this program acts on it.
 Status is_kept(std::string_view what, const RecordView& record, FeatureLevel needed);
-// Of an EMIT's set, command by command, and of what became of commands: of level `sale` a backend
-// acts on promos, payment and expiry so far.
+// Of an EMIT's set, command by command, and of what became of commands.
 Status is_kept(const RecordView& record, const std::vector<Command>& set);
 Status is_kept(std::string_view what, const RecordView& record, const Outcome& outcome);
 [[nodiscard]] bool is_acted_on(const std::vector<Command>& set);

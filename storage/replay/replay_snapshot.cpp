@@ -10,6 +10,7 @@ void ReplayFold::count(SnapshotSummary& summary) const {
   summary.owed_puts = now.owed_puts;
   summary.owed_amounts = now.owed_amounts;
   summary.owed_promos = now.owed_promos;
+  summary.owed_grants = now.owed_grants;
   summary.owed_updates = now.owed_updates;
   summary.owed_stock = now.owed_stock;
   summary.records = now.records;
@@ -51,6 +52,15 @@ void ReplayFold::save_updates(SnapshotSink& sink) const {
     sink.add(SnapshotSection::owed_stock,
              encode(out, SnapshotOwed{0, o.lsn, o.position, o.tries, 0, o.payload}));
   }
+}
+
+void ReplayFold::save_grants(SnapshotSink& sink) const {
+  EntryWriter out(sink.level());
+  grants_.each_owed([&](std::uint64_t promo, const auto& newest) {
+    sink.add(SnapshotSection::owed_grants,
+             encode(out, SnapshotOwed{promo, newest.lsn, newest.position, newest.tries, 0,
+                                      newest.value}));
+  });
 }
 
 void ReplayFold::load(const SnapshotSummary& summary) {
@@ -104,6 +114,9 @@ bool ReplayFold::load(SnapshotSection section, const SnapshotOwed& owed, const C
     case SnapshotSection::owed_promos:
       take_newest(promos_);
       return command.kind == CommandKind::promo_put && command.sale->promo.promo == owed.item;
+    case SnapshotSection::owed_grants:
+      take_newest(grants_);
+      return command.kind == CommandKind::ticket_grant && command.sale->ticket.promo == owed.item;
     case SnapshotSection::owed_updates:
       take_newest(updates_);
       return command.kind == CommandKind::order_update && command.sale->update.order == owed.item;

@@ -16,8 +16,10 @@ std::string_view encode(EntryWriter& out, const SnapshotSummary& e) {
   }
   if (out.level() >= FeatureLevel::sale)
     out.number(e.owed_promos).number(e.promos).number(e.decided_at_us);
-  if ((e.owed_updates | e.owed_stock | e.held | e.payments) != 0)
+  const bool tickets = (e.owed_grants | e.grants | e.tickets) != 0;
+  if (tickets || (e.owed_updates | e.owed_stock | e.held | e.payments) != 0)
     out.number(e.owed_updates).number(e.owed_stock).number(e.held).number(e.payments);
+  if (tickets) out.number(e.owed_grants).number(e.grants).number(e.tickets);
   return out.take();
 }
 
@@ -33,6 +35,9 @@ bool decode(EntryReader& in, SnapshotSummary& e) {
     e.decided_at_us = in.number<std::uint64_t>();
     if (in.at_end()) return !in.failed();
     for (auto* number : {&e.owed_updates, &e.owed_stock, &e.held, &e.payments})
+      *number = in.number<std::uint64_t>();
+    if (in.at_end()) return !in.failed();
+    for (auto* number : {&e.owed_grants, &e.grants, &e.tickets})
       *number = in.number<std::uint64_t>();
   }
   return !in.failed() && in.at_end();
@@ -263,6 +268,29 @@ bool decode(EntryReader& in, SnapshotPayment& e) {
   e.hash[1] = in.number<std::uint64_t>();
   e.order = in.number<Lsn>();
   return !in.failed();
+}
+
+std::string_view encode(EntryWriter& out, const SnapshotGrant& e) {
+  return out.number(e.promo).number(e.granted).number(e.lsn).take();
+}
+
+bool decode(EntryReader& in, SnapshotGrant& e) {
+  e.promo = in.number<std::uint64_t>();
+  e.granted = in.number<std::uint64_t>();
+  e.lsn = in.number<Lsn>();
+  return !in.failed() && e.granted > 0 && e.lsn > 0;
+}
+
+std::string_view encode(EntryWriter& out, const SnapshotTicket& e) {
+  out.number(e.key).number(e.expires_at_ms).number(static_cast<std::uint8_t>(e.id.size()));
+  return out.text(e.id).take();
+}
+
+bool decode(EntryReader& in, SnapshotTicket& e) {
+  e.key = in.number<std::uint64_t>();
+  e.expires_at_ms = in.number<std::int64_t>();
+  e.id = in.text(in.number<std::uint8_t>());
+  return !in.failed() && e.expires_at_ms >= 0 && e.expires_at_ms <= arguments::kTimeMsMax;
 }
 
 std::string_view encode(EntryWriter& out, const SnapshotOwed& e) {

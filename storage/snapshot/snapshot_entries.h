@@ -30,6 +30,10 @@ struct SnapshotSummary {
   std::uint64_t owed_stock = 0;
   std::uint64_t held = 0;
   std::uint64_t payments = 0;
+  // Not there when all are 0, as in a sale without tickets.
+  std::uint64_t owed_grants = 0;
+  std::uint64_t grants = 0;
+  std::uint64_t tickets = 0;
   // Of the log up to here.
   std::uint64_t records = 0;
   std::uint64_t decisions = 0;  // EMIT and REJECT records
@@ -98,9 +102,23 @@ struct SnapshotPayment {
   Lsn order = 0;
 };
 
+// How many tickets a promo gave.
+struct SnapshotGrant {
+  std::uint64_t promo = 0;
+  std::uint64_t granted = 0;
+  Lsn lsn = 0;  // of the newest TicketGrant
+};
+
+// A ticket that is live.
+struct SnapshotTicket {
+  std::uint64_t key = 0;  // keyed hash of its promo and user
+  std::int64_t expires_at_ms = 0;
+  std::string_view id;
+};
+
 // A command that is still owed; which fields count is said by its section.
 struct SnapshotOwed {
-  std::uint64_t item = 0;  // puts and amounts; promos: the promo; updates: the order
+  std::uint64_t item = 0;  // puts and amounts; promos, grants: the promo; updates: the order
   Lsn lsn = 0;
   std::uint32_t position = 0;  // in its command set
   std::uint32_t tries = 0;     // the database refused it so often; format 1: 0 or 1
@@ -116,6 +134,8 @@ std::string_view encode(EntryWriter& out, const KnownRejection& entry);
 std::string_view encode(EntryWriter& out, const SnapshotPromo& entry);
 std::string_view encode(EntryWriter& out, const SnapshotHeld& entry);
 std::string_view encode(EntryWriter& out, const SnapshotPayment& entry);
+std::string_view encode(EntryWriter& out, const SnapshotGrant& entry);
+std::string_view encode(EntryWriter& out, const SnapshotTicket& entry);
 std::string_view encode(EntryWriter& out, const SnapshotOwed& entry);
 
 [[nodiscard]] bool decode(EntryReader& in, SnapshotSummary& entry);
@@ -126,6 +146,8 @@ std::string_view encode(EntryWriter& out, const SnapshotOwed& entry);
 [[nodiscard]] bool decode(EntryReader& in, SnapshotPromo& entry);
 [[nodiscard]] bool decode(EntryReader& in, SnapshotHeld& entry);
 [[nodiscard]] bool decode(EntryReader& in, SnapshotPayment& entry);
+[[nodiscard]] bool decode(EntryReader& in, SnapshotGrant& entry);
+[[nodiscard]] bool decode(EntryReader& in, SnapshotTicket& entry);
 [[nodiscard]] bool decode(EntryReader& in, SnapshotOwed& entry);
 
 }  // namespace stampede::storage

@@ -40,9 +40,12 @@ enum class SnapshotSection : std::uint32_t {
   owed_stock = 12,    // StockChanges, likewise
   held = 13,          // orders that need payment, ascending by lsn
   payments = 14,      // in the order in which they came
+  owed_grants = 15,   // newest TicketGrant per promo, with their EMIT payloads
+  grants = 16,        // how many tickets each promo gave, ascending by promo
+  tickets = 17,       // those that are live, ascending by key
   end = 255,          // the content hash; nothing follows
 };
-inline constexpr std::uint32_t kSnapshotSectionLast = 14;  // but for the end
+inline constexpr std::uint32_t kSnapshotSectionLast = 17;  // but for the end
 inline constexpr std::uint32_t kEndOfFormat1 = 9;          // SnapshotSection::end in a file of it
 
 // Takes the entries of a snapshot, section by section in ascending order. A snapshot has the format

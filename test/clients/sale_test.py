@@ -8,10 +8,11 @@ import time
 import unittest
 
 from fake_webapp import FakeWebapp, confirmed, refused, row
-from stampede import AsyncClient, Client, NotStarted, OutcomeUnknown, StampedeError, question
+from stampede import (AsyncClient, Client, NotStarted, OutcomeUnknown, StampedeError, Ticket,
+                      question)
 
 UNDECIDED = ("ended", "unknown_promo", "promo_only", "closed", "expired_request", "unpaid_limit",
-             "ticket_required", "gate_closed", "not_allowed")
+             "ticket_required", "ticket_invalid", "ticket_expired", "gate_closed", "not_allowed")
 
 
 def sold_out(request):
@@ -153,6 +154,36 @@ class Sale:
                 "order", 1, "ann", promo=7, timeout=0.5)
             self.assertIsInstance(error, OutcomeUnknown)
             self.assertEqual((error.code, len(requests)), ("not_started", 2))
+
+    def test_a_ticket_is_asked_for_and_ordered_with(self):
+        given = lambda request: {"id": request["id"], "ticket": "t1.x.y", "promo": 7, "item": 1,
+                                 "expires_at": 1767225660000}
+        again = in_turn([], [lambda request: refused(request, "no_backend", True, 1)], [given])
+        ticket, requests = self.ask(again, "ticket", 7, "ann")
+        self.assertEqual(ticket, Ticket(requests[0]["id"], "t1.x.y", 7, 1, 1767225660000))
+        for request in requests:
+            self.assertEqual({name: request[name] for name in request if name != "deadline_ms"},
+                             {"op": "ticket", "id": ticket.id, "promo": 7, "user": "ann"})
+        older, _ = self.ask(
+            lambda request: [{**given(request), "id": "older", "asked": request["id"]}],
+            "ticket", 7, "ann", id="mine")
+        self.assertEqual(older.id, "older")
+        answer, requests = self.ask(lambda request: [confirmed(request, promo=7)],
+                                    "order", 1, "ann", ticket=older)
+        self.assertEqual(answer.id, "older")
+        self.assertEqual(requests, [{"op": "order", "id": "older", "item": 1, "user": "ann",
+                                     "qty": 1, "promo": 7, "ticket": "t1.x.y"}])
+        _, requests = self.ask(lambda request: [confirmed(request, promo=7)], "order", 1, "ann",
+                               promo=7, request_id="a", ticket="t1.x.y")
+        self.assertEqual((requests[0]["id"], requests[0]["ticket"]), ("a", "t1.x.y"))
+        for field, named in (("request_id", {"ticket": "t1.x.y"}),
+                             ("ticket", {"ticket": "", "request_id": "a"}),
+                             ("ticket", {"ticket": 7, "request_id": "a"})):
+            error, requests = self.ask(lambda request: [], "order", 1, "ann", **named)
+            self.assertEqual((error.code, error.field, requests), ("bad_request", field, []))
+        error, requests = self.ask(lambda request: [refused(request, "gate_closed", False)],
+                                   "ticket", 7, "ann")
+        self.assertEqual((error.code, len(requests)), ("gate_closed", 1))
 
     def test_a_payment_keeps_its_id_and_has_a_receipt(self):
         script = in_turn([], [lambda request: refused(request, "no_backend", True, 1)],

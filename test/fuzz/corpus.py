@@ -57,11 +57,14 @@ def node_message():
     for kind in range(9):
         yield b"\x00" + header.pack(b"STP1", kind, 1, 0, 3, 1, 7, 8, 9, 10, 11, 0)
     yield b"\x01" + packed([1, "r-1", 1, "ann", 2], [2, "r-1"], [3, 0, 500], [5, "s", 1, -3],
-                           [4, "p", 1, "Phone", 100, 10, 0, 5])
+                           [4, "p", 1, "Phone", 100, 10, 0, 5], [10, "t-1", 7, "ann"],
+                           [6, "t-1", 1, "ann", 1, 7, None, 1_790_000_000_000],
+                           [6, "t-1", 1, "ann", 1, 7, None, -1])
     yield b"\x02" + packed([1, 2, 0, 1 << 40 | 7, 1, 1, 9, 1], [1, 3, 1, 1 << 40, 1, 1, None, 0],
                            [2, 3, None], [2, 5, "qty"],
                            [3, None, [[1, "Phone", 100, 10, 9, 1 << 40, 0, 5]]],
-                           [4, True, [1, "Phone", 100, 10, 9, 1 << 40, 0, 5]])
+                           [4, True, [1, "Phone", 100, 10, 9, 1 << 40, 0, 5]],
+                           [9, "t-1", 7, 1, "ann", 1_790_000_000_000])
     yield b"\x03" + packed([1, "Phone", 100, 10, 9, 1 << 40, 0, 5])
     yield b"\x04" + packed({"node": "webapp-1", "pid": 7, "phase": 3, "counters": {"requests": 1},
                             "replies": [{"number": 1, "reply": {"ok": True}}], "lag_s": 0.5})
@@ -204,6 +207,20 @@ def admin():
     yield b"\x02\x00" + "a\x1b[2J\x7f \x9b\xa0 手机 😀\n\t".encode() + b"\xc2"
 
 
+def ticket():
+    payload = struct.pack("<QQQB", 7, 1, 1_790_000_000_000, 3) + b"annt-1"
+    for one in (payload, payload[:24], payload[:-3], payload.replace(b"\x03ann", b"\xffann"),
+                payload.replace(b"ann", b"a\n\x7f"), payload + b"/", payload[:25] + b"a" * 200):
+        yield b"\x01" + one
+    text = b"t1." + base64.urlsafe_b64encode(payload).rstrip(b"=")
+    key = bytes([1, 2, 3]).ljust(32, b"\0")
+    mac = hashlib.blake2b(text, digest_size=16, key=key).digest()
+    whole = text + b"." + base64.urlsafe_b64encode(mac).rstrip(b"=")
+    for one in (whole, whole + b"=", whole[:-1], whole.replace(b"t1", b"t2"), text, b"t1.",
+                b"t1..", whole.replace(b".", b""), b"t1." + b"A" * 300):
+        yield b"\x00" + one
+
+
 def zmtp():
     def command(body):
         return bytes([4, len(body)]) + body
@@ -227,7 +244,7 @@ def zmtp():
 
 SEEDS = {"sf1": sf1, "node_message": node_message, "http": http, "log_reader": log_reader,
          "record": record, "msgpack": values, "import": lines, "config": config, "admin": admin,
-         "zmtp": zmtp}
+         "ticket": ticket, "zmtp": zmtp}
 
 
 def main(arguments):

@@ -34,6 +34,10 @@ struct Writer {
         return append_item_changed(out, result.changed, result.items.front());
       case ResultKind::fulfilled:
         return results.fulfilled(result.fulfilled);
+      case ResultKind::granted:
+        return results.granted(result.granted);
+      case ResultKind::changes:
+        return results.changes(result.changes, result.items);
       case ResultKind::more:
       case ResultKind::sale_answer:
       case ResultKind::held_answer:

@@ -16,6 +16,7 @@ using nlohmann::json;
 std::string text_of(const ClientRequest& request) {
   json map{{"op", static_cast<int>(request.op)},
            {"ack", request.ack},
+           {"first", request.first},
            {"one", request.one_item},
            {"item", request.item},
            {"qty", request.qty},
@@ -36,6 +37,7 @@ std::string written(const ClientRequest& request) {
                   {"user", std::string(request.user)},
                   {"qty", request.qty},
                   {"ack", request.ack},
+                  {"first", request.first},
                   {"deadline_ms", request.deadline_ms}});
       break;
     case ClientOp::get:
@@ -58,6 +60,10 @@ std::string written(const ClientRequest& request) {
       map.update({{"op", "cancel"}, {"order", std::string(request.order)}});
       if (!request.user.empty()) map["user"] = std::string(request.user);
       break;
+    case ClientOp::ticket:
+      map.update({{"op", "ticket"}, {"promo", request.promo}, {"user", std::string(request.user)}});
+      break;
+    case ClientOp::changes:  // no client can ask it
     case ClientOp::invalid:
       FUZZ_CHECK(false);
   }

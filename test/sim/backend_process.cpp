@@ -26,9 +26,10 @@ constexpr std::uint64_t kMailsPerRound = 12;
 
 actors::BackendLimits limits_of(const Plan& plan) {
   actors::BackendLimits limits;
-  limits.book = {plan.orders_max, plan.rejections_max};
+  limits.book = {plan.orders_max, plan.rejections_max, plan.tickets_ahead_ms};
   limits.projection = {plan.lanes, plan.rows_max, plan.items_max, plan.batches_between_items};
   limits.backlog_commands_max = plan.backlog_max;
+  limits.looks_ahead_max = plan.looks_ahead_max;
   return limits;
 }
 
@@ -89,7 +90,8 @@ void BackendProcess::begin_work(actors::StartAgent& agent) {
   wake_log();
   plan_snapshot();
   core_->set_phase(Phase::serving);
-  core_->expire_from(world_.wall_us() + world_.plan.hold_grace_us);
+  clock_.emplace(static_cast<actors::ClockOutlet&>(*this));
+  core_->expire_from(sale_clock_us() + world_.plan.hold_grace_us);
   serving_ = true;
   tick();
 }
@@ -181,15 +183,13 @@ void BackendProcess::round() {
 void BackendProcess::take(Mail& mail) {
   if (auto* work = std::get_if<Work>(&mail)) {
     take_work(*work);
-  } else if (const auto* control = std::get_if<ControlPtr>(&mail)) {
+  } else if (auto* control = std::get_if<ControlPtr>(&mail)) {
     const auto read = actors::read_operator_command((*control)->command);
     require(read.error.empty(), "S15", "an operator's command that cannot be read");
-    if (read.item.action != actors::ItemAction::invalid)
-      core_->on_item((*control)->ticket, read.item, world_.wall_us(), effects_);
-    else if (read.promo.action != actors::PromoAction::invalid)
-      core_->on_promo((*control)->ticket, read.promo, world_.wall_us(), effects_);
-    else
-      core_->on_control((*control)->ticket, read.request, effects_, world_.wall_us());
+    if (read.accepts_clock)
+      accept_clock(**control, read.request.id);
+    else if (!take_command((*control)->ticket, read))
+      post(std::move(*control), kMs);
   } else if (const auto* durable = std::get_if<Durable>(&mail)) {
     core_->on_durable(durable->appends, effects_);
   } else if (const auto* done = std::get_if<LaneDone>(&mail)) {
@@ -199,12 +199,22 @@ void BackendProcess::take(Mail& mail) {
   }
 }
 
+// False: not yet.
+bool BackendProcess::take_command(std::uint64_t ticket, const actors::OperatorCommand& command) {
+  if (command.item.action != actors::ItemAction::invalid)
+    return core_->on_item(ticket, command.item, sale_clock_us(), effects_);
+  if (command.promo.action != actors::PromoAction::invalid)
+    return core_->on_promo(ticket, command.promo, sale_clock_us(), effects_);
+  core_->on_control(ticket, command.request, effects_, sale_clock_us());
+  return true;
+}
+
 void BackendProcess::take_work(const Work& work) {
   const bool backlog_full = core_->projection().owed() >= world_.plan.backlog_max;
   // Told when a batch is durable; until then the core may not know it yet.
   const bool log_full = !log_busy_ && spare_failed_ && writer_->nearly_full();
   const auto confirmed = core_->counters().confirmed;
-  core_->on_work(work.envelope, work.body, world_.wall_us(), effects_);
+  core_->on_work(work.envelope, work.body, sale_clock_us(), effects_);
   const bool more = core_->counters().confirmed != confirmed;
   require(!backlog_full || !more, "L1", "an order was confirmed though the backlog is full");
   require(!log_full || !more, "L1", "an order was confirmed though the log's disk is full");
@@ -250,12 +260,16 @@ void BackendProcess::check_result(const actors::ResultMessage& message) {
   reader.open(message.body);
   std::uint32_t count = 0;
   for (; reader.next(result); ++count) {
-    if (result.kind == ResultKind::items)
+    if (result.kind == ResultKind::items || result.kind == ResultKind::changes)
       for (const auto& row : result.items)
         require(row.seq == 0 || world_.log.durable(row.seq), "S7", "an item page ahead of the log");
     if (result.kind == ResultKind::fulfilled)
       require(world_.log.durably_became(result.fulfilled.order_id, result.fulfilled.fulfilment),
               "S7", "a payment or cancel is answered before it is durable");
+    if (result.kind == ResultKind::granted)
+      require(
+          world_.log.durably_granted(result.granted.promo, result.granted.user, result.granted.id),
+          "S7", "a ticket is handed out before it is durable");
     if (result.kind != ResultKind::answer) continue;
     const auto& answer = result.answer;
     const auto* decision = world_.log.find(answer.lsn);
@@ -293,9 +307,13 @@ void BackendProcess::check_promo(const actors::PromoAnswer& answer) const {
 void BackendProcess::tick() {
   hello();
   std::string news;
-  (void)core_->take_news(news, 100);
+  if (const auto count = core_->take_news(news, 100); count > 0)
+    world_.to_broker_from_backend(
+        {.kind = EnvelopeKind::news, .count = count, .epoch = core_->epoch()}, std::move(news));
   core_->set_log_room(log_room_);
-  (void)core_->expire(world_.wall_us(), effects_);
+  clock_->look();
+  world_.on_clock(sale_clock_us());
+  (void)core_->expire(sale_clock_us(), effects_);
   core_->flush(effects_);
   carry_out();
   exactly(kHelloEvery, [this] { tick(); });
@@ -380,6 +398,39 @@ void BackendProcess::make_spare(storage::SegmentMaker maker) {
 
 void BackendProcess::no_spare(const Error& why) {
   world_.trace.say("no spare", why.message);
+}
+
+// --- clock: ClockAgent ---------------------------------------------------------------------------
+
+actors::ClockReading BackendProcess::clocks() {
+  return {world_.queue.now(), world_.wall_us()};
+}
+
+std::optional<actors::KeptClock> BackendProcess::kept() {
+  if (!world_.kept_clock) world_.on_clock_believed(core_->last_lsn());
+  return world_.kept_clock;
+}
+
+void BackendProcess::keep(const actors::KeptClock& clock) {
+  world_.kept_clock = clock;
+}
+
+void BackendProcess::alarm(Time ahead) {
+  world_.trace.say("clock alarm, microseconds ahead", std::to_string(ahead));
+}
+
+void BackendProcess::alarm_is_over() {
+  world_.trace.say("clock", "the alarm is over");
+}
+
+std::int64_t BackendProcess::sale_clock_us() const {
+  return clock_->now_us(world_.queue.now());
+}
+
+void BackendProcess::accept_clock(const Control& control, std::string_view request_id) {
+  const auto accepted = clock_->believe(request_id);
+  if (accepted.changed) world_.on_clock_believed(core_->last_lsn());
+  inbox_.on_answer(control.ticket, {{"clock", accepted.changed}});
 }
 
 // --- snapshots and retention: SnapshotAgent -----------------------------------------------------

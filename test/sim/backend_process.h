@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "actors/backend/agents/claim_agent.h"
+#include "actors/backend/agents/clock_agent.h"
 #include "actors/backend/agents/lane_agent.h"
 #include "actors/backend/agents/log_agent.h"
 #include "actors/backend/agents/snapshot_agent.h"
@@ -21,6 +22,7 @@
 #include "actors/node/core/command_inbox.h"
 #include "actors/protocol/envelope.h"
 #include "actors/protocol/node_messages.h"
+#include "actors/protocol/operator_command.h"
 #include "test/sim/event_queue.h"
 
 namespace stampede::sim {
@@ -42,7 +44,8 @@ struct LaneThread {
 
 class BackendProcess : private actors::LogOutlet,
                        private actors::StartOutlet,
-                       private actors::SnapshotOutlet {
+                       private actors::SnapshotOutlet,
+                       private actors::ClockOutlet {
  public:
   BackendProcess(World& world, std::uint64_t instance);
 
@@ -101,6 +104,7 @@ class BackendProcess : private actors::LogOutlet,
   void deliver(Mail mail);
   void round();
   void take(Mail& mail);
+  [[nodiscard]] bool take_command(std::uint64_t ticket, const actors::OperatorCommand& command);
   void take_work(const Work& work);
   void carry_out();
   void check_result(const actors::ResultMessage& message);
@@ -120,6 +124,15 @@ class BackendProcess : private actors::LogOutlet,
   void make_spare(storage::SegmentMaker maker) override;
   void room(std::uint64_t bytes) override { log_room_ = bytes; }
   void no_spare(const storage::Error& why) override;
+
+  // clock
+  actors::ClockReading clocks() override;
+  std::optional<actors::KeptClock> kept() override;
+  void keep(const actors::KeptClock& clock) override;
+  void alarm(Time ahead) override;
+  void alarm_is_over() override;
+  [[nodiscard]] std::int64_t sale_clock_us() const;
+  void accept_clock(const Control& control, std::string_view request_id);
 
   // snapshots and retention
   void plan_snapshot();
@@ -162,6 +175,7 @@ class BackendProcess : private actors::LogOutlet,
   std::uint64_t log_room_ = actors::kLogRoom;
   bool spare_failed_ = false;  // the last segment that was to be made could not be
 
+  std::optional<actors::ClockAgent> clock_;
   std::optional<actors::SnapshotAgent> snapshots_;
   std::uint64_t owner_ = 0;
   std::optional<actors::ClaimAgent> claim_;

@@ -75,6 +75,8 @@ void BrokerProcess::carry_out(const actors::BrokerEffect& effect, const std::str
     case Kind::tell:
       return world_.to_webapp(effect.webapp, effect.envelope, {});
     case Kind::publish_news:
+      for (const auto webapp : core_.webapps())
+        world_.news_to_webapp(webapp, effect.envelope, body);
       return;
     case Kind::reopen:
       way_open_ = false;

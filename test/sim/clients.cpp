@@ -18,7 +18,10 @@ constexpr std::uint32_t kPatientTries = 6;
 }
 
 Clients::Clients(World& world, std::uint64_t seed)
-    : world_(world), random_(seed, "clients"), promo_random_(seed, "buyers in promos") {
+    : world_(world),
+      random_(seed, "clients"),
+      promo_random_(seed, "buyers in promos"),
+      first_random_(seed, "first tries") {
   const auto& plan = world.plan;
   orders_.resize(plan.orders);
   for (std::size_t i = 0; i < orders_.size(); ++i) {
@@ -27,6 +30,7 @@ Clients::Clients(World& world, std::uint64_t seed)
     order.content = draw_content();
     order.detached = random_.chance(plan.detached);
     draw_promo(order);
+    order.first = first_random_.chance(plan.first);
     if (!random_.chance(plan.other_content)) continue;
     order.other = order.content;
     if (order.content.promo != storage::kNoNumber && promo_random_.chance(0.3))
@@ -71,6 +75,8 @@ void Clients::next_order(std::uint32_t client) {
   const auto number = next_++;
   auto& order = orders_[number];
   order.started = true;
+  if (needs_ticket(order.content))
+    world_.askers().want(order.id, order.content.user, order.content.promo);
   attempt(number);
   if (random_.chance(world_.plan.at_once)) send(number, false, false);
   if (order.other) send(number, true, false);
@@ -78,11 +84,16 @@ void Clients::next_order(std::uint32_t client) {
                   [this, client] { next_order(client); });
 }
 
+bool Clients::needs_ticket(const Content& content) const {
+  return content.promo != storage::kNoNumber &&
+         ((world_.plan.tickets >> (content.item % 8)) & 1U) != 0;
+}
+
 // Asks until there is a final answer; a detached order is asked for once it was taken.
 void Clients::attempt(std::uint32_t number) {
   auto& order = orders_[number];
   if (order.final) return;
-  send(number, false, polls(order) && order.tries % 3 != 0);
+  send(number, false, polls(order) && order.tries % 3 != 0, order.first && order.tries == 0);
   ++order.tries;
   const auto patience = patience_of(order);
   world_.queue.in(random_.between(patience / 2, patience * 2), [this, number] { attempt(number); });
@@ -101,11 +112,12 @@ Time Clients::patience_of(const Order& order) const {
   return world_.plan.client_timeout * (1 + std::min<Time>(order.tries, 20));
 }
 
-void Clients::send(std::uint32_t number, bool other, bool get) {
+void Clients::send(std::uint32_t number, bool other, bool get, bool first) {
   const auto& order = orders_[number];
   const auto& content = other ? *order.other : order.content;
   const auto serial = sent_.size();
-  sent_.push_back({number, other, get, order.answer && order.answer->state == State::confirmed});
+  sent_.push_back(
+      {number, other, get, order.answer && order.answer->state == State::confirmed, first});
   actors::ClientAsk ask;
   const bool detached = polls(order);
   const auto kind = detached ? actors::ClientToken::Kind::http : actors::ClientToken::Kind::dealer;
@@ -117,6 +129,8 @@ void Clients::send(std::uint32_t number, bool other, bool get) {
   ask.request.qty = content.qty;
   ask.request.promo = content.promo;
   ask.request.valid_until_ms = order.valid_until_ms;
+  ask.request.first = first;
+  if (needs_ticket(content)) ask.request.ticket_ms = world_.askers().worth(order.id);
   ask.request.deadline_ms = patience_of(order) * 2 / kMs;
   if (detached && !get) ask.mode = actors::WaitMode::detach_now;
   world_.trace.note(get ? "get" : "order", {number, other, content.item, content.qty});
@@ -131,7 +145,16 @@ void Clients::on_reply(std::uint64_t serial, std::string_view id, const SeenAnsw
                               static_cast<std::uint64_t>(seen.code)});
   if (seen.kind == ReplyKind::answer) return take_answer(number, sent, seen.answer);
   if (seen.kind == ReplyKind::refused) return take_code(number, sent, seen.code);
+  if (seen.kind == ReplyKind::edge) return;  // no answer: the next try says no more that it is one
   require(seen.kind == ReplyKind::queued, "S15", "a reply of the wrong kind");
+}
+
+void Clients::check_edge(std::uint64_t serial) const {
+  const auto& sent = sent_.at(serial);
+  require(sent.first, "S19", "an order that may have been asked before was turned away");
+  const auto& order = orders_[sent.order];
+  require(world_.sold_out_lately(order.content.item), "S19",
+          "an order was turned away long after its item came back");
 }
 
 void Clients::take_answer(std::uint32_t number, const Sent& sent, const Answer& answer) {
@@ -205,6 +228,14 @@ void Clients::take_code(std::uint32_t number, const Sent& sent, Code code) {
       require(!sent.confirmed, "S3", "a confirmed id was judged again");
       if (order.tries > kPatientTries) finish(number);  // it may be cured
       return;
+    case Code::ticket_required:
+    case Code::ticket_invalid:
+    case Code::ticket_expired:
+    case Code::sold_out_for_now:
+      require(world_.plan.tickets != 0, "S20", "an order was asked for a ticket that none needs");
+      require(!sent.confirmed, "S3", "a confirmed id was judged again");
+      if (order.tries > kPatientTries) finish(number);  // it may be cured
+      return;
     case Code::not_started:
     case Code::ended:
     case Code::unknown_promo:
@@ -262,7 +293,9 @@ Operator::Operator(World& world, std::uint64_t seed)
     : world_(world),
       random_(seed, "operator"),
       promo_random_(seed, "operator of promos"),
-      rule_random_(seed, "operator of rules") {
+      rule_random_(seed, "operator of rules"),
+      ticket_random_(seed, "operator of gates"),
+      clock_random_(seed, "operator of the clock") {
   const auto& plan = world.plan;
   for (std::uint64_t item = 1 + plan.imported; item <= plan.items; ++item)
     changes_.push_back({actors::RequestKind::item_put, "put-" + std::to_string(item),
@@ -272,6 +305,7 @@ Operator::Operator(World& world, std::uint64_t seed)
                         1 + random_.below(plan.items), random_.between(-plan.stock, plan.stock)});
   plan_promos();
   plan_rules();
+  plan_clock();
   open_ = static_cast<std::uint32_t>(changes_.size());
 }
 
@@ -306,6 +340,31 @@ void Operator::plan_rules() {
   }
 }
 
+// Believes the wall clock at times, right or wrong.
+void Operator::plan_clock() {
+  const auto& plan = world_.plan;
+  if (plan.clock_jumps_every == 0 || (plan.hold_s == 0 && plan.promos == 0)) return;
+  for (int left = clock_random_.pick({0, 0, 1, 3}); left > 0; --left) {
+    Change change;
+    change.id = "clock-" + std::to_string(left);
+    change.accepts_clock = true;
+    changes_.push_back(change);
+  }
+}
+
+void Operator::accept_clock() {
+  Change change;
+  change.id = "clock-right";
+  change.accepts_clock = true;
+  changes_.push_back(change);
+  ++open_;
+  send(static_cast<std::uint32_t>(changes_.size() - 1));
+}
+
+void Operator::on_clock_answer(std::uint64_t serial) {
+  finish(changes_[sent_.at(serial).change]);
+}
+
 Operator::Change Operator::add_promo(std::uint64_t item) {
   Change change;
   change.kind = actors::RequestKind::promos;
@@ -317,13 +376,20 @@ Operator::Change Operator::add_promo(std::uint64_t item) {
   put.promo = promo_of(item);
   put.item = item;
   put.price_cents = kPromoPrice;
-  put.starts_at_ms = world_.wall_us() / 1000 + promo_random_.between(-200, 500);
+  put.starts_at_ms = promo_random_.between(-200, 500);
   put.ends_at_ms = put.starts_at_ms + promo_random_.between(100, 3000);
+  change.promo.from_now = static_cast<std::uint32_t>(promo_random_.pick({0, 1, 2, 3}));
+  const auto now_ms = world_.wall_us() / 1000;
+  if ((change.promo.from_now & actors::PromoRequest::kStartsFromNow) == 0)
+    put.starts_at_ms += now_ms;
+  if ((change.promo.from_now & actors::PromoRequest::kEndsFromNow) == 0) put.ends_at_ms += now_ms;
   put.limit_per_user = world_.plan.promo_limit;
   put.hold_s = world_.plan.hold_s;
   put.hold_low_s = 1;
   put.low_stock_percent = world_.plan.low_stock_percent;
   put.unpaid_per_user_max = world_.plan.unpaid_max;
+  put.ticket = (world_.plan.tickets >> (item % 8)) & 1U;
+  put.gate_factor = put.ticket != 0 ? world_.plan.gate_factor : 0;
   return change;
 }
 
@@ -336,6 +402,14 @@ Operator::Change Operator::change_promo(std::uint64_t item, std::uint32_t number
       promo_random_.chance(0.3) ? actors::PromoAction::end : actors::PromoAction::set;
   change.promo.given = promo_random_.chance(0.5) ? kPrice : kEnds;
   change.promo.put.price_cents = kPromoPrice + 1 + number;
+  constexpr std::uint32_t kTicket = 1U << 10, kGate = 1U << 11;
+  if (change.promo.put.ticket == 0 || !ticket_random_.chance(0.4)) return change;
+  change.promo.action = actors::PromoAction::set;
+  change.promo.given = kGate;
+  change.promo.put.gate_factor = static_cast<std::uint32_t>(ticket_random_.between(1, 3));
+  if (!ticket_random_.chance(0.2)) return change;
+  change.promo.given = kTicket;
+  change.promo.put.ticket = 0;
   return change;
 }
 
@@ -359,6 +433,11 @@ void Operator::send(std::uint32_t number) {
 
 nlohmann::json Operator::command_of(const Change& change) const {
   actors::OperatorCommand command;
+  if (change.accepts_clock) {
+    command.accepts_clock = true;
+    command.request.id = change.id;
+    return actors::operator_command_map("clock_accept", command);
+  }
   if (change.promo.action != actors::PromoAction::invalid) {
     command.promo = change.promo;
     command.promo.put.request_id = change.id;
@@ -404,12 +483,16 @@ void Operator::on_promo_answer(std::uint64_t serial, Lsn lsn, std::uint64_t prom
   }
   require(!sent.made, "S3", "a change of a promo that was made is refused");
   const bool full = world_.plan.orders_max < 1000;  // it stays so
+  const auto& asked = change.promo;
+  const bool never = code == Code::unknown_promo && never_put_.contains(asked.put.promo);
   const bool passing =
       code == Code::replaying || code == Code::draining || code == Code::no_backend ||
-      (!full &&
+      (!full && !never &&
        (code == Code::overloaded || code == Code::unknown_item || code == Code::unknown_promo));
-  if (!passing) finish(change);  // what it asks cannot be: the promo has begun, or sold later
-  require(passing || full || code == Code::bad_request, "S3",
+  // What it asks cannot be: the promo has begun, sold later, or was over when it was to be put.
+  if (!passing) finish(change);
+  if (!passing && asked.action == actors::PromoAction::add) never_put_.insert(asked.put.promo);
+  require(passing || full || never || code == Code::bad_request, "S3",
           "a change of a promo was refused with a code that speaks of neither");
 }
 

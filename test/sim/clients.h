@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,9 @@ struct SeenAnswer {  // a Reply that has left its webapp
   actors::Answer answer;
   actors::Code code = actors::Code::none;
   actors::Fulfilled fulfilled{};  // without its text
+  actors::Granted granted{};      // its texts are the next
+  std::string granted_id{};
+  std::string granted_user{};
 };
 
 // The promo of an item that has one.
@@ -36,6 +40,8 @@ class Clients {
   Clients(World& world, std::uint64_t seed);
   void start();
   void on_reply(std::uint64_t serial, std::string_view id, const SeenAnswer& seen);
+  // A webapp has just said so by itself.
+  void check_edge(std::uint64_t serial) const;
 
   [[nodiscard]] bool done() const { return open_ == 0; }
   [[nodiscard]] std::uint64_t confirmed() const { return confirmed_; }
@@ -55,6 +61,7 @@ class Clients {
     Content content;
     std::optional<Content> other;  // the same id is used for this, too
     bool detached = false;
+    bool first = false;  // the client says so at its first try
     bool final = false;
     bool started = false;
     std::uint32_t tries = 0;
@@ -66,13 +73,15 @@ class Clients {
     bool other;
     bool get;
     bool confirmed;  // the client knew that already
+    bool first;      // said that nobody has asked before
   };
   Content draw_content();
   void next_order(std::uint32_t client);
   void attempt(std::uint32_t order);
+  [[nodiscard]] bool needs_ticket(const Content& content) const;
   [[nodiscard]] bool polls(const Order& order) const;
   [[nodiscard]] Time patience_of(const Order& order) const;
-  void send(std::uint32_t order, bool other, bool get);
+  void send(std::uint32_t order, bool other, bool get, bool first = false);
   void take_answer(std::uint32_t number, const Sent& sent, const actors::Answer& answer);
   void take_code(std::uint32_t number, const Sent& sent, actors::Code code);
   void take_promo_code(std::uint32_t number, actors::Code code);
@@ -82,6 +91,7 @@ class Clients {
   World& world_;
   Random random_;
   Random promo_random_;  // apart, so that plans without promos stay what they were
+  Random first_random_;  // likewise
   std::vector<Order> orders_;
   std::vector<Sent> sent_;
   std::uint32_t next_ = 0;
@@ -97,6 +107,8 @@ class Operator {
   void start();
   void on_answer(std::uint64_t serial, Lsn lsn, const std::string& body);
   void on_promo_answer(std::uint64_t serial, Lsn lsn, std::uint64_t promo, actors::Code code);
+  void on_clock_answer(std::uint64_t serial);
+  void accept_clock();  // from now on, until it is answered
   [[nodiscard]] bool done() const { return open_ == 0; }
 
  private:
@@ -108,6 +120,7 @@ class Operator {
     std::int64_t number = 0;       // stock, or its difference
     actors::PromoRequest promo{};  // its texts are `id` and `name`
     actors::ItemRequest rules{};   // of the item
+    bool accepts_clock = false;
     bool final = false;
     Lsn lsn = 0;
   };
@@ -118,6 +131,7 @@ class Operator {
   void plan_promos();
   [[nodiscard]] Change add_promo(std::uint64_t item);
   void plan_rules();
+  void plan_clock();
   [[nodiscard]] Change change_promo(std::uint64_t item, std::uint32_t number);
   void send(std::uint32_t number);
   [[nodiscard]] nlohmann::json command_of(const Change& change) const;
@@ -128,6 +142,9 @@ class Operator {
   Random random_;
   Random promo_random_;
   Random rule_random_;
+  Random ticket_random_;
+  Random clock_random_;
+  std::set<std::uint64_t> never_put_;  // promos whose putting was refused for good
   std::vector<Change> changes_;
   std::vector<Sent> sent_;
   std::uint32_t open_ = 0;

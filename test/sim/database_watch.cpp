@@ -34,6 +34,8 @@ bool says(const SqlCells& cells, const storage::PromoPut& put) {
          cells[PromoColumn::starts].text == datetime_ms(put.starts_at_ms) &&
          cells[PromoColumn::ends].text == datetime_ms(put.ends_at_ms) &&
          cells[PromoColumn::limit].number == put.limit_per_user &&
+         (cells[PromoColumn::ticket].text == "required") == (put.ticket != 0) &&
+         cells[PromoColumn::gate].number == put.gate_factor &&
          cells[PromoColumn::hold].number == put.hold_s &&
          cells[PromoColumn::hold + 1].number == put.hold_low_s &&
          cells[PromoColumn::hold + 2].number == put.low_stock_percent &&
@@ -154,14 +156,29 @@ void DatabaseWatch::on_item(const SqlChange& change) const {
 
 void DatabaseWatch::on_promo(const SqlChange& change) const {
   const auto& cells = change.table->rows.at(change.key);
+  on_grant(change);
   const auto lsn = lsn_of(cells[PromoColumn::put_lsn]);
-  if (lsn == 0) return;  // a claim of an unowned database
+  if (lsn == 0) return;  // a claim of an unowned database, or what was granted came first
   require(change.before.empty() || lsn >= lsn_of(change.before[PromoColumn::put_lsn]), "S6",
           "a promo's guard went back");
   const auto* decision = log_.find(lsn);
   require(decision != nullptr && log_.durable(lsn), "S7", "a promo's row before it is durable");
   require(decision->promo == static_cast<std::uint64_t>(change.key) && says(cells, decision->put),
           "S6", "a promo's row that does not belong to its lsn");
+}
+
+void DatabaseWatch::on_grant(const SqlChange& change) const {
+  const auto& cells = change.table->rows.at(change.key);
+  const auto lsn = lsn_of(cells[PromoColumn::lsn]);
+  if (lsn == 0) return;
+  require(change.before.empty() || lsn >= lsn_of(change.before[PromoColumn::lsn]), "S6",
+          "the guard of what a promo granted went back");
+  const auto* decision = log_.find(lsn);
+  require(decision != nullptr && log_.durable(lsn), "S7", "a ticket's row before it is durable");
+  require(decision->kind == Decision::Kind::grant &&
+              decision->promo == static_cast<std::uint64_t>(change.key) &&
+              decision->granted == static_cast<std::uint64_t>(cells[PromoColumn::granted].number),
+          "S6", "a number of tickets that does not belong to its lsn");
 }
 
 void DatabaseWatch::on_lane(const SqlChange& change) const {
@@ -241,6 +258,12 @@ void DatabaseWatch::on_exec(const storage::Outcome& outcome) const {
                 "EXEC of a StockChange that has no row");
         continue;
       }
+      if (outcome.kind == CommandKind::ticket_grant) {
+        const auto promo = tables.promo.rows.find(static_cast<std::int64_t>(decision->promo));
+        require(promo != tables.promo.rows.end() && lsn_of(promo->second[PromoColumn::lsn]) >= lsn,
+                "S6", "EXEC of a ticket that the database lacks");
+        continue;
+      }
       if (outcome.kind == CommandKind::promo_put) {
         const auto promo = tables.promo.rows.find(static_cast<std::int64_t>(decision->promo));
         require(
@@ -306,6 +329,10 @@ void DatabaseWatch::compare_promos() const {
     require(row != rows.end() && lsn_of(row->second[PromoColumn::put_lsn]) == put->lsn &&
                 says(row->second, put->put),
             "S4", "a promo in the database differs from the log");
+    const auto [granted, lsn] = log_.granted(id);
+    require(lsn_of(row->second[PromoColumn::lsn]) == lsn &&
+                static_cast<std::uint64_t>(row->second[PromoColumn::granted].number) == granted,
+            "S20", "the database does not know how many tickets a promo gave");
   }
 }
 

@@ -36,6 +36,7 @@ class DatabaseWatch {
   void on_stock(const SqlChange& change) const;
   void on_item(const SqlChange& change) const;
   void on_promo(const SqlChange& change) const;
+  void on_grant(const SqlChange& change) const;
   void on_lane(const SqlChange& change) const;
   void on_exec(const storage::Outcome& exec) const;
   void compare_promos() const;

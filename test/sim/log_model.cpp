@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "actors/backend/core/sale_clock.h"
 #include "storage/snapshot/snapshot_entries.h"
 #include "test/sim/violation.h"
 
@@ -11,8 +12,9 @@ using Kind = Decision::Kind;
 using storage::CommandKind;
 using storage::RecordType;
 
-void LogModel::append(std::string_view records, Lsn first_lsn,
+void LogModel::append(std::string_view records, Lsn first_lsn, Time now,
                       std::vector<std::pair<RecordType, storage::Outcome>>& outcomes) {
+  now_ = now;
   storage::RecordCursor cursor(records, first_lsn);
   for (storage::RecordView record; cursor.next(record);) {
     switch (record.type) {
@@ -39,6 +41,7 @@ void LogModel::add_emit(std::string_view payload, Lsn lsn) {
   require(decoder_.command_set(payload, set_), "log", "a command set cannot be read");
   if (set_.size() == 1 && set_[0].kind == CommandKind::promo_put)
     return add_promo(set_[0].sale->promo, lsn);
+  if (set_.size() == 1 && set_[0].kind == CommandKind::ticket_grant) return add_grant(lsn);
   if (!set_.empty() && set_[0].kind == CommandKind::order_update) return add_fulfilment(lsn);
   if (!set_.empty() && set_[0].kind == CommandKind::item_put) return add_item(lsn);
   require(set_.size() == 2 && set_[0].kind == CommandKind::order_insert, "log",
@@ -147,6 +150,87 @@ void LogModel::check_promo(const Decision& order) const {
   require(at_ms >= put->put.starts_at_ms && at_ms < put->put.ends_at_ms, "S16",
           "an order was decided outside of its promo's window");
   require(order.price == put->put.price_cents, "S16", "an order has not its promo's price");
+  if (put->put.ticket != 0) check_ticket(order);
+}
+
+// Who buys in a promo that needs tickets has one, whose id is his order's.
+void LogModel::check_ticket(const Decision& order) const {
+  const auto ticket = tickets_.find({order.promo, hasher_.user(order.user)});
+  require(ticket != tickets_.end() && ticket->second.id == order.id, "S20",
+          "an order was confirmed without a ticket");
+  require(order.decided_at_us / 1000 < ticket->second.expires_at_ms, "S20",
+          "an order was confirmed with a ticket whose time was over");
+}
+
+// No more than the gate lets through, one to a user at a time, while it may be used.
+void LogModel::add_grant(Lsn lsn) {
+  const auto& grant = set_[0].sale->ticket;
+  Decision decision;
+  decision.kind = Kind::grant;
+  decision.lsn = lsn;
+  decision.id = grant.ticket;
+  decision.user = grant.user;
+  decision.user_hash = hasher_.user(grant.user);
+  decision.promo = grant.promo;
+  decision.item = grant.item;
+  decision.decided_at_us = grant.decided_at_us;
+  decision.expires_at_ms = grant.expires_at_ms;
+  decision.granted = grant.granted;
+  const auto* put = promo(grant.promo);
+  require(put != nullptr && put->item == grant.item && put->put.ticket != 0, "S20",
+          "a ticket of a promo that needs none");
+  const auto& item = items_.at(grant.item);
+  decision.total = item.total;
+  decision.amount = item.amount;
+  require(grant.granted == granted(grant.promo).first + 1, "S20", "tickets are not counted");
+  require(grant.granted <= storage::gate_of(put->put, item.total), "S20",
+          "a promo gave more tickets than its gate lets through");
+  const auto at_ms = grant.decided_at_us / 1000;
+  require(at_ms >= put->put.starts_at_ms - tickets_ahead_ms_ && at_ms < put->put.ends_at_ms, "S20",
+          "a ticket was given outside of its time");
+  require(grant.expires_at_ms == put->put.ends_at_ms, "S20", "a ticket ends with its promo");
+  require(item.amount > 0 && item.sale.closed == 0, "S20", "a ticket to buy nothing");
+  const auto bought = [&](const auto& units, std::uint64_t of) {
+    const auto found = units.find({of, decision.user});
+    return found == units.end() ? 0 : found->second;
+  };
+  require(limit_per_user_ == 0 || bought(bought_, grant.item) < limit_per_user_, "S20",
+          "a ticket for a user who has all that he may");
+  require(promo_limit_ == 0 || bought(bought_in_promo_, grant.promo) < promo_limit_, "S20",
+          "a ticket for a user who has all that he may in the promo");
+  const auto about = by_hash_.find(hasher_.id(grant.ticket)[0]);
+  require(about == by_hash_.end() || decisions_[about->second].kind == Kind::rejected, "S20",
+          "a ticket under an id that was decided");
+  const auto live = tickets_.find({grant.promo, decision.user_hash});
+  require(live == tickets_.end() || live->second.expires_at_ms <= at_ms ||
+              by_hash_.contains(hasher_.id(live->second.id)[0]),
+          "S20", "a user has two live tickets of one promo");
+  add(std::move(decision));
+}
+
+bool LogModel::durably_granted(std::uint64_t promo, std::string_view user,
+                               std::string_view id) const {
+  const auto grants = grants_.find(promo);
+  if (grants == grants_.end()) return false;
+  return std::any_of(grants->second.begin(), grants->second.end(), [&](std::size_t at) {
+    return at < durable_ && decisions_[at].user == user && decisions_[at].id == id;
+  });
+}
+
+std::pair<std::uint64_t, Lsn> LogModel::granted(std::uint64_t promo) const {
+  const auto grants = grants_.find(promo);
+  if (grants == grants_.end() || grants->second.empty()) return {};
+  const auto& last = decisions_[grants->second.back()];
+  return {last.granted, last.lsn};
+}
+
+// Its order is decided for good.
+void LogModel::end_ticket(Decision& decision, std::uint64_t user_hash) {
+  if (decision.promo == storage::kNoNumber) return;
+  const auto live = tickets_.find({decision.promo, user_hash});
+  if (live == tickets_.end()) return;
+  decision.ticket_before = live->second;
+  tickets_.erase(live);
 }
 
 // What is paid was owed, once; what expired had its time; and units go with it.
@@ -175,9 +259,7 @@ void LogModel::add_fulfilment(Lsn lsn) {
                                        : from == Fulfilment::unpaid &&
                                          (to == Fulfilment::expired || to == Fulfilment::cancelled),
           "S17", "an order becomes what it cannot");
-  if (to == Fulfilment::expired)
-    require(update.decided_at_us / 1000 >= order->pay_by_ms, "S17",
-            "an order expired before its time");
+  if (to == Fulfilment::expired) check_hold(*order, update.decided_at_us);
   if (to == Fulfilment::paid || to == Fulfilment::refund_due) {
     require(update.amount_cents == order->price * order->qty, "S17", "another amount was paid");
     decision.id = update.action_id;
@@ -197,6 +279,17 @@ void LogModel::add_fulfilment(Lsn lsn) {
                 set_[2].sale->stock.order == update.order,
             "S17", "units that move are not the order's");
   add(std::move(decision));
+}
+
+// By the sale's clock, and by the one that does not step: but for steps that are small or were
+// accepted since, and what an order may be on its way to the log.
+void LogModel::check_hold(const Decision& order, std::int64_t expired_at_us) const {
+  constexpr Time kSteps = actors::SaleClock::kStepMaxUs;
+  constexpr Time kOnItsWay = 5 * kSecond;
+  require(expired_at_us / 1000 >= order.pay_by_ms, "S17", "an order expired before its time");
+  const Time hold = order.pay_by_ms * 1000 - order.decided_at_us;
+  require(now_ - order.appended >= hold - kSteps - kOnItsWay || order.lsn <= clock_believed_, "S21",
+          "an order expired by a step of the wall clock");
 }
 
 bool LogModel::durably_became(Lsn order, storage::Fulfilment fulfilment) const {
@@ -327,9 +420,23 @@ void LogModel::add_reject(std::string_view payload, Lsn lsn) {
   add(std::move(decision));
 }
 
+namespace {
+
+// What an order becomes has none of its own, a ticket has that of an order to come.
+bool has_request_id(Kind kind) {
+  return kind != Kind::fulfilment && kind != Kind::grant;
+}
+
+bool changes_item(Kind kind) {
+  return kind != Kind::rejected && kind != Kind::promo_change && kind != Kind::grant;
+}
+
+}  // namespace
+
 void LogModel::add(Decision&& decision) {
   require(decisions_.empty() || decisions_.back().lsn < decision.lsn, "log", "lsns do not ascend");
   check_time(decision);
+  decision.appended = now_;
   const auto item = items_.find(decision.item);
   decision.item_was_there = item != items_.end();
   if (decision.item_was_there) {
@@ -337,7 +444,14 @@ void LogModel::add(Decision&& decision) {
     decision.total_before = item->second.total;
     decision.sale_before = item->second.sale;
   }
-  if (decision.kind != Kind::fulfilment) {
+  if (decision.kind == Kind::grant) {
+    end_ticket(decision, decision.user_hash);
+    tickets_[{decision.promo, decision.user_hash}] = {decision.id, decision.expires_at_ms};
+    grants_[decision.promo].push_back(decisions_.size());
+  }
+  if (decision.kind == Kind::rejected) end_ticket(decision, decision.user_hash);
+  if (decision.kind == Kind::confirmed) end_ticket(decision, hasher_.user(decision.user));
+  if (has_request_id(decision.kind)) {
     const auto [known, is_new] = by_hash_.try_emplace(decision.hash[0], decisions_.size());
     if (!is_new) {
       require(decisions_[known->second].kind == Kind::rejected, "S3",
@@ -362,7 +476,7 @@ void LogModel::add(Decision&& decision) {
       count_unpaid(decision, -std::int64_t{decision.qty});
   }
   if (decision.kind == Kind::promo_change) promos_[decision.promo].push_back(decisions_.size());
-  if (decision.kind != Kind::rejected && decision.kind != Kind::promo_change) {
+  if (changes_item(decision.kind)) {
     auto& truth = items_[decision.item];
     truth.amount = decision.amount;
     truth.total = decision.total;
@@ -393,7 +507,15 @@ void LogModel::take_back() {
       count_unpaid(decision, decision.qty);
   }
   if (decision.kind == Kind::promo_change) promos_[decision.promo].pop_back();
-  if (decision.kind != Kind::rejected && decision.kind != Kind::promo_change) {
+  if (decision.kind == Kind::grant) {
+    tickets_.erase({decision.promo, decision.user_hash});
+    grants_[decision.promo].pop_back();
+  }
+  if (decision.ticket_before)
+    tickets_[{decision.promo, decision.kind == Kind::confirmed ? hasher_.user(decision.user)
+                                                               : decision.user_hash}] =
+        *decision.ticket_before;
+  if (changes_item(decision.kind)) {
     if (decision.item_was_there) {
       items_[decision.item].amount = decision.amount_before;
       items_[decision.item].total = decision.total_before;
@@ -402,7 +524,7 @@ void LogModel::take_back() {
       items_.erase(decision.item);
     }
   }
-  if (decision.kind != Kind::fulfilment) {  // which has no request id of its own
+  if (has_request_id(decision.kind)) {
     if (decision.same_id_before == SIZE_MAX)
       by_hash_.erase(decision.hash[0]);
     else
@@ -440,9 +562,22 @@ void LogModel::recovered(Lsn last, const actors::OrderBook& book) {
           "memory does not know what became of orders");
   check_remembered(book);
   compare_promos(book);
+  compare_tickets(book);
 }
 
 namespace {
+
+class Tickets final : public storage::SnapshotSink {
+ public:
+  void add(storage::SnapshotSection section, std::string_view entry) override {
+    if (section != storage::SnapshotSection::tickets) return;
+    storage::EntryReader in(entry, level());
+    storage::SnapshotTicket ticket;
+    require(decode(in, ticket), "S20", "a live ticket cannot be read");
+    all[ticket.key] = {std::string(ticket.id), ticket.expires_at_ms};
+  }
+  std::map<std::uint64_t, LiveTicket> all;
+};
 
 class Rejections final : public storage::SnapshotSink {
  public:
@@ -455,6 +590,29 @@ class Rejections final : public storage::SnapshotSink {
 };
 
 }  // namespace
+
+// Memory may have forgotten a ticket whose time is over, and no other.
+void LogModel::compare_tickets(const actors::OrderBook& book) const {
+  for (const auto& [id, put] : promos()) {
+    const auto* promo = book.promos().find(id);
+    require(std::pair(promo->granted, promo->grant_lsn) == granted(id), "S20",
+            "memory does not know how many tickets a promo gave");
+  }
+  Tickets remembered;
+  book.save_tickets(remembered);
+  const auto now_ms = decisions_.empty() ? 0 : decisions_.back().latest_us / 1000;
+  std::size_t found = 0;
+  for (const auto& [of, ticket] : tickets_) {
+    const auto known = remembered.all.find(actors::TicketTable::key(of.first, of.second));
+    const bool there = known != remembered.all.end();
+    require(there || ticket.expires_at_ms <= now_ms, "S20", "memory has lost a live ticket");
+    if (!there) continue;
+    ++found;
+    require(known->second.id == ticket.id && known->second.expires_at_ms == ticket.expires_at_ms,
+            "S20", "memory has another ticket than the log");
+  }
+  require(found == remembered.all.size(), "S20", "memory has a ticket that nobody was given");
+}
 
 void LogModel::check_remembered(const actors::OrderBook& book) const {
   Rejections remembered;

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -18,13 +19,26 @@
 #include "storage/commands/sale_terms.h"
 #include "storage/log/log_format.h"
 #include "storage/mysql/database.h"
+#include "test/sim/event_queue.h"
 
 namespace stampede::sim {
 
 using storage::Lsn;
 
+struct LiveTicket {
+  std::string id;
+  std::int64_t expires_at_ms = 0;
+};
+
 struct Decision {
-  enum class Kind : std::uint8_t { confirmed = 1, rejected, item_change, promo_change, fulfilment };
+  enum class Kind : std::uint8_t {
+    confirmed = 1,
+    rejected,
+    item_change,
+    promo_change,
+    fulfilment,
+    grant
+  };
   Kind kind = Kind::confirmed;
   Lsn lsn = 0;
   storage::RequestHash hash{};
@@ -34,6 +48,7 @@ struct Decision {
   std::uint32_t qty = 0;
   std::int64_t price = 0;
   std::int64_t decided_at_us = 0;
+  Time appended = 0;                         // by the monotonic clock
   std::uint64_t promo = storage::kNoNumber;  // of an order, or put
   storage::PromoPut put{};                   // promo_change; without texts
   std::uint64_t content_hash = 0;
@@ -53,7 +68,12 @@ struct Decision {
   Lsn order = 0;
   storage::Fulfilment fulfilment = storage::Fulfilment::none;
   storage::Fulfilment fulfilment_before = storage::Fulfilment::none;
-  std::int64_t moved = 0;      // units, back to the item
+  std::int64_t moved = 0;  // units, back to the item
+  // Of a ticket: its expiry; how many there are with it. And the live one that it replaces, or that
+  // the decision ends.
+  std::int64_t expires_at_ms = 0;
+  std::uint64_t granted = 0;
+  std::optional<LiveTicket> ticket_before{};
   std::int64_t latest_us = 0;  // of all decisions up to this one since there are promos
 };
 
@@ -74,11 +94,15 @@ class LogModel {
   // Of every item; 0: none.
   void set_limit_per_user(std::uint32_t limit) { limit_per_user_ = limit; }
   void set_promo_limit(std::uint32_t limit) { promo_limit_ = limit; }  // of every promo
+  void set_tickets_ahead_ms(std::int64_t ms) { tickets_ahead_ms_ = ms; }
   void set_uuid(const storage::LogUuid& uuid) { hasher_ = actors::RequestHasher(uuid); }
 
-  // Records on their way to the log; checks each against all before it. Returns the outcomes among
-  // them in `outcomes`.
-  void append(std::string_view records, Lsn first_lsn,
+  // After this decision a wall clock was believed that may have stepped forward.
+  void set_clock_believed(Lsn last) { clock_believed_ = last; }
+
+  // Records on their way to the log, `now`; checks each against all before it. Returns the outcomes
+  // among them in `outcomes`.
+  void append(std::string_view records, Lsn first_lsn, Time now,
               std::vector<std::pair<storage::RecordType, storage::Outcome>>& outcomes);
   // The items of a database that no log has owned, logged by a first start.
   void import(const std::vector<storage::ItemRow>& items, std::uint64_t epoch);
@@ -104,6 +128,11 @@ class LogModel {
   [[nodiscard]] std::map<std::uint64_t, const Decision*> promos() const;
   // The orders that need payment, or needed it, by lsn.
   [[nodiscard]] const std::map<Lsn, HeldTruth>& held() const { return held_; }
+  // Whether this ticket was given by a decision that is durable.
+  [[nodiscard]] bool durably_granted(std::uint64_t promo, std::string_view user,
+                                     std::string_view id) const;
+  // How many tickets a promo gave, and the lsn of the last.
+  [[nodiscard]] std::pair<std::uint64_t, Lsn> granted(std::uint64_t promo) const;
   // Whether the order, by its lsn, was so at some moment that is durable.
   [[nodiscard]] bool durably_became(Lsn order, storage::Fulfilment fulfilment) const;
   [[nodiscard]] std::uint64_t confirmed() const { return confirmed_; }
@@ -121,8 +150,13 @@ class LogModel {
   void add_item(Lsn lsn);
   void check_promo(const Decision& order) const;
   void check_rules(const Decision& order) const;
+  void add_grant(Lsn lsn);
+  void check_ticket(const Decision& order) const;
+  void end_ticket(Decision& decision, std::uint64_t user_hash);
+  void compare_tickets(const actors::OrderBook& book) const;
   void count_unpaid(const Decision& order, std::int64_t qty);
   void add_fulfilment(Lsn lsn);
+  void check_hold(const Decision& order, std::int64_t expired_at_us) const;
   void count_bought(const Decision& order, std::int64_t qty);
   void check_time(Decision& decision) const;
   void compare_promos(const actors::OrderBook& book) const;
@@ -134,6 +168,8 @@ class LogModel {
   std::vector<Decision> decisions_;
   std::vector<Lsn> lsns_;  // of `decisions_`, close together: they are searched all the time
   std::size_t durable_ = 0;
+  Time now_ = 0;
+  Lsn clock_believed_ = 0;
   std::map<std::uint64_t, ItemTruth> items_;
   std::map<std::uint64_t, std::int64_t> highest_total_;
   std::unordered_map<std::uint64_t, std::size_t> by_hash_;  // the newest decision
@@ -141,6 +177,10 @@ class LogModel {
   std::uint32_t limit_per_user_ = 0;
   std::uint32_t promo_limit_ = 0;
   std::map<Lsn, HeldTruth> held_;
+  using TicketOf = std::pair<std::uint64_t, std::uint64_t>;   // promo, user's hash
+  std::map<TicketOf, LiveTicket> tickets_;                    // given last, and not used
+  std::map<std::uint64_t, std::vector<std::size_t>> grants_;  // by promo, among the decisions
+  std::int64_t tickets_ahead_ms_ = 0;
   std::map<std::string, Lsn> payments_;                       // their ids
   std::map<std::uint64_t, std::vector<std::size_t>> promos_;  // their puts among the decisions
   std::map<std::pair<std::uint64_t, std::string>, std::uint64_t> bought_in_promo_;

@@ -1,5 +1,6 @@
 #include "test/sim/payers.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "test/sim/clients.h"
@@ -17,7 +18,7 @@ Payers::Payers(World& world, std::uint64_t seed) : world_(world), random_(seed, 
 
 void Payers::on_unpaid(std::string_view order, const actors::Answer& answer,
                        std::string_view user) {
-  const auto hold = static_cast<Time>(world_.plan.hold_s) * kSecond;
+  const auto hold = std::min<Time>(world_.plan.hold_s, 3) * kSecond;
   const std::string name(order);
   Act pay{ClientOp::pay, "pay-" + name, name, {}, answer.unit_price_cents * answer.qty};
   Act cancel{ClientOp::cancel, "cancel-" + name, name,

@@ -35,16 +35,24 @@ void draw_promos(Plan& plan, Random& random) {
 
 void draw_holds(Plan& plan, Random& random) {
   if (plan.promos == 0) return;
-  plan.hold_s = static_cast<std::uint32_t>(random.pick({0, 1, 1, 3}));
+  plan.hold_s = static_cast<std::uint32_t>(random.pick({0, 1, 1, 3, 30}));
   plan.hold_grace_us = random.pick<std::int64_t>({0, 100 * kMs, 500 * kMs});
 }
 
 void draw_rules(Plan& plan, Random& random) {
   if (random.chance(0.5)) return;
   plan.rule_changes = static_cast<std::uint32_t>(random.pick({2, 5, 12}));
-  if (plan.hold_s == 0) plan.hold_s = static_cast<std::uint32_t>(random.pick({0, 1, 2}));
+  if (plan.hold_s == 0) plan.hold_s = static_cast<std::uint32_t>(random.pick({0, 1, 2, 30}));
   plan.unpaid_max = static_cast<std::uint32_t>(random.pick({0, 1, 4}));
   plan.low_stock_percent = static_cast<std::uint32_t>(random.pick({0, 50, 90}));
+  plan.looks_ahead_max = static_cast<std::uint32_t>(random.pick({1, 3, 1'000'000}));
+}
+
+void draw_tickets(Plan& plan, Random& random) {
+  if (plan.promos == 0 || random.chance(0.6)) return;
+  plan.tickets = static_cast<std::uint32_t>(random.pick({0xFF, 0xFF, 0xAA}));
+  plan.gate_factor = static_cast<std::uint32_t>(random.pick({0, 1, 1, 2}));
+  plan.tickets_ahead_ms = random.pick<std::int64_t>({0, 100, 60'000});
 }
 
 void draw_system(Plan& plan, Random& random) {
@@ -120,10 +128,16 @@ Plan Plan::draw(std::uint64_t seed) {
   draw_holds(plan, holds);
   Random rules(seed, "plan of the rules of items");
   draw_rules(plan, rules);
+  Random tickets(seed, "plan of the tickets");
+  draw_tickets(plan, tickets);
   Random supervisor(seed, "plan of the supervisor");
   plan.supervisor_crash_every = supervisor.pick<Time>({0, 0, 100 * kMs, 400 * kMs});
   Random refusal(seed, "plan of the rows that are refused");
   if (refusal.chance(0.2)) plan.server.refused = refusal.pick({0.1, 0.4});
+  Random edge(seed, "plan of what webapps know by themselves");
+  plan.items_refresh = edge.pick({50 * kMs, 200 * kMs, kSecond});
+  plan.first = edge.pick({0.0, 0.5, 1.0});
+  plan.news_lost = edge.pick({0.0, 0.3, 1.0});
   // A poller may find a small memory's answer gone, or wait for ever for one that cannot come.
   if (plan.rejections_max < 1000 || plan.orders_max < 1000) plan.detached = 0;
   return plan;
@@ -135,6 +149,7 @@ void Plan::make_quiet() {
   power = inside = nested = zombie = rot = old_log = old_database = 0;
   clock_jumps_every = 0;
   network.drop = network.twice = 0;
+  news_lost = 0;
   disk = {};
   server = {};
 }

@@ -37,6 +37,9 @@ struct Plan {
   std::uint32_t low_stock_percent = 0;  // likewise; the hold is a second then
   std::uint32_t rule_changes = 0;       // of items: closed, opened, how they are sold
   std::int64_t hold_grace_us = 0;
+  std::uint32_t tickets = 0;      // bit n: promos of items whose number modulo 8 is n need them
+  std::uint32_t gate_factor = 0;  // of these promos
+  std::int64_t tickets_ahead_ms = 60'000;
   double in_promo = 0;         // share of the orders that name the item's promo
   double hasty = 0;            // of the orders that say until when they are valid
   std::uint32_t imported = 0;  // of the items stand in the database before the first start
@@ -54,12 +57,15 @@ struct Plan {
   std::uint64_t items_max = 1000;
   std::uint32_t batches_between_items = 50;
   std::uint64_t backlog_max = 1'000'000;
+  std::uint32_t looks_ahead_max = 1'000'000;
   std::uint64_t rejections_max = 100'000;
   std::uint64_t orders_max = 100'000;
   std::uint64_t inflight_max = 1000;
   std::uint64_t waiting_max = 10'000;
   Time resend = kSecond;
   Time client_timeout = kSecond;
+  Time items_refresh = kSecond;
+  double first = 0;  // share of the orders that say they were never sent before, at their first try
   Time snapshot_every = 0;       // mean; 0: none
   bool remove_segments = false;  // retention, at once
 
@@ -77,6 +83,7 @@ struct Plan {
   double old_log = 0;       // before a start: an older copy of the log lies there
   double old_database = 0;  // before a start: the database is an older copy
   Time clock_jumps_every = 0;
+  double news_lost = 0;  // beside what the network drops
   NetworkFaults network;
   DiskFaults disk;
   ServerFaults server;

@@ -123,8 +123,8 @@ struct StockColumn {
   static constexpr std::size_t item = 1, delta = 2, reason = 3, order = 4;
 };
 struct PromoColumn {
-  static constexpr std::size_t item = 1, price = 3, starts = 4, ends = 5, limit = 6, hold = 10,
-                               put_lsn = 14;
+  static constexpr std::size_t item = 1, price = 3, starts = 4, ends = 5, limit = 6, ticket = 7,
+                               gate = 8, granted = 9, hold = 10, put_lsn = 14, lsn = 15;
 };
 
 class SimServer final : public storage::SqlConnector {

@@ -19,6 +19,8 @@ actors::WebappSettings settings_of(const World& world, std::uint64_t instance) {
   settings.waiting_max = world.plan.waiting_max;
   settings.resend_us = world.plan.resend;
   settings.results_max = 64;
+  settings.items_refresh_us = world.plan.items_refresh;
+  settings.items_max = 2;
   return settings;
 }
 
@@ -74,7 +76,14 @@ void WebappProcess::take_broker(const transport::Envelope& envelope, const std::
     core_.on_result(head, body, now);
   else if (envelope.kind == EnvelopeKind::refusal)
     core_.on_refusal(head, static_cast<actors::Code>(envelope.code), now);
+  else if (envelope.kind == EnvelopeKind::news)
+    take_news(envelope.epoch, body);
   plan_round();
+}
+
+void WebappProcess::take_news(std::uint64_t epoch, const std::string& body) {
+  reader_.open(body);
+  for (actors::ItemRow row; reader_.next(row);) core_.on_news(epoch, row);
 }
 
 bool WebappProcess::send_work(std::uint64_t number, std::uint32_t count, std::string_view body) {

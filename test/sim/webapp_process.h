@@ -34,6 +34,7 @@ class WebappProcess : private actors::WebappOutput {
   void open_array(const actors::ClientToken&, std::uint32_t) override {}
   void close_array(const actors::ClientToken&) override {}
   void drop_array() override {}
+  void take_news(std::uint64_t epoch, const std::string& body);
   void tick();
   void plan_round();
 
@@ -41,6 +42,7 @@ class WebappProcess : private actors::WebappOutput {
   std::uint32_t number_;
   std::uint64_t instance_;
   actors::WebappCore core_;
+  actors::BodyReader reader_;
   bool round_planned_ = false;
 };
 

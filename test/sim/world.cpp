@@ -1,12 +1,15 @@
 #include "test/sim/world.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace stampede::sim {
 
 namespace {
 
+constexpr Time kNever = std::numeric_limits<Time>::max();
+constexpr Time kToldLate = 50 * kMs;  // between the disk's word and the core's
 constexpr Time kSafetyMax = 2500 * kMs;
 constexpr Time kLivenessMax = 90 * kSecond;
 constexpr std::int64_t kWallStart = 1'795'000'000'000'000;  // 2026, in microseconds
@@ -17,7 +20,8 @@ namespace {
 
 Plan plan_of(std::uint64_t seed, const RunOptions& options) {
   auto plan = Plan::draw(seed);
-  if (!options.promos) plan.promos = plan.hold_s = plan.rule_changes = 0, plan.hasty = 0;
+  if (!options.promos)
+    plan.promos = plan.hold_s = plan.rule_changes = plan.tickets = 0, plan.hasty = 0;
   return plan;
 }
 
@@ -35,12 +39,15 @@ World::World(std::uint64_t seed, const RunOptions& run_options)
       fault_(seed, "faults"),
       clock_(seed ^ run_options.clock_seed, "clock"),
       refusing_(seed, "whether rows are refused"),
+      news_(seed, "whether news are lost"),
       webapps_(plan.webapps),
       clients_(*this, seed),
       operator_(*this, seed),
-      payers_(*this, seed) {
+      payers_(*this, seed),
+      askers_(*this, seed) {
   log.set_limit_per_user(plan.limit_per_user);
   log.set_promo_limit(plan.promo_limit);
+  log.set_tickets_ahead_ms(plan.tickets_ahead_ms);
   server.on_commit = [this](const auto& changes) { watch.on_commit(changes); };
 }
 
@@ -56,14 +63,17 @@ RunResult World::run() {
     operator_.start();
     clients_.start();
     plan_faults();
-    while (queue.now() < kSafetyMax && !(clients_.done() && operator_.done() && payers_.done()) &&
-           step()) {
+    const auto done = [this] {
+      return clients_.done() && operator_.done() && payers_.done() && askers_.done();
+    };
+    while (queue.now() < kSafetyMax && !done() && step()) {
     }
     if (options.liveness) {
       stop_faults();
       const auto until = queue.now() + kLivenessMax;
       while (!quiet() && step())
         if (queue.now() >= until) throw Violation{"liveness", what_is_open()};
+      let_marks_converge();
       compare_all();
     }
   } catch (Violation& violation) {
@@ -114,6 +124,7 @@ void World::on_recovered(const actors::RecoveredLog& recovered) {
   if (recovered.core == nullptr) return;
   log.recovered(recovered.end.last_lsn, recovered.core->book());
   log.synced();  // the last batch was made durable once more
+  watch_stock();
   watch.recovered(recovered.fold.owed());
   executed_ = executed_appended_ = recovered.max_executed;
   trace.note("recovered", {recovered.end.last_lsn, recovered.end.batches, recovered.end.segments,
@@ -127,7 +138,7 @@ void World::on_import(const std::vector<storage::ItemRow>& items, std::uint64_t 
 
 void World::on_append(std::string_view records, Lsn first_lsn) {
   std::vector<std::pair<storage::RecordType, storage::Outcome>> outcomes;
-  log.append(records, first_lsn, outcomes);
+  log.append(records, first_lsn, queue.now(), outcomes);
   for (const auto& [type, outcome] : outcomes) {
     watch.on_outcome(type, outcome);
     if (type != storage::RecordType::exec) continue;
@@ -140,9 +151,35 @@ void World::on_append(std::string_view records, Lsn first_lsn) {
 void World::on_synced(const storage::LogWriter& writer) {
   require(disk.newest_segment_durable(), "S7", "the log said durable what a power cut could take");
   log.synced();
+  watch_stock();
   watch.synced();
   executed_ = executed_appended_;
   trace.note("synced", {writer.chain().next_batch, writer.segment_no()});
+}
+
+// Since when each item has units again, by what is durable.
+void World::watch_stock() {
+  const auto& decisions = log.decisions();
+  stock_watched_ = std::min(stock_watched_, decisions.size());
+  for (; stock_watched_ < decisions.size(); ++stock_watched_) {
+    const auto& decision = decisions[stock_watched_];
+    if (!log.durable(decision.lsn)) return;
+    const bool moves = decision.kind == Decision::Kind::confirmed ||
+                       decision.kind == Decision::Kind::item_change || decision.moved != 0;
+    if (!moves) continue;
+    const auto was = in_stock_since_.find(decision.item);
+    if (decision.amount <= 0)
+      in_stock_since_[decision.item] = kNever;
+    else if (was != in_stock_since_.end() && was->second == kNever)
+      was->second = queue.now();
+  }
+}
+
+bool World::sold_out_lately(std::uint64_t item) const {
+  const auto found = in_stock_since_.find(item);
+  if (found == in_stock_since_.end()) return false;
+  const auto known_for = actors::EdgeStock::kRefreshesMissedMax * plan.items_refresh;
+  return found->second == kNever || queue.now() - found->second <= known_for + kToldLate;
 }
 
 void World::on_snapshot(const actors::SnapshotMade& made) {
@@ -160,6 +197,23 @@ void World::on_retention(const actors::RetentionReport& report) {
 
 void World::on_claimed(std::uint64_t epoch) {
   trace.note("claimed", {epoch});
+}
+
+// It follows the wall clock, but for steps forward that nobody has accepted; some of what was
+// stepped is forgotten in time.
+void World::on_clock(std::int64_t sale_clock_us) {
+  constexpr std::int64_t kMost = actors::SaleClock::kStepMaxUs;
+  require(sale_clock_us <= wall_us() + kMs, "S21", "the sale's clock is ahead of the wall clock");
+  const auto offset = sale_clock_us - queue.now();
+  sale_offset_ = std::min(sale_offset_.value_or(offset), offset);
+  require(offset - *sale_offset_ <= kMost + (queue.now() - believed_) / 50, "S21",
+          "the sale's clock took a step forward that nobody accepted");
+}
+
+void World::on_clock_believed(Lsn last) {
+  sale_offset_.reset();
+  believed_ = queue.now();
+  log.set_clock_believed(last);
 }
 
 // --- the network ---------------------------------------------------------------------------------
@@ -193,13 +247,21 @@ void World::to_webapp_from_client(Random& random, const actors::ClientAsk& ask) 
 }
 
 void World::to_client(const actors::ClientToken& client, const actors::Reply& reply) {
+  if (reply.kind == actors::ReplyKind::edge) clients_.check_edge(client.number());
   SeenAnswer seen{reply.kind, {}, reply.code, {}};
   if (reply.kind == actors::ReplyKind::answer) seen.answer = *reply.answer;
   if (reply.fulfilled != nullptr) {
     seen.fulfilled = *reply.fulfilled;
     seen.fulfilled.order = {};
   }
+  if (reply.granted != nullptr) {
+    seen.granted = *reply.granted;
+    seen.granted_id = seen.granted.id;
+    seen.granted_user = seen.granted.user;
+    seen.granted.id = seen.granted.user = {};
+  }
   deliver([this, serial = client.number(), id = std::string(reply.id), seen] {
+    if (serial >= kAskerSerial) return askers_.on_reply(serial, id, seen);
     if (serial >= kPayerSerial) return payers_.on_reply(serial, id, seen);
     clients_.on_reply(serial, id, seen);
   });
@@ -242,11 +304,17 @@ void World::to_webapp(std::uint32_t webapp, const transport::Envelope& envelope,
   });
 }
 
+void World::news_to_webapp(std::uint32_t webapp, const transport::Envelope& envelope,
+                           const std::string& body) {
+  if (!news_.chance(plan.news_lost)) to_webapp(webapp, envelope, body);
+}
+
 // Who asks while there is no supervisor hears nothing, nor does who asked one that ends.
 void World::to_supervisor_from_operator(std::uint64_t serial, nlohmann::json command) {
   if (!supervisor_) return;
   supervisor_->take_command(std::move(command), [this, serial](const nlohmann::json& answer) {
     if (answer.contains("error")) return;  // timed out
+    if (answer.contains("clock")) return operator_.on_clock_answer(serial);
     if (answer.contains("promo"))
       return operator_.on_promo_answer(serial, answer.at("lsn").get<Lsn>(),
                                        answer.at("promo").get<std::uint64_t>(),

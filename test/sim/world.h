@@ -7,6 +7,7 @@
 // faults stop, and everything must drain within a bound; then the books are compared.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@
 #include "test/sim/sim_disk.h"
 #include "test/sim/sim_server.h"
 #include "test/sim/supervisor_process.h"
+#include "test/sim/ticket_askers.h"
 #include "test/sim/trace.h"
 #include "test/sim/violation.h"
 #include "test/sim/webapp_process.h"
@@ -73,6 +75,7 @@ class World {
   DatabaseWatch watch;
 
   [[nodiscard]] std::int64_t wall_us();
+  std::optional<actors::KeptClock> kept_clock;  // a file, as long as the machine runs
   // A process that planned an event, if it still runs when the event comes; held, as it may end
   // in it.
   [[nodiscard]] std::shared_ptr<BackendProcess> backend(std::uint64_t instance) const {
@@ -95,6 +98,9 @@ class World {
   [[nodiscard]] bool backend_serves() const { return backend_ && backend_->serving(); }
 
   [[nodiscard]] Payers& payers() { return payers_; }
+  // At some moment that a webapp may still know of.
+  [[nodiscard]] bool sold_out_lately(std::uint64_t item) const;
+  [[nodiscard]] TicketAskers& askers() { return askers_; }
 
   // --- what the backend tells --------------------------------------------------------------------
   void on_recovered(const actors::RecoveredLog& recovered);
@@ -104,6 +110,8 @@ class World {
   void on_snapshot(const actors::SnapshotMade& made);
   void on_retention(const actors::RetentionReport& report);
   void on_claimed(std::uint64_t epoch);
+  void on_clock(std::int64_t sale_clock_us);  // it was looked at
+  void on_clock_believed(Lsn last);           // whatever it says, after this decision
   void backend_exit(int code, const std::string& why);
 
   // --- the network -------------------------------------------------------------------------------
@@ -113,6 +121,8 @@ class World {
   void to_backend(const transport::Envelope& envelope, const std::string& body);
   void to_broker_from_backend(const transport::Envelope& envelope, std::string body);
   void to_webapp(std::uint32_t webapp, const transport::Envelope& envelope, std::string body);
+  void news_to_webapp(std::uint32_t webapp, const transport::Envelope& envelope,
+                      const std::string& body);
   void to_supervisor_from_operator(std::uint64_t serial, nlohmann::json command);
   void to_backend_from_supervisor(std::uint64_t supervisor, nlohmann::json commands);
   void to_supervisor(nlohmann::json replies);
@@ -158,6 +168,9 @@ class World {
 
   // the end (world_end.cpp)
   [[nodiscard]] bool quiet() const;
+  void watch_stock();
+  [[nodiscard]] bool marked_wrongly() const;
+  void let_marks_converge();
   [[nodiscard]] std::string what_is_open() const;
   void stop_faults();
   void compare_all();
@@ -172,14 +185,20 @@ class World {
   Random fault_;
   Random clock_;
   Random refusing_;  // whether the database refuses rows
+  Random news_;      // whether they are lost
   std::shared_ptr<BackendProcess> backend_;
   std::shared_ptr<BrokerProcess> broker_;
   std::vector<std::shared_ptr<WebappProcess>> webapps_;
   std::shared_ptr<SupervisorProcess> supervisor_;
   std::int64_t clock_offset_ = 0;
-  Clients clients_;  // plan by the clock, as the next
+  // The least that the sale's clock was ahead of the monotonic one since it last was believed
+  // without question.
+  std::optional<std::int64_t> sale_offset_;
+  Time believed_ = 0;  // when that was
+  Clients clients_;    // plan by the clock, as the next
   Operator operator_;
   Payers payers_;
+  TicketAskers askers_;
   bool faults_on_ = true;
   std::uint64_t next_instance_ = 1;
   std::uint64_t supervisors_ = 0;  // that have lived
@@ -188,6 +207,8 @@ class World {
   std::optional<SimDisk::State> log_backup_;
   Lsn log_backup_lsn_ = 0;
   std::optional<ServerTables> server_backup_;
+  std::map<std::uint64_t, Time> in_stock_since_;  // items that were sold out; kNever: they are
+  std::size_t stock_watched_ = 0;                 // decisions
   Lsn executed_appended_ = 0;  // highest lsn that an EXEC on its way to the log names
   Lsn executed_ = 0;           // durable ones
   RunResult result_;

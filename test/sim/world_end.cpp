@@ -20,8 +20,10 @@ void World::stop_faults() {
   faults_on_ = false;
   plan.make_quiet();
   // A clock that went back delays what is due; it is put right at last.
-  if (plan.hold_s > 0 || plan.rule_changes > 0)
+  if (plan.hold_s > 0 || plan.rule_changes > 0) {
     clock_offset_ = std::max(clock_offset_, kClockRight);
+    operator_.accept_clock();
+  }
   if (plan.snapshot_every != 0) plan.snapshot_every = std::max(plan.snapshot_every, kUnhurried);
   disk.faults = {};
   disk.forget_end();
@@ -37,8 +39,8 @@ void World::stop_faults() {
 }
 
 bool World::quiet() const {
-  return clients_.done() && operator_.done() && payers_.done() && backend_ && backend_->settled() &&
-         backend_->core().book().held().unpaid() == 0;
+  return clients_.done() && operator_.done() && payers_.done() && askers_.done() && backend_ &&
+         backend_->settled() && backend_->core().book().held().unpaid() == 0;
 }
 
 std::string World::what_is_open() const {
@@ -46,6 +48,7 @@ std::string World::what_is_open() const {
   if (!clients_.done()) text += ", clients wait";
   if (!operator_.done()) text += ", the operator waits";
   if (!payers_.done()) text += ", payers wait";
+  if (!askers_.done()) text += ", some wait for tickets";
   if (!backend_) return text + ", there is no backend";
   if (const auto unpaid = backend_->core().book().held().unpaid(); unpaid > 0)
     text += ", " + std::to_string(unpaid) + " orders are unpaid";
@@ -53,6 +56,21 @@ std::string World::what_is_open() const {
     text += ", the backend owes " + std::to_string(backend_->core().projection().owed()) +
             (backend_->core().work_open() ? " and has work open" : "");
   return text;
+}
+
+// An item that has units is known as sold out somewhere.
+bool World::marked_wrongly() const {
+  for (const auto& webapp : webapps_)
+    for (const auto& [item, truth] : log.items())
+      if (webapp && webapp->core().stock().marked(item) && truth.amount > 0) return true;
+  return false;
+}
+
+void World::let_marks_converge() {
+  const auto until = queue.now() + 3 * plan.items_refresh + kSecond;
+  while (marked_wrongly() && step())
+    if (queue.now() >= until)
+      throw Violation{"S19", "an item is taken for sold out though nothing is lost any more"};
 }
 
 void World::compare_all() {

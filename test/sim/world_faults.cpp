@@ -110,6 +110,7 @@ void World::end_backend(End how, const char* why) {
 void World::end_machine() {
   disk.lose_power();
   server.restart();
+  kept_clock.reset();
   broker_.reset();
   for (auto& webapp : webapps_) webapp.reset();
   supervisor_.reset();

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import unittest
 
+from by_hand import must
 from system import PROJECT, System, SystemTest
 
 EXAMPLES = PROJECT / "clients" / "examples"
@@ -39,9 +40,9 @@ class Examples(SystemTest):
         subprocess.run(build, env=environment, check=True, timeout=300)
         return [made]
 
-    def begin(self, kind, user):
-        return subprocess.Popen([*self.commands[kind], user,
-                                 f"127.0.0.1:{self.system.http_port}"], text=True,
+    def begin(self, kind, user, system=None):
+        port = (system or self.system).http_port
+        return subprocess.Popen([*self.commands[kind], user, f"127.0.0.1:{port}"], text=True,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def said(self, process, code):
@@ -67,6 +68,17 @@ class Examples(SystemTest):
         self.assertEqual({user: rest for user, *rest in rows},
                          {user: [one["id"], one["order_id"]] for user, one in told.items()})
         self.assertEqual(len(rows), len(told))
+
+    def test_a_refusal_that_decides_nothing_is_no_rejection(self):
+        system = self.start_system("1:Phone:1000")
+        for command in (("item", "set", 1, "--sale", "promo_only"), ("item", "close", 1)):
+            must(system.stampede(*command), " ".join(map(str, command)))
+            code = "closed" if command[1] == "close" else "promo_only"
+            for kind in INSTALLED:
+                with self.subTest(kind, code=code):
+                    process = self.begin(kind, f"{kind}-1", system)
+                    self.assertEqual(self.said(process, 1)["code"], code)
+        self.assertEqual(system.number("SELECT COUNT(*) FROM orders"), 0)
 
     def test_every_language_is_there(self):
         self.assertEqual({file.suffix[1:] for file in EXAMPLES.glob("order.*")}, set(LANGUAGES))

@@ -100,6 +100,32 @@ class Promos(SystemTest):
         self.assertTrue(eventually(answered, 30))
         return answers[-1]
 
+    def test_a_command_that_is_said_again_has_its_first_answer(self):
+        system = self.start_system("1:Phone:1000")
+        add = lambda starts, ends: self.add(system, 7, starts, ends, "--request-id", "add")
+        set_end = lambda ends: system.stampede("--json", "promo", "set", 7, "--ends", ends,
+                                               "--request-id", "set")
+        first = [json.loads(must(add("now", "+1h"), "promo add").stdout),
+                 json.loads(must(set_end("+10m"), "promo set").stdout)]
+        shown = system.report("promo", "show", 7)
+        self.assertLess(abs(shown["ends_at_ms"] - now_ms() - 600_000), 60_000)
+        for kill in (False, True):
+            time.sleep(0.1)
+            if kill:
+                system.restart("backend-1")
+            again = [json.loads(must(add("now", "+1h"), "promo add").stdout),
+                     json.loads(must(set_end("+10m"), "promo set").stdout)]
+            self.assertEqual([(one["changed"], one["lsn"]) for one in again],
+                             [(one["changed"], one["lsn"]) for one in first])
+            self.assertEqual(system.report("promo", "show", 7), shown)
+        for done in (add("now", "+2h"), add(moment(shown["starts_at_ms"]), "+1h"),
+                     set_end("+11m"), set_end(moment(shown["ends_at_ms"]))):
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn("used before", done.stderr)
+        self.assertEqual(system.report("promo", "show", 7), shown)
+        for starts in ("-30000d", "+3000000d"):
+            self.assertNotEqual(self.add(system, 8, starts, "+1h").returncode, 0)
+
     def test_what_is_decided_survives_kills_and_an_absent_database(self):
         system = self.start_system("1:Phone:1000", "2:Watch:1000")
         end_database(system)

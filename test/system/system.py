@@ -96,6 +96,8 @@ class System:
             "STAMPEDE_WEBAPP__HTTP": f"127.0.0.1:{self.http_port}",
             # Of every start again, and several systems share the machine.
             "STAMPEDE_BACKEND__ORDERS_AHEAD_MAX": "20000",
+            # Tests look at an item right behind what changed it; edge_test.py holds copies.
+            "STAMPEDE_WEBAPP__ITEMS_MAX": "0",
         } | {key: str(value) for key, value in environment.items()}
 
     # --- scripts and the command line -------------------------------------------------------------

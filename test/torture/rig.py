@@ -22,7 +22,7 @@ from by_hand import is_alive, stop_nodes, wait_end  # noqa: E402
 from system import BINARY, PROJECT, System, eventually  # noqa: E402
 
 FAULTS = Path(os.environ.get("STAMPEDE_FAULTS") or Path(BINARY).resolve().parent.parent / "faults")
-TABLES = ("orders", "item", "lane", "meta")
+TABLES = ("orders", "item", "promo", "stock_change", "lane", "meta")
 SEGMENT_BYTES = 262144  # the smallest: many rotations, quickly made
 SETTINGS = {"STAMPEDE_LOG__SEGMENT_BYTES": str(SEGMENT_BYTES)}
 
@@ -59,7 +59,7 @@ class Rig:
         self.environment = {}
         self.let_database_go_on()
         shutil.rmtree(self.log_dir, ignore_errors=True)
-        for pattern in ("*.exit", "*.lock", "log/*.log", "admin.sock", "torture.*"):
+        for pattern in ("*.exit", "*.lock", "*.clock", "log/*.log", "admin.sock", "torture.*"):
             for path in self.run.glob(pattern):
                 path.unlink()
         statements = "".join(f"DELETE FROM {table};" for table in TABLES)

@@ -26,9 +26,10 @@ def all_rows():
     import rows_database
     import rows_disk
     import rows_nodes
+    import rows_payments
     import rows_snapshots
     import rows_strangers
     rows = [row for module in (rows_crash, rows_disk, rows_nodes, rows_actors, rows_database,
-                               rows_clients, rows_snapshots, rows_strangers)
+                               rows_clients, rows_payments, rows_snapshots, rows_strangers)
             for row in module.ROWS]
     return sorted(rows, key=lambda row: int(row.name[1:]))

@@ -59,25 +59,36 @@ def clock_jumps():
             "frozen": FROZEN}
 
 
+class NodesClock:
+    """The wall clock of a trial's nodes, on fresh ground; the tools keep the true one."""
+
+    def __init__(self, trial, **environment):
+        trial.rig.fresh()
+        self._file = trial.rig.run / "torture.clock"
+        self._file.write_bytes(struct.pack("q", 0))
+        trial.rig.environment = {"LD_PRELOAD": shim("wall_clock"),
+                                 "WALL_CLOCK_FILE": str(self._file)}
+        trial.begin(**environment)
+        trial.rig.environment = {}
+
+    def step_to(self, nanoseconds):
+        """So far from the true time, for all nodes at one moment."""
+        with open(self._file, "r+b", buffering=0) as clock:
+            clock.write(struct.pack("q", nanoseconds))
+
+
 def f18(trial):
     """All nodes see the jump at one moment; then back, and a backend killed in between."""
     name, jump = list(clock_jumps().items())[trial.number % 5]
-    trial.rig.fresh()
-    file = trial.rig.run / "torture.clock"
-    file.write_bytes(struct.pack("q", 0))
-    trial.rig.environment = {"LD_PRELOAD": shim("wall_clock"), "WALL_CLOCK_FILE": str(file)}
-    trial.begin()
-    trial.rig.environment = {}  # the tools keep the true time
+    clock = NodesClock(trial)
     trial.sell()
     trial.await_answers(60)
-    with open(file, "r+b", buffering=0) as clock:
-        clock.write(struct.pack("q", jump))
-        trial.answered_again(40)
-        trial.kill("backend-1")
-        trial.rig.wait_ready()
-        trial.answered_again(40)
-        clock.seek(0)
-        clock.write(struct.pack("q", 0))
+    clock.step_to(jump)
+    trial.answered_again(40)
+    trial.kill("backend-1")
+    trial.rig.wait_ready()
+    trial.answered_again(40)
+    clock.step_to(0)
     trial.answered_again(40)
     trial.judge()
     trial.note(f"jump_{name.replace(' ', '')}")

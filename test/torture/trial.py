@@ -179,7 +179,8 @@ class Trial:
             setattr(self.counts, name, report.get(name, 0))
         if done.returncode:
             raise Violation(f"verify: exit {done.returncode}: {done.stdout} {done.stderr}")
-        self._compare(self.rig.sql("SELECT request_id, order_id, user_id, qty FROM orders"))
+        self._compare(self.rig.sql("SELECT request_id, order_id, user_id, qty FROM orders "
+                                   f"WHERE item_id = {ITEM}"))
         log = self.rig.stampede("--json", "log", "verify")
         if log.returncode:
             raise Violation(f"log verify: exit {log.returncode}: {log.stdout} {log.stderr}")

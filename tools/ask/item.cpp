@@ -45,7 +45,7 @@ std::string described_item(const json& answer) {
 }
 
 int change_item(const ToolOptions& options, json request, const std::string& given_id) {
-  return run_operator_change(options, {"item", described_item, {}}, std::move(request), given_id);
+  return run_operator_change(options, {"item", described_item}, std::move(request), given_id);
 }
 
 }  // namespace

@@ -54,8 +54,8 @@ class Reader {
   bool ok_ = true;
 };
 
-std::optional<std::int64_t> bounded(std::int64_t ms) {
-  return ms >= 0 && ms <= storage::kPromoTimeMsMax ? std::optional(ms) : std::nullopt;
+std::optional<Moment> bounded(std::int64_t ms) {
+  return ms >= 0 && ms <= storage::kPromoTimeMsMax ? std::optional(Moment{ms}) : std::nullopt;
 }
 
 chr::minutes zone_of(Reader& in) {
@@ -69,7 +69,7 @@ chr::minutes zone_of(Reader& in) {
 }
 
 // RFC 3339, date-time.
-std::optional<std::int64_t> parse_date_time(std::string_view text) {
+std::optional<Moment> parse_date_time(std::string_view text) {
   Reader in(text);
   const auto y = in.number(4, 0, 9999);
   in.expect("-");
@@ -107,23 +107,23 @@ std::optional<std::int64_t> unit_ms(char unit) {
   }
 }
 
-std::optional<std::int64_t> parse_from_now(std::string_view text, std::int64_t now_ms) {
-  constexpr std::int64_t kMost = 1'000'000'000;
+std::optional<Moment> parse_from_now(std::string_view text) {
   const auto unit = unit_ms(text.back());
   const auto digits = text.substr(1, text.size() - 2);
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
   const bool whole = error == std::errc{} && end == digits.data() + digits.size();
-  if (!unit || !whole || number < 0 || number > kMost) return std::nullopt;
-  return bounded(now_ms + (text.front() == '-' ? -number : number) * *unit);
+  if (!unit || !whole || number < 0 || number > storage::kPromoTimeMsMax / *unit)
+    return std::nullopt;
+  return Moment{(text.front() == '-' ? -number : number) * *unit, true};
 }
 
 }  // namespace
 
-std::optional<std::int64_t> parse_moment(std::string_view text, std::int64_t now_ms) {
-  if (text == "now") return now_ms;
+std::optional<Moment> parse_moment(std::string_view text) {
+  if (text == "now") return Moment{0, true};
   const bool relative = text.size() >= 3 && (text.front() == '+' || text.front() == '-');
-  return relative ? parse_from_now(text, now_ms) : parse_date_time(text);
+  return relative ? parse_from_now(text) : parse_date_time(text);
 }
 
 std::string moment_text(std::int64_t ms) {

@@ -9,13 +9,13 @@ namespace stampede::tools {
 using nlohmann::json;
 
 int report_failure(const ToolOptions& options, const char* name, const AdminFailure& failure,
-                   const std::string& request_id, const std::string& repeated) {
+                   const std::string& request_id) {
   if (options.json)
     std::printf("%s\n", json{{"error", failure.message}, {"exit", failure.exit}}.dump().c_str());
   std::fprintf(stderr, "stampede %s: %s\n", name, failure.message.c_str());
   if (failure.exit == kExitTimedOut && !request_id.empty()) {
-    std::fprintf(stderr, "to settle it, repeat the command with --request-id %s%s\n",
-                 request_id.c_str(), repeated.c_str());
+    std::fprintf(stderr, "to settle it, repeat the command with --request-id %s\n",
+                 request_id.c_str());
   }
   return failure.exit;
 }
@@ -25,10 +25,8 @@ int run_operator_change(const ToolOptions& options, const ChangedThing& thing, j
   const std::string request_id = given_id.empty() ? mint_request_id() : given_id;
   request["request_id"] = request_id;
   const auto answer = ask_admin_or_fail(options.config, request);
-  if (const auto* failure = std::get_if<AdminFailure>(&answer)) {
-    const auto repeated = thing.repeated ? thing.repeated(request) : std::string{};
-    return report_failure(options, thing.name, *failure, request_id, repeated);
-  }
+  if (const auto* failure = std::get_if<AdminFailure>(&answer))
+    return report_failure(options, thing.name, *failure, request_id);
   json map = std::get<json>(answer);
   map["request_id"] = request_id;
   if (options.json)

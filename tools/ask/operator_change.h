@@ -16,8 +16,6 @@ namespace stampede::tools {
 struct ChangedThing {
   const char* name;  // "item": the command is `stampede item`
   std::function<std::string(const nlohmann::json& answer)> described;
-  // Flags to repeat the command with, beside its request id: " --starts …"; may be empty.
-  std::function<std::string(const nlohmann::json& request)> repeated;
 };
 
 // Sends it, with the request id that was given or a new one. The exit code.
@@ -27,6 +25,6 @@ int run_operator_change(const ToolOptions& options, const ChangedThing& thing,
 // Says why it failed, and, if a change with this id may have been made, how to settle it. The exit
 // code.
 int report_failure(const ToolOptions& options, const char* name, const AdminFailure& failure,
-                   const std::string& request_id = {}, const std::string& repeated = {});
+                   const std::string& request_id = {});
 
 }  // namespace stampede::tools

@@ -2,11 +2,9 @@
 
 #include <cstdio>
 #include <nlohmann/json.hpp>
-#include <utility>
 
 #include "tools/ask/admin_client.h"
 #include "tools/ask/json_text.h"
-#include "tools/ask/moment.h"
 #include "tools/ask/operator_change.h"
 #include "tools/ask/operator_list.h"
 
@@ -14,16 +12,6 @@ namespace stampede::tools {
 namespace {
 
 using nlohmann::json;
-
-// The times again, as moments: from when the command is repeated "+5m" would be others.
-std::string times_of(const json& request) {
-  std::string text;
-  for (const auto& [member, flag] :
-       {std::pair{"starts_at_ms", " --starts "}, std::pair{"ends_at_ms", " --ends "}})
-    if (request.contains(member))
-      text += flag + moment_text(request.at(member).get<std::int64_t>());
-  return text;
-}
 
 std::string moment_of(const json& promo, const char* member) {
   return moment_text(promo.value(member, std::int64_t{0}));
@@ -42,6 +30,9 @@ std::string described(const json& promo) {
             text_of(promo, "hold_low_s") + " s";
   if (promo.value("unpaid_per_user_max", 0) != 0)
     text += "  unpaid_per_user_max " + text_of(promo, "unpaid_per_user_max");
+  if (promo.value("ticket", "none") == "required")
+    text += "  ticket required  gate_factor " + text_of(promo, "gate_factor") + "  granted " +
+            text_of(promo, "granted");
   return text;
 }
 
@@ -49,7 +40,7 @@ int change_promo(const ToolOptions& options, json request, const std::string& gi
   const auto changed = [](const json& answer) {
     return described(answer.value("promo", json::object()));
   };
-  return run_operator_change(options, {"promo", changed, times_of}, std::move(request), given_id);
+  return run_operator_change(options, {"promo", changed}, std::move(request), given_id);
 }
 
 json request_of(const char* what, const PromoChange& change) {
@@ -60,13 +51,18 @@ json request_of(const char* what, const PromoChange& change) {
   give("item", change.item);
   give("name", change.name);
   give("price_cents", change.price_cents);
-  give("starts_at_ms", change.starts_at_ms);
-  give("ends_at_ms", change.ends_at_ms);
+  const auto give_time = [&](const char* moment, const char* from_now, const auto& value) {
+    if (value) request[value->from_now ? from_now : moment] = value->ms;
+  };
+  give_time("starts_at_ms", "starts_in_ms", change.starts);
+  give_time("ends_at_ms", "ends_in_ms", change.ends);
   give("limit_per_user", change.limit_per_user);
   give("hold_s", change.hold_s);
   give("hold_low_s", change.hold_low_s);
   give("low_stock_percent", change.low_stock_percent);
   give("unpaid_per_user_max", change.unpaid_per_user_max);
+  give("ticket", change.ticket);
+  give("gate_factor", change.gate_factor);
   return request;
 }
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "tools/ask/moment.h"
 #include "tools/ask/tool_options.h"
 
 namespace stampede::tools {
@@ -18,13 +19,15 @@ struct PromoChange {
   std::optional<std::uint64_t> item;
   std::optional<std::string> name;
   std::optional<std::int64_t> price_cents;
-  std::optional<std::int64_t> starts_at_ms;
-  std::optional<std::int64_t> ends_at_ms;
+  std::optional<Moment> starts;
+  std::optional<Moment> ends;
   std::optional<std::uint32_t> limit_per_user;
   std::optional<std::uint32_t> hold_s;
   std::optional<std::uint32_t> hold_low_s;
   std::optional<std::uint32_t> low_stock_percent;
   std::optional<std::uint32_t> unpaid_per_user_max;
+  std::optional<std::uint32_t> ticket;  // 1: an order needs one
+  std::optional<std::uint32_t> gate_factor;
   std::string request_id;  // empty: minted
 };
 

@@ -83,7 +83,7 @@ std::unique_ptr<OrderWire> make_wire(BenchPlan& plan, const Bench& bench, const 
 // One load under the given name, at the rate that `bench` says.
 LoadResult run_load(const Bench& bench, const std::string& run, const Target& target,
                     const std::function<void()>& on_answered) {
-  BenchPlan plan({bench.seed, run, bench.items, bench.users, bench.duplicates});
+  BenchPlan plan({bench.seed, run, bench.items, bench.users, bench.duplicates, bench.first});
   const auto wire = make_wire(plan, bench, target);
   auto options = load_options(bench);
   options.on_answered = on_answered;
@@ -215,6 +215,7 @@ std::string check_bench(const Bench& bench, const std::function<bool(const char*
     return "--ramp sends for --duration at each rate, not --requests";
   if (http && bench.batch > 1)
     return "--batch needs --via zmq or ipc: an HTTP request holds one order, not " + via;
+  if (http && bench.first) return "--first needs --via zmq or ipc, not " + via;
   if (given("--window") && bench.batch > bench.window)
     return "--batch " + std::to_string(bench.batch) + " never fits into --window " +
            std::to_string(bench.window);

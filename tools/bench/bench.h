@@ -32,6 +32,7 @@ struct Bench {
   std::uint64_t seed = 1;
   std::string run;                   // name of the run, part of the ids; empty: a new one
   double duplicates = 0;             // percent
+  bool first = false;                // who is turned away by a webapp does not ask again
   int connections = 0;               // 0: 2, over HTTP 64
   std::int64_t timeout_ms = 30'000;  // of one order
   bool drain = true;

@@ -215,7 +215,8 @@ void BenchLoad::take_decision(std::uint64_t order, const ScannedAnswer& answer) 
                                                               : mark_of(answer.reason);
   if (!is_open(order)) {
     const std::uint64_t before = slots_[order] & ~kFinal;
-    if (before != value && before != kGivenUp) contradiction(order, before, value);
+    const bool decided = before != rejection_mark(kEdgeReason) && answer.reason != kEdgeReason;
+    if (before != value && before != kGivenUp && decided) contradiction(order, before, value);
     return;
   }
   if (confirmed) {

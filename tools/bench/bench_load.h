@@ -67,7 +67,7 @@ struct LoadResult {
   std::uint64_t resent = 0;    // messages that sent an open order again
   std::uint64_t late = 0;
   std::uint64_t unreadable = 0;                  // answers that are none, or name no id of this run
-  std::map<std::string, std::uint64_t> reasons;  // of rejections
+  std::map<std::string, std::uint64_t> reasons;  // of rejections; kEdgeReason: of none
   std::map<std::string, std::uint64_t> codes;    // every error answer, also those retried
   std::uint64_t contradictions = 0;              // ids with two different answers
   std::vector<std::string> examples;             // of these, a few

@@ -15,6 +15,8 @@ constexpr std::uint64_t kForEarlier = 0x5eed'0002;
 constexpr std::uint64_t kForItem = 0x5eed'0003;
 constexpr std::uint64_t kForUser = 0x5eed'0004;
 constexpr std::size_t kItemDigits = 7;  // at most 1,000,000 items
+constexpr char kFalse = static_cast<char>(0xc2);
+constexpr char kTrue = static_cast<char>(0xc3);
 
 // splitmix64: a random number that any order can be asked for by itself.
 std::uint64_t random_at(std::uint64_t seed, std::uint64_t purpose, std::uint64_t n) {
@@ -51,7 +53,7 @@ BenchPlan::BenchPlan(const BenchContent& content)
 }
 
 void BenchPlan::make_map() {
-  map_ = "\x84";  // a map of four
+  map_ = content_.first ? "\x85" : "\x84";  // a map of five or four
   append_text(map_, "op");
   append_text(map_, "order");
   append_text(map_, "id");
@@ -64,6 +66,10 @@ void BenchPlan::make_map() {
   append_text(map_, "user");
   append_text(map_, "u" + std::string(kUserDigits, '0'));
   user_at_ = map_.size() - kUserDigits;
+  if (!content_.first) return;
+  append_text(map_, "first");
+  first_at_ = map_.size();
+  map_ += kFalse;
 }
 
 void BenchPlan::make_json() {
@@ -95,11 +101,14 @@ std::uint32_t BenchPlan::user(std::uint64_t n) const {
   return static_cast<std::uint32_t>(below(content_.users, random_at(content_.seed, kForUser, n)));
 }
 
-void BenchPlan::fill_in(char* map, std::uint64_t n) const {
+void BenchPlan::fill_in(char* map, std::uint64_t n) {
   write_number(map + id_at_, n);
   write_user(map + user_at_, user(n));
   const std::uint32_t number = item(n);
   for (unsigned i = 0; i < 4; ++i) map[item_at_ + i] = static_cast<char>(number >> (24 - 8 * i));
+  if (first_at_ == 0) return;
+  map[first_at_] = n >= untried_ ? kTrue : kFalse;
+  untried_ = std::max(untried_, n + 1);
 }
 
 std::string_view BenchPlan::frame(std::uint64_t n) {

@@ -21,6 +21,7 @@ struct BenchContent {
   std::uint32_t items = 1;  // items 1 … items, each as likely
   std::uint32_t users = 100'000;
   double duplicates = 0;  // percent of orders that are followed by an earlier one, once more
+  bool first = false;     // SF1: orders say at their first try that it is one
 };
 
 inline constexpr std::size_t kRunBytesMax = 24;  // a step of a ramp adds some of its own
@@ -57,7 +58,7 @@ class BenchPlan {
   static void write_user(char* user_digits, std::uint32_t user);
   void make_map();
   void make_json();
-  void fill_in(char* map, std::uint64_t n) const;
+  void fill_in(char* map, std::uint64_t n);
 
   BenchContent content_;
   std::uint64_t repeats_below_;  // of 2^32
@@ -66,7 +67,9 @@ class BenchPlan {
   std::size_t id_at_ = 0;
   std::size_t item_at_ = 0;
   std::size_t user_at_ = 0;
-  std::string batch_;  // an array's head and many maps
+  std::size_t first_at_ = 0;   // 0: it is not said
+  std::uint64_t untried_ = 0;  // no order from here on was in a frame
+  std::string batch_;          // an array's head and many maps
   std::string json_;
   std::size_t json_id_at_ = 0, json_item_at_ = 0, json_user_at_ = 0;
 };

@@ -193,6 +193,8 @@ void take_pair(Cursor& cursor, std::string_view key, ScannedAnswer& out) {
     out.kind = ScannedAnswer::Kind::error;
   } else if (key == "retry") {
     out.retry = cursor.flag();
+  } else if (key == "edge") {
+    out.edge = cursor.flag();
   } else if (key == "retry_after_ms") {
     out.retry_after_ms =
         static_cast<std::uint32_t>(std::min<std::uint64_t>(cursor.number(), 60'000));
@@ -239,6 +241,7 @@ ScannedAnswer scan_map(Cursor& cursor) {
   out = {};
   for (auto pairs = cursor.map(); cursor.ok() && pairs > 0; --pairs)
     take_pair(cursor, cursor.text(), out);
+  if (out.edge) out.kind = ScannedAnswer::Kind::rejected, out.reason = kEdgeReason;
   if (!cursor.ok()) out.kind = ScannedAnswer::Kind::unreadable;
   return out;
 }

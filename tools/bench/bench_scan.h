@@ -8,6 +8,8 @@
 
 namespace stampede::tools {
 
+inline constexpr std::string_view kEdgeReason = "edge";
+
 struct ScannedAnswer {
   enum class Kind : std::uint8_t { unreadable = 0, queued, confirmed, rejected, error, accepted };
   Kind kind = Kind::unreadable;
@@ -16,6 +18,7 @@ struct ScannedAnswer {
   std::string_view code;       // of an error
   std::uint64_t order_id = 0;  // of a confirmed order
   bool retry = false;
+  bool edge = false;  // turned away by a webapp: a rejection here, with a reason of its own
   std::uint32_t retry_after_ms = 0;
   std::optional<std::uint32_t> order;  // number in the plan, when the wire knows it
 };

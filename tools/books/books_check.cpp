@@ -170,7 +170,7 @@ class Comparison {
   }
 
   void stranger(const storage::PromoRow& row) {
-    if (row.put_lsn > up_to_) return;  // added since
+    if (std::max(row.put_lsn, row.lsn) > up_to_) return;  // added since
     out.findings.add("promo " + std::to_string(row.promo.put.promo) +
                      ": in the database, not in the log");
   }
@@ -191,6 +191,12 @@ class Comparison {
   void compare(const LedgerPromo& promo, const storage::PromoRow& row) {
     const auto id = promo.promo.put.promo;
     const std::string name = "promo " + std::to_string(id);
+    if (row.lsn < promo.lsn)
+      behind(name, ledger_.owed_grant(id), "has an old number of tickets");
+    else if (row.lsn <= up_to_ && (row.lsn != promo.lsn || row.granted != promo.granted))
+      out.findings.add(name + ": has given " + std::to_string(row.granted) +
+                       " tickets in the database, " + std::to_string(promo.granted) +
+                       " in the log");
     if (row.put_lsn < promo.put_lsn)
       return behind(name, ledger_.owed_promo(id), "is older than the log's last change");
     if (row.put_lsn > up_to_) return;
@@ -232,7 +238,8 @@ bool promos_stored(const std::vector<storage::PromoRow>& rows, const Ledger& led
   auto row = rows.begin();
   for (const auto& [id, promo] : ledger.promos()) {
     while (row != rows.end() && row->promo.put.promo < id) ++row;
-    if (row == rows.end() || row->promo.put.promo != id || row->put_lsn < promo.put_lsn)
+    if (row == rows.end() || row->promo.put.promo != id || row->put_lsn < promo.put_lsn ||
+        row->lsn < promo.lsn)
       return false;
   }
   return true;

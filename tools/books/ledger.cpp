@@ -92,7 +92,8 @@ void Ledger::begin_with(SnapshotContents&& before) {
     if (order.item_position < before.items.size())
       items_[before.items[order.item_position].id].journal -= order.qty;
   for (auto& row : before.promos)
-    promos_[row.promo.put.promo] = {std::move(row.promo), row.put_lsn};
+    promos_[row.promo.put.promo] = {std::move(row.promo), row.put_lsn, row.granted, row.lsn};
+  tickets_ = std::move(before.tickets);
   for (const auto& row : before.held) {
     LedgerHeld& held = held_[row.lsn];
     const auto& hold = remembered_[row.lsn];
@@ -122,7 +123,20 @@ std::uint64_t Ledger::content_of(const storage::StoredOrder& row) const {
 Status Ledger::on_record(const storage::BatchInfo&, const storage::RecordView& record) {
   if (storage::is_decision(record.type)) last_lsn_ = record.lsn;
   if (record.type == RecordType::emit) return emit(record);
+  if (record.type == RecordType::reject && record.lsn <= up_to_) {
+    if (auto taken = reject(record); !taken) return taken;
+  }
   return fold_.record(record);
+}
+
+// Whoever has reached his limit has no more use for his ticket.
+Status Ledger::reject(const storage::RecordView& record) {
+  storage::Rejection rejection;
+  if (!decoder_.rejection(record.payload, rejection))
+    return storage::unreadable_record("REJECT", record.lsn);
+  if (rejection.promo != storage::kNoNumber)
+    tickets_.end(actors::TicketTable::key(rejection.promo, rejection.user_hash));
+  return Done{};
 }
 
 Status Ledger::emit(const storage::RecordView& record) {
@@ -139,15 +153,16 @@ Status Ledger::emit(const storage::RecordView& record) {
   } else if (pair && set_[0].kind == CommandKind::order_insert) {
     take_order(set_[0], set_[1].amount.amount, record.lsn);
   } else if (set_.size() == 1 && set_[0].kind == CommandKind::promo_put) {
-    const auto& put = set_[0].sale->promo;
-    promos_[put.promo] = {storage::OwnedPromo(put), record.lsn};
+    take_promo(set_[0].sale->promo, record.lsn);
+  } else if (set_.size() == 1 && set_[0].kind == CommandKind::ticket_grant) {
+    take_grant(set_[0].sale->ticket, record.lsn);
   } else if (is_update(set_)) {
     const auto& update = set_[0].sale->update;
     take_update(update, record.lsn);
   } else {
     findings_.add(at(record.lsn) +
                   "a command set that is no order, no change of an order, an item "
-                  "or a promo");
+                  "or a promo, and no ticket");
   }
   return Done{};
 }
@@ -241,6 +256,33 @@ void Ledger::move_units(LedgerHeld& held, std::int64_t delta, Lsn lsn) {
   note_oversold(held.item, item, lsn);
 }
 
+void Ledger::take_promo(const storage::PromoPut& put, Lsn lsn) {
+  auto& promo = promos_[put.promo];
+  promo.promo = storage::OwnedPromo(put);
+  promo.put_lsn = lsn;
+}
+
+void Ledger::take_grant(const storage::TicketGrant& grant, Lsn lsn) {
+  const std::string name = "promo " + std::to_string(grant.promo);
+  const auto found = promos_.find(grant.promo);
+  if (found == promos_.end() || found->second.promo.put.item != grant.item)
+    return findings_.add(at(lsn) + "a ticket of " + name + ", which its item does not have");
+  auto& promo = found->second;
+  if (promo.promo.put.ticket == 0)
+    findings_.add(at(lsn) + "a ticket of " + name + ", which needs none");
+  if (grant.granted != promo.granted + 1)
+    findings_.add(at(lsn) + name + " had given " + std::to_string(promo.granted) +
+                  " tickets, and is said to have given " + std::to_string(grant.granted));
+  const auto gate = storage::gate_of(promo.promo.put, items_[grant.item].terms.total);
+  if (grant.granted > gate)
+    findings_.add(at(lsn) + name + " has given " + std::to_string(grant.granted) +
+                  " tickets, through a gate for " + std::to_string(gate));
+  promo.granted = grant.granted;
+  promo.lsn = lsn;
+  tickets_.put(actors::TicketTable::key(grant.promo, hasher_.user(grant.user)), grant.ticket,
+               grant.expires_at_ms);
+}
+
 void Ledger::take_update(const storage::OrderUpdate& update, Lsn lsn) {
   using storage::Fulfilment;
   const auto found = held_.find(update.order);
@@ -296,6 +338,10 @@ void Ledger::check_promo(const storage::Command& command, Lsn lsn) {
     findings_.add(at(lsn) + "an order in " + name + " outside of its window");
   if (command.order.unit_price_cents != put.price_cents)
     findings_.add(at(lsn) + "an order in " + name + " at another price");
+  const auto ticket = actors::TicketTable::key(sale.promo, hasher_.user(command.order.user));
+  if (put.ticket != 0 && !tickets_.has(ticket, command.order.request_id))
+    findings_.add(at(lsn) + "an order in " + name + " without a ticket");
+  tickets_.end(ticket);
   if ((sale.counted & 2U) == 0) return;
   count_against(put.limit_per_user, hasher_.user_in_promo(sale.promo, command.order.user),
                 command.order.qty, "in " + name, lsn);
@@ -333,6 +379,7 @@ void Ledger::close() {
   for (const auto& put : owed.puts) owed_puts_[put.item] = put.tries > 0;
   for (const auto& amount : owed.amounts) owed_amounts_[amount.item] = amount.tries > 0;
   for (const auto& promo : owed.promos) owed_promos_[promo.promo] = promo.tries > 0;
+  for (const auto& grant : owed.grants) owed_grants_[grant.promo] = grant.tries > 0;
   for (const auto& update : owed.updates) owed_updates_[update.order] = update.tries > 0;
   for (const auto& change : owed.stock) owed_stock_[change.lsn] = change.tries > 0;
 }
@@ -368,6 +415,10 @@ Ledger::Owed Ledger::owed_update(Lsn order) const {
 
 Ledger::Owed Ledger::owed_stock(Lsn lsn) const {
   return owed_in(owed_stock_, lsn);
+}
+
+Ledger::Owed Ledger::owed_grant(std::uint64_t promo) const {
+  return owed_in(owed_grants_, promo);
 }
 
 Ledger::Owed Ledger::owed_promo(std::uint64_t promo) const {

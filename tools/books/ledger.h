@@ -16,6 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "actors/sale/ticket_table.h"
 #include "storage/log/log_reader.h"
 #include "storage/mysql/database.h"
 #include "storage/replay/replay.h"
@@ -56,6 +57,8 @@ struct LedgerItem {
 struct LedgerPromo {
   storage::OwnedPromo promo;  // as it was put last
   storage::Lsn put_lsn = 0;
+  std::uint64_t granted = 0;  // tickets
+  storage::Lsn lsn = 0;       // of the last TicketGrant
 };
 
 // An order that needs payment.
@@ -117,6 +120,7 @@ class Ledger : public storage::LogVisitor {
   [[nodiscard]] Owed owed_put(std::uint64_t item) const;
   [[nodiscard]] Owed owed_amount(std::uint64_t item) const;
   [[nodiscard]] Owed owed_promo(std::uint64_t promo) const;
+  [[nodiscard]] Owed owed_grant(std::uint64_t promo) const;
   [[nodiscard]] Owed owed_update(storage::Lsn order) const;
   [[nodiscard]] Owed owed_stock(storage::Lsn lsn) const;
   [[nodiscard]] std::uint64_t failed() const { return fold_.counts().failed; }
@@ -125,6 +129,9 @@ class Ledger : public storage::LogVisitor {
   storage::Status emit(const storage::RecordView& record);
   void take_put(const storage::Command& command, std::int64_t amount, storage::Lsn lsn);
   void take_order(const storage::Command& command, std::int64_t amount, storage::Lsn lsn);
+  void take_promo(const storage::PromoPut& put, storage::Lsn lsn);
+  void take_grant(const storage::TicketGrant& grant, storage::Lsn lsn);
+  storage::Status reject(const storage::RecordView& record);
   void take_update(const storage::OrderUpdate& update, storage::Lsn lsn);
   void move_units(LedgerHeld& held, std::int64_t delta, storage::Lsn lsn);
   void check_limit(const LedgerItem& item, const storage::OrderInsert& order, storage::Lsn lsn);
@@ -142,6 +149,7 @@ class Ledger : public storage::LogVisitor {
   std::vector<std::uint64_t> ids_;   // keyed hashes of the request ids
   std::map<std::uint64_t, LedgerItem> items_;
   std::map<std::uint64_t, LedgerPromo> promos_;
+  actors::TicketTable tickets_;  // that are live
   // By user on item or in promo, where limits hold.
   std::unordered_map<std::uint64_t, std::int64_t> bought_;
   std::map<storage::Lsn, LedgerHeld> held_;  // by order
@@ -158,6 +166,7 @@ class Ledger : public storage::LogVisitor {
   std::map<std::uint64_t, bool> owed_puts_;                 // item, failed
   std::map<std::uint64_t, bool> owed_amounts_;
   std::map<std::uint64_t, bool> owed_promos_;   // promo, failed
+  std::map<std::uint64_t, bool> owed_grants_;   // likewise
   std::map<std::uint64_t, bool> owed_updates_;  // order, failed
   std::map<std::uint64_t, bool> owed_stock_;    // lsn, failed
   storage::CommandDecoder decoder_;

@@ -242,7 +242,7 @@ void Verification::compare_memory() {
   }
   std::uint64_t promo_hash = 0;
   for (const auto& [id, promo] : ledger_->promos())
-    promo_hash += actors::promo_hash(promo.promo.view(), promo.put_lsn);
+    promo_hash += actors::promo_hash(promo.promo.view(), promo.put_lsn, promo.granted);
   differ("promos", memory_.promos, ledger_->promos().size());
   if (memory_.promo_hash != std::to_string(promo_hash))
     violation("promos: the backend's and the log's differ" + passed_over());

@@ -8,6 +8,7 @@
 #include "actors/protocol/node_messages.h"
 #include "storage/mysql/db_options.h"
 #include "storage/mysql/migrations.h"
+#include "tools/ask/clock.h"
 #include "tools/ask/curve_keys.h"
 #include "tools/ask/migrate.h"
 #include "tools/ask/status.h"
@@ -55,6 +56,7 @@ CommandLine::CommandLine(CLI::App& app, Command& chosen)
   add_health(app, chosen);
   add_items(app, chosen);
   add_promos(app, chosen);
+  add_clock(app, chosen);
   add_order(app, chosen);
   add_migrate(app, chosen);
   add_log(app, chosen);
@@ -75,6 +77,19 @@ void CommandLine::add_health(CLI::App& app, Command& chosen) {
       ->check(check_duration);
   on_chosen(health, chosen, [this](const ToolOptions& options) {
     return run_health(options, parse_duration_ms(arguments_->health_wait).value_or(0));
+  });
+}
+
+void CommandLine::add_clock(CLI::App& app, Command& chosen) {
+  auto* clock = app.add_subcommand("clock", "When the wall clock has stepped forward");
+  clock->require_subcommand(1);
+  auto* accept = clock->add_subcommand("accept", "The wall clock is right: go by it again");
+  accept
+      ->add_option("--request-id", arguments_->clock_request_id,
+                   "The same id again does nothing twice")
+      ->check(check_request_id);
+  on_chosen(accept, chosen, [this](const ToolOptions& options) {
+    return run_clock_accept(options, arguments_->clock_request_id);
   });
 }
 

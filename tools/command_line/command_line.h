@@ -39,6 +39,7 @@ class CommandLine {
   CLI::App* add_promo_change(CLI::App& promo, const char* name, const char* about);
   void add_promo_terms(CLI::App& command, bool required);
   [[nodiscard]] PromoChange promo_change() const;
+  void add_clock(CLI::App& app, Command& chosen);
   void add_chaos(CLI::App& app, Command& chosen);
   void add_chaos_crash(CLI::App& chaos, Command& chosen);
   void add_chaos_faults(CLI::App& chaos, Command& chosen);

@@ -26,6 +26,8 @@ struct CommandLine::Arguments {
   PromoChange promo;
   std::string promo_starts;
   std::string promo_ends;
+  std::string promo_ticket;
+  std::string clock_request_id;
   std::string delta;
   std::string node;
   std::string actor;

@@ -227,6 +227,8 @@ void CommandLine::add_bench(CLI::App& app, Command& chosen) {
       ->capture_default_str()
       ->transform(strip_percent)
       ->check(CLI::Range(0.0, 100.0));
+  bench->add_flag("--first", args.first,
+                  "Say at the first try that it is one; whom a webapp turns away asks no more");
   bench->add_option("--connections", args.connections, "Connections (default: 2, over HTTP 64)")
       ->check(CLI::Range(1, 4000));
   bench->add_option("--timeout", arguments_->bench_timeout, "Wait so long for one answer")

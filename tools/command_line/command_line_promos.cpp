@@ -3,7 +3,6 @@
 #include <optional>
 #include <string>
 
-#include "config/process/wall_clock.h"
 #include "storage/commands/promo_terms.h"
 #include "tools/ask/moment.h"
 #include "tools/command_line/command_line_arguments.h"
@@ -12,7 +11,7 @@ namespace stampede::tools {
 namespace {
 
 std::string check_moment(const std::string& text) {
-  if (parse_moment(text, config::wall_ms())) return {};
+  if (parse_moment(text)) return {};
   return text + " is no time; give one like 2026-11-29T20:00:00+08:00, now or +5m";
 }
 
@@ -35,6 +34,13 @@ void add_promo_time(CLI::App& command, const storage::Term& term, bool required,
   command.add_option(flag_of(term), text, std::string(term.help))
       ->required(required && term.required)
       ->check(check_moment);
+}
+
+// "--ticket" alone says that one is required.
+void add_promo_ticket(CLI::App& command, std::string& text) {
+  const auto& term = storage::kPromoTicketTerm;
+  command.add_flag(flag_of(term) + "{required}", text, std::string(term.help))
+      ->check(CLI::IsMember({"none", "required"}));
 }
 
 }  // namespace
@@ -61,14 +67,17 @@ void CommandLine::add_promo_terms(CLI::App& command, bool required) {
   add_promo_term(command, storage::kHoldLowTerm, required, args.hold_low_s);
   add_promo_term(command, storage::kLowStockTerm, required, args.low_stock_percent);
   add_promo_term(command, storage::kUnpaidTerm, required, args.unpaid_per_user_max);
+  add_promo_ticket(command, arguments_->promo_ticket);
+  add_promo_term(command, storage::kPromoGateTerm, required, args.gate_factor);
 }
 
 // The arguments of a change, times and all.
 PromoChange CommandLine::promo_change() const {
   PromoChange change = arguments_->promo;
-  const auto now = config::wall_ms();
-  change.starts_at_ms = parse_moment(arguments_->promo_starts, now);
-  change.ends_at_ms = parse_moment(arguments_->promo_ends, now);
+  change.starts = parse_moment(arguments_->promo_starts);
+  change.ends = parse_moment(arguments_->promo_ends);
+  if (!arguments_->promo_ticket.empty())
+    change.ticket = arguments_->promo_ticket == "required" ? 1 : 0;
   return change;
 }
 

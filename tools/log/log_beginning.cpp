@@ -22,6 +22,16 @@ std::uint64_t content_of(const storage::RequestHash& id, std::uint64_t content) 
   return mix(mix(id[0]) ^ id[1]) ^ content;
 }
 
+bool take_grant(const storage::SnapshotGrant& grant, SnapshotContents& out) {
+  for (auto& row : out.promos) {
+    if (row.promo.put.promo != grant.promo) continue;
+    row.granted = grant.granted;
+    row.lsn = grant.lsn;
+    return true;
+  }
+  return false;
+}
+
 bool take(const storage::SnapshotBlock& block, SnapshotContents& out) {
   storage::EntryReader in(block.entries, block.level);
   for (std::uint32_t i = 0; i < block.count; ++i) {
@@ -36,6 +46,12 @@ bool take(const storage::SnapshotBlock& block, SnapshotContents& out) {
       storage::SnapshotPromo promo;
       if (!decode(in, promo)) return false;
       out.promos.push_back({storage::OwnedPromo(promo.put), promo.put_lsn});
+    } else if (block.section == SnapshotSection::grants) {
+      storage::SnapshotGrant grant;
+      if (!decode(in, grant) || !take_grant(grant, out)) return false;
+    } else if (block.section == SnapshotSection::tickets) {
+      storage::SnapshotTicket ticket;
+      if (!decode(in, ticket) || !out.tickets.load(ticket)) return false;
     } else if (block.section == SnapshotSection::held) {
       storage::SnapshotHeld held;
       if (!decode(in, held)) return false;
@@ -71,6 +87,8 @@ bool take_block(const storage::SnapshotBlock& block, SnapshotContents& out) {
     case SnapshotSection::promos:
     case SnapshotSection::held:
     case SnapshotSection::payments:
+    case SnapshotSection::grants:
+    case SnapshotSection::tickets:
       return take(block, out);
     case SnapshotSection::owed_orders:
     case SnapshotSection::owed_puts:
@@ -78,6 +96,7 @@ bool take_block(const storage::SnapshotBlock& block, SnapshotContents& out) {
     case SnapshotSection::owed_promos:
     case SnapshotSection::owed_updates:
     case SnapshotSection::owed_stock:
+    case SnapshotSection::owed_grants:
       return out.owed.load(block);
     default:
       return true;

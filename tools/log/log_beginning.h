@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "actors/sale/request_hash.h"
+#include "actors/sale/ticket_table.h"
 #include "storage/log/log_reader.h"
 #include "storage/mysql/database.h"
 #include "storage/replay/replay.h"
@@ -51,6 +52,7 @@ struct SnapshotContents {
   std::vector<storage::PromoRow> promos;
   std::vector<storage::SnapshotHeld> held;  // ascending by lsn
   std::vector<storage::SnapshotPayment> payments;
+  actors::TicketTable tickets;
   storage::ReplayFold owed;
 };
 storage::Result<SnapshotContents> read_snapshot(storage::Disk& disk, const std::string& dir,

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <chrono>
 #include <deque>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <thread>
@@ -56,7 +57,7 @@ storage::Result<storage::DbOptions> database_options(const config::Config& confi
 
 std::uint64_t rows_of(const LaneBatch& batch) {
   return batch.orders.size() + batch.puts.size() + batch.amounts.size() + batch.promos.size() +
-         batch.updates.size() + batch.stock.size();
+         batch.grants.size() + batch.updates.size() + batch.stock.size();
 }
 
 Lsn lsn_of(const LaneBatch& batch, const storage::RowFailure& failure) {
@@ -173,6 +174,11 @@ class Applier final : public storage::LogVisitor {
       add_promo(set_[newest.position].sale->promo, newest.lsn);
       status = flush_if_full();
     });
+    for (const auto& [promo, row] : grants_) {
+      if (!status) break;
+      batch_.grants.push_back(row);
+      status = flush_if_full();
+    }
     return status ? flush() : status;
   }
 
@@ -202,6 +208,9 @@ class Applier final : public storage::LogVisitor {
       amounts_.emitted(command.amount.item, lsn, position, command.amount.amount);
     } else if (command.kind == CommandKind::promo_put) {
       promos_.emitted(command.sale->promo.promo, lsn, position, payload);
+    } else if (command.kind == CommandKind::ticket_grant) {
+      const auto& grant = command.sale->ticket;
+      note_granted(grant.promo, grant.item, grant.granted, lsn);
     } else if (command.kind == CommandKind::order_update) {
       batch_.updates.push_back({command.sale->update, lsn});
       ++updates;
@@ -229,8 +238,20 @@ class Applier final : public storage::LogVisitor {
     return flush();
   }
 
+  // What a promo has given so far stands for what it had given before.
+  void note_granted(std::uint64_t promo, std::uint64_t item, std::uint64_t granted, Lsn lsn) {
+    auto& row = grants_[promo];
+    if (row.lsn >= lsn) return;
+    row.grant.promo = promo;
+    row.grant.item = item;
+    row.grant.granted = granted;
+    row.lsn = lsn;
+  }
+
   Status apply_promos_before() {
     for (const auto& row : before_.promos) {
+      const auto& put = row.promo.put;
+      if (row.granted > 0) note_granted(put.promo, put.item, row.granted, row.lsn);
       if (promos_.newest_lsn(row.promo.put.promo) >= row.put_lsn) continue;
       add_promo(row.promo.view(), row.put_lsn);
       if (auto flushed = flush_if_full(); !flushed) return flushed;
@@ -269,6 +290,7 @@ class Applier final : public storage::LogVisitor {
   storage::NewestPerItem<std::string> puts_;
   storage::NewestPerItem<std::int64_t> amounts_;
   storage::NewestPerItem<std::string> promos_;
+  std::map<std::uint64_t, storage::TicketGrantRow> grants_;  // by promo
   storage::CommandDecoder decoder_;
   std::vector<Command> set_;
 };

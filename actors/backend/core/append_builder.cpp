@@ -108,6 +108,21 @@ void AppendBuilder::add_promo(const PromoDecision& decision, Lsn lsn) {
   append_->promos.push_back(promo_change(decision.put, lsn));
 }
 
+// What a promo has given so far stands for what it had given before.
+void AppendBuilder::add_grant(const storage::TicketGrant& grant, Lsn lsn) {
+  begin_record(RecordType::emit, FeatureLevel::sale);
+  storage::encode_grant_set(records_, grant);
+  end_record();
+  count_decision(lsn);
+  auto& grants = append_->grants;
+  if (grants.empty() || grants.back().promo != grant.promo) {
+    grants.push_back(grant_change(grant, lsn));
+    return;
+  }
+  grants.back().last = lsn;
+  grants.back().granted = grant.granted;
+}
+
 void AppendBuilder::add_fulfilment(const FulfilmentDecision& decision, Lsn lsn) {
   begin_record(RecordType::emit, FeatureLevel::sale);
   payload_.clear();

@@ -45,6 +45,7 @@ void BackendCore::take_over(std::uint64_t epoch, Lsn last, storage::FeatureLevel
   epoch_ = epoch;
   last_lsn_ = storage::make_lsn(epoch, 0);
   durable_lsn_ = last_lsn_;
+  changed_.begin(durable_lsn_);
   builder_.go_on_in(level);
 }
 
@@ -122,9 +123,13 @@ void BackendCore::decide_one(const Prepared& prepared, std::int64_t now_us, Resu
       return look_up(request, results, need);
     case RequestKind::items:
       return list_items(request, now_us, results, need);
+    case RequestKind::changes:
+      return list_changes(request, now_us, results, need);
     case RequestKind::pay:
     case RequestKind::cancel:
       return change_fulfilment(request, now_us, results, need);
+    case RequestKind::ticket:
+      return give_ticket(request, now_us, results, need);
     default:
       break;  // item changes come from the supervisor only
   }
@@ -211,6 +216,34 @@ void BackendCore::change_fulfilment(const Request& request, std::int64_t now_us,
   results.fulfilled({request.order, decision.update.order, decision.fulfilment(), decision.at_ms});
 }
 
+// --- tickets -------------------------------------------------------------------------------------
+
+void BackendCore::give_ticket(const Request& request, std::int64_t now_us, ResultWriter& results,
+                              Lsn& need) {
+  if (!valid_request_id(request.id) || !valid_user(request.user)) {
+    ++counters_.malformed;
+    return results.error(Code::bad_request);
+  }
+  auto decision = book_.decide_ticket(request, now_us);
+  if (decision.error == Code::none && !decision.known && full(true)) {
+    decision.error = Code::overloaded;
+    decision.field = reached_limit();
+  }
+  if (decision.error == Code::none && !decision.known) {
+    decision.lsn = next_lsn();
+    builder_.add_grant(decision.grant, decision.lsn);
+    book_.apply_ticket(decision, decision.lsn);
+    ++counters_.tickets;
+  }
+  need = std::max(need, decision.lsn);
+  if (decision.error != Code::none) {
+    ++counters_.refused;
+    return results.error(decision.error, decision.field, decision.retry_after_ms);
+  }
+  const auto& grant = decision.grant;
+  results.granted({decision.ticket_id(), grant.promo, grant.item, grant.user, grant.expires_at_ms});
+}
+
 // The lsn of what the order became last, if that is not durable yet; else 0.
 Lsn BackendCore::change_on_its_way(Lsn order) const {
   if (newest_changes_.empty()) return 0;
@@ -265,22 +298,42 @@ void BackendCore::list_items(const Request& request, std::int64_t now_us, Result
   results.items(rows, next);
 }
 
+// Of the items that changed durably, as they are now.
+void BackendCore::list_changes(const Request& request, std::int64_t now_us, ResultWriter& results,
+                               Lsn& need) const {
+  std::vector<std::uint64_t> items;
+  const auto limit = std::clamp<std::size_t>(request.qty, 1, kItemsPageMax);
+  const auto changes = changed_.behind(request.item, durable_lsn_, limit, items);
+  std::vector<ItemRow> rows;
+  for (const auto item : items) {
+    auto row = book_.item(item);
+    STAMPEDE_ASSERT(row.has_value(), "an item that changed exists");
+    make_brief(*row);
+    need = std::max(need, row->seq);
+    rows.push_back(*row);
+  }
+  need = std::max(need, book_.add_promos(rows, now_us));
+  results.changes(changes, rows);
+}
+
 // --- item changes -----------------------------------------------------------------------------
 
-void BackendCore::on_item(std::uint64_t number, const ItemRequest& request, std::int64_t now_us,
+bool BackendCore::on_item(std::uint64_t number, const ItemRequest& request, std::int64_t now_us,
                           Effects& effects) {
-  if (refuses_items(number, effects)) return;
-  take_item(number, book_.decide_item(request, book_.sale_time_us(now_us)), effects);
+  if (refuses_items(number, effects)) return true;
+  return take_item(number, book_.decide_item(request, book_.sale_time_us(now_us)), effects);
 }
 
 void BackendCore::on_control(std::uint64_t number, const Request& request, Effects& effects,
                              std::int64_t now_us) {
   if (refuses_items(number, effects)) return;
   now_us = book_.sale_time_us(now_us);
-  take_item(number,
-            request.kind == RequestKind::item_put ? book_.decide_item_put(request)
-                                                  : book_.decide_stock_change(request, now_us),
-            effects);
+  const bool done =
+      take_item(number,
+                request.kind == RequestKind::item_put ? book_.decide_item_put(request)
+                                                      : book_.decide_stock_change(request, now_us),
+                effects);
+  STAMPEDE_ASSERT(done, "units come and go without a look at orders");
 }
 
 bool BackendCore::refuses_items(std::uint64_t number, Effects& effects) {
@@ -292,7 +345,7 @@ bool BackendCore::refuses_items(std::uint64_t number, Effects& effects) {
   return true;
 }
 
-void BackendCore::take_item(std::uint64_t number, ItemDecision decision, Effects& effects) {
+bool BackendCore::take_item(std::uint64_t number, ItemDecision decision, Effects& effects) {
   ControlAnswer answer{number, 0, {}};
   if (decision.error == Code::none && !valid_request_id(decision.put.request_id)) {
     decision.error = Code::bad_request;
@@ -304,14 +357,17 @@ void BackendCore::take_item(std::uint64_t number, ItemDecision decision, Effects
   }
   if (decision.error != Code::none) {
     append_error(answer.body, decision.error, decision.field);
-    return wait_for(0, std::move(answer), effects);
+    wait_for(0, std::move(answer), effects);
+    return true;
   }
+  if (decision.changed && !book_.look_ahead(decision, limits_.looks_ahead_max)) return false;
   answer.lsn = decision.lsn;
   if (decision.changed) change_item(decision, answer.lsn = next_lsn());
   const auto row = book_.item(decision.put.item);
   STAMPEDE_ASSERT(row.has_value(), "an item that was changed exists");
   append_item_changed(answer.body, decision.changed || decision.known, *row);
   wait_for(std::max(answer.lsn, row->seq), std::move(answer), effects);
+  return true;
 }
 
 void BackendCore::change_item(const ItemDecision& decision, Lsn lsn) {
@@ -319,12 +375,21 @@ void BackendCore::change_item(const ItemDecision& decision, Lsn lsn) {
   book_.apply_item(decision, lsn);
 }
 
-void BackendCore::on_promo(std::uint64_t number, const PromoRequest& request, std::int64_t now_us,
+bool BackendCore::on_promo(std::uint64_t number, const PromoRequest& request, std::int64_t now_us,
                            Effects& effects) {
   PromoAnswer answer;
   answer.number = number;
   answer.error = refusal_for(phase_);
-  if (answer.error != Code::none) return wait_for(0, std::move(answer), effects);
+  const bool done = answer.error != Code::none || take_promo(request, now_us, answer);
+  if (!done) return false;
+  const auto rests_on = answer.error == Code::none ? std::max(answer.lsn, answer.promo.put_lsn) : 0;
+  wait_for(rests_on, std::move(answer), effects);
+  return true;
+}
+
+// False: not yet.
+bool BackendCore::take_promo(const PromoRequest& request, std::int64_t now_us,
+                             PromoAnswer& answer) {
   now_us = book_.sale_time_us(now_us);
   const auto decision = book_.decide_promo(request, now_us);
   answer.error = decision.error;
@@ -333,7 +398,8 @@ void BackendCore::on_promo(std::uint64_t number, const PromoRequest& request, st
     answer.error = Code::overloaded;
     answer.field = limit::kLogRoom;
   }
-  if (answer.error != Code::none) return wait_for(0, std::move(answer), effects);
+  if (answer.error != Code::none) return true;
+  if (decision.changed && !book_.look_ahead(decision, limits_.looks_ahead_max)) return false;
   answer.lsn = decision.lsn;
   answer.changed = decision.changed || decision.known;
   if (decision.changed) change_promo(decision, answer.lsn = next_lsn());
@@ -341,7 +407,7 @@ void BackendCore::on_promo(std::uint64_t number, const PromoRequest& request, st
   STAMPEDE_ASSERT(promo != nullptr, "a promo that was changed exists");
   answer.promo = *promo;
   answer.state = promo->state(book_.sale_time_us(now_us) / 1000);
-  wait_for(std::max(answer.lsn, promo->put_lsn), std::move(answer), effects);
+  return true;
 }
 
 void BackendCore::change_promo(const PromoDecision& decision, Lsn lsn) {
@@ -392,7 +458,7 @@ void BackendCore::on_durable(std::size_t appends, Effects& effects) {
     auto& [append, changes] = in_log_.front();
     in_log_bytes_ -= append->records.size();
     if (append->last_lsn != 0) durable_lsn_ = append->last_lsn;
-    for (const auto& change : changes) news_.push(change.position);
+    note_changes(*append, changes);
     projection_.add(append, changes);
     builder_.reuse(std::move(changes));
     in_log_.pop_front();
@@ -404,6 +470,21 @@ void BackendCore::on_durable(std::size_t appends, Effects& effects) {
   }
   release(effects);
   if (lanes_started_) projection_.dispatch(effects.work);
+}
+
+// For the news, and for who asks. A change of a promo is one of its item.
+void BackendCore::note_changes(const Append& append, const std::vector<ItemChange>& changes) {
+  auto promo = append.promos.begin();
+  const auto note_promos = [&](Lsn before) {
+    for (; promo != append.promos.end() && promo->last < before; ++promo)
+      changed_.note(promo->put.item, promo->last, false);
+  };
+  for (const auto& change : changes) {
+    news_.push(change.position, change.amount);
+    note_promos(change.last);
+    changed_.note(change.item, change.last, change.put != nullptr);
+  }
+  note_promos(~Lsn{0});
 }
 
 bool BackendCore::make_room(std::uint64_t orders) {
@@ -419,10 +500,12 @@ void BackendCore::on_lane_done(std::uint32_t lane, const std::vector<FailedComma
 
 std::uint32_t BackendCore::take_news(std::string& body, std::size_t max) {
   std::uint32_t count = 0;
-  for (; !news_.empty() && count < max; ++count) {
+  for (; count < max; ++count) {
     const auto position = news_.pop();
-    auto row = book_.item_at(position);
-    const auto& durable = projection_.newest(position);
+    if (!position) break;
+    auto row = book_.item_at(*position);
+    const auto& durable = projection_.newest(*position);
+    news_.told(*position, durable.amount);
     row.left = durable.amount;
     row.seq = durable.last;
     make_brief(row);

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "actors/backend/core/append_builder.h"
+#include "actors/backend/core/change_list.h"
 #include "actors/backend/core/effects.h"
 #include "actors/backend/core/news_queue.h"
 #include "actors/backend/core/open_answers.h"
@@ -32,11 +33,13 @@ struct BackendLimits {
   OrderBookLimits book;
   ProjectionLimits projection;
   std::uint64_t backlog_commands_max = 4'000'000;
+  std::uint32_t looks_ahead_max = 20'000;  // orders that a change looks at in one call
 };
 
 struct BackendCounters {
   std::uint64_t requests = 0, confirmed = 0, sold_out = 0, limit_reached = 0, replayed = 0,
                 refused = 0, malformed = 0;
+  std::uint64_t tickets = 0;                                           // given
   std::uint64_t paid = 0, expired = 0, cancelled = 0, refund_due = 0;  // what orders became
 };
 
@@ -79,13 +82,15 @@ class BackendCore {
   // The oldest `appends` appends have become durable.
   void on_durable(std::size_t appends, Effects& effects);
   void on_lane_done(std::uint32_t lane, const std::vector<FailedCommand>& failed, Effects& effects);
-  // A change of an item from the supervisor; on_control(): of kinds item_put and stock_change.
-  void on_item(std::uint64_t number, const ItemRequest& request, std::int64_t now_us,
-               Effects& effects);
+  // A change of an item from the supervisor; on_control(): of kinds item_put and stock_change, of
+  // an item without rules. False: not yet; the same again soon, before others of the supervisor,
+  // see OrderBook::look_ahead().
+  [[nodiscard]] bool on_item(std::uint64_t number, const ItemRequest& request, std::int64_t now_us,
+                             Effects& effects);
   void on_control(std::uint64_t number, const Request& request, Effects& effects,
                   std::int64_t now_us = 0);
-  void on_promo(std::uint64_t number, const PromoRequest& request, std::int64_t now_us,
-                Effects& effects);
+  [[nodiscard]] bool on_promo(std::uint64_t number, const PromoRequest& request,
+                              std::int64_t now_us, Effects& effects);
   void on_books(std::uint64_t number, Effects& effects);
   // So many bytes of records may be on their way to the log; what would be a new decision beyond
   // them is `overloaded`.
@@ -124,6 +129,7 @@ class BackendCore {
                     Lsn& need);
   void change_fulfilment(const Request& request, std::int64_t now_us, ResultWriter& results,
                          Lsn& need);
+  void give_ticket(const Request& request, std::int64_t now_us, ResultWriter& results, Lsn& need);
   void take_fulfilment(const FulfilmentDecision& decision);
   void count_fulfilment(storage::Fulfilment fulfilment);
   [[nodiscard]] Lsn change_on_its_way(Lsn order) const;
@@ -137,10 +143,14 @@ class BackendCore {
   void look_up(const Request& request, ResultWriter& results, Lsn& need) const;
   void list_items(const Request& request, std::int64_t now_us, ResultWriter& results,
                   Lsn& need) const;
+  void list_changes(const Request& request, std::int64_t now_us, ResultWriter& results,
+                    Lsn& need) const;
+  void note_changes(const Append& append, const std::vector<ItemChange>& changes);
   [[nodiscard]] bool log_full() const { return in_log_bytes_ + builder_.bytes() >= log_room_; }
   Lsn next_lsn() { return ++last_lsn_; }
   bool refuses_items(std::uint64_t number, Effects& effects);
-  void take_item(std::uint64_t number, ItemDecision decision, Effects& effects);
+  bool take_item(std::uint64_t number, ItemDecision decision, Effects& effects);
+  bool take_promo(const PromoRequest& request, std::int64_t now_us, PromoAnswer& answer);
   void change_item(const ItemDecision& decision, Lsn lsn);
   void change_promo(const PromoDecision& decision, Lsn lsn);
   void close_append(Effects& effects);
@@ -169,6 +179,7 @@ class BackendCore {
   BodyReader reader_;
   std::vector<Prepared> prepared_;  // of the batch being decided
   NewsQueue news_;
+  ChangeList changed_;  // items
   BackendCounters counters_;
 };
 

@@ -32,6 +32,14 @@ void LaneBatchBuilder::fill(const LaneWork& work, storage::LaneBatch& batch) {
     batch.promos.push_back({change.put, change.last});
     batch.witness = std::max(batch.witness, change.last);
   }
+  for (const auto& change : work.grants) {
+    auto& row = batch.grants.emplace_back();
+    row.grant.promo = change.promo;
+    row.grant.item = change.item;
+    row.grant.granted = change.granted;
+    row.lsn = change.last;
+    batch.witness = std::max(batch.witness, change.last);
+  }
   for (const auto& change : work.updates) {
     batch.updates.push_back({change.view(), change.last});
     batch.witness = std::max(batch.witness, change.last);
@@ -77,7 +85,7 @@ FailedCommand failed_command(const storage::LaneBatch& batch, const storage::Row
     }
     case storage::RowKind::grant: {
       const auto& row = batch.grants[failure.index];
-      return {CommandKind::ticket_grant, row.lsn, row.grant.item, failure.errnum};
+      return {CommandKind::ticket_grant, row.lsn, row.grant.promo, failure.errnum};
     }
     case storage::RowKind::update: {
       const auto& row = batch.updates[failure.index];

@@ -15,8 +15,8 @@ using storage::RecordType;
 namespace {
 
 // Positions of the commands in their sets: an order's set is {OrderInsert, ItemAmountUpdate}, an
-// item change's {ItemPut, ItemAmountUpdate}, a promo's {PromoPut}, that of what an order becomes
-// {OrderUpdate} or {OrderUpdate, ItemAmountUpdate, StockChange}.
+// item change's {ItemPut, ItemAmountUpdate}, a promo's {PromoPut} or {TicketGrant}, that of what an
+// order becomes {OrderUpdate} or {OrderUpdate, ItemAmountUpdate, StockChange}.
 constexpr std::uint32_t position_of(CommandKind kind) {
   if (kind == CommandKind::stock_change) return 2;
   return kind == CommandKind::item_amount_update ? 1 : 0;
@@ -79,6 +79,10 @@ PromoChange promo_change(const storage::PromoPut& put, Lsn lsn) {
   return change;
 }
 
+GrantChange grant_change(const storage::TicketGrant& grant, Lsn lsn) {
+  return {lsn, lsn, grant.promo, grant.item, grant.granted};
+}
+
 OrderChange order_change(const storage::OrderUpdate& update, Lsn lsn) {
   OrderChange change{lsn, lsn, update, std::string(update.action_id)};
   change.update.action_id = {};
@@ -98,6 +102,7 @@ void Projection::add(const AppendPtr& append, std::span<const ItemChange> items)
     queued_inserts_ += append->inserts;
   }
   for (const auto& promo : append->promos) add_promo(promo);
+  for (const auto& grant : append->grants) add_grant(grant);
   for (const auto& update : append->updates) add_update(update);
   for (const auto& entry : append->stock) {
     lanes_[entry.change.item % lanes_.size()].stock.push_back(entry);
@@ -141,6 +146,11 @@ void Projection::add_promo(const PromoChange& change) {
   if (!stands_in(lane.promos, change.promo, change)) ++owed_promos_;
 }
 
+void Projection::add_grant(const GrantChange& change) {
+  auto& lane = lanes_[change.promo % lanes_.size()];
+  if (!stands_in(lane.grants, change.promo, change)) ++owed_grants_;
+}
+
 void Projection::add_update(const OrderChange& change) {
   const auto order = change.update.order;
   if (stands_in(lanes_[order % lanes_.size()].updates, order, change)) return;
@@ -176,6 +186,11 @@ void Projection::fill_promos(Lane& lane, LaneWork& work) {
     work.promos.push_back(std::move(lane.promos.extract(lane.promos.begin()).mapped()));
 }
 
+void Projection::fill_grants(Lane& lane, LaneWork& work) {
+  while (!lane.grants.empty() && work.grants.size() < limits_.items_max)
+    work.grants.push_back(lane.grants.extract(lane.grants.begin()).mapped());
+}
+
 void Projection::dispatch(std::vector<LaneWork>& out) {
   for (std::uint32_t i = 0; i < lanes_.size(); ++i) {
     auto& lane = lanes_[i];
@@ -187,6 +202,7 @@ void Projection::dispatch(std::vector<LaneWork>& out) {
     if (work.inserts.empty() || items_due) {
       fill_items(lane, work);
       fill_promos(lane, work);
+      fill_grants(lane, work);
       fill_updates(lane, work);
       fill_stock(lane, work);
     }
@@ -291,6 +307,7 @@ void Projection::done(std::uint32_t lane_number, const std::vector<FailedCommand
   std::vector<KeyedCommand> puts;
   std::vector<KeyedCommand> amounts;
   std::vector<KeyedCommand> promos;
+  std::vector<KeyedCommand> grants;
   std::vector<KeyedCommand> updates;
   std::vector<KeyedCommand> stock;
   for (const auto& change : lane.work.items) {
@@ -299,12 +316,15 @@ void Projection::done(std::uint32_t lane_number, const std::vector<FailedCommand
   }
   for (const auto& change : lane.work.promos)
     promos.push_back({change.promo, change.first, change.last});
+  for (const auto& change : lane.work.grants)
+    grants.push_back({change.promo, change.first, change.last});
   for (const auto& change : lane.work.updates)
     updates.push_back({change.update.order, change.first, change.last});
   for (const auto& entry : lane.work.stock) stock.push_back({entry.lsn, entry.lsn, entry.lsn});
   keyed_outcomes(lane_number, CommandKind::item_put, puts, failed, outcomes);
   keyed_outcomes(lane_number, CommandKind::item_amount_update, amounts, failed, outcomes);
   keyed_outcomes(lane_number, CommandKind::promo_put, promos, failed, outcomes);
+  keyed_outcomes(lane_number, CommandKind::ticket_grant, grants, failed, outcomes);
   keyed_outcomes(lane_number, CommandKind::order_update, updates, failed, outcomes);
   keyed_outcomes(lane_number, CommandKind::stock_change, stock, failed, outcomes);
   for (const auto& one : failed) {
@@ -316,6 +336,7 @@ void Projection::done(std::uint32_t lane_number, const std::vector<FailedCommand
   busy_inserts_ -= lane.work.insert_count;
   busy_items_ -= lane.work.items.size();
   owed_promos_ -= lane.work.promos.size();
+  owed_grants_ -= lane.work.grants.size();
   owed_updates_ -= lane.work.updates.size();
   owed_stock_ -= lane.work.stock.size();
   lane.work = {};
@@ -335,7 +356,7 @@ bool Projection::stored(Lsn lsn) const {
 
 std::uint64_t Projection::owed() const {
   return queued_inserts_ + busy_inserts_ + dirty_items_ + busy_items_ + owed_promos_ +
-         owed_updates_ + owed_stock_;
+         owed_grants_ + owed_updates_ + owed_stock_;
 }
 
 bool Projection::idle() const {

@@ -4,10 +4,10 @@
 //
 // OrderInserts go to any free lane as whole log appends, in lsn order. Item commands are absolute,
 // so only an item's newest one is written (the ones left out are OPTM); one item's commands always
-// go to lane(item). The same holds of promos, and of what confirmed orders become: an OrderUpdate
-// goes to lane(order), once the order's row is committed or refused. StockChanges go each for
-// itself to lane(item). A lane writes all these when no inserts wait, or after
-// ProjectionLimits::batches_between_items insert batches.
+// go to lane(item). The same holds of promos, of what they granted, and of what confirmed orders
+// become: an OrderUpdate goes to lane(order), once the order's row is committed or refused.
+// StockChanges go each for itself to lane(item). A lane writes all these when no inserts wait, or
+// after ProjectionLimits::batches_between_items insert batches.
 
 #include <cstdint>
 #include <deque>
@@ -55,6 +55,15 @@ struct PromoChange {
   std::shared_ptr<const std::string> name;
 };
 
+// A TicketGrant that is owed: how many the promo has given.
+struct GrantChange {
+  Lsn first = 0;  // lsn of the oldest TicketGrant of the promo this one stands for
+  Lsn last = 0;   // its own
+  std::uint64_t promo = 0;
+  std::uint64_t item = 0;
+  std::uint64_t granted = 0;
+};
+
 // An OrderUpdate that is owed.
 struct OrderChange {
   Lsn first = 0;                // lsn of the oldest OrderUpdate of the order this one stands for
@@ -85,6 +94,7 @@ struct Append {
   Lsn last_lsn = 0;             // of the last decision, 0 without one
   storage::FeatureLevel level = storage::FeatureLevel::format_1;  // what its records need
   std::vector<PromoChange> promos;                                // of the PromoPuts among them
+  std::vector<GrantChange> grants;                                // of the TicketGrants
   std::vector<OrderChange> updates;                               // of the OrderUpdates
   std::vector<StockEntry> stock;                                  // of the StockChanges
   std::vector<Lsn> lsns;               // only when the decisions are not contiguous (replay)
@@ -103,24 +113,24 @@ struct LaneWork {
   std::vector<AppendPtr> inserts;  // every OrderInsert in them, ascending lsn
   std::vector<ItemChange> items;
   std::vector<PromoChange> promos;
+  std::vector<GrantChange> grants;
   std::vector<OrderChange> updates;
   std::vector<StockEntry> stock;
   std::uint64_t insert_count = 0;
 
-  [[nodiscard]] bool keyed() const {
-    return !items.empty() || !promos.empty() || !updates.empty() || !stock.empty();
+  [[nodiscard]] std::uint64_t keyed_rows() const {
+    return items.size() + promos.size() + grants.size() + updates.size() + stock.size();
   }
-  [[nodiscard]] std::uint64_t rows() const {
-    return insert_count + items.size() + promos.size() + updates.size() + stock.size();
-  }
+  [[nodiscard]] bool keyed() const { return keyed_rows() > 0; }
+  [[nodiscard]] std::uint64_t rows() const { return insert_count + keyed_rows(); }
 };
 
 // What came of it: positions of failed rows; everything else is committed.
 struct FailedCommand {
   storage::CommandKind kind = storage::CommandKind::invalid;
   Lsn lsn = 0;
-  std::uint64_t item = 0;  // of a PromoPut: the promo, of an OrderUpdate: the order, of a
-                           // StockChange: its lsn
+  std::uint64_t item = 0;  // of a PromoPut or TicketGrant: the promo, of an OrderUpdate: the order,
+                           // of a StockChange: its lsn
   unsigned error = 0;      // the server's error number
 };
 
@@ -161,7 +171,7 @@ class Projection {
   // The newest durable amount of an item that was added with this position, and its lsn.
   [[nodiscard]] const ItemChange& newest(std::uint32_t position) const { return newest_[position]; }
   [[nodiscard]] bool stored(Lsn lsn) const;  // the order's row is committed
-  // Inserts, changed items, promos and orders, StockChanges.
+  // Inserts, changed items, promos and orders, what promos granted, StockChanges.
   [[nodiscard]] std::uint64_t owed() const;
   [[nodiscard]] std::uint64_t failed() const {
     return failed_inserts_.size() + failed_keyed_.size();
@@ -177,15 +187,18 @@ class Projection {
     LaneWork work;                                // while busy
     std::deque<std::uint32_t> dirty;              // positions of changed items, oldest first
     std::map<std::uint64_t, PromoChange> promos;  // owed
+    std::map<std::uint64_t, GrantChange> grants;  // owed, by promo
     std::map<Lsn, OrderChange> updates;           // owed, by order
     std::deque<StockEntry> stock;                 // owed
   };
   void add_promo(const PromoChange& change);
+  void add_grant(const GrantChange& change);
   void add_update(const OrderChange& change);
   [[nodiscard]] bool owes_update(Lsn order, Lsn first) const;
   void forget_settled_updates();
   [[nodiscard]] bool insert_pending(Lsn order, const LaneWork& next) const;
   void fill_promos(Lane& lane, LaneWork& work);
+  void fill_grants(Lane& lane, LaneWork& work);
   void fill_updates(Lane& lane, LaneWork& work);
   void fill_stock(Lane& lane, LaneWork& work);
   void add_item(const ItemChange& change);
@@ -212,7 +225,8 @@ class Projection {
   std::uint64_t busy_inserts_ = 0;
   std::uint64_t dirty_items_ = 0;
   std::uint64_t busy_items_ = 0;
-  std::uint64_t owed_promos_ = 0;  // dirty or busy, as the next two
+  std::uint64_t owed_promos_ = 0;  // dirty or busy, as the next three
+  std::uint64_t owed_grants_ = 0;
   std::uint64_t owed_updates_ = 0;
   std::uint64_t owed_stock_ = 0;
   std::deque<std::pair<Lsn, Lsn>>
@@ -230,6 +244,7 @@ std::shared_ptr<const ItemDetails> item_details(const storage::ItemPut& put,
                                                 const storage::ItemSale& sale, Lsn lsn);
 // Of the PromoPut that was decided at `lsn`.
 PromoChange promo_change(const storage::PromoPut& put, Lsn lsn);
+GrantChange grant_change(const storage::TicketGrant& grant, Lsn lsn);
 OrderChange order_change(const storage::OrderUpdate& update, Lsn lsn);
 
 }  // namespace stampede::actors

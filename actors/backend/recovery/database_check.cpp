@@ -170,6 +170,7 @@ storage::LaneLast ClaimStart::last_of(std::uint32_t lane) const {
   last[LastKind::update] = {stored.update.item, stored.update.lsn};
   last[LastKind::amount] = {stored.amount.item, stored.amount.lsn};
   last[LastKind::promo] = {stored.promo.item, stored.promo.lsn};
+  last[LastKind::grant] = {stored.grant.item, stored.grant.lsn};
   last[LastKind::stock] = {stored.stock, stored.stock};
   return last;
 }

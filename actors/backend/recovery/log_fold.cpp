@@ -108,6 +108,8 @@ void LogFold::save(storage::SnapshotSink& sink) const {
   book_.save_promos(sink);
   replay_.save_updates(sink);
   book_.save_payments(sink);
+  replay_.save_grants(sink);
+  book_.save_tickets(sink);
 }
 
 Status LogFold::load(const storage::SnapshotBlock& block) {
@@ -124,6 +126,8 @@ Status LogFold::load(const storage::SnapshotBlock& block) {
     case SnapshotSection::promos:
     case SnapshotSection::held:
     case SnapshotSection::payments:
+    case SnapshotSection::grants:
+    case SnapshotSection::tickets:
       sound = promised_ && book_.load(block.section, in, block.count) && in.at_end();
       break;
     case SnapshotSection::owed_orders:
@@ -132,6 +136,7 @@ Status LogFold::load(const storage::SnapshotBlock& block) {
     case SnapshotSection::owed_promos:
     case SnapshotSection::owed_updates:
     case SnapshotSection::owed_stock:
+    case SnapshotSection::owed_grants:
       sound = promised_ && replay_.load(block);
       break;
     case SnapshotSection::invalid:

@@ -201,6 +201,7 @@ void hand_over_tries(BackendCore& core, const storage::Owed& owed) {
   each(CommandKind::item_put, owed.puts);
   each(CommandKind::item_amount_update, owed.amounts);
   each(CommandKind::promo_put, owed.promos);
+  each(CommandKind::ticket_grant, owed.grants);
   each(CommandKind::order_update, owed.updates);
   each(CommandKind::stock_change, owed.stock);
 }
@@ -243,6 +244,8 @@ void hand_over_owed(BackendCore& core, const storage::ReplayFold& fold, std::uin
   const auto sale = [&](const auto& one) { return command_of(decoder, one).sale; };
   for (const auto& one : owed.promos)
     append->promos.push_back(promo_change(sale(one)->promo, one.lsn));
+  for (const auto& one : owed.grants)
+    append->grants.push_back(grant_change(sale(one)->ticket, one.lsn));
   for (const auto& one : owed.updates)
     append->updates.push_back(order_change(sale(one)->update, one.lsn));
   for (const auto& one : owed.stock) append->stock.push_back({one.lsn, sale(one)->stock});

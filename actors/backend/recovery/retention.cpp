@@ -31,6 +31,21 @@ using storage::Status;
 
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 
+bool holds_owed(storage::SnapshotSection section) {
+  switch (section) {
+    case storage::SnapshotSection::owed_orders:
+    case storage::SnapshotSection::owed_puts:
+    case storage::SnapshotSection::owed_amounts:
+    case storage::SnapshotSection::owed_promos:
+    case storage::SnapshotSection::owed_updates:
+    case storage::SnapshotSection::owed_stock:
+    case storage::SnapshotSection::owed_grants:
+      return true;
+    default:
+      return false;
+  }
+}
+
 // The lsns of everything that is owed as of a snapshot, sorted.
 storage::Result<std::vector<Lsn>> owed_lsns(Disk& disk, const std::string& dir,
                                             const std::string& name) {
@@ -42,10 +57,7 @@ storage::Result<std::vector<Lsn>> owed_lsns(Disk& disk, const std::string& dir,
     const auto more = reader->next(block);
     if (!more) return more.error();
     if (!*more) break;
-    if (block.section < storage::SnapshotSection::owed_orders ||
-        block.section > storage::SnapshotSection::owed_stock ||
-        block.section == storage::SnapshotSection::promos)
-      continue;
+    if (!holds_owed(block.section)) continue;
     storage::EntryReader in(block.entries, block.level);
     for (std::uint32_t i = 0; i < block.count; ++i) {
       storage::SnapshotOwed owed;
@@ -83,7 +95,9 @@ class SegmentFacts final : public storage::LogVisitor {
       if (command.kind == CommandKind::item_amount_update)
         newest[command.amount.item].second = record.lsn;
       if (command.kind == CommandKind::promo_put)
-        newest_promos[command.sale->promo.promo] = record.lsn;
+        newest_promos[command.sale->promo.promo].first = record.lsn;
+      if (command.kind == CommandKind::ticket_grant)
+        newest_promos[command.sale->ticket.promo].second = record.lsn;
     }
     return Done{};
   }
@@ -92,8 +106,8 @@ class SegmentFacts final : public storage::LogVisitor {
   bool incomplete = false;  // a command without all its arguments, as only an import makes them
   Lsn first = 0;            // of the EMITs; 0: none
   Lsn last = 0;
-  std::map<std::uint64_t, std::pair<Lsn, Lsn>> newest;  // item -> ItemPut, ItemAmountUpdate
-  std::map<std::uint64_t, Lsn> newest_promos;           // promo -> PromoPut
+  std::map<std::uint64_t, std::pair<Lsn, Lsn>> newest;         // item -> ItemPut, ItemAmountUpdate
+  std::map<std::uint64_t, std::pair<Lsn, Lsn>> newest_promos;  // promo -> PromoPut, TicketGrant
 
  private:
   const RetentionRules& rules_;
@@ -316,9 +330,11 @@ Status Retention::judge_promos(const SegmentFacts& facts) {
   auto behind = facts.newest_promos;
   for (const auto& row : *rows) {
     const auto found = behind.find(row.promo.put.promo);
-    if (found != behind.end() && row.put_lsn >= found->second) behind.erase(found);
+    if (found != behind.end() && row.put_lsn >= found->second.first &&
+        row.lsn >= found->second.second)
+      behind.erase(found);
   }
-  for (const auto& [promo, lsn] : behind)
+  for (const auto& [promo, lsns] : behind)
     report_.differing.push_back("promo " + std::to_string(promo) +
                                 ": its row is missing or older than the log's commands");
   if (behind.empty()) return Done{};

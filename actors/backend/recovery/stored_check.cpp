@@ -156,12 +156,20 @@ class StoredCheck {
   }
 
   Status promos() {
-    if (nothing_of([](const auto& stored) { return stored.promo.lsn; })) return storage::Done{};
+    if (nothing_of([](const auto& stored) { return stored.promo.lsn | stored.grant.lsn; }))
+      return storage::Done{};
     const auto rows = database_.promos();
     if (!rows) return rows.error();
-    std::map<std::uint64_t, Lsn> there;
-    for (const auto& row : *rows) there[row.promo.put.promo] = row.put_lsn;
-    for (const auto& [lane, stored] : last_.by_lane) note(promo(lane, stored.promo, there));
+    std::map<std::uint64_t, Lsn> puts;
+    std::map<std::uint64_t, Lsn> grants;
+    for (const auto& row : *rows) {
+      puts[row.promo.put.promo] = row.put_lsn;
+      grants[row.promo.put.promo] = row.lsn;
+    }
+    for (const auto& [lane, stored] : last_.by_lane) {
+      note(promo(lane, stored.promo, puts));
+      note(promo(lane, stored.grant, grants));
+    }
     return storage::Done{};
   }
 

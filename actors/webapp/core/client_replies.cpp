@@ -21,6 +21,15 @@ void ClientReplies::fulfilled(const ClientToken& client, std::string_view id,
   output_.reply(client, reply);
 }
 
+void ClientReplies::granted(const ClientToken& client, std::string_view id,
+                            const Granted& granted) {
+  Reply reply;
+  reply.kind = ReplyKind::granted;
+  reply.id = id;
+  reply.granted = &granted;
+  output_.reply(client, reply);
+}
+
 void ClientReplies::refuse(const ClientToken& client, std::string_view id, Code code,
                            std::string_view field, std::int64_t retry_after_ms) {
   const auto number = static_cast<std::size_t>(code);
@@ -44,6 +53,21 @@ void ClientReplies::queued(const ClientToken& client, std::string_view id) {
   reply.kind = ReplyKind::queued;
   reply.id = id;
   output_.reply(client, reply);
+}
+
+void ClientReplies::edge(const ClientToken& client, std::string_view id) {
+  ++counters_.edge;
+  Reply reply;
+  reply.kind = ReplyKind::edge;
+  reply.id = id;
+  output_.reply(client, reply);
+}
+
+// That an item is sold out is decided by the backend alone: said here, it is no more than that.
+void ClientReplies::reply_to_fault(const ClientToken& client, std::string_view id,
+                                   const Fault& fault) {
+  if (fault.code == Code::sold_out) return edge(client, id);
+  refuse(client, id, fault.code, fault.field, fault.retry_after_ms);
 }
 
 void ClientReplies::pong(const ClientToken& client, std::string_view id, std::string_view state,

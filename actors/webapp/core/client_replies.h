@@ -25,7 +25,9 @@ enum class ReplyKind : std::uint8_t {
   refused,
   items,
   fulfilled,
-  pong
+  granted,
+  pong,
+  edge  // sold out as far as this webapp knows; nothing is decided
 };
 
 struct Reply {  // valid during the call it is passed to
@@ -33,6 +35,7 @@ struct Reply {  // valid during the call it is passed to
   std::string_view id;
   const Answer* answer = nullptr;  // answer
   const Fulfilled* fulfilled = nullptr;
+  const Granted* granted = nullptr;
   Code code = Code::none;    // refused
   std::string_view field;    // refused; empty: none
   std::string_view message;  // refused, pong: what there is to say beside the code's own words
@@ -58,6 +61,7 @@ struct ReplyCounters {
   std::uint64_t sold_out = 0;
   std::uint64_t limit_reached = 0;
   std::array<std::uint64_t, 64> refused{};  // by number of the code
+  std::uint64_t edge = 0;                   // turned away without asking the backend
 };
 
 class ClientReplies {
@@ -75,10 +79,12 @@ class ClientReplies {
   void items(const ClientToken& client, std::string_view id, const std::vector<ItemRow>& rows,
              std::optional<std::uint64_t> next);
   void fulfilled(const ClientToken& client, std::string_view id, const Fulfilled& fulfilled);
+  void granted(const ClientToken& client, std::string_view id, const Granted& granted);
   // Of `overloaded` the field is the limit's name (limits.h): it becomes a sentence.
   void refuse(const ClientToken& client, std::string_view id, Code code,
               std::string_view field = {}, std::int64_t retry_after_ms = 0);
   void queued(const ClientToken& client, std::string_view id);
+  void edge(const ClientToken& client, std::string_view id);
   void pong(const ClientToken& client, std::string_view id, std::string_view state,
             std::string_view message = {});
   [[nodiscard]] std::string_view sentence(std::string_view limit) const {
@@ -90,18 +96,23 @@ class ClientReplies {
   template <class F>
   bool array(const WaitingBatch& batch, const Waiter& waiter, F&& reply_to);
 
-  // A decision on an order, whether its client still waits or not.
-  void count(const Answer& answer) {
-    if (answer.state == State::confirmed)
+  // A decision on an order, whether its client still waits or not. True: the item did not have as
+  // many units.
+  bool count(const Answer& answer) {
+    if (answer.state == State::confirmed) {
       ++counters_.confirmed;
-    else if (answer.reason == RejectReason::sold_out)
-      ++counters_.sold_out;
-    else if (answer.reason == RejectReason::limit_reached)
-      ++counters_.limit_reached;
+      return false;
+    }
+    if (answer.reason == RejectReason::limit_reached) ++counters_.limit_reached;
+    if (answer.reason != RejectReason::sold_out) return false;
+    ++counters_.sold_out;
+    return true;
   }
   [[nodiscard]] const ReplyCounters& counters() const { return counters_; }
 
  private:
+  void reply_to_fault(const ClientToken& client, std::string_view id, const Fault& fault);
+
   ReplyOutput& output_;
   LimitTexts limits_;
   ReplyCounters counters_;
@@ -117,7 +128,7 @@ bool ClientReplies::array(const WaitingBatch& batch, const Waiter& waiter, F&& r
   output_.open_array(waiter.client, entries);
   for (std::uint32_t index = 0; index < entries; ++index) {
     if (fault != faults.end() && fault->index == index) {
-      refuse(waiter.client, batch.id(*fault), fault->code, fault->field, fault->retry_after_ms);
+      reply_to_fault(waiter.client, batch.id(*fault), *fault);
       ++fault;
     } else if (!reply_to(position++)) {
       output_.drop_array();

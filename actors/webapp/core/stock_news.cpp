@@ -8,6 +8,8 @@ namespace stampede::actors {
 namespace {
 
 constexpr std::string_view kPrefix = "stock/";
+constexpr std::string_view kSoldOutPrefix = "soldout/";
+constexpr std::string_view kBackPrefix = "restock/";
 constexpr double kBurst = 100;                      // messages at once after a quiet time
 constexpr std::int64_t kRepeatUs = 1'000'000;       // a topic is not repeated more often
 constexpr std::int64_t kValueAgeMaxUs = 5'000'000;  // news can be lost: then ask again
@@ -32,6 +34,10 @@ std::string stock_topic(std::uint64_t item) {
   return std::string(kPrefix) + std::to_string(item) + '/';
 }
 
+std::string notice_topic(std::uint64_t item, bool back) {
+  return std::string(back ? kBackPrefix : kSoldOutPrefix) + std::to_string(item) + '/';
+}
+
 void StockNews::on_subscription(std::string_view frame) {
   if (frame.empty() || (frame[0] != 0 && frame[0] != 1)) return;
   const bool on = frame[0] == 1;
@@ -43,6 +49,7 @@ void StockNews::on_subscription(std::string_view frame) {
       broad_.erase(std::string(topic));
     return;
   }
+  if (topic.starts_with(kSoldOutPrefix) || topic.starts_with(kBackPrefix)) return;
   std::uint64_t item = 0;
   const bool fits = parse_stock_topic(topic, item);
   if (fits && on) return subscribe(item);

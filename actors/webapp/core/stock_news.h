@@ -109,5 +109,7 @@ class StockNews {
 // The item of "stock/<item>/"; false when the topic is none.
 bool parse_stock_topic(std::string_view topic, std::uint64_t& item);
 std::string stock_topic(std::uint64_t item);
+// "soldout/<item>/", or when it is back "restock/<item>/".
+std::string notice_topic(std::uint64_t item, bool back);
 
 }  // namespace stampede::actors

@@ -17,6 +17,10 @@ RequestKind kind_of(ClientOp op) {
       return RequestKind::pay;
     case ClientOp::cancel:
       return RequestKind::cancel;
+    case ClientOp::changes:
+      return RequestKind::changes;
+    case ClientOp::ticket:
+      return RequestKind::ticket;
     default:
       return RequestKind::items;
   }
@@ -33,11 +37,13 @@ Request request_of(const ClientAsk& ask, RequestKind kind, std::string_view id) 
   request.qty = asked.qty;
   request.promo = asked.promo;
   request.valid_until_ms = asked.valid_until_ms;
+  request.ticket_ms = asked.ticket_ms;
   if (kind == RequestKind::pay || kind == RequestKind::cancel) {
     request.order = asked.order;
     request.amount_cents = asked.amount_cents;
   }
   if (kind == RequestKind::items) request.qty = asked.one_item ? 0 : asked.limit;
+  if (kind == RequestKind::changes) request.qty = asked.limit;
   return request;
 }
 

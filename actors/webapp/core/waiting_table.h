@@ -138,7 +138,8 @@ class WaitingTable {
 
   // Rows that the answer to a request may hold.
   [[nodiscard]] static std::uint32_t rows(const ClientRequest& request) {
-    if (request.op != ClientOp::items) return 0;
+    if (request.op == ClientOp::order) return 0;
+    if (request.op != ClientOp::items && request.op != ClientOp::changes) return 0;
     return request.one_item ? 1 : request.limit;
   }
 

@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::int64_t kRetryDetachedUs = 200'000;
 constexpr std::int64_t kMsUs = 1000;
+constexpr std::size_t kCopiedRowsMax = 64 * kItemsPageMax;  // in one round
+constexpr std::uint64_t kNoItem = ~std::uint64_t{0};
 
 using MintedId = std::array<char, 32>;
 
@@ -45,9 +47,13 @@ bool is_answer(const Result& result, RequestKind asked) {
   switch (asked) {
     case RequestKind::items:
       return result.kind == ResultKind::items;
+    case RequestKind::changes:
+      return result.kind == ResultKind::changes;
     case RequestKind::pay:
     case RequestKind::cancel:
       return result.kind == ResultKind::fulfilled;
+    case RequestKind::ticket:
+      return result.kind == ResultKind::granted;
     default:
       return is_answer(result);
   }
@@ -61,8 +67,11 @@ WebappCore::WebappCore(const WebappSettings& settings, WebappOutput& output, Min
       table_(settings.waiting_max),
       sender_(output, settings.instance, settings.resend_us),
       replies_(output, settings.limits),
+      stock_(output, settings.items_refresh_us, settings.items_max),
+      copy_(settings.items_max),
       rates_(settings.rates),
-      alert_(rates_ != nullptr) {}
+      closely_(rates_ != nullptr),
+      alert_(closely_) {}
 
 Code WebappCore::unavailable() const {
   return sender_.connected() ? refusal_for(sender_.phase()) : Code::no_backend;
@@ -80,19 +89,23 @@ std::string_view WebappCore::state() const {
 }
 
 WebappCounters WebappCore::counters() const {
-  return {replies_.counters(), sender_.counters(), requests_, results_malformed_, answers_late_};
+  return {replies_.counters(), sender_.counters(), requests_,
+          results_malformed_,  answers_late_,      copied_};
 }
 
 // --- taking requests ----------------------------------------------------------------------------
 
 void WebappCore::on_request(const ClientAsk& ask, std::int64_t now_us) {
   if (ask.client.kind != ClientToken::Kind::internal) ++requests_;
-  if (rates_ && refused_by_rate(ask, now_us)) return;
-  if (reply_from_memory(ask)) return;
+  if (needs_look(ask.client, ask.request) && refused_at_once(ask, now_us)) return;
+  if (reply_from_memory(ask, now_us)) return;
   const auto& request = ask.request;
   if (const auto code = draining_ ? Code::draining : room(ask.client, request); code != Code::none)
     return replies_.refuse(ask.client, request.id, code, limit_of(code, ask.client, request));
-  if (request.op == ClientOp::order && request.id.empty()) {
+  const auto lacks_id = [&] {
+    return request.op == ClientOp::order || request.op == ClientOp::ticket;
+  };
+  if (request.id.empty() && lacks_id()) {
     const auto minted = minted_id(mint_());
     return enqueue(ask, {minted.data(), minted.size()}, now_us);
   }
@@ -110,16 +123,43 @@ std::int64_t WebappCore::address_waits(std::int64_t now_us) {
 Refusal WebappCore::over_rate(const ClientRequest& request, std::int64_t now_us) {
   if (const auto wait_ms = address_waits(now_us); wait_ms > 0)
     return {Code::rate_limited, request.id, "address", wait_ms};
-  const bool names_user = request.op == ClientOp::order || request.op == ClientOp::cancel;
+  const bool names_user = request.op == ClientOp::order || request.op == ClientOp::cancel ||
+                          request.op == ClientOp::ticket;
   const auto wait_ms = names_user ? rates_->take_user(request.user, now_us) : 0;
   return {wait_ms > 0 ? Code::rate_limited : Code::none, request.id, "user", wait_ms};
 }
 
 // Of an order in an array: what need not be looked at as long as nothing is out of the ordinary.
-Refusal WebappCore::look_closely(const ClientRequest& request, std::int64_t now_us) {
+Refusal WebappCore::look_closely(const ClientToken& client, const ClientRequest& request,
+                                 std::int64_t now_us) {
   if (rates_)
     if (auto over = over_rate(request, now_us); over.code != Code::none) return over;
-  return {draining_ ? Code::draining : Code::none, request.id, {}};
+  if (draining_) return {Code::draining, request.id, {}};
+  if (sold_out_here(client, request, now_us)) return {Code::sold_out, id_of(request), {}};
+  return {Code::none, request.id, {}};
+}
+
+bool WebappCore::refused_at_once(const ClientAsk& ask, std::int64_t now_us) {
+  if (rates_ && refused_by_rate(ask, now_us)) return true;
+  if (draining_ || !sold_out_here(ask.client, ask.request, now_us)) return false;
+  replies_.edge(ask.client, id_of(ask.request));
+  return true;
+}
+
+// An id that was queued here is known, whatever is said of it. Units that come back still go to who
+// has a ticket, so he is never turned away.
+bool WebappCore::sold_out_here(const ClientToken& client, const ClientRequest& request,
+                               std::int64_t now_us) {
+  return request.op == ClientOp::order && is_first(client, request) &&
+         request.ticket_ms == kNoTicket && results_.find(request.id) == nullptr &&
+         stock_.sold_out(request.item, now_us);
+}
+
+// That a refusal names: valid until the next call.
+std::string_view WebappCore::id_of(const ClientRequest& request) {
+  if (!request.id.empty()) return request.id;
+  minted_ = minted_id(mint_());
+  return {minted_.data(), minted_.size()};
 }
 
 bool WebappCore::refused_by_rate(const ClientAsk& ask, std::int64_t now_us) {
@@ -156,7 +196,9 @@ std::string_view WebappCore::limit_of(Code code, const ClientToken& client,
   return page ? limit::kPages : limit::kShare;
 }
 
-bool WebappCore::reply_from_memory(const ClientAsk& ask) {
+bool WebappCore::reply_from_memory(const ClientAsk& ask, std::int64_t now_us) {
+  if (ask.request.op == ClientOp::order) return false;
+  if (ask.request.op == ClientOp::items) return reply_from_copy(ask, now_us);
   if (ask.request.op == ClientOp::ping) {
     replies_.pong(ask.client, ask.request.id, state(), standstill());
     return true;
@@ -171,6 +213,24 @@ bool WebappCore::reply_from_memory(const ClientAsk& ask) {
     replies_.queued(ask.client, ask.request.id);
   else
     replies_.answer(ask.client, ask.request.id, known->answer);
+  return true;
+}
+
+// Not to this webapp's own questions, which are to know better.
+bool WebappCore::reply_from_copy(const ClientAsk& ask, std::int64_t now_us) {
+  const bool own = ask.client.kind == ClientToken::Kind::internal;
+  if (own || draining_ || !stock_.recent(now_us)) return false;
+  // Many at once are what they are to the backend: pages of which there may be too many.
+  if (copied_rows_ >= kCopiedRowsMax) return false;
+  const auto& asked = ask.request;
+  std::optional<std::uint64_t> next;
+  rows_.clear();
+  const bool known = asked.one_item ? copy_.item(asked.item, wall_ms_, rows_)
+                                    : copy_.page(asked.item, asked.limit, wall_ms_, rows_, next);
+  if (!known) return false;
+  copied_rows_ += rows_.size();
+  ++copied_;
+  replies_.items(ask.client, asked.id, rows_, next);
   return true;
 }
 
@@ -194,8 +254,9 @@ void WebappCore::say_queued(WaitingBatch& batch, Waiter& waiter, bool ack) {
                                                           std::uint32_t index,
                                                           const ClientRequest& request,
                                                           std::int64_t now_us) {
-  if (alert_)
-    if (const auto refusal = look_closely(request, now_us); refusal.code != Code::none)
+  if (needs_look(waiter.client, request))
+    if (const auto refusal = look_closely(waiter.client, request, now_us);
+        refusal.code != Code::none)
       return batch.append_fault(waiter, index, refusal);
   if (const auto code = room(waiter.client, request, waiter.count); code != Code::none)
     return batch.append_fault(waiter, index,
@@ -210,6 +271,7 @@ void WebappCore::say_queued(WaitingBatch& batch, Waiter& waiter, bool ack) {
   order.qty = request.qty;
   order.promo = request.promo;
   order.valid_until_ms = request.valid_until_ms;
+  order.ticket_ms = request.ticket_ms;
   batch.append_order(waiter, order, now_us + request.deadline_ms * 1000);
 }
 
@@ -267,6 +329,7 @@ bool WebappCore::read_array(WaitingBatch& batch, Waiter& waiter, Sf1Decoder& ord
 void WebappCore::on_result(const BatchHead& head, std::string_view body, std::int64_t now_us) {
   auto* batch = sender_.find_result(head);
   if (batch == nullptr) return;
+  if (sender_.epoch() != stock_epoch_) begin_epoch();
   reader_.open(body);
   if (answer_all(batch->content, now_us))
     retire(sender_.remove(head.number), now_us + kRetryDetachedUs);
@@ -307,7 +370,7 @@ void WebappCore::answer(WaitingBatch& batch, Waiter& waiter, std::int64_t now_us
   if (waiter.one_item && result_.items.empty())
     return answer_error(batch, waiter, {Code::unknown_item, {}, {}}, now_us);
   ++answered_;
-  if (waiter.kind == RequestKind::order) replies_.count(result_.answer);
+  if (waiter.kind == RequestKind::order) count(result_.answer);
   const auto id = batch.id(waiter);
   if (!waiter.detached) reply(waiter.client, id);
   if (waiter.mode != WaitMode::deadline) results_.settle(id, result_.answer, now_us);
@@ -316,17 +379,32 @@ void WebappCore::answer(WaitingBatch& batch, Waiter& waiter, std::int64_t now_us
 
 // What result_ says.
 void WebappCore::reply(const ClientToken& client, std::string_view id) {
-  if (result_.kind == ResultKind::items)
-    replies_.items(client, id, result_.items, result_.next);
-  else if (result_.kind == ResultKind::fulfilled)
-    replies_.fulfilled(client, id, result_.fulfilled);
-  else
+  if (result_.kind == ResultKind::answer)
     replies_.answer(client, id, result_.answer);
+  else if (is_own(client))
+    take_own();
+  else if (result_.kind == ResultKind::items)
+    replies_.items(client, id, result_.items, result_.next);
+  else if (result_.kind == ResultKind::granted)
+    replies_.granted(client, id, result_.granted);
+  else
+    replies_.fulfilled(client, id, result_.fulfilled);
+}
+
+// A repeated decision says nothing of what is left.
+void WebappCore::note_nothing_left(const Answer& answer) {
+  nothing_left_ = answer.item;
+  stock_.on_nothing_left(answer.item, answer.lsn);
+  be_alert();
 }
 
 void WebappCore::answer_error(WaitingBatch& batch, Waiter& waiter, const Refusal& refusal,
                               std::int64_t now_us) {
   const auto code = refusal.code;
+  if (is_own(waiter.client)) {
+    drop_own();
+    return table_.finish(batch, waiter);
+  }
   ++answered_;
   if (waiter.detached && passing(code)) return;  // stays open: retire() keeps it
   const auto id = batch.id(waiter);
@@ -370,7 +448,7 @@ bool WebappCore::answer_array(WaitingBatch& batch, Waiter& waiter) {
 void WebappCore::answer_entry(const ClientToken& client, std::string_view id) {
   ++answered_;
   if (is_answer(result_)) {
-    replies_.count(result_.answer);
+    count(result_.answer);
     return replies_.answer(client, id, result_.answer);
   }
   if (result_.kind == ResultKind::error)
@@ -416,18 +494,99 @@ void WebappCore::retire(OutgoingBatchPtr batch, std::int64_t retry_us) {
   sender_.release(std::move(batch));
 }
 
+// --- what is known here of items -----------------------------------------------------------------
+
+void WebappCore::on_hello(const Hello& hello, std::int64_t now_us) {
+  sender_.on_hello(hello, now_us);
+  if (sender_.epoch() != stock_epoch_) begin_epoch();
+}
+
+void WebappCore::begin_epoch() {
+  stock_epoch_ = sender_.epoch();
+  stock_.begin_anew();
+  copy_.clear();
+  be_alert();
+}
+
+void WebappCore::on_news(std::uint64_t epoch, const ItemRow& row) {
+  if (epoch != stock_epoch_) return;
+  stock_.on_row(row);
+  copy_.on_news(row);
+  be_alert();
+}
+
+// One question at a time, so that what an answer says is newer than what the one before said.
+void WebappCore::ask_own(std::int64_t now_us) {
+  if (draining_ || own_ != Own::none || unavailable() != Code::none) return;
+  ClientAsk ask;
+  ask.client = ClientToken::numbered(ClientToken::Kind::internal, kOwnNumber);
+  ask.request.deadline_ms = stock_.patience_us() / kMsUs;
+  if (stock_.due(now_us))
+    ask_for_changes(ask, now_us);
+  else if (const auto wish = copy_.wish(); wish && stock_.recent(now_us))
+    ask_for_items(ask, *wish);
+  else
+    return;
+  enqueue(ask, {}, now_us);
+}
+
+void WebappCore::ask_for_changes(ClientAsk& ask, std::int64_t now_us) {
+  own_ = Own::changes;
+  ask.request.op = ClientOp::changes;
+  ask.request.item = stock_.ask(now_us);
+}
+
+void WebappCore::ask_for_items(ClientAsk& ask, const ItemCopy::Wish& wish) {
+  own_ = wish.alone ? Own::item : Own::page;
+  own_item_ = wish.item;
+  ask.request.op = ClientOp::items;
+  ask.request.item = wish.item;
+  ask.request.one_item = wish.alone;
+}
+
+void WebappCore::take_own() {
+  switch (std::exchange(own_, Own::none)) {
+    case Own::changes:
+      stock_.on_changes(result_.changes, result_.items);
+      copy_.on_changes(result_.changes, result_.items);
+      return be_alert();
+    case Own::page:
+      return copy_.on_page(result_.items, result_.next);
+    case Own::item:
+      return copy_.on_item(own_item_, &result_.items.front());
+    case Own::none:
+      return;
+  }
+}
+
+// It was refused, or not answered in time.
+void WebappCore::drop_own() {
+  const auto own = std::exchange(own_, Own::none);
+  if (own == Own::changes) stock_.not_answered();
+  if (own == Own::item) copy_.on_item(own_item_, nullptr);
+}
+
+// After whatever may change it.
+void WebappCore::be_alert() {
+  closely_ = draining_ || rates_ != nullptr;
+  alert_ = closely_ || stock_.any();
+  if (stock_.on() && !stock_.marked(nothing_left_)) nothing_left_ = kNoItem;
+}
+
 // --- time ---------------------------------------------------------------------------------------
 
 void WebappCore::on_tick(std::int64_t now_us) {
   results_.expire(now_us);
   sender_.check_silence(now_us);
-  if (!busy()) return;
+  ask_own(now_us);
+  if (table_.entries() == 0) return;
   if (now_us >= table_.next_deadline_us()) pass_deadlines(now_us);
   sender_.on_tick(now_us);
 }
 
 void WebappCore::drain() {
-  draining_ = alert_ = true;  // from now on detached orders have deadlines too
+  draining_ = true;  // from now on detached orders have deadlines too
+  be_alert();
   sender_.for_each([this](OutgoingBatch& batch) { table_.look_again(batch.content); });
 }
 
@@ -443,6 +602,10 @@ void WebappCore::pass_deadlines(std::int64_t now_us) {
 void WebappCore::pass_deadline(OutgoingBatch& batch, Waiter& waiter) {
   auto& content = batch.content;
   const auto id = content.id(waiter);
+  if (is_own(waiter.client)) {
+    drop_own();
+    return table_.finish(content, waiter);
+  }
   if (waiter.mode == WaitMode::detach_at_deadline && !waiter.detached && !draining_) {
     replies_.queued(waiter.client, id);
     return WaitingTable::detach(content, waiter);

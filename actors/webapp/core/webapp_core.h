@@ -5,8 +5,14 @@
 // microseconds of one monotonic clock, given with every call; effects go to WebappOutput during it.
 // One thread. Every malformed or stale input is counted and ignored, never an error.
 //
-// It joins three parts, each with a contract of its own: WaitingTable (who waits for which answer),
-// BatchSender (what is sent, and sent again), ClientReplies (what clients are told).
+// It joins five parts, each with a contract of its own: WaitingTable (who waits for which answer),
+// BatchSender (what is sent, and sent again), ClientReplies (what clients are told), EdgeStock
+// (what is sold out as far as is known here), ItemCopy (what items look like). For the last two it
+// asks the backend by itself, one question at a time.
+//
+// An order that nobody asked before, of an item that is known to be sold out, may be turned away
+// here: ReplyKind::edge, which decides nothing. It is one whose id is made here, or whose client
+// says so (ClientRequest::first); of orders over HTTP the gateway says it.
 //
 // Orders over HTTP may be *detached*: their client has been told `queued`, so they are kept, and
 // tried again after a refusal that may be retried, until they are decided; what became of them is
@@ -25,13 +31,15 @@
 #include "actors/sale/limits.h"
 #include "actors/webapp/core/batch_sender.h"
 #include "actors/webapp/core/client_replies.h"
+#include "actors/webapp/core/edge_stock.h"
+#include "actors/webapp/core/item_copy.h"
 #include "actors/webapp/core/rate_limits.h"
 #include "actors/webapp/core/result_cache.h"
 #include "actors/webapp/core/waiting_table.h"
 
 namespace stampede::actors {
 
-class WebappOutput : public ReplyOutput, public WorkOutput {};
+class WebappOutput : public ReplyOutput, public WorkOutput, public NoticeOutput {};
 
 struct WebappSettings {
   std::uint64_t instance = 0;
@@ -39,6 +47,8 @@ struct WebappSettings {
   std::int64_t resend_us = 1'000'000;
   std::int64_t result_ttl_us = 60'000'000;
   std::size_t results_max = 131'072;
+  std::int64_t items_refresh_us = 0;  // 0: nothing is known of items here
+  std::size_t items_max = 10'000;
   LimitValues limits;                 // for what refusals say
   std::shared_ptr<RateLimits> rates;  // null: nobody's requests are counted
 };
@@ -47,6 +57,7 @@ struct WebappCounters : ReplyCounters, SenderCounters {
   std::uint64_t requests = 0;
   std::uint64_t results_malformed = 0;
   std::uint64_t answers_late = 0;  // after the client's deadline
+  std::uint64_t copied = 0;        // questions about items that were answered here
 };
 
 class WebappCore {
@@ -61,6 +72,8 @@ class WebappCore {
     address_ = address;
     counted_ = counted;
   }
+  // Unix time, before a question about items: their promos begin and end by it.
+  void at_wall_time(std::int64_t wall_ms) { wall_ms_ = wall_ms; }
   void on_request(const ClientAsk& ask, std::int64_t now_us);
   // `orders` has just opened a batch. All its orders are taken, or refused one by one; a damaged
   // frame is refused as a whole.
@@ -69,14 +82,20 @@ class WebappCore {
   void on_orders(const ClientToken& client, std::span<const ClientRequest> orders,
                  std::int64_t now_us);
   void on_malformed(const ClientToken& client, const Refusal& refusal, std::int64_t now_us);
-  void on_hello(const Hello& hello, std::int64_t now_us) { sender_.on_hello(hello, now_us); }
+  void on_hello(const Hello& hello, std::int64_t now_us);
+  // Items that changed, as the backend of this epoch tells it.
+  void on_news(std::uint64_t epoch, const ItemRow& row);
   void on_result(const BatchHead& head, std::string_view body, std::int64_t now_us);
   void on_refusal(const BatchHead& head, Code code, std::int64_t now_us);
-  void end_of_round(std::int64_t now_us) { sender_.end_of_round(now_us); }  // sends what may be
+  void end_of_round(std::int64_t now_us) {  // sends what may be sent
+    copied_rows_ = 0;
+    sender_.end_of_round(now_us);
+  }
   void on_tick(std::int64_t now_us);  // deadlines and repeats; every few ms while busy()
 
   void drain();  // new requests are refused from now on
-  [[nodiscard]] bool busy() const { return table_.entries() > 0; }
+  // Somebody waits: its own questions do not count.
+  [[nodiscard]] bool busy() const { return table_.entries() > (own_ == Own::none ? 0 : 1); }
   [[nodiscard]] std::uint64_t waiting() const { return table_.entries(); }
   [[nodiscard]] std::uint64_t answered() const { return answered_; }  // progress
   [[nodiscard]] Code unavailable() const;        // why nothing is served now; none: it is
@@ -85,6 +104,8 @@ class WebappCore {
   [[nodiscard]] std::string_view standstill() const;
   [[nodiscard]] WebappCounters counters() const;
   [[nodiscard]] std::uint64_t epoch() const { return sender_.epoch(); }
+  [[nodiscard]] const EdgeStock& stock() const { return stock_; }
+  [[nodiscard]] const ItemCopy& items() const { return copy_; }
 
  private:
   // taking requests
@@ -93,10 +114,23 @@ class WebappCore {
   bool refused_by_rate(const ClientAsk& ask, std::int64_t now_us);
   [[nodiscard]] std::string_view limit_of(Code code, const ClientToken& client,
                                           const ClientRequest& request) const;
-  [[nodiscard]] Refusal look_closely(const ClientRequest& request, std::int64_t now_us);
+  [[nodiscard]] bool is_first(const ClientToken& client, const ClientRequest& request) const {
+    return request.first || (request.id.empty() && client.kind != ClientToken::Kind::http);
+  }
+  // Whether there is a reason not to take it like any other.
+  [[nodiscard]] bool needs_look(const ClientToken& client, const ClientRequest& request) const {
+    return alert_ && (closely_ || is_first(client, request));
+  }
+  [[nodiscard]] Refusal look_closely(const ClientToken& client, const ClientRequest& request,
+                                     std::int64_t now_us);
+  bool refused_at_once(const ClientAsk& ask, std::int64_t now_us);
+  [[nodiscard]] bool sold_out_here(const ClientToken& client, const ClientRequest& request,
+                                   std::int64_t now_us);
+  [[nodiscard]] std::string_view id_of(const ClientRequest& request);
   [[nodiscard]] Code room(const ClientToken& client, const ClientRequest& request,
                           std::uint64_t more = 0) const;
-  bool reply_from_memory(const ClientAsk& ask);
+  bool reply_from_memory(const ClientAsk& ask, std::int64_t now_us);
+  bool reply_from_copy(const ClientAsk& ask, std::int64_t now_us);
   void enqueue(const ClientAsk& ask, std::string_view id, std::int64_t now_us);
   void say_queued(WaitingBatch& batch, Waiter& waiter, bool ack);
   bool read_array(WaitingBatch& batch, Waiter& waiter, Sf1Decoder& orders, std::int64_t now_us);
@@ -115,8 +149,26 @@ class WebappCore {
                              std::int64_t now_us) const;
   bool answer_array(WaitingBatch& batch, Waiter& waiter);
   void answer_entry(const ClientToken& client, std::string_view id);
+  void count(const Answer& answer) {  // a decision on an order
+    if (replies_.count(answer) && answer.left == 0 && answer.item != nothing_left_)
+      note_nothing_left(answer);
+  }
+  void note_nothing_left(const Answer& answer);
   void refuse_array(WaitingBatch& batch, Waiter& waiter, Code code);
   void retire(OutgoingBatchPtr batch, std::int64_t retry_us);
+
+  // what is known here of items
+  enum class Own : std::uint8_t { none, changes, page, item };  // what is asked
+  [[nodiscard]] static bool is_own(const ClientToken& client) {
+    return client.kind == ClientToken::Kind::internal && client.number() == kOwnNumber;
+  }
+  void ask_own(std::int64_t now_us);
+  void ask_for_changes(ClientAsk& ask, std::int64_t now_us);
+  void ask_for_items(ClientAsk& ask, const ItemCopy::Wish& wish);
+  void take_own();
+  void drop_own();
+  void begin_epoch();
+  void be_alert();
 
   // time
   void pass_deadlines(std::int64_t now_us);
@@ -128,9 +180,22 @@ class WebappCore {
   WaitingTable table_;
   BatchSender sender_;
   ClientReplies replies_;
+  static constexpr std::uint64_t kOwnNumber = ~std::uint64_t{0};
+  EdgeStock stock_;
+  ItemCopy copy_;
+  Own own_ = Own::none;         // the question that is open
+  std::uint64_t own_item_ = 0;  // of Own::item
+  std::int64_t wall_ms_ = 0;
+  std::uint64_t copied_ = 0;
+  std::size_t copied_rows_ = 0;                     // in this round
+  std::vector<ItemRow> rows_;                       // of the answer at hand
+  std::uint64_t stock_epoch_ = 0;                   // whose stock it is
+  std::uint64_t nothing_left_ = ~std::uint64_t{0};  // the item that stock_ was told so of last
+  std::array<char, 32> minted_{};                   // of an order that is turned away
   bool draining_ = false;
   std::shared_ptr<RateLimits> rates_;
-  bool alert_;  // draining, or requests are counted: one look for orders when all is as usual
+  bool closely_;  // draining, or requests are counted: each is looked at
+  bool alert_;    // … or items are sold out: one look for orders when all is as usual
   std::uint64_t address_ = 0;
   std::uint32_t counted_ = 0;
   std::uint64_t answered_ = 0;

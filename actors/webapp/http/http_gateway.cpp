@@ -153,7 +153,8 @@ std::int64_t steady_us() {
 void HttpGateway::handle(const HttpRequest& request, HttpRespond&& respond) {
   if (settings_.rates && refused_by_rate(request, respond)) return;
   const bool known = handle_miaosha(request, respond) || handle_orders(request, respond) ||
-                     handle_items(request, respond) || handle_health(request, respond);
+                     handle_items(request, respond) || handle_promos(request, respond) ||
+                     handle_health(request, respond);
   if (!known) respond(not_found());
 }
 
@@ -200,6 +201,18 @@ void HttpGateway::handle_payments(std::string_view order, const HttpRequest& req
     pay_order(order, request, respond);
   else
     respond(other_method(request, kTakes));
+}
+
+bool HttpGateway::handle_promos(const HttpRequest& request, HttpRespond& respond) {
+  auto promo = behind(request.target, "/v1/promos/");
+  constexpr std::string_view kTickets = "/tickets";
+  if (!promo.ends_with(kTickets)) return false;
+  promo.remove_suffix(kTickets.size());
+  if (request.method == "POST")
+    ask_ticket(promo, request, respond);
+  else
+    respond(other_method(request, kTakes));
+  return true;
 }
 
 bool HttpGateway::handle_items(const HttpRequest& request, HttpRespond& respond) {
@@ -259,6 +272,27 @@ std::string id_of(const HttpRequest& request, std::string&& in_body,
   return in_body.empty() ? std::string(key) : std::move(in_body);
 }
 
+// What the client of an order says of its id: `first`, that it was never sent before. One that is
+// made here was not, either. Behind a proxy nobody knows what was sent before: it may repeat.
+struct FirstTry {
+  bool direct = true;
+  bool said = false;
+  [[nodiscard]] bool holds(std::string_view id) const { return direct && (said || id.empty()); }
+};
+
+FirstTry first_try(const HttpRequest& request, std::optional<HttpReply>& wrong) {
+  const auto text = request.header("stampede-first");
+  const auto times = request.header_count("stampede-first");
+  if (times > 1)
+    wrong = bad_field("Stampede-First", "this header is there twice");
+  else if (times == 1 && text != "1" && text != "0")
+    wrong = bad_field("Stampede-First", "1, of an id that was never sent before; else 0");
+  bool direct = true;
+  for (const auto name : {"via", "x-forwarded-for", "forwarded"})
+    direct = direct && request.header_count(name) == 0;
+  return {direct, text == "1"};
+}
+
 }  // namespace
 
 void HttpGateway::pay_order(std::string_view order, const HttpRequest& request,
@@ -279,6 +313,26 @@ void HttpGateway::pay_order(std::string_view order, const HttpRequest& request,
   entry.order = order;
   entry.ask.request.op = ClientOp::pay;
   entry.ask.request.amount_cents = body.amount_cents;
+}
+
+void HttpGateway::ask_ticket(std::string_view promo, const HttpRequest& request,
+                             HttpRespond& respond) {
+  const auto number = parse_number(promo);
+  if (!number) return respond(bad_field("promo"));
+  if (auto wrong = wrong_coding(request)) return respond(std::move(*wrong));
+  if (!is_json(request)) return respond(unsupported("the body must be JSON", "Content-Type"));
+  HttpTicketAsk body;
+  if (const auto fault = parse_ticket_body(request.body, body))
+    return respond(bad_field(fault->field, fault->text));
+  std::optional<HttpReply> wrong;
+  auto id = id_of(request, std::move(body.id), wrong);
+  if (wrong) return respond(std::move(*wrong));
+
+  auto& entry = ask(Route::ticket, respond);
+  entry.id = std::move(id);
+  entry.user = std::move(body.user);
+  entry.ask.request.op = ClientOp::ticket;
+  entry.ask.request.promo = *number;
 }
 
 // By the buyer whom the query names, or by whoever may.
@@ -310,12 +364,15 @@ void HttpGateway::post_order(const HttpRequest& request, HttpRespond& respond) {
     return respond(bad_field(fault->field, fault->text));
   std::optional<HttpReply> wrong;
   auto id = id_of(request, std::move(body.id), wrong);
+  const auto first = first_try(request, wrong);
   if (wrong) return respond(std::move(*wrong));
   const auto wait = preferred_wait(request.head);
 
   auto& entry = ask(Route::order, respond);
+  entry.ask.request.first = first.holds(id);
   entry.id = std::move(id);
   entry.user = std::move(body.user);
+  entry.ticket = std::move(body.ticket);
   entry.ask.mode = wait == 0 ? WaitMode::detach_now : WaitMode::detach_at_deadline;
   auto& order = entry.ask.request;
   order.op = ClientOp::order;
@@ -330,6 +387,9 @@ void HttpGateway::post_order(const HttpRequest& request, HttpRespond& respond) {
 void HttpGateway::post_orders(const HttpRequest& request, HttpRespond& respond) {
   if (request.header_count("idempotency-key") > 0)
     return respond(bad_field("Idempotency-Key", "the ids of an array stand in its orders"));
+  std::optional<HttpReply> wrong;
+  const auto first = first_try(request, wrong);
+  if (wrong) return respond(std::move(*wrong));
   OrdersBody body;
   if (const auto fault = parse_orders_body(request.body, body))
     return respond(code_problem(fault->code, {}, fault->field, fault->text));
@@ -345,6 +405,7 @@ void HttpGateway::post_orders(const HttpRequest& request, HttpRespond& respond) 
   array.token = token;
   array.address = address_;
   array.orders = std::move(body.orders);
+  for (auto& order : array.orders) order.first = first.holds(order.id);
   if (wait > 0) array.deadline_ms = static_cast<std::int64_t>(wait * 1000);
 }
 
@@ -461,6 +522,8 @@ HttpReply HttpGateway::reply_for(const Pending& pending, const HttpAnswer& answe
       return show_reply(answer);
     case Route::fulfil:
       return fulfilled_reply(answer);
+    case Route::ticket:
+      return granted_reply(answer);
     case Route::items:
       return items_reply(answer, config::wall_ms());
     case Route::item:

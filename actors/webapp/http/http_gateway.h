@@ -38,6 +38,7 @@ class HttpGateway {
     orders,
     show,
     fulfil,
+    ticket,
     items,
     item,
     miaosha_order,
@@ -54,6 +55,7 @@ class HttpGateway {
 
   bool refused_by_rate(const HttpRequest& request, HttpRespond& respond);
   bool handle_orders(const HttpRequest& request, HttpRespond& respond);
+  bool handle_promos(const HttpRequest& request, HttpRespond& respond);
   bool handle_items(const HttpRequest& request, HttpRespond& respond);
   bool handle_miaosha(const HttpRequest& request, HttpRespond& respond);
   bool handle_health(const HttpRequest& request, HttpRespond& respond);
@@ -64,6 +66,7 @@ class HttpGateway {
   void handle_payments(std::string_view order, const HttpRequest& request, HttpRespond& respond);
   void pay_order(std::string_view order, const HttpRequest& request, HttpRespond& respond);
   void cancel_order(std::string_view order, const HttpRequest& request, HttpRespond& respond);
+  void ask_ticket(std::string_view promo, const HttpRequest& request, HttpRespond& respond);
   void list_items(const HttpRequest& request, HttpRespond& respond);
   void show_item(std::string_view item, HttpRespond& respond);
   void miaosha_order(const HttpRequest& request, HttpRespond& respond);

@@ -37,7 +37,8 @@ Json promo_json(const ShownPromo& promo, const std::string& name) {
           {"price_cents", promo.price_cents},
           {"starts_at", promo.starts_at_ms},
           {"ends_at", promo.ends_at_ms},
-          {"state", to_text(promo.state)}};
+          {"state", to_text(promo.state)},
+          {"ticket", storage::ticket_text(promo.ticket)}};
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/webapp/core/owned_item_row.h"
 #include "actors/webapp/core/webapp_core.h"
 
 namespace stampede::actors {
@@ -20,6 +21,7 @@ struct HttpAsk {
   std::string id;
   std::string user;
   std::string order{};
+  std::string ticket{};  // of an order, as its user carries it; not looked at yet
 };
 
 struct HttpOrder {  // checked: every member holds an allowed value
@@ -29,6 +31,8 @@ struct HttpOrder {  // checked: every member holds an allowed value
   std::uint32_t qty = 1;
   std::uint64_t promo = kNoNumber;
   std::int64_t valid_until_ms = 0;  // 0: whenever
+  bool first = false;               // its id was never sent before
+  std::string ticket{};             // as in HttpAsk
 };
 
 struct HttpArrayAsk {  // orders that are answered together
@@ -44,15 +48,7 @@ struct HttpAsks {
   std::vector<HttpArrayAsk> arrays;
 };
 
-struct HttpItem {  // an ItemRow that owns its texts
-  std::uint64_t item = 0;
-  storage::OwnedItemTerms terms;
-  std::int64_t left = 0;
-  Lsn seq = 0;
-  std::optional<ShownPromo> promo{};  // its name is `promo_name`
-  std::string promo_name{};
-  storage::OwnedItemSale sale{};
-};
+using HttpItem = OwnedItemRow;
 
 struct HttpAnswer {
   std::uint64_t token = 0;
@@ -60,7 +56,9 @@ struct HttpAnswer {
   std::string id;
   Answer answer;
   Fulfilled fulfilled{};  // its text is `order`
+  Granted granted{};      // its id is `order`, without its user
   std::string order{};
+  std::string ticket{};  // granted: as its user carries it
   Code code = Code::none;
   std::string field;
   std::string message;                // refused, pong: beside the code's own words

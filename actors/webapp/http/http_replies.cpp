@@ -63,9 +63,18 @@ Json rejection_json(const HttpAnswer& answer) {
   return json;
 }
 
+// Sold out, by a webapp's own word: nothing is decided, and the same id asked again is.
+Json edge_json(const HttpAnswer& answer) {
+  auto json = problem_json(info(Code::sold_out), answer.id);
+  json["edge"] = true;
+  json["retry"] = true;
+  return json;
+}
+
 // What an order would have been answered alone, and whether asking again can help: there is no
 // status beside it that says so.
 Json entry_json(const HttpAnswer& answer) {
+  if (answer.kind == ReplyKind::edge) return edge_json(answer);
   if (answer.kind == ReplyKind::refused) {
     auto json = refusal_json(answer.code, answer.id, answer.field, answer.message, {},
                              answer.retry_after_ms);
@@ -104,6 +113,7 @@ HttpReply order_reply(const HttpAnswer& answer) {
   if (answer.kind == ReplyKind::queued)
     return with_location(json_reply(202, queued_json(answer.id)), answer.id);
   if (answer.kind == ReplyKind::refused) return refused(answer);
+  if (answer.kind == ReplyKind::edge) return problem_reply(info(Code::sold_out), edge_json(answer));
   if (answer.answer.state == State::rejected)
     return problem_reply(info(code_of(answer.answer)), rejection_json(answer));
   const int status = answer.answer.replayed ? 200 : 201;
@@ -139,6 +149,17 @@ HttpReply fulfilled_reply(const HttpAnswer& answer) {
                           {"order_id", std::to_string(answer.fulfilled.order_id)},
                           {"fulfilment", storage::to_text(answer.fulfilled.fulfilment)},
                           {"at", answer.fulfilled.at_ms}});
+}
+
+HttpReply granted_reply(const HttpAnswer& answer) {
+  if (answer.kind == ReplyKind::refused) return refused(answer);
+  Json json = {{"id", answer.order},
+               {"ticket", answer.ticket},
+               {"promo", answer.granted.promo},
+               {"item", answer.granted.item},
+               {"expires_at", answer.granted.expires_at_ms}};
+  if (answer.order != answer.id) json["asked"] = answer.id;
+  return json_reply(201, json);
 }
 
 HttpReply items_reply(const HttpAnswer& answer, std::int64_t now_ms) {

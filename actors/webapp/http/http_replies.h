@@ -18,6 +18,7 @@ HttpReply order_reply(const HttpAnswer& answer);  // POST /v1/orders
 // POST /v1/orders of an array: `faults` stand in their places, the answer's entries between them.
 HttpReply orders_reply(const HttpAnswer& answer, const std::vector<OrderFault>& faults);
 HttpReply fulfilled_reply(const HttpAnswer& answer);  // of a payment or a cancel
+HttpReply granted_reply(const HttpAnswer& answer);    // POST /v1/promos/{promo}/tickets
 HttpReply show_reply(const HttpAnswer& answer);       // GET /v1/orders/{id}
 HttpReply items_reply(const HttpAnswer& answer, std::int64_t now_ms);
 HttpReply item_reply(const HttpAnswer& answer, std::int64_t now_ms);

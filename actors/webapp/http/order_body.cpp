@@ -15,7 +15,15 @@ constexpr std::string_view kUnknown = "unknown member";
 // The members of one order, in whatever order they come. The first fault counts.
 class OrderMembers {
  public:
-  enum Member : unsigned { kId = 1, kItem = 2, kUser = 4, kQty = 8, kPromo = 16, kValidUntil = 32 };
+  enum Member : unsigned {
+    kId = 1,
+    kItem = 2,
+    kUser = 4,
+    kQty = 8,
+    kPromo = 16,
+    kValidUntil = 32,
+    kTicket = 64
+  };
 
   bool key(std::string& name);
   bool number(std::uint64_t value);
@@ -57,6 +65,7 @@ bool OrderMembers::key(std::string& name) {
          : key_ == "qty"            ? kQty
          : key_ == "promo"          ? kPromo
          : key_ == "valid_until_ms" ? kValidUntil
+         : key_ == "ticket"         ? kTicket
                                     : 0U;
   if (now_ == 0) return fault(kUnknown);
   if ((seen_ & now_) != 0) return fault(kTwice);
@@ -91,6 +100,10 @@ bool OrderMembers::text(std::string& value) {
   }
   if (now_ == kUser && valid_user(value)) {
     order_.user = value;
+    return true;
+  }
+  if (now_ == kTicket && !value.empty()) {
+    order_.ticket = value;
     return true;
   }
   return wrong();
@@ -167,21 +180,20 @@ class OrderSax final : public BodySax {
   bool inside_ = false;
 };
 
-// Takes one flat object, a payment.
-class PaymentSax final : public BodySax {
+// Takes one flat object of an `id`, which may be missing, and one member more.
+class ActSax : public BodySax {
  public:
-  explicit PaymentSax(HttpPayment& payment) : payment_(payment) {}
+  ActSax(std::string& id, std::string_view member) : id_(id), member_(member) {}
 
   bool start_array(std::size_t) override { return wrong(); }
   bool end_array() override { return wrong(); }
   bool number_unsigned(number_unsigned_t value) override {
-    if (key_ != kAmount || value > std::uint64_t{kAmountCentsMax}) return wrong();
-    payment_.amount_cents = static_cast<std::int64_t>(value);
-    return true;
+    return (key_ == member_ && number(value)) || wrong();
   }
   bool string(string_t& value) override {
+    if (key_ == member_) return text(value) || wrong();
     if (key_ != kId || !valid_request_id(value)) return wrong();
-    payment_.id = std::move(value);
+    id_ = std::move(value);
     return true;
   }
   bool start_object(std::size_t) override {
@@ -190,28 +202,60 @@ class PaymentSax final : public BodySax {
   }
   bool key(string_t& name) override {
     key_ = name;
-    if (key_ != kId && key_ != kAmount) return refuse(Code::bad_request, key_, kUnknown);
-    auto& seen = key_ == kId ? id_seen_ : amount_seen_;
+    if (key_ != kId && key_ != member_) return refuse(Code::bad_request, key_, kUnknown);
+    auto& seen = key_ == kId ? id_seen_ : member_seen_;
     if (seen) return refuse(Code::bad_request, key_, kTwice);
     return seen = true;
   }
   bool end_object() override {
-    return amount_seen_ || refuse(Code::bad_request, kAmount, kMissing);
+    return member_seen_ || refuse(Code::bad_request, member_, kMissing);
   }
+
+ protected:
+  // The further member's value; false: it is not allowed.
+  virtual bool number(std::uint64_t) { return false; }
+  virtual bool text(std::string&) { return false; }
 
  private:
   static constexpr std::string_view kId = "id";
-  static constexpr std::string_view kAmount = "amount_cents";
   bool wrong() override {
     if (!inside_) return refuse(Code::bad_request, "", "the body must be a JSON object");
     return refuse(Code::bad_request, key_, kNotAllowed);
   }
 
-  HttpPayment& payment_;
+  std::string& id_;
+  std::string_view member_;
   std::string key_;
   bool inside_ = false;
   bool id_seen_ = false;
-  bool amount_seen_ = false;
+  bool member_seen_ = false;
+};
+
+class PaymentSax final : public ActSax {
+ public:
+  explicit PaymentSax(HttpPayment& payment)
+      : ActSax(payment.id, "amount_cents"), payment_(payment) {}
+
+ private:
+  bool number(std::uint64_t value) override {
+    payment_.amount_cents = static_cast<std::int64_t>(value);
+    return value <= std::uint64_t{kAmountCentsMax};
+  }
+
+  HttpPayment& payment_;
+};
+
+class TicketSax final : public ActSax {
+ public:
+  explicit TicketSax(HttpTicketAsk& ask) : ActSax(ask.id, "user"), ask_(ask) {}
+
+ private:
+  bool text(std::string& value) override {
+    ask_.user = std::move(value);
+    return valid_user(ask_.user);
+  }
+
+  HttpTicketAsk& ask_;
 };
 
 // Takes an array of flat objects. A fault in one does not end the parse: what follows in it is
@@ -298,6 +342,11 @@ std::optional<BodyFault> parse_order_body(std::string_view body, HttpOrder& orde
 
 std::optional<BodyFault> parse_payment_body(std::string_view body, HttpPayment& payment) {
   PaymentSax sax(payment);
+  return parse(body, sax);
+}
+
+std::optional<BodyFault> parse_ticket_body(std::string_view body, HttpTicketAsk& ask) {
+  TicketSax sax(ask);
   return parse(body, sax);
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
 // Reading the JSON bodies of orders, strictly: one object, or an array of them; and those of
-// payments. Pure functions.
+// payments and of who asks for a ticket. Pure functions.
 //
 // Of one order every fault refuses the body. Of an array a fault in an order is that order's alone,
 // as in SF1's batches: what cannot be told apart from its neighbours (an entry that is no object,
@@ -28,8 +28,8 @@ struct BodyFault {
   std::string text;   // for people
 };
 
-// {"item":1,"user":"ann","qty":1,"id":"…","promo":7,"valid_until_ms":1767225600000}: unknown,
-// doubled, missing and wrong members are faults.
+// {"item":1,"user":"ann","qty":1,"id":"…","promo":7,"ticket":"…","valid_until_ms":1767225600000}:
+// unknown, doubled, missing and wrong members are faults.
 std::optional<BodyFault> parse_order_body(std::string_view body, HttpOrder& order);
 
 struct HttpPayment {
@@ -38,6 +38,13 @@ struct HttpPayment {
 };
 // {"id":"…","amount_cents":1000}; id may be missing.
 std::optional<BodyFault> parse_payment_body(std::string_view body, HttpPayment& payment);
+
+struct HttpTicketAsk {
+  std::string id;  // empty: none given
+  std::string user;
+};
+// {"id":"…","user":"ann"}; id may be missing.
+std::optional<BodyFault> parse_ticket_body(std::string_view body, HttpTicketAsk& ask);
 
 struct OrderFault {  // an order of an array that nobody is asked about
   std::uint32_t index = 0;

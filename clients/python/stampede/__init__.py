@@ -10,11 +10,11 @@ package.
 """
 
 from .answers import (Answer, Item, NotConnected, NotStarted, OutcomeUnknown, Promo, Receipt,
-                      SpoolError, StampedeError, Stock)
+                      SpoolError, StampedeError, Stock, Ticket)
 from .async_client import AsyncClient
 from .client import Client
 from .spooled_client import SpooledClient
 
 __all__ = ["Answer", "AsyncClient", "Client", "Item", "NotConnected", "NotStarted",
            "OutcomeUnknown", "Promo", "Receipt", "SpoolError", "SpooledClient", "StampedeError",
-           "Stock"]
+           "Stock", "Ticket"]

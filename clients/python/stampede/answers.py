@@ -39,6 +39,18 @@ class Receipt:
 
 
 @dataclass(frozen=True)
+class Ticket:
+    """Leave for one user to order once in one promo, under the ticket's id. A user who asks again
+    gets the same one while it is good."""
+
+    id: str  # the request id of the order that may use it
+    ticket: str
+    promo: int
+    item: int
+    expires_at: int  # Unix time in ms
+
+
+@dataclass(frozen=True)
 class Promo:
     """An offer of an item for some time at its own price. Times are Unix time in ms."""
 
@@ -48,6 +60,7 @@ class Promo:
     starts_at: int
     ends_at: int
     state: str  # "coming", "running"
+    ticket: str = "none"  # "required": an order needs one
 
 
 @dataclass(frozen=True)
@@ -97,7 +110,8 @@ class NotStarted(StampedeError):
 
 
 ADVICE = {"pay": "pay again with this id, which never pays twice",
-          "cancel": "cancel again, or look with get"}
+          "cancel": "cancel again, or look with get",
+          "ticket": "ask again: a user never gets two at a time"}
 
 
 class OutcomeUnknown(StampedeError, TimeoutError):

@@ -19,7 +19,7 @@ ALONE_MAX = 16  # connections of those who ask again alone
 def names_in(message):
     """The ids in an answer, or in a list of answers."""
     maps = message if isinstance(message, list) else [message]
-    return {one["id"] for one in maps if isinstance(one.get("id"), str)}
+    return {name for one in maps if isinstance(name := q.asked(one), str)}
 
 
 class AsyncClient:
@@ -46,9 +46,9 @@ class AsyncClient:
     # --- asking -----------------------------------------------------------------------------------
 
     async def order(self, item, user, qty=1, request_id=None, timeout=10.0, *, promo=None,
-                    valid_until_ms=None, first=None, id=None):
+                    valid_until_ms=None, first=None, ticket=None, id=None):
         request = q.order_request(item, user, qty, request_id, promo=promo, first=first, id=id,
-                                  valid_until_ms=valid_until_ms)
+                                  valid_until_ms=valid_until_ms, ticket=ticket)
         return q.answer_of(await self._ask(Question(request, timeout)))
 
     async def order_many(self, orders, timeout=10.0):
@@ -60,6 +60,9 @@ class AsyncClient:
 
     async def get(self, request_id, timeout=10.0):
         return q.answer_of(await self._ask(Question(q.get_request(request_id), timeout)))
+
+    async def ticket(self, promo, user, id=None, timeout=10.0):
+        return q.ticket_of(await self._ask(Question(q.ticket_request(promo, user, id), timeout)))
 
     async def pay(self, order, amount_cents, id=None, timeout=10.0):
         request = q.pay_request(order, amount_cents, id)

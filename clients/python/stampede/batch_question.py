@@ -11,7 +11,7 @@ ORDERS_MAX = 1000
 BYTES_MAX = 256 * 1024
 DEADLINE_BYTES = 15  # what a later try adds to each order
 # The arguments of `order`
-KEYS = ("item", "user", "qty", "promo", "valid_until_ms", "first", "request_id", "id")
+KEYS = ("item", "user", "qty", "promo", "valid_until_ms", "first", "request_id", "id", "ticket")
 
 
 def order_requests(orders, keys=KEYS):

@@ -32,15 +32,16 @@ class Client:
     # --- asking -----------------------------------------------------------------------------------
 
     def order(self, item, user, qty=1, request_id=None, timeout=10.0, *, promo=None,
-              valid_until_ms=None, first=None, id=None):
+              valid_until_ms=None, first=None, ticket=None, id=None):
         """Buys, or learns that it cannot. The same request_id again never buys twice; `id`, its
         name in the protocol, is taken for it.
 
         `promo` is the offer that it is bought in; one that starts within the timeout is waited for,
         else that is NotStarted. After `valid_until_ms` (Unix time) nothing is bought. `first=True`
-        says that this request_id was never sent before, which is so of an id that is made here."""
+        says that this request_id was never sent before, which is so of an id that is made here.
+        `ticket` is what `ticket` gave, which brings its promo and its id."""
         request = q.order_request(item, user, qty, request_id, promo=promo, first=first, id=id,
-                                  valid_until_ms=valid_until_ms)
+                                  valid_until_ms=valid_until_ms, ticket=ticket)
         return q.answer_of(self._ask(Question(request, timeout)))
 
     def order_many(self, orders, timeout=10.0):
@@ -56,6 +57,11 @@ class Client:
     def get(self, request_id, timeout=10.0):
         """What became of an order; code `unknown_request` when it is not known (yet)."""
         return q.answer_of(self._ask(Question(q.get_request(request_id), timeout)))
+
+    def ticket(self, promo, user, id=None, timeout=10.0):
+        """Leave for a user to order in a promo that needs it: a `Ticket`, the one that he has or a
+        new one. Code `gate_closed` when all were given. For callers whom the system trusts."""
+        return q.ticket_of(self._ask(Question(q.ticket_request(promo, user, id), timeout)))
 
     def pay(self, order, amount_cents, id=None, timeout=10.0):
         """Pays the whole price of an order, named by its request id; a `Receipt`, whose fulfilment

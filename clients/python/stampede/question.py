@@ -9,8 +9,8 @@ import uuid
 import msgpack
 import zmq
 
-from .answers import (Answer, NotConnected, OutcomeUnknown, Receipt, StampedeError, error_of,
-                      named)
+from .answers import (Answer, NotConnected, OutcomeUnknown, Receipt, StampedeError, Ticket,
+                      error_of, named)
 
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:7101"
 
@@ -27,7 +27,7 @@ LEFT_OPEN = ("deadline_passed", "internal")
 CONTENT = ("op", "item", "user", "qty", "promo", "order", "amount_cents")
 # A member that an answer to the op has, and no answer to another one with the same id.
 ANSWERED = {"order": "state", "get": "state", "pay": "order", "cancel": "order", "items": "items",
-            "ping": "state"}
+            "ping": "state", "ticket": "ticket"}
 
 # HEARTBEAT: a peer that died without a word is noticed. LINGER 0: the program can always end.
 SOCKET_OPTIONS = (
@@ -124,9 +124,25 @@ def buyer(user):
     return text
 
 
+def ticket_text(ticket, request_id):
+    """A ticket is good for an order of its own id alone."""
+    text = ticket.ticket if isinstance(ticket, Ticket) else ticket
+    if not isinstance(text, str) or not text:
+        raise StampedeError("bad_request", "a ticket is a Ticket or its text, not "
+                            f"{ticket!r:.100}", request_id=request_id, field="ticket")
+    if request_id is None:
+        raise StampedeError("bad_request", "an order with a ticket's text has the ticket's id",
+                            field="request_id")
+    return text
+
+
 def order_request(item, user, qty=1, request_id=None, *, promo=None, valid_until_ms=None,
-                  first=None, id=None):
-    """`first` is what the caller knows of an id of his own; one that is made here is new."""
+                  first=None, ticket=None, id=None):
+    """`first` is what the caller knows of an id of his own; one that is made here is new. A Ticket
+    brings its id and its promo."""
+    if isinstance(ticket, Ticket):
+        request_id = ticket.id if request_id is None and id is None else request_id
+        promo = ticket.promo if promo is None else promo
     if first is None:
         first = request_id is None and id is None
     if not isinstance(first, bool):
@@ -135,6 +151,8 @@ def order_request(item, user, qty=1, request_id=None, *, promo=None, valid_until
                "user": buyer(user), "qty": number("qty", qty, low=1)}
     if promo is not None:
         request["promo"] = number("promo", promo)
+    if ticket is not None:
+        request["ticket"] = ticket_text(ticket, id if request_id is None else request_id)
     if valid_until_ms is not None:
         request["valid_until_ms"] = number("valid_until_ms", valid_until_ms, low=1)
     return request | ({"first": True} if first else {})
@@ -153,6 +171,11 @@ def pay_request(order, amount_cents, id=None):
 def cancel_request(order, user=None):
     request = {"op": "cancel", "id": new_id(), "order": checked_id(order, "order")}
     return request | ({} if user is None else {"user": buyer(user)})
+
+
+def ticket_request(promo, user, id=None):
+    return {"op": "ticket", "id": new_id() if id is None else checked_id(id),
+            "promo": number("promo", promo), "user": buyer(user)}
 
 
 def items_request(item):
@@ -237,7 +260,7 @@ class Question:
     def takes(self, message):
         """True when this map is about the question and more than 'queued'. A refusal that names no
         id is about the one question that is open: who has several open does not pass it on."""
-        if not isinstance(message, dict) or message.get("id", self.id) != self.id:
+        if not isinstance(message, dict) or asked(message, self.id) != self.id:
             return False
         if "code" not in message and not self._answers(message):
             return False
@@ -295,6 +318,11 @@ class Question:
         raise OutcomeUnknown(self.id, self.timeout, last_code(self.answer), op=self.op)
 
 
+def asked(message, otherwise=None):
+    """The id of the question that a map answers: an older ticket's own is another one."""
+    return message.get("asked", message.get("id", otherwise))
+
+
 def advised(answer):
     """How long the server says to wait, in seconds."""
     ms = answer.get("retry_after_ms")
@@ -312,3 +340,7 @@ def answer_of(values):
 
 def receipt_of(values):
     return named(Receipt, values)
+
+
+def ticket_of(values):
+    return named(Ticket, values)

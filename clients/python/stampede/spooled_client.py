@@ -13,7 +13,7 @@ from .spool_sender import SpoolSender
 
 ORDERS_MAX = 100_000
 REWRITE_BYTES = 64 * 1024  # of what counts no more; then the file is written anew
-SPOOLED_KEYS = tuple(name for name in KEYS if name != "first")
+SPOOLED_KEYS = tuple(name for name in KEYS if name not in ("first", "ticket"))
 
 
 def spooled_requests(orders):

@@ -223,6 +223,63 @@ TEST_CASE("orders and answers of the sale come back as they were, plain ones in 
   CHECK((result.code == Code::ended && result.retry_after_ms == 0));
 }
 
+TEST_CASE("tickets, and orders that have one, come back as they were") {
+  std::string body;
+  Request order;
+  order.kind = RequestKind::order;
+  order.id = "r-1";
+  order.item = 7;
+  order.user = "ann";
+  order.qty = 1;
+  order.promo = 3;
+  append_request(body, order);
+  CHECK(hex_of(body) == "9706a3722d3107a3616e6e0103c0");
+  for (const auto ticket_ms : {kForeignTicket, std::int64_t{1}, kTimeMsMax}) {
+    order.ticket_ms = ticket_ms;
+    append_request(body, order);
+  }
+  order.promo = kNoNumber;  // it is looked at where a promo wants it
+  append_request(body, order);
+  Request ticket;
+  ticket.kind = RequestKind::ticket;
+  ticket.id = "t-1";
+  ticket.user = "ann";
+  ticket.promo = kItemIdMax;
+  append_request(body, ticket);
+  BodyReader reader;
+  reader.open(body);
+  for (const auto ticket_ms : {kNoTicket, kForeignTicket, std::int64_t{1}, kTimeMsMax}) {
+    Request read;
+    REQUIRE(reader.next(read));
+    CHECK((read.id == "r-1" && read.promo == 3 && read.ticket_ms == ticket_ms));
+  }
+  Request read;
+  REQUIRE(reader.next(read));
+  CHECK((read.promo == kNoNumber && read.ticket_ms == kNoTicket));
+  REQUIRE(reader.next(read));
+  CHECK((read.kind == RequestKind::ticket && read.id == "t-1" && read.user == "ann"));
+  CHECK(read.promo == kItemIdMax);
+  CHECK_FALSE(reader.next(read));
+  CHECK_FALSE(reader.bad());
+  reader.open(std::string_view("\x98\x06\xa1r\x01\xa1u\x01\x03\xc0\xfe", 12));  // -2
+  CHECK_FALSE(reader.next(read));
+  CHECK(reader.bad());
+
+  std::string results;
+  ResultWriter writer(results);
+  writer.granted({"t-1", 3, 7, "ann", kTimeMsMax});
+  writer.finish();
+  reader.open(results);
+  Result result;
+  REQUIRE(reader.next(result));
+  CHECK(result.kind == ResultKind::granted);
+  CHECK((result.granted.id == "t-1" && result.granted.user == "ann"));
+  CHECK((result.granted.promo == 3 && result.granted.item == 7));
+  CHECK(result.granted.expires_at_ms == kTimeMsMax);
+  CHECK_FALSE(reader.next(result));
+  CHECK_FALSE(reader.bad());
+}
+
 TEST_CASE("payments, cancels and what becomes of orders come back as they were") {
   std::string body;
   Request pay;
@@ -276,6 +333,49 @@ TEST_CASE("payments, cancels and what becomes of orders come back as they were")
   CHECK(result.answer.fulfilment == stampede::storage::Fulfilment::none);
   CHECK_FALSE(reader.next(result));
   CHECK_FALSE(reader.bad());
+}
+
+TEST_CASE("what changed is asked for by an lsn, and told with rows and promos") {
+  std::string body;
+  Request asked;
+  asked.kind = RequestKind::changes;
+  asked.item = ~Lsn{0};
+  asked.qty = 500;
+  append_request(body, asked);
+  BodyReader reader;
+  reader.open(body);
+  Request read;
+  REQUIRE(reader.next(read));
+  CHECK((read.kind == RequestKind::changes && read.item == ~Lsn{0} && read.qty == 500));
+  CHECK(read.id.empty());
+
+  ItemRow row;
+  row.item = 7;
+  row.terms = {"Phone", 1999, 300'000, 2, 5};
+  row.seq = 1ULL << 41;
+  for (const bool more : {false, true}) {
+    for (const bool anew : {false, true}) {
+      for (std::size_t rows = 0; rows <= 2; ++rows) {
+        std::vector<ItemRow> all(rows, row);
+        if (rows == 2) all[1].promo = ShownPromo{9, "half", 500, 10, 20, PromoState::coming};
+        std::string results;
+        ResultWriter writer(results);
+        writer.changes({(1ULL << 41) + 5, more, anew}, all);
+        writer.error(Code::internal);
+        writer.finish();
+        reader.open(results);
+        Result result;
+        REQUIRE(reader.next(result));
+        CHECK(result.kind == ResultKind::changes);
+        CHECK(result.changes.upto == (1ULL << 41) + 5);
+        CHECK((result.changes.more == more && result.changes.anew == anew));
+        REQUIRE(result.items.size() == rows);
+        if (rows == 2) CHECK((!result.items[0].promo && result.items[1].promo->promo == 9));
+        REQUIRE(reader.next(result));
+        CHECK(result.kind == ResultKind::error);
+      }
+    }
+  }
 }
 
 TEST_CASE("answers to a run of orders take the bytes of one, and come back one by one") {

@@ -161,7 +161,9 @@ const json kPromo{{"do", "promo_add"},
                   {"hold_s", 60},
                   {"hold_low_s", 20},
                   {"low_stock_percent", 30},
-                  {"unpaid_per_user_max", 3}};
+                  {"unpaid_per_user_max", 3},
+                  {"ticket", 1},
+                  {"gate_factor", 4}};
 
 }  // namespace
 
@@ -173,6 +175,7 @@ TEST_CASE("a promo is read whole, and each member that does not fit is named") {
   CHECK(read.promo.put.name == "Half");
   CHECK(read.promo.put.ends_at_ms == 2000);
   CHECK(read.promo.put.limit_per_user == 2);
+  CHECK((read.promo.put.ticket == 1 && read.promo.put.gate_factor == 4));
   CHECK(operator_command_map("promo_add", read) == kPromo);
   for (const auto* member :
        {"promo", "item", "price_cents", "starts_at_ms", "ends_at_ms", "name", "request_id"}) {
@@ -188,6 +191,13 @@ TEST_CASE("a promo is read whole, and each member that does not fit is named") {
   auto late = kPromo;
   late["ends_at_ms"] = kTimeMsMax + 1;
   CHECK(read_operator_command(late).field == "ends_at_ms");
+  for (const auto* member : {"ticket", "gate_factor"}) {
+    for (const auto& wrong : {json(-1), json(1'000'001), json("1"), json(true)}) {
+      auto odd = kPromo;
+      odd[member] = wrong;
+      CHECK_MESSAGE(read_operator_command(odd).field == member, wrong.dump());
+    }
+  }
   auto unlimited = kPromo;
   unlimited.erase("limit_per_user");
   CHECK(read_operator_command(unlimited).promo.put.limit_per_user == 0);
@@ -209,4 +219,44 @@ TEST_CASE("a change of a promo says what it changes, and nothing else goes on") 
   CHECK(operator_command_map("promo_end", ends) == end);
   CHECK(operator_command_map("promos", read_operator_command({{"do", "promos"}})) ==
         json{{"do", "promos"}, {"from", 0}, {"limit", 500}});
+}
+
+TEST_CASE("a time of a promo may be said as one from now on, and stays so") {
+  auto add = kPromo;
+  add.erase("starts_at_ms");
+  add.erase("ends_at_ms");
+  add["starts_in_ms"] = -1000;
+  add["ends_in_ms"] = kTimeMsMax;
+  const auto read = read_operator_command(add);
+  REQUIRE(read.error.empty());
+  CHECK(read.promo.from_now == (PromoRequest::kStartsFromNow | PromoRequest::kEndsFromNow));
+  CHECK(read.promo.put.starts_at_ms == -1000);
+  CHECK(operator_command_map("promo_add", read) == add);
+  const json set{{"do", "promo_set"}, {"request_id", "p"}, {"promo", 7}, {"ends_in_ms", 300'000}};
+  const auto later = read_operator_command(set);
+  REQUIRE(later.error.empty());
+  CHECK(later.promo.given == 16);
+  CHECK(later.promo.from_now == PromoRequest::kEndsFromNow);
+  CHECK(operator_command_map("promo_set", later) == set);
+  for (const auto& wrong : {json(1.5), json("5m"), json(true), json::array(), json(kTimeMsMax + 1),
+                            json(-kTimeMsMax - 1), json(UINT64_MAX)}) {
+    auto odd = add;
+    odd["starts_in_ms"] = wrong;
+    CHECK_MESSAGE(read_operator_command(odd).field == "starts_in_ms", wrong.dump());
+  }
+  auto twice = add;
+  twice["ends_at_ms"] = 5;
+  CHECK(read_operator_command(twice).error == "ends_in_ms must be left out beside ends_at_ms");
+}
+
+TEST_CASE("the word that the clock is right has an id") {
+  const json accept{{"do", "clock_accept"}, {"request_id", "c"}};
+  CHECK(is_operator_command("clock_accept"));
+  const auto read = read_operator_command(accept);
+  CHECK(read.error.empty());
+  CHECK(read.accepts_clock);
+  CHECK(operator_command_map("clock_accept", read) == accept);
+  CHECK(error_with(accept, "request_id", nullptr) == "request_id must be a text");
+  CHECK(error_with(accept, "request_id", "a b").starts_with("request_id must be"));
+  CHECK_FALSE(read_operator_command({{"do", "books"}}).accepts_clock);
 }

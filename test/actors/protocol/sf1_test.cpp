@@ -48,6 +48,9 @@ std::string op_text(ClientOp op) {
       return "pay";
     case ClientOp::cancel:
       return "cancel";
+    case ClientOp::ticket:
+      return "ticket";
+    case ClientOp::changes:  // no client can ask it
     case ClientOp::invalid:
       break;
   }
@@ -63,8 +66,14 @@ void check_understood(const ClientRequest& request, const json& expect) {
     CHECK(request.qty == expect.at("qty").get<std::uint32_t>());
     CHECK(request.deadline_ms == expect.at("deadline_ms").get<std::int64_t>());
     CHECK(request.ack == expect.at("ack").get<bool>());
+    CHECK(request.first == expect.value("first", false));
     CHECK(request.promo == expect.value("promo", kNoNumber));
     CHECK(request.valid_until_ms == expect.value("valid_until_ms", std::int64_t{0}));
+    CHECK(request.ticket_ms == (expect.contains("ticket") ? kForeignTicket : kNoTicket));
+  }
+  if (request.op == ClientOp::ticket) {
+    CHECK(request.promo == expect.at("promo").get<std::uint64_t>());
+    CHECK(request.user == expect.at("user").get<std::string>());
   }
   if (request.op == ClientOp::pay || request.op == ClientOp::cancel) {
     CHECK(request.order == expect.at("order").get<std::string>());
@@ -130,6 +139,43 @@ TEST_CASE("every request vector is understood or refused as it says") {
     if (understood && expect.contains("op")) check_understood(decoder.request(), expect);
     if (!understood && expect.contains("code")) check_refused(decoder.refusal(), expect);
   }
+}
+
+TEST_CASE("the ticket of an order is read by who can") {
+  const TicketSigner signer(TicketKey{1});
+  Sf1Decoder decoder(&signer);
+  const auto frame_of = [&](json order, std::string_view ticket) {
+    order["ticket"] = ticket;
+    const auto bytes = json::to_msgpack(order);
+    return std::string(bytes.begin(), bytes.end());
+  };
+  const auto text = signer.text({"r-1", 7, 1, "ann", 1767225660000});
+  json order{{"op", "order"}, {"item", 1}, {"user", "ann"}, {"promo", 7}};
+  auto frame = frame_of(order, text);
+  REQUIRE(decoder.decode(frame));
+  CHECK(decoder.request().id == "r-1");  // it has none of its own
+  CHECK(decoder.request().ticket_ms == 1767225660000);
+  order["id"] = "r-2";
+  frame = frame_of(order, text);
+  REQUIRE(decoder.decode(frame));
+  CHECK(decoder.request().id == "r-2");
+  CHECK(decoder.request().ticket_ms == kForeignTicket);
+  order.erase("id");
+  order["user"] = "bob";
+  frame = frame_of(order, text);
+  REQUIRE(decoder.decode(frame));
+  CHECK(decoder.request().id.empty());
+  CHECK(decoder.request().ticket_ms == kForeignTicket);
+  // Of an array each for itself.
+  order["user"] = "ann";
+  const auto bytes = json::to_msgpack(json::array({order, json::parse(R"({"op":"order","item":1,
+      "user":"ann","promo":7,"id":"r-3"})")}));
+  frame = std::string(bytes.begin(), bytes.end());
+  REQUIRE(decoder.open_batch(frame));
+  REQUIRE(decoder.next_entry() == Sf1Decoder::Entry::order);
+  CHECK(decoder.request().ticket_ms == kNoTicket);
+  REQUIRE(decoder.next_entry() == Sf1Decoder::Entry::order);
+  CHECK(decoder.request().ticket_ms == kNoTicket);
 }
 
 TEST_CASE("every batch vector is understood entry by entry, or refused whole") {
@@ -283,12 +329,17 @@ TEST_CASE("answers are encoded as their vectors say") {
   check_encoded(encoded([&] { append_sf1_answer(out, "r-1", answer); }), "confirmed, to be paid");
   const Fulfilled paid{"r-1", 2199023255553, stampede::storage::Fulfilment::paid, 1767225600000};
   check_encoded(encoded([&] { append_sf1_fulfilled(out, "p-1", paid); }), "paid");
+  const Granted granted{"t-1", 7, 1, "ann", 1767225660000};
+  check_encoded(encoded([&] { append_sf1_granted(out, "t-1", granted, "t1.x.y"); }), "ticket");
+  check_encoded(encoded([&] { append_sf1_granted(out, "t-2", granted, "t1.x.y"); }),
+                "ticket, an older one");
   answer = confirmed();
   answer.state = State::rejected;
   answer.reason = RejectReason::sold_out;
   answer.left = 0;
   check_encoded(encoded([&] { append_sf1_answer(out, "r-1", answer); }), "rejected");
   check_encoded(encoded([&] { append_sf1_queued(out, "r-1"); }), "queued");
+  check_encoded(encoded([&] { append_sf1_edge(out, "r-1"); }), "sold out, by a webapp's own word");
   check_encoded(encoded([&] { append_sf1_error(out, "r-1", Code::overloaded, ""); }),
                 "error with advice");
   check_encoded(encoded([&] { append_sf1_error(out, "r-1", Code::bad_request, "qty"); }),
@@ -410,7 +461,7 @@ namespace {
 // One member of a map, key and value. Among them what is unknown, of a wrong type, or too large.
 std::string any_member(std::mt19937& random) {
   const std::vector<std::string> keys{"op",  "id",   "item",  "user", "qty", "token", "deadline_ms",
-                                      "ack", "from", "limit", "x",    "",    "orders"};
+                                      "ack", "from", "limit", "x",    "",    "first"};
   const std::vector<json> values{"order", "r-1",
                                  1,       70'000,
                                  0,       5'000'000'000,
@@ -431,7 +482,8 @@ void require_same(const Sf1Decoder& one, const Sf1Decoder& other, bool understoo
     return;
   }
   const auto &a = one.request(), &b = other.request();
-  REQUIRE((a.op == b.op && a.ack == b.ack && a.one_item == b.one_item && a.id == b.id));
+  REQUIRE((a.op == b.op && a.ack == b.ack && a.first == b.first && a.one_item == b.one_item &&
+           a.id == b.id));
   REQUIRE((a.item == b.item && a.user == b.user && a.qty == b.qty));
   REQUIRE((a.limit == b.limit && a.deadline_ms == b.deadline_ms));
 }

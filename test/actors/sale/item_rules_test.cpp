@@ -451,6 +451,80 @@ TEST_CASE_FIXTURE(RulesTest,
   CHECK(code("e", 1) == Code::none);
 }
 
+namespace {
+
+// What a bound of the item, or of promo 7, would be decided as now.
+ItemDecision bound_of_item(const OrderBook& book, std::uint32_t bound) {
+  ItemRequest request = RulesTest::request_of(ItemAction::set, 1);
+  request.put.request_id = "bound";
+  request.sale.unpaid_per_user_max = bound;
+  request.given = 1U << 9U;
+  return book.decide_item(request);
+}
+PromoDecision bound_of_promo(const OrderBook& book, std::uint32_t bound) {
+  PromoRequest request{PromoAction::set, held(0, bound), 1U << 9U};
+  request.put.request_id = "bound";
+  request.put.promo = 7;
+  return book.decide_promo(request, kStart * 1000);
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(RulesTest, "a bound is looked ahead to in pieces, and orders go on meanwhile") {
+  stock(90);
+  promo(7, held(60), PromoAction::add);
+  set_sale(kAll, {"hold_s"});
+  for (const char* id : {"0", "1", "2", "3", "4", "5"}) order(id, 1, id);
+  order("in", 2, "in", 7);
+  REQUIRE(bound_of_item(book, 2).sale.unpaid_per_user_max == 2);
+  CHECK_FALSE(book.look_ahead(bound_of_item(book, 2), 3));
+  CHECK_FALSE(book.look_ahead(bound_of_promo(book, 2), 3));
+  CHECK(pay("p0", "0", 999).error == Code::none);  // seen, as unpaid
+  CHECK(cancel("1").error == Code::none);
+  CHECK(pay("p4", "4", 999).error == Code::none);  // not seen yet
+  CHECK(code("2b", 1, "2") == Code::none);
+  CHECK(code("inb", 1, "in", 7) == Code::none);
+  CHECK_FALSE(book.look_ahead(bound_of_item(book, 2), 5));
+  CHECK_FALSE(book.look_ahead(bound_of_promo(book, 2), 5));
+  CHECK(book.look_ahead(bound_of_item(book, 2), 1));
+  CHECK(code("new", 2, "new") == Code::none);  // not seen, either
+  CHECK(book.look_ahead(bound_of_promo(book, 2), 3));
+  set_sale({.unpaid_per_user_max = 2}, {"unpaid_per_user_max"});
+  promo(7, held(0, 3), PromoAction::set, 1U << 9U);
+  in_each_life(*this, [&] {
+    for (const char* user : {"2", "new", "in"})
+      CHECK_MESSAGE(code("x", 1, user) == Code::unpaid_limit, user);
+    for (const char* user : {"3", "5"})
+      CHECK_MESSAGE(code("x", 2, user) == Code::unpaid_limit, user);
+    CHECK(code("x", 1, "in", 7) == Code::unpaid_limit);
+  });
+  for (const char* user : {"0", "1", "4"})  // nothing is unpaid
+    CHECK_MESSAGE(code(std::string("y") + user, 2, user) == Code::none, user);
+  for (const char* user : {"3", "5"})
+    CHECK_MESSAGE(code(std::string("y") + user, 1, user) == Code::none, user);
+  replay();
+}
+
+TEST_CASE_FIXTURE(RulesTest, "who has had a bound, or is new, is not looked at again") {
+  set_sale(kAll, {"hold_s", "unpaid_per_user_max"});
+  order("a", 2);
+  order("b", 1, "bob");
+  set_sale({}, {"unpaid_per_user_max"});
+  CHECK(pay("p", "a", 1998).error == Code::none);
+  CHECK(book.look_ahead(bound_of_item(book, 2), 0));
+  set_sale({.unpaid_per_user_max = 2}, {"unpaid_per_user_max"});
+  CHECK(code("c", 3) == Code::unpaid_limit);
+  CHECK(code("d", 2, "bob") == Code::unpaid_limit);
+  CHECK(code("c", 2) == Code::none);
+  auto request = request_of(ItemAction::add, 2);
+  request.put.request_id = "second";
+  request.put.terms = {"Watch", 5, 10, 0, 5};
+  request.sale.unpaid_per_user_max = 1;
+  CHECK(book.look_ahead(book.decide_item(request), 0));
+  replay();
+  CHECK(code("e", 1) == Code::unpaid_limit);
+}
+
 TEST_CASE_FIXTURE(RulesTest,
                   "an order that needs no payment is bound by no bound of unpaid units") {
   set_sale({.unpaid_per_user_max = 1}, {"unpaid_per_user_max"});

@@ -404,3 +404,51 @@ TEST_CASE_FIXTURE(LoggedPromos, "a parked PromoPut closes its item and lets its 
   next.qty = 1;
   CHECK(other.decide_order(next, kStart * 1000).error == Code::internal);
 }
+
+TEST_CASE("times from now on count from the decision, and a repeat is answered like the first") {
+  PromoTest test;
+  auto request = PromoTest::adding(7);
+  request.put.starts_at_ms = 0;
+  request.put.ends_at_ms = 300'000;
+  request.from_now = PromoRequest::kStartsFromNow | PromoRequest::kEndsFromNow;
+  const auto first = test.change(request);
+  REQUIRE(first.changed);
+  CHECK(first.put.starts_at_ms == kStart);
+  CHECK(first.put.ends_at_ms == kStart + 300'000);
+  test.now_ms += 60'000;
+  const auto again = test.change(request);
+  CHECK(again.known);
+  CHECK(again.lsn == test.lsn);
+  CHECK(test.book.promos().find(7)->put.starts_at_ms == kStart);
+  // Said as moments, or otherwise, it is another request.
+  auto moments = request;
+  moments.from_now = 0;
+  moments.put.starts_at_ms = kStart;
+  moments.put.ends_at_ms = kStart + 300'000;
+  CHECK(test.change(moments).error == Code::key_reused);
+  auto half = request;
+  half.from_now = PromoRequest::kEndsFromNow;
+  CHECK(test.change(half).error == Code::key_reused);
+  PromoRequest set{PromoAction::set, {}, 16};
+  set.put.request_id = "set";
+  set.put.promo = 7;
+  set.put.ends_at_ms = 10'000;
+  set.from_now = PromoRequest::kEndsFromNow;
+  CHECK(test.change(set).put.ends_at_ms == kStart + 70'000);
+  test.now_ms += 1000;
+  CHECK(test.change(set).known);
+  CHECK(test.book.promos().find(7)->put.ends_at_ms == kStart + 70'000);
+}
+
+TEST_CASE("times from now on that lie nowhere are refused by name") {
+  PromoTest test;
+  auto request = PromoTest::adding(7);
+  request.from_now = PromoRequest::kStartsFromNow | PromoRequest::kEndsFromNow;
+  request.put.starts_at_ms = -2 * kStart;
+  request.put.ends_at_ms = 1000;
+  CHECK(test.change(request).field == "starts_at_ms");
+  request.put.starts_at_ms = 0;
+  request.put.ends_at_ms = storage::kPromoTimeMsMax;
+  CHECK(test.change(request).field == "ends_at_ms");
+  CHECK(test.book.promos().size() == 0);
+}

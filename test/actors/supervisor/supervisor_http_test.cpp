@@ -58,6 +58,20 @@ TEST_CASE("the system is ready when every node is") {
   CHECK(get("/readyz", "", status).status == 200);
 }
 
+TEST_CASE("a clock that has stepped is no reason to be unready, and is told") {
+  json backend = node("backend-1", "ready");
+  backend["clock"] = nullptr;
+  CHECK(system_status({backend}, json::object())["notes"].empty());
+  backend["clock"] = {{"ahead_s", 3600.0}, {"note", "the wall clock has stepped"}};
+  const json status = system_status({backend}, json::object());
+  CHECK(status["notes"] == json::array({"backend-1: the wall clock has stepped"}));
+  for (const char* path : {"/healthz", "/readyz"}) {
+    const HttpReply reply = get(path, "", status);
+    CHECK(reply.status == 200);
+    CHECK(json::parse(reply.body)["notes"] == status["notes"]);
+  }
+}
+
 TEST_CASE("the rest of the paths") {
   const json status = replaying_system();
   CHECK(json::parse(*get("/status", "", status).shared_body) == status);

@@ -3,7 +3,9 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <memory>
+#include <string>
 
 #include "actors/sale/order_book.h"
 #include "test/bench/micro/rates.h"
@@ -112,6 +114,47 @@ void sizes(benchmark::internal::Benchmark* bench) {
 }
 BENCHMARK(order_book_buy)->Apply(sizes);
 BENCHMARK(order_book_repeat)->Apply(sizes);
+
+// A bound of unpaid units that is set on an item with so many unpaid orders, each of another user:
+// one look ahead at a `piece` of them, as between two rounds of orders.
+void order_book_look_ahead(benchmark::State& state) {
+  const auto held = static_cast<std::uint64_t>(state.range(0));
+  const auto piece = static_cast<std::uint32_t>(state.range(1));
+  OrderBook book(kUuid, {200'000'000, 1000});
+  Lsn lsn = storage::make_lsn(1, 0);
+  ItemRequest put;
+  put.action = ItemAction::add;
+  put.put.request_id = "put";
+  put.put.item = 1;
+  put.put.terms = {"Phone", 5, kStock, 0, 5};
+  put.sale.hold_s = 86'400;
+  book.apply_item(book.decide_item(put), ++lsn);
+  for (std::uint64_t i = 0; i < held; ++i) {
+    const auto id = "o-" + std::to_string(i);
+    const auto decision = book.decide_order({RequestKind::order, id, 1, id, 1, {}, 0}, 1000);
+    book.apply_order(decision, id, ++lsn, 1000);
+  }
+  ItemRequest bound;
+  bound.action = ItemAction::set;
+  bound.put.request_id = "bound";
+  bound.put.item = 1;
+  bound.sale.unpaid_per_user_max = 2;
+  bound.given = 1U << 9U;
+  const auto decision = book.decide_item(bound);
+  for (auto _ : state)
+    if (book.look_ahead(decision, piece)) break;
+  report(state, std::min<std::uint64_t>(piece, held), 0);
+}
+BENCHMARK(order_book_look_ahead)
+    ->ArgNames({"held", "piece"})
+    ->Args({1'000'000, 1'000'000})
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(order_book_look_ahead)
+    ->ArgNames({"held", "piece"})
+    ->Args({1'000'000, 20'000})
+    ->Iterations(45)
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace stampede::bench

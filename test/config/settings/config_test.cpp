@@ -130,10 +130,9 @@ TEST_CASE("an unknown section is refused") {
   const auto error = refused_file("dev = true\n[network]\nmode = \"ipc\"\n");
   CHECK(error.line == 2);
   CHECK(error.key == "network");
-  CHECK(
-      says(error,
-           "known are [net], [curve], [webapp], [limits], [broker], [backend], [log], [snapshot], "
-           "[db], [supervisor] and dev"));
+  CHECK(says(error,
+             "known are [net], [curve], [webapp], [limits], [broker], [backend], [tickets], [log], "
+             "[snapshot], [db], [supervisor] and dev"));
 }
 
 TEST_CASE("a value out of bounds is refused and told what is allowed") {

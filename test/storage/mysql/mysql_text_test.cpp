@@ -174,6 +174,7 @@ TEST_CASE("the lane's statement holds the fence") {
   fence.last[LastKind::amount] = {6, 71};
   fence.last[LastKind::promo] = {8, 73};
   fence.last[LastKind::stock] = {74, 74};
+  fence.last[LastKind::grant] = {8, 75};
   append_lane_update(sql, 77, 2, fence);
   CHECK(sql ==
         "UPDATE lane SET batches=batches+1,applied_lsn=GREATEST(applied_lsn,77) "
@@ -182,7 +183,8 @@ TEST_CASE("the lane's statement holds the fence") {
         " AND EXISTS(SELECT 1 FROM orders WHERE order_id=65 AND lsn>=72)"
         " AND EXISTS(SELECT 1 FROM item WHERE id=6 AND lsn>=71)"
         " AND EXISTS(SELECT 1 FROM promo WHERE id=8 AND put_lsn>=73)"
-        " AND EXISTS(SELECT 1 FROM stock_change WHERE lsn=74)");
+        " AND EXISTS(SELECT 1 FROM stock_change WHERE lsn=74)"
+        " AND EXISTS(SELECT 1 FROM promo WHERE id=8 AND lsn>=75)");
 }
 
 TEST_CASE("error numbers: faults of a row, transient ones, and everything unknown is retried") {

@@ -177,6 +177,7 @@ TEST_CASE("format 2: of what an order became the newest is owed, of the journal 
 TEST_CASE("format 2: a fold refuses what it does not act on, by the feature it needs") {
   Command gated = keyed(CommandKind::promo_put, 7);
   gated.sale->promo.ticket = 1;
+  const Command grant = keyed(CommandKind::ticket_grant, 7);
   Command bounded = keyed(CommandKind::promo_put, 7);
   bounded.sale->promo.unpaid_per_user_max = 5;
   Command ruled = keyed(CommandKind::item_put, 7);
@@ -185,14 +186,8 @@ TEST_CASE("format 2: a fold refuses what it does not act on, by the feature it n
   const auto all = FeatureLevel::shards;
   const std::string promo = set_of({keyed(CommandKind::promo_put, 7)});
   CHECK(bool(ReplayFold().record(view_of(emit, promo, all))));
-  for (const auto& command : {bounded, ruled})
+  for (const auto& command : {bounded, ruled, gated, grant})
     CHECK(bool(ReplayFold().record(view_of(emit, set_of({command}), all))));
-  for (const auto& command : {gated, keyed(CommandKind::ticket_grant, 7)})
-    refused(ReplayFold().record(view_of(emit, set_of({command}), all)), Errc::version,
-            "the rules of the sale");
-  std::string exec;
-  encode_outcome(exec, {1, CommandKind::ticket_grant, 0, {5, 9}});
-  refused(ReplayFold().record(view_of(RecordType::exec, exec, all)), Errc::version, "sale");
   for (const auto type : {RecordType::ha, RecordType::hash, RecordType::config})
     refused(ReplayFold().record(view_of(type, "", all)), Errc::version, "high availability");
   refused(ReplayFold().record(view_of(RecordType::claim, "", all)), Errc::version, "shards");

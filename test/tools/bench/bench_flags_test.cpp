@@ -59,6 +59,9 @@ TEST_CASE("senseless combinations are refused with the flags' names") {
   bench.batch = 2;
   CHECK(names(wrong(bench), "--batch", "--via http"));
   bench.batch = 1;
+  bench.first = true;
+  CHECK(names(wrong(bench), "--first", "--via http"));
+  bench.first = false;
   bench.closed = true;
   bench.window = 100;
   bench.connections = 50;

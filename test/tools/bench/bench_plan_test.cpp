@@ -60,6 +60,29 @@ TEST_CASE("a batch holds the same orders as single frames do") {
   CHECK(batch.open_batch(plan.frame(many)));
 }
 
+TEST_CASE("an order says at its first try, and then no more, that it is one") {
+  auto said = content();
+  said.first = true;
+  BenchPlan plan(said);
+  actors::Sf1Decoder decoder;
+  const auto first = [&](std::uint64_t n) {
+    REQUIRE(decoder.decode(plan.frame(n)));
+    return decoder.request().first;
+  };
+  CHECK(first(0));
+  CHECK_FALSE(first(0));
+  const std::vector<std::uint32_t> orders{1, 2, 0, 3, 2};
+  REQUIRE(decoder.open_batch(plan.frame(orders)));
+  std::string firsts;
+  while (decoder.unread() > 0) {
+    REQUIRE(decoder.next_entry() == actors::Sf1Decoder::Entry::order);
+    firsts += decoder.request().first ? '1' : '0';
+  }
+  CHECK(firsts == "11010");
+  CHECK_FALSE(first(3));
+  CHECK(first(4));
+}
+
 TEST_CASE("the HTTP body holds the same order") {
   BenchContent many = content();
   many.items = 1'000'000;
@@ -184,6 +207,12 @@ TEST_CASE("the server's answers are read") {
   scanned = scan_answer(frame);
   CHECK(scanned.kind == ScannedAnswer::Kind::rejected);
   CHECK(scanned.reason == "sold_out");
+
+  frame.clear();
+  actors::append_sf1_edge(frame, "abc");
+  scanned = scan_answer(frame);
+  CHECK((scanned.kind == ScannedAnswer::Kind::rejected && scanned.id == "abc"));
+  CHECK(scanned.reason == tools::kEdgeReason);
 
   frame.clear();
   actors::append_sf1_queued(frame, "abc");

@@ -21,7 +21,7 @@ constexpr LogUuid kUuid{9};
 // A backend without a disk and a database: the test decides when appends become durable and when a
 // lane is done.
 struct CoreTest {
-  CoreTest() : core(kUuid, limits()) {
+  explicit CoreTest(const BackendLimits& of = limits()) : core(kUuid, of) {
     core.set_phase(Phase::replaying);
     core.take_over(1, 0, storage::kFeatureLevelFirst);
     core.set_phase(Phase::serving);
@@ -290,6 +290,84 @@ TEST_CASE_FIXTURE(CoreTest, "a broken body is answered entry by entry and decide
   CHECK(result.code == Code::internal);
 }
 
+TEST_CASE_FIXTURE(CoreTest, "what changed is told behind an lsn, once it is durable") {
+  const auto ask = [&](Lsn since) {
+    effects.clear();
+    Request request;
+    request.kind = RequestKind::changes;
+    request.item = since;
+    request.qty = 500;
+    std::string body;
+    append_request(body, request);
+    work(body, 1, 9);
+    sync();
+    const auto all = results();
+    REQUIRE_FALSE(all.empty());
+    REQUIRE(all.back().kind == ResultKind::changes);
+    return all.back();
+  };
+  put(1, 5);
+  put(2, 5);
+  auto heard = ask(0);
+  CHECK(heard.changes.anew);
+  CHECK(heard.items.empty());
+  const auto before = heard.changes.upto;
+  order("a", 2);
+  flush();  // not durable
+  CHECK(ask(before).items.empty());
+  CHECK(ask(before).items.size() == 1);
+  CHECK(ask(before).items.front().left == 4);
+  CHECK(ask(ask(before).changes.upto).items.empty());
+}
+
+TEST_CASE_FIXTURE(CoreTest, "a promo that is put is a change of its item") {
+  put(1, 5);
+  const auto before = core.durable_lsn();
+  PromoRequest request;
+  request.action = PromoAction::add;
+  request.put.request_id = "promo-1";
+  request.put.promo = 7;
+  request.put.item = 1;
+  request.put.name = "half price";
+  request.put.starts_at_ms = 10'000;
+  request.put.ends_at_ms = 20'000;
+  REQUIRE(core.on_promo(1, request, 1000, effects));
+  order("a", 1);
+  sync();
+  effects.clear();
+  std::string body;
+  Request changes;
+  changes.kind = RequestKind::changes;
+  changes.item = before;
+  changes.qty = 500;
+  append_request(body, changes);
+  work(body, 1, 9);
+  const auto all = results();
+  REQUIRE(all.size() == 1);
+  REQUIRE(all.front().items.size() == 1);
+  REQUIRE(all.front().items.front().promo.has_value());
+  CHECK(all.front().items.front().promo->promo == 7);
+  CHECK(all.front().items.front().left == 4);
+}
+
+TEST_CASE_FIXTURE(CoreTest, "an item that sold out is told before all others") {
+  put(1, 2);
+  put(2, 1);
+  std::string body;
+  core.take_news(body, 10);
+  order("a", 1);
+  order("b", 2);
+  sync();
+  body.clear();
+  CHECK(core.take_news(body, 1) == 1);
+  BodyReader reader;
+  ItemRow row;
+  reader.open(body);
+  REQUIRE(reader.next(row));
+  CHECK(row.item == 2);
+  CHECK(row.left == 0);
+}
+
 TEST_CASE_FIXTURE(CoreTest, "news speak only of durable amounts") {
   put(1, 5);
   std::string body;
@@ -395,4 +473,36 @@ TEST_CASE_FIXTURE(CoreTest, "memory is made ahead only while nothing is open or 
   int pieces = 0;
   while (core.make_room(100'000)) REQUIRE(++pieces < 1000);
   CHECK(pieces > 0);
+}
+
+TEST_CASE("a change that has to look at many orders is told to come again") {
+  auto limits = CoreTest::limits();
+  limits.looks_ahead_max = 2;
+  CoreTest test(limits);
+  test.put(1, 100);
+  const auto change = [&](std::uint64_t number, const char* id, std::uint32_t bits, ItemSale sale) {
+    ItemRequest request;
+    request.action = ItemAction::set;
+    request.put.request_id = id;
+    request.put.item = 1;
+    request.sale = sale;
+    request.given = bits;
+    return test.core.on_item(number, request, 1000, test.effects);
+  };
+  CHECK(change(2, "hold", 1U << 6U, {.hold_s = 60}));
+  for (int i = 0; i < 5; ++i) test.order("o-" + std::to_string(i), 1);
+  test.sync();
+  test.effects.clear();
+  const ItemSale bound{.unpaid_per_user_max = 5};
+  CHECK_FALSE(change(3, "bound", 1U << 9U, bound));
+  test.order("o-5", 1);  // goes first
+  CHECK_FALSE(change(3, "bound", 1U << 9U, bound));
+  CHECK(change(3, "bound", 1U << 9U, bound));
+  test.order("o-6", 1);
+  test.sync();
+  REQUIRE(test.effects.controls.size() == 1);
+  CHECK(test.effects.controls.front().number == 3);
+  CHECK(test.results().at(0).answer.state == State::confirmed);
+  CHECK(test.results().at(1).code == Code::unpaid_limit);
+  CHECK(change(3, "bound", 1U << 9U, bound));  // known: nothing is looked at
 }

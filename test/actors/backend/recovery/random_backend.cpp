@@ -88,7 +88,8 @@ void RandomBackend::change_promo() {
   put.starts_at_ms = now_us / 1000 + static_cast<std::int64_t>(below(20'000)) - 5'000;
   put.ends_at_ms = put.starts_at_ms + static_cast<std::int64_t>(below(60'000));
   put.limit_per_user = static_cast<std::uint32_t>(below(2) * 6);
-  core_->on_promo(next_id_, request, now_us, effects_);
+  while (!core_->on_promo(next_id_, request, now_us, effects_)) {
+  }
 }
 
 void RandomBackend::ask() {

@@ -273,6 +273,86 @@ TEST_CASE("a payment and a cancel are asked for by the order in their path") {
   CHECK(routes.request("PUT", "/v1/orders/r-1", "").reply->status == 405);
 }
 
+TEST_CASE("a ticket is asked for by the promo in its path") {
+  Routes routes;
+  auto asked = routes.request("POST", "/v1/promos/7/tickets", R"({"user":"ann","id":"t-1"})");
+  REQUIRE(asked.ask);
+  CHECK((asked.ask->ask.request.op == ClientOp::ticket));
+  CHECK(asked.ask->ask.request.promo == 7);
+  CHECK((asked.ask->id == "t-1" && asked.ask->user == "ann"));
+  HttpAnswer answer;
+  answer.kind = ReplyKind::granted;
+  answer.order = "t-1";
+  answer.ticket = "t1.x.y";
+  answer.granted = {{}, 7, 1, {}, 1767225660000};
+  const json said{{"id", "t-1"},
+                  {"ticket", "t1.x.y"},
+                  {"promo", 7},
+                  {"item", 1},
+                  {"expires_at", 1767225660000}};
+  const auto given = routes.answer(*asked.ask, answer);
+  CHECK(given.status == 201);
+  CHECK(json::parse(given.body) == said);
+  asked = routes.request("POST", "/v1/promos/7/tickets", R"({"user":"ann"})",
+                         "Idempotency-Key: t-2\r\n");
+  REQUIRE(asked.ask);
+  CHECK(asked.ask->id == "t-2");
+  auto older = said;
+  older["asked"] = "t-2";
+  CHECK(json::parse(routes.answer(*asked.ask, answer).body) == older);
+  asked = routes.request("POST", "/v1/promos/0/tickets", R"({"user":"ann"})");
+  REQUIRE(asked.ask);
+  CHECK(asked.ask->id.empty());
+  CHECK(routes.answer(*asked.ask, refused(Code::gate_closed)).status == 409);
+  CHECK(routes.request("GET", "/v1/promos/7/tickets", "").reply->status == 405);
+  CHECK(routes.request("POST", "/v1/promos/7", "{}").reply->status == 404);
+
+  const std::pair<std::string, std::string> wrong[] = {{R"({"id":"t"})", "user"},
+                                                       {R"({"user":""})", "user"},
+                                                       {R"({"user":1})", "user"},
+                                                       {R"({"user":"ann","user":"ann"})", "user"},
+                                                       {R"({"user":"ann","id":1})", "id"},
+                                                       {R"({"user":"ann","id":"a b"})", "id"},
+                                                       {R"({"user":"ann","promo":7})", "promo"},
+                                                       {R"([])", ""},
+                                                       {"", ""}};
+  for (const auto& [body, field] : wrong) {
+    INFO(body);
+    const auto outcome = routes.request("POST", "/v1/promos/7/tickets", body);
+    REQUIRE(outcome.reply);
+    CHECK(outcome.reply->status == 400);
+    CHECK(json::parse(outcome.reply->body).value("field", "") == field);
+  }
+  for (const auto* path : {"/v1/promos/x/tickets", "/v1/promos//tickets", "/v1/promos/-1/tickets",
+                           "/v1/promos/9223372036854775808/tickets"}) {
+    INFO(path);
+    const auto outcome = routes.request("POST", path, R"({"user":"ann"})");
+    REQUIRE(outcome.reply);
+    CHECK(json::parse(outcome.reply->body).value("field", "") == "promo");
+  }
+}
+
+TEST_CASE("an order's ticket goes along as it came, alone and in an array") {
+  Routes routes;
+  const auto one = routes.request("POST", "/v1/orders",
+                                  R"({"item":1,"user":"ann","promo":7,"ticket":"t1.x.y"})");
+  REQUIRE(one.ask);
+  CHECK(one.ask->ticket == "t1.x.y");
+  const auto array = routes.request(
+      "POST", "/v1/orders",
+      R"([{"item":1,"user":"ann","promo":7,"ticket":"t1.x.y"},{"item":1,"user":"bob"}])");
+  REQUIRE(array.array);
+  CHECK(array.array->orders[0].ticket == "t1.x.y");
+  CHECK(array.array->orders[1].ticket.empty());
+  for (const auto* body :
+       {R"({"item":1,"user":"ann","ticket":1})", R"({"item":1,"user":"ann","ticket":""})",
+        R"({"item":1,"user":"ann","ticket":null})"}) {
+    const auto outcome = routes.request("POST", "/v1/orders", body);
+    REQUIRE(outcome.reply);
+    CHECK(json::parse(outcome.reply->body).value("field", "") == "ticket");
+  }
+}
+
 TEST_CASE("a payment that cannot be one is refused by the member at fault") {
   Routes routes;
   const std::pair<std::string, std::string> all[] = {
@@ -353,6 +433,68 @@ TEST_CASE("an array asks for its orders together and is answered by one, in its 
   CHECK(answers[2].at("status") == 409);
   CHECK(answers[2].at("state") == "rejected");
   CHECK(answers[2].at("id") == "c");
+}
+
+TEST_CASE("an order is a first try when its client says so, or its id is made here") {
+  Routes routes;
+  const auto first = [&](const std::string& body, const std::string& head) {
+    const auto asked = routes.request("POST", "/v1/orders", body, head);
+    REQUIRE(asked.ask);
+    return asked.ask->ask.request.first;
+  };
+  const std::string minted = R"({"item":1,"user":"ann"})";
+  CHECK_FALSE(first(kOrder, ""));
+  CHECK(first(kOrder, "Stampede-First: 1\r\n"));
+  CHECK_FALSE(first(kOrder, "stampede-first: 0\r\n"));
+  CHECK(first(minted, ""));
+  for (const std::string proxy : {"Via: 1.1 proxy\r\n", "X-Forwarded-For: 203.0.113.7\r\n",
+                                  "Forwarded: for=203.0.113.7\r\n"}) {
+    CHECK_FALSE(first(kOrder, "Stampede-First: 1\r\n" + proxy));
+    CHECK_FALSE(first(minted, proxy));
+  }
+  for (const std::string wrong : {"Stampede-First: yes\r\n", "Stampede-First:\r\n",
+                                  "Stampede-First: 1\r\nStampede-First: 1\r\n"}) {
+    for (const auto& body : {kOrder, array_of(2)}) {
+      const auto refused = routes.request("POST", "/v1/orders", body, wrong).reply.value();
+      CHECK(refused.status == 400);
+      CHECK(json::parse(refused.body).at("field") == "Stampede-First");
+    }
+  }
+  const auto array = [&](const std::string& head) {
+    return routes
+        .request("POST", "/v1/orders", R"([{"item":1,"user":"a","id":"a"},{"item":1,"user":"b"}])",
+                 head)
+        .array.value()
+        .orders;
+  };
+  const auto plain = array("");
+  CHECK((!plain[0].first && plain[1].first));
+  const auto said = array("Stampede-First: 1\r\n");
+  CHECK((said[0].first && said[1].first));
+  CHECK_FALSE(array("Via: 1.1 proxy\r\n")[1].first);
+  const auto form = routes.request("POST", "/miaosha/order", "itemId=1",
+                                   "Content-Type: application/x-www-form-urlencoded\r\n");
+  CHECK_FALSE(form.ask.value().ask.request.first);
+}
+
+TEST_CASE("what a webapp says by itself is no decision, alone and in an array") {
+  Routes routes;
+  HttpAnswer edge;
+  edge.kind = ReplyKind::edge;
+  const auto asked =
+      routes.request("POST", "/v1/orders", kOrder, "Stampede-First: 1\r\n").ask.value();
+  const auto reply = routes.answer(asked, edge);
+  CHECK(reply.status == 409);
+  CHECK(reply.content_type == "application/problem+json");
+  const json expected = {{"type", "about:blank"}, {"title", "the item is sold out"},
+                         {"status", 409},         {"code", "sold_out"},
+                         {"id", "r-1"},           {"edge", true},
+                         {"retry", true}};
+  CHECK(json::parse(reply.body) == expected);
+  const auto array = routes.request("POST", "/v1/orders", array_of(1)).array.value();
+  auto entry = expected;
+  entry["id"] = "0";
+  CHECK(routes.answer(array, {named("0", edge)}) == json::array({entry}));
 }
 
 TEST_CASE("an array waits as long as its client prefers") {
@@ -529,7 +671,8 @@ TEST_CASE("items are listed in pages and shown one by one") {
                                                 {"price_cents", 999},
                                                 {"starts_at", 1000},
                                                 {"ends_at", 2000},
-                                                {"state", "running"}});
+                                                {"state", "running"},
+                                                {"ticket", "none"}});
   CHECK(body.at("items")[0].at("seq") == "5");
   CHECK(body.at("next") == 9);
   CHECK(body.contains("server_time"));

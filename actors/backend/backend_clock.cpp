@@ -1,0 +1,89 @@
+#include "actors/backend/backend_clock.h"
+
+#include <spdlog/spdlog.h>
+
+#include <fstream>
+#include <string>
+#include <utility>
+
+#include "actors/backend/backend_report.h"
+#include "actors/node/small_file.h"
+#include "config/process/wall_clock.h"
+
+namespace stampede::actors {
+
+using nlohmann::json;
+
+namespace {
+
+// Of the machine, until it is started anew; the monotonic clock counts from there.
+std::string boot_id() {
+  std::ifstream in("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  std::getline(in, id);
+  return id;
+}
+
+}  // namespace
+
+BackendClock::BackendClock(std::filesystem::path file, BackendStatus& status)
+    : file_(std::move(file)), status_(status), agent_(*this) {
+  tell();
+}
+
+void BackendClock::look() {
+  agent_.look();
+  tell();
+}
+
+json BackendClock::accept(std::string_view request_id) {
+  const auto accepted = agent_.believe(request_id);
+  tell();
+  if (accepted.changed)
+    spdlog::warn("the operator accepts the wall clock: {:.3f} s ahead of what the sale went by",
+                 static_cast<double>(accepted.stepped_us) / 1e6);
+  return {{"ok", true},
+          {"changed", accepted.changed},
+          {"stepped_s", static_cast<double>(accepted.stepped_us) / 1e6}};
+}
+
+void BackendClock::tell() {
+  status_.clock_ahead_us.store(agent_.ahead());
+}
+
+ClockReading BackendClock::clocks() {
+  const auto now = config::both_clocks();
+  return {now.steady_us, now.wall_us};
+}
+
+std::optional<KeptClock> BackendClock::kept() {
+  std::ifstream in(file_);
+  const auto kept = json::parse(in, nullptr, false);
+  const bool whole = kept.is_object() && kept.contains("boot") && kept.contains("offset_us") &&
+                     kept.contains("accepted") && kept.contains("stepped_us") &&
+                     kept.at("boot").is_string() && kept.at("offset_us").is_number_integer() &&
+                     kept.at("accepted").is_string() && kept.at("stepped_us").is_number_integer();
+  if (!whole || kept.at("boot").get<std::string>() != boot_id()) return std::nullopt;
+  return KeptClock{kept.at("offset_us").get<std::int64_t>(), kept.at("accepted").get<std::string>(),
+                   kept.at("stepped_us").get<std::int64_t>()};
+}
+
+void BackendClock::keep(const KeptClock& clock) {
+  const json kept{{"boot", boot_id()},
+                  {"offset_us", clock.offset_us},
+                  {"accepted", clock.accepted},
+                  {"stepped_us", clock.stepped_us}};
+  if (!replace_file(file_, kept.dump() + "\n"))
+    spdlog::warn("cannot write {}: the next process will believe whatever the wall clock says",
+                 file_.string());
+}
+
+void BackendClock::alarm(Micros ahead) {
+  spdlog::error("{}", clock_note(ahead));
+}
+
+void BackendClock::alarm_is_over() {
+  spdlog::info("the sale goes by the wall clock again");
+}
+
+}  // namespace stampede::actors

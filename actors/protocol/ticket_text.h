@@ -1,0 +1,49 @@
+#pragma once
+
+// A ticket as its user carries it: "t1.<payload>.<mac>", both base64url without padding. The
+// payload says what was granted, the MAC (keyed BLAKE2b, 16 bytes, over all before it) that a
+// webapp of this system says so; whoever holds the key file can make tickets, though the backend
+// knows which it gave. Layout, little-endian: promo 8, item 8, expires_at_ms 8, bytes of the user
+// 1, user, id.
+// Pure; thread-safe.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "actors/sale/request.h"
+
+namespace stampede::actors {
+
+inline constexpr std::size_t kTicketKeyBytes = 32;
+inline constexpr std::size_t kTicketPayloadMax = 25 + kUserBytesMax + kRequestIdBytesMax;
+inline constexpr std::size_t kTicketTextMax = 256;  // no ticket is longer
+
+using TicketKey = std::array<std::uint8_t, kTicketKeyBytes>;
+using TicketBytes = std::array<char, kTicketPayloadMax>;  // what views of a ticket point into
+
+class TicketSigner {
+ public:
+  explicit TicketSigner(const TicketKey& key) : key_(key) {}
+
+  [[nodiscard]] std::string text(const Granted& ticket) const;
+  // Nothing: it is no ticket, or was not signed with this key.
+  [[nodiscard]] std::optional<Granted> read(std::string_view text, TicketBytes& bytes) const;
+  // What the ticket of an order is worth to it, as Request::ticket_ms. An order without an id gets
+  // the ticket's.
+  [[nodiscard]] std::int64_t judge(std::string_view text, std::uint64_t promo, std::uint64_t item,
+                                   std::string_view user, std::string_view& id,
+                                   TicketBytes& bytes) const;
+
+ private:
+  static constexpr std::size_t kMacBytes = 16;
+  using Mac = std::array<std::uint8_t, kMacBytes>;
+  [[nodiscard]] Mac mac_of(std::string_view text) const;
+
+  TicketKey key_;
+};
+
+}  // namespace stampede::actors

@@ -1,0 +1,153 @@
+#include "actors/sale/ticket_table.h"
+
+#include <algorithm>
+
+#include "actors/memory/mix.h"
+#include "actors/sale/request.h"
+#include "config/process/invariant.h"
+
+namespace stampede::actors {
+
+namespace {
+
+constexpr std::string_view kLetters =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+constexpr std::size_t kPackedCharacters = 32;
+
+unsigned bits_of(char letter) {
+  if (letter >= 'A' && letter <= 'Z') return static_cast<unsigned>(letter - 'A');
+  if (letter >= 'a' && letter <= 'z') return static_cast<unsigned>(letter - 'a') + 26;
+  if (letter >= '0' && letter <= '9') return static_cast<unsigned>(letter - '0') + 52;
+  return letter == '-' ? 62 : 63;
+}
+
+// Four characters in three bytes; at most kPackedCharacters.
+void pack(std::string_view text, std::uint8_t* out) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const unsigned bits = bits_of(text[i]);
+    std::uint8_t* const at = out + i * 6 / 8;
+    const unsigned shift = i * 6 % 8;
+    at[0] = static_cast<std::uint8_t>(at[0] | (bits << shift));
+    if (shift > 2) at[1] = static_cast<std::uint8_t>(at[1] | (bits >> (8 - shift)));
+  }
+}
+
+std::string unpack(const std::uint8_t* bytes, std::size_t size) {
+  std::string text(size, '\0');
+  for (std::size_t i = 0; i < size; ++i) {
+    const unsigned shift = i * 6 % 8;
+    unsigned bits = bytes[i * 6 / 8] >> shift;
+    if (shift > 2) bits |= static_cast<unsigned>(bytes[i * 6 / 8 + 1]) << (8 - shift);
+    text[i] = kLetters[bits & 63U];
+  }
+  return text;
+}
+
+}  // namespace
+
+std::uint64_t TicketTable::key(std::uint64_t promo, std::uint64_t user) {
+  return mix(user ^ mix(promo));
+}
+
+std::uint32_t TicketTable::position(std::uint64_t key) const {
+  return index_.find(key, [&](std::uint32_t at) { return slots_[at].key == key; });
+}
+
+std::string TicketTable::id_of(const Slot& slot) const {
+  if (slot.id_size() > kPackedCharacters) return long_ids_.at(slot.key);
+  return unpack(slot.id.data(), slot.id_size());
+}
+
+std::optional<TicketTable::Ticket> TicketTable::find(std::uint64_t key) const {
+  const auto at = position(key);
+  if (at == DenseIndex::kNone) return std::nullopt;
+  const auto& slot = slots_[at];
+  return Ticket{slot.expires_at_ms(), id_of(slot)};
+}
+
+bool TicketTable::has(std::uint64_t key, std::string_view id) const {
+  const auto at = position(key);
+  return at != DenseIndex::kNone && slots_[at].id_size() == id.size() && id_of(slots_[at]) == id;
+}
+
+void TicketTable::put(std::uint64_t key, std::string_view id, std::int64_t expires_at_ms) {
+  STAMPEDE_ASSERT(valid_request_id(id) && expires_at_ms >= 0, "tickets are bounded at the edge");
+  end(key);
+  Slot slot;
+  slot.key = key;
+  slot.expiry = static_cast<std::uint64_t>(expires_at_ms) << 8U | id.size();
+  if (id.size() > kPackedCharacters)
+    long_ids_[key] = id;
+  else
+    pack(id, slot.id.data());
+  auto at = static_cast<std::uint32_t>(slots_.size());
+  if (free_.empty()) {
+    slots_.push_back(slot);
+  } else {
+    at = free_.back();
+    free_.pop_back();
+    slots_[at] = slot;
+  }
+  index_.insert(key, at);
+  earliest_ms_ = std::min(earliest_ms_, expires_at_ms);
+}
+
+void TicketTable::release(std::uint32_t position) {
+  auto& slot = slots_[position];
+  if (slot.id_size() > kPackedCharacters) long_ids_.erase(slot.key);
+  index_.erase(slot.key, position);
+  slot = {};
+  free_.push_back(position);
+}
+
+void TicketTable::end(std::uint64_t key) {
+  if (const auto at = position(key); at != DenseIndex::kNone) release(at);
+}
+
+// Which go depends on what is there and on the time alone, so that a replay forgets the same.
+void TicketTable::drop_expired(std::int64_t now_ms) {
+  if (now_ms < earliest_ms_) return;
+  earliest_ms_ = INT64_MAX;
+  for (std::uint32_t at = 0; at < slots_.size(); ++at) {
+    const auto& slot = slots_[at];
+    if (!slot.used()) continue;
+    const auto expires_at_ms = slot.expires_at_ms();
+    if (expires_at_ms <= now_ms)
+      release(at);
+    else
+      earliest_ms_ = std::min(earliest_ms_, expires_at_ms);
+  }
+}
+
+std::size_t TicketTable::memory_bytes() const {
+  constexpr std::size_t kLongId = 100;  // with its node
+  return slots_.memory_bytes() + index_.memory_bytes() + free_.capacity() * sizeof free_[0] +
+         long_ids_.size() * kLongId;
+}
+
+void TicketTable::save(storage::SnapshotSink& sink) const {
+  std::vector<std::uint32_t> ascending;
+  ascending.reserve(size());
+  for (std::uint32_t at = 0; at < slots_.size(); ++at)
+    if (slots_[at].used()) ascending.push_back(at);
+  std::sort(ascending.begin(), ascending.end(), [&](std::uint32_t one, std::uint32_t other) {
+    return slots_[one].key < slots_[other].key;
+  });
+  storage::EntryWriter out(sink.level());
+  for (const auto at : ascending) {
+    const auto& slot = slots_[at];
+    const auto id = id_of(slot);
+    sink.add(storage::SnapshotSection::tickets,
+             encode(out, storage::SnapshotTicket{slot.key, slot.expires_at_ms(), id}));
+  }
+}
+
+bool TicketTable::load(const storage::SnapshotTicket& entry) {
+  const bool ascending = size() == 0 || entry.key > last_loaded_;
+  if (!ascending || full() || !valid_request_id(entry.id)) return false;
+  last_loaded_ = entry.key;
+  put(entry.key, entry.id, entry.expires_at_ms);
+  return true;
+}
+
+}  // namespace stampede::actors
