@@ -22,7 +22,7 @@ FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)
 # What runs clients/js. Debian has no ZeroMQ for Node: npm brings it.
 CLIENT_PACKAGES=(nodejs)
 CLIENT=$(realpath -- "${BASH_SOURCE[0]%/*}/../clients/js")
-# A browser for the tests of its HTTP part, 220 MB.
+# A browser for the tests of pages, 220 MB.
 BROWSER_PACKAGES=(chromium-headless-shell)
 
 usage() {
@@ -33,7 +33,7 @@ Installs the missing Debian 12 packages with apt-get, as root or through sudo.
   --fuzz    also clang with libFuzzer, for scripts/fuzz.sh
   --clients also Node, and into clients/js/node_modules the packages of its package-lock.json with
             npm; where npm cannot bring them, the tests that need them are skipped
-  --browser also a Chromium without a window, for a test of clients/js
+  --browser also a Chromium without a window, for the tests of pages
   --bench   also the peers of scripts/bench.sh and the library of the micro-benchmarks; Debian
             starts services with redis-server and nats-server
 Does nothing, and needs no root, when all are there. Without --bench it starts no service: only the

@@ -6,19 +6,14 @@ doubled, every answer is the one in the books. And every call in a browser, wher
 What is not installed is skipped, and named: scripts/install_deps.sh --clients --browser.
 """
 
-import functools
-import http.server
 import json
-import os
-import queue
 import random
 import shutil
 import subprocess
-import tempfile
-import threading
 import time
 import unittest
 
+from browser import CHROMIUM, Browser, Site
 from by_hand import must
 from system import PROJECT, SystemTest, eventually, seed
 
@@ -26,7 +21,6 @@ HERE = PROJECT / "test" / "system"
 STOCK = 1_000_000
 NODE = shutil.which("node")
 HAS_ZEROMQ = (PROJECT / "clients" / "js" / "node_modules" / "zeromq").is_dir()
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium"))), None)
 ITEMS = (f"1:Phone:{STOCK}", "2:Watch:1", "3:Lamp:10", "4:Radio:10")
 PROMOS = ((7, 4, "now", "+1h"), (8, 1, "+2h", "+3h"))
 
@@ -117,10 +111,11 @@ class Calls(SystemTest):
 
     @unittest.skipUnless(CHROMIUM, "no chromium-headless-shell")
     def test_every_call_in_a_browser(self):
-        with PageServer() as pages:
-            system = self.start_sale(STAMPEDE_WEBAPP__ORIGINS=pages.origin)
-            with Browser(pages.page(system.http, "page")):
-                seen = pages.result(90)
+        with Site(script) as site:
+            system = self.start_sale(STAMPEDE_WEBAPP__ORIGINS=site.origin)
+            site.pages["/page"] = PAGE.format(base=system.http, prefix="page")
+            with Browser(f"{site.origin}/page"):
+                seen = site.told(90)
         self.judge(system, seen, "page")
 
 
@@ -136,78 +131,12 @@ try {{
 </script>"""
 
 
-class PageServer:
-    """Serves the project's JavaScript and one page; takes what the page tells."""
-
-    def __enter__(self):
-        self.told = queue.Queue()
-        self.text = ""
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0),
-                                                       functools.partial(Pages, self))
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.origin = f"http://127.0.0.1:{self._server.server_port}"
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._server.server_close()
-
-    def page(self, base, prefix):
-        self.text = PAGE.format(base=base, prefix=prefix)
-        return f"{self.origin}/page"
-
-    def result(self, seconds):
-        try:
-            return self.told.get(timeout=seconds)
-        except queue.Empty:
-            raise AssertionError(f"the page has told nothing in {seconds} s") from None
-
-
-class Pages(http.server.BaseHTTPRequestHandler):
-    def __init__(self, pages, *rest):
-        self.pages = pages
-        super().__init__(*rest)
-
-    def do_GET(self):
-        kind, body = "text/html; charset=utf-8", self.pages.text.encode()
-        if self.path != "/page":
-            file = PROJECT / self.path.lstrip("/")
-            if file.suffix not in (".js", ".mjs") or not file.is_file():
-                return self.send_error(404)
-            kind, body = "text/javascript", file.read_bytes()
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_POST(self):
-        self.pages.told.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
-class Browser:
-    """A Chromium with one page, until the block ends; with files of its own."""
-
-    def __init__(self, url):
-        self.url = url
-
-    def __enter__(self):
-        self._files = tempfile.mkdtemp(prefix="st-page-", dir="/tmp")
-        self._process = subprocess.Popen(
-            [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-             "--no-first-run", f"--user-data-dir={self._files}", "--remote-debugging-port=0",
-             self.url],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-
-    def __exit__(self, *_):
-        os.killpg(self._process.pid, 9)
-        self._process.wait()
-        shutil.rmtree(self._files, ignore_errors=True)
+def script(path):
+    """A file of the project's JavaScript, as the page asks for it."""
+    file = PROJECT / path.lstrip("/")
+    if file.suffix not in (".js", ".mjs") or not file.is_file():
+        return None
+    return "text/javascript", file.read_bytes()
 
 
 @unittest.skipUnless(NODE, "node is not installed")
