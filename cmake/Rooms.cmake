@@ -10,6 +10,7 @@ set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${STAMPEDE_ROOMS_
 # The library behind each name of the table.
 set(STAMPEDE_LIBRARY_boost "")  # headers only
 set(STAMPEDE_LIBRARY_caf Caf::core)
+set(STAMPEDE_LIBRARY_cjose Cjose::cjose)
 set(STAMPEDE_LIBRARY_cli11 CLI11::CLI11)
 set(STAMPEDE_LIBRARY_isal PkgConfig::isal)
 set(STAMPEDE_LIBRARY_json nlohmann_json::nlohmann_json)

@@ -7,7 +7,7 @@ source "${BASH_SOURCE[0]%/*}/parts/surroundings.sh"
 PROJECT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 BUILD=${STAMPEDE_FUZZ_BUILD:-$PROJECT/build-fuzz}
 CORPUS=$PROJECT/test/fuzz/corpus.py
-TARGETS=(sf1 node_message http log_reader record msgpack import config admin ticket zmtp)
+TARGETS=(sf1 node_message http log_reader record msgpack import config admin ticket token zmtp)
 
 usage() {
   cat <<TEXT

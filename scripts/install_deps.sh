@@ -10,9 +10,11 @@ PACKAGES=(
   g++ cmake ninja-build pkg-config ccache git
   libcaf-dev libzmq3-dev cppzmq-dev libmsgpack-cxx-dev libboost-dev libmysqlcppconn-dev
   libspdlog-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libsodium-dev libisal-dev
+  libcjose-dev libssl-dev
   mariadb-server-core mariadb-client python3 python3-zmq python3-msgpack procps curl
   doctest-dev clang-format-14 shellcheck wrk valgrind
   ruby php-cli  # run clients/examples
+  python3-cryptography  # mints session tokens for a test
 )
 # What scripts/bench.sh measures against (without it those points are named as missing), and what
 # the micro-benchmarks are built with.

@@ -343,16 +343,19 @@ add_items() {
 }
 
 print_addresses() {
-  local http base bind
+  local http base bind who
   http=$(setting webapp.http 127.0.0.1:8080)
   base=$(setting net.port_base 7100)
   bind=$(setting net.bind 127.0.0.1)
+  who="no login: whoever can connect can buy as anyone."
+  # The supervisor makes it where sessions are asked for, and only there.
+  if [[ -e $RUN/service.token ]]; then who="orders need a session token (auth.mode)."; fi
   cat <<TEXT
 
 stampede api      http://$http/v1/items
 stampede zmq      tcp://$bind:$((base + 1))   (news $((base + 2)))
 stampede health   http://$bind:$base/readyz
-loopback only, no login: whoever can connect can buy as anyone.
+loopback only, $who
 Next: scripts/demo.sh   Look: scripts/status.sh, scripts/sql.sh   Stop: scripts/stop_all.sh
 TEXT
 }

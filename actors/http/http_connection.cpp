@@ -363,7 +363,8 @@ HttpReply HttpConnection::options_answer() const {
   if (!allowed_origin_.empty()) {
     reply.headers.emplace_back("Access-Control-Allow-Methods", kMethods);
     reply.headers.emplace_back("Access-Control-Allow-Headers",
-                               "Content-Type, Idempotency-Key, Prefer, Stampede-First");
+                               "Authorization, Content-Type, Idempotency-Key, Prefer, "
+                               "Stampede-First");
     reply.headers.emplace_back("Access-Control-Max-Age", "600");
   }
   return reply;

@@ -55,6 +55,14 @@ void append_item_put(Packer& packer, const Request& request) {
   each_term(TermPacker{packer}, request.terms);
 }
 
+void append_get(Packer& packer, const Request& request) {
+  const bool named = !request.user.empty();
+  packer.pack_array(named ? 3 : 2);
+  packer.pack_uint64(named ? kUsersGet : static_cast<std::uint64_t>(RequestKind::get));
+  pack_text(packer, request.id);
+  if (named) pack_text(packer, request.user);
+}
+
 // Orders and their answers are what most messages consist of.
 constexpr std::size_t kOrderBytes = 50;   // without the texts
 constexpr std::size_t kAnswerBytes = 80;  // arrays of nine small numbers and six large ones
@@ -111,9 +119,7 @@ void append_request(std::string& body, const Request& request) {
     case RequestKind::order:
       return append_order(body, request);
     case RequestKind::get:
-      packer.pack_array(2);
-      packer.pack_uint8(static_cast<std::uint8_t>(RequestKind::get));
-      pack_text(packer, request.id);
+      append_get(packer, request);
       return;
     case RequestKind::items:
       packer.pack_array(3);

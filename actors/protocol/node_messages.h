@@ -5,7 +5,7 @@
 // never looks inside. Pure functions; views point into the body that was read.
 //
 //   work     order         [1, id, item, user, qty]
-//            get           [2, id]
+//            get           [2, id], or [21, id, user]: only if the order is this user's
 //            items         [3, from, limit]         limit 0: exactly the item `from`
 //            item_put      [4, id, item, terms…]
 //            stock_change  [5, id, item, delta]
@@ -60,8 +60,9 @@ namespace stampede::actors {
   return name == 0 ? 1 : name;
 }
 
-// What begins an order that says more than a plain one.
+// What begins an order that says more than a plain one, and a get that names a user.
 inline constexpr std::uint64_t kSaleOrder = 6;
+inline constexpr std::uint64_t kUsersGet = 21;
 
 // Bounds of one work message.
 inline constexpr std::size_t kBatchOrdersMax = 4096;  // entries

@@ -351,10 +351,12 @@ bool BodyReader::take_rare(Request& request) {
     read_sale_order(elements, request);
     return elements.done() && request.valid_until_ms >= 0 && request.ticket_ms >= kForeignTicket;
   }
-  request.kind = static_cast<RequestKind>(kind);
+  request.kind = kind == kUsersGet ? RequestKind::get : static_cast<RequestKind>(kind);
   switch (request.kind) {
     case RequestKind::get:
       request.id = elements.text();
+      request.user = kind == kUsersGet ? elements.text() : std::string_view{};
+      if (kind == kUsersGet && request.user.empty()) return false;
       break;
     case RequestKind::items:
       request.item = elements.number();

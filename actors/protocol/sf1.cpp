@@ -113,6 +113,10 @@ bool Sf1Decoder::refuse(Code code, std::string_view field) {
   return false;
 }
 
+std::string_view Sf1Decoder::token() const {
+  return seen(kToken) ? token_ : std::string_view{};
+}
+
 bool Sf1Decoder::decode(std::string_view frame) {
   cursor_ = storage::MsgpackCursor(frame);
   request_ = ClientRequest{};
@@ -179,7 +183,8 @@ Sf1Decoder::Entry Sf1Decoder::next_entry() {
       request_.user = text;
       return valid_user(text);
     case kToken:
-      return true;  // not looked at yet
+      token_ = text;
+      return !sessions_ || (!text.empty() && text.size() <= kSf1TokenBytesMax);
     default:
       return take_rare_text(key, text);
   }
@@ -229,6 +234,7 @@ bool Sf1Decoder::take_rare_unsigned(unsigned key, std::uint64_t number) {
 bool Sf1Decoder::take_value(unsigned key, const Value& value) {
   if (value.is_text()) return take_text(key, value.text);
   if (value.type == Type::unsigned_int) return take_unsigned(key, value.number);
+  if (key == kToken && value.type == Type::nil) token_ = {};  // not that of a map before
   if (key == kToken) return value.type == Type::nil;
   if ((key != kAck && key != kFirst) || value.type != Type::boolean) return false;
   (key == kAck ? request_.ack : request_.first) = value.number != 0;
@@ -251,6 +257,8 @@ void Sf1Decoder::take_op(std::string_view op) {
     request_.op = ClientOp::cancel;
   else if (op == "ticket")
     request_.op = ClientOp::ticket;
+  else if (op == "auth" && sessions_)
+    request_.op = ClientOp::auth;
   else
     op_known_ = false;
 }
@@ -321,9 +329,11 @@ bool Sf1Decoder::check_fields() {
     }
     case ClientOp::ticket:
       if (!seen(kPromo)) return refuse(Code::bad_request, "promo");
-      return seen(kUser) || refuse(Code::bad_request, "user");
+      return seen(kUser) || sessions_ || refuse(Code::bad_request, "user");
     case ClientOp::get:
       return seen(kId) || refuse(Code::bad_request, "id");
+    case ClientOp::auth:
+      return !token().empty() || refuse(Code::bad_request, "token");
     case ClientOp::pay:
       if (!seen(kAmount)) return refuse(Code::bad_request, "amount_cents");
       [[fallthrough]];
@@ -343,7 +353,13 @@ bool Sf1Decoder::check_fields() {
 // Of one that lacks something, or has a ticket.
 bool Sf1Decoder::check_order() {
   if (!seen(kItem)) return refuse(Code::bad_request, "item");
-  if (!seen(kUser)) return refuse(Code::bad_request, "user");
+  if (!seen(kUser) && !sessions_) return refuse(Code::bad_request, "user");
+  if (!seen(kTicket)) return true;
+  if (sessions_) {
+    request_.ticket = ticket_;
+    request_.ticket_ms = kForeignTicket;
+    return true;
+  }
   request_.ticket_ms = tickets_ == nullptr
                            ? kForeignTicket
                            : tickets_->judge(ticket_, request_.promo, request_.item, request_.user,

@@ -37,6 +37,7 @@ inline constexpr unsigned kSf1DepthMax = 4;
 inline constexpr std::size_t kSf1BatchBytesMax = 256 * 1024;
 inline constexpr std::uint32_t kSf1BatchOrdersMax = 1000;
 inline constexpr int kSf1Version = 1;
+inline constexpr std::size_t kSf1TokenBytesMax = 4096;
 // Requests that may be open on one connection without an answer being dropped for want of room. The
 // webapp's queue for it holds twice as many: ZeroMQ counts what was taken out in halves of a queue.
 inline constexpr std::uint64_t kSf1OpenMax = 8192;
@@ -53,6 +54,7 @@ enum class ClientOp : std::uint8_t {
   cancel = 6,
   ticket = 7,
   changes = 20,  // of a webapp itself; no client can ask it
+  auth = 30,     // the connection's session from here on
 };
 
 // What a client asks, over SF1 or HTTP. Checked: every field holds an allowed value.
@@ -72,6 +74,7 @@ struct ClientRequest {
   std::string_view order{};            // pay, cancel: the request id of the order
   std::int64_t amount_cents = 0;       // pay
   std::int64_t ticket_ms = kNoTicket;  // order: what its ticket is worth (Request::ticket_ms)
+  std::string_view ticket{};           // order: its text, where sessions say first who asks
 };
 
 struct Refusal {
@@ -85,8 +88,11 @@ struct Refusal {
 // call.
 class Sf1Decoder {
  public:
-  // `tickets`: who reads those of orders; outlives this. Null: all are foreign.
-  explicit Sf1Decoder(const TicketSigner* tickets = nullptr) : tickets_(tickets) {}
+  // `tickets`: who reads those of orders; outlives this. Null: all are foreign. `sessions`: tokens
+  // say who asks. Then an order may leave its user out, its ticket is not read here, and there is
+  // `auth`.
+  explicit Sf1Decoder(const TicketSigner* tickets = nullptr, bool sessions = false)
+      : tickets_(tickets), sessions_(sessions) {}
 
   // A frame that holds one map. True: request() is valid. False: refusal() says why. Both live
   // until the next call.
@@ -106,6 +112,8 @@ class Sf1Decoder {
   [[nodiscard]] Entry next_entry();
 
   [[nodiscard]] const ClientRequest& request() const { return request_; }
+  // What stands beside request(): the token that it shows; empty: none.
+  [[nodiscard]] std::string_view token() const;
   [[nodiscard]] const Refusal& refusal() const { return refusal_; }
 
  private:
@@ -142,6 +150,8 @@ class Sf1Decoder {
   const TicketSigner* tickets_;
   std::string_view ticket_;   // of the order at hand, if it has one
   TicketBytes ticket_bytes_;  // what it says
+  bool sessions_;
+  std::string_view token_;  // of the last map that had one
   // The keys of the map before, by their place: most clients make all their maps alike, so these
   // are the ones to look for first.
   std::array<std::uint8_t, 16> usual_{};
@@ -163,6 +173,9 @@ void append_sf1_fulfilled(std::string& out, std::string_view id, const Fulfilled
 // `id`: of the question. `ticket`: as its user carries it.
 void append_sf1_granted(std::string& out, std::string_view id, const Granted& granted,
                         std::string_view ticket);
+// `expires_ms`: Unix time.
+void append_sf1_session(std::string& out, std::string_view id, std::string_view user,
+                        std::int64_t expires_ms);
 void append_sf1_pong(std::string& out, std::string_view id, std::string_view state);
 
 // The same, of an array that is answered.

@@ -266,6 +266,15 @@ void append_sf1_items(std::string& out, std::string_view id, const std::vector<I
   for (const auto& row : rows) append_row(out, row);
 }
 
+void append_sf1_session(std::string& out, std::string_view id, std::string_view user,
+                        std::int64_t expires_ms) {
+  Writer map(out, kMapBytes + id.size() + user.size());
+  map.map(2 + one_if(!id.empty()));
+  write_id(map, id);
+  map.literal("user"), map.text(user);
+  map.literal("expires_at"), map.signed_number(expires_ms);
+}
+
 void append_sf1_pong(std::string& out, std::string_view id, std::string_view state) {
   Writer map(out, kMapBytes + id.size() + state.size());
   map.map(2 + one_if(!id.empty()));

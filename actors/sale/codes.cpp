@@ -6,7 +6,7 @@ namespace stampede::actors {
 
 namespace {
 
-constexpr std::array<CodeInfo, 34> kCodes{{
+constexpr std::array<CodeInfo, 36> kCodes{{
     {Code::none, "none", 200, false, 0, "no error"},
     {Code::sold_out, "sold_out", 409, false, 0, "the item is sold out"},
     {Code::limit_reached, "limit_reached", 409, false, 0,
@@ -60,6 +60,10 @@ constexpr std::array<CodeInfo, 34> kCodes{{
      "nothing is left now; units that come back still go to who has a ticket"},
     {Code::rate_limited, "rate_limited", 429, true, 0,
      "too many requests of this user or address; try again later"},
+    {Code::not_logged_in, "not_logged_in", 401, false, 0,
+     "this needs a session: no token was shown, or none of ours"},
+    {Code::session_expired, "session_expired", 401, false, 0,
+     "the session is over; log in again, then ask again with the same id"},
     {Code::internal, "internal", 500, true, 500, "an unexpected fault; ask again with the same id"},
 }};
 

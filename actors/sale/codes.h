@@ -44,6 +44,8 @@ enum class Code : std::uint16_t {
   gate_closed = 44,
   sold_out_for_now = 45,  // nothing was decided; to clients it reads sold_out, too
   rate_limited = 50,
+  not_logged_in = 60,
+  session_expired = 61,
 };
 
 struct CodeInfo {

@@ -39,6 +39,7 @@ LimitTexts::LimitTexts(const LimitValues& values)
           {limit::kTickets, std::to_string(TicketTable::kTicketsMax) +
                                 " tickets are the most that may be live at once; try again when "
                                 "some are used"},
+          {limit::kTokens, "as many new session tokens as may wait are being looked at; try again"},
           {limit::kLogRoom,
            "the disk of the command log (log.dir) is full; try again when there is room"},
       }} {}

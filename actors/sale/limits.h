@@ -20,7 +20,8 @@ inline constexpr std::string_view kItems = "items";
 inline constexpr std::string_view kPromos = "promos";
 inline constexpr std::string_view kTickets = "tickets";
 inline constexpr std::string_view kLogRoom = "log.dir";
-inline constexpr std::string_view kShare = "share";  // of one client, in webapp.waiting_max
+inline constexpr std::string_view kTokens = "tokens";  // new ones that wait to be looked at
+inline constexpr std::string_view kShare = "share";    // of one client, in webapp.waiting_max
 }  // namespace limit
 
 struct LimitValues {  // as configured
@@ -42,7 +43,7 @@ class LimitTexts {
     std::string_view limit;
     std::string text;
   };
-  std::array<Entry, 10> entries_;
+  std::array<Entry, 11> entries_;
 };
 
 // Why a backend that runs well decides nothing new, for a reason that only people can end; travels

@@ -203,15 +203,27 @@ Code OrderBook::refusal_by_item(const Request& order, std::uint32_t position) co
   return decided_.full() ? Code::overloaded : Code::none;
 }
 
-OrderDecision OrderBook::look_up(std::string_view request_id) const {
+OrderDecision OrderBook::look_up(std::string_view request_id, std::string_view user) const {
   OrderDecision decision;
   const auto* known = decided_.find(hasher_.id(request_id));
   decision.known = known != nullptr && known->kind != KnownKind::item_change;
-  if (decision.known)
-    decision.answer = answer_of(*known);
-  else
+  if (!decision.known)
     decision.error = Code::unknown_request;
+  else if (!user.empty() && !is_of(*known, user))
+    decision.error = Code::not_allowed;
+  else
+    decision.answer = answer_of(*known);
   return decision;
+}
+
+// No order has its user's name: but what it was hashed from is known, up to the promo, which is one
+// of the item's or none.
+bool OrderBook::is_of(const Known& known, std::string_view user) const {
+  const auto item = items_[known.item_position].id;
+  const auto in_promo = [&](std::uint64_t promo) {
+    return hasher_.order_content(item, user, known.qty, promo) == known.content;
+  };
+  return in_promo(kNoNumber) || promos_.any_of_item(item, in_promo);
 }
 
 PromoDecision OrderBook::decide_promo(const PromoRequest& request,

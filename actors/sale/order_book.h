@@ -164,8 +164,10 @@ class OrderBook {
   void apply_fulfilment(const FulfilmentDecision& decision, Lsn lsn);
   [[nodiscard]] const HeldOrders& held() const { return held_; }
 
-  // What is known of a request id: its answer, or unknown_request.
-  [[nodiscard]] OrderDecision look_up(std::string_view request_id) const;
+  // What is known of a request id: its answer, or unknown_request. With a user: not_allowed when it
+  // is not this user's order.
+  [[nodiscard]] OrderDecision look_up(std::string_view request_id,
+                                      std::string_view user = {}) const;
 
   // The wall clock `now_us`, but never below the time of a decision that the log has since the
   // first promo was put: so the same moment never lies in a window and outside of it.
@@ -264,6 +266,7 @@ class OrderBook {
   [[nodiscard]] bool limit_reached(const Request& order, std::uint32_t limit,
                                    OrderDecision& decision) const;
   [[nodiscard]] Answer answer_of(const Known& known) const;
+  [[nodiscard]] bool is_of(const Known& known, std::string_view user) const;
   void add_fulfilment(const Known& known, Answer& answer) const;
   [[nodiscard]] ItemDecision decide_change(std::string_view request_id, std::uint64_t item,
                                            std::uint64_t content_hash) const;

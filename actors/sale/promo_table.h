@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -53,6 +54,14 @@ class PromoTable {
   [[nodiscard]] const Promo* overlapping(const storage::PromoPut& put) const;
   // The one of this item that is running, else the next to start; null: none.
   [[nodiscard]] const Promo* to_show(std::uint64_t item, std::int64_t now_ms) const;
+  // Whether `is` says so of one of the item's promos, asked for each that ever had a window.
+  template <class Is>
+  [[nodiscard]] bool any_of_item(std::uint64_t item, Is&& is) const {
+    auto at = windows_.lower_bound({item, std::numeric_limits<std::int64_t>::min()});
+    for (; at != windows_.end() && at->first.first == item; ++at)
+      if (is(at->second)) return true;
+    return false;
+  }
   // Up to `limit` promos with id >= from in ascending order; the id after the page, if any.
   std::optional<std::uint64_t> page(std::uint64_t from, std::size_t limit,
                                     std::vector<const Promo*>& promos) const;

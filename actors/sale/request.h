@@ -62,7 +62,7 @@ struct Request {
   RequestKind kind = RequestKind::invalid;
   std::string_view id;
   std::uint64_t item = 0;  // items: from; changes: the lsn behind which they lie
-  std::string_view user;
+  std::string_view user;   // get: whose order it must be; empty: anybody's
   std::uint32_t qty = 0;   // items, changes: limit
   ItemTerms terms{};       // item_put
   std::int64_t delta = 0;  // stock_change

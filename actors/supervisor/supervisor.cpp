@@ -8,12 +8,14 @@
 #include <memory>
 #include <optional>
 
+#include "actors/auth/key_files.h"
 #include "actors/http/http_server.h"
 #include "actors/node/node.h"
 #include "actors/node/node_log.h"
 #include "actors/node/shared_secret.h"
 #include "actors/supervisor/status_page.h"
 #include "actors/supervisor/supervisor_role.h"
+#include "config/process/wall_clock.h"
 
 namespace stampede::actors {
 namespace {
@@ -63,6 +65,8 @@ int run_supervisor(const config::Config& config, const std::vector<NodeCount>& n
   options.at_once = [running] { running->kill_all(); };
   caf::actor port;
   const auto start = [&](NodeRuntime& node) {
+    if (const auto fault = prepare_key_files(node.config(), config::wall_ms()); !fault.empty())
+      node.fail(kExitConfig, fault);
     // The HTTP port first: when it is taken this process ends, and no node may have been started.
     std::promise<caf::actor> made;
     HttpServerOptions http;

@@ -1,5 +1,7 @@
 #include "actors/webapp/webapp.h"
 
+#include "actors/auth/key_files.h"
+#include "actors/auth/token_clerk.h"
 #include "actors/node/node_log.h"
 #include "actors/node/shared_secret.h"
 #include "actors/webapp/http/http_gateway.h"
@@ -38,16 +40,30 @@ TicketKey ticket_key(NodeRuntime& node) {
   return std::get<SharedSecret>(key);
 }
 
+// Null: nobody shows tokens. Ends the process with 78 where there are no keys to know them by.
+caf::actor spawn_clerk(NodeRuntime& node) {
+  const auto& config = node.config();
+  if (!config.auth.required()) return nullptr;
+  auto keys = read_token_keys(config);
+  if (const auto* fault = std::get_if<std::string>(&keys)) node.fail(kExitConfig, *fault);
+  TokenRules rules{config.auth.issuer, config.auth.audience};
+  return node.spawn_actor<TokenClerk>({"tokens"}, std::get<TokenKeys>(std::move(keys)),
+                                      std::move(rules),
+                                      [config] { return read_token_keys(config); });
+}
+
 // A weak address: a strong handle would outlive the actor system.
 class Webapp {
  public:
   void start(NodeRuntime& node) {
     const auto rates = rate_limits(node);
     const auto port = node.spawn_actor<transport::PortActor>(
-        {"port"}, &node.context(), std::make_unique<WebappPort>(node, rates, ticket_key(node)));
+        {"port"}, &node.context(),
+        std::make_unique<WebappPort>(node, rates, ticket_key(node), spawn_clerk(node)));
     port_ = port.address();
     auto options = http_options(node);
-    GatewaySettings settings{port, rates, config::networks_of(node.config().webapp.proxies)};
+    GatewaySettings settings{port, rates, config::networks_of(node.config().webapp.proxies),
+                             Sessions{node.config().auth.required()}};
     log_info("http on " + options.host + ":" + std::to_string(options.port));
     node.spawn_actor<HttpServer>({"http"}, with_gateway(std::move(options), std::move(settings)));
   }

@@ -7,6 +7,7 @@
 #include "config/process/invariant.h"
 #include "config/process/wall_clock.h"
 #include "config/settings/ip_address.h"
+#include "transport/zmq/peer_guard.h"
 
 namespace stampede::actors {
 
@@ -26,9 +27,18 @@ constexpr milliseconds kTickBusy{5};
 constexpr milliseconds kTickIdle{50};
 constexpr std::int64_t kClientMessageBytesMax = 1 << 20;  // a larger one cuts the connection
 constexpr int kLastAnswersLingerMs = 500;                 // for answers given just before the end
-constexpr int kClientQueue = 2 * kSf1OpenMax;             // answers for one client
+constexpr std::chrono::seconds kSweepEvery{5};
+constexpr int kClientQueue = 2 * kSf1OpenMax;  // answers for one client
 
-WebappSettings settings_of(const NodeRuntime& node, std::shared_ptr<RateLimits> rates) {
+// None where whoever asks may ask everything.
+std::optional<LoginSettings> login_settings(NodeRuntime& node) {
+  const auto& auth = node.config().auth;
+  if (!auth.required() && node.config().curve.allow_file.empty()) return std::nullopt;
+  return LoginSettings{auth.required(), auth.sessions_max, RandomBits{}()};
+}
+
+WebappSettings settings_of(NodeRuntime& node, std::shared_ptr<RateLimits> rates,
+                           const TicketSigner* tickets) {
   const auto& config = node.config().webapp;
   WebappSettings settings;
   settings.instance = node.instance();
@@ -38,6 +48,8 @@ WebappSettings settings_of(const NodeRuntime& node, std::shared_ptr<RateLimits> 
   settings.items_max = config.items_max;
   settings.limits = node.limits();
   settings.rates = std::move(rates);
+  settings.login = login_settings(node);
+  settings.tickets = tickets;
   settings.result_ttl_us = std::int64_t{config.result_cache_ttl_s} * 1'000'000;
   return settings;
 }
@@ -55,7 +67,7 @@ std::array<std::uint64_t, 2> RandomBits::operator()() {
 }
 
 WebappPort::WebappPort(NodeRuntime& node, std::shared_ptr<RateLimits> rates,
-                       const TicketKey& tickets)
+                       const TicketKey& tickets, caf::actor clerk)
     : node_(node),
       counts_addresses_(rates && rates->of_addresses()),
       control_(node, {[this](nlohmann::json& json) { report(json); },
@@ -63,9 +75,11 @@ WebappPort::WebappPort(NodeRuntime& node, std::shared_ptr<RateLimits> rates,
                         if (wanted == Phase::draining) start_drain();
                       },
                       nullptr}),
-      core_(settings_of(node, std::move(rates)), *this, [this] { return random_(); }),
+      core_(settings_of(node, std::move(rates), &tickets_), *this, [this] { return random_(); }),
       news_(*this),
-      tickets_(tickets) {}
+      tickets_(tickets),
+      decoder_(&tickets_, node.config().auth.required()),
+      clerk_(std::move(clerk)) {}
 
 void WebappPort::start(transport::PortControl& port) {
   port_ = &port;
@@ -110,6 +124,7 @@ std::int64_t WebappPort::now_us() const {
 
 caf::message_handler WebappPort::mail(transport::PortControl&) {
   return {[this](const HttpAsksPtr& asks) { take_asks(asks); },
+          [this](const TokenVerdictsPtr& verdicts) { take_verdicts(verdicts); },
           [this](DrainMail) { start_drain(); }};
 }
 
@@ -127,6 +142,7 @@ void WebappPort::on_timer(transport::PortControl& port) {
   ++ticks_;
   core_.on_tick(now_us());
   news_.on_tick(now_us());
+  if (core_.desk() != nullptr && port.now() >= next_sweep_) drop_connections();
   next_tick_ = port.now() + (core_.busy() || !news_.idle() ? kTickBusy : kTickIdle);
   port.wake_at(next_tick_);
 }
@@ -134,6 +150,7 @@ void WebappPort::on_timer(transport::PortControl& port) {
 void WebappPort::end_of_round(transport::PortControl&) {
   round_entries_ = 0;
   core_.end_of_round(now_us());
+  if (clerk_) send_new_tokens();
   if (http_answers_) {
     caf::anon_send(http_, std::move(http_answers_));
     http_answers_.reset();
@@ -149,7 +166,7 @@ void WebappPort::start_drain() {
 }
 
 void WebappPort::stop_when_drained() {
-  if (!core_.busy()) node_.request_stop();
+  if (!core_.busy() && held_.empty()) node_.request_stop();
 }
 
 // --- what arrives ---------------------------------------------------------------------------
@@ -182,7 +199,7 @@ std::uint64_t address_of(const Frame& part) {
 
 }  // namespace
 
-void WebappPort::take_client(transport::Message& parts) {
+void WebappPort::take_client(transport::Message& parts, bool again) {
   if (parts.size() < 2) return;  // ROUTER always gives the identity and at least one frame
   const auto identity = parts[0].bytes();
   const Client kind = kind_of(parts);
@@ -196,7 +213,7 @@ void WebappPort::take_client(transport::Message& parts) {
       kind == Client::correlated
           ? ClientToken::router(kind, std::string(identity) + std::string(parts[1].bytes()))
           : ClientToken::router(kind, identity);
-  if (counts_addresses_) core_.comes_from(address_of(parts.back()));
+  if (counts_addresses_) core_.comes_from(address_of(parts.back()), again ? 1 : 0);
   if (parts.size() != parts_of(kind))
     return core_.on_malformed(client, Refusal{Code::bad_protocol, {}, {}}, now_us());
   const auto frame = parts.back().bytes();
@@ -204,39 +221,53 @@ void WebappPort::take_client(transport::Message& parts) {
   if (!(batch ? decoder_.open_batch(frame) : decoder_.decode(frame)))
     return core_.on_malformed(client, decoder_.refusal(), now_us());
   round_entries_ += batch ? decoder_.unread() : 1;
-  if (round_entries_ >= kRoundEntries) port_->leave_rest();
+  if (round_entries_ >= kRoundEntries && !again) port_->leave_rest();
   const bool items = !batch && decoder_.request().op == ClientOp::items;
   if (batch || items) large_.expect(identity, parts.back());
   if (items) core_.at_wall_time(config::wall_ms());
-  if (batch) return core_.on_orders(client, decoder_, now_us());
-  core_.on_request(ClientAsk{client, decoder_.request()}, now_us());
+  if (core_.desk() != nullptr) show_credentials(parts, again);
+  const bool taken = batch ? core_.on_orders(client, decoder_, now_us())
+                           : core_.on_request(ClientAsk{client, decoder_.request()}, now_us());
+  if (!taken) hold(std::exchange(parts, {}), frame.size());
 }
 
 void WebappPort::take_asks(const HttpAsksPtr& asks) {
   http_ = asks->from;
-  core_.comes_from(0);  // the HTTP actor has counted them
   core_.at_wall_time(config::wall_ms());
-  for (auto& entry : asks->asks) {
-    entry.ask.client = ClientToken::numbered(Client::http, entry.token);
-    entry.ask.request.id = entry.id;
-    entry.ask.request.user = entry.user;
-    entry.ask.request.order = entry.order;
-    judge_ticket(entry.ticket, entry.ask.request);
-    core_.on_request(entry.ask, now_us());
-  }
-  for (const auto& array : asks->arrays) take_array(array);
+  for (auto& entry : asks->asks) take_ask(entry);
+  for (auto& array : asks->arrays) take_array(array);
 }
 
-// An order that has none, and everything else, is left as it is.
+// An order that has none, and everything else, is left as it is. Where sessions are needed it is
+// not known yet who asks.
 void WebappPort::judge_ticket(const std::string& ticket, ClientRequest& request) {
   if (ticket.empty()) return;
+  if (core_.desk() != nullptr && core_.desk()->sessions()) {
+    request.ticket = ticket;
+    request.ticket_ms = kForeignTicket;
+    return;
+  }
   request.ticket_ms =
       tickets_.judge(ticket, request.promo, request.item, request.user, request.id, ticket_bytes_);
 }
 
-void WebappPort::take_array(const HttpArrayAsk& array) {
+void WebappPort::take_ask(HttpAsk& entry, bool again) {
+  core_.comes_from(0);  // the HTTP actor has counted it
+  entry.ask.client = ClientToken::numbered(Client::http, entry.token);
+  entry.ask.request.id = entry.id;
+  entry.ask.request.user = entry.user;
+  entry.ask.request.order = entry.order;
+  judge_ticket(entry.ticket, entry.ask.request);
+  const auto bytes = sizeof entry + entry.session.size() + entry.ticket.size();
+  if (core_.desk() != nullptr) show_credentials(entry.session, bytes, again);
+  if (!core_.on_request(entry.ask, now_us())) hold(std::move(entry), bytes);
+}
+
+void WebappPort::take_array(HttpArrayAsk& array, bool again) {
   orders_.clear();
   ticket_ids_.clear();
+  shown_.clear();
+  std::size_t bytes = sizeof array + array.session.size();
   for (const auto& order : array.orders) {
     auto& request = orders_.emplace_back();
     request.op = ClientOp::order;
@@ -250,9 +281,90 @@ void WebappPort::take_array(const HttpArrayAsk& array) {
     request.deadline_ms = array.deadline_ms;
     judge_ticket(order.ticket, request);
     if (order.id.empty() && !request.id.empty()) request.id = ticket_ids_.emplace_back(request.id);
+    shown_.push_back(order.session);
+    bytes += sizeof order + order.session.size() + order.ticket.size();
   }
   core_.comes_from(array.address, 1);
-  core_.on_orders(ClientToken::numbered(Client::http, array.token), orders_, now_us());
+  if (core_.desk() != nullptr) show_credentials(array.session, bytes, again);
+  const auto client = ClientToken::numbered(Client::http, array.token);
+  if (!core_.on_orders(client, orders_, now_us(), shown_)) hold(std::move(array), bytes);
+}
+
+// --- who asks -------------------------------------------------------------------------------
+
+namespace {
+
+std::uint64_t number_of(const transport::PeerId& peer) {
+  return std::uint64_t{peer.life} << 32U | static_cast<std::uint32_t>(peer.fd);
+}
+
+transport::PeerId peer_from(std::uint64_t number) {
+  return {static_cast<int>(static_cast<std::uint32_t>(number)),
+          static_cast<std::uint32_t>(number >> 32U)};
+}
+
+}  // namespace
+
+// Of a client over ZeroMQ. Nobody else has the name of its connection: peer_guard.h takes away what
+// peers call themselves. Who comes over a Unix socket needed no key to get to it; where sessions
+// are needed that says nothing of whom he speaks for.
+void WebappPort::show_credentials(transport::Message& parts, bool again) {
+  auto& frame = parts.back();
+  Credentials who;
+  who.connection = parts[0].bytes();
+  const bool alone = !Sf1Decoder::is_batch(frame.bytes());
+  if (alone) who.token = decoder_.token();
+  if (alone && decoder_.request().op == ClientOp::auth)
+    who.peer = number_of(transport::peer_of(frame));
+  if (node_.context().curve().on()) {
+    const auto key = frame.peer_key();
+    who.trusted_key = key == transport::kTrustedPeer || (key.empty() && !core_.desk()->sessions());
+  }
+  who.waits = !again && held_.has_room(frame.size());
+  core_.shows(who);
+}
+
+void WebappPort::show_credentials(std::string_view token, std::size_t bytes, bool again) {
+  Credentials who;
+  who.token = token;
+  who.waits = !again && held_.has_room(bytes);
+  core_.shows(who);
+}
+
+void WebappPort::hold(HeldMessage&& message, std::size_t bytes) {
+  held_.hold(std::move(message), bytes, core_.desk()->awaited());
+}
+
+void WebappPort::send_new_tokens() {
+  auto tokens = core_.desk()->take_new();
+  if (tokens.empty()) return;
+  auto asks = std::make_shared<TokenAsks>();
+  asks->from = caf::actor_cast<caf::actor>(&port_->self());
+  for (auto& token : tokens) asks->asks.push_back({token.number, std::move(token.token)});
+  caf::anon_send(clerk_, TokenAsksPtr(std::move(asks)));
+}
+
+void WebappPort::take_verdicts(const TokenVerdictsPtr& verdicts) {
+  std::vector<std::uint64_t> numbers;
+  for (const auto& [number, verdict, left_ms] : *verdicts) {
+    if (verdict.code != Code::none) ++tokens_refused_[std::string(verdict.why)];
+    core_.desk()->on_verdict(number, verdict, left_ms * 1000, now_us());
+    numbers.push_back(number);
+  }
+  for (auto& message : held_.release(numbers)) {
+    if (auto* parts = std::get_if<transport::Message>(&message))
+      take_client(*parts, true);
+    else if (auto* ask = std::get_if<HttpAsk>(&message))
+      take_ask(*ask, true);
+    else
+      take_array(std::get<HttpArrayAsk>(message), true);
+  }
+}
+
+void WebappPort::drop_connections() {
+  next_sweep_ = port_->now() + kSweepEvery;
+  core_.desk()->drop_connections(
+      [](std::uint64_t peer) { return transport::is_connected(peer_from(peer)); });
 }
 
 void WebappPort::take_result(transport::Message& parts) {
@@ -366,6 +478,9 @@ void WebappPort::reply_router(const ClientToken& client, const Reply& reply) {
       break;
     case ReplyKind::edge:
       append_sf1_edge(buffer_, reply.id);
+      break;
+    case ReplyKind::session:
+      append_sf1_session(buffer_, reply.id, reply.user, reply.expires_ms);
       break;
     case ReplyKind::invalid:
       STAMPEDE_ASSERT(false, "a reply that says nothing");
@@ -495,6 +610,10 @@ void WebappPort::report(nlohmann::json& report) const {
       {"news_dropped", news_dropped_ + news_.counters().changes_dropped},
       {"topics", news_.topics()},
       {"topics_refused", news_.counters().topics_refused}};
+  if (clerk_) {
+    report["counters"]["sessions"] = core_.desk()->sessions_known();
+    report["counters"]["tokens_refused"] = tokens_refused_;
+  }
 }
 
 }  // namespace stampede::actors

@@ -4,21 +4,25 @@
 // with what arrives and carries their effects out. Everything here runs in the port's thread;
 // nothing blocks; malformed input is answered or counted, never thrown.
 //
-// Mail: HttpAsksPtr from the HTTP actor; DrainMail from anywhere.
+// Mail: HttpAsksPtr from the HTTP actor; TokenVerdictsPtr from the TokenClerk; DrainMail from
+// anywhere.
 
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "actors/auth/token_clerk.h"
 #include "actors/node/control_link.h"
 #include "actors/node/node.h"
 #include "actors/protocol/envelope.h"
 #include "actors/protocol/sf1.h"
 #include "actors/webapp/core/stock_news.h"
 #include "actors/webapp/core/webapp_core.h"
+#include "actors/webapp/held_messages.h"
 #include "actors/webapp/http/http_mail.h"
 #include "transport/port/port.h"
 #include "transport/zmq/large_answers.h"
@@ -47,8 +51,10 @@ struct ClientAddress {  // a ROUTER's peer, and what it wants to have back befor
 
 class WebappPort final : public transport::PortRole, private WebappOutput, private NewsOutput {
  public:
-  // `rates` null: nobody's requests are counted. `tickets`: what they are signed with.
-  WebappPort(NodeRuntime& node, std::shared_ptr<RateLimits> rates, const TicketKey& tickets);
+  // `rates` null: nobody's requests are counted. `tickets`: what they are signed with. `clerk`: who
+  // looks at new tokens, where there are sessions.
+  WebappPort(NodeRuntime& node, std::shared_ptr<RateLimits> rates, const TicketKey& tickets,
+             caf::actor clerk);
 
   void start(transport::PortControl& port) override;
   caf::message_handler mail(transport::PortControl& port) override;
@@ -69,12 +75,20 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   void ask_item(std::uint64_t item) override;
 
   void open_sockets(transport::PortControl& port);
-  void take_client(transport::Message& parts);
+  // `again`: what waited for verdicts on its tokens comes once more.
+  void take_client(transport::Message& parts, bool again = false);
+  void take_ask(HttpAsk& ask, bool again = false);
   void take_result(transport::Message& parts);
   void take_news(std::uint64_t epoch, std::string_view body);
   void take_asks(const HttpAsksPtr& asks);
-  void take_array(const HttpArrayAsk& array);
   void judge_ticket(const std::string& ticket, ClientRequest& request);
+  void take_array(HttpArrayAsk& array, bool again = false);
+  void take_verdicts(const TokenVerdictsPtr& verdicts);
+  void hold(HeldMessage&& message, std::size_t bytes);
+  void show_credentials(transport::Message& parts, bool again);
+  void show_credentials(std::string_view token, std::size_t bytes, bool again);
+  void send_new_tokens();
+  void drop_connections();
   void reply_router(const ClientToken& client, const Reply& reply);
   void reply_in_array(const Reply& reply);
   HttpAnswer& add_http_answer(const ClientToken& client);
@@ -94,15 +108,20 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   StockNews news_;
   TicketSigner tickets_;
   TicketBytes ticket_bytes_;  // of an order that came by HTTP
-  Sf1Decoder decoder_{&tickets_};
+  Sf1Decoder decoder_;
   BodyReader reader_;
+  caf::actor clerk_;
+  HeldMessages held_;
+  std::map<std::string, std::uint64_t> tokens_refused_;  // why, and how many
+  transport::MonoTime next_sweep_{};                     // of connections with a session
   transport::PortControl* port_ = nullptr;  // set by start(); outlives every other call
   transport::SocketId clients_ = 0, stock_ = 0, requests_ = 0, results_ = 0;
   transport::Message out_;  // reused for every answer
   std::string buffer_;
   storage::ByteBuffer array_;
-  std::vector<ClientRequest> orders_;   // of the HTTP array at hand
-  std::deque<std::string> ticket_ids_;  // of those among them that have no id but their ticket's
+  std::vector<ClientRequest> orders_;    // of the HTTP array at hand
+  std::deque<std::string> ticket_ids_;   // of those among them that have no id but their ticket's
+  std::vector<std::string_view> shown_;  // tokens of its orders
   // Whose replies gather, in array_ or in the last of http_answers_; none: nobody's.
   ClientToken::Kind array_of_ = ClientToken::Kind::none;
   std::size_t round_entries_ = 0;  // taken from clients

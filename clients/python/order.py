@@ -9,6 +9,7 @@ said.add_argument("user")
 said.add_argument("endpoint", nargs="?", default="tcp://127.0.0.1:7101")
 for name in ("--item", "--qty", "--promo", "--valid-until-ms"): said.add_argument(name, type=int)
 said.add_argument("--id", help="the order's; without one it is a new order")
+said.add_argument("--token", help="of the session, where the system asks who buys")
 said.add_argument("--wait", type=float, default=20, metavar="SECONDS", help="for a final answer")
 op = said.add_mutually_exclusive_group()
 op.add_argument("--pay", type=int, metavar="CENTS", help="its payment has the order's id, too")
@@ -24,6 +25,8 @@ if args.op == "pay": ask |= {"order": args.id, "amount_cents": args.pay}
 if args.op == "cancel": ask |= {"order": args.id, "user": args.user}
 ask |= {name: value for name in ("item", "qty", "promo", "valid_until_ms")
         if args.op == "order" and (value := getattr(args, name)) is not None}
+
+if args.token: ask["token"] = args.token
 
 socket = zmq.Context().socket(zmq.DEALER)
 socket.linger = 0

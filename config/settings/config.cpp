@@ -186,6 +186,7 @@ void resolve_paths(Config& config) {
   resolve(config.db.password_file, default_password_file(config));
   if (!config.curve.key_file.empty()) resolve(config.curve.key_file, {});
   if (!config.curve.allow_file.empty()) resolve(config.curve.allow_file, {});
+  if (!config.auth.keys_file.empty()) resolve(config.auth.keys_file, {});
   if (config.db.url.empty())
     config.db.url = "mysql://stampede@localhost/stampede?socket=" +
                     escaped((config.run_dir / "db/mysql.sock").string());
@@ -210,6 +211,13 @@ std::optional<std::pair<const char*, std::string>> check_doors(const Config& con
   return std::nullopt;
 }
 
+// Settings that would look as if they protected something.
+const char* idle_auth_key(const Auth& auth) {
+  if (!auth.required() && !auth.keys_file.empty()) return "auth.keys_file";
+  if (!auth.issuer.empty() && auth.keys_file.empty()) return "auth.issuer";
+  return !auth.audience.empty() && auth.keys_file.empty() ? "auth.audience" : nullptr;
+}
+
 Failure check_together(const Config& config) {
   const auto failure = [&](const char* key, std::string message) {
     const auto file = config.origin.empty() ? "configuration" : config.origin.string();
@@ -224,6 +232,11 @@ Failure check_together(const Config& config) {
                    "must be at least twice supervisor.heartbeat_ms, or every node looks hung");
   if (config.limits.address_ban_s > 0 && config.limits.address_per_min == 0)
     return failure("limits.address_ban_s", "bans nobody without limits.address_per_min; set both");
+  if (const auto* idle = idle_auth_key(config.auth))
+    return failure(idle,
+                   config.auth.required()
+                       ? "is of no use without auth.keys_file, whose tokens it is about; set both"
+                       : "protects nothing while auth.mode is \"off\"; set that to \"required\"");
   if (auto wrong = check_doors(config)) return failure(wrong->first, wrong->second);
   const int http = std::stoi(config.webapp.http.substr(config.webapp.http.rfind(':') + 1));
   const int base = config.net.port_base;
@@ -247,6 +260,7 @@ Failure check_named_places(const Config& config) {
   if (!failure) failure = check_place(config.db.password_file, PlaceKind::file, "db.password_file");
   if (!failure) failure = check_place(config.curve.key_file, PlaceKind::file, "curve.key_file");
   if (!failure) failure = check_place(config.curve.allow_file, PlaceKind::file, "curve.allow_file");
+  if (!failure) failure = check_place(config.auth.keys_file, PlaceKind::file, "auth.keys_file");
   return failure;
 }
 
@@ -298,22 +312,41 @@ std::variant<Config, ConfigError> load(const LoadOptions& options) {
   return config;
 }
 
-std::variant<std::string, ConfigError> read_password(const Config& config) {
-  const auto& file = config.db.password_file;
+namespace {
+
+// The first line of a file that holds a secret.
+std::variant<std::string, ConfigError> read_secret(const fs::path& file, const char* key,
+                                                   bool may_be_absent, const char* absent) {
   const auto failure = [&](const char* message) {
-    return ConfigError{file.string(), 0, 0, "db.password_file", message};
+    return ConfigError{file.string(), 0, 0, key, message};
   };
   struct stat status {};
   if (::stat(file.c_str(), &status) != 0) {
-    if (errno == ENOENT && file == default_password_file(config)) return std::string{};
-    return failure("cannot be read; write the database password into it (mode 0600)");
+    if (errno == ENOENT && may_be_absent) return std::string{};
+    return failure(absent);
   }
   if ((status.st_mode & 077) != 0) return failure("others may read it; chmod 600 it");
   std::ifstream stream(file);
-  std::string password;
+  std::string secret;
   if (!stream) return failure("cannot be read; check its owner");
-  std::getline(stream, password);
-  return password;
+  std::getline(stream, secret);
+  return secret;
+}
+
+}  // namespace
+
+std::variant<std::string, ConfigError> read_password(const Config& config) {
+  const auto& file = config.db.password_file;
+  return read_secret(file, "db.password_file", file == default_password_file(config),
+                     "cannot be read; write the database password into it (mode 0600)");
+}
+
+fs::path service_token_file(const Config& config) {
+  return config.run_dir / "service.token";
+}
+
+std::variant<std::string, ConfigError> read_service_token(const Config& config) {
+  return read_secret(service_token_file(config), "", true, "cannot be read; check its owner");
 }
 
 std::vector<KeyDescription> describe_keys() {

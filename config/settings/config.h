@@ -53,6 +53,15 @@ struct Limits {                      // of one webapp; 0: no such limit
   std::int64_t address_ban_s = 0;    // one that goes over it is refused for so long
 };
 
+struct Auth {
+  std::string mode = "off";              // "off" or "required"
+  std::filesystem::path keys_file;       // JWK set; empty: none; absolute after load()
+  std::string issuer;                    // of tokens signed by a key of keys_file; empty: any
+  std::string audience;                  // that they are for; empty: they name none
+  std::uint64_t sessions_max = 100'000;  // verified tokens remembered by one webapp
+  bool required() const { return mode == "required"; }
+};
+
 // The members of a text that is a list: "a, b" or, in the file, ["a", "b"].
 std::vector<std::string> list_of(const std::string& text);
 
@@ -103,6 +112,7 @@ struct Config {
   Curve curve;
   Webapp webapp;
   Limits limits;
+  Auth auth;
   Broker broker;
   Log log;
   Snapshot snapshot;
@@ -148,6 +158,11 @@ std::filesystem::path run_directory(const LoadOptions& options);
 // The password in db.password_file without its last newline; empty when the file is the default
 // one (<run>/db.password) and does not exist. An error when others may read the file.
 [[nodiscard]] std::variant<std::string, ConfigError> read_password(const Config& config);
+
+// The token that the supervisor made for the tools of this system; empty where there is none. An
+// error when it cannot be read, or others may read it.
+[[nodiscard]] std::filesystem::path service_token_file(const Config& config);
+[[nodiscard]] std::variant<std::string, ConfigError> read_service_token(const Config& config);
 
 // One row per key, as config/README.md must show it.
 struct KeyDescription {

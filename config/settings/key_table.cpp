@@ -50,6 +50,13 @@ bool is_loopback_endpoint(const std::string& text) {
 bool is_mode(const std::string& text) {
   return text == "ipc" || text == "tcp";
 }
+bool is_auth_mode(const std::string& text) {
+  return text == "off" || text == "required";
+}
+bool is_claim(const std::string& text) {
+  return text.size() <= 256 && std::none_of(text.begin(), text.end(),
+                                            [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+}
 bool is_sync(const std::string& text) {
   return text == "always";
 }
@@ -204,7 +211,9 @@ std::vector<Key> curve_keys() {
           "Empty: the public key of `curve.key_file`."),
       text<&Config::curve, &Curve::allow_file>(
           "curve.allow_file", "path", is_path, "a path (relative ones start at the run directory)",
-          "The clients' public keys, one a line, each followed by a name if you like; `# ` begins "
+          "The clients' public keys, one a line, each followed by `trusted` if its owner may pay "
+          "and "
+          "speak for every user, and by a name if you like; `# ` begins "
           "a comment. Read when a node starts. They open the client ports only, nothing between "
           "the nodes. Empty: only holders of `curve.key_file` may connect.",
           ""),
@@ -276,6 +285,36 @@ std::vector<Key> limits_keys() {
           "limits.address_ban_s", "seconds", 0, 86400,
           "An address that goes over `limits.address_per_min` is refused for so long, whatever it "
           "asks. 0: until it keeps to the limit."),
+  };
+}
+
+std::vector<Key> auth_keys() {
+  return {
+      text<&Config::auth, &Auth::mode>(
+          "auth.mode", "word", is_auth_mode, "\"off\" or \"required\"",
+          "`required`: every order, cancel and `get` needs a session token, which says who the "
+          "user "
+          "is; payments are for tokens with the scope `service` and for trusted keys of "
+          "`curve.allow_file`. The supervisor then writes `<run>/service.token` for the tools."),
+      text<&Config::auth, &Auth::keys_file>(
+          "auth.keys_file", "path", is_path, "a path (relative ones start at the run directory)",
+          "A JWK set with the keys of those who log customers in (HS256, RS256 or ES256); mode "
+          "0600 "
+          "where one is a shared secret. Read when a webapp starts, and again when a token names a "
+          "key that is not in it. Empty: only the system's own tokens are taken.",
+          ""),
+      text<&Config::auth, &Auth::issuer>(
+          "auth.issuer", "text", is_claim, "a text of at most 256 bytes without control characters",
+          "What the claim `iss` of their tokens must be. Empty: anything."),
+      text<&Config::auth, &Auth::audience>("auth.audience", "text", is_claim,
+                                           "a text of at most 256 bytes without control characters",
+                                           "What the claim `aud` of their tokens must be or name. "
+                                           "Empty: it must not be there, since "
+                                           "such a token is for somebody else."),
+      number<&Config::auth, &Auth::sessions_max>(
+          "auth.sessions_max", "tokens", 4096, 10 * kMillion,
+          "Verified tokens that one webapp remembers until they expire, about 250 bytes each; of "
+          "more the oldest are verified again when they come."),
   };
 }
 
@@ -379,8 +418,8 @@ std::vector<Key> supervisor_keys() {
 
 std::vector<Key> make_keys() {
   std::vector<Key> all{dev_switch()};
-  for (auto make : {net_keys, curve_keys, webapp_keys, limits_keys, backend_keys, log_keys, db_keys,
-                    supervisor_keys}) {
+  for (auto make : {net_keys, curve_keys, webapp_keys, limits_keys, auth_keys, backend_keys,
+                    log_keys, db_keys, supervisor_keys}) {
     auto some = make();
     std::move(some.begin(), some.end(), std::back_inserter(all));
   }

@@ -10,6 +10,7 @@ behind the first checks.
 
 import base64
 import hashlib
+import hmac
 import json
 import struct
 import sys
@@ -242,9 +243,41 @@ def zmtp():
         yield bytes([rules, 4]) + said
 
 
+def token():
+    part = base64.urlsafe_b64encode
+
+    def text(value):
+        return part(value).rstrip(b"=")
+
+    def signed(header, claims):
+        made = text(header) + b"." + text(claims)
+        return made + b"." + text(hmac.digest(b"s" * 32, made, "sha256"))
+
+    header = b'{"alg":"HS256","kid":"h"}'
+    claims = b'{"sub":"ann","exp":1900000000,"nbf":1,"jti":"j","scope":"a service"}'
+    yield b"\0" + signed(header, claims)
+    yield b"\0" + signed(header, b'{"sub":"ann","exp":1}')
+    yield b"\0" + signed(b'{"alg":"none","kid":"h"}', claims)
+    yield b"\0" + text(b'{"alg":"none"}') + b"." + text(claims) + b"."
+    for alg, kid, size in ((b"RS256", b"r", 256), (b"ES256", b"e", 64), (b"HS256", b"r", 32)):
+        yield (b"\0" + text(b'{"alg":"%s","kid":"%s"}' % (alg, kid)) + b"." + text(claims) + b"."
+               + text(bytes(size)))
+    yield b"\1" + header + b"\0" + claims
+    yield b"\1" + b'{"alg":"HS256","kid":"h","crit":["b64"],"b64":false}' + b"\0" + claims
+    yield b"\1" + header + b"\0" + b'{"sub":"ann","sub":"bob","exp":1.5e9,"aud":["x"]}'
+    yield b"\1" + header + b"\0" + b'{"exp":-1e999,"sub":["ann"]}'
+    k = text(b"k" * 32).decode()
+    for key in ({"kty": "oct", "kid": "a", "alg": "HS256", "k": k}, {"kty": "oct", "k": "AA"},
+                {"kty": "EC", "crv": "P-256", "x": k, "y": k},
+                {"kty": "RSA", "n": k * 9, "e": "AQAB"},
+                {"kty": "OKP", "crv": "Ed25519", "x": k}):
+        yield b"\2" + json.dumps({"keys": [key]}).encode()
+    yield b"\2" + b'{"keys":[[[[[[]]]]]]}'
+
+
 SEEDS = {"sf1": sf1, "node_message": node_message, "http": http, "log_reader": log_reader,
          "record": record, "msgpack": values, "import": lines, "config": config, "admin": admin,
-         "ticket": ticket, "zmtp": zmtp}
+         "ticket": ticket, "token": token, "zmtp": zmtp}
 
 
 def main(arguments):

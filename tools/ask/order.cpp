@@ -35,8 +35,11 @@ using Asked = std::variant<json, Sf1Failure>;
 Asked ask_webapp(const ToolOptions& options, const json& request, milliseconds timeout) {
   auto keys = client_keys(options.config);
   if (auto* failure = std::get_if<Sf1Failure>(&keys)) return std::move(*failure);
+  auto token = service_token(options.config);
+  if (auto* failure = std::get_if<Sf1Failure>(&token)) return std::move(*failure);
   Sf1Client client(client_endpoint(options.config),
-                   std::get<transport::CurveOptions>(std::move(keys)));
+                   std::get<transport::CurveOptions>(std::move(keys)),
+                   std::get<std::string>(std::move(token)));
   return client.ask(request, timeout);
 }
 

@@ -33,7 +33,9 @@ constexpr std::int64_t kAdviceMsDefault = 100;
 
 // The message's own time ends a little before ours: a webapp that cannot decide then says why, and
 // we still listen on the connection where it says so.
-std::string frame_within(json request, std::chrono::steady_clock::duration ours) {
+std::string frame_within(json request, const std::string& token,
+                         std::chrono::steady_clock::duration ours) {
+  if (!token.empty()) request["token"] = token;
   const auto ms = std::chrono::duration_cast<milliseconds>(ours).count();
   request["deadline_ms"] = std::max<std::int64_t>(1, ms - std::min<std::int64_t>(ms / 4, 250));
   std::string frame;
@@ -63,8 +65,18 @@ std::variant<transport::CurveOptions, Sf1Failure> client_keys(const config::Conf
   return std::get<transport::CurveOptions>(std::move(keys));
 }
 
-Sf1Client::Sf1Client(std::string endpoint, transport::CurveOptions keys)
-    : endpoint_(std::move(endpoint)), context_(std::move(keys)), random_(std::random_device{}()) {}
+std::variant<std::string, Sf1Failure> service_token(const config::Config& config) {
+  auto token = config::read_service_token(config);
+  if (const auto* error = std::get_if<config::ConfigError>(&token))
+    return Sf1Failure{config::describe(*error), kExitWrongUse};
+  return std::get<std::string>(std::move(token));
+}
+
+Sf1Client::Sf1Client(std::string endpoint, transport::CurveOptions keys, std::string token)
+    : endpoint_(std::move(endpoint)),
+      token_(std::move(token)),
+      context_(std::move(keys)),
+      random_(std::random_device{}()) {}
 
 // The older ones stay: a webapp without a backend answers each of them when its deadline is over.
 void Sf1Client::reconnect() {
@@ -86,7 +98,8 @@ Sf1Client::Outcome Sf1Client::ask(const json& request, milliseconds timeout) {
     if (sockets_.empty()) reconnect();
     while (Clock::now() < deadline) {
       const auto ours = std::min<Clock::duration>(silence, deadline - Clock::now());
-      if (!offer(frame_within(request, ours), std::min(deadline, Clock::now() + kConnectFor))) {
+      if (!offer(frame_within(request, token_, ours),
+                 std::min(deadline, Clock::now() + kConnectFor))) {
         if (!sent_ && refused()) return nobody_listens();
         continue;
       }

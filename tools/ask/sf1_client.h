@@ -34,9 +34,15 @@ std::string client_endpoint(const config::Config& config);
 // The keys to connect with, or what is wrong with them.
 std::variant<transport::CurveOptions, Sf1Failure> client_keys(const config::Config& config);
 
+// The token of this system's own tools, where it asks for one; else empty. Or what is wrong with
+// it.
+std::variant<std::string, Sf1Failure> service_token(const config::Config& config);
+
 class Sf1Client {
  public:
-  explicit Sf1Client(std::string endpoint, transport::CurveOptions keys = {});
+  // `token`: shown with every question; empty: none.
+  explicit Sf1Client(std::string endpoint, transport::CurveOptions keys = {},
+                     std::string token = {});
 
   // `request` is the whole map and has an `id`. The answer is final (a state but `queued`, or a
   // code that a retry cannot change), or the last code that was heard when the time was over.
@@ -57,6 +63,7 @@ class Sf1Client {
   [[nodiscard]] Sf1Failure nobody_listens() const;
 
   std::string endpoint_;
+  std::string token_;
   transport::Context context_;
   std::vector<transport::Socket> sockets_;  // the newest first; the others may hear yet
   std::mt19937_64 random_;

@@ -32,10 +32,13 @@ constexpr int kZmqConnections = 2;
 constexpr std::uint64_t kWindow = 256;
 constexpr int kHttpConnections = 64;
 
+constexpr std::size_t kBatchWithToken = 500;  // of more a frame would not be taken
+
 // Where the load goes; the keys are for ZeroMQ.
 struct Target {
   std::string address;
   transport::CurveOptions keys;
+  std::string token{};  // that orders show; empty: none
 };
 
 bool over_http(BenchVia via) {
@@ -83,7 +86,8 @@ std::unique_ptr<OrderWire> make_wire(BenchPlan& plan, const Bench& bench, const 
 // One load under the given name, at the rate that `bench` says.
 LoadResult run_load(const Bench& bench, const std::string& run, const Target& target,
                     const std::function<void()>& on_answered) {
-  BenchPlan plan({bench.seed, run, bench.items, bench.users, bench.duplicates, bench.first});
+  BenchPlan plan(
+      {bench.seed, run, bench.items, bench.users, bench.duplicates, bench.first, target.token});
   const auto wire = make_wire(plan, bench, target);
   auto options = load_options(bench);
   options.on_answered = on_answered;
@@ -126,10 +130,17 @@ int exit_code(const BenchResult& result) {
 }
 
 int measure(const ToolOptions& options, const Bench& bench) {
-  const auto found = target_of(options.config, bench.via);
+  auto found = target_of(options.config, bench.via);
   if (const auto* failure = std::get_if<Sf1Failure>(&found))
     return complain(failure->message, failure->exit);
-  const auto& target = std::get<Target>(found);
+  auto token = service_token(options.config);
+  if (const auto* failure = std::get_if<Sf1Failure>(&token))
+    return complain(failure->message, failure->exit);
+  auto& target = std::get<Target>(found);
+  target.token = std::get<std::string>(std::move(token));
+  if (!target.token.empty() && bench.batch > kBatchWithToken)
+    return complain("--batch: with session tokens (auth.mode) at most 500 orders fit a frame",
+                    kExitWrongUse);
   // A file that cannot be written shall be known before the run, not after it.
   std::ofstream hdr;
   if (!bench.hdr_file.empty()) {

@@ -34,9 +34,13 @@ std::uint64_t below(std::uint64_t bound, std::uint64_t random) {
 void append_text(std::string& out, std::string_view text) {
   if (text.size() < 32) {
     out += static_cast<char>(0xa0 | text.size());  // fixstr
-  } else {
+  } else if (text.size() < 256) {
     out += static_cast<char>(0xd9);  // str 8
     out += static_cast<char>(text.size());
+  } else {
+    out += static_cast<char>(0xda);  // str 16
+    out += static_cast<char>(text.size() >> 8);
+    out += static_cast<char>(text.size() & 255U);
   }
   out += text;
 }
@@ -53,7 +57,7 @@ BenchPlan::BenchPlan(const BenchContent& content)
 }
 
 void BenchPlan::make_map() {
-  map_ = content_.first ? "\x85" : "\x84";  // a map of five or four
+  map_ = static_cast<char>(0x84 + content_.first + !content_.token.empty());  // so many pairs
   append_text(map_, "op");
   append_text(map_, "order");
   append_text(map_, "id");
@@ -66,6 +70,10 @@ void BenchPlan::make_map() {
   append_text(map_, "user");
   append_text(map_, "u" + std::string(kUserDigits, '0'));
   user_at_ = map_.size() - kUserDigits;
+  if (!content_.token.empty()) {
+    append_text(map_, "token");
+    append_text(map_, content_.token);
+  }
   if (!content_.first) return;
   append_text(map_, "first");
   first_at_ = map_.size();

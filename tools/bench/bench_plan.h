@@ -22,6 +22,7 @@ struct BenchContent {
   std::uint32_t users = 100'000;
   double duplicates = 0;  // percent of orders that are followed by an earlier one, once more
   bool first = false;     // SF1: orders say at their first try that it is one
+  std::string token{};    // that every order shows; empty: none
 };
 
 inline constexpr std::size_t kRunBytesMax = 24;  // a step of a ramp adds some of its own
@@ -46,6 +47,7 @@ class BenchPlan {
   [[nodiscard]] std::optional<std::uint64_t> index_of(std::string_view id) const;
 
   [[nodiscard]] std::string id(std::uint64_t n) const;
+  [[nodiscard]] const std::string& token() const { return content_.token; }
   [[nodiscard]] const std::string& id_prefix() const { return prefix_; }
   [[nodiscard]] std::uint32_t item(std::uint64_t n) const;
   [[nodiscard]] std::uint32_t user(std::uint64_t n) const;

@@ -50,6 +50,7 @@ HttpWire::HttpWire(BenchPlan& plan, std::string address, int connections, HttpFo
     : plan_(plan),
       address_(std::move(address)),
       form_(form),
+      authorization_(plan.token().empty() ? "" : "\r\nAuthorization: Bearer " + plan.token()),
       connections_(static_cast<std::size_t>(connections)),
       buffer_(kReadBytes) {
   epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
@@ -108,7 +109,7 @@ void HttpWire::write_request(std::uint32_t order) {
     const auto& id = minted_[order];
     request_ = "GET /miaosha/order-result?requestId=";
     request_.append(id.data(), id.size()).append(" HTTP/1.1\r\nHost: ").append(address_);
-    request_ += "\r\n\r\n";
+    request_ += authorization_ + "\r\n\r\n";
     return;
   }
   if (form_ == HttpForm::miaosha) {
@@ -120,7 +121,8 @@ void HttpWire::write_request(std::uint32_t order) {
     request_ = "POST /v1/orders HTTP/1.1\r\nHost: " + address_ +
                "\r\nContent-Type: application/json\r\nPrefer: wait=5";
   }
-  request_ += "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  request_ +=
+      authorization_ + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
 bool HttpWire::send(std::span<const std::uint32_t> orders) {

@@ -50,6 +50,7 @@ class HttpWire final : public OrderWire {
   BenchPlan& plan_;
   std::string address_;
   HttpForm form_;
+  std::string authorization_;  // a header line, begun by its CRLF, or nothing
   bool results_ = false;
   int epoll_ = -1;
   std::vector<Connection> connections_;

@@ -130,7 +130,9 @@ void nudge(const config::Config& config) {
       {"do", "stock_change"}, {"request_id", id}, {"item", kProbeItem}, {"delta", 1}};
   (void)ask_admin(config, item, kNudgeMs);
   (void)ask_admin(config, unit, kNudgeMs);
-  Sf1Client(client_endpoint(config))
+  const auto token = service_token(config);
+  const auto* shown = std::get_if<std::string>(&token);
+  Sf1Client(client_endpoint(config), {}, shown != nullptr ? *shown : std::string())
       .ask({{"op", "order"}, {"id", id + "o"}, {"item", kProbeItem}, {"user", "chaos"}, {"qty", 1}},
            milliseconds(kNudgeMs));
 }

@@ -109,8 +109,14 @@ std::variant<KeyPair, std::string> read_key_file(const fs::path& file) {
 
 // --- the allow-list ----------------------------------------------------------------------------
 
-// One public key a line; what follows it is for people, as is a line that starts with #.
-std::variant<std::vector<std::string>, std::string> read_allow_file(const fs::path& file) {
+struct AllowedKeys {
+  std::vector<std::string> all;
+  std::vector<std::string> trusted;
+};
+
+// One public key a line; a word `trusted` may follow it. What comes then is for people, as is a
+// line that starts with #.
+std::variant<AllowedKeys, std::string> read_allow_file(const fs::path& file) {
   const auto wrong = [&](const std::string& what) {
     return "curve.allow_file: " + file.string() + what;
   };
@@ -122,21 +128,22 @@ std::variant<std::vector<std::string>, std::string> read_allow_file(const fs::pa
   auto text = read_open(list.fd, kAllowFileBytesMax);
   if (const auto* error = std::get_if<std::error_code>(&text))
     return wrong(" cannot be read: " + error->message());
-  std::vector<std::string> keys;
+  AllowedKeys keys;
   std::istringstream lines(std::get<std::string>(text));
   int number = 0;
   for (std::string line; std::getline(lines, line);) {
     ++number;
     std::istringstream words(line);
-    std::string key;
+    std::string key, mark;
     // A space comes before the comment's sign, since a key may begin with it.
     if (!(words >> key) || key == "#") continue;
     if (key_bytes(key).empty())
       return wrong(":" + std::to_string(number) +
                    ": no public key (40 characters); a comment starts with # and a space");
-    keys.push_back(key);
+    keys.all.push_back(key);
+    if (words >> mark && mark == "trusted") keys.trusted.push_back(key);
   }
-  std::sort(keys.begin(), keys.end());
+  std::sort(keys.all.begin(), keys.all.end());
   return keys;
 }
 
@@ -165,7 +172,8 @@ std::variant<CurveOptions, std::string> read_curve(const config::Curve& files) {
   if (files.allow_file.empty()) return curve;
   auto keys = read_allow_file(files.allow_file);
   if (auto* problem = std::get_if<std::string>(&keys)) return std::move(*problem);
-  curve.clients = std::get<std::vector<std::string>>(std::move(keys));
+  curve.clients = std::move(std::get<AllowedKeys>(keys).all);
+  curve.trusted = std::move(std::get<AllowedKeys>(keys).trusted);
   return curve;
 }
 

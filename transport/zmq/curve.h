@@ -2,7 +2,8 @@
 
 // CURVE: who may connect over tcp, and whom we trust there. One key pair per system, which all its
 // nodes share; every client has its own, and the system an allow-list of the clients' public keys.
-// A key on the allow-list opens the client ports of the webapps, never a socket between nodes.
+// A key on the allow-list opens the client ports of the webapps, never a socket between nodes; one
+// that is followed there by the word `trusted` is of a caller that may speak for every user.
 // Unix sockets (ipc) are guarded by their directory's mode instead.
 //
 // Thread-safe: no state. Reading and writing files blocks; meant for a process's start.
@@ -32,6 +33,7 @@ struct CurveOptions {
   KeyPair own;                       // a node: the system's; a client: its own
   std::string server_key;            // the system's public key, of whom we connect to
   std::vector<std::string> clients;  // public keys that may use the client ports
+  std::vector<std::string> trusted;  // of these, those that may speak for every user
 
   [[nodiscard]] bool on() const { return !own.public_key.empty(); }
 };

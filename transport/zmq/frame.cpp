@@ -79,7 +79,15 @@ std::string_view Frame::bytes() const {
 }
 
 std::string_view Frame::peer_address() const {
-  const char* const text = zmq_msg_gets(message_at(storage_), "Peer-Address");
+  return metadata("Peer-Address");
+}
+
+std::string_view Frame::peer_key() const {
+  return metadata("User-Id");
+}
+
+std::string_view Frame::metadata(const char* name) const {
+  const char* const text = zmq_msg_gets(message_at(storage_), name);
   return text == nullptr ? std::string_view{} : std::string_view(text);
 }
 

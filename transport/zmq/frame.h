@@ -10,6 +10,10 @@
 
 namespace stampede::transport {
 
+// How a process with keys names the peers of its connections.
+inline constexpr const char* kTrustedPeer = "trusted";
+inline constexpr const char* kKnownPeer = "known";
+
 class Frame {
  public:
   Frame();                                 // empty
@@ -26,9 +30,13 @@ class Frame {
   // Of a part that was received: what libzmq tells of the peer it came from, of tcp its address
   // without the port. Empty: nothing. Some hundred instructions; lives as long as the part.
   [[nodiscard]] std::string_view peer_address() const;
+  // Of a part that was received, what its peer's key makes of it: kTrustedPeer, kKnownPeer, or of a
+  // connection without keys nothing. Some hundred instructions; lives as long as the part.
+  [[nodiscard]] std::string_view peer_key() const;
   void* native() { return storage_; }  // zmq_msg_t*, for transport/ only
 
  private:
+  [[nodiscard]] std::string_view metadata(const char* name) const;
   alignas(8) mutable unsigned char storage_[64];  // a zmq_msg_t; its size is asserted in frame.cpp
 };
 

@@ -50,6 +50,7 @@ void send_fields(void* socket, const std::vector<std::string>& fields) {
 
 AllowList::AllowList(const CurveOptions& curve) : own_(key_bytes(curve.own.public_key)) {
   for (const auto& key : curve.clients) clients_.insert(key_bytes(key));
+  for (const auto& key : curve.trusted) trusted_.insert(key_bytes(key));
 }
 
 bool AllowList::admits(std::string_view domain, std::string_view key) const {
@@ -57,6 +58,10 @@ bool AllowList::admits(std::string_view domain, std::string_view key) const {
   if (domain == kNodesDomain) return key == own_;
   if (domain == kClientsDomain) return key == own_ || clients_.contains(std::string(key));
   return false;
+}
+
+bool AllowList::trusts(std::string_view key) const {
+  return key == own_ || trusted_.contains(std::string(key));
 }
 
 // --- the thread --------------------------------------------------------------------------------
@@ -114,8 +119,9 @@ void ZapHandler::answer_one() {
                         fields[kMechanism] == "CURVE" &&
                         allowed_.admits(fields[kDomain], fields[kKey]);
   ++(admitted ? admitted_ : refused_);
+  const auto* user = !admitted ? "" : allowed_.trusts(fields[kKey]) ? kTrustedPeer : kKnownPeer;
   send_fields(socket_, {"1.0", fields[kRequestId], admitted ? "200" : "400",
-                        admitted ? "OK" : "this key is not allowed here", "", ""});
+                        admitted ? "OK" : "this key is not allowed here", user, ""});
 }
 
 }  // namespace stampede::transport

@@ -29,10 +29,13 @@ class AllowList {
   explicit AllowList(const CurveOptions& curve);
   // `key` are the 32 bytes that the peer has proved to own. An unknown domain admits nobody.
   [[nodiscard]] bool admits(std::string_view domain, std::string_view key) const;
+  // Whether the owner of a key that is admitted may speak for every user: the system's own, too.
+  [[nodiscard]] bool trusts(std::string_view key) const;
 
  private:
   std::string own_;                          // may use every door
   std::unordered_set<std::string> clients_;  // may use the clients' doors
+  std::unordered_set<std::string> trusted_;  // of them
 };
 
 class ZapHandler {

@@ -179,7 +179,7 @@ std::string_view BackendCore::reached_limit() const {
 }
 
 void BackendCore::look_up(const Request& request, ResultWriter& results, Lsn& need) const {
-  auto decision = book_.look_up(request.id);
+  auto decision = book_.look_up(request.id, request.user);
   if (decision.error != Code::none) return results.error(decision.error, decision.field);
   complete(decision.answer, need);
   decision.answer.replayed = false;

@@ -51,6 +51,7 @@ struct ClientAsk {
   WaitMode mode = WaitMode::deadline;
   bool user_is_id = false;  // order: the user is called like the request
   bool cached = false;      // get: what the webapp remembers is good enough
+  bool by_user = false;     // get: only if the order is request.user's
 };
 
 }  // namespace stampede::actors

@@ -70,6 +70,16 @@ void ClientReplies::reply_to_fault(const ClientToken& client, std::string_view i
   refuse(client, id, fault.code, fault.field, fault.retry_after_ms);
 }
 
+void ClientReplies::session(const ClientToken& client, std::string_view id, std::string_view user,
+                            std::int64_t expires_ms) {
+  Reply reply;
+  reply.kind = ReplyKind::session;
+  reply.id = id;
+  reply.user = user;
+  reply.expires_ms = expires_ms;
+  output_.reply(client, reply);
+}
+
 void ClientReplies::pong(const ClientToken& client, std::string_view id, std::string_view state,
                          std::string_view message) {
   Reply reply;

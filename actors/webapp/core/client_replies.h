@@ -27,6 +27,7 @@ enum class ReplyKind : std::uint8_t {
   fulfilled,
   granted,
   pong,
+  session,
   edge  // sold out as far as this webapp knows; nothing is decided
 };
 
@@ -43,6 +44,8 @@ struct Reply {  // valid during the call it is passed to
   const std::vector<ItemRow>* items = nullptr;
   std::optional<std::uint64_t> next;
   std::string_view state;  // pong
+  std::string_view user;   // session
+  std::int64_t expires_ms = 0;
 };
 
 class ReplyOutput {
@@ -85,6 +88,8 @@ class ClientReplies {
               std::string_view field = {}, std::int64_t retry_after_ms = 0);
   void queued(const ClientToken& client, std::string_view id);
   void edge(const ClientToken& client, std::string_view id);
+  void session(const ClientToken& client, std::string_view id, std::string_view user,
+               std::int64_t expires_ms);
   void pong(const ClientToken& client, std::string_view id, std::string_view state,
             std::string_view message = {});
   [[nodiscard]] std::string_view sentence(std::string_view limit) const {

@@ -2,9 +2,19 @@
 
 namespace stampede::actors {
 
-void ResultCache::queued(std::string_view id) {
-  auto& entry = results_[std::string(id)];
+void ResultCache::queued(std::string_view id, std::string_view user) {
+  const auto [found, is_new] = results_.try_emplace(std::string(id));
+  auto& entry = found->second;
+  if (is_new)
+    entry.user = user;
+  else
+    entry.disputed = entry.disputed || entry.user != user;
   ++entry.open;
+}
+
+bool ResultCache::is_of(std::string_view id, std::string_view user) const {
+  const auto found = results_.find(id);
+  return found != results_.end() && !found->second.disputed && found->second.user == user;
 }
 
 void ResultCache::settle(std::string_view id, const Answer& answer, std::int64_t now_us) {

@@ -33,7 +33,8 @@ class ResultCache {
     results_.reserve(std::min(settled_max, kReserved));  // growing would stop the port for long
   }
 
-  void queued(std::string_view id);
+  // `user`: who ordered, where that is known of everybody who asks.
+  void queued(std::string_view id, std::string_view user = {});
   void settle(std::string_view id, const Answer& answer, std::int64_t now_us);
   // The backend decided nothing.
   void refuse(std::string_view id, Code code, std::int64_t now_us, std::int64_t retry_us = 0);
@@ -41,6 +42,8 @@ class ResultCache {
   void expire(std::int64_t now_us);
 
   [[nodiscard]] const CachedResult* find(std::string_view id) const;  // until the next change
+  // Whether what is remembered of the id is of this user's order and of nobody else's.
+  [[nodiscard]] bool is_of(std::string_view id, std::string_view user) const;
   [[nodiscard]] std::size_t size() const { return results_.size(); }
 
  private:
@@ -52,6 +55,8 @@ class ResultCache {
   };
   struct Entry {
     CachedResult result;           // queued, as long as there is none
+    std::string user;              // who ordered
+    bool disputed = false;         // so did another one, with the same id
     std::uint32_t open = 0;        // orders with this id that still wait
     std::uint64_t settled_as = 0;  // which entry of order_ speaks of this answer
   };

@@ -38,6 +38,8 @@ Request request_of(const ClientAsk& ask, RequestKind kind, std::string_view id) 
   request.promo = asked.promo;
   request.valid_until_ms = asked.valid_until_ms;
   request.ticket_ms = asked.ticket_ms;
+  if (kind == RequestKind::order) return request;
+  if (kind == RequestKind::get && !ask.by_user) request.user = {};
   if (kind == RequestKind::pay || kind == RequestKind::cancel) {
     request.order = asked.order;
     request.amount_cents = asked.amount_cents;

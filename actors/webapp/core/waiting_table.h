@@ -57,6 +57,7 @@ struct Waiter {
   bool one_item = false;  // items: exactly one was asked for
   bool array = false;     // answered with one array
   bool detached = false;  // its client was told `queued` and is gone
+  bool foreign = false;   // get: nothing that is remembered here may be told
   bool done = false;
 };
 

@@ -70,7 +70,9 @@ WebappCore::WebappCore(const WebappSettings& settings, WebappOutput& output, Min
       stock_(output, settings.items_refresh_us, settings.items_max),
       copy_(settings.items_max),
       rates_(settings.rates),
-      closely_(rates_ != nullptr),
+      desk_(settings.login ? std::make_unique<LoginDesk>(*settings.login) : nullptr),
+      tickets_(settings.tickets),
+      closely_(rates_ || desk_),
       alert_(closely_) {}
 
 Code WebappCore::unavailable() const {
@@ -95,9 +97,8 @@ WebappCounters WebappCore::counters() const {
 
 // --- taking requests ----------------------------------------------------------------------------
 
-void WebappCore::on_request(const ClientAsk& ask, std::int64_t now_us) {
-  if (ask.client.kind != ClientToken::Kind::internal) ++requests_;
-  if (needs_look(ask.client, ask.request) && refused_at_once(ask, now_us)) return;
+// Of most requests all there is to do: part of its callers.
+[[gnu::always_inline]] inline void WebappCore::take(const ClientAsk& ask, std::int64_t now_us) {
   if (reply_from_memory(ask, now_us)) return;
   const auto& request = ask.request;
   if (const auto code = draining_ ? Code::draining : room(ask.client, request); code != Code::none)
@@ -112,6 +113,89 @@ void WebappCore::on_request(const ClientAsk& ask, std::int64_t now_us) {
   enqueue(ask, request.id, now_us);
 }
 
+bool WebappCore::on_request(const ClientAsk& ask, std::int64_t now_us) {
+  const bool own = ask.client.kind == ClientToken::Kind::internal;
+  if (!own) ++requests_;
+  if (own || ask.request.op == ClientOp::ping || !needs_look(ask.client, ask.request)) {
+    take(ask, now_us);
+    return true;
+  }
+  if (take_closely(ask, now_us)) return true;
+  --requests_;  // it comes again
+  return false;
+}
+
+// When something is out of the ordinary, or somebody looks at who asks. The first that is looked at
+// is the address, so that nothing else costs anything.
+[[gnu::noinline]] bool WebappCore::take_closely(ClientAsk ask, std::int64_t now_us) {
+  auto& request = ask.request;
+  const auto refuse = [&](const Refusal& refusal) {
+    replies_.refuse(ask.client, request.id, refusal.code, refusal.field, refusal.retry_after_ms);
+    return true;
+  };
+  if (const auto wait_ms = rates_ ? address_waits(now_us) : 0; wait_ms > 0)
+    return refuse({Code::rate_limited, {}, "address", wait_ms});
+  if (request.op == ClientOp::auth) return log_in(ask, now_us);
+  if (desk_) {
+    desk_->begin();
+    const auto admission = desk_->admit(request, who_, now_us);
+    if (admission.waits) return false;
+    if (admission.code != Code::none) return refuse({admission.code, {}, admission.field});
+    request.user = admission.user;
+    ask.by_user = !admission.service;
+    ask.user_is_id = ask.user_is_id && admission.service;
+  }
+  if (const auto over = over_user_rate(request, now_us); over.code != Code::none)
+    return refuse(over);
+  judge_ticket(request);
+  if (!draining_ && sold_out_here(ask.client, request, now_us))
+    replies_.edge(ask.client, id_of(request));
+  else
+    take(ask, now_us);
+  return true;
+}
+
+bool WebappCore::log_in(const ClientAsk& ask, std::int64_t now_us) {
+  const auto& id = ask.request.id;
+  if (!desk_) {
+    replies_.refuse(ask.client, id, Code::unknown_op);
+    return true;
+  }
+  desk_->begin();
+  const Session* session = nullptr;
+  const auto admission = desk_->log_in(who_, now_us, session);
+  if (admission.waits) return false;
+  if (admission.code != Code::none)
+    replies_.refuse(ask.client, id, admission.code, admission.field);
+  else
+    replies_.session(ask.client, id, session->user, session->expires_ms);
+  return true;
+}
+
+// What an entry of an array shows for itself, and where it shows nothing, what all of them do.
+Credentials WebappCore::shown(std::string_view token) const {
+  auto who = who_;
+  if (!token.empty()) who.token = token;
+  return who;
+}
+
+// Looks at the tokens of an array's entries before any of them is taken: it waits as a whole.
+// `each_token` calls what it is given with each, and is false when the array cannot be read.
+template <class EachToken>
+bool WebappCore::waits_for_tokens(const EachToken& each_token, std::int64_t now_us) {
+  if (!desk_ || !desk_->sessions() || !who_.waits) return false;
+  if (rates_) {
+    if (address_waits(now_us) > 0) return false;  // so will its entries be told
+    ++counted_;
+  }
+  desk_->begin();
+  ClientRequest any;
+  any.op = ClientOp::get;
+  const bool whole = each_token(
+      [&](std::string_view token) { static_cast<void>(desk_->admit(any, shown(token), now_us)); });
+  return whole && !desk_->awaited().empty();
+}
+
 // Milliseconds that the address has to wait; 0: its next request is counted.
 std::int64_t WebappCore::address_waits(std::int64_t now_us) {
   if (counted_ == 0) return rates_->take_address(address_, now_us);
@@ -119,31 +203,39 @@ std::int64_t WebappCore::address_waits(std::int64_t now_us) {
   return 0;
 }
 
-// Why nothing else is looked at; code none: it is.
-Refusal WebappCore::over_rate(const ClientRequest& request, std::int64_t now_us) {
-  if (const auto wait_ms = address_waits(now_us); wait_ms > 0)
-    return {Code::rate_limited, request.id, "address", wait_ms};
+// Why it is not taken; code none: it is.
+Refusal WebappCore::over_user_rate(const ClientRequest& request, std::int64_t now_us) {
   const bool names_user = request.op == ClientOp::order || request.op == ClientOp::cancel ||
                           request.op == ClientOp::ticket;
-  const auto wait_ms = names_user ? rates_->take_user(request.user, now_us) : 0;
+  const auto wait_ms = rates_ && names_user ? rates_->take_user(request.user, now_us) : 0;
   return {wait_ms > 0 ? Code::rate_limited : Code::none, request.id, "user", wait_ms};
 }
 
 // Of an order in an array: what need not be looked at as long as nothing is out of the ordinary.
-Refusal WebappCore::look_closely(const ClientToken& client, const ClientRequest& request,
-                                 std::int64_t now_us) {
-  if (rates_)
-    if (auto over = over_rate(request, now_us); over.code != Code::none) return over;
+// Its user becomes the session's.
+Refusal WebappCore::look_closely(const ClientToken& client, ClientRequest& request,
+                                 std::string_view token, std::int64_t now_us) {
+  if (const auto wait_ms = rates_ ? address_waits(now_us) : 0; wait_ms > 0)
+    return {Code::rate_limited, request.id, "address", wait_ms};
+  if (desk_) {
+    auto who = shown(token);
+    who.waits = false;
+    const auto admission = desk_->admit(request, who, now_us);
+    if (admission.code != Code::none) return {admission.code, request.id, admission.field};
+    request.user = admission.user;
+  }
+  if (auto over = over_user_rate(request, now_us); over.code != Code::none) return over;
   if (draining_) return {Code::draining, request.id, {}};
+  judge_ticket(request);
   if (sold_out_here(client, request, now_us)) return {Code::sold_out, id_of(request), {}};
   return {Code::none, request.id, {}};
 }
 
-bool WebappCore::refused_at_once(const ClientAsk& ask, std::int64_t now_us) {
-  if (rates_ && refused_by_rate(ask, now_us)) return true;
-  if (draining_ || !sold_out_here(ask.client, ask.request, now_us)) return false;
-  replies_.edge(ask.client, id_of(ask.request));
-  return true;
+// Of an order whose user is known only now. An order without an id gets the ticket's.
+void WebappCore::judge_ticket(ClientRequest& request) {
+  if (request.ticket.empty() || tickets_ == nullptr) return;
+  request.ticket_ms = tickets_->judge(request.ticket, request.promo, request.item, request.user,
+                                      request.id, ticket_bytes_);
 }
 
 // An id that was queued here is known, whatever is said of it. Units that come back still go to who
@@ -160,15 +252,6 @@ std::string_view WebappCore::id_of(const ClientRequest& request) {
   if (!request.id.empty()) return request.id;
   minted_ = minted_id(mint_());
   return {minted_.data(), minted_.size()};
-}
-
-bool WebappCore::refused_by_rate(const ClientAsk& ask, std::int64_t now_us) {
-  if (ask.client.kind == ClientToken::Kind::internal || ask.request.op == ClientOp::ping)
-    return false;
-  const auto over = over_rate(ask.request, now_us);
-  if (over.code == Code::none) return false;
-  replies_.refuse(ask.client, over.id, over.code, over.field, over.retry_after_ms);
-  return true;
 }
 
 void WebappCore::on_malformed(const ClientToken& client, const Refusal& refusal,
@@ -206,6 +289,7 @@ bool WebappCore::reply_from_memory(const ClientAsk& ask, std::int64_t now_us) {
   if (ask.request.op != ClientOp::get || ask.client.kind != ClientToken::Kind::http) return false;
   const auto* known = results_.find(ask.request.id);
   if (known == nullptr || (!known->queued && !ask.cached)) return false;
+  if (ask.by_user && !results_.is_of(ask.request.id, ask.request.user)) return false;
   // The request was refused, but its id may be decided all the same, by whichever door: the backend
   // is asked, and the refusal told when it knows of nothing.
   if (known->code != Code::none) return false;
@@ -238,11 +322,13 @@ void WebappCore::enqueue(const ClientAsk& ask, std::string_view id, std::int64_t
   const auto rows = WaitingTable::rows(ask.request);
   auto& batch = sender_.open_batch(1, answer_bytes_max(rows)).content;
   auto& waiter = table_.add(batch, ask, id, now_us);
+  if (ask.by_user) waiter.foreign = !results_.is_of(id, ask.request.user);
+  if (waiter.mode != WaitMode::deadline)
+    results_.queued(id, desk_ ? ask.request.user : std::string_view{});
   say_queued(batch, waiter, ask.request.ack);
 }
 
 void WebappCore::say_queued(WaitingBatch& batch, Waiter& waiter, bool ack) {
-  if (waiter.mode != WaitMode::deadline) results_.queued(batch.id(waiter));
   const bool detach = waiter.mode == WaitMode::detach_now;
   if (!detach && !(ack && waiter.client.kind == ClientToken::Kind::dealer)) return;
   replies_.queued(waiter.client, batch.id(waiter));
@@ -254,10 +340,6 @@ void WebappCore::say_queued(WaitingBatch& batch, Waiter& waiter, bool ack) {
                                                           std::uint32_t index,
                                                           const ClientRequest& request,
                                                           std::int64_t now_us) {
-  if (needs_look(waiter.client, request))
-    if (const auto refusal = look_closely(waiter.client, request, now_us);
-        refusal.code != Code::none)
-      return batch.append_fault(waiter, index, refusal);
   if (const auto code = room(waiter.client, request, waiter.count); code != Code::none)
     return batch.append_fault(waiter, index,
                               Refusal{code, request.id, limit_of(code, waiter.client, request)});
@@ -275,26 +357,59 @@ void WebappCore::say_queued(WaitingBatch& batch, Waiter& waiter, bool ack) {
   batch.append_order(waiter, order, now_us + request.deadline_ms * 1000);
 }
 
-void WebappCore::on_orders(const ClientToken& client, Sf1Decoder& orders, std::int64_t now_us) {
+void WebappCore::take_entry_closely(WaitingBatch& batch, Waiter& waiter, std::uint32_t index,
+                                    ClientRequest request, std::string_view token,
+                                    std::int64_t now_us) {
+  const auto refusal = look_closely(waiter.client, request, token, now_us);
+  if (refusal.code != Code::none) return batch.append_fault(waiter, index, refusal);
+  take_entry(batch, waiter, index, request, now_us);
+}
+
+bool WebappCore::on_orders(const ClientToken& client, Sf1Decoder& orders, std::int64_t now_us) {
+  const auto each_token = [&](const auto& look) {
+    auto ahead = orders;
+    for (auto left = ahead.unread(); left > 0; --left) {
+      const auto found = ahead.next_entry();
+      if (found == Sf1Decoder::Entry::damaged) return false;
+      if (found == Sf1Decoder::Entry::order) look(ahead.token());
+    }
+    return true;
+  };
+  if (alert_ && waits_for_tokens(each_token, now_us)) return false;
   const auto entries = orders.unread();
   auto& batch = sender_.open_batch(entries, entries * kAnswerBytes).content;
   const auto end = batch.end();
   auto waiter = batch.begin_array(client);
   if (!read_array(batch, waiter, orders, now_us)) {
     batch.cut_back(end);
-    return on_malformed(client, orders.refusal(), now_us);
+    on_malformed(client, orders.refusal(), now_us);
+    return true;
   }
   add_array(batch, end, waiter);
+  return true;
 }
 
-void WebappCore::on_orders(const ClientToken& client, std::span<const ClientRequest> orders,
-                           std::int64_t now_us) {
+bool WebappCore::on_orders(const ClientToken& client, std::span<const ClientRequest> orders,
+                           std::int64_t now_us, std::span<const std::string_view> tokens) {
+  const auto token = [&](std::size_t index) {
+    return tokens.empty() ? std::string_view{} : tokens[index];
+  };
+  const auto each_token = [&](const auto& look) {
+    for (std::size_t index = 0; index < orders.size(); ++index) look(token(index));
+    return true;
+  };
+  if (alert_ && waits_for_tokens(each_token, now_us)) return false;
   auto& batch = sender_.open_batch(orders.size(), orders.size() * kAnswerBytes).content;
   const auto end = batch.end();
   auto waiter = batch.begin_array(client);
-  for (std::uint32_t index = 0; index < orders.size(); ++index)
-    take_entry(batch, waiter, index, orders[index], now_us);
+  for (std::uint32_t index = 0; index < orders.size(); ++index) {
+    if (needs_look(client, orders[index]))
+      take_entry_closely(batch, waiter, index, orders[index], token(index), now_us);
+    else
+      take_entry(batch, waiter, index, orders[index], now_us);
+  }
   add_array(batch, end, waiter);
+  return true;
 }
 
 // The array was read. One of which nothing is to be asked is answered at once.
@@ -314,8 +429,10 @@ bool WebappCore::read_array(WaitingBatch& batch, Waiter& waiter, Sf1Decoder& ord
   for (std::uint32_t index = 0; index < entries; ++index) {
     const auto found = orders.next_entry();
     if (found == Sf1Decoder::Entry::damaged) return false;
-    if (found == Sf1Decoder::Entry::order)
+    if (found == Sf1Decoder::Entry::order && !needs_look(waiter.client, orders.request()))
       take_entry(batch, waiter, index, orders.request(), now_us);
+    else if (found == Sf1Decoder::Entry::order)
+      take_entry_closely(batch, waiter, index, orders.request(), orders.token(), now_us);
     else
       batch.append_fault(
           waiter, index,
@@ -427,7 +544,7 @@ void WebappCore::answer_error(WaitingBatch& batch, Waiter& waiter, const Refusal
 Refusal WebappCore::told(const Waiter& waiter, std::string_view id, const Refusal& refusal,
                          std::int64_t now_us) const {
   const bool asked = waiter.kind == RequestKind::get && refusal.code == Code::unknown_request &&
-                     waiter.client.kind == ClientToken::Kind::http;
+                     waiter.client.kind == ClientToken::Kind::http && !waiter.foreign;
   const auto* known = asked ? results_.find(id) : nullptr;
   if (known == nullptr || known->code == Code::none) return refusal;
   const auto wait_us = known->retry_us == 0 ? 0 : std::max(known->retry_us - now_us, kMsUs);
@@ -568,7 +685,7 @@ void WebappCore::drop_own() {
 
 // After whatever may change it.
 void WebappCore::be_alert() {
-  closely_ = draining_ || rates_ != nullptr;
+  closely_ = draining_ || rates_ != nullptr || desk_ != nullptr;
   alert_ = closely_ || stock_.any();
   if (stock_.on() && !stock_.marked(nothing_left_)) nothing_left_ = kNoItem;
 }

@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -33,6 +34,7 @@
 #include "actors/webapp/core/client_replies.h"
 #include "actors/webapp/core/edge_stock.h"
 #include "actors/webapp/core/item_copy.h"
+#include "actors/webapp/core/login_desk.h"
 #include "actors/webapp/core/rate_limits.h"
 #include "actors/webapp/core/result_cache.h"
 #include "actors/webapp/core/waiting_table.h"
@@ -49,8 +51,10 @@ struct WebappSettings {
   std::size_t results_max = 131'072;
   std::int64_t items_refresh_us = 0;  // 0: nothing is known of items here
   std::size_t items_max = 10'000;
-  LimitValues limits;                 // for what refusals say
-  std::shared_ptr<RateLimits> rates;  // null: nobody's requests are counted
+  LimitValues limits;                     // for what refusals say
+  std::shared_ptr<RateLimits> rates;      // null: nobody's requests are counted
+  std::optional<LoginSettings> login;     // none: whoever asks may ask everything
+  const TicketSigner* tickets = nullptr;  // who reads those of sessions; outlives this
 };
 
 struct WebappCounters : ReplyCounters, SenderCounters {
@@ -74,13 +78,21 @@ class WebappCore {
   }
   // Unix time, before a question about items: their promos begin and end by it.
   void at_wall_time(std::int64_t wall_ms) { wall_ms_ = wall_ms; }
-  void on_request(const ClientAsk& ask, std::int64_t now_us);
+  // What it shows of who asks; where there is a desk().
+  void shows(const Credentials& who) { who_ = who; }
+  // False: nothing was taken, because a token is to be looked at first. It is to be asked again
+  // when the verdicts on all of desk()->awaited() are there, as counted already.
+  bool on_request(const ClientAsk& ask, std::int64_t now_us);
   // `orders` has just opened a batch. All its orders are taken, or refused one by one; a damaged
   // frame is refused as a whole.
-  void on_orders(const ClientToken& client, Sf1Decoder& orders, std::int64_t now_us);
-  // The same of orders that were read elsewhere: 1 to kSf1BatchOrdersMax.
-  void on_orders(const ClientToken& client, std::span<const ClientRequest> orders,
-                 std::int64_t now_us);
+  bool on_orders(const ClientToken& client, Sf1Decoder& orders, std::int64_t now_us);
+  // The same of orders that were read elsewhere: 1 to kSf1BatchOrdersMax. `tokens`: what each shows
+  // for itself; where it is empty, or there is none of it, what shows() said.
+  bool on_orders(const ClientToken& client, std::span<const ClientRequest> orders,
+                 std::int64_t now_us, std::span<const std::string_view> tokens = {});
+  // Who asks, and whether he may; null: that is not looked at.
+  [[nodiscard]] LoginDesk* desk() { return desk_.get(); }
+  [[nodiscard]] const LoginDesk* desk() const { return desk_.get(); }
   void on_malformed(const ClientToken& client, const Refusal& refusal, std::int64_t now_us);
   void on_hello(const Hello& hello, std::int64_t now_us);
   // Items that changed, as the backend of this epoch tells it.
@@ -110,8 +122,13 @@ class WebappCore {
  private:
   // taking requests
   [[nodiscard]] std::int64_t address_waits(std::int64_t now_us);
-  [[nodiscard]] Refusal over_rate(const ClientRequest& request, std::int64_t now_us);
-  bool refused_by_rate(const ClientAsk& ask, std::int64_t now_us);
+  [[nodiscard]] Refusal over_user_rate(const ClientRequest& request, std::int64_t now_us);
+  void take(const ClientAsk& ask, std::int64_t now_us);
+  bool take_closely(ClientAsk ask, std::int64_t now_us);
+  bool log_in(const ClientAsk& ask, std::int64_t now_us);
+  [[nodiscard]] Credentials shown(std::string_view token) const;
+  template <class EachToken>
+  [[nodiscard]] bool waits_for_tokens(const EachToken& each_token, std::int64_t now_us);
   [[nodiscard]] std::string_view limit_of(Code code, const ClientToken& client,
                                           const ClientRequest& request) const;
   [[nodiscard]] bool is_first(const ClientToken& client, const ClientRequest& request) const {
@@ -121,9 +138,9 @@ class WebappCore {
   [[nodiscard]] bool needs_look(const ClientToken& client, const ClientRequest& request) const {
     return alert_ && (closely_ || is_first(client, request));
   }
-  [[nodiscard]] Refusal look_closely(const ClientToken& client, const ClientRequest& request,
-                                     std::int64_t now_us);
-  bool refused_at_once(const ClientAsk& ask, std::int64_t now_us);
+  [[nodiscard]] Refusal look_closely(const ClientToken& client, ClientRequest& request,
+                                     std::string_view token, std::int64_t now_us);
+  void judge_ticket(ClientRequest& request);
   [[nodiscard]] bool sold_out_here(const ClientToken& client, const ClientRequest& request,
                                    std::int64_t now_us);
   [[nodiscard]] std::string_view id_of(const ClientRequest& request);
@@ -136,6 +153,8 @@ class WebappCore {
   bool read_array(WaitingBatch& batch, Waiter& waiter, Sf1Decoder& orders, std::int64_t now_us);
   void take_entry(WaitingBatch& batch, Waiter& waiter, std::uint32_t index,
                   const ClientRequest& request, std::int64_t now_us);
+  void take_entry_closely(WaitingBatch& batch, Waiter& waiter, std::uint32_t index,
+                          ClientRequest request, std::string_view token, std::int64_t now_us);
   void add_array(WaitingBatch& batch, const WaitingBatch::End& end, const Waiter& waiter);
 
   // answers
@@ -194,8 +213,12 @@ class WebappCore {
   std::array<char, 32> minted_{};                   // of an order that is turned away
   bool draining_ = false;
   std::shared_ptr<RateLimits> rates_;
-  bool closely_;  // draining, or requests are counted: each is looked at
-  bool alert_;    // … or items are sold out: one look for orders when all is as usual
+  std::unique_ptr<LoginDesk> desk_;
+  const TicketSigner* tickets_;
+  TicketBytes ticket_bytes_;  // what the ticket at hand says
+  bool closely_;              // draining, or requests are counted or judged: each is looked at
+  bool alert_;                // … or items are sold out: one look for orders when all is as usual
+  Credentials who_;
   std::uint64_t address_ = 0;
   std::uint32_t counted_ = 0;
   std::uint64_t answered_ = 0;

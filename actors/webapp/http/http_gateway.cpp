@@ -88,6 +88,11 @@ bool is_json(const HttpRequest& request) {
   return said.find('/') == std::string_view::npos;  // a bare word; else a type that is none
 }
 
+std::string_view trimmed(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
+  return text;  // what follows a header's value is cut already
+}
+
 std::string_view unquoted(std::string_view text) {
   if (text.size() >= 2 && text.front() == '"' && text.back() == '"')
     return text.substr(1, text.size() - 2);
@@ -188,7 +193,7 @@ bool HttpGateway::handle_orders(const HttpRequest& request, HttpRespond& respond
 void HttpGateway::handle_order(std::string_view id, const HttpRequest& request,
                                HttpRespond& respond) {
   if (request.method == "GET")
-    show_order(id, respond);
+    show_order(id, request, respond);
   else if (request.method == "DELETE")
     cancel_order(id, request, respond);
   else
@@ -295,6 +300,25 @@ FirstTry first_try(const HttpRequest& request, std::optional<HttpReply>& wrong) 
 
 }  // namespace
 
+// The token that a request shows, in its header or its body, where they are looked at. `wrong`:
+// what is wrong with them.
+std::string HttpGateway::session_of(const HttpRequest& request, std::string&& in_body,
+                                    std::optional<HttpReply>& wrong) const {
+  if (settings_.sessions == Sessions::no) return {};
+  constexpr std::string_view kScheme = "bearer ";
+  const auto said = request.header("authorization");
+  const bool bearer =
+      said.size() > kScheme.size() && same_name(said.substr(0, kScheme.size()), kScheme);
+  const auto token = bearer ? trimmed(said.substr(kScheme.size())) : std::string_view{};
+  if (request.header_count("authorization") > 1)
+    wrong = bad_field("Authorization", "this header is there twice");
+  else if (token.size() > kSf1TokenBytesMax)
+    wrong = bad_field("Authorization", "a token has at most 4096 bytes");
+  else if (!token.empty() && !in_body.empty() && token != in_body)
+    wrong = bad_field("token", "the header Authorization says otherwise");
+  return in_body.empty() ? std::string(token) : std::move(in_body);
+}
+
 void HttpGateway::pay_order(std::string_view order, const HttpRequest& request,
                             HttpRespond& respond) {
   if (!valid_request_id(order)) return respond(bad_field("order"));
@@ -307,10 +331,13 @@ void HttpGateway::pay_order(std::string_view order, const HttpRequest& request,
   auto id = id_of(request, std::move(body.id), wrong);
   if (wrong) return respond(std::move(*wrong));
   if (id.empty()) return respond(bad_field("id", "a payment has an id of its own"));
+  auto session = session_of(request, std::move(body.session), wrong);
+  if (wrong) return respond(std::move(*wrong));
 
   auto& entry = ask(Route::fulfil, respond);
   entry.id = std::move(id);
   entry.order = order;
+  entry.session = std::move(session);
   entry.ask.request.op = ClientOp::pay;
   entry.ask.request.amount_cents = body.amount_cents;
 }
@@ -322,13 +349,15 @@ void HttpGateway::ask_ticket(std::string_view promo, const HttpRequest& request,
   if (auto wrong = wrong_coding(request)) return respond(std::move(*wrong));
   if (!is_json(request)) return respond(unsupported("the body must be JSON", "Content-Type"));
   HttpTicketAsk body;
-  if (const auto fault = parse_ticket_body(request.body, body))
+  if (const auto fault = parse_ticket_body(request.body, body, settings_.sessions))
     return respond(bad_field(fault->field, fault->text));
   std::optional<HttpReply> wrong;
   auto id = id_of(request, std::move(body.id), wrong);
+  auto session = session_of(request, std::move(body.session), wrong);
   if (wrong) return respond(std::move(*wrong));
 
   auto& entry = ask(Route::ticket, respond);
+  entry.session = std::move(session);
   entry.id = std::move(id);
   entry.user = std::move(body.user);
   entry.ask.request.op = ClientOp::ticket;
@@ -344,9 +373,11 @@ void HttpGateway::cancel_order(std::string_view order, const HttpRequest& reques
     return respond(bad_field("user"));
   std::optional<HttpReply> wrong;
   auto id = id_of(request, {}, wrong);
+  auto session = session_of(request, {}, wrong);
   if (wrong) return respond(std::move(*wrong));
 
   auto& entry = ask(Route::fulfil, respond);
+  entry.session = std::move(session);
   entry.id = id.empty() ? std::string(order) : std::move(id);
   entry.order = order;
   if (user.value) entry.user = std::move(*user.value);
@@ -360,11 +391,12 @@ void HttpGateway::post_order(const HttpRequest& request, HttpRespond& respond) {
   if (request.body.size() > kOrderBodyBytesMax)
     return respond(problem(413, "too_large", "the body of one order is longer than 4 KiB"));
   HttpOrder body;
-  if (const auto fault = parse_order_body(request.body, body))
+  if (const auto fault = parse_order_body(request.body, body, settings_.sessions))
     return respond(bad_field(fault->field, fault->text));
   std::optional<HttpReply> wrong;
   auto id = id_of(request, std::move(body.id), wrong);
   const auto first = first_try(request, wrong);
+  auto session = session_of(request, std::move(body.session), wrong);
   if (wrong) return respond(std::move(*wrong));
   const auto wait = preferred_wait(request.head);
 
@@ -373,6 +405,7 @@ void HttpGateway::post_order(const HttpRequest& request, HttpRespond& respond) {
   entry.id = std::move(id);
   entry.user = std::move(body.user);
   entry.ticket = std::move(body.ticket);
+  entry.session = std::move(session);
   entry.ask.mode = wait == 0 ? WaitMode::detach_now : WaitMode::detach_at_deadline;
   auto& order = entry.ask.request;
   order.op = ClientOp::order;
@@ -389,9 +422,10 @@ void HttpGateway::post_orders(const HttpRequest& request, HttpRespond& respond) 
     return respond(bad_field("Idempotency-Key", "the ids of an array stand in its orders"));
   std::optional<HttpReply> wrong;
   const auto first = first_try(request, wrong);
+  auto session = session_of(request, {}, wrong);
   if (wrong) return respond(std::move(*wrong));
   OrdersBody body;
-  if (const auto fault = parse_orders_body(request.body, body))
+  if (const auto fault = parse_orders_body(request.body, body, settings_.sessions))
     return respond(code_problem(fault->code, {}, fault->field, fault->text));
   if (body.orders.empty()) return respond(orders_reply({}, body.faults));
   if (!body.faults.empty() && faults_ + body.faults.size() > kFaultsMax)
@@ -406,12 +440,18 @@ void HttpGateway::post_orders(const HttpRequest& request, HttpRespond& respond) 
   array.address = address_;
   array.orders = std::move(body.orders);
   for (auto& order : array.orders) order.first = first.holds(order.id);
+  array.session = std::move(session);
   if (wait > 0) array.deadline_ms = static_cast<std::int64_t>(wait * 1000);
 }
 
-void HttpGateway::show_order(std::string_view id, HttpRespond& respond) {
+void HttpGateway::show_order(std::string_view id, const HttpRequest& request,
+                             HttpRespond& respond) {
   if (!valid_request_id(id)) return respond(bad_field("id"));
+  std::optional<HttpReply> wrong;
+  auto session = session_of(request, {}, wrong);
+  if (wrong) return respond(std::move(*wrong));
   auto& entry = ask(Route::show, respond);
+  entry.session = std::move(session);
   entry.id = id;
   entry.ask.request.op = ClientOp::get;
 }
@@ -447,9 +487,15 @@ void HttpGateway::miaosha_order(const HttpRequest& request, HttpRespond& respond
   const auto text = agreed(sole_value(form.pairs, "itemId"), sole_value(request.query, "itemId"));
   const auto item = text ? parse_number(*text) : std::nullopt;
   if (!item) return respond(bad_field("itemId"));
+  auto shown = sole_value(form.pairs, "token");
+  if (shown.times > 1) return respond(bad_field("token"));
+  std::optional<HttpReply> wrong;
+  auto session = session_of(request, std::move(shown.value).value_or(""), wrong);
+  if (wrong) return respond(std::move(*wrong));
   auto& entry = ask(Route::miaosha_order, respond);
   entry.ask.mode = WaitMode::detach_now;
   entry.ask.user_is_id = true;
+  entry.session = std::move(session);
   entry.ask.request.op = ClientOp::order;
   entry.ask.request.item = *item;
   pending_[entry.token & 0xFFFFFFFFU].item = *item;
@@ -458,7 +504,11 @@ void HttpGateway::miaosha_order(const HttpRequest& request, HttpRespond& respond
 void HttpGateway::miaosha_result(const HttpRequest& request, HttpRespond& respond) {
   auto id = sole_value(request.query, "requestId").value;
   if (!id || !valid_request_id(*id)) return respond(bad_field("requestId"));
+  std::optional<HttpReply> wrong;
+  auto session = session_of(request, {}, wrong);
+  if (wrong) return respond(std::move(*wrong));
   auto& entry = ask(Route::miaosha_result, respond);
+  entry.session = std::move(session);
   entry.id = std::move(*id);
   entry.ask.request.op = ClientOp::get;
   entry.ask.cached = true;

@@ -7,6 +7,7 @@
 #include <caf/all.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct GatewaySettings {
   caf::actor port;
   std::shared_ptr<RateLimits> rates{};       // null: nobody's requests are counted
   std::vector<config::IpNetwork> proxies{};  // whose X-Forwarded-For is believed
+  Sessions sessions = Sessions::no;          // needed: requests show tokens
 };
 
 class HttpGateway {
@@ -61,7 +63,7 @@ class HttpGateway {
   bool handle_health(const HttpRequest& request, HttpRespond& respond);
   void post_order(const HttpRequest& request, HttpRespond& respond);
   void post_orders(const HttpRequest& request, HttpRespond& respond);
-  void show_order(std::string_view id, HttpRespond& respond);
+  void show_order(std::string_view id, const HttpRequest& request, HttpRespond& respond);
   void handle_order(std::string_view id, const HttpRequest& request, HttpRespond& respond);
   void handle_payments(std::string_view order, const HttpRequest& request, HttpRespond& respond);
   void pay_order(std::string_view order, const HttpRequest& request, HttpRespond& respond);
@@ -71,6 +73,8 @@ class HttpGateway {
   void show_item(std::string_view item, HttpRespond& respond);
   void miaosha_order(const HttpRequest& request, HttpRespond& respond);
   void miaosha_result(const HttpRequest& request, HttpRespond& respond);
+  std::string session_of(const HttpRequest& request, std::string&& in_body,
+                         std::optional<HttpReply>& wrong) const;
   std::uint64_t wait_in_slot(Route route, HttpRespond& respond);
   HttpAsk& ask(Route route, HttpRespond& respond);
   [[nodiscard]] static HttpReply reply_for(const Pending& pending, const HttpAnswer& answer);

@@ -21,7 +21,8 @@ struct HttpAsk {
   std::string id;
   std::string user;
   std::string order{};
-  std::string ticket{};  // of an order, as its user carries it; not looked at yet
+  std::string ticket{};   // of an order, as its user carries it; not looked at yet
+  std::string session{};  // the token that it shows; empty: none
 };
 
 struct HttpOrder {  // checked: every member holds an allowed value
@@ -33,6 +34,7 @@ struct HttpOrder {  // checked: every member holds an allowed value
   std::int64_t valid_until_ms = 0;  // 0: whenever
   bool first = false;               // its id was never sent before
   std::string ticket{};             // as in HttpAsk
+  std::string session{};            // the token that it shows; empty: the request's
 };
 
 struct HttpArrayAsk {  // orders that are answered together
@@ -40,6 +42,7 @@ struct HttpArrayAsk {  // orders that are answered together
   std::uint64_t address = 0;  // where it comes from: of its orders one is counted (RateLimits)
   std::int64_t deadline_ms = kDeadlineDefaultMs;
   std::vector<HttpOrder> orders;
+  std::string session{};  // the token that the request shows; empty: none
 };
 
 struct HttpAsks {

@@ -48,6 +48,7 @@ HttpReply problem_reply(const CodeInfo& about, const Json& body) {
   if (const auto retry = body.find("retry_after_ms"); retry != body.end())
     reply.headers.emplace_back("Retry-After",
                                std::to_string((retry->get<std::int64_t>() + 999) / 1000));
+  if (about.http_status == 401) reply.headers.emplace_back("WWW-Authenticate", "Bearer");
   reply.content_type = "application/problem+json";
   return reply;
 }

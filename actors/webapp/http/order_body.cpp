@@ -12,6 +12,11 @@ constexpr std::string_view kTwice = "this member is there twice";
 constexpr std::string_view kMissing = "this member is missing";
 constexpr std::string_view kUnknown = "unknown member";
 
+// Its bytes are looked at by whoever knows the keys.
+bool valid_token(std::string_view token) {
+  return !token.empty() && token.size() <= kSf1TokenBytesMax;
+}
+
 // The members of one order, in whatever order they come. The first fault counts.
 class OrderMembers {
  public:
@@ -22,8 +27,11 @@ class OrderMembers {
     kQty = 8,
     kPromo = 16,
     kValidUntil = 32,
-    kTicket = 64
+    kTicket = 64,
+    kToken = 128
   };
+
+  explicit OrderMembers(Sessions sessions) : sessions_(sessions) {}
 
   bool key(std::string& name);
   bool number(std::uint64_t value);
@@ -48,6 +56,7 @@ class OrderMembers {
     return fault(kMissing);
   }
 
+  Sessions sessions_;
   HttpOrder order_;
   unsigned seen_ = 0;
   unsigned now_ = 0;  // the member whose value comes next
@@ -66,6 +75,7 @@ bool OrderMembers::key(std::string& name) {
          : key_ == "promo"          ? kPromo
          : key_ == "valid_until_ms" ? kValidUntil
          : key_ == "ticket"         ? kTicket
+         : key_ == "token"          ? kToken
                                     : 0U;
   if (now_ == 0) return fault(kUnknown);
   if ((seen_ & now_) != 0) return fault(kTwice);
@@ -106,12 +116,16 @@ bool OrderMembers::text(std::string& value) {
     order_.ticket = value;
     return true;
   }
+  if (now_ == kToken && (sessions_ == Sessions::no || valid_token(value))) {
+    order_.session = std::move(value);
+    return true;
+  }
   return wrong();
 }
 
 bool OrderMembers::finish() {
   if (fault_.empty() && (seen_ & kItem) == 0) missing("item");
-  if (fault_.empty() && (seen_ & kUser) == 0) missing("user");
+  if (fault_.empty() && (seen_ & kUser) == 0 && sessions_ == Sessions::no) missing("user");
   return fault_.empty();
 }
 
@@ -146,7 +160,7 @@ class BodySax : public Sax {
 // Takes one flat object; anything else ends the parse with a fault.
 class OrderSax final : public BodySax {
  public:
-  explicit OrderSax(HttpOrder& order) : order_(order) {}
+  OrderSax(HttpOrder& order, Sessions sessions) : order_(order), members_(sessions) {}
 
   bool start_array(std::size_t) override { return wrong(); }
   bool end_array() override { return wrong(); }
@@ -180,10 +194,11 @@ class OrderSax final : public BodySax {
   bool inside_ = false;
 };
 
-// Takes one flat object of an `id`, which may be missing, and one member more.
+// Takes one flat object of an `id` and a `token`, which may be missing, and one member more.
 class ActSax : public BodySax {
  public:
-  ActSax(std::string& id, std::string_view member) : id_(id), member_(member) {}
+  ActSax(std::string& id, std::string& session, std::string_view member, bool may_lack = false)
+      : id_(id), session_(session), member_(member), may_lack_(may_lack) {}
 
   bool start_array(std::size_t) override { return wrong(); }
   bool end_array() override { return wrong(); }
@@ -192,6 +207,10 @@ class ActSax : public BodySax {
   }
   bool string(string_t& value) override {
     if (key_ == member_) return text(value) || wrong();
+    if (key_ == kToken && valid_token(value)) {
+      session_ = std::move(value);
+      return true;
+    }
     if (key_ != kId || !valid_request_id(value)) return wrong();
     id_ = std::move(value);
     return true;
@@ -202,13 +221,14 @@ class ActSax : public BodySax {
   }
   bool key(string_t& name) override {
     key_ = name;
-    if (key_ != kId && key_ != member_) return refuse(Code::bad_request, key_, kUnknown);
-    auto& seen = key_ == kId ? id_seen_ : member_seen_;
+    if (key_ != kId && key_ != member_ && key_ != kToken)
+      return refuse(Code::bad_request, key_, kUnknown);
+    auto& seen = key_ == kId ? id_seen_ : key_ == member_ ? member_seen_ : token_seen_;
     if (seen) return refuse(Code::bad_request, key_, kTwice);
     return seen = true;
   }
   bool end_object() override {
-    return member_seen_ || refuse(Code::bad_request, member_, kMissing);
+    return member_seen_ || may_lack_ || refuse(Code::bad_request, member_, kMissing);
   }
 
  protected:
@@ -218,23 +238,27 @@ class ActSax : public BodySax {
 
  private:
   static constexpr std::string_view kId = "id";
+  static constexpr std::string_view kToken = "token";
   bool wrong() override {
     if (!inside_) return refuse(Code::bad_request, "", "the body must be a JSON object");
     return refuse(Code::bad_request, key_, kNotAllowed);
   }
 
   std::string& id_;
+  std::string& session_;
   std::string_view member_;
+  bool may_lack_;
   std::string key_;
   bool inside_ = false;
   bool id_seen_ = false;
   bool member_seen_ = false;
+  bool token_seen_ = false;
 };
 
 class PaymentSax final : public ActSax {
  public:
   explicit PaymentSax(HttpPayment& payment)
-      : ActSax(payment.id, "amount_cents"), payment_(payment) {}
+      : ActSax(payment.id, payment.session, "amount_cents"), payment_(payment) {}
 
  private:
   bool number(std::uint64_t value) override {
@@ -247,7 +271,8 @@ class PaymentSax final : public ActSax {
 
 class TicketSax final : public ActSax {
  public:
-  explicit TicketSax(HttpTicketAsk& ask) : ActSax(ask.id, "user"), ask_(ask) {}
+  TicketSax(HttpTicketAsk& ask, Sessions sessions)
+      : ActSax(ask.id, ask.session, "user", sessions == Sessions::needed), ask_(ask) {}
 
  private:
   bool text(std::string& value) override {
@@ -262,7 +287,8 @@ class TicketSax final : public ActSax {
 // looked at for its id.
 class OrdersSax final : public BodySax {
  public:
-  explicit OrdersSax(OrdersBody& body) : body_(body) {}
+  OrdersSax(OrdersBody& body, Sessions sessions)
+      : body_(body), sessions_(sessions), members_(sessions) {}
 
   bool start_array(std::size_t) override {
     if (depth_ == 0) return ++depth_ != 0;
@@ -271,7 +297,7 @@ class OrdersSax final : public BodySax {
   bool start_object(std::size_t) override {
     if (depth_ != 1) return open_nested();
     if (count() == kSf1BatchOrdersMax) return refuse(Code::too_large, "", kTooMany);
-    members_ = {};
+    members_ = OrderMembers(sessions_);
     return ++depth_ != 0;
   }
   bool end_array() override {
@@ -321,6 +347,7 @@ class OrdersSax final : public BodySax {
   }
 
   OrdersBody& body_;
+  Sessions sessions_;
   OrderMembers members_;
   unsigned depth_ = 0;  // 1: in the array, 2: in an order
 };
@@ -335,8 +362,9 @@ std::optional<BodyFault> parse(std::string_view body, BodySax& sax) {
 
 }  // namespace
 
-std::optional<BodyFault> parse_order_body(std::string_view body, HttpOrder& order) {
-  OrderSax sax(order);
+std::optional<BodyFault> parse_order_body(std::string_view body, HttpOrder& order,
+                                          Sessions sessions) {
+  OrderSax sax(order, sessions);
   return parse(body, sax);
 }
 
@@ -345,8 +373,9 @@ std::optional<BodyFault> parse_payment_body(std::string_view body, HttpPayment& 
   return parse(body, sax);
 }
 
-std::optional<BodyFault> parse_ticket_body(std::string_view body, HttpTicketAsk& ask) {
-  TicketSax sax(ask);
+std::optional<BodyFault> parse_ticket_body(std::string_view body, HttpTicketAsk& ask,
+                                           Sessions sessions) {
+  TicketSax sax(ask, sessions);
   return parse(body, sax);
 }
 
@@ -356,8 +385,9 @@ bool is_array(std::string_view body) {
   return first != std::string_view::npos && body[first] == '[';
 }
 
-std::optional<BodyFault> parse_orders_body(std::string_view body, OrdersBody& orders) {
-  OrdersSax sax(orders);
+std::optional<BodyFault> parse_orders_body(std::string_view body, OrdersBody& orders,
+                                           Sessions sessions) {
+  OrdersSax sax(orders, sessions);
   return parse(body, sax);
 }
 

@@ -28,23 +28,31 @@ struct BodyFault {
   std::string text;   // for people
 };
 
-// {"item":1,"user":"ann","qty":1,"id":"…","promo":7,"ticket":"…","valid_until_ms":1767225600000}:
-// unknown, doubled, missing and wrong members are faults.
-std::optional<BodyFault> parse_order_body(std::string_view body, HttpOrder& order);
+// Whose tokens say who asks. Where nobody looks at them a member `token` may be any text.
+enum class Sessions : bool { no, needed };
+
+// {"item":1,"user":"ann","qty":1,"id":"…","promo":7,"ticket":"…","valid_until_ms":1767225600000,
+// "token":"…"}: unknown, doubled, missing and wrong members are faults. With sessions the user may
+// be missing.
+std::optional<BodyFault> parse_order_body(std::string_view body, HttpOrder& order,
+                                          Sessions sessions = Sessions::no);
 
 struct HttpPayment {
   std::string id;  // empty: none given
   std::int64_t amount_cents = 0;
+  std::string session{};  // the token that it shows; empty: none
 };
-// {"id":"…","amount_cents":1000}; id may be missing.
+// {"id":"…","amount_cents":1000,"token":"…"}; id and token may be missing.
 std::optional<BodyFault> parse_payment_body(std::string_view body, HttpPayment& payment);
 
 struct HttpTicketAsk {
   std::string id;  // empty: none given
   std::string user;
+  std::string session{};  // the token that it shows; empty: none
 };
-// {"id":"…","user":"ann"}; id may be missing.
-std::optional<BodyFault> parse_ticket_body(std::string_view body, HttpTicketAsk& ask);
+// {"id":"…","user":"ann","token":"…"}; id and token may be missing, with sessions the user, too.
+std::optional<BodyFault> parse_ticket_body(std::string_view body, HttpTicketAsk& ask,
+                                           Sessions sessions = Sessions::no);
 
 struct OrderFault {  // an order of an array that nobody is asked about
   std::uint32_t index = 0;
@@ -61,6 +69,7 @@ struct OrdersBody {  // together they are what the array held
 
 // Whether a body is meant to be an array: its first character says so.
 bool is_array(std::string_view body);
-std::optional<BodyFault> parse_orders_body(std::string_view body, OrdersBody& orders);
+std::optional<BodyFault> parse_orders_body(std::string_view body, OrdersBody& orders,
+                                           Sessions sessions = Sessions::no);
 
 }  // namespace stampede::actors

@@ -86,12 +86,14 @@ export class Client {
   #heardAt = 0;
   #openedAt = 0;
   #closed = false;
+  /** @type {string | undefined} of the session, for a system that asks who buys */ token;
 
   /**
-   * @param {{endpoint?: string, newsEndpoint?: string, curve?: Curve}} [options] `curve`: keys for a
-   *   system that admits those of its allow-list only
+   * @param {{endpoint?: string, newsEndpoint?: string, curve?: Curve, token?: string}} [options]
+   *   `curve`: keys for a system that admits those of its allow-list only
    */
-  constructor({ endpoint = DEFAULT_ENDPOINT, newsEndpoint, curve } = {}) {
+  constructor({ endpoint = DEFAULT_ENDPOINT, newsEndpoint, curve, token } = {}) {
+    this.token = token;
     this.#endpoint = endpoint;
     this.#newsEndpoint = newsEndpoint;
     this.#curve = curve && { curveServerKey: curve.serverKey, curvePublicKey: curve.publicKey,
@@ -121,7 +123,8 @@ export class Client {
    */
   async orderMany(orders, { timeoutMs = TIMEOUT_MS } = {}) {
     const requests = orderRequests(orders).map((one) => ({ op: 'order', ...one }));
-    const parts = partsOf(requests, (one) => pack(one).length + DEADLINE_BYTES, ARRAY_BYTES_MAX);
+    const more = DEADLINE_BYTES + (this.token === undefined ? 0 : this.token.length + 9);
+    const parts = partsOf(requests, (one) => pack(one).length + more, ARRAY_BYTES_MAX);
     const ends = Date.now() + timeoutMs;
     const results = await Promise.all(parts.map((part) =>
       this.#ask(new BatchQuestion(part, new Patience(Math.max(0, ends - Date.now()))))));
@@ -222,6 +225,7 @@ export class Client {
   // --- inside -------------------------------------------------------------------------------------
 
   async #ask(/** @type {Question} */ question) {
+    question.token = this.token;
     this.#refuseReuse(question);
     await (this.#isInUse(question) ? this.#askAlone(question) : this.#askAsWaiting(question));
     return question.result(this.#endpoint);

@@ -75,13 +75,15 @@ export class HttpClient {
   /** @type {Set<AbortController>} */ #open = new Set();
   #pauses = new Pauses();
   #saysFirst;
+  /** @type {string | undefined} of the session, for a system that asks who buys */ token;
 
   /**
    * @param {string} [base] where the webapp listens; in its own page: location.origin
-   * @param {{fetch?: typeof fetch}} [options]
+   * @param {{fetch?: typeof fetch, token?: string}} [options]
    */
   constructor(base = DEFAULT_BASE, options = {}) {
     this.#base = base.replace(/\/+$/, '');
+    this.token = options.token;
     this.#fetch = options.fetch ?? ((...all) => fetch(...all));
     this.#saysFirst = !isOfAnotherPage(this.#base);
   }
@@ -238,9 +240,11 @@ export class HttpClient {
     const end = new AbortController();
     const timer = setTimeout(() => end.abort(), ms);
     this.#open.add(end);
+    const headers = { ...init.headers,
+      ...(this.token !== undefined && { Authorization: `Bearer ${this.token}` }) };
     try {
       const response = await this.#fetch(url,
-        { cache: 'no-store', redirect: 'error', ...init, signal: end.signal });
+        { cache: 'no-store', redirect: 'error', ...init, headers, signal: end.signal });
       return { response, text: await response.text() };
     } finally {
       clearTimeout(timer);

@@ -15,6 +15,7 @@ export class Question {
   /** @type {any} the last map that was heard about it */ answer;
   sent = false;
   tried = false;
+  /** @type {string | undefined} of the session that asks; shown with every try */ token;
 
   /**
    * @param {Record<string, any> & {id: string, op: string}} request
@@ -41,7 +42,8 @@ export class Question {
     const ms = Math.floor(this.patience.listenFor());
     const last = this.patience.left() <= this.patience.silenceMs;
     const alone = ms < 2 || !(again || last);
-    const more = alone ? {} : { deadline_ms: ms - Math.min(Math.floor(ms / 4), 250) };
+    const more = { ...(!alone && { deadline_ms: ms - Math.min(Math.floor(ms / 4), 250) }),
+      ...(this.token !== undefined && { token: this.token }) };
     return pack(this.message(again, more));
   }
 

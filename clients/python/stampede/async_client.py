@@ -28,10 +28,11 @@ class AsyncClient:
     Answers find their question by the request id, in whatever order they come.
     """
 
-    def __init__(self, endpoint=q.DEFAULT_ENDPOINT, news_endpoint=None, curve=None):
+    def __init__(self, endpoint=q.DEFAULT_ENDPOINT, news_endpoint=None, curve=None, token=None):
         self.endpoint = endpoint
         self._news_endpoint = news_endpoint
         self._curve = curve
+        self.token = token
         self._pid = None
         self._context = None
         self._socket = None
@@ -55,7 +56,7 @@ class AsyncClient:
         """Buys many at once; see Client.order_many. Parts that need a frame each go together."""
         deadline = q.now() + timeout
         parts = await asyncio.gather(*(self._ask(BatchQuestion(part, deadline))
-                                       for part in frames_of(order_requests(orders))))
+                                       for part in frames_of(order_requests(orders), self.token)))
         return results_of([result for part in parts for result in part])
 
     async def get(self, request_id, timeout=10.0):
@@ -118,6 +119,7 @@ class AsyncClient:
     # --- inside -----------------------------------------------------------------------------------
 
     async def _ask(self, question):
+        question.token = q.checked_token(self.token)
         self._refuse_reuse(question)
         if self._is_in_use(question):
             await self._ask_alone(question)

@@ -39,11 +39,12 @@ def order_request(one, keys):
     return q.order_request(**one)
 
 
-def frames_of(requests):
-    """Cuts a list of orders into lists that one frame can hold."""
+def frames_of(requests, token=None):
+    """Cuts a list of orders into lists that one frame can hold, each with the token."""
     part, size = [], 3
+    shown = 0 if token is None else len(token.encode()) + 9
     for request in requests:
-        length = len(msgpack.packb(request, use_bin_type=True)) + DEADLINE_BYTES
+        length = len(msgpack.packb(request, use_bin_type=True)) + DEADLINE_BYTES + shown
         if part and (len(part) == ORDERS_MAX or size + length > BYTES_MAX):
             yield part
             part, size = [], 3

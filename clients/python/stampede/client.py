@@ -15,14 +15,16 @@ class Client:
     """Asks one webapp. May be used by several threads (one question at a time) and after a fork.
 
     `curve` are keys for a system with CURVE: (its public key, own public key, own secret key).
+    `token` is the session's, for a system that asks who buys; another one may be set at any time.
     Every call blocks for at most its timeout, in seconds. Errors are `StampedeError` with `.code`;
     `OutcomeUnknown` (a TimeoutError) names the request id to ask again with.
     """
 
-    def __init__(self, endpoint=q.DEFAULT_ENDPOINT, news_endpoint=None, curve=None):
+    def __init__(self, endpoint=q.DEFAULT_ENDPOINT, news_endpoint=None, curve=None, token=None):
         self.endpoint = endpoint
         self._news_endpoint = news_endpoint
         self._curve = curve
+        self.token = token
         self._lock = threading.Lock()
         self._pid = None
         self._context = None
@@ -50,7 +52,7 @@ class Client:
         the server asks to be tried again is, alone, with its id, until the time is over."""
         deadline = q.now() + timeout
         results = []
-        for part in frames_of(order_requests(orders)):
+        for part in frames_of(order_requests(orders), self.token):
             results += self._ask(BatchQuestion(part, deadline))
         return results_of(results)
 
@@ -126,6 +128,7 @@ class Client:
     # --- inside -----------------------------------------------------------------------------------
 
     def _ask(self, question):
+        question.token = q.checked_token(self.token)
         with self._lock:
             try:
                 self._ask_until_answered(question)

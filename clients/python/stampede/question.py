@@ -158,6 +158,13 @@ def order_request(item, user, qty=1, request_id=None, *, promo=None, valid_until
     return request | ({"first": True} if first else {})
 
 
+def checked_token(token):
+    """Of a session; None: nobody's."""
+    if token is not None and (not isinstance(token, str) or not 1 <= len(token.encode()) <= 4096):
+        raise StampedeError("bad_request", "a token is a text of 1 to 4096 bytes", field="token")
+    return token
+
+
 def get_request(request_id):
     return {"op": "get", "id": checked_id(request_id)}
 
@@ -228,6 +235,7 @@ class Question:
         self.deadline = now() + timeout
         self.sent = False
         self.answer = None  # the last map that was heard about it
+        self.token = None  # of the session that asks; shown with every try
         self._silence = SILENCE_S
 
     def next_frame(self):
@@ -237,6 +245,8 @@ class Question:
         ms = int(self.listen_for() * 1000)
         alone = ms < 2 or not (again or self.left() <= self._silence)
         more = {} if alone else {"deadline_ms": ms - min(ms // 4, 250)}
+        if self.token is not None:
+            more["token"] = self.token
         return msgpack.packb(self._message(again, more), use_bin_type=True)
 
     def _message(self, again, more):

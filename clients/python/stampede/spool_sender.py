@@ -50,9 +50,10 @@ class SpoolSender:
     what became of it, until it is known to be nothing.
     """
 
-    def __init__(self, endpoint, curve, spool):
+    def __init__(self, endpoint, curve, spool, token=None):
         self._endpoint = endpoint
         self._curve = curve
+        self._token = token
         self._spool = spool
         self._new = collections.deque()
         self._ready = []  # heap of tasks, the oldest first
@@ -213,6 +214,7 @@ class SpoolSender:
             task.question = Question(task.order.request, math.inf)
         self._tasks[task.order.id] = task
         try:
+            task.question.token = self._token
             self._socket.send(task.question.next_frame(), zmq.DONTWAIT)
         except zmq.Again:  # the connection went away just now
             self._make_ready(task)

@@ -32,7 +32,8 @@ class SpooledClient:
     `SpoolError`, which name it; none of them loses an order that `order` has returned for.
     """
 
-    def __init__(self, path, endpoint=q.DEFAULT_ENDPOINT, curve=None, orders_max=ORDERS_MAX):
+    def __init__(self, path, endpoint=q.DEFAULT_ENDPOINT, curve=None, orders_max=ORDERS_MAX,
+                 token=None):
         self._pid = os.getpid()
         self._orders_max = orders_max
         self._changed = threading.Condition()
@@ -45,7 +46,7 @@ class SpooledClient:
         self._file = SpoolFile(path)
         try:
             self._load()
-            self._sender = SpoolSender(endpoint, curve, self)
+            self._sender = SpoolSender(endpoint, curve, self, q.checked_token(token))
             self._begin(self._orders.all.values())
             self._sender.start()
         except BaseException:

@@ -49,6 +49,27 @@ TEST_CASE("requests come back as they were sent") {
   CHECK_FALSE(reader.bad());
 }
 
+TEST_CASE("a get that names a user says so, and one that does not is as it was") {
+  std::string body;
+  append_request(body, {RequestKind::get, "r-1", 0, {}, 0, {}, 0});
+  CHECK(hex_of(body) == "9202a3722d31");
+  append_request(body, {RequestKind::get, "r-2", 0, "ann", 0, {}, 0});
+  BodyReader reader;
+  reader.open(body);
+  Request request;
+  REQUIRE(reader.next(request));
+  CHECK((request.kind == RequestKind::get && request.id == "r-1" && request.user.empty()));
+  REQUIRE(reader.next(request));
+  CHECK((request.kind == RequestKind::get && request.id == "r-2" && request.user == "ann"));
+  CHECK_FALSE(reader.next(request));
+  CHECK_FALSE(reader.bad());
+  // One that is for nobody would be everybody's.
+  const std::string nobodys("\x93\x14\xa3r-1\xa0");
+  reader.open(nobodys);
+  CHECK_FALSE(reader.next(request));
+  CHECK(reader.bad());
+}
+
 TEST_CASE("results come back as they were sent") {
   std::string body;
   Answer answer{State::confirmed, RejectReason::invalid, 1ULL << 41, 7, 2, -0, true, false};

@@ -51,6 +51,8 @@ std::string op_text(ClientOp op) {
     case ClientOp::ticket:
       return "ticket";
     case ClientOp::changes:  // no client can ask it
+    case ClientOp::auth:
+      return "auth";
     case ClientOp::invalid:
       break;
   }
@@ -577,4 +579,79 @@ TEST_CASE("damaged batches are refused whole, or each entry as it would be alone
   CHECK(orders > 0);
   CHECK(refused > 0);
   CHECK(whole > 0);
+}
+
+namespace {
+
+std::string packed(const json& map) {
+  const auto bytes = json::to_msgpack(map);
+  return {bytes.begin(), bytes.end()};
+}
+
+}  // namespace
+
+TEST_CASE("a token stands beside the request, and none is that of a map before") {
+  Sf1Decoder decoder(nullptr, true);
+  const json order{{"op", "order"}, {"id", "a"}, {"item", 1}};
+  auto with = order;
+  with["token"] = "one";
+  const auto first = packed(with);
+  REQUIRE(decoder.decode(first));
+  CHECK(decoder.token() == "one");
+  CHECK(decoder.request().user.empty());
+  const auto second = packed(order);
+  REQUIRE(decoder.decode(second));
+  CHECK(decoder.token().empty());
+  with["token"] = nullptr;
+  const auto third = packed(with);
+  REQUIRE(decoder.decode(third));
+  CHECK(decoder.token().empty());
+  with["token"] = json::binary({'t', 'w', 'o'});
+  const auto fourth = packed(json::array({with, order}));
+  REQUIRE(decoder.open_batch(fourth));
+  REQUIRE(decoder.next_entry() == Sf1Decoder::Entry::order);
+  CHECK(decoder.token() == "two");
+  REQUIRE(decoder.next_entry() == Sf1Decoder::Entry::order);
+  CHECK(decoder.token().empty());
+}
+
+TEST_CASE("a token that can be none is refused where it is looked at, and only there") {
+  Sf1Decoder asks(nullptr, true), asks_not;
+  const json order{{"op", "order"}, {"id", "a"}, {"item", 1}, {"user", "ann"}};
+  for (const json& token : {json(""), json(std::string(kSf1TokenBytesMax + 1, 't'))}) {
+    auto with = order;
+    with["token"] = token;
+    const auto frame = packed(with);
+    CHECK(asks_not.decode(frame));
+    CHECK_FALSE(asks.decode(frame));
+    CHECK((asks.refusal().code == Code::bad_request && asks.refusal().field == "token"));
+  }
+  auto with = order;
+  with["token"] = 7;
+  const auto frame = packed(with);
+  CHECK_FALSE(asks.decode(frame));
+  CHECK_FALSE(asks_not.decode(frame));
+}
+
+TEST_CASE("who buys is left out, and a connection logs in, where there are sessions alone") {
+  Sf1Decoder asks(nullptr, true), asks_not;
+  const auto order = packed({{"op", "order"}, {"id", "a"}, {"item", 1}});
+  CHECK(asks.decode(order));
+  CHECK_FALSE(asks_not.decode(order));
+  CHECK(asks_not.refusal().field == "user");
+  const auto log_in = packed({{"op", "auth"}, {"token", "t"}});
+  REQUIRE(asks.decode(log_in));
+  CHECK((asks.request().op == ClientOp::auth && asks.token() == "t"));
+  CHECK_FALSE(asks_not.decode(log_in));
+  CHECK(asks_not.refusal().code == Code::unknown_op);
+  for (const json& without :
+       {json{{"op", "auth"}, {"id", "a"}}, json{{"op", "auth"}, {"token", nullptr}}}) {
+    const auto frame = packed(without);
+    CHECK_FALSE(asks.decode(frame));
+    CHECK(asks.refusal().field == "token");
+  }
+  std::string answer;
+  append_sf1_session(answer, "a", "ann", 1767225600000);
+  CHECK(json::from_msgpack(answer) ==
+        json{{"id", "a"}, {"user", "ann"}, {"expires_at", 1767225600000}});
 }

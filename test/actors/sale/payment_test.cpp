@@ -399,3 +399,40 @@ TEST_CASE_FIXTURE(PaymentTest, "a payment that is passed over is known, and pays
   CHECK(parked.look_up("c").answer.fulfilment == Fulfilment::unpaid);
   CHECK(parked.look_up("b").answer.fulfilment == Fulfilment::expired);
 }
+
+TEST_CASE("an order is its buyer's, whatever promo it was bought in, and nobody else's") {
+  PaymentTest test;
+  test.put_item(2, 1, 0);
+  test.order("held", 2, "ann", 7);
+  test.order("plain", 1, "ann", kNoNumber, 2);
+  test.order("other", 3, "bob", 7);
+  const auto code = [&](std::string_view id, std::string_view user) {
+    return test.book.look_up(id, user).error;
+  };
+  for (const char* id : {"held", "plain"}) {
+    CHECK(code(id, "ann") == Code::none);
+    CHECK(test.book.look_up(id, "ann").answer == test.book.look_up(id).answer);
+    CHECK(code(id, "bob") == Code::not_allowed);
+    CHECK(test.book.look_up(id, "bob").answer.state == State::invalid);
+  }
+  CHECK(code("other", "bob") == Code::none);
+  CHECK(code("other", "ann") == Code::not_allowed);
+  CHECK(code("none", "ann") == Code::unknown_request);
+  // Rejections are somebody's, too.
+  Request late;
+  late.kind = RequestKind::order;
+  late.id = "late";
+  late.item = 2;
+  late.user = "ann";
+  late.qty = 1;
+  const auto decision = test.book.decide_order(late, test.now_ms * 1000);
+  REQUIRE(decision.answer.state == State::rejected);
+  test.book.apply_order(decision, "ann", ++test.lsn, test.now_ms * 1000);
+  CHECK(code("late", "ann") == Code::none);
+  CHECK(code("late", "bob") == Code::not_allowed);
+  // And after a restart, which knows no names either.
+  OrderBook again(kKey, {1000, 100});
+  for (const auto& [lsn, set] : test.log) REQUIRE(again.replay_set(set, lsn));
+  CHECK(again.look_up("held", "ann").error == Code::none);
+  CHECK(again.look_up("held", "bob").error == Code::not_allowed);
+}

@@ -130,9 +130,10 @@ TEST_CASE("an unknown section is refused") {
   const auto error = refused_file("dev = true\n[network]\nmode = \"ipc\"\n");
   CHECK(error.line == 2);
   CHECK(error.key == "network");
-  CHECK(says(error,
-             "known are [net], [curve], [webapp], [limits], [broker], [backend], [tickets], [log], "
-             "[snapshot], [db], [supervisor] and dev"));
+  CHECK(
+      says(error,
+           "known are [net], [curve], [webapp], [limits], [auth], [broker], [backend], [tickets], "
+           "[log], [snapshot], [db], [supervisor] and dev"));
 }
 
 TEST_CASE("a value out of bounds is refused and told what is allowed") {
@@ -192,6 +193,39 @@ TEST_CASE("net.bind beyond loopback needs keys and an allow-list, and says what 
   CHECK(closed.net.bind == "192.0.2.7");
   CHECK(closed.curve.key_file == closed.run_dir / "k");
   CHECK(closed.curve.allow_file == "/a");
+}
+
+TEST_CASE("sessions are asked for as a whole, and what would protect nothing is refused") {
+  CHECK(says(refused_file("[auth]\nmode = \"on\"\n"), "\"off\" or \"required\""));
+  CHECK(refused_file("[auth]\nkeys_file = \"k\"\n").key == "auth.keys_file");
+  CHECK(says(refused_file("[auth]\nkeys_file = \"k\"\n"), "protects nothing"));
+  const std::string required = "[auth]\nmode = \"required\"\n";
+  for (const char* key : {"issuer", "audience"}) {
+    const auto refused = refused_file(required + key + " = \"x\"\n");
+    CHECK(refused.key == "auth." + std::string(key));
+    CHECK(says(refused, "auth.keys_file"));
+    CHECK(says(refused_file(required + key + " = \"" + std::string(257, 'x') + "\"\n"), "256"));
+    CHECK(says(refused_file(required + key + " = \"a\\n\"\n"), "control characters"));
+  }
+  CHECK(refused_file(required + "sessions_max = 4095\n").key == "auth.sessions_max");
+  const RunDir run;
+  run.write("stampede.toml",
+            required + "keys_file = \"shop.jwks\"\nissuer = \"login\"\naudience = \"shop\"\n");
+  const auto config = loaded({.file = {}, .run_dir = run.path(), .env = {}, .flags = {}});
+  CHECK(config.auth.required());
+  CHECK(config.auth.keys_file == config.run_dir / "shop.jwks");
+  CHECK(config.auth.audience == "shop");
+}
+
+TEST_CASE("a service's token is read where there is one, if nobody else may read it") {
+  const RunDir run;
+  const auto config = loaded({.file = {}, .run_dir = run.path(), .env = {}, .flags = {}});
+  CHECK(std::get<std::string>(read_service_token(config)).empty());
+  run.write("service.token", "one\ntwo\n");
+  fs::permissions(service_token_file(config), fs::perms::owner_read);
+  CHECK(std::get<std::string>(read_service_token(config)) == "one");
+  fs::permissions(service_token_file(config), fs::perms::owner_read | fs::perms::others_read);
+  CHECK(says(std::get<ConfigError>(read_service_token(config)), "chmod 600"));
 }
 
 TEST_CASE("database addresses are checked and hold no password") {

@@ -130,7 +130,8 @@ TEST_CASE("a configuration is taken from no such place, and nothing is written t
   CHECK(describe(std::get<ConfigError>(result)).find("other users") != std::string::npos);
 
   const auto own = places.root / "own";
-  for (const char* key : {"log.dir", "curve.allow_file", "curve.key_file", "db.password_file"}) {
+  for (const char* key :
+       {"log.dir", "curve.allow_file", "curve.key_file", "db.password_file", "auth.keys_file"}) {
     const bool directory = std::string(key) == "log.dir";
     const auto place = directory ? places.make("log", 0777) : places.write("named", 0666);
     result = load({.file = {}, .run_dir = own, .env = {}, .flags = {{key, place.string()}}});

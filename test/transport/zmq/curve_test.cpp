@@ -37,7 +37,7 @@ CurveOptions system_keys(std::vector<std::string> clients = {}) {
 }
 
 CurveOptions client_keys(const KeyPair& own, const CurveOptions& system) {
-  return {own, system.own.public_key, {}};
+  return {own, system.own.public_key, {}, {}};
 }
 
 std::string tcp_place() {
@@ -194,6 +194,17 @@ TEST_CASE("the allow-list admits by door and key alone") {
   }
 }
 
+TEST_CASE("only marked keys, and the system's own, may speak for every user") {
+  const KeyPair ann = minted(), shop = minted();
+  auto system = system_keys({ann.public_key, shop.public_key});
+  system.trusted = {shop.public_key};
+  const AllowList list(system);
+  CHECK(list.trusts(key_bytes(system.own.public_key)));
+  CHECK(list.trusts(key_bytes(shop.public_key)));
+  CHECK_FALSE(list.trusts(key_bytes(ann.public_key)));
+  CHECK_FALSE(list.trusts(""));
+}
+
 // --- files -----------------------------------------------------------------------------------
 
 struct KeyFiles {
@@ -280,6 +291,13 @@ TEST_CASE("an allow-list is read line by line and refused with the line's number
   std::vector<std::string> keys{ann.public_key, bob.public_key};
   std::sort(keys.begin(), keys.end());
   CHECK(std::get<CurveOptions>(read).clients == keys);
+  CHECK(std::get<CurveOptions>(read).trusted.empty());
+  KeyFiles::write(files.allow,
+                  ann.public_key + " trusted by all\n" + bob.public_key + " bob trusted\n", 0644);
+  const auto marked = read_curve(curve);
+  REQUIRE(std::holds_alternative<CurveOptions>(marked));
+  CHECK(std::get<CurveOptions>(marked).clients == keys);
+  CHECK(std::get<CurveOptions>(marked).trusted == std::vector<std::string>{ann.public_key});
   KeyFiles::write(files.allow, "# x\n" + ann.public_key.substr(1) + "\n", 0644);
   CHECK(files.problem(curve).find(files.allow + ":2: no public key") != std::string::npos);
   KeyFiles::write(files.allow, ann.public_key, 0666);

@@ -30,6 +30,7 @@ struct SeenReply {
   std::size_t items;
   std::string state;
   std::int64_t retry_after_ms;
+  std::string user;  // of a session
 };
 
 struct SeenArray {
@@ -75,16 +76,18 @@ class WebappFixture : private WebappOutput {
     ask.request.id = id;
     return ask;
   }
-  void take(const ClientAsk& ask) { core.on_request(ask, now); }
+  // False: it waits for its token.
+  bool take(const ClientAsk& ask) { return core.on_request(ask, now); }
   // A frame as a client sends it: one map or an array of maps.
-  void take_frame(const nlohmann::json& frame, ClientToken client = dealer()) {
+  bool take_frame(const nlohmann::json& frame, ClientToken client = dealer()) {
     const auto packed = nlohmann::json::to_msgpack(frame);
-    take_bytes({reinterpret_cast<const char*>(packed.data()), packed.size()}, client);
+    return take_bytes({reinterpret_cast<const char*>(packed.data()), packed.size()}, client);
   }
-  void take_bytes(std::string_view frame, ClientToken client = dealer()) {
-    Sf1Decoder decoder;
-    if (!decoder.open_batch(frame)) return core.on_malformed(client, decoder.refusal(), now);
-    core.on_orders(client, decoder, now);
+  bool take_bytes(std::string_view frame, ClientToken client = dealer()) {
+    Sf1Decoder decoder(nullptr, core.desk() != nullptr && core.desk()->sessions());
+    if (decoder.open_batch(frame)) return core.on_orders(client, decoder, now);
+    core.on_malformed(client, decoder.refusal(), now);
+    return true;
   }
   void round() { core.end_of_round(now); }
   void take_and_send(const ClientAsk& ask) {
@@ -186,7 +189,7 @@ class WebappFixture : private WebappOutput {
         .push_back({client, reply.kind, std::string(reply.id),
                     reply.answer != nullptr ? *reply.answer : Answer{}, reply.code,
                     std::string(reply.field), reply.items != nullptr ? reply.items->size() : 0,
-                    std::string(reply.state), reply.retry_after_ms});
+                    std::string(reply.state), reply.retry_after_ms, std::string(reply.user)});
   }
   void open_array(const ClientToken& client, std::uint32_t entries) override {
     CHECK_FALSE(open_);

@@ -17,6 +17,8 @@ namespace {
 // A gateway whose port is this very object.
 class Routes {
  public:
+  explicit Routes(Sessions sessions = Sessions::no) : sessions_(sessions) {}
+
   struct Outcome {
     std::optional<HttpReply> reply;  // given without asking the port
     std::optional<HttpAsk> ask;
@@ -78,7 +80,8 @@ class Routes {
   caf::actor_system_config config_;
   caf::actor_system system_{config_};
   caf::scoped_actor port_{system_};
-  HttpGateway gateway_{GatewaySettings{caf::actor_cast<caf::actor>(port_)}};
+  Sessions sessions_;
+  HttpGateway gateway_{GatewaySettings{caf::actor_cast<caf::actor>(port_), nullptr, {}, sessions_}};
   std::optional<HttpReply> reply_;
 };
 
@@ -893,4 +896,74 @@ TEST_CASE("a form is understood as a whole or refused") {
     CHECK(item(body, type) == -400);
   }
   CHECK(item(part + "--x--", "multipart/form-data") == -400);
+}
+
+// --- sessions -----------------------------------------------------------------------------------
+
+TEST_CASE("a token comes in the header, in the body, or in both alike") {
+  Routes routes(Sessions::needed);
+  const auto session = [&](const std::string& body, const std::string& head) {
+    return routes.request("POST", "/v1/orders", body, head).ask.value().session;
+  };
+  const std::string plain = R"({"item":1})", with = R"({"item":1,"token":"t-1"})";
+  CHECK(session(plain, "") == "");
+  CHECK(session(plain, "Authorization: Bearer t-1\r\n") == "t-1");
+  CHECK(session(plain, "authorization: bearer   t-1\r\n") == "t-1");
+  CHECK(session(plain, "Authorization: Basic eDp5\r\n") == "");
+  CHECK(session(plain, "Authorization: Bearer\r\n") == "");
+  CHECK(session(with, "") == "t-1");
+  CHECK(session(with, "Authorization: Bearer t-1\r\n") == "t-1");
+  const std::tuple<std::string, std::string, std::string> wrong[] = {
+      {with, "Authorization: Bearer t-2\r\n", "token"},
+      {plain, "Authorization: Bearer a\r\nAuthorization: Bearer a\r\n", "Authorization"},
+      {plain, "Authorization: Bearer " + std::string(4097, 't') + "\r\n", "Authorization"},
+      {R"({"item":1,"token":""})", "", "token"},
+      {R"({"item":1,"token":7})", "", "token"},
+      {R"({"item":1,"token":"a","token":"a"})", "", "token"}};
+  for (const auto& [body, head, field] : wrong) {
+    const auto reply = routes.request("POST", "/v1/orders", body, head).reply.value();
+    CHECK(reply.status == 400);
+    CHECK(json::parse(reply.body).at("field") == field);
+  }
+}
+
+TEST_CASE("every question that needs a session brings its token along") {
+  Routes routes(Sessions::needed);
+  const std::string head = "Authorization: Bearer t-1\r\n";
+  CHECK(routes.request("GET", "/v1/orders/a", "", head).ask->session == "t-1");
+  CHECK(routes.request("DELETE", "/v1/orders/a", "", head).ask->session == "t-1");
+  CHECK(routes.request("POST", "/v1/orders/a/payments", R"({"id":"p","amount_cents":1})", head)
+            .ask->session == "t-1");
+  CHECK(
+      routes
+          .request("POST", "/v1/orders/a/payments", R"({"id":"p","amount_cents":1,"token":"t-2"})")
+          .ask->session == "t-2");
+  CHECK(routes.request("POST", "/miaosha/order", "itemId=1", head).ask->session == "t-1");
+  CHECK(routes.request("POST", "/miaosha/order", "itemId=1&token=t-3").ask->session == "t-3");
+  CHECK(routes.request("POST", "/miaosha/order", "itemId=1&token=a&token=a").reply->status == 400);
+  CHECK(routes.request("GET", "/miaosha/order-result?requestId=a", "", head).ask->session == "t-1");
+  const auto array =
+      routes.request("POST", "/v1/orders", R"([{"item":1,"token":"t-4"},{"item":1}])", head)
+          .array.value();
+  CHECK(array.session == "t-1");
+  CHECK(array.orders.at(0).session == "t-4");
+  CHECK(array.orders.at(1).session == "");
+}
+
+TEST_CASE("where there are no sessions tokens are not looked at, and a user is needed") {
+  Routes routes;
+  const auto asked = routes.request("POST", "/v1/orders", R"({"item":1,"user":"ann","token":""})",
+                                    "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n");
+  CHECK(asked.ask.value().session == "");
+  CHECK(routes.request("POST", "/v1/orders", R"({"item":1})").reply->status == 400);
+}
+
+TEST_CASE("who needs a session is told how to show one") {
+  Routes routes(Sessions::needed);
+  for (const auto code : {Code::not_logged_in, Code::session_expired}) {
+    const auto asked = routes.request("POST", "/v1/orders", R"({"item":1})").ask.value();
+    const auto reply = routes.answer(asked, refused(code));
+    CHECK(reply.status == 401);
+    CHECK(header(reply, "WWW-Authenticate") == "Bearer");
+  }
 }

@@ -1,0 +1,48 @@
+#pragma once
+
+// Messages that wait in a webapp's port until the tokens that they show were looked at. Owned by
+// it; one thread. Bounded by count and bytes: ask has_room() first.
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "actors/webapp/http/http_mail.h"
+#include "transport/zmq/frame.h"
+
+namespace stampede::actors {
+
+using HeldMessage = std::variant<transport::Message, HttpAsk, HttpArrayAsk>;  // as it came
+
+class HeldMessages {
+ public:
+  static constexpr std::size_t kMessagesMax = 4096;
+  static constexpr std::size_t kBytesMax = 16U << 20U;
+
+  [[nodiscard]] bool has_room(std::size_t bytes) const {
+    return held_.size() < kMessagesMax && bytes_ + bytes <= kBytesMax;
+  }
+  [[nodiscard]] bool empty() const { return held_.empty(); }
+
+  // Until there is a verdict on all of these tokens, each named once.
+  void hold(HeldMessage&& message, std::size_t bytes, const std::vector<std::uint64_t>& tokens);
+  // There is one on these. Gives what waits for no other, in the order in which it came.
+  [[nodiscard]] std::vector<HeldMessage> release(const std::vector<std::uint64_t>& tokens);
+
+ private:
+  struct Entry {
+    HeldMessage message;
+    std::size_t bytes = 0;
+    std::size_t open = 0;  // tokens
+  };
+
+  std::map<std::uint64_t, Entry> held_;  // by the number of its coming
+  std::unordered_map<std::uint64_t, std::vector<std::uint64_t>> by_token_;
+  std::size_t bytes_ = 0;
+  std::uint64_t next_ = 0;
+};
+
+}  // namespace stampede::actors
