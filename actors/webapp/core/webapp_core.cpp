@@ -145,11 +145,11 @@ bool WebappCore::on_request(const ClientAsk& ask, std::int64_t now_us) {
     ask.by_user = !admission.service;
     ask.user_is_id = ask.user_is_id && admission.service;
   }
-  if (const auto over = over_user_rate(request, now_us); over.code != Code::none)
-    return refuse(over);
-  judge_ticket(request);
-  if (!draining_ && sold_out_here(ask.client, request, now_us))
-    replies_.edge(ask.client, id_of(request));
+  const auto refusal = look_at_order(ask.client, request, now_us);
+  if (refusal.code == Code::sold_out)
+    replies_.edge(ask.client, refusal.id);
+  else if (refusal.code != Code::none)
+    return refuse(refusal);
   else
     take(ask, now_us);
   return true;
@@ -224,10 +224,18 @@ Refusal WebappCore::look_closely(const ClientToken& client, ClientRequest& reque
     if (admission.code != Code::none) return {admission.code, request.id, admission.field};
     request.user = admission.user;
   }
+  const auto id = request.id;
+  const auto refusal = look_at_order(client, request, now_us);
+  return refusal.code == Code::none && draining_ ? Refusal{Code::draining, id, {}} : refusal;
+}
+
+// What is looked at when it is known who asks. Sold out: here, and nothing is decided.
+Refusal WebappCore::look_at_order(const ClientToken& client, ClientRequest& request,
+                                  std::int64_t now_us) {
   if (auto over = over_user_rate(request, now_us); over.code != Code::none) return over;
-  if (draining_) return {Code::draining, request.id, {}};
   judge_ticket(request);
-  if (sold_out_here(client, request, now_us)) return {Code::sold_out, id_of(request), {}};
+  if (!draining_ && sold_out_here(client, request, now_us))
+    return {Code::sold_out, id_of(request), {}};
   return {Code::none, request.id, {}};
 }
 

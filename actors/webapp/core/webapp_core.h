@@ -140,6 +140,8 @@ class WebappCore {
   }
   [[nodiscard]] Refusal look_closely(const ClientToken& client, ClientRequest& request,
                                      std::string_view token, std::int64_t now_us);
+  [[nodiscard]] Refusal look_at_order(const ClientToken& client, ClientRequest& request,
+                                      std::int64_t now_us);
   void judge_ticket(ClientRequest& request);
   [[nodiscard]] bool sold_out_here(const ClientToken& client, const ClientRequest& request,
                                    std::int64_t now_us);
