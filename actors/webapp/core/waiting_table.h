@@ -14,11 +14,13 @@
 // views into the body that is sent, and an array costs 4 bytes an order beside it.
 //
 // The table is shared fairly. While there is much room, everybody may have as much of it as comes;
-// near its end a client may have kShareOfFree times of what is left, no more: so one alone gets
-// eight ninths, ten get eight 81sts each, and who has little finds room. Open pages are shared like
-// that, too. A client is a ROUTER identity; all that comes by HTTP, where a connection asks one
-// thing at a time, is one. Clients are told apart by a few bits of a hash: counting costs a few
-// instructions a message.
+// near its end a client may have kShareOfFree times of what is left in front of the last eighth, no
+// more: so one alone gets seven ninths of all, ten get seven 81sts each. The last eighth is for who
+// has next to nothing: there a client may have one entry of kLeftForOne that are left, so that
+// hundreds who take all they can get leave room for a newcomer. Open pages are shared like that,
+// too. A client is a ROUTER identity; all that comes by HTTP, where a connection asks one thing at
+// a time, is one. Clients are told apart by a few bits of a hash: counting costs a few instructions
+// a message.
 //
 // An order may be *detached*: its client has been told `queued`, so it has no deadline and outlives
 // its batch (move_detached) until it is decided.
@@ -173,14 +175,18 @@ class WaitingTable {
  private:
   static constexpr std::uint64_t kOpenRowsMax = 64 * kItemsPageMax;
   static constexpr std::uint64_t kShareOfFree = 8;
+  static constexpr std::uint64_t kLeftForOne = 128;
   static constexpr std::size_t kSlots = 4096;
 
+  static constexpr std::uint64_t last_eighth_of(std::uint64_t max) { return max / 8; }
   // Below this nobody can have more than his share.
   static constexpr std::uint64_t plenty_of(std::uint64_t max) {
-    return max - max / (kShareOfFree + 1);
+    return (max - last_eighth_of(max)) * kShareOfFree / (kShareOfFree + 1);
   }
   static bool in_share(std::uint64_t own, std::uint64_t taken, std::uint64_t max) {
-    return taken < max && own <= kShareOfFree * (max - taken);
+    if (taken >= max) return false;
+    const auto left = max - taken, last = last_eighth_of(max);
+    return own <= left / kLeftForOne || (left > last && own <= kShareOfFree * (left - last));
   }
   static std::uint16_t slot_of(const ClientToken& client);
   void take(const Waiter& waiter) {
