@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "config/faults/failpoint.h"
 #include "storage/commands/order_row.h"
@@ -31,42 +32,68 @@ using storage::Status;
 
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 
-bool holds_owed(storage::SnapshotSection section) {
+// What is owed as of a snapshot. Of an item, a promo and an order it is the newest command of a
+// kind only: older ones are made up for by it, and their row may be behind them until it is
+// executed.
+struct OwedThen {
+  std::vector<Lsn> lsns;           // of everything, sorted
+  std::set<std::uint64_t> items;   // with an ItemPut or an ItemAmountUpdate
+  std::set<std::uint64_t> promos;  // with a PromoPut or a TicketGrant
+  std::set<std::uint64_t> orders;  // with an OrderUpdate
+};
+
+// Where the keys of a section's commands go. Null: none of its commands makes up for another.
+std::set<std::uint64_t>* keys_of(OwedThen& owed, storage::SnapshotSection section) {
   switch (section) {
-    case storage::SnapshotSection::owed_orders:
     case storage::SnapshotSection::owed_puts:
     case storage::SnapshotSection::owed_amounts:
+      return &owed.items;
     case storage::SnapshotSection::owed_promos:
-    case storage::SnapshotSection::owed_updates:
-    case storage::SnapshotSection::owed_stock:
     case storage::SnapshotSection::owed_grants:
-      return true;
+      return &owed.promos;
+    case storage::SnapshotSection::owed_updates:
+      return &owed.orders;
     default:
-      return false;
+      return nullptr;
   }
 }
 
-// The lsns of everything that is owed as of a snapshot, sorted.
-storage::Result<std::vector<Lsn>> owed_lsns(Disk& disk, const std::string& dir,
-                                            const std::string& name) {
+bool holds_owed(storage::SnapshotSection section) {
+  OwedThen none;
+  return section == storage::SnapshotSection::owed_orders ||
+         section == storage::SnapshotSection::owed_stock || keys_of(none, section) != nullptr;
+}
+
+storage::Result<OwedThen> read_owed(Disk& disk, const std::string& dir, const std::string& name) {
   auto reader = storage::SnapshotReader::open(disk, dir, name);
   if (!reader) return reader.error();
-  std::vector<Lsn> lsns;
+  OwedThen found;
   storage::SnapshotBlock block;
   while (true) {
     const auto more = reader->next(block);
     if (!more) return more.error();
     if (!*more) break;
     if (!holds_owed(block.section)) continue;
+    auto* keys = keys_of(found, block.section);
     storage::EntryReader in(block.entries, block.level);
     for (std::uint32_t i = 0; i < block.count; ++i) {
       storage::SnapshotOwed owed;
       if (!decode(in, owed)) return Error{Errc::corrupt, "snapshot " + name + " makes no sense"};
-      lsns.push_back(owed.lsn);
+      found.lsns.push_back(owed.lsn);
+      if (keys != nullptr) keys->insert(owed.item);
     }
   }
-  std::sort(lsns.begin(), lsns.end());
-  return lsns;
+  std::sort(found.lsns.begin(), found.lsns.end());
+  return found;
+}
+
+// Key -> the newest command of each of two kinds on it.
+using NewestLsns = std::map<std::uint64_t, std::pair<Lsn, Lsn>>;
+
+void remove_if_stored(NewestLsns& behind, std::uint64_t key, Lsn put_lsn, Lsn lsn) {
+  const auto found = behind.find(key);
+  if (found != behind.end() && put_lsn >= found->second.first && lsn >= found->second.second)
+    behind.erase(found);
 }
 
 // One pass over one segment: how old it is, what it decides, and the newest commands on each
@@ -106,8 +133,8 @@ class SegmentFacts final : public storage::LogVisitor {
   bool incomplete = false;  // a command without all its arguments, as only an import makes them
   Lsn first = 0;            // of the EMITs; 0: none
   Lsn last = 0;
-  std::map<std::uint64_t, std::pair<Lsn, Lsn>> newest;         // item -> ItemPut, ItemAmountUpdate
-  std::map<std::uint64_t, std::pair<Lsn, Lsn>> newest_promos;  // promo -> PromoPut, TicketGrant
+  NewestLsns newest;         // item -> ItemPut, ItemAmountUpdate
+  NewestLsns newest_promos;  // promo -> PromoPut, TicketGrant
 
  private:
   const RetentionRules& rules_;
@@ -115,10 +142,12 @@ class SegmentFacts final : public storage::LogVisitor {
   std::vector<storage::Command> set_;
 };
 
-// A second pass: asks for the row of every order, of what it became and of every StockChange.
+// A second pass: asks for the row of every order, of what it became and of every StockChange. Not
+// for what became of an order whose newest update is owed: that makes up for the older ones.
 class Reconcile final : public storage::LogVisitor {
  public:
-  Reconcile(const RetentionRules& rules, StoredRows& rows) : rules_(rules), rows_(rows) {}
+  Reconcile(const RetentionRules& rules, const OwedThen& owed, StoredRows& rows)
+      : rules_(rules), owed_(owed), rows_(rows) {}
 
   Status on_batch(const BatchInfo&) override {
     if (rules_.stop()) return Error{Errc::unavailable, "stopped"};
@@ -134,7 +163,7 @@ class Reconcile final : public storage::LogVisitor {
     for (const auto& command : set_) {
       if (command.kind == CommandKind::order_insert)
         batch_.orders.push_back(storage::order_row(record.lsn, command));
-      else if (command.kind == CommandKind::order_update)
+      else if (command.kind == CommandKind::order_update && !made_up_for(command.sale->update))
         batch_.updates.push_back({command.sale->update, record.lsn});
       else if (command.kind == CommandKind::stock_change)
         batch_.stock.push_back({command.sale->stock, record.lsn});
@@ -159,8 +188,12 @@ class Reconcile final : public storage::LogVisitor {
   [[nodiscard]] std::size_t rows() const {
     return batch_.orders.size() + batch_.updates.size() + batch_.stock.size();
   }
+  [[nodiscard]] bool made_up_for(const storage::OrderUpdate& update) const {
+    return owed_.orders.contains(update.order);
+  }
 
   const RetentionRules& rules_;
+  const OwedThen& owed_;
   StoredRows& rows_;
   std::deque<std::string> payloads_;
   storage::LaneBatch batch_;
@@ -190,6 +223,8 @@ class Retention {
   Status judge_oldest();
   Status judge_items(const SegmentFacts& facts);
   Status judge_promos(const SegmentFacts& facts);
+  Status judge_behind(const std::string& what, const NewestLsns& behind,
+                      const std::set<std::uint64_t>& owed);
   Status remove_oldest();
   Status keep(std::string why) {
     report_.kept = std::move(why);
@@ -209,7 +244,7 @@ class Retention {
   storage::LogUuid uuid_{};
   bool confirmed_ = false;
   std::uint64_t limit_ = 0;  // the first segment that the older snapshot needs
-  std::vector<Lsn> owed_;    // as of the newer one
+  OwedThen owed_;            // as of the newer one
   LogPosition next_;         // behind the oldest segment
   RetentionReport report_;
 };
@@ -247,7 +282,7 @@ Status Retention::confirm() {
     if (!facts) return keep_if_corrupt(facts.error());
     if (facts->header.position.uuid != uuid_) return keep("the snapshots belong to different logs");
   }
-  auto owed = owed_lsns(disk_, dir_, snapshots_[0].name);
+  auto owed = read_owed(disk_, dir_, snapshots_[0].name);
   if (!owed) return owed.error();
   owed_ = std::move(*owed);
   const auto uuid = rows_.log_uuid();
@@ -288,13 +323,13 @@ Status Retention::judge_oldest() {
   if (next->seg_no != at.seg_no + 1) return keep(segment + "it is not closed");
   if (facts.young) return keep(segment + "younger than log.retain_s");
   if (facts.incomplete) return keep(segment + "a command lacks arguments");
-  const auto owed = std::lower_bound(owed_.begin(), owed_.end(), facts.first);
-  if (facts.first != 0 && owed != owed_.end() && *owed <= facts.last)
+  const auto owed = std::lower_bound(owed_.lsns.begin(), owed_.lsns.end(), facts.first);
+  if (facts.first != 0 && owed != owed_.lsns.end() && *owed <= facts.last)
     return keep(segment + "lsn " + storage::to_text(*owed) +
                 " was still owed at the last snapshot");
   if (auto judged = judge_items(facts); !judged || !report_.kept.empty()) return judged;
   if (auto judged = judge_promos(facts); !judged || !report_.kept.empty()) return judged;
-  Reconcile reconcile(rules_, rows_);
+  Reconcile reconcile(rules_, owed_, rows_);
   const auto again = storage::read_closed(disk_, dir_, reconcile, at, at.seg_no + 1);
   if (!again) return again.error();
   if (auto asked = reconcile.ask(); !asked) return asked;
@@ -310,17 +345,9 @@ Status Retention::judge_items(const SegmentFacts& facts) {
   if (facts.newest.empty()) return Done{};
   const auto rows = rows_.items();
   if (!rows) return rows.error();
-  std::map<std::uint64_t, std::pair<Lsn, Lsn>> stored;
-  for (const auto& row : *rows) stored[row.id] = {row.put_lsn, row.lsn};
-  for (const auto& [item, lsns] : facts.newest) {
-    const auto row = stored.find(item);
-    if (row != stored.end() && row->second.first >= lsns.first && row->second.second >= lsns.second)
-      continue;
-    report_.differing.push_back("item " + std::to_string(item) +
-                                ": its row is missing or older than the log's commands");
-  }
-  if (report_.differing.empty()) return Done{};
-  return keep("segment " + std::to_string(report_.oldest.seg_no) + ": item rows are behind");
+  auto behind = facts.newest;
+  for (const auto& row : *rows) remove_if_stored(behind, row.id, row.put_lsn, row.lsn);
+  return judge_behind("item", behind, owed_.items);
 }
 
 Status Retention::judge_promos(const SegmentFacts& facts) {
@@ -328,17 +355,21 @@ Status Retention::judge_promos(const SegmentFacts& facts) {
   const auto rows = rows_.promos();
   if (!rows) return rows.error();
   auto behind = facts.newest_promos;
-  for (const auto& row : *rows) {
-    const auto found = behind.find(row.promo.put.promo);
-    if (found != behind.end() && row.put_lsn >= found->second.first &&
-        row.lsn >= found->second.second)
-      behind.erase(found);
-  }
-  for (const auto& [promo, lsns] : behind)
-    report_.differing.push_back("promo " + std::to_string(promo) +
-                                ": its row is missing or older than the log's commands");
+  for (const auto& row : *rows) remove_if_stored(behind, row.promo.put.promo, row.put_lsn, row.lsn);
+  return judge_behind("promo", behind, owed_.promos);
+}
+
+// `behind`: those whose rows are missing or older than the segment's commands. The newest command
+// of one that is owed is still on its way: a reason to keep the segment, not one to call somebody.
+Status Retention::judge_behind(const std::string& what, const NewestLsns& behind,
+                               const std::set<std::uint64_t>& owed) {
   if (behind.empty()) return Done{};
-  return keep("segment " + std::to_string(report_.oldest.seg_no) + ": promo rows are behind");
+  for (const auto& [key, lsns] : behind)
+    if (!owed.contains(key))
+      report_.differing.push_back(what + " " + std::to_string(key) +
+                                  ": its row is missing or older than the log's commands");
+  return keep("segment " + std::to_string(report_.oldest.seg_no) + ": " + what +
+              " rows are behind");
 }
 
 Status Retention::remove_oldest() {
