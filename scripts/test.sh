@@ -114,16 +114,16 @@ build_project all
 check_labels
 case $what in
   unit) run_label unit 2 ;;
-  system) run_label system 1 ;;
+  system) run_label system 2 ;;
   faults)
     run_label unit 2
     ctest_arguments+=(-R "$(fault_tests)")
-    run_label system 1
+    run_label system 2
     ;;
   web) summaries+=("web: no tests in this version") ;;
   all)
     run_label unit 2
-    run_label system 1
+    run_label system 2
     ;;
 esac
 

@@ -201,7 +201,9 @@ def copy(project, sources, to):
 
 
 def build(sources, directory, programs):
-    for command in (["cmake", "-S", str(sources), "-B", str(directory), "-G", "Ninja"],
+    # A room at once: half the time of a build from nothing.
+    for command in (["cmake", "-S", str(sources), "-B", str(directory), "-G", "Ninja",
+                     "-DCMAKE_UNITY_BUILD=ON", "-DCMAKE_UNITY_BUILD_BATCH_SIZE=0"],
                     ["ninja", "-C", str(directory), *programs]):
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               check=False)

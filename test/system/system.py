@@ -14,6 +14,7 @@ random comes from STAMPEDE_TEST_SEED, else from the clock; `seed()` prints it. S
 the directory of a system. Needs only Python's own library; clients: buyers.py.
 """
 
+import fcntl
 import json
 import os
 import random
@@ -60,6 +61,9 @@ def is_stopped(task):
         return True
 
 
+_held = {}  # base: the lock of its ports
+
+
 def _is_free(port):
     with socket.socket() as probe:
         try:
@@ -69,10 +73,25 @@ def _is_free(port):
             return False
 
 
+def _is_ours(base):
+    """From now on until this process ends, unless another test that runs beside it has it."""
+    if base in _held:
+        return True
+    lock = (Path(tempfile.gettempdir()) / f"stampede-ports-{base}").open("w", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return False
+    _held[base] = lock
+    return True
+
+
 def free_port_base():
     """Below the range from which the kernel takes the ports of outgoing connections."""
     for base in random.SystemRandom().sample(range(10000, 32000, 300), 70):
-        if all(_is_free(base + offset) for offset in [*range(22), 50, 101, 102, 150]):
+        if _is_ours(base) and all(_is_free(base + offset)
+                                  for offset in [*range(22), 50, 101, 102, 150]):
             return base
     raise RuntimeError("no free range of ports between 10000 and 32000")
 
