@@ -10,7 +10,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from by_hand import end_database, must, start, start_database, stop_nodes
+from by_hand import end_database, make_snapshot, must, start, start_database, stop_nodes
 from payment_test import Desk
 from system import SystemTest, eventually
 
@@ -175,7 +175,7 @@ class Items(SystemTest):
             self.assertEqual([row[2:] for row in journal], [["5", "add"], ["-3", "add"]])
             self.assertEqual(system.sql("SELECT COUNT(*) FROM stock_journal WHERE delta > 0"),
                              [["0"]])
-            must(system.stampede("log", "snapshot"), "log snapshot")
+            make_snapshot(system)
             system.wait_back("backend-1", system.kill9("backend-1"))
             self.assertEqual(desk.order("b", promo=None, user="bob")["code"], "closed")
             self.item(system, "open", 1)

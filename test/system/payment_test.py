@@ -12,7 +12,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from by_hand import (end_database, must, start, start_database, stop_nodes,
+from by_hand import (end_database, make_snapshot, must, start, start_database, stop_nodes,
                      wait_outcomes_logged)
 from desk import JOURNAL, Desk
 from system import SystemTest, eventually, seed
@@ -89,7 +89,7 @@ class Payments(SystemTest):
             must(system.stampede("promo", "set", 7, "--limit-per-user", 50 + life), "promo set")
             system.verify()
             wait_outcomes_logged(system)
-            must(system.stampede("log", "snapshot"), "log snapshot")
+            make_snapshot(system)
         def gone():
             system.stampede("log", "snapshot")
             return system.report("log", "verify").get("speaks_from") is not None
@@ -235,7 +235,7 @@ class Payments(SystemTest):
                    "ORDER BY 1")
         rows, moved = system.sql(columns), system.sql("SELECT * FROM stock_change ORDER BY lsn")
         self.assertGreater(len(moved), 0)
-        must(system.stampede("log", "snapshot"), "log snapshot")
+        make_snapshot(system)
         system.wait_back("backend-1", system.kill9("backend-1"))
         self.check_books(system)
         stop_nodes(system)

@@ -18,7 +18,7 @@ import urllib.request
 import msgpack
 import zmq
 
-from by_hand import must, start, stop_nodes
+from by_hand import make_snapshot, must, start, stop_nodes
 from system import SystemTest, eventually, seed
 
 UNDECIDED = ("overloaded", "replaying", "draining", "no_backend", "deadline_passed", "internal")
@@ -320,7 +320,7 @@ class Tickets(SystemTest):
         self.assertLessEqual(set(rows), ids)
         self.assertEqual(system.number("SELECT granted FROM promo"), len(tickets))
         # The same from a snapshot, and written again from the log.
-        must(system.stampede("log", "snapshot"), "log snapshot")
+        make_snapshot(system)
         system.wait_back("backend-1", system.kill9("backend-1"))
         live = next(user for user, given in tickets.items() if given["id"] not in bought)
         with Window(ports[0]) as window:
