@@ -10,7 +10,7 @@ import re
 import shutil
 import unittest
 
-from by_hand import admin, arm_next_starts, log_text, must, replays, waits_for_operator
+from by_hand import arm_next_starts, log_text, must, replays, waits_for_operator
 from system import SystemTest, eventually
 
 from stampede import Client, StampedeError

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import unittest
-from pathlib import Path
 
 from by_hand import is_alive, must
 from system import BINARY, SCRIPTS, System, SystemTest, eventually
