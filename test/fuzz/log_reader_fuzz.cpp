@@ -76,7 +76,7 @@ void repair_batches(std::string& file, std::uint32_t& last_crc) {
       last_crc = crc32c(bytes);
       put(file, at + 8, last_crc);
     } else {
-      for (const std::size_t from : {24, 16, 32, 48})  // the last is a number of 4 bytes
+      for (const std::size_t from : {24U, 16U, 32U, 48U})  // the last is a number of 4 bytes
         last_crc = crc32c(bytes.substr(from, from == 48 ? 4 : 8), last_crc);
       last_crc = crc32c(bytes.substr(kBatchHeaderBytes), last_crc);
       put(file, at + 68, last_crc);
