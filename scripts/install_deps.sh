@@ -24,8 +24,8 @@ FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)
 # What runs clients/js. Debian has no ZeroMQ for Node: npm brings it.
 CLIENT_PACKAGES=(nodejs)
 CLIENT=$(realpath -- "${BASH_SOURCE[0]%/*}/../clients/js")
-# A browser for the tests of pages, 220 MB.
-BROWSER_PACKAGES=(chromium-headless-shell)
+# A browser for the tests of pages, 220 MB, and what the pages of springboot-seckill are made with.
+BROWSER_PACKAGES=(chromium-headless-shell libjs-jquery)
 
 usage() {
   cat <<'TEXT'
@@ -35,7 +35,7 @@ Installs the missing Debian 12 packages with apt-get, as root or through sudo.
   --fuzz    also clang with libFuzzer, for scripts/fuzz.sh
   --clients also Node, and into clients/js/node_modules the packages of its package-lock.json with
             npm; where npm cannot bring them, the tests that need them are skipped
-  --browser also a Chromium without a window, for the tests of pages
+  --browser also a Chromium without a window and jQuery, for the tests of pages
   --bench   also the peers of scripts/bench.sh and the library of the micro-benchmarks; Debian
             starts services with redis-server and nats-server
 Does nothing, and needs no root, when all are there. Without --bench it starts no service: only the

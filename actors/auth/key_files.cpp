@@ -11,8 +11,6 @@
 #include <optional>
 #include <system_error>
 
-#include "actors/auth/core/token_mint.h"
-
 namespace stampede::actors {
 
 namespace {
@@ -22,7 +20,6 @@ namespace fs = std::filesystem;
 constexpr std::size_t kFileBytesMax = 1 << 20;
 constexpr std::size_t kKidBytes = 9;                                      // random
 constexpr std::int64_t kServiceMs = std::int64_t{10} * 365 * 86'400'000;  // longer than a sale
-constexpr std::string_view kServiceUser = "stampede";
 
 fs::path session_keys_file(const config::Config& config) {
   return config.run_dir / "session.keys";
@@ -95,21 +92,23 @@ std::string exposed(const fs::path& file) {
   return file.string() + " holds a secret and may be read by others; chmod 600 it";
 }
 
-// The one that there is, or a new one.
-std::variant<TokenMint, std::string> system_mint(const config::Config& config) {
-  const auto file = session_keys_file(config);
-  const auto read = read_file(file);
-  if (read.absent) {
-    TokenMint made("stampede-" + to_base64url(random_bytes(kKidBytes)),
-                   random_bytes(TokenMint::kSecretBytes));
-    if (auto fault = write_file(file, made.jwk_set()); !fault.empty()) return fault;
-    return made;
-  }
+std::variant<TokenMint, std::string> mint_of(const fs::path& file, const FileText& read) {
   if (!read.fault.empty()) return read.fault;
   if ((read.mode & 077U) != 0) return exposed(file);
   if (auto mint = TokenMint::read(read.text)) return std::move(*mint);
   return file.string() +
          " is not what was written there; remove it (the sessions that the system gave end)";
+}
+
+// The one that there is, or a new one.
+std::variant<TokenMint, std::string> system_mint(const config::Config& config) {
+  const auto file = session_keys_file(config);
+  const auto read = read_file(file);
+  if (!read.absent) return mint_of(file, read);
+  TokenMint made("stampede-" + to_base64url(random_bytes(kKidBytes)),
+                 random_bytes(TokenMint::kSecretBytes));
+  if (auto fault = write_file(file, made.jwk_set()); !fault.empty()) return fault;
+  return made;
 }
 
 // Empty, or what is wrong with the file.
@@ -161,6 +160,11 @@ std::variant<TokenKeys, std::string> read_token_keys(const config::Config& confi
            "or start the supervisor once, which makes " +
            own.string();
   return keys;
+}
+
+std::variant<TokenMint, std::string> read_session_mint(const config::Config& config) {
+  const auto file = session_keys_file(config);
+  return mint_of(file, read_file(file));
 }
 
 }  // namespace stampede::actors

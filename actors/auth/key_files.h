@@ -16,6 +16,7 @@
 #include <variant>
 
 #include "actors/auth/core/token_keys.h"
+#include "actors/auth/core/token_mint.h"
 #include "config/settings/config.h"
 
 namespace stampede::actors {
@@ -27,5 +28,8 @@ namespace stampede::actors {
 
 // The keys of auth.keys_file and of session.keys; of these there is at least one.
 [[nodiscard]] std::variant<TokenKeys, std::string> read_token_keys(const config::Config& config);
+
+// What session.keys signs with; an error where it is not there.
+[[nodiscard]] std::variant<TokenMint, std::string> read_session_mint(const config::Config& config);
 
 }  // namespace stampede::actors

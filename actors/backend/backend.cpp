@@ -254,6 +254,10 @@ class Backend : public transport::PortRole {
     std::string news;
     if (const auto count = core().take_news(news, kNewsPerTick); count > 0)
       port_.queue_news(count, std::move(news));
+    std::string ended;
+    if (const auto count = core().take_session_news(ended, kNewsPerTick, clock_->now_us());
+        count > 0)
+      port_.queue_session_news(count, std::move(ended));
     publish_status();
     if (port.now() >= next_items_) publish_items(port.now());
     const auto& projection = core().projection();
@@ -276,6 +280,7 @@ class Backend : public transport::PortRole {
     status_.refused.store(counters.refused);
     status_.malformed.store(counters.malformed);
     status_.tickets.store(counters.tickets);
+    status_.sessions_ended.store(core().book().sessions().ended());
     status_.paid.store(counters.paid);
     status_.expired.store(counters.expired);
     status_.cancelled.store(counters.cancelled);

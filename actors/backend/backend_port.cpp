@@ -71,6 +71,15 @@ void BackendPort::queue_news(std::uint32_t count, std::string body) {
         std::move(body));
 }
 
+void BackendPort::queue_session_news(std::uint32_t count, std::string body) {
+  if (config::failpoint("session_news")) return;  // they are lost on their way
+  queue({.kind = EnvelopeKind::news,
+         .code = kSessionNews,
+         .count = count,
+         .epoch = status_.epoch.load()},
+        std::move(body));
+}
+
 void BackendPort::queue(const Envelope& envelope, std::string body) {
   if (outgoing_.size() >= kOutgoingMax) {
     outgoing_.pop_front();

@@ -34,6 +34,7 @@ class BackendPort {
   // Results and news wait until send() when the broker does not take them; see kOutgoingMax.
   void queue(ResultMessage&& result);
   void queue_news(std::uint32_t count, std::string body);
+  void queue_session_news(std::uint32_t count, std::string body);
   void reply(std::uint64_t number, nlohmann::json answer) {
     link_.reply(number, std::move(answer));
   }

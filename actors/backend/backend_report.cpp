@@ -85,6 +85,7 @@ void report_backend(json& out, BackendStatus& status) {
       {"replayed", status.replayed.load()},  {"refused", status.refused.load()},
       {"malformed", status.malformed.load()}};
   out["tickets"] = {{"granted", status.tickets.load()}};
+  out["sessions"] = {{"ended", status.sessions_ended.load()}};
   out["payment"] = {{"paid", status.paid.load()},
                     {"expired", status.expired.load()},
                     {"cancelled", status.cancelled.load()},

@@ -32,7 +32,7 @@ constexpr auto kDatabaseAnswers = milliseconds(500);
 BackendLimits limits_of(const config::Config& config) {
   BackendLimits limits;
   limits.book = {config.backend.orders_max, config.backend.rejections_max,
-                 config.tickets.ahead_s * 1000};
+                 config.tickets.ahead_s * 1000, config.auth.revoked_max};
   limits.projection.lanes = static_cast<std::uint32_t>(config.db.lanes);
   limits.projection.rows_max = config.db.batch_rows_max;
   limits.projection.items_max = config.db.batch_rows_max;
@@ -159,6 +159,12 @@ class Starter : private StartOutlet {
                                      [&](const auto& one) { return one.lsn == record.lsn; });
       if (over == passed_over.end()) {
         spdlog::warn("parked lsn {} was not met: the log or a snapshot has it otherwise", lsn);
+        continue;
+      }
+      if (over->item == storage::kNoNumber) {
+        list.push_back({{"lsn", lsn}, {"item", nullptr}, {"why", record.why}});
+        spdlog::error("lsn {} is parked ({}): a session that has ended goes on; stampede log retry",
+                      lsn, record.why);
         continue;
       }
       list.push_back({{"lsn", lsn}, {"item", over->item}, {"why", record.why}});

@@ -27,6 +27,7 @@ struct BackendStatus {
   std::atomic<std::uint64_t> confirmed{0}, sold_out{0}, limit_reached{0}, replayed{0}, refused{0},
       malformed{0}, requests{0};
   std::atomic<std::uint64_t> tickets{0};
+  std::atomic<std::uint64_t> sessions_ended{0};  // whose tokens have not expired
   std::atomic<std::uint64_t> paid{0}, expired{0}, cancelled{0}, refund_due{0};
   std::atomic<std::uint64_t> owed{0}, failed{0}, lag_us{0};
   std::atomic<std::uint64_t> log_bytes{0}, log_segments{0}, log_syncs{0}, log_sync_us_max{0};

@@ -1,6 +1,7 @@
 #include "actors/http/http_fields.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "actors/http/http_head.h"
 
@@ -192,6 +193,14 @@ SoleValue sole_value(const std::vector<QueryPair>& pairs, std::string_view name)
     found.value = found.times == 1 ? std::optional(pair.value) : std::nullopt;
   }
   return found;
+}
+
+std::optional<std::uint64_t> parse_number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size() || value >> 63 != 0)
+    return std::nullopt;
+  return value;
 }
 
 }  // namespace stampede::actors

@@ -4,6 +4,7 @@
 // parameters, blanks where they may be, names in any case. Pure. What does not follow it is left
 // out member by member, or the value as a whole is nothing.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -49,5 +50,8 @@ struct SoleValue {
   std::optional<std::string> value;  // when once
 };
 SoleValue sole_value(const std::vector<QueryPair>& pairs, std::string_view name);
+
+// A decimal number without sign, below 2^63.
+std::optional<std::uint64_t> parse_number(std::string_view text);
 
 }  // namespace stampede::actors

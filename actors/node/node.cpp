@@ -123,7 +123,8 @@ std::string usable(std::variant<std::string, transport::EndpointError> found, No
 
 LimitValues NodeRuntime::limits() const {
   return {config().webapp.waiting_max, config().broker.inflight_max,
-          config().log.backlog_commands_max, config().backend.orders_max};
+          config().log.backlog_commands_max, config().backend.orders_max,
+          config().auth.revoked_max};
 }
 
 std::string NodeRuntime::endpoint(transport::Channel channel, int index) {

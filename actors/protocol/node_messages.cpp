@@ -55,6 +55,17 @@ void append_item_put(Packer& packer, const Request& request) {
   each_term(TermPacker{packer}, request.terms);
 }
 
+void append_session(Packer& packer, const Request& request) {
+  packer.pack_array(7);
+  packer.pack_uint8(static_cast<std::uint8_t>(RequestKind::session));
+  pack_text(packer, request.id);
+  packer.pack_uint64(request.item);
+  packer.pack_uint64(request.promo);
+  pack_text(packer, request.user);
+  packer.pack_int64(request.valid_until_ms);
+  packer.pack_uint32(request.qty);
+}
+
 void append_get(Packer& packer, const Request& request) {
   const bool named = !request.user.empty();
   packer.pack_array(named ? 3 : 2);
@@ -151,9 +162,12 @@ void append_request(std::string& body, const Request& request) {
       pack_text(packer, request.order);
       pack_text(packer, request.user);
       return;
+    case RequestKind::session:
+      return append_session(packer, request);
     case RequestKind::changes:
+    case RequestKind::ended_sessions:
       packer.pack_array(4);
-      packer.pack_uint8(static_cast<std::uint8_t>(RequestKind::changes));
+      packer.pack_uint8(static_cast<std::uint8_t>(request.kind));
       pack_text(packer, request.id);
       packer.pack_uint64(request.item);
       packer.pack_uint32(request.qty);
@@ -320,6 +334,43 @@ void append_item_row(std::string& body, const ItemRow& row) {
   pack_row(packer, row);
 }
 
+namespace {
+
+void pack_ended(Packer& packer, const EndedSession& session) {
+  packer.pack_array(4);
+  packer.pack_uint64(session.session[0]);
+  packer.pack_uint64(session.session[1]);
+  packer.pack_uint8(static_cast<std::uint8_t>(session.what));
+  packer.pack_int64(session.left_ms);
+}
+
+}  // namespace
+
+void append_session_kept(std::string& body, const EndedSession& session) {
+  StringSink sink{body};
+  Packer packer(sink);
+  packer.pack_array(2);
+  packer.pack_uint8(static_cast<std::uint8_t>(ResultKind::session_kept));
+  pack_ended(packer, session);
+}
+
+void append_ended_sessions(std::string& body, const EndedSessionsPage& page) {
+  StringSink sink{body};
+  Packer packer(sink);
+  packer.pack_array(4);
+  packer.pack_uint8(static_cast<std::uint8_t>(ResultKind::ended_sessions));
+  packer.pack_uint64(page.upto);
+  packer.pack_uint8(page.more ? 1 : 0);
+  packer.pack_array(static_cast<std::uint32_t>(page.rows.size()));
+  for (const auto& row : page.rows) pack_ended(packer, row);
+}
+
+void append_ended_session(std::string& body, const EndedSession& session) {
+  StringSink sink{body};
+  Packer packer(sink);
+  pack_ended(packer, session);
+}
+
 void ResultWriter::answer(const Answer& answer) {
   if (answer == next_ && answer.state != State::invalid) {
     ++more_;
@@ -354,6 +405,16 @@ void ResultWriter::changes(const ItemChanges& changes, const std::vector<ItemRow
 void ResultWriter::granted(const Granted& granted) {
   finish();
   append_granted(body_, granted);
+}
+
+void ResultWriter::session_kept(const EndedSession& session) {
+  finish();
+  append_session_kept(body_, session);
+}
+
+void ResultWriter::ended_sessions(const EndedSessionsPage& page) {
+  finish();
+  append_ended_sessions(body_, page);
 }
 
 // What comes after it is no longer the next of an answer.

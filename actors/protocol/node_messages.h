@@ -16,6 +16,9 @@
 //            cancel        [9, id, order's id, user]        user empty: whoever bought it
 //            changes       [20, id, lsn, limit]    items that changed behind lsn; the id is empty
 //            ticket        [10, id, promo, user]
+//            session       [22, id, hash, hash, user, until_ms, what]   the id is empty; two halves
+//                          of a SessionHash, a SessionEvent: opened or ended
+//            ended_sessions [23, id, lsn, limit]        those that ended behind lsn; likewise
 //   result   answer        [1, state, reason, lsn, item, qty, left | nil, flags]
 //            error         [2, code, field | nil] or [2, code, field | nil, retry_after_ms]
 //            items         [3, next | nil, [item row, …]], and where an item has a promo to show
@@ -31,8 +34,11 @@
 //            changes       [20, upto, flags, [place, …], [item row, …]] and promos as in items;
 //                          flags: 1 more, 2 anew; places of rows whose terms may be others now
 //            granted       [9, ticket's id, promo, item, user, expires_at_ms]
+//            session_kept  [22, ended session]          of session, when it is durable
+//            ended_sessions [23, upto, more, [ended session, …]]        more: 1, there are more
 //   news     item row      [item, terms up to the total…, left, seq, further terms…, terms of the
 //                          sale…]
+//            ended session [hash, hash, what, left_ms]   where the envelope's code is kSessionNews
 //
 // Terms of an item as storage/commands/item_terms.h lists them, of its sale as sale_terms.h does;
 // behind the last of these that is not 0 or empty they are left out. Rows of pages and news have no
@@ -46,6 +52,7 @@
 #include <vector>
 
 #include "actors/sale/request.h"
+#include "actors/sale/session_notice.h"
 #include "config/process/invariant.h"
 #include "storage/msgpack/byte_buffer.h"
 #include "storage/msgpack/msgpack_tokens.h"
@@ -64,6 +71,9 @@ namespace stampede::actors {
 inline constexpr std::uint64_t kSaleOrder = 6;
 inline constexpr std::uint64_t kUsersGet = 21;
 
+// What the code of a news envelope says its body is about; 0: items.
+inline constexpr std::uint16_t kSessionNews = 1;
+
 // Bounds of one work message.
 inline constexpr std::size_t kBatchOrdersMax = 4096;  // entries
 inline constexpr std::size_t kRoundEntries = 2048;  // a round that has taken so many passes them on
@@ -81,6 +91,8 @@ enum class ResultKind : std::uint8_t {
   fulfilled = 8,
   changes = 20,
   granted = 9,
+  session_kept = 22,
+  ended_sessions = 23,
 };
 
 struct Result {
@@ -95,6 +107,8 @@ struct Result {
   Fulfilled fulfilled;                // fulfilled
   ItemChanges changes;                // changes
   Granted granted;                    // granted
+  EndedSession session;               // session_kept
+  EndedSessionsPage sessions;         // ended_sessions
 };
 
 void append_request(std::string& body, const Request& request);
@@ -110,6 +124,9 @@ void append_item_changed(std::string& body, bool changed, const ItemRow& row);
 void append_changes(std::string& body, const ItemChanges& changes,
                     const std::vector<ItemRow>& rows);
 void append_item_row(std::string& body, const ItemRow& row);  // news
+void append_session_kept(std::string& body, const EndedSession& session);
+void append_ended_sessions(std::string& body, const EndedSessionsPage& page);
+void append_ended_session(std::string& body, const EndedSession& session);  // news
 
 // Writes the results of one work message to the end of `body`, which is complete after finish().
 // On an item that everybody wants most answers are the next of the one before, and take no bytes.
@@ -124,6 +141,8 @@ class ResultWriter {
   void fulfilled(const Fulfilled& fulfilled);
   void changes(const ItemChanges& changes, const std::vector<ItemRow>& rows);
   void granted(const Granted& granted);
+  void session_kept(const EndedSession& session);
+  void ended_sessions(const EndedSessionsPage& page);
   void finish();
 
  private:
@@ -143,6 +162,7 @@ class BodyReader {
   [[nodiscard]] bool next(Request& request);
   [[nodiscard]] bool next(Result& result);
   [[nodiscard]] bool next(ItemRow& row);
+  [[nodiscard]] bool next(EndedSession& session);
   [[nodiscard]] bool bad() const { return bad_; }
 
  private:

@@ -151,6 +151,24 @@ bool read_places(const std::vector<Token>& tokens, std::size_t array, std::size_
   return elements.done();
 }
 
+bool read_ended(const std::vector<Token>& tokens, std::size_t array, EndedSession& session) {
+  Elements elements(tokens, array);
+  session.session = {elements.number(), elements.number()};
+  session.what = static_cast<SessionEvent>(elements.small<std::uint8_t>());
+  session.left_ms = elements.signed_number();
+  return elements.done() && session.what >= SessionEvent::ended &&
+         session.what <= SessionEvent::opened;
+}
+
+bool read_ended_rows(const std::vector<Token>& tokens, std::size_t array,
+                     std::vector<EndedSession>& rows) {
+  rows.clear();
+  auto at = array + 1;
+  for (std::uint32_t i = 0; i < tokens[array].size; ++i, at = tokens[at].end)
+    if (!read_ended(tokens, at, rows.emplace_back())) return false;
+  return true;
+}
+
 }  // namespace
 
 bool BodyReader::fail() {
@@ -382,7 +400,16 @@ bool BodyReader::take_rare(Request& request) {
       request.order = elements.text();
       request.user = elements.text();
       break;
+    case RequestKind::session:
+      request.id = elements.text();
+      request.item = elements.number();
+      request.promo = elements.number();
+      request.user = elements.text();
+      request.valid_until_ms = elements.signed_number();
+      request.qty = elements.small<std::uint32_t>();
+      break;
     case RequestKind::changes:
+    case RequestKind::ended_sessions:
       request.id = elements.text();
       request.item = elements.number();
       request.qty = elements.small<std::uint32_t>();
@@ -461,6 +488,16 @@ bool BodyReader::next(Result& result) {
       granted.expires_at_ms = elements.signed_number();
       return elements.done() || fail();
     }
+    case ResultKind::session_kept: {
+      const auto session = elements.array();
+      return (elements.done() && read_ended(tokens, session, result.session)) || fail();
+    }
+    case ResultKind::ended_sessions: {
+      result.sessions.upto = elements.number();
+      result.sessions.more = elements.small<std::uint8_t>() != 0;
+      const auto rows = elements.array();
+      return (elements.done() && read_ended_rows(tokens, rows, result.sessions.rows)) || fail();
+    }
     case ResultKind::answer:  // take_answer() and take_more() refused them
     case ResultKind::more:
     case ResultKind::sale_answer:
@@ -474,6 +511,11 @@ bool BodyReader::next(Result& result) {
 bool BodyReader::next(ItemRow& row) {
   if (!parse()) return false;
   return read_row(tokens_.tokens(), 0, row) || fail();
+}
+
+bool BodyReader::next(EndedSession& session) {
+  if (!parse()) return false;
+  return read_ended(tokens_.tokens(), 0, session) || fail();
 }
 
 }  // namespace stampede::actors

@@ -53,8 +53,11 @@ enum class ClientOp : std::uint8_t {
   pay = 5,
   cancel = 6,
   ticket = 7,
-  changes = 20,  // of a webapp itself; no client can ask it
-  auth = 30,     // the connection's session from here on
+  changes = 20,  // of a webapp itself, as the next two; no client can ask it
+  ended_sessions = 21,
+  keep_session = 22,
+  auth = 30,         // the connection's session from here on
+  end_session = 31,  // over HTTP: the session that is shown
 };
 
 // What a client asks, over SF1 or HTTP. Checked: every field holds an allowed value.

@@ -6,7 +6,7 @@ namespace stampede::actors {
 
 namespace {
 
-constexpr std::array<CodeInfo, 36> kCodes{{
+constexpr std::array<CodeInfo, 38> kCodes{{
     {Code::none, "none", 200, false, 0, "no error"},
     {Code::sold_out, "sold_out", 409, false, 0, "the item is sold out"},
     {Code::limit_reached, "limit_reached", 409, false, 0,
@@ -64,6 +64,9 @@ constexpr std::array<CodeInfo, 36> kCodes{{
      "this needs a session: no token was shown, or none of ours"},
     {Code::session_expired, "session_expired", 401, false, 0,
      "the session is over; log in again, then ask again with the same id"},
+    {Code::session_replaced, "session_replaced", 401, false, 0,
+     "a newer session of this user has replaced this one; log in again to go on here"},
+    {Code::user_exists, "user_exists", 409, false, 0, "there is such an account already"},
     {Code::internal, "internal", 500, true, 500, "an unexpected fault; ask again with the same id"},
 }};
 

@@ -46,6 +46,8 @@ enum class Code : std::uint16_t {
   rate_limited = 50,
   not_logged_in = 60,
   session_expired = 61,
+  session_replaced = 62,
+  user_exists = 63,
 };
 
 struct CodeInfo {

@@ -40,6 +40,11 @@ LimitTexts::LimitTexts(const LimitValues& values)
                                 " tickets are the most that may be live at once; try again when "
                                 "some are used"},
           {limit::kTokens, "as many new session tokens as may wait are being looked at; try again"},
+          {limit::kRevoked, with_value(limit::kRevoked, values.revoked_max) +
+                                " sessions have ended before their tokens expire; try again when "
+                                "some have expired"},
+          {limit::kSessionEnds,
+           "this webapp was not told yet which sessions have ended; try again"},
           {limit::kLogRoom,
            "the disk of the command log (log.dir) is full; try again when there is room"},
       }} {}

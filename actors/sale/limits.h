@@ -21,7 +21,9 @@ inline constexpr std::string_view kPromos = "promos";
 inline constexpr std::string_view kTickets = "tickets";
 inline constexpr std::string_view kLogRoom = "log.dir";
 inline constexpr std::string_view kTokens = "tokens";  // new ones that wait to be looked at
-inline constexpr std::string_view kShare = "share";    // of one client, in webapp.waiting_max
+inline constexpr std::string_view kRevoked = "auth.revoked_max";
+inline constexpr std::string_view kSessionEnds = "session_ends";  // not fetched yet
+inline constexpr std::string_view kShare = "share";  // of one client, in webapp.waiting_max
 }  // namespace limit
 
 struct LimitValues {  // as configured
@@ -29,6 +31,7 @@ struct LimitValues {  // as configured
   std::uint64_t inflight_max = 65536;
   std::uint64_t backlog_commands_max = 4'000'000;
   std::uint64_t orders_max = 20'000'000;
+  std::uint64_t revoked_max = 100'000;
 };
 
 // The sentences: the limit's name and value, and what helps. Made once.
@@ -43,7 +46,7 @@ class LimitTexts {
     std::string_view limit;
     std::string text;
   };
-  std::array<Entry, 11> entries_;
+  std::array<Entry, 13> entries_;
 };
 
 // Why a backend that runs well decides nothing new, for a reason that only people can end; travels

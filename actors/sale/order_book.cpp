@@ -24,6 +24,7 @@ std::string_view field_of(Code error) {
 OrderBook::OrderBook(const LogUuid& key, OrderBookLimits limits)
     : hasher_(key),
       decided_(limits.orders_max, limits.rejections_max),
+      sessions_(limits.revoked_max),
       tickets_ahead_ms_(limits.tickets_ahead_ms) {}
 
 // --- looking ------------------------------------------------------------------------------------
@@ -513,6 +514,7 @@ void OrderBook::count(storage::SnapshotSummary& summary) const {
   promos_.count(summary);
   held_.count(summary);
   tickets_.count(summary);
+  sessions_.count(summary);
   summary.decided_at_us = static_cast<std::uint64_t>(decided_at_us_);
 }
 
@@ -555,6 +557,8 @@ bool OrderBook::load_entry(SnapshotSection section, EntryReader& in) {
     return load_payment(section, in);
   if (section == SnapshotSection::grants || section == SnapshotSection::tickets)
     return load_tickets(section, in);
+  if (section == SnapshotSection::ended_sessions || section == SnapshotSection::newest_sessions)
+    return load_session(section, in);
   storage::SnapshotUser user;
   if (section != SnapshotSection::users || !decode(in, user)) return false;
   users_.append(user);
@@ -645,7 +649,7 @@ Books OrderBook::books() const {
 std::size_t OrderBook::memory_bytes() const {
   return items_.memory_bytes() + decided_.memory_bytes() + users_.memory_bytes() +
          promos_.memory_bytes() + held_.memory_bytes() + unpaid_.memory_bytes() +
-         tickets_.memory_bytes() +
+         tickets_.memory_bytes() + sessions_.memory_bytes() +
          (counted_items_.size() + counted_promos_.size()) * sizeof(CountedAhead::value_type) * 3;
 }
 

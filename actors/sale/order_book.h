@@ -18,7 +18,7 @@
 //
 // It holds the rules. What they are about is kept by ItemTable (items, stock), PromoTable (with
 // promo_rules.h), DecidedRequests (known ids), UserTotals (limits), HeldOrders (what needs payment)
-// and TicketTable, each with a contract of its own.
+// and TicketTable, each with a contract of its own. SessionBook knows which sessions have ended.
 //
 // Memory: an item 80 to 92 bytes and its name, some more if it has rules (a whole backend measures
 // 130, for the projection keeps its newest change, too), a confirmed order at most 64, one that
@@ -42,6 +42,7 @@
 #include "actors/sale/promo_table.h"
 #include "actors/sale/request.h"
 #include "actors/sale/request_hash.h"
+#include "actors/sale/session_book.h"
 #include "actors/sale/ticket_table.h"
 #include "actors/sale/unpaid_units.h"
 #include "actors/sale/user_totals.h"
@@ -53,6 +54,7 @@ struct OrderBookLimits {
   std::uint64_t orders_max = 20'000'000;  // decided ids that are never forgotten; then: overloaded
   std::uint64_t rejections_max = 2'000'000;  // the newest are remembered
   std::int64_t tickets_ahead_ms = 60'000;    // so long before a promo starts it gives tickets
+  std::size_t revoked_max = 100'000;         // of sessions, see SessionBook
 };
 
 // What an order is looked up by. Made for a whole batch before the first is decided, so that the
@@ -189,6 +191,13 @@ class OrderBook {
   void apply_promo(const PromoDecision& decision, Lsn lsn);
   void apply_ticket(const TicketDecision& decision, Lsn lsn);
 
+  // A session that was opened, or has ended: request.kind is session.
+  [[nodiscard]] SessionDecision decide_session(const Request& request,
+                                               std::int64_t sale_time_us) const;
+  void apply_session(const SessionDecision& decision, Lsn lsn);
+  [[nodiscard]] bool replay_revoke(const storage::RevokeRecord& record, Lsn lsn);
+  [[nodiscard]] const SessionBook& sessions() const { return sessions_; }
+
   // The same from the log. False: the record contradicts the book (unknown item, stock below 0).
   [[nodiscard]] bool replay_set(const std::vector<storage::Command>& set, Lsn lsn);
   [[nodiscard]] bool replay_rejection(const storage::Rejection& rejection, Lsn lsn);
@@ -205,6 +214,7 @@ class OrderBook {
   void save_promos(storage::SnapshotSink& sink) const;    // whose section comes later
   void save_payments(storage::SnapshotSink& sink) const;  // likewise, as the next
   void save_tickets(storage::SnapshotSink& sink) const;
+  void save_sessions(storage::SnapshotSink& sink) const { sessions_.save(sink); }
   // How many entries save() gives; its own fields of a summary.
   void count(storage::SnapshotSummary& summary) const;
   // Makes room, so that loading does not grow the indexes again and again.
@@ -325,6 +335,7 @@ class OrderBook {
   [[nodiscard]] bool is_closed(std::uint64_t id) const;
   bool load_entry(storage::SnapshotSection section, storage::EntryReader& in);
   bool load_promo(storage::EntryReader& in);
+  bool load_session(storage::SnapshotSection section, storage::EntryReader& in);
   bool load_payment(storage::SnapshotSection section, storage::EntryReader& in);
   bool load_decision(storage::SnapshotSection section, storage::EntryReader& in);
 
@@ -336,6 +347,7 @@ class OrderBook {
   HeldOrders held_;
   UnpaidUnits unpaid_;
   TicketTable tickets_;
+  SessionBook sessions_;
   std::int64_t tickets_ahead_ms_;
   CountedAhead counted_items_;
   CountedAhead counted_promos_;

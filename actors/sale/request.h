@@ -51,7 +51,9 @@ enum class RequestKind : std::uint8_t {
   pay = 8,
   cancel = 9,
   ticket = 10,
-  changes = 20,  // of a webapp: which items changed
+  changes = 20,         // of a webapp: which items changed
+  session = 22,         // of a webapp: a session was opened, or has ended
+  ended_sessions = 23,  // of a webapp: which have ended
 };
 
 // Request::ticket_ms of an order: until when its ticket is good, or one of these.
@@ -61,14 +63,18 @@ inline constexpr std::int64_t kForeignTicket = -1;  // forged, or of another pro
 struct Request {
   RequestKind kind = RequestKind::invalid;
   std::string_view id;
-  std::uint64_t item = 0;  // items: from; changes: the lsn behind which they lie
+  // items: from; changes, ended_sessions: the lsn behind which they lie; session: the first half of
+  // its hash
+  std::uint64_t item = 0;
   std::string_view user;   // get: whose order it must be; empty: anybody's
-  std::uint32_t qty = 0;   // items, changes: limit
+  std::uint32_t qty = 0;   // items, changes, ended_sessions: limit; session: a SessionEvent
   ItemTerms terms{};       // item_put
   std::int64_t delta = 0;  // stock_change
-  // order: that it is to be part of; none: the item as it is. ticket: that it is for
+  // order: that it is to be part of; none: the item as it is. ticket: that it is for. session: the
+  // second half of its hash
   std::uint64_t promo = kNoNumber;
-  std::int64_t valid_until_ms = 0;     // order: it is not decided later; 0: whenever
+  // order: it is not decided later; 0: whenever. session: then it is over by itself
+  std::int64_t valid_until_ms = 0;
   std::string_view order{};            // pay, cancel: the request id of the order
   std::int64_t amount_cents = 0;       // pay
   std::int64_t ticket_ms = kNoTicket;  // order

@@ -1,6 +1,8 @@
 #include "actors/webapp/webapp.h"
 
+#include "actors/auth/account_keeper.h"
 #include "actors/auth/key_files.h"
+#include "actors/auth/password_clerk.h"
 #include "actors/auth/token_clerk.h"
 #include "actors/node/node_log.h"
 #include "actors/node/shared_secret.h"
@@ -52,6 +54,29 @@ caf::actor spawn_clerk(NodeRuntime& node) {
                                       [config] { return read_token_keys(config); });
 }
 
+storage::DbOptions account_database(NodeRuntime& node) {
+  storage::DbOptions options;
+  options.url = node.config().db.url;
+  auto password = config::read_password(node.config());
+  if (const auto* error = std::get_if<config::ConfigError>(&password))
+    node.fail(kExitConfig, config::describe(*error));
+  options.password = std::get<std::string>(std::move(password));
+  return options;
+}
+
+// Nobody: there are no built-in accounts. The webapp starts without the database.
+AccountSettings spawn_accounts(NodeRuntime& node) {
+  const auto& config = node.config();
+  if (!config.auth.accounts()) return {};
+  std::vector<caf::actor> clerks;
+  for (const auto* name : {"passwords-1", "passwords-2"})
+    clerks.push_back(node.spawn_actor<PasswordClerk>(
+        {name}, [config] { return read_session_mint(config); }, config.auth.session_s));
+  const auto keeper =
+      node.spawn_actor<AccountKeeper>({"accounts"}, account_database(node), std::move(clerks));
+  return {keeper, RandomBits{}()};
+}
+
 // A weak address: a strong handle would outlive the actor system.
 class Webapp {
  public:
@@ -62,8 +87,13 @@ class Webapp {
         std::make_unique<WebappPort>(node, rates, ticket_key(node), spawn_clerk(node)));
     port_ = port.address();
     auto options = http_options(node);
-    GatewaySettings settings{port, rates, config::networks_of(node.config().webapp.proxies),
-                             Sessions{node.config().auth.required()}};
+    GatewaySettings settings{port,
+                             rates,
+                             config::networks_of(node.config().webapp.proxies),
+                             Sessions{node.config().auth.required()},
+                             spawn_accounts(node),
+                             node.config().auth.single_session,
+                             node.config().webapp.compat};
     log_info("http on " + options.host + ":" + std::to_string(options.port));
     node.spawn_actor<HttpServer>({"http"}, with_gateway(std::move(options), std::move(settings)));
   }

@@ -254,6 +254,7 @@ void WebappPort::judge_ticket(const std::string& ticket, ClientRequest& request)
 void WebappPort::take_ask(HttpAsk& entry, bool again) {
   core_.comes_from(0);  // the HTTP actor has counted it
   entry.ask.client = ClientToken::numbered(Client::http, entry.token);
+  if (entry.ask.request.op == ClientOp::keep_session) return keep_session(entry);
   entry.ask.request.id = entry.id;
   entry.ask.request.user = entry.user;
   entry.ask.request.order = entry.order;
@@ -261,6 +262,13 @@ void WebappPort::take_ask(HttpAsk& entry, bool again) {
   const auto bytes = sizeof entry + entry.session.size() + entry.ticket.size();
   if (core_.desk() != nullptr) show_credentials(entry.session, bytes, again);
   if (!core_.on_request(entry.ask, now_us())) hold(std::move(entry), bytes);
+}
+
+// Of a login, which has looked at who asks itself; no client can ask for it.
+void WebappPort::keep_session(const HttpAsk& entry) {
+  core_.keep_session(entry.ask.client,
+                     {SessionEvent::opened, entry.user, entry.id, entry.ask.request.valid_until_ms},
+                     now_us());
 }
 
 void WebappPort::take_array(HttpArrayAsk& array, bool again) {
@@ -387,7 +395,8 @@ void WebappPort::take_result(transport::Message& parts) {
     case EnvelopeKind::refusal:
       return core_.on_refusal(head, static_cast<Code>(envelope->code), now_us());
     case EnvelopeKind::news:
-      return take_news(envelope->epoch, body);
+      return envelope->code == kSessionNews ? take_session_news(body)
+                                            : take_news(envelope->epoch, body);
     default:
       ++malformed_messages_;
   }
@@ -400,6 +409,13 @@ void WebappPort::take_news(std::uint64_t epoch, std::string_view body) {
     news_.on_row(row);
     core_.on_news(epoch, row);
   }
+  if (reader_.bad()) ++malformed_messages_;
+}
+
+void WebappPort::take_session_news(std::string_view body) {
+  reader_.open(body);
+  EndedSession session;
+  while (reader_.next(session)) core_.on_session_news(session, now_us());
   if (reader_.bad()) ++malformed_messages_;
 }
 
@@ -482,6 +498,7 @@ void WebappPort::reply_router(const ClientToken& client, const Reply& reply) {
     case ReplyKind::session:
       append_sf1_session(buffer_, reply.id, reply.user, reply.expires_ms);
       break;
+    case ReplyKind::session_kept:  // is asked for over HTTP alone
     case ReplyKind::invalid:
       STAMPEDE_ASSERT(false, "a reply that says nothing");
   }
@@ -612,6 +629,7 @@ void WebappPort::report(nlohmann::json& report) const {
       {"topics_refused", news_.counters().topics_refused}};
   if (clerk_) {
     report["counters"]["sessions"] = core_.desk()->sessions_known();
+    report["counters"]["sessions_ended"] = core_.desk()->ends().size();
     report["counters"]["tokens_refused"] = tokens_refused_;
   }
 }

@@ -78,8 +78,10 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   // `again`: what waited for verdicts on its tokens comes once more.
   void take_client(transport::Message& parts, bool again = false);
   void take_ask(HttpAsk& ask, bool again = false);
+  void keep_session(const HttpAsk& entry);
   void take_result(transport::Message& parts);
   void take_news(std::uint64_t epoch, std::string_view body);
+  void take_session_news(std::string_view body);
   void take_asks(const HttpAsksPtr& asks);
   void judge_ticket(const std::string& ticket, ClientRequest& request);
   void take_array(HttpArrayAsk& array, bool again = false);

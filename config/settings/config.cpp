@@ -214,6 +214,7 @@ std::optional<std::pair<const char*, std::string>> check_doors(const Config& con
 // Settings that would look as if they protected something.
 const char* idle_auth_key(const Auth& auth) {
   if (!auth.required() && !auth.keys_file.empty()) return "auth.keys_file";
+  if (!auth.required() && auth.single_session) return "auth.single_session";
   if (!auth.issuer.empty() && auth.keys_file.empty()) return "auth.issuer";
   return !auth.audience.empty() && auth.keys_file.empty() ? "auth.audience" : nullptr;
 }
@@ -237,6 +238,10 @@ Failure check_together(const Config& config) {
                    config.auth.required()
                        ? "is of no use without auth.keys_file, whose tokens it is about; set both"
                        : "protects nothing while auth.mode is \"off\"; set that to \"required\"");
+  if (config.webapp.compat && !config.auth.required())
+    return failure("webapp.compat",
+                   "sells to whoever is logged in, and nobody is while auth.mode is \"off\"; set "
+                   "that to \"required\"");
   if (auto wrong = check_doors(config)) return failure(wrong->first, wrong->second);
   const int http = std::stoi(config.webapp.http.substr(config.webapp.http.rfind(':') + 1));
   const int base = config.net.port_base;

@@ -44,6 +44,7 @@ struct Webapp {
   std::uint64_t items_max = 10'000;   // items of which a webapp holds a copy
   int resend_ms = 1000;               // an unanswered batch is sent again after this
   std::uint64_t waiting_max = 65536;  // open requests; beyond it: overloaded
+  bool compat = false;                // the routes of springboot-seckill's pages are there
 };
 
 struct Limits {                      // of one webapp; 0: no such limit
@@ -59,7 +60,11 @@ struct Auth {
   std::string issuer;                    // of tokens signed by a key of keys_file; empty: any
   std::string audience;                  // that they are for; empty: they name none
   std::uint64_t sessions_max = 100'000;  // verified tokens remembered by one webapp
+  std::int64_t session_s = 86'400;       // so long a session of a built-in account lasts
+  std::uint64_t revoked_max = 100'000;   // sessions that have ended before their tokens expire
+  bool single_session = false;           // a login ends the older session of its user
   bool required() const { return mode == "required"; }
+  bool accounts() const { return required() && keys_file.empty(); }  // there are built-in ones
 };
 
 // The members of a text that is a list: "a, b" or, in the file, ["a", "b"].

@@ -165,14 +165,45 @@ Key list_key(Key key) {
   return key;
 }
 
-Key dev_switch() {
-  Key key{.name = "dev", .type = ValueType::boolean, .unit = "switch"};
+// One that is off unless it is set.
+Key switch_key(const char* name) {
+  Key key{.name = name, .type = ValueType::boolean, .unit = "switch"};
   key.allowed = "true or false";
   key.default_value = "false";
+  return key;
+}
+
+Key compat_switch() {
+  auto key = switch_key("webapp.compat");
+  key.effect =
+      "Serves the pages of springboot-seckill, too: `POST /user/login`, `POST /order/create`, "
+      "`GET /item/get`, with its numbers and Chinese texts. Needs `auth.mode` required. The pages' "
+      "own origin belongs into `webapp.origins`.";
+  key.set = [](Config& config, const Value& value) {
+    config.webapp.compat = std::get<bool>(value);
+  };
+  return key;
+}
+
+Key dev_switch() {
+  auto key = switch_key("dev");
   key.effect =
       "Allows the `stampede chaos` commands. Leave it off wherever real orders are taken; "
       "`start_all.sh` sets it for a system on its own private database.";
   key.set = [](Config& config, const Value& value) { config.dev = std::get<bool>(value); };
+  return key;
+}
+
+Key single_session() {
+  Key key{.name = "auth.single_session", .type = ValueType::boolean, .unit = "switch"};
+  key.allowed = "true or false";
+  key.default_value = "false";
+  key.effect =
+      "A login ends the older session of its user: the next use of that one is answered "
+      "`session_replaced`. Of sessions that were opened while it was off nothing is known.";
+  key.set = [](Config& config, const Value& value) {
+    config.auth.single_session = std::get<bool>(value);
+  };
   return key;
 }
 
@@ -263,6 +294,7 @@ std::vector<Key> webapp_keys() {
       number<&Config::webapp, &Webapp::waiting_max>(
           "webapp.waiting_max", "requests", 1, kMillion,
           "Open requests in one webapp; beyond it the answer is `overloaded`."),
+      compat_switch(),
   };
 }
 
@@ -301,7 +333,9 @@ std::vector<Key> auth_keys() {
           "A JWK set with the keys of those who log customers in (HS256, RS256 or ES256); mode "
           "0600 "
           "where one is a shared secret. Read when a webapp starts, and again when a token names a "
-          "key that is not in it. Empty: only the system's own tokens are taken.",
+          "key that is not in it. Empty: only the system's own tokens are taken, and customers log "
+          "in "
+          "with built-in accounts.",
           ""),
       text<&Config::auth, &Auth::issuer>(
           "auth.issuer", "text", is_claim, "a text of at most 256 bytes without control characters",
@@ -315,6 +349,17 @@ std::vector<Key> auth_keys() {
           "auth.sessions_max", "tokens", 4096, 10 * kMillion,
           "Verified tokens that one webapp remembers until they expire, about 250 bytes each; of "
           "more the oldest are verified again when they come."),
+      number<&Config::auth, &Auth::session_s>(
+          "auth.session_s", "seconds", 1, 366 * std::int64_t{86400},
+          "So long a session lasts that a built-in account opened by logging in. There are such "
+          "accounts when `auth.mode` is `required` and `auth.keys_file` is empty. For new sessions "
+          "only."),
+      number<&Config::auth, &Auth::revoked_max>(
+          "auth.revoked_max", "sessions", 1, 10 * kMillion,
+          "Sessions that have ended before their tokens expire, and with `auth.single_session` "
+          "newest sessions of users, each so many at once: about 200 bytes each in the backend, "
+          "120 in every webapp. None is forgotten early; beyond it the answer is `overloaded`."),
+      single_session(),
   };
 }
 

@@ -203,7 +203,7 @@ void each_control_argument(Some& some, Fn&& fn) {
     fn("token_hash", bytes(kUuidBytes, some.token_hash));
     fn("user_hash", AsHex<Hash>{some.user_hash});
     fn("expires_at_ms", up_to(kTimeMsMax, some.expires_at_ms));
-    fn("reason", one_of(1, 3, some.reason));
+    fn("reason", one_of(1, 4, some.reason));
     fn("decided_at_us", up_to(kTimeUsMax, some.decided_at_us));
   }
 }

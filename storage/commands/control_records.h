@@ -1,8 +1,9 @@
 #pragma once
 
 // Records of format 2 beside EMIT, REJECT and the outcomes; bytes and bounds in
-// storage/log_format.md. No backend of this version writes or follows them: they are here so that
-// the format is made once. Values; texts and bytes point into what they were decoded from.
+// storage/log_format.md. Of them a backend of this version writes and follows REVOKE alone: the
+// others are here so that the format is made once. Values; texts and bytes point into what they
+// were decoded from.
 
 #include <cstdint>
 #include <string_view>
@@ -54,11 +55,14 @@ struct ClaimRecord {
   std::int64_t decided_at_us = 0;
 };
 
+// A session has ended, or is the newest of its user; actors/sale/session_book.h says what follows.
 struct RevokeRecord {
   std::string_view token_hash;
   std::uint64_t user_hash = 0;
   std::int64_t expires_at_ms = 0;
-  std::uint32_t reason = 0;  // 1 logged out, 2 replaced by a newer session, 3 by the operator
+  // 1 logged out, 2 replaced by a newer session, 3 by the operator; 4: it was opened, and replaces
+  // the newest one of its user before it
+  std::uint32_t reason = 0;
   std::int64_t decided_at_us = 0;
 };
 

@@ -48,11 +48,12 @@ Status ReplayFold::record(const RecordView& record) {
     case RecordType::epoch:
       ++counts_.records;
       return Done{};
+    case RecordType::revoke:
+      return revoke(record);
     case RecordType::ha:
     case RecordType::hash:
     case RecordType::config:
-    case RecordType::claim:
-    case RecordType::revoke: {
+    case RecordType::claim: {
       const auto what = "a record of type " + std::to_string(static_cast<int>(record.type));
       if (auto kept = is_kept(what, record, level_of(record.type)); !kept) return kept;
       return not_acted_on(what, level_of(record.type));
@@ -62,6 +63,15 @@ Status ReplayFold::record(const RecordView& record) {
       break;
   }
   return unread_record_type(record.type);
+}
+
+// Owes the database nothing.
+Status ReplayFold::revoke(const RecordView& record) {
+  if (auto kept = is_kept("a REVOKE record", record, level_of(record.type)); !kept) return kept;
+  if (auto readable = readable_control(decoder_, record, record.lsn); !readable) return readable;
+  ++counts_.records;
+  ++counts_.decisions;
+  return Done{};
 }
 
 Status ReplayFold::emit(const RecordView& record) {

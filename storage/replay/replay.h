@@ -78,7 +78,7 @@ struct Owed {
 
 struct ReplayCounts {
   std::uint64_t records = 0;
-  std::uint64_t decisions = 0;  // EMIT and REJECT records
+  std::uint64_t decisions = 0;  // EMIT, REJECT and REVOKE records
   std::uint64_t commands = 0;   // in EMIT records
   std::uint64_t owed = 0;       // to be applied: the sum of the next seven
   std::uint64_t owed_orders = 0;
@@ -143,6 +143,7 @@ class ReplayFold {
 
  private:
   Status emit(const RecordView& record);
+  Status revoke(const RecordView& record);
   [[nodiscard]] bool load(SnapshotSection section, const SnapshotOwed& owed);
   [[nodiscard]] bool load(SnapshotSection section, const SnapshotOwed& owed,
                           const Command& command);

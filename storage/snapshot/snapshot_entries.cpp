@@ -16,10 +16,12 @@ std::string_view encode(EntryWriter& out, const SnapshotSummary& e) {
   }
   if (out.level() >= FeatureLevel::sale)
     out.number(e.owed_promos).number(e.promos).number(e.decided_at_us);
-  const bool tickets = (e.owed_grants | e.grants | e.tickets) != 0;
+  const bool sessions = (e.ended_sessions | e.newest_sessions) != 0;
+  const bool tickets = sessions || (e.owed_grants | e.grants | e.tickets) != 0;
   if (tickets || (e.owed_updates | e.owed_stock | e.held | e.payments) != 0)
     out.number(e.owed_updates).number(e.owed_stock).number(e.held).number(e.payments);
   if (tickets) out.number(e.owed_grants).number(e.grants).number(e.tickets);
+  if (sessions) out.number(e.ended_sessions).number(e.newest_sessions);
   return out.take();
 }
 
@@ -38,6 +40,9 @@ bool decode(EntryReader& in, SnapshotSummary& e) {
       *number = in.number<std::uint64_t>();
     if (in.at_end()) return !in.failed();
     for (auto* number : {&e.owed_grants, &e.grants, &e.tickets})
+      *number = in.number<std::uint64_t>();
+    if (in.at_end()) return !in.failed();
+    for (auto* number : {&e.ended_sessions, &e.newest_sessions})
       *number = in.number<std::uint64_t>();
   }
   return !in.failed() && in.at_end();
@@ -291,6 +296,43 @@ bool decode(EntryReader& in, SnapshotTicket& e) {
   e.expires_at_ms = in.number<std::int64_t>();
   e.id = in.text(in.number<std::uint8_t>());
   return !in.failed() && e.expires_at_ms >= 0 && e.expires_at_ms <= arguments::kTimeMsMax;
+}
+
+std::string_view encode(EntryWriter& out, const SnapshotEndedSession& e) {
+  return out.number(e.session[0])
+      .number(e.session[1])
+      .number(e.lsn)
+      .number(e.until_ms)
+      .number(e.what)
+      .take();
+}
+
+bool decode(EntryReader& in, SnapshotEndedSession& e) {
+  e.session[0] = in.number<std::uint64_t>();
+  e.session[1] = in.number<std::uint64_t>();
+  e.lsn = in.number<Lsn>();
+  e.until_ms = in.number<std::int64_t>();
+  e.what = in.number<std::uint8_t>();
+  return !in.failed() && e.lsn > 0 && e.until_ms >= 0 && e.until_ms <= arguments::kTimeMsMax &&
+         e.what >= 1 && e.what <= 3;
+}
+
+std::string_view encode(EntryWriter& out, const SnapshotNewestSession& e) {
+  return out.number(e.user)
+      .number(e.session[0])
+      .number(e.session[1])
+      .number(e.lsn)
+      .number(e.until_ms)
+      .take();
+}
+
+bool decode(EntryReader& in, SnapshotNewestSession& e) {
+  e.user = in.number<std::uint64_t>();
+  e.session[0] = in.number<std::uint64_t>();
+  e.session[1] = in.number<std::uint64_t>();
+  e.lsn = in.number<Lsn>();
+  e.until_ms = in.number<std::int64_t>();
+  return !in.failed() && e.lsn > 0 && e.until_ms >= 0 && e.until_ms <= arguments::kTimeMsMax;
 }
 
 std::string_view encode(EntryWriter& out, const SnapshotOwed& e) {

@@ -34,9 +34,12 @@ struct SnapshotSummary {
   std::uint64_t owed_grants = 0;
   std::uint64_t grants = 0;
   std::uint64_t tickets = 0;
+  // Not there when both are 0, as in a sale in which no session has ended.
+  std::uint64_t ended_sessions = 0;
+  std::uint64_t newest_sessions = 0;
   // Of the log up to here.
   std::uint64_t records = 0;
-  std::uint64_t decisions = 0;  // EMIT and REJECT records
+  std::uint64_t decisions = 0;  // EMIT, REJECT and REVOKE records
   std::uint64_t commands = 0;   // in EMIT records
   std::uint64_t done = 0;       // of those, named by an EXEC
   Lsn last_emit = 0;
@@ -116,6 +119,22 @@ struct SnapshotTicket {
   std::string_view id;
 };
 
+// A session that has ended before its token expires.
+struct SnapshotEndedSession {
+  RequestHash session{};  // of its user and its id
+  Lsn lsn = 0;            // of the decision
+  std::int64_t until_ms = 0;
+  std::uint8_t what = 0;  // as in REVOKE: 1 to 3
+};
+
+// The newest session of a user who has one at a time.
+struct SnapshotNewestSession {
+  std::uint64_t user = 0;  // keyed hash
+  RequestHash session{};
+  Lsn lsn = 0;
+  std::int64_t until_ms = 0;
+};
+
 // A command that is still owed; which fields count is said by its section.
 struct SnapshotOwed {
   std::uint64_t item = 0;  // puts and amounts; promos, grants: the promo; updates: the order
@@ -136,6 +155,8 @@ std::string_view encode(EntryWriter& out, const SnapshotHeld& entry);
 std::string_view encode(EntryWriter& out, const SnapshotPayment& entry);
 std::string_view encode(EntryWriter& out, const SnapshotGrant& entry);
 std::string_view encode(EntryWriter& out, const SnapshotTicket& entry);
+std::string_view encode(EntryWriter& out, const SnapshotEndedSession& entry);
+std::string_view encode(EntryWriter& out, const SnapshotNewestSession& entry);
 std::string_view encode(EntryWriter& out, const SnapshotOwed& entry);
 
 [[nodiscard]] bool decode(EntryReader& in, SnapshotSummary& entry);
@@ -148,6 +169,8 @@ std::string_view encode(EntryWriter& out, const SnapshotOwed& entry);
 [[nodiscard]] bool decode(EntryReader& in, SnapshotPayment& entry);
 [[nodiscard]] bool decode(EntryReader& in, SnapshotGrant& entry);
 [[nodiscard]] bool decode(EntryReader& in, SnapshotTicket& entry);
+[[nodiscard]] bool decode(EntryReader& in, SnapshotEndedSession& entry);
+[[nodiscard]] bool decode(EntryReader& in, SnapshotNewestSession& entry);
 [[nodiscard]] bool decode(EntryReader& in, SnapshotOwed& entry);
 
 }  // namespace stampede::storage

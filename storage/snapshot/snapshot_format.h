@@ -36,16 +36,18 @@ enum class SnapshotSection : std::uint32_t {
   owed_amounts = 8,  // newest per item
   owed_promos = 9,  // newest per promo, with their EMIT payloads; from level `sale` on, as the next
   promos = 10,      // ascending by id
-  owed_updates = 11,  // of orders, the newest of each, with their EMIT payloads
-  owed_stock = 12,    // StockChanges, likewise
-  held = 13,          // orders that need payment, ascending by lsn
-  payments = 14,      // in the order in which they came
-  owed_grants = 15,   // newest TicketGrant per promo, with their EMIT payloads
-  grants = 16,        // how many tickets each promo gave, ascending by promo
-  tickets = 17,       // those that are live, ascending by key
-  end = 255,          // the content hash; nothing follows
+  owed_updates = 11,     // of orders, the newest of each, with their EMIT payloads
+  owed_stock = 12,       // StockChanges, likewise
+  held = 13,             // orders that need payment, ascending by lsn
+  payments = 14,         // in the order in which they came
+  owed_grants = 15,      // newest TicketGrant per promo, with their EMIT payloads
+  grants = 16,           // how many tickets each promo gave, ascending by promo
+  tickets = 17,          // those that are live, ascending by key
+  ended_sessions = 18,   // ascending by lsn
+  newest_sessions = 19,  // of users who have one at a time, ascending by user
+  end = 255,             // the content hash; nothing follows
 };
-inline constexpr std::uint32_t kSnapshotSectionLast = 17;  // but for the end
+inline constexpr std::uint32_t kSnapshotSectionLast = 19;  // but for the end
 inline constexpr std::uint32_t kEndOfFormat1 = 9;          // SnapshotSection::end in a file of it
 
 // Takes the entries of a snapshot, section by section in ascending order. A snapshot has the format

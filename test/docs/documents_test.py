@@ -109,10 +109,11 @@ class Protocol(unittest.TestCase):
                 self.assertIn(f"`{key}`", protocol, vector["name"])
 
     def test_the_routes_are_those_of_the_webapp(self):
-        routes = text_of("actors/webapp/http/http_gateway.cpp")
+        routes = "".join(text_of(f"actors/webapp/http/{name}") for name in
+                         ("http_gateway.cpp", "http_accounts.cpp", "page_replies.h"))
         served = {path.rstrip("/") for path in re.findall(r'"(/[\w/-]+)"', routes)}
         documented = {part for path in
-                      re.findall(r"^\| `[A-Z]+ (\S+)`", text_of("docs/protocol.md"), re.M)
+                      re.findall(r"^\| `[A-Z]+ ([^\s`?]+)", text_of("docs/protocol.md"), re.M)
                       for part in re.split(r"/\{\w+\}", path) if part}
         self.assertEqual(documented, served)
 

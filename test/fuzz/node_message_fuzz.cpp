@@ -20,6 +20,7 @@ struct Writer {
 
   void write(const Request& request) { append_request(out, request); }
   void write(const ItemRow& row) { append_item_row(out, row); }
+  void write(const EndedSession& session) { append_ended_session(out, session); }
   void write(const Result& result) {
     switch (result.kind) {
       case ResultKind::answer:
@@ -38,6 +39,10 @@ struct Writer {
         return results.granted(result.granted);
       case ResultKind::changes:
         return results.changes(result.changes, result.items);
+      case ResultKind::session_kept:
+        return results.session_kept(result.session);
+      case ResultKind::ended_sessions:
+        return results.ended_sessions(result.sessions);
       case ResultKind::more:
       case ResultKind::sale_answer:
       case ResultKind::held_answer:
@@ -102,7 +107,7 @@ void check_control(std::string_view bytes) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   stampede::test::Input input(data, size);
-  switch (input.byte() % 5) {
+  switch (input.byte() % 6) {
     case 0:
       check_envelope(input.rest());
       break;
@@ -114,6 +119,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 3:
       check_body<ItemRow>(input.rest());
+      break;
+    case 5:
+      check_body<EndedSession>(input.rest());
       break;
     default:
       check_control(input.rest());

@@ -63,8 +63,11 @@ std::string written(const ClientRequest& request) {
     case ClientOp::ticket:
       map.update({{"op", "ticket"}, {"promo", request.promo}, {"user", std::string(request.user)}});
       break;
-    case ClientOp::changes:  // no client can ask it
-    case ClientOp::auth:     // where there are sessions alone
+    case ClientOp::changes:  // no client can ask these
+    case ClientOp::ended_sessions:
+    case ClientOp::keep_session:
+    case ClientOp::end_session:
+    case ClientOp::auth:  // where there are sessions alone
     case ClientOp::invalid:
       FUZZ_CHECK(false);
   }

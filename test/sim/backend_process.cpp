@@ -270,6 +270,13 @@ void BackendProcess::check_result(const actors::ResultMessage& message) {
       require(
           world_.log.durably_granted(result.granted.promo, result.granted.user, result.granted.id),
           "S7", "a ticket is handed out before it is durable");
+    if (result.kind == ResultKind::session_kept)
+      require(world_.log.durably_kept(result.session.session, result.session.what), "S7",
+              "a session is kept before it is durable");
+    if (result.kind == ResultKind::ended_sessions)
+      for (const auto& row : result.sessions.rows)
+        require(world_.log.durably_kept(row.session, row.what), "S7",
+                "a session is told as ended before it is durable");
     if (result.kind != ResultKind::answer) continue;
     const auto& answer = result.answer;
     const auto* decision = world_.log.find(answer.lsn);
@@ -310,6 +317,13 @@ void BackendProcess::tick() {
   if (const auto count = core_->take_news(news, 100); count > 0)
     world_.to_broker_from_backend(
         {.kind = EnvelopeKind::news, .count = count, .epoch = core_->epoch()}, std::move(news));
+  std::string ended;
+  if (const auto count = core_->take_session_news(ended, 100, sale_clock_us()); count > 0)
+    world_.to_broker_from_backend({.kind = EnvelopeKind::news,
+                                   .code = actors::kSessionNews,
+                                   .count = count,
+                                   .epoch = core_->epoch()},
+                                  std::move(ended));
   core_->set_log_room(log_room_);
   clock_->look();
   world_.on_clock(sale_clock_us());

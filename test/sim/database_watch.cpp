@@ -240,7 +240,9 @@ void DatabaseWatch::on_exec(const storage::Outcome& outcome) const {
         continue;
       }
       const auto* decision = log_.find(lsn);
-      if (decision == nullptr || decision->kind == Decision::Kind::rejected) continue;
+      if (decision == nullptr || decision->kind == Decision::Kind::rejected ||
+          decision->kind == Decision::Kind::session)
+        continue;
       if (outcome.kind == CommandKind::order_insert) {
         if (decision->kind == Decision::Kind::confirmed)
           require(tables.orders.rows.contains(static_cast<std::int64_t>(lsn)), "S1",

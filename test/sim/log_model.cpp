@@ -1,6 +1,7 @@
 #include "test/sim/log_model.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "actors/backend/core/sale_clock.h"
 #include "storage/snapshot/snapshot_entries.h"
@@ -23,6 +24,9 @@ void LogModel::append(std::string_view records, Lsn first_lsn, Time now,
         break;
       case RecordType::reject:
         add_reject(record.payload, record.lsn);
+        break;
+      case RecordType::revoke:
+        add_session(record.payload, record.lsn);
         break;
       case RecordType::exec:
       case RecordType::fail:
@@ -424,11 +428,12 @@ namespace {
 
 // What an order becomes has none of its own, a ticket has that of an order to come.
 bool has_request_id(Kind kind) {
-  return kind != Kind::fulfilment && kind != Kind::grant;
+  return kind != Kind::fulfilment && kind != Kind::grant && kind != Kind::session;
 }
 
 bool changes_item(Kind kind) {
-  return kind != Kind::rejected && kind != Kind::promo_change && kind != Kind::grant;
+  return kind != Kind::rejected && kind != Kind::promo_change && kind != Kind::grant &&
+         kind != Kind::session;
 }
 
 }  // namespace
@@ -563,6 +568,7 @@ void LogModel::recovered(Lsn last, const actors::OrderBook& book) {
   check_remembered(book);
   compare_promos(book);
   compare_tickets(book);
+  compare_sessions(book);
 }
 
 namespace {
@@ -590,6 +596,59 @@ class Rejections final : public storage::SnapshotSink {
 };
 
 }  // namespace
+
+void LogModel::add_session(std::string_view payload, Lsn lsn) {
+  storage::RevokeRecord record;
+  require(decoder_.control(payload, record), "log", "a REVOKE cannot be read");
+  Decision decision;
+  decision.kind = Kind::session;
+  decision.lsn = lsn;
+  std::memcpy(decision.hash.data(), record.token_hash.data(), sizeof decision.hash);
+  decision.user_hash = record.user_hash;
+  decision.what = static_cast<actors::SessionEvent>(record.reason);
+  decision.expires_at_ms = record.expires_at_ms;
+  add(std::move(decision));
+}
+
+LogModel::Sessions LogModel::sessions(std::size_t decisions) const {
+  using actors::SessionEvent;
+  Sessions all;
+  for (std::size_t i = 0; i < decisions; ++i) {
+    const auto& decision = decisions_[i];
+    if (decision.kind != Kind::session) continue;
+    const auto newest = all.newest.find(decision.user_hash);
+    const bool known = newest != all.newest.end();
+    if (decision.what == SessionEvent::opened) {
+      if (known) all.ended.try_emplace(newest->second, SessionEvent::replaced);
+      all.newest[decision.user_hash] = decision.hash;
+      continue;
+    }
+    all.ended.try_emplace(decision.hash, decision.what);
+    if (known && newest->second == decision.hash) all.newest.erase(newest);
+  }
+  return all;
+}
+
+bool LogModel::durably_kept(const actors::SessionHash& session, actors::SessionEvent what) const {
+  if (what != actors::SessionEvent::opened) return sessions(durable_).ended.contains(session);
+  return std::any_of(decisions_.begin(), decisions_.begin() + static_cast<std::ptrdiff_t>(durable_),
+                     [&](const Decision& decision) {
+                       return decision.kind == Kind::session && decision.what == what &&
+                              decision.hash == session;
+                     });
+}
+
+void LogModel::compare_sessions(const actors::OrderBook& book) const {
+  const auto truth = sessions(decisions_.size());
+  const auto& known = book.sessions();
+  require(known.ended() == truth.ended.size() && known.newest() == truth.newest.size(), "S22",
+          "memory does not know of as many sessions as the log");
+  for (const auto& row : known.behind(0, known.last_lsn(), truth.ended.size(), 0).rows) {
+    const auto found = truth.ended.find(row.session);
+    require(found != truth.ended.end() && found->second == row.what, "S22",
+            "memory knows of a session that has ended otherwise than the log says");
+  }
+}
 
 // Memory may have forgotten a ticket whose time is over, and no other.
 void LogModel::compare_tickets(const actors::OrderBook& book) const {

@@ -37,7 +37,8 @@ struct Decision {
     item_change,
     promo_change,
     fulfilment,
-    grant
+    grant,
+    session
   };
   Kind kind = Kind::confirmed;
   Lsn lsn = 0;
@@ -73,6 +74,7 @@ struct Decision {
   // the decision ends.
   std::int64_t expires_at_ms = 0;
   std::uint64_t granted = 0;
+  actors::SessionEvent what = actors::SessionEvent::invalid;  // session; `hash` is its own
   std::optional<LiveTicket> ticket_before{};
   std::int64_t latest_us = 0;  // of all decisions up to this one since there are promos
 };
@@ -135,6 +137,10 @@ class LogModel {
   [[nodiscard]] std::pair<std::uint64_t, Lsn> granted(std::uint64_t promo) const;
   // Whether the order, by its lsn, was so at some moment that is durable.
   [[nodiscard]] bool durably_became(Lsn order, storage::Fulfilment fulfilment) const;
+  // Whether a decision that is durable says so of the session: that it was opened, or has ended, in
+  // whichever way.
+  [[nodiscard]] bool durably_kept(const actors::SessionHash& session,
+                                  actors::SessionEvent what) const;
   [[nodiscard]] std::uint64_t confirmed() const { return confirmed_; }
   [[nodiscard]] Lsn durable_lsn() const { return durable_ == 0 ? 0 : decisions_[durable_ - 1].lsn; }
   // Highest total that an item ever had: no more units can be sold.
@@ -161,6 +167,14 @@ class LogModel {
   void check_time(Decision& decision) const;
   void compare_promos(const actors::OrderBook& book) const;
   void add_reject(std::string_view payload, Lsn lsn);
+  void add_session(std::string_view payload, Lsn lsn);
+  struct Sessions {
+    std::map<actors::SessionHash, actors::SessionEvent> ended;
+    std::map<std::uint64_t, actors::SessionHash> newest;  // by user
+  };
+  // As the first so many decisions say it; none expires.
+  [[nodiscard]] Sessions sessions(std::size_t decisions) const;
+  void compare_sessions(const actors::OrderBook& book) const;
   [[nodiscard]] std::size_t position(Lsn lsn) const;
   void check_remembered(const actors::OrderBook& book) const;
 

@@ -130,6 +130,8 @@ Plan Plan::draw(std::uint64_t seed) {
   draw_rules(plan, rules);
   Random tickets(seed, "plan of the tickets");
   draw_tickets(plan, tickets);
+  Random sessions(seed, "plan of the sessions");
+  plan.session_steps = static_cast<std::uint32_t>(sessions.pick({0, 0, 4, 12}));
   Random supervisor(seed, "plan of the supervisor");
   plan.supervisor_crash_every = supervisor.pick<Time>({0, 0, 100 * kMs, 400 * kMs});
   Random refusal(seed, "plan of the rows that are refused");

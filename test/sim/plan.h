@@ -65,6 +65,7 @@ struct Plan {
   Time resend = kSecond;
   Time client_timeout = kSecond;
   Time items_refresh = kSecond;
+  std::uint32_t session_steps = 0;  // of each user who has sessions; 0: nobody has
   double first = 0;  // share of the orders that say they were never sent before, at their first try
   Time snapshot_every = 0;       // mean; 0: none
   bool remove_segments = false;  // retention, at once

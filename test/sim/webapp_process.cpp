@@ -21,6 +21,8 @@ actors::WebappSettings settings_of(const World& world, std::uint64_t instance) {
   settings.results_max = 64;
   settings.items_refresh_us = world.plan.items_refresh;
   settings.items_max = 2;
+  if (world.plan.session_steps > 0)
+    settings.login = actors::LoginSettings{.sessions = true, .hash_key = {1, 2}};
   return settings;
 }
 
@@ -30,9 +32,11 @@ WebappProcess::WebappProcess(World& world, std::uint32_t number, std::uint64_t i
     : world_(world),
       number_(number),
       instance_(instance),
-      core_(settings_of(world, instance), *this, [this] {
-        return std::array<std::uint64_t, 2>{world_.schedule.next(), world_.schedule.next()};
-      }) {}
+      core_(settings_of(world, instance), *this,
+            [this] {
+              return std::array<std::uint64_t, 2>{world_.schedule.next(), world_.schedule.next()};
+            }),
+      started_(world.queue.now()) {}
 
 void WebappProcess::start() {
   tick();
@@ -60,9 +64,39 @@ void WebappProcess::plan_round() {
   });
 }
 
-void WebappProcess::take_request(const actors::ClientAsk& ask) {
-  core_.on_request(ask, world_.queue.now());
+// Who shows no token comes with a key that is trusted.
+void WebappProcess::take_request(const actors::ClientAsk& ask, const std::string& token) {
+  actors::Credentials who;
+  who.token = token;
+  who.trusted_key = true;
+  core_.shows(who);
+  if (ask.request.op == actors::ClientOp::keep_session)
+    core_.keep_session(
+        ask.client,
+        {actors::SessionEvent::opened, ask.request.user, ask.request.id, actors::kTimeMsMax},
+        world_.queue.now());
+  else if (!token.empty())
+    take_session(ask, token);
+  else
+    core_.on_request(ask, world_.queue.now());
   plan_round();
+}
+
+// Its token is looked at at once. What the desk makes of it is what the request hears, too.
+void WebappProcess::take_session(const actors::ClientAsk& ask, const std::string& token) {
+  const auto now = world_.queue.now();
+  auto& desk = *core_.desk();
+  actors::Credentials who;
+  who.token = token;
+  desk.begin();
+  auto admission = desk.admit(ask.request, who, now);
+  if (admission.waits) {
+    for (const auto& one : desk.take_new())
+      desk.on_verdict(one.number, SessionUsers::verdict(one.token), 3600 * kSecond, now);
+    admission = desk.admit(ask.request, who, now);
+  }
+  world_.session_users().on_admission(token, number_, instance_, started_, admission.code);
+  core_.on_request(ask, now);
 }
 
 void WebappProcess::take_broker(const transport::Envelope& envelope, const std::string& body) {
@@ -76,6 +110,8 @@ void WebappProcess::take_broker(const transport::Envelope& envelope, const std::
     core_.on_result(head, body, now);
   else if (envelope.kind == EnvelopeKind::refusal)
     core_.on_refusal(head, static_cast<actors::Code>(envelope.code), now);
+  else if (envelope.kind == EnvelopeKind::news && envelope.code == actors::kSessionNews)
+    take_session_news(body);
   else if (envelope.kind == EnvelopeKind::news)
     take_news(envelope.epoch, body);
   plan_round();
@@ -84,6 +120,12 @@ void WebappProcess::take_broker(const transport::Envelope& envelope, const std::
 void WebappProcess::take_news(std::uint64_t epoch, const std::string& body) {
   reader_.open(body);
   for (actors::ItemRow row; reader_.next(row);) core_.on_news(epoch, row);
+}
+
+void WebappProcess::take_session_news(const std::string& body) {
+  reader_.open(body);
+  for (actors::EndedSession session; reader_.next(session);)
+    core_.on_session_news(session, world_.queue.now());
 }
 
 bool WebappProcess::send_work(std::uint64_t number, std::uint32_t count, std::string_view body) {
@@ -97,6 +139,8 @@ bool WebappProcess::send_work(std::uint64_t number, std::uint32_t count, std::st
 }
 
 void WebappProcess::reply(const actors::ClientToken& client, const actors::Reply& reply) {
+  if (reply.kind == actors::ReplyKind::session_kept)
+    world_.session_users().on_told(client.number(), instance_);
   world_.to_client(client, reply);
 }
 

@@ -21,7 +21,7 @@ class WebappProcess : private actors::WebappOutput {
  public:
   WebappProcess(World& world, std::uint32_t number, std::uint64_t instance);
   void start();
-  void take_request(const actors::ClientAsk& ask);
+  void take_request(const actors::ClientAsk& ask, const std::string& token);
   void take_broker(const transport::Envelope& envelope, const std::string& body);
 
   [[nodiscard]] std::uint64_t instance() const { return instance_; }
@@ -35,6 +35,8 @@ class WebappProcess : private actors::WebappOutput {
   void close_array(const actors::ClientToken&) override {}
   void drop_array() override {}
   void take_news(std::uint64_t epoch, const std::string& body);
+  void take_session_news(const std::string& body);
+  void take_session(const actors::ClientAsk& ask, const std::string& token);
   void tick();
   void plan_round();
 
@@ -44,6 +46,7 @@ class WebappProcess : private actors::WebappOutput {
   actors::WebappCore core_;
   actors::BodyReader reader_;
   bool round_planned_ = false;
+  Time started_;
 };
 
 }  // namespace stampede::sim

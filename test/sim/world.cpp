@@ -44,7 +44,8 @@ World::World(std::uint64_t seed, const RunOptions& run_options)
       clients_(*this, seed),
       operator_(*this, seed),
       payers_(*this, seed),
-      askers_(*this, seed) {
+      askers_(*this, seed),
+      session_users_(*this, seed) {
   log.set_limit_per_user(plan.limit_per_user);
   log.set_promo_limit(plan.promo_limit);
   log.set_tickets_ahead_ms(plan.tickets_ahead_ms);
@@ -62,9 +63,11 @@ RunResult World::run() {
     start_backend(0);
     operator_.start();
     clients_.start();
+    session_users_.start();
     plan_faults();
     const auto done = [this] {
-      return clients_.done() && operator_.done() && payers_.done() && askers_.done();
+      return clients_.done() && operator_.done() && payers_.done() && askers_.done() &&
+             session_users_.done();
     };
     while (queue.now() < kSafetyMax && !done() && step()) {
     }
@@ -74,6 +77,7 @@ RunResult World::run() {
       while (!quiet() && step())
         if (queue.now() >= until) throw Violation{"liveness", what_is_open()};
       let_marks_converge();
+      let_sessions_converge();
       compare_all();
     }
   } catch (Violation& violation) {
@@ -225,22 +229,24 @@ void World::deliver(F&& action) {
   queue.in(delay(), std::forward<F>(action));
 }
 
-void World::to_webapp_from_client(Random& random, const actors::ClientAsk& ask) {
+void World::to_webapp_from_client(Random& random, const actors::ClientAsk& ask,
+                                  const std::string& token) {
   struct Owned {
     actors::ClientAsk ask;
     std::string id;
     std::string user;
     std::string order;
+    std::string token;
   };
   const auto webapp = random.below(plan.webapps);
   auto owned =
       std::make_shared<Owned>(Owned{ask, std::string(ask.request.id), std::string(ask.request.user),
-                                    std::string(ask.request.order)});
+                                    std::string(ask.request.order), token});
   owned->ask.request.id = owned->id;
   owned->ask.request.user = owned->user;
   owned->ask.request.order = owned->order;
   deliver([this, webapp, owned] {
-    if (webapps_[webapp]) webapps_[webapp]->take_request(owned->ask);
+    if (webapps_[webapp]) webapps_[webapp]->take_request(owned->ask, owned->token);
   });
 }
 
@@ -259,6 +265,7 @@ void World::to_client(const actors::ClientToken& client, const actors::Reply& re
     seen.granted.id = seen.granted.user = {};
   }
   deliver([this, serial = client.number(), id = std::string(reply.id), seen] {
+    if (serial >= kSessionSerial) return session_users_.on_reply(serial, seen);
     if (serial >= kAskerSerial) return askers_.on_reply(serial, id, seen);
     if (serial >= kPayerSerial) return payers_.on_reply(serial, id, seen);
     clients_.on_reply(serial, id, seen);

@@ -21,6 +21,7 @@
 #include "test/sim/log_model.h"
 #include "test/sim/payers.h"
 #include "test/sim/plan.h"
+#include "test/sim/session_users.h"
 #include "test/sim/sim_disk.h"
 #include "test/sim/sim_server.h"
 #include "test/sim/supervisor_process.h"
@@ -101,6 +102,7 @@ class World {
   // At some moment that a webapp may still know of.
   [[nodiscard]] bool sold_out_lately(std::uint64_t item) const;
   [[nodiscard]] TicketAskers& askers() { return askers_; }
+  [[nodiscard]] SessionUsers& session_users() { return session_users_; }
 
   // --- what the backend tells --------------------------------------------------------------------
   void on_recovered(const actors::RecoveredLog& recovered);
@@ -115,7 +117,9 @@ class World {
   void backend_exit(int code, const std::string& why);
 
   // --- the network -------------------------------------------------------------------------------
-  void to_webapp_from_client(Random& random, const actors::ClientAsk& ask);
+  // `token`: what it shows; empty: it comes from somebody who is trusted.
+  void to_webapp_from_client(Random& random, const actors::ClientAsk& ask,
+                             const std::string& token = {});
   void to_client(const actors::ClientToken& client, const actors::Reply& reply);
   bool to_broker_from_webapp(const transport::Envelope& envelope, std::string body);
   void to_backend(const transport::Envelope& envelope, const std::string& body);
@@ -171,6 +175,7 @@ class World {
   void watch_stock();
   [[nodiscard]] bool marked_wrongly() const;
   void let_marks_converge();
+  void let_sessions_converge();
   [[nodiscard]] std::string what_is_open() const;
   void stop_faults();
   void compare_all();
@@ -199,6 +204,7 @@ class World {
   Operator operator_;
   Payers payers_;
   TicketAskers askers_;
+  SessionUsers session_users_;
   bool faults_on_ = true;
   std::uint64_t next_instance_ = 1;
   std::uint64_t supervisors_ = 0;  // that have lived

@@ -39,8 +39,9 @@ void World::stop_faults() {
 }
 
 bool World::quiet() const {
-  return clients_.done() && operator_.done() && payers_.done() && askers_.done() && backend_ &&
-         backend_->settled() && backend_->core().book().held().unpaid() == 0;
+  return clients_.done() && operator_.done() && payers_.done() && askers_.done() &&
+         session_users_.done() && backend_ && backend_->settled() &&
+         backend_->core().book().held().unpaid() == 0;
 }
 
 std::string World::what_is_open() const {
@@ -49,6 +50,7 @@ std::string World::what_is_open() const {
   if (!operator_.done()) text += ", the operator waits";
   if (!payers_.done()) text += ", payers wait";
   if (!askers_.done()) text += ", some wait for tickets";
+  if (!session_users_.done()) text += ", some wait for sessions";
   if (!backend_) return text + ", there is no backend";
   if (const auto unpaid = backend_->core().book().held().unpaid(); unpaid > 0)
     text += ", " + std::to_string(unpaid) + " orders are unpaid";
@@ -71,6 +73,20 @@ void World::let_marks_converge() {
   while (marked_wrongly() && step())
     if (queue.now() >= until)
       throw Violation{"S19", "an item is taken for sold out though nothing is lost any more"};
+}
+
+// What was told as ended is known to every webapp a refresh later.
+void World::let_sessions_converge() {
+  if (plan.session_steps == 0) return;
+  const auto until = queue.now() + 2 * actors::EndedSessions::kRefreshUs + kSecond;
+  const auto all_know = [this] {
+    return std::all_of(webapps_.begin(), webapps_.end(), [this](const auto& webapp) {
+      return webapp && session_users_.knows_all(webapp->core());
+    });
+  };
+  while (!all_know() && step())
+    if (queue.now() >= until)
+      throw Violation{"S22", "a webapp does not know which sessions have ended"};
 }
 
 void World::compare_all() {

@@ -50,6 +50,12 @@ class Peer:
         return self.ask(request | ({} if token is None else {"token": token}))
 
 
+def account_paths(system):
+    """What the paths of built-in accounts answer."""
+    body = {"user": "ann", "password": "correct horse"}
+    return [ask_http(system, "POST", path, body)[::2] for path in ("/v1/accounts", "/v1/sessions")]
+
+
 def verdict(answer):
     return answer.get("code") or answer.get("state") or answer.get("fulfilment")
 
@@ -134,6 +140,10 @@ class Sessions(SystemTest):
         def counted():
             return set(self.system.node("webapp-1")["counters"]["tokens_refused"])
         self.assertTrue(eventually(lambda: whys <= counted(), 10), counted())
+
+    def test_a_shop_with_a_login_of_its_own_has_no_built_in_accounts(self):
+        self.assertEqual([(status, said["code"]) for status, said in account_paths(self.system)],
+                         [(404, "unknown_op")] * 2)
 
     def test_an_order_is_of_its_session_and_only_its_buyer_sees_it(self):
         ann, bob = mint(HS, "ann"), mint(ES, "bob")
@@ -304,6 +314,8 @@ class Off(SystemTest):
                                    Authorization="Basic eDp5", Prefer="wait=5")
         self.assertEqual((status, said["state"]), (201, "confirmed"))
         self.assertFalse((system.run / "service.token").exists())
+        self.assertEqual([(status, said["code"]) for status, said in account_paths(system)],
+                         [(404, "unknown_op")] * 2)
 
 
 class Mistakes(SystemTest):
@@ -319,6 +331,7 @@ class Mistakes(SystemTest):
                 (required | {"STAMPEDE_AUTH__ISSUER": "x"}, "auth.issuer"),
                 (required | {"STAMPEDE_AUTH__AUDIENCE": "x"}, "auth.audience"),
                 ({"STAMPEDE_AUTH__SESSIONS_MAX": "4095"}, "AUTH__SESSIONS_MAX"),
+                ({"STAMPEDE_AUTH__SESSION_S": "0"}, "AUTH__SESSION_S"),
                 (required | {"STAMPEDE_AUTH__KEYS_FILE": str(bad)}, "bad.jwks"),
                 (required | {"STAMPEDE_AUTH__KEYS_FILE": "none.jwks"}, "none.jwks")):
             with self.subTest(environment):

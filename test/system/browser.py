@@ -16,11 +16,14 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chro
 
 class Browser:
     """A Chromium with one page, until the block ends; with files of its own. `names` are host names
-    that lead it to 127.0.0.1, as a stranger's name server can make them."""
+    that lead it to 127.0.0.1, as a stranger's name server can make them; `places` are names with a
+    port, and the port of 127.0.0.1 that they lead it to."""
 
-    def __init__(self, url, names=()):
+    def __init__(self, url, names=(), places=()):
         self.url = url
-        self.rules = ",".join(f"MAP {name} 127.0.0.1" for name in names)
+        rules = [f"MAP {name} 127.0.0.1" for name in names]
+        rules += [f"MAP {place} 127.0.0.1:{port}" for place, port in dict(places).items()]
+        self.rules = ",".join(rules)
 
     def __enter__(self):
         self._files = tempfile.mkdtemp(prefix="st-page-", dir="/tmp")

@@ -31,6 +31,14 @@ class Key:
         else:
             self._own = ec.generate_private_key(ec.SECP256R1())
 
+    @classmethod
+    def read(cls, file):
+        """The secret of a system's own tokens, from its session.keys."""
+        jwk, = json.loads(file.read_text(encoding="ascii"))["keys"]
+        key = cls(jwk["alg"], jwk["kid"])
+        key._own = base64.urlsafe_b64decode(jwk["k"] + "=" * (-len(jwk["k"]) % 4))
+        return key
+
     def jwk(self):
         named = {"kid": self.kid, "alg": self.alg, "use": "sig"}
         if self.alg == "HS256":

@@ -107,9 +107,11 @@ void print_sale(const json& status) {
                 clock_text(snapshot.value("age_s", json())).c_str());
   }
   for (const json& parked : log.value("parked", json::array())) {
-    std::printf("parked    lsn %s   item %s is closed   %s   (stampede log retry)\n",
-                text_of(parked, "lsn").c_str(), text_of(parked, "item").c_str(),
-                text_of(parked, "why").c_str());
+    const bool of_item = !parked.value("item", json()).is_null();
+    const auto what = of_item ? "item " + text_of(parked, "item") + " is closed"
+                              : std::string("a session that has ended goes on");
+    std::printf("parked    lsn %s   %s   %s   (stampede log retry)\n",
+                text_of(parked, "lsn").c_str(), what.c_str(), text_of(parked, "why").c_str());
   }
   for (const json& note : log.value("notes", json::array())) {
     std::printf("note      %s\n", note.get<std::string>().c_str());

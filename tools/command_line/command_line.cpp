@@ -17,21 +17,6 @@
 namespace stampede::tools {
 namespace {
 
-// The database's options, or a message and the exit code 2.
-int with_database(const ToolOptions& options,
-                  const std::function<int(const storage::DbOptions&, bool)>& run) {
-  const auto password = config::read_password(options.config);
-  if (const auto* error = std::get_if<config::ConfigError>(&password)) {
-    std::fprintf(stderr, "stampede: %s\n", config::describe(*error).c_str());
-    return kExitWrongUse;
-  }
-  storage::DbOptions database;
-  database.url = options.config.db.url;
-  database.password = std::get<std::string>(password);
-  database.lanes = options.config.db.lanes;
-  return run(database, options.json);
-}
-
 // CLI11 reads 010 as 8 and takes 0x10, too: of numbers only decimal ones are meant.
 std::string check_decimal(const std::string& text) {
   const auto digits = digits_of(text);
@@ -50,6 +35,20 @@ void take_decimals_only(CLI::App& app) {
 
 }  // namespace
 
+int with_database(const ToolOptions& options,
+                  const std::function<int(const storage::DbOptions&, bool)>& run) {
+  const auto password = config::read_password(options.config);
+  if (const auto* error = std::get_if<config::ConfigError>(&password)) {
+    std::fprintf(stderr, "stampede: %s\n", config::describe(*error).c_str());
+    return kExitWrongUse;
+  }
+  storage::DbOptions database;
+  database.url = options.config.db.url;
+  database.password = std::get<std::string>(password);
+  database.lanes = options.config.db.lanes;
+  return run(database, options.json);
+}
+
 CommandLine::CommandLine(CLI::App& app, Command& chosen)
     : arguments_(std::make_unique<Arguments>()) {
   on_chosen(app.add_subcommand("status", "Show nodes, sale, log and database"), chosen, run_status);
@@ -64,6 +63,7 @@ CommandLine::CommandLine(CLI::App& app, Command& chosen)
   add_verify(app, chosen);
   add_bench(app, chosen);
   add_keys(app, chosen);
+  add_users(app, chosen);
   add_chaos(app, chosen);
   take_decimals_only(app);
 }

@@ -10,6 +10,7 @@
 
 #include "tools/ask/promo.h"
 #include "tools/ask/tool_options.h"
+#include "tools/ask/user.h"
 
 namespace stampede::tools {
 
@@ -53,6 +54,10 @@ class CommandLine {
   void add_bench(CLI::App& app, Command& chosen);
   void add_bench_ways(CLI::App* bench);
   void add_keys(CLI::App& app, Command& chosen);
+  void add_users(CLI::App& app, Command& chosen);
+  using UserRun = int (*)(const storage::DbOptions&, const UserChange&, bool json);
+  CLI::App* add_user_change(CLI::App& user, const char* name, const char* about, Command& chosen,
+                            UserRun run);
 
   std::unique_ptr<Arguments> arguments_;
 };

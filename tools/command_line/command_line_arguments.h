@@ -4,9 +4,11 @@
 // command_line*.cpp only.
 
 #include <algorithm>
+#include <functional>
 #include <string>
 
 #include "actors/protocol/node_messages.h"
+#include "storage/mysql/db_options.h"
 #include "tools/ask/duration.h"
 #include "tools/ask/item.h"
 #include "tools/ask/order.h"
@@ -27,6 +29,7 @@ struct CommandLine::Arguments {
   std::string promo_starts;
   std::string promo_ends;
   std::string promo_ticket;
+  UserChange user;
   std::string clock_request_id;
   std::string delta;
   std::string node;
@@ -65,6 +68,10 @@ inline void on_chosen(CLI::App* command, Command& chosen,
   command->callback([&chosen, run = std::move(run)] { chosen = {{}, run}; });
 }
 
+// The database's options, or a message and the exit code 2.
+int with_database(const ToolOptions& options,
+                  const std::function<int(const storage::DbOptions&, bool json)>& run);
+
 // The checks return an empty text, or what is wrong, as CLI11 wants it.
 
 // Of a whole number, behind its sign if it has one; empty: it is none.
@@ -81,6 +88,11 @@ inline std::string check_duration(const std::string& text) {
 inline std::string check_request_id(const std::string& text) {
   if (actors::valid_request_id(text)) return {};
   return "a request id is 1 to 64 characters of A-Z a-z 0-9 _ -";
+}
+
+inline std::string check_user(const std::string& text) {
+  if (actors::valid_user(text)) return {};
+  return "a user is 1 to 64 bytes of UTF-8 without control characters";
 }
 
 // A line break or an escape sequence would spoil every list that shows the text.

@@ -16,11 +16,6 @@ std::string check_lsn(const std::string& text) {
   return text + " is no lsn; give one like 1.187402";
 }
 
-std::string check_user(const std::string& text) {
-  if (actors::valid_user(text)) return {};
-  return "a user is 1 to 64 bytes of UTF-8 without control characters";
-}
-
 // "5%" and "5" mean the same.
 std::string strip_percent(std::string text) {
   if (text.ends_with('%')) text.pop_back();

@@ -7,17 +7,25 @@
 #include <string_view>
 
 #include "actors/sale/codes.h"
+#include "actors/sale/session_notice.h"
 
 namespace stampede::actors {
 
 // A longer one is no token, whatever it says.
 inline constexpr std::size_t kTokenBytesMax = 4096;
 
+// Of the token that the system's own tools show; nobody's account.
+inline constexpr std::string_view kServiceUser = "stampede";
+
 struct Session {
   std::string user;             // its `sub`
   std::string id;               // its `jti`; empty: it has none
   bool service = false;         // may speak for every user: its `scope` has the word "service"
   std::int64_t expires_ms = 0;  // its `exp`, Unix time; a little later it is over (TokenRules)
+  SessionHash hash{};           // of user and id: what it is known by when it has ended
+
+  // One without an id cannot be named, and a service is nobody's to end.
+  [[nodiscard]] bool may_end() const { return !id.empty() && !service; }
 };
 
 // What was found of a token.

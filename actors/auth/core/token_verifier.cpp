@@ -75,6 +75,7 @@ std::string_view read_session(const json& claims, const TokenRules& rules, std::
     const auto* id = text_member(claims, "jti");
     if (id == nullptr || id->size() > kIdBytesMax) return "jti";
     session.id = *id;
+    session.hash = session_hash(session.user, session.id);
   }
   if (const auto* scope = text_member(claims, "scope"))
     session.service = has_word(*scope, kServiceScope);

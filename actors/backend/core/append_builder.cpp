@@ -123,6 +123,19 @@ void AppendBuilder::add_grant(const storage::TicketGrant& grant, Lsn lsn) {
   grants.back().granted = grant.granted;
 }
 
+void AppendBuilder::add_session(const SessionChange& change, Lsn lsn) {
+  begin_record(RecordType::revoke, storage::level_of(RecordType::revoke));
+  payload_.clear();
+  const std::string_view hash(reinterpret_cast<const char*>(change.session.data()),
+                              sizeof change.session);
+  storage::encode_control(payload_, storage::RevokeRecord{hash, change.user, change.until_ms,
+                                                          static_cast<std::uint32_t>(change.what),
+                                                          change.decided_at_us});
+  records_.append(payload_);
+  end_record();
+  count_decision(lsn);
+}
+
 void AppendBuilder::add_fulfilment(const FulfilmentDecision& decision, Lsn lsn) {
   begin_record(RecordType::emit, FeatureLevel::sale);
   payload_.clear();

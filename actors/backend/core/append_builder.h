@@ -38,6 +38,7 @@ class AppendBuilder {
   void add_rejected(const OrderDecision& decision, std::int64_t now_us, Lsn lsn);
   void add_promo(const PromoDecision& decision, Lsn lsn);
   void add_grant(const storage::TicketGrant& grant, Lsn lsn);
+  void add_session(const SessionChange& change, Lsn lsn);
   void add_item(const ItemDecision& decision, Lsn lsn);
   void add_fulfilment(const FulfilmentDecision& decision, Lsn lsn);
   void add_outcome(const OutcomeRecord& record);

@@ -46,6 +46,7 @@ void BackendCore::take_over(std::uint64_t epoch, Lsn last, storage::FeatureLevel
   last_lsn_ = storage::make_lsn(epoch, 0);
   durable_lsn_ = last_lsn_;
   changed_.begin(durable_lsn_);
+  sessions_told_ = durable_lsn_;
   builder_.go_on_in(level);
 }
 
@@ -130,6 +131,10 @@ void BackendCore::decide_one(const Prepared& prepared, std::int64_t now_us, Resu
       return change_fulfilment(request, now_us, results, need);
     case RequestKind::ticket:
       return give_ticket(request, now_us, results, need);
+    case RequestKind::session:
+      return keep_session(request, now_us, results, need);
+    case RequestKind::ended_sessions:
+      return list_ended_sessions(request, now_us, results);
     default:
       break;  // item changes come from the supervisor only
   }
@@ -242,6 +247,55 @@ void BackendCore::give_ticket(const Request& request, std::int64_t now_us, Resul
   }
   const auto& grant = decision.grant;
   results.granted({decision.ticket_id(), grant.promo, grant.item, grant.user, grant.expires_at_ms});
+}
+
+// --- sessions ------------------------------------------------------------------------------------
+
+void BackendCore::keep_session(const Request& request, std::int64_t now_us, ResultWriter& results,
+                               Lsn& need) {
+  const auto what = static_cast<SessionEvent>(request.qty);
+  const bool known_event = what == SessionEvent::opened || what == SessionEvent::ended;
+  if (!known_event || !valid_user(request.user) || request.valid_until_ms < 0 ||
+      request.valid_until_ms > kTimeMsMax) {
+    ++counters_.malformed;
+    return results.error(Code::bad_request);
+  }
+  auto decision = book_.decide_session(request, now_us);
+  const bool changes = decision.error == Code::none && !decision.known;
+  if (changes && full(false)) {
+    decision.error = Code::overloaded;
+    decision.field = reached_limit();
+  } else if (changes) {
+    decision.lsn = next_lsn();
+    builder_.add_session(decision.change, decision.lsn);
+    book_.apply_session(decision, decision.lsn);
+    ++counters_.sessions;
+  }
+  need = std::max(decision.lsn, need);
+  if (decision.error != Code::none) {
+    ++counters_.refused;
+    return results.error(decision.error, decision.field);
+  }
+  const auto left_ms = std::max<std::int64_t>(request.valid_until_ms - now_us / 1000, 0);
+  results.session_kept({decision.change.session, what, left_ms});
+}
+
+// Of those that ended durably. A webapp that has heard of a later log than this one begins anew.
+void BackendCore::list_ended_sessions(const Request& request, std::int64_t now_us,
+                                      ResultWriter& results) const {
+  const auto limit = std::clamp<std::uint32_t>(request.qty, 1, kEndedSessionsPageMax);
+  const Lsn since = request.item > durable_lsn_ ? 0 : request.item;
+  results.ended_sessions(book_.sessions().behind(since, durable_lsn_, limit, now_us / 1000));
+}
+
+std::uint32_t BackendCore::take_session_news(std::string& body, std::size_t max,
+                                             std::int64_t now_us) {
+  if (book_.sessions().last_lsn() <= sessions_told_) return 0;
+  const auto page =
+      book_.sessions().behind(sessions_told_, durable_lsn_, max, book_.sale_time_us(now_us) / 1000);
+  sessions_told_ = page.upto;
+  for (const auto& row : page.rows) append_ended_session(body, row);
+  return static_cast<std::uint32_t>(page.rows.size());
 }
 
 // The lsn of what the order became last, if that is not durable yet; else 0.

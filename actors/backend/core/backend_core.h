@@ -40,6 +40,7 @@ struct BackendCounters {
   std::uint64_t requests = 0, confirmed = 0, sold_out = 0, limit_reached = 0, replayed = 0,
                 refused = 0, malformed = 0;
   std::uint64_t tickets = 0;                                           // given
+  std::uint64_t sessions = 0;                                          // opened or ended
   std::uint64_t paid = 0, expired = 0, cancelled = 0, refund_due = 0;  // what orders became
 };
 
@@ -102,6 +103,8 @@ class BackendCore {
 
   // Items that changed durably since the last call: at most `max` rows appended to `body`; count.
   std::uint32_t take_news(std::string& body, std::size_t max);
+  // Sessions that ended durably since the last call, likewise.
+  std::uint32_t take_session_news(std::string& body, std::size_t max, std::int64_t now_us);
 
   // --- reporting --------------------------------------------------------------------------------
   [[nodiscard]] const Projection& projection() const { return projection_; }
@@ -130,6 +133,9 @@ class BackendCore {
   void change_fulfilment(const Request& request, std::int64_t now_us, ResultWriter& results,
                          Lsn& need);
   void give_ticket(const Request& request, std::int64_t now_us, ResultWriter& results, Lsn& need);
+  void keep_session(const Request& request, std::int64_t now_us, ResultWriter& results, Lsn& need);
+  void list_ended_sessions(const Request& request, std::int64_t now_us,
+                           ResultWriter& results) const;
   void take_fulfilment(const FulfilmentDecision& decision);
   void count_fulfilment(storage::Fulfilment fulfilment);
   [[nodiscard]] Lsn change_on_its_way(Lsn order) const;
@@ -179,7 +185,8 @@ class BackendCore {
   BodyReader reader_;
   std::vector<Prepared> prepared_;  // of the batch being decided
   NewsQueue news_;
-  ChangeList changed_;  // items
+  ChangeList changed_;     // items
+  Lsn sessions_told_ = 0;  // those that ended up to here
   BackendCounters counters_;
 };
 

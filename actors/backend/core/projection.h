@@ -88,7 +88,7 @@ struct StockEntry {
 struct Append {
   std::string_view records;     // framed records, as in the log
   std::uint32_t count = 0;      // records
-  std::uint32_t decisions = 0;  // EMIT and REJECT records among them
+  std::uint32_t decisions = 0;  // among them
   std::uint32_t inserts = 0;    // OrderInserts among them
   Lsn first_lsn = 0;            // of the first decision (or the next lsn when there is none)
   Lsn last_lsn = 0;             // of the last decision, 0 without one

@@ -40,6 +40,8 @@ Status LogFold::on_record(const storage::BatchInfo& batch, const storage::Record
       return emit(batch, record);
     case RecordType::reject:
       return reject(batch, record);
+    case RecordType::revoke:
+      return revoke(batch, record);
     case RecordType::exec:
       note_executed(record);
       break;
@@ -64,6 +66,14 @@ Status LogFold::reject(const storage::BatchInfo& batch, const storage::RecordVie
   return replay_.record(record);
 }
 
+Status LogFold::revoke(const storage::BatchInfo& batch, const storage::RecordView& record) {
+  if (auto folded = replay_.record(record); !folded) return folded;
+  storage::RevokeRecord revoked;
+  const bool taken =
+      decoder_.control(record.payload, revoked) && book_.replay_revoke(revoked, record.lsn);
+  return taken ? Status(storage::Done{}) : contradiction(batch, record);
+}
+
 storage::Result<std::uint64_t> LogFold::park(const storage::BatchInfo& batch,
                                              const storage::RecordView& record) {
   if (record.type == RecordType::reject) {
@@ -74,6 +84,11 @@ storage::Result<std::uint64_t> LogFold::park(const storage::BatchInfo& batch,
     book_.park_rejection(rejection, record.lsn);
     if (auto folded = replay_.record(record); !folded) return folded.error();
     return rejection.item;
+  }
+  // A session that goes on: nothing that is sold depends on it.
+  if (record.type == RecordType::revoke) {
+    if (auto folded = replay_.record(record); !folded) return folded.error();
+    return storage::kNoNumber;
   }
   if (!decoder_.command_set(record.payload, set_) || set_.empty()) return unreadable(batch, record);
   if (auto kept = storage::is_kept(record, set_); !kept) return kept.error();
@@ -110,6 +125,7 @@ void LogFold::save(storage::SnapshotSink& sink) const {
   book_.save_payments(sink);
   replay_.save_grants(sink);
   book_.save_tickets(sink);
+  book_.save_sessions(sink);
 }
 
 Status LogFold::load(const storage::SnapshotBlock& block) {
@@ -128,6 +144,8 @@ Status LogFold::load(const storage::SnapshotBlock& block) {
     case SnapshotSection::payments:
     case SnapshotSection::grants:
     case SnapshotSection::tickets:
+    case SnapshotSection::ended_sessions:
+    case SnapshotSection::newest_sessions:
       sound = promised_ && book_.load(block.section, in, block.count) && in.at_end();
       break;
     case SnapshotSection::owed_orders:

@@ -54,6 +54,7 @@ class LogFold final : public storage::LogVisitor {
  private:
   storage::Status emit(const storage::BatchInfo& batch, const storage::RecordView& record);
   storage::Status reject(const storage::BatchInfo& batch, const storage::RecordView& record);
+  storage::Status revoke(const storage::BatchInfo& batch, const storage::RecordView& record);
   void note_executed(const storage::RecordView& record);
   [[nodiscard]] storage::SnapshotSummary summary() const;
   bool load_summary(storage::EntryReader& in);

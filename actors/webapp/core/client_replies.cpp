@@ -80,6 +80,12 @@ void ClientReplies::session(const ClientToken& client, std::string_view id, std:
   output_.reply(client, reply);
 }
 
+void ClientReplies::session_kept(const ClientToken& client) {
+  Reply reply;
+  reply.kind = ReplyKind::session_kept;
+  output_.reply(client, reply);
+}
+
 void ClientReplies::pong(const ClientToken& client, std::string_view id, std::string_view state,
                          std::string_view message) {
   Reply reply;

@@ -28,7 +28,8 @@ enum class ReplyKind : std::uint8_t {
   granted,
   pong,
   session,
-  edge  // sold out as far as this webapp knows; nothing is decided
+  session_kept,  // it was opened or has ended, durably
+  edge           // sold out as far as this webapp knows; nothing is decided
 };
 
 struct Reply {  // valid during the call it is passed to
@@ -90,6 +91,7 @@ class ClientReplies {
   void edge(const ClientToken& client, std::string_view id);
   void session(const ClientToken& client, std::string_view id, std::string_view user,
                std::int64_t expires_ms);
+  void session_kept(const ClientToken& client);
   void pong(const ClientToken& client, std::string_view id, std::string_view state,
             std::string_view message = {});
   [[nodiscard]] std::string_view sentence(std::string_view limit) const {

@@ -41,11 +41,27 @@ Admission LoginDesk::admit(const ClientRequest& request, const Credentials& who,
   return allow(request, caller.session);
 }
 
+// Why a session is not taken that has ended, or may have; code none: it has not.
+Admission LoginDesk::refusal_by_end(const Session& session, const Credentials& who) const {
+  if (!session.may_end()) return {};
+  if (!ends_.known()) return refused(Code::overloaded, limit::kSessionEnds);
+  const auto what = ends_.find(session.hash);
+  if (what == SessionEvent::invalid) return {};
+  const auto code = what == SessionEvent::replaced ? Code::session_replaced : Code::not_logged_in;
+  return refused(code, who.token.empty() ? std::string_view{} : "token");
+}
+
 // What the rules say of somebody who is known.
 Admission LoginDesk::allow(const ClientRequest& request, const Session* session) {
   Admission admission;
   admission.service = session == nullptr || session->service;
   const auto own = session == nullptr ? std::string_view{} : std::string_view(session->user);
+  if (request.op == ClientOp::end_session) {
+    if (admission.service) return refused(session ? Code::not_allowed : Code::not_logged_in);
+    if (!session->may_end()) return refused(Code::bad_request, "token");
+    admission.session = session;
+    return admission;
+  }
   if (request.op == ClientOp::pay)
     return admission.service ? admission : refused(Code::not_allowed);
   if (request.op == ClientOp::get) {
@@ -77,6 +93,10 @@ Admission LoginDesk::log_in(const Credentials& who, std::int64_t now_us, const S
   // What follows on the connection waits for the same token.
   connection.number = caller.number;
   if (caller.refusal.waits) return caller.refusal;
+  if (auto ended = refusal_by_end(*caller.session, who); ended.code != Code::none) {
+    connections_.erase(name);
+    return ended;
+  }
   connection.session = *caller.session;
   connection.ends_us = caller.ends_us;
   session = &connection.session;
@@ -84,10 +104,15 @@ Admission LoginDesk::log_in(const Credentials& who, std::int64_t now_us, const S
 }
 
 LoginDesk::Caller LoginDesk::find_caller(const Credentials& who, std::int64_t now_us) {
-  if (!who.token.empty()) return of_token(who, now_us);
-  if (connections_.contains(std::string(who.connection))) return of_connection(who, now_us);
-  if (who.trusted_key) return {};
-  return {refused(Code::not_logged_in), nullptr, 0, 0};
+  Caller caller;
+  if (!who.token.empty())
+    caller = of_token(who, now_us);
+  else if (connections_.contains(std::string(who.connection)))
+    caller = of_connection(who, now_us);
+  else if (!who.trusted_key)
+    caller.refusal = refused(Code::not_logged_in);
+  if (caller.session != nullptr) caller.refusal = refusal_by_end(*caller.session, who);
+  return caller;
 }
 
 LoginDesk::Caller LoginDesk::of_token(const Credentials& who, std::int64_t now_us) {

@@ -7,10 +7,15 @@
 //   cancel           likewise; a service for whoever bought it
 //   get              of the user's own orders; a service of all
 //   pay              a service
+//   end_session      the session's own user
 //   items, ping      anybody
 //
 // A service is a token with the scope "service", or a trusted key of curve.allow_file. A token
 // counts before the session of the connection, and that before its key.
+//
+// A session that has ended before its token expires (EndedSessions) is refused wherever it is
+// shown, the connections that it was bound to included; until this is known, none that may have
+// ended is taken.
 //
 // A token that is not known yet is given out (take_new()) to be looked at elsewhere; until
 // on_verdict() the message that showed it waits, whoever holds it: begin() it, ask for all of it,
@@ -27,6 +32,7 @@
 #include <vector>
 
 #include "actors/protocol/sf1.h"
+#include "actors/webapp/core/ended_sessions.h"
 #include "actors/webapp/core/session_table.h"
 
 namespace stampede::actors {
@@ -50,9 +56,10 @@ struct Credentials {
 struct Admission {
   Code code = Code::none;  // none: it may
   std::string_view field{};
-  bool waits = false;       // not yet: see awaited()
-  std::string_view user{};  // for whom; get, cancel: empty: whoever's it is
-  bool service = false;     // the caller may speak for every user
+  bool waits = false;                // not yet: see awaited()
+  std::string_view user{};           // for whom; get, cancel: empty: whoever's it is
+  bool service = false;              // the caller may speak for every user
+  const Session* session = nullptr;  // end_session: which; holds until the next call
 };
 
 struct NewToken {
@@ -86,6 +93,9 @@ class LoginDesk {
   // `left_us`: how long a session may be used from now on.
   void on_verdict(std::uint64_t number, Verdict verdict, std::int64_t left_us, std::int64_t now_us);
 
+  [[nodiscard]] EndedSessions& ends() { return ends_; }
+  [[nodiscard]] const EndedSessions& ends() const { return ends_; }
+
   // Forgets connections whose peer is gone.
   void drop_connections(const std::function<bool(std::uint64_t)>& is_there);
 
@@ -110,11 +120,13 @@ class LoginDesk {
   [[nodiscard]] Caller of_token(const Credentials& who, std::int64_t now_us);
   [[nodiscard]] Caller of_connection(const Credentials& who, std::int64_t now_us);
   [[nodiscard]] Caller wait_for(std::uint64_t number);
+  [[nodiscard]] Admission refusal_by_end(const Session& session, const Credentials& who) const;
   [[nodiscard]] static Admission allow(const ClientRequest& request, const Session* session);
 
   LoginSettings settings_;
   SessionTable known_;
   SessionTable refused_;
+  EndedSessions ends_;
   std::unordered_map<std::uint64_t, TokenKey> on_their_way_;  // by number
   std::unordered_map<std::string, std::uint64_t> numbers_;    // by the key's bytes
   std::unordered_map<std::string, Connection> connections_;

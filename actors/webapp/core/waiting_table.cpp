@@ -21,6 +21,10 @@ RequestKind kind_of(ClientOp op) {
       return RequestKind::changes;
     case ClientOp::ticket:
       return RequestKind::ticket;
+    case ClientOp::keep_session:
+      return RequestKind::session;
+    case ClientOp::ended_sessions:
+      return RequestKind::ended_sessions;
     default:
       return RequestKind::items;
   }
@@ -45,7 +49,8 @@ Request request_of(const ClientAsk& ask, RequestKind kind, std::string_view id) 
     request.amount_cents = asked.amount_cents;
   }
   if (kind == RequestKind::items) request.qty = asked.one_item ? 0 : asked.limit;
-  if (kind == RequestKind::changes) request.qty = asked.limit;
+  if (kind == RequestKind::changes || kind == RequestKind::ended_sessions)
+    request.qty = asked.limit;
   return request;
 }
 

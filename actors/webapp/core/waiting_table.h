@@ -139,9 +139,14 @@ class WaitingTable {
   }
   [[nodiscard]] std::int64_t next_deadline_us() const { return next_deadline_us_; }
 
+  // A page of sessions takes as many bytes as so many rows of items.
+  static constexpr std::uint32_t kEndedSessionsRows = 32;
+  static_assert(kEndedSessionsRows * kRowBytes > std::size_t{kEndedSessionsPageMax} * 30);
+
   // Rows that the answer to a request may hold.
   [[nodiscard]] static std::uint32_t rows(const ClientRequest& request) {
     if (request.op == ClientOp::order) return 0;
+    if (request.op == ClientOp::ended_sessions) return kEndedSessionsRows;
     if (request.op != ClientOp::items && request.op != ClientOp::changes) return 0;
     return request.one_item ? 1 : request.limit;
   }

@@ -54,6 +54,10 @@ bool is_answer(const Result& result, RequestKind asked) {
       return result.kind == ResultKind::fulfilled;
     case RequestKind::ticket:
       return result.kind == ResultKind::granted;
+    case RequestKind::session:
+      return result.kind == ResultKind::session_kept;
+    case RequestKind::ended_sessions:
+      return result.kind == ResultKind::ended_sessions;
     default:
       return is_answer(result);
   }
@@ -87,7 +91,9 @@ std::string_view WebappCore::standstill() const {
 std::string_view WebappCore::state() const {
   if (draining_) return "draining";
   const auto code = unavailable();
-  return code == Code::none ? to_text(Phase::serving) : info(code).text;
+  if (code != Code::none) return info(code).text;
+  const bool ready = !desk_ || !desk_->sessions() || desk_->ends().known();
+  return ready ? to_text(Phase::serving) : info(Code::replaying).text;
 }
 
 WebappCounters WebappCore::counters() const {
@@ -141,6 +147,12 @@ bool WebappCore::on_request(const ClientAsk& ask, std::int64_t now_us) {
     const auto admission = desk_->admit(request, who_, now_us);
     if (admission.waits) return false;
     if (admission.code != Code::none) return refuse({admission.code, {}, admission.field});
+    if (request.op == ClientOp::end_session) {
+      const auto& session = *admission.session;
+      keep_session(ask.client, {SessionEvent::ended, session.user, session.id, session.expires_ms},
+                   now_us);
+      return true;
+    }
     request.user = admission.user;
     ask.by_user = !admission.service;
     ask.user_is_id = ask.user_is_id && admission.service;
@@ -170,6 +182,24 @@ bool WebappCore::log_in(const ClientAsk& ask, std::int64_t now_us) {
   else
     replies_.session(ask.client, id, session->user, session->expires_ms);
   return true;
+}
+
+// Views of the notice need not outlive the call.
+void WebappCore::keep_session(const ClientToken& client, const SessionNotice& notice,
+                              std::int64_t now_us) {
+  const auto hash = session_hash(notice.user, notice.id);
+  ClientAsk ask;
+  ask.client = client;
+  ask.request.op = ClientOp::keep_session;
+  ask.request.item = hash[0];
+  ask.request.promo = hash[1];
+  ask.request.user = notice.user;
+  ask.request.qty = static_cast<std::uint32_t>(notice.what);
+  ask.request.valid_until_ms = std::min(notice.expires_ms + kSessionKnownMs, kTimeMsMax);
+  const auto code = draining_ ? Code::draining : room(client, ask.request);
+  if (code != Code::none)
+    return replies_.refuse(client, {}, code, limit_of(code, client, ask.request));
+  enqueue(ask, {}, now_us);
 }
 
 // What an entry of an array shows for itself, and where it shows nothing, what all of them do.
@@ -460,6 +490,7 @@ void WebappCore::on_result(const BatchHead& head, std::string_view body, std::in
     retire(sender_.remove(head.number), now_us + kRetryDetachedUs);
   else
     ++results_malformed_;  // what was not answered is asked again
+  if (desk_ != nullptr) ask_for_ends(now_us);
 }
 
 // Answers the waiters from the result that reader_ has opened. False: it breaks off.
@@ -497,15 +528,17 @@ void WebappCore::answer(WaitingBatch& batch, Waiter& waiter, std::int64_t now_us
   ++answered_;
   if (waiter.kind == RequestKind::order) count(result_.answer);
   const auto id = batch.id(waiter);
-  if (!waiter.detached) reply(waiter.client, id);
+  if (!waiter.detached) reply(waiter.client, id, now_us);
   if (waiter.mode != WaitMode::deadline) results_.settle(id, result_.answer, now_us);
   table_.finish(batch, waiter);
 }
 
 // What result_ says.
-void WebappCore::reply(const ClientToken& client, std::string_view id) {
+void WebappCore::reply(const ClientToken& client, std::string_view id, std::int64_t now_us) {
   if (result_.kind == ResultKind::answer)
     replies_.answer(client, id, result_.answer);
+  else if (result_.kind >= ResultKind::session_kept)
+    take_session(client, now_us);
   else if (is_own(client))
     take_own();
   else if (result_.kind == ResultKind::items)
@@ -526,10 +559,7 @@ void WebappCore::note_nothing_left(const Answer& answer) {
 void WebappCore::answer_error(WaitingBatch& batch, Waiter& waiter, const Refusal& refusal,
                               std::int64_t now_us) {
   const auto code = refusal.code;
-  if (is_own(waiter.client)) {
-    drop_own();
-    return table_.finish(batch, waiter);
-  }
+  if (drop_if_own(waiter.client)) return table_.finish(batch, waiter);
   ++answered_;
   if (waiter.detached && passing(code)) return;  // stays open: retire() keeps it
   const auto id = batch.id(waiter);
@@ -624,9 +654,11 @@ void WebappCore::retire(OutgoingBatchPtr batch, std::int64_t retry_us) {
 void WebappCore::on_hello(const Hello& hello, std::int64_t now_us) {
   sender_.on_hello(hello, now_us);
   if (sender_.epoch() != stock_epoch_) begin_epoch();
+  if (desk_ != nullptr && !desk_->ends().known()) ask_for_ends(now_us);
 }
 
 void WebappCore::begin_epoch() {
+  if (desk_ != nullptr) desk_->ends().ask_anew();
   stock_epoch_ = sender_.epoch();
   stock_.begin_anew();
   copy_.clear();
@@ -638,6 +670,31 @@ void WebappCore::on_news(std::uint64_t epoch, const ItemRow& row) {
   stock_.on_row(row);
   copy_.on_news(row);
   be_alert();
+}
+
+void WebappCore::on_session_news(const EndedSession& session, std::int64_t now_us) {
+  if (desk_ != nullptr) desk_->ends().take(session, now_us);
+}
+
+void WebappCore::ask_for_ends(std::int64_t now_us) {
+  if (desk_ == nullptr || !desk_->sessions() || !desk_->ends().due(now_us)) return;
+  if (draining_ || unavailable() != Code::none) return;
+  ClientAsk ask;
+  ask.client = ClientToken::numbered(ClientToken::Kind::internal, kEndsNumber);
+  ask.request.op = ClientOp::ended_sessions;
+  ask.request.item = desk_->ends().ask(now_us);
+  ask.request.limit = kEndedSessionsPageMax;
+  enqueue(ask, {}, now_us);
+}
+
+// What result_ says of one session, which somebody wanted to be kept, or of those that have ended.
+void WebappCore::take_session(const ClientToken& client, std::int64_t now_us) {
+  if (result_.kind == ResultKind::ended_sessions) {
+    if (desk_ != nullptr) desk_->ends().on_answer(result_.sessions, now_us);
+    return;
+  }
+  if (desk_ != nullptr) desk_->ends().take(result_.session, now_us);
+  replies_.session_kept(client);
 }
 
 // One question at a time, so that what an answer says is newer than what the one before said.
@@ -691,6 +748,17 @@ void WebappCore::drop_own() {
   if (own == Own::item) copy_.on_item(own_item_, nullptr);
 }
 
+// True: the question was this webapp's own.
+bool WebappCore::drop_if_own(const ClientToken& client) {
+  if (asks_for_ends(client)) {
+    desk_->ends().not_answered();
+    return true;
+  }
+  if (!is_own(client)) return false;
+  drop_own();
+  return true;
+}
+
 // After whatever may change it.
 void WebappCore::be_alert() {
   closely_ = draining_ || rates_ != nullptr || desk_ != nullptr;
@@ -704,6 +772,7 @@ void WebappCore::on_tick(std::int64_t now_us) {
   results_.expire(now_us);
   sender_.check_silence(now_us);
   ask_own(now_us);
+  ask_for_ends(now_us);
   if (table_.entries() == 0) return;
   if (now_us >= table_.next_deadline_us()) pass_deadlines(now_us);
   sender_.on_tick(now_us);
@@ -727,10 +796,7 @@ void WebappCore::pass_deadlines(std::int64_t now_us) {
 void WebappCore::pass_deadline(OutgoingBatch& batch, Waiter& waiter) {
   auto& content = batch.content;
   const auto id = content.id(waiter);
-  if (is_own(waiter.client)) {
-    drop_own();
-    return table_.finish(content, waiter);
-  }
+  if (drop_if_own(waiter.client)) return table_.finish(content, waiter);
   if (waiter.mode == WaitMode::detach_at_deadline && !waiter.detached && !draining_) {
     replies_.queued(waiter.client, id);
     return WaitingTable::detach(content, waiter);

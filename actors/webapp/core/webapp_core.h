@@ -93,10 +93,14 @@ class WebappCore {
   // Who asks, and whether he may; null: that is not looked at.
   [[nodiscard]] LoginDesk* desk() { return desk_.get(); }
   [[nodiscard]] const LoginDesk* desk() const { return desk_.get(); }
+  // The backend is told that a session was opened or has ended, where there are sessions. `client`
+  // gets one reply: session_kept when it is durable, or a refusal: then nothing is known of it.
+  void keep_session(const ClientToken& client, const SessionNotice& notice, std::int64_t now_us);
   void on_malformed(const ClientToken& client, const Refusal& refusal, std::int64_t now_us);
   void on_hello(const Hello& hello, std::int64_t now_us);
   // Items that changed, as the backend of this epoch tells it.
   void on_news(std::uint64_t epoch, const ItemRow& row);
+  void on_session_news(const EndedSession& session, std::int64_t now_us);  // whatever the epoch
   void on_result(const BatchHead& head, std::string_view body, std::int64_t now_us);
   void on_refusal(const BatchHead& head, Code code, std::int64_t now_us);
   void end_of_round(std::int64_t now_us) {  // sends what may be sent
@@ -107,7 +111,10 @@ class WebappCore {
 
   void drain();  // new requests are refused from now on
   // Somebody waits: its own questions do not count.
-  [[nodiscard]] bool busy() const { return table_.entries() > (own_ == Own::none ? 0 : 1); }
+  [[nodiscard]] bool busy() const {
+    const auto own = (own_ == Own::none ? 0U : 1U) + (desk_ && desk_->ends().asking() ? 1U : 0U);
+    return table_.entries() > own;
+  }
   [[nodiscard]] std::uint64_t waiting() const { return table_.entries(); }
   [[nodiscard]] std::uint64_t answered() const { return answered_; }  // progress
   [[nodiscard]] Code unavailable() const;        // why nothing is served now; none: it is
@@ -163,7 +170,7 @@ class WebappCore {
   bool answer_all(WaitingBatch& batch, std::int64_t now_us);
   bool skip_late(const Waiter& waiter);
   void answer(WaitingBatch& batch, Waiter& waiter, std::int64_t now_us);
-  void reply(const ClientToken& client, std::string_view id);
+  void reply(const ClientToken& client, std::string_view id, std::int64_t now_us);
   void answer_error(WaitingBatch& batch, Waiter& waiter, const Refusal& refusal,
                     std::int64_t now_us);
   [[nodiscard]] Refusal told(const Waiter& waiter, std::string_view id, const Refusal& refusal,
@@ -184,10 +191,16 @@ class WebappCore {
     return client.kind == ClientToken::Kind::internal && client.number() == kOwnNumber;
   }
   void ask_own(std::int64_t now_us);
+  void ask_for_ends(std::int64_t now_us);
+  void take_session(const ClientToken& client, std::int64_t now_us);
+  [[nodiscard]] static bool asks_for_ends(const ClientToken& client) {
+    return client.kind == ClientToken::Kind::internal && client.number() == kEndsNumber;
+  }
   void ask_for_changes(ClientAsk& ask, std::int64_t now_us);
   void ask_for_items(ClientAsk& ask, const ItemCopy::Wish& wish);
   void take_own();
   void drop_own();
+  bool drop_if_own(const ClientToken& client);
   void begin_epoch();
   void be_alert();
 
@@ -202,6 +215,7 @@ class WebappCore {
   BatchSender sender_;
   ClientReplies replies_;
   static constexpr std::uint64_t kOwnNumber = ~std::uint64_t{0};
+  static constexpr std::uint64_t kEndsNumber = kOwnNumber - 1;
   EdgeStock stock_;
   ItemCopy copy_;
   Own own_ = Own::none;         // the question that is open

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "actors/http/http_head.h"
 
@@ -107,14 +106,6 @@ Form parse_form(std::string_view content_type, std::string_view body) {
   if (type && !says_nothing(type->name)) return {FormFault::other_type, {}};
   auto pairs = parse_query(body);
   return pairs ? Form{FormFault::none, std::move(*pairs)} : malformed();
-}
-
-std::optional<std::uint64_t> parse_number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc{} || end != text.data() + text.size() || value >> 63 != 0)
-    return std::nullopt;
-  return value;
 }
 
 }  // namespace stampede::actors

@@ -4,9 +4,6 @@
 // send. Pure functions. A form is understood as a whole or refused: nothing before its first part
 // or behind its end is passed over. Values are bytes of a stranger: whoever uses them checks them.
 
-#include <cstdint>
-#include <optional>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -23,8 +20,5 @@ struct Form {
 
 // A body without a Content-Type, or one that says nothing (text/plain), is taken for urlencoded.
 Form parse_form(std::string_view content_type, std::string_view body);
-
-// A decimal number without sign, below 2^63.
-std::optional<std::uint64_t> parse_number(std::string_view text);
 
 }  // namespace stampede::actors

@@ -1,15 +1,16 @@
 #include "actors/webapp/http/http_gateway.h"
 
 #include <algorithm>
-#include <array>
-#include <chrono>
 
+#include "actors/auth/account_replies.h"
 #include "actors/http/http_fields.h"
 #include "actors/http/http_forwarded.h"
 #include "actors/http/http_head.h"
+#include "actors/webapp/http/http_checks.h"
 #include "actors/webapp/http/http_form.h"
 #include "actors/webapp/http/http_json.h"
 #include "actors/webapp/http/http_replies.h"
+#include "actors/webapp/http/page_replies.h"
 #include "config/process/wall_clock.h"
 
 namespace stampede::actors {
@@ -24,69 +25,8 @@ HttpReply not_found() {
 }
 
 constexpr std::string_view kReads = "GET, HEAD, OPTIONS";  // what a path that shows something takes
-constexpr std::string_view kTakes = "POST, OPTIONS";       // what a path that takes orders takes
+constexpr std::string_view kEnds = "DELETE, OPTIONS";      // what a session takes
 constexpr std::string_view kOrderTakes = "GET, HEAD, DELETE, OPTIONS";  // what an order takes
-
-// The answer to OPTIONS, and to a method that the path does not take.
-HttpReply other_method(const HttpRequest& request, std::string_view allowed) {
-  HttpReply reply;
-  reply.status = 204;
-  if (request.method != "OPTIONS")
-    reply = problem(405, "unknown_op", "this path does not take that method");
-  reply.headers.emplace_back("Allow", allowed);
-  return reply;
-}
-
-HttpReply bad_field(std::string_view field, std::string_view detail = {}) {
-  return code_problem(Code::bad_request, {}, field, detail);
-}
-
-HttpReply unsupported(std::string_view title, std::string_view field) {
-  return problem(415, "bad_request", title, field);
-}
-
-// Anything that is surely something else than JSON or a form. curl -d sends a form's type with any
-// body.
-bool is_known_other(std::string_view type) {
-  static constexpr std::array<std::string_view, 15> kOthers{"multipart/",
-                                                            "text/xml",
-                                                            "text/html",
-                                                            "text/csv",
-                                                            "image/",
-                                                            "audio/",
-                                                            "video/",
-                                                            "font/",
-                                                            "application/xml",
-                                                            "application/cbor",
-                                                            "application/msgpack",
-                                                            "application/x-msgpack",
-                                                            "application/pdf",
-                                                            "application/zip",
-                                                            "application/gzip"};
-  return type.ends_with("+xml") ||
-         std::any_of(kOthers.begin(), kOthers.end(),
-                     [&](std::string_view other) { return type.starts_with(other); });
-}
-
-// What a body's headers say of it, the same for all that has one.
-std::optional<HttpReply> wrong_coding(const HttpRequest& request) {
-  for (const auto coding : list_members(request.head, "content-encoding"))
-    if (!same_name(coding, "identity"))
-      return unsupported("bodies are taken as they are, not compressed", "Content-Encoding");
-  if (request.header_count("content-type") > 1)
-    return bad_field("Content-Type", "this header is there twice");
-  return std::nullopt;
-}
-
-// JSON goes by any name that is not a known other one; but a page could send most of them without
-// asking, so beside an Origin it must be called what it is.
-bool is_json(const HttpRequest& request) {
-  const auto said = request.header("content-type");
-  const auto type = parse_media_type(said);
-  if (request.header_count("origin") > 0) return type && type->name == "application/json";
-  if (type) return !is_known_other(type->name);
-  return said.find('/') == std::string_view::npos;  // a bare word; else a type that is none
-}
 
 std::string_view trimmed(std::string_view text) {
   text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
@@ -140,6 +80,22 @@ std::string_view behind(std::string_view target, std::string_view prefix) {
 
 }  // namespace
 
+HttpGateway::HttpGateway(GatewaySettings settings) : settings_(std::move(settings)) {
+  if (settings_.accounts.keeper) accounts_.emplace(settings_.accounts, settings_.proxies);
+  if (accounts_ && settings_.single_session)
+    accounts_->set_keep(
+        [this](const LoginReply& reply, LoginDone done) { keep_session(reply, std::move(done)); });
+}
+
+void HttpGateway::set_self(const caf::actor& self) {
+  self_ = self;
+  if (accounts_) accounts_->set_self(self);
+}
+
+void HttpGateway::log_in(const HttpRequest& request, LoginAsk ask, LoginDone done) {
+  accounts_->log_in(request, std::move(ask), std::move(done));
+}
+
 // --- requests -------------------------------------------------------------------------------
 
 namespace {
@@ -148,18 +104,15 @@ bool is_health(std::string_view target) {
   return target == "/healthz" || target == "/readyz" || target == "/version";
 }
 
-std::int64_t steady_us() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
-}
-
 }  // namespace
 
 void HttpGateway::handle(const HttpRequest& request, HttpRespond&& respond) {
   if (settings_.rates && refused_by_rate(request, respond)) return;
   const bool known = handle_miaosha(request, respond) || handle_orders(request, respond) ||
                      handle_items(request, respond) || handle_promos(request, respond) ||
-                     handle_health(request, respond);
+                     (accounts_ && accounts_->handle(request, respond)) ||
+                     handle_sessions(request, respond) || handle_health(request, respond) ||
+                     handle_pages(request, respond);
   if (!known) respond(not_found());
 }
 
@@ -168,8 +121,12 @@ bool HttpGateway::refused_by_rate(const HttpRequest& request, HttpRespond& respo
   if (!settings_.rates->of_addresses() || is_health(request.target)) return false;
   address_ = config::address_key(client_address(request, settings_.proxies));
   const auto wait_ms = settings_.rates->take_address(address_, steady_us());
-  if (wait_ms > 0) respond(code_problem(Code::rate_limited, {}, "address", {}, {}, wait_ms));
-  return wait_ms > 0;
+  if (wait_ms <= 0) return false;
+  if (settings_.compat && is_page_route(request.target))
+    respond(page_rate_reply(wait_ms));
+  else
+    respond(code_problem(Code::rate_limited, {}, "address", {}, {}, wait_ms));
+  return true;
 }
 
 bool HttpGateway::handle_orders(const HttpRequest& request, HttpRespond& respond) {
@@ -232,6 +189,16 @@ bool HttpGateway::handle_items(const HttpRequest& request, HttpRespond& respond)
   return true;
 }
 
+// Where there are none, there is nothing.
+bool HttpGateway::handle_sessions(const HttpRequest& request, HttpRespond& respond) {
+  if (settings_.sessions == Sessions::no || request.target != "/v1/sessions/current") return false;
+  if (request.method == "DELETE")
+    end_session(request, respond);
+  else
+    respond(other_method(request, kEnds));
+  return true;
+}
+
 bool HttpGateway::handle_miaosha(const HttpRequest& request, HttpRespond& respond) {
   if (request.target == "/miaosha/order") {
     if (request.method == "POST")
@@ -258,6 +225,20 @@ bool HttpGateway::handle_health(const HttpRequest& request, HttpRespond& respond
   } else {
     respond(target == "/healthz" ? alive_reply() : version_reply());
   }
+  return true;
+}
+
+bool HttpGateway::handle_pages(const HttpRequest& request, HttpRespond& respond) {
+  if (!settings_.compat || !is_page_route(request.target)) return false;
+  const bool shows = request.target == kPageItemPath;
+  if (request.method != (shows ? "GET" : "POST"))
+    respond(other_method(request, shows ? kReads : kTakes));
+  else if (shows)
+    page_item(request, respond);
+  else if (request.target == kPageOrderPath)
+    page_order(request, respond);
+  else
+    page_login(request, respond);
   return true;
 }
 
@@ -456,6 +437,39 @@ void HttpGateway::show_order(std::string_view id, const HttpRequest& request,
   entry.ask.request.op = ClientOp::get;
 }
 
+// It is told when the backend has it, and has ended the one before it. Comes from mail, behind
+// which no round ends.
+void HttpGateway::keep_session(const LoginReply& reply, LoginDone done) {
+  HttpRespond nobody = [](HttpReply) {};
+  auto& entry = ask(Route::kept_session, nobody);
+  entry.user = reply.user;
+  entry.id = reply.jti;
+  entry.ask.request.op = ClientOp::keep_session;
+  entry.ask.request.valid_until_ms = reply.expires_ms;
+  pending_[entry.token & 0xFFFFFFFFU].login =
+      std::make_unique<KeptLogin>(KeptLogin{reply, std::move(done)});
+  flush();
+}
+
+// One that may not be kept is not told.
+void HttpGateway::on_kept(Pending& slot, const HttpAnswer& answer) {
+  const auto login = std::move(slot.login);
+  if (answer.kind == ReplyKind::session_kept) return login->done(login->reply);
+  LoginReply refused;
+  refused.code = answer.code;
+  refused.retry_after_ms = answer.retry_after_ms;
+  login->done(refused);
+}
+
+void HttpGateway::end_session(const HttpRequest& request, HttpRespond& respond) {
+  std::optional<HttpReply> wrong;
+  auto session = session_of(request, {}, wrong);
+  if (wrong) return respond(std::move(*wrong));
+  auto& entry = ask(Route::session, respond);
+  entry.session = std::move(session);
+  entry.ask.request.op = ClientOp::end_session;
+}
+
 void HttpGateway::list_items(const HttpRequest& request, HttpRespond& respond) {
   const auto from = number_or(request.query, "from", 0);
   const auto limit = number_or(request.query, "limit", kItemsPageMax);
@@ -514,6 +528,68 @@ void HttpGateway::miaosha_result(const HttpRequest& request, HttpRespond& respon
   entry.ask.cached = true;
 }
 
+namespace {
+
+// The field of the form at fault, which `read` finds; empty: the body as a whole.
+template <class Read, class Content>
+std::optional<std::string_view> wrong_field(const HttpRequest& request, Read read,
+                                            Content& content) {
+  if (wrong_coding(request)) return "";
+  const auto form = parse_form(request.header("content-type"), request.body);
+  if (form.fault != FormFault::none) return "";
+  return read(form.pairs, content);
+}
+
+}  // namespace
+
+void HttpGateway::page_item(const HttpRequest& request, HttpRespond& respond) {
+  std::uint64_t item = 0;
+  if (const auto field = read_item_query(request.query, item))
+    return respond(page_fault_reply(*field));
+  auto& asked = ask(Route::page_item, respond).ask.request;
+  asked.op = ClientOp::items;
+  asked.one_item = true;
+  asked.item = item;
+}
+
+// The form has no id, so each is an order of its own, and nobody goes on trying for one whose page
+// has been told that nothing is known of it.
+void HttpGateway::page_order(const HttpRequest& request, HttpRespond& respond) {
+  PageOrder order;
+  if (const auto field = wrong_field(request, read_order_form, order))
+    return respond(page_fault_reply(*field));
+  std::optional<HttpReply> wrong;
+  auto session = session_of(request, std::move(order.session), wrong);
+  if (wrong) return respond(page_fault_reply("token"));
+  const bool direct = first_try(request, wrong).direct;
+
+  auto& entry = ask(Route::page_order, respond);
+  pending_[entry.token & 0xFFFFFFFFU].asked_us = steady_us();
+  entry.session = std::move(session);
+  auto& asked = entry.ask.request;
+  asked.op = ClientOp::order;
+  asked.item = order.item;
+  asked.qty = order.qty;
+  asked.promo = order.promo;
+  asked.first = direct;  // its id is made here
+  asked.deadline_ms = kPageWaitMs;
+}
+
+void HttpGateway::page_login(const HttpRequest& request, HttpRespond& respond) {
+  PageLogin login;
+  if (const auto field = wrong_field(request, read_login_form, login))
+    return respond(page_fault_reply(*field));
+  if (!has_accounts()) return respond(page_no_accounts_reply());
+  if (const auto fault = login_fault(login.phone, true, login.password))
+    return respond(page_fault_reply(fault->field));
+  LoginAsk asked;
+  asked.name = std::move(login.phone);
+  asked.by_phone = true;
+  asked.password = std::move(login.password);
+  log_in(request, std::move(asked),
+         [respond](const LoginReply& reply) { respond(page_login_reply(reply)); });
+}
+
 // A token is a slot's index and, above it, how often the slot was used.
 std::uint64_t HttpGateway::wait_in_slot(Route route, HttpRespond& respond) {
   if (free_.empty()) {
@@ -552,6 +628,12 @@ void HttpGateway::on_answers(const HttpAnswersPtr& answers) {
     if (index >= pending_.size()) continue;
     auto& slot = pending_[index];
     if (!slot.respond || slot.use != answer.token >> 32) continue;
+    if (slot.route == Route::kept_session) {
+      slot.respond = nullptr;
+      free_.push_back(index);
+      on_kept(slot, answer);
+      continue;
+    }
     auto reply = reply_for(slot, answer);
     const auto respond = std::move(slot.respond);
     slot.respond = nullptr;
@@ -582,6 +664,14 @@ HttpReply HttpGateway::reply_for(const Pending& pending, const HttpAnswer& answe
       return miaosha_order_reply(answer, pending.item);
     case Route::miaosha_result:
       return miaosha_result_reply(answer);
+    case Route::session:
+      return session_kept_reply(answer);
+    case Route::kept_session:
+      break;  // answered by on_kept()
+    case Route::page_item:
+      return page_item_reply(answer);
+    case Route::page_order:
+      return page_order_reply(answer, (steady_us() - pending.asked_us) / 1000);
     case Route::ready:
       return ready_reply(answer);
   }
@@ -597,7 +687,10 @@ HttpServerOptions with_gateway(HttpServerOptions options, GatewaySettings settin
     gateway->handle(request, std::move(respond));
   };
   options.end_of_round = [gateway] { gateway->flush(); };
-  options.on_mail = {[gateway](const HttpAnswersPtr& answers) { gateway->on_answers(answers); }};
+  options.on_mail = {
+      [gateway](const HttpAnswersPtr& answers) { gateway->on_answers(answers); },
+      [gateway](const LoginReplyPtr& reply) { gateway->accounts().on_reply(*reply); },
+      [gateway](const SignUpReplyPtr& reply) { gateway->accounts().on_reply(*reply); }};
   return options;
 }
 

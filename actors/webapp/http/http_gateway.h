@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "actors/http/http_server.h"
+#include "actors/webapp/http/http_accounts.h"
 #include "actors/webapp/http/http_mail.h"
 #include "actors/webapp/http/order_body.h"
 #include "config/settings/ip_address.h"
@@ -23,16 +24,20 @@ struct GatewaySettings {
   std::shared_ptr<RateLimits> rates{};       // null: nobody's requests are counted
   std::vector<config::IpNetwork> proxies{};  // whose X-Forwarded-For is believed
   Sessions sessions = Sessions::no;          // needed: requests show tokens
+  AccountSettings accounts{};                // whether there are built-in ones
+  bool single_session = false;               // a log-in ends the older session of its user
+  bool compat = false;                       // the routes of springboot-seckill's pages are there
 };
 
 class HttpGateway {
  public:
-  explicit HttpGateway(GatewaySettings settings) : settings_(std::move(settings)) {}
+  explicit HttpGateway(GatewaySettings settings);
 
-  void set_self(const caf::actor& self) { self_ = self; }  // where answers go to
+  void set_self(const caf::actor& self);  // where answers go to
   void handle(const HttpRequest& request, HttpRespond&& respond);
   void flush();  // sends what was collected
   void on_answers(const HttpAnswersPtr& answers);
+  [[nodiscard]] HttpAccounts& accounts() { return *accounts_; }  // where there are any
 
  private:
   enum class Route : std::uint8_t {
@@ -45,21 +50,37 @@ class HttpGateway {
     item,
     miaosha_order,
     miaosha_result,
+    session,
+    kept_session,
+    page_item,
+    page_order,
     ready,
+  };
+  struct KeptLogin {  // what is told when the session is kept, and to whom
+    LoginReply reply;
+    LoginDone done;
   };
   struct Pending {
     HttpRespond respond;  // empty: the slot is free
     Route route = Route::order;
-    std::uint64_t item = 0;          // miaosha_order
-    std::uint32_t use = 0;           // tells answers for an earlier user of the slot
-    std::vector<OrderFault> faults;  // orders: those that the port was not asked about
+    std::uint64_t item = 0;              // miaosha_order
+    std::int64_t asked_us = 0;           // page_order: when, of the steady clock
+    std::uint32_t use = 0;               // tells answers for an earlier user of the slot
+    std::vector<OrderFault> faults;      // orders: those that the port was not asked about
+    std::unique_ptr<KeptLogin> login{};  // kept_session
   };
+
+  [[nodiscard]] bool has_accounts() const { return accounts_.has_value(); }
+  // As HttpAccounts::log_in(), where there are accounts.
+  void log_in(const HttpRequest& request, LoginAsk ask, LoginDone done);
 
   bool refused_by_rate(const HttpRequest& request, HttpRespond& respond);
   bool handle_orders(const HttpRequest& request, HttpRespond& respond);
   bool handle_promos(const HttpRequest& request, HttpRespond& respond);
   bool handle_items(const HttpRequest& request, HttpRespond& respond);
   bool handle_miaosha(const HttpRequest& request, HttpRespond& respond);
+  bool handle_sessions(const HttpRequest& request, HttpRespond& respond);
+  bool handle_pages(const HttpRequest& request, HttpRespond& respond);
   bool handle_health(const HttpRequest& request, HttpRespond& respond);
   void post_order(const HttpRequest& request, HttpRespond& respond);
   void post_orders(const HttpRequest& request, HttpRespond& respond);
@@ -69,10 +90,16 @@ class HttpGateway {
   void pay_order(std::string_view order, const HttpRequest& request, HttpRespond& respond);
   void cancel_order(std::string_view order, const HttpRequest& request, HttpRespond& respond);
   void ask_ticket(std::string_view promo, const HttpRequest& request, HttpRespond& respond);
+  void keep_session(const LoginReply& reply, LoginDone done);
+  void on_kept(Pending& slot, const HttpAnswer& answer);
+  void end_session(const HttpRequest& request, HttpRespond& respond);
   void list_items(const HttpRequest& request, HttpRespond& respond);
   void show_item(std::string_view item, HttpRespond& respond);
   void miaosha_order(const HttpRequest& request, HttpRespond& respond);
   void miaosha_result(const HttpRequest& request, HttpRespond& respond);
+  void page_item(const HttpRequest& request, HttpRespond& respond);
+  void page_order(const HttpRequest& request, HttpRespond& respond);
+  void page_login(const HttpRequest& request, HttpRespond& respond);
   std::string session_of(const HttpRequest& request, std::string&& in_body,
                          std::optional<HttpReply>& wrong) const;
   std::uint64_t wait_in_slot(Route route, HttpRespond& respond);
@@ -80,6 +107,7 @@ class HttpGateway {
   [[nodiscard]] static HttpReply reply_for(const Pending& pending, const HttpAnswer& answer);
 
   GatewaySettings settings_;
+  std::optional<HttpAccounts> accounts_;
   std::uint64_t address_ = 0;  // of the request at hand; 0: not counted
   caf::actor self_;
   HttpAsksPtr asks_;

@@ -18,6 +18,7 @@ namespace stampede::actors {
 struct HttpAsk {
   std::uint64_t token = 0;  // the gateway's name for the waiting HTTP request
   ClientAsk ask;            // its texts are not set: `id`, `user` and `order` hold them
+                            // keep_session: valid_until_ms is its `exp`, `id` its `jti`
   std::string id;
   std::string user;
   std::string order{};

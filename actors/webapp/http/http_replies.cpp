@@ -8,6 +8,8 @@ namespace stampede::actors {
 
 namespace {
 
+constexpr std::int64_t kAccountsAgainMs = 1000;
+
 HttpReply json_reply(int status, const Json& body) {
   HttpReply reply;
   reply.status = status;
@@ -181,6 +183,13 @@ HttpReply item_reply(const HttpAnswer& answer, std::int64_t now_ms) {
   return json_reply(200, json);
 }
 
+HttpReply session_kept_reply(const HttpAnswer& answer) {
+  if (answer.kind == ReplyKind::refused) return refused(answer);
+  HttpReply reply;
+  reply.status = 204;
+  return reply;
+}
+
 HttpReply miaosha_order_reply(const HttpAnswer& answer, std::uint64_t item) {
   if (answer.kind == ReplyKind::refused) return refused(answer);
   return json_reply(200, {{"id", answer.id}, {"itemId", item}, {"userId", answer.id}});
@@ -198,6 +207,29 @@ HttpReply miaosha_result_reply(const HttpAnswer& answer) {
   Json json = {{"requestId", answer.id}, {"success", confirmed}, {"errorMessage", nullptr}};
   if (!confirmed) json["errorMessage"] = reason;
   return json_reply(200, json);
+}
+
+HttpReply busy_reply() {
+  return code_problem(Code::overloaded, {}, {}, "no log-in and no sign-up is possible now", {},
+                      kAccountsAgainMs);
+}
+
+HttpReply session_reply(const LoginReply& reply) {
+  if (reply.code == Code::none)
+    return json_reply(
+        201, {{"token", reply.token}, {"user", reply.user}, {"expires_at", reply.expires_ms}});
+  if (reply.code == Code::overloaded) return busy_reply();
+  if (reply.code == Code::rate_limited)
+    return code_problem(reply.code, {}, "user", "too many wrong passwords", {},
+                        reply.retry_after_ms);
+  if (reply.code == Code::not_logged_in)
+    return code_problem(reply.code, {}, {}, "there is no such user, or the password is another");
+  return code_problem(reply.code, {}, {}, {}, {}, reply.retry_after_ms);
+}
+
+HttpReply account_reply(const SignUpReply& reply) {
+  if (reply.code == Code::none) return json_reply(201, {{"user", reply.user}});
+  return reply.code == Code::overloaded ? busy_reply() : code_problem(reply.code, {}, reply.field);
 }
 
 HttpReply ready_reply(const HttpAnswer& answer) {

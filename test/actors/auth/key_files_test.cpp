@@ -119,3 +119,21 @@ TEST_CASE("files that cannot be believed are named") {
   run.config.auth.keys_file = run.at("large.jwks");
   CHECK(run.fault().find("1 MiB") != std::string::npos);
 }
+
+TEST_CASE("what signs sessions is read from the file, and known by the keys that verify them") {
+  const RunDir run;
+  CHECK(std::get<std::string>(read_session_mint(run.config)).find("session.keys") !=
+        std::string::npos);
+  CHECK_FALSE(fs::exists(run.at("session.keys")));
+  REQUIRE(prepare_key_files(run.config, kNowMs) == "");
+  const auto mint = read_session_mint(run.config);
+  REQUIRE(std::holds_alternative<TokenMint>(mint));
+  Session session;
+  session.user = "ann";
+  session.expires_ms = kNowMs + 60'000;
+  const auto token = std::get<TokenMint>(mint).mint(session, kNowMs);
+  const TokenVerifier verifier(std::get<TokenKeys>(read_token_keys(run.config)), TokenRules{});
+  CHECK(verifier.verify(token, kNowMs).session.user == "ann");
+  fs::permissions(run.at("session.keys"), kShown);
+  CHECK(std::holds_alternative<std::string>(read_session_mint(run.config)));
+}

@@ -399,6 +399,66 @@ TEST_CASE("what changed is asked for by an lsn, and told with rows and promos") 
   }
 }
 
+TEST_CASE("sessions that were opened or have ended come back as they were") {
+  Request kept;
+  kept.kind = RequestKind::session;
+  kept.item = ~std::uint64_t{0};
+  kept.promo = 7;
+  kept.user = "ann";
+  kept.valid_until_ms = kTimeMsMax;
+  kept.qty = 4;
+  std::string body;
+  append_request(body, kept);
+  append_request(body, {RequestKind::ended_sessions, {}, 70, {}, 1000, {}, 0});
+  BodyReader reader;
+  reader.open(body);
+  Request request;
+  REQUIRE(reader.next(request));
+  CHECK((request.kind == RequestKind::session && request.item == kept.item && request.promo == 7 &&
+         request.user == "ann" && request.valid_until_ms == kTimeMsMax && request.qty == 4));
+  REQUIRE(reader.next(request));
+  CHECK((request.kind == RequestKind::ended_sessions && request.item == 70 && request.qty == 1000));
+  CHECK_FALSE(reader.next(request));
+  CHECK_FALSE(reader.bad());
+
+  const EndedSession one{{~std::uint64_t{0}, 2}, SessionEvent::ended, 5};
+  const EndedSession other{{3, 4}, SessionEvent::replaced, kTimeMsMax};
+  EndedSessionsPage page{9, true, std::vector<EndedSession>(kEndedSessionsPageMax, one)};
+  page.rows.back() = other;
+  std::string answers;
+  ResultWriter writer(answers);
+  writer.session_kept(one);
+  writer.ended_sessions(page);
+  writer.finish();
+  reader.open(answers);
+  Result result;
+  REQUIRE(reader.next(result));
+  CHECK((result.kind == ResultKind::session_kept && result.session == one));
+  REQUIRE(reader.next(result));
+  CHECK((result.kind == ResultKind::ended_sessions && result.sessions.upto == 9 &&
+         result.sessions.more && result.sessions.rows == page.rows));
+  CHECK_FALSE(reader.next(result));
+  CHECK_FALSE(reader.bad());
+
+  std::string news;
+  append_ended_session(news, one);
+  append_ended_session(news, other);
+  reader.open(news);
+  EndedSession told;
+  REQUIRE(reader.next(told));
+  CHECK(told == one);
+  REQUIRE(reader.next(told));
+  CHECK(told == other);
+  CHECK_FALSE(reader.next(told));
+  for (const auto what : {SessionEvent::invalid, static_cast<SessionEvent>(5)}) {
+    std::string wrong;
+    append_ended_session(wrong, {{1, 2}, what, 5});
+    reader.open(wrong);
+    CHECK_FALSE(reader.next(told));
+    CHECK(reader.bad());
+  }
+}
+
 TEST_CASE("answers to a run of orders take the bytes of one, and come back one by one") {
   std::string body;
   ResultWriter results(body);

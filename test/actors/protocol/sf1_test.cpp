@@ -50,9 +50,12 @@ std::string op_text(ClientOp op) {
       return "cancel";
     case ClientOp::ticket:
       return "ticket";
-    case ClientOp::changes:  // no client can ask it
     case ClientOp::auth:
       return "auth";
+    case ClientOp::changes:  // no client can ask these over SF1
+    case ClientOp::ended_sessions:
+    case ClientOp::keep_session:
+    case ClientOp::end_session:
     case ClientOp::invalid:
       break;
   }

@@ -208,13 +208,29 @@ TEST_CASE("sessions are asked for as a whole, and what would protect nothing is 
     CHECK(says(refused_file(required + key + " = \"a\\n\"\n"), "control characters"));
   }
   CHECK(refused_file(required + "sessions_max = 4095\n").key == "auth.sessions_max");
+  CHECK(refused_file(required + "session_s = 0\n").key == "auth.session_s");
+  CHECK(refused_file(required + "session_s = 31622401\n").key == "auth.session_s");
   const RunDir run;
   run.write("stampede.toml",
             required + "keys_file = \"shop.jwks\"\nissuer = \"login\"\naudience = \"shop\"\n");
   const auto config = loaded({.file = {}, .run_dir = run.path(), .env = {}, .flags = {}});
   CHECK(config.auth.required());
+  CHECK_FALSE(config.auth.accounts());
   CHECK(config.auth.keys_file == config.run_dir / "shop.jwks");
   CHECK(config.auth.audience == "shop");
+  run.write("stampede.toml", required);
+  CHECK(loaded({.file = {}, .run_dir = run.path(), .env = {}, .flags = {}}).auth.accounts());
+}
+
+TEST_CASE("pages that sell to who is logged in are not served where nobody is") {
+  CHECK(!loaded({.file = {}, .run_dir = RunDir().path(), .env = {}, .flags = {}}).webapp.compat);
+  const auto refused = refused_file("[webapp]\ncompat = true\n");
+  CHECK(refused.key == "webapp.compat");
+  CHECK(says(refused, "auth.mode"));
+  CHECK(refused_file("[webapp]\ncompat = 1\n").key == "webapp.compat");
+  const RunDir run;
+  run.write("stampede.toml", "[webapp]\ncompat = true\n[auth]\nmode = \"required\"\n");
+  CHECK(loaded({.file = {}, .run_dir = run.path(), .env = {}, .flags = {}}).webapp.compat);
 }
 
 TEST_CASE("a service's token is read where there is one, if nobody else may read it") {

@@ -191,7 +191,12 @@ TEST_CASE("format 2: a fold refuses what it does not act on, by the feature it n
   for (const auto type : {RecordType::ha, RecordType::hash, RecordType::config})
     refused(ReplayFold().record(view_of(type, "", all)), Errc::version, "high availability");
   refused(ReplayFold().record(view_of(RecordType::claim, "", all)), Errc::version, "shards");
-  refused(ReplayFold().record(view_of(RecordType::revoke, "", all)), Errc::version, "sale");
+  std::string revoke;
+  encode_control(revoke, RevokeRecord{"0123456789abcdef", 8, 1, 4, 1});
+  ReplayFold fold;
+  REQUIRE(fold.record(view_of(RecordType::revoke, revoke, all)));
+  CHECK(fold.counts().decisions == 1);
+  refused(ReplayFold().record(view_of(RecordType::revoke, "", all)), Errc::corrupt, "type");
   REQUIRE(FateTable().record(view_of(emit, promo, all)));  // a table is for reports
 }
 
@@ -207,6 +212,8 @@ TEST_CASE("format 2: nothing stands in a segment whose level does not have it") 
   check(RecordType::emit, promo, FeatureLevel::format_2);
   check(RecordType::emit, plain, FeatureLevel::format_1);
   check(RecordType::fail, fail, FeatureLevel::format_1);
+  refused(ReplayFold().record(view_of(RecordType::revoke, "", FeatureLevel::format_2)),
+          Errc::version, "in a segment of");
   REQUIRE(ReplayFold().record(view_of(RecordType::emit, plain, FeatureLevel::format_2)));
 }
 

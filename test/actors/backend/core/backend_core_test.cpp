@@ -7,6 +7,7 @@
 #include <random>
 #include <set>
 
+#include "actors/sale/limits.h"
 #include "test/support/random_run.h"
 
 using namespace stampede;
@@ -505,4 +506,135 @@ TEST_CASE("a change that has to look at many orders is told to come again") {
   CHECK(test.results().at(0).answer.state == State::confirmed);
   CHECK(test.results().at(1).code == Code::unpaid_limit);
   CHECK(change(3, "bound", 1U << 9U, bound));  // known: nothing is looked at
+}
+
+namespace {
+
+Request session_of(SessionEvent what, std::string_view user, std::string_view id,
+                   std::int64_t until_ms = 60'000) {
+  const auto hash = session_hash(user, id);
+  Request request;
+  request.kind = RequestKind::session;
+  request.item = hash[0];
+  request.promo = hash[1];
+  request.user = user;
+  request.qty = static_cast<std::uint32_t>(what);
+  request.valid_until_ms = until_ms;
+  return request;
+}
+
+struct SessionTest : CoreTest {
+  using CoreTest::CoreTest;
+  void ask(const Request& request) {
+    std::string body;
+    append_request(body, request);
+    work(body, 1, ++number);
+  }
+  // Those that have ended, as a webapp is told behind an lsn.
+  EndedSessionsPage ended(Lsn since = 0, std::uint32_t limit = 1000) {
+    effects.clear();
+    ask({RequestKind::ended_sessions, {}, since, {}, limit, {}, 0});
+    const auto all = results();
+    REQUIRE(all.size() == 1);
+    REQUIRE(all[0].kind == ResultKind::ended_sessions);
+    effects.clear();
+    return all[0].sessions;
+  }
+  std::uint64_t number = 0;
+};
+
+}  // namespace
+
+TEST_CASE("that a session has ended is told when it is durable, and not before") {
+  SessionTest test;
+  test.ask(session_of(SessionEvent::ended, "ann", "s1"));
+  test.ask(session_of(SessionEvent::ended, "ann", "s1"));  // a repeat waits for the same
+  test.flush();
+  CHECK(test.results().empty());
+  test.ask({RequestKind::ended_sessions, {}, 0, {}, 1000, {}, 0});
+  std::string news;
+  CHECK(test.core.take_session_news(news, 100, 1000) == 0);
+  test.sync();
+  const auto results = test.results();
+  REQUIRE(results.size() == 3);
+  CHECK(results[2].sessions.rows.empty());  // the list waited behind them, and knew of none
+  for (int n = 0; n < 2; ++n) {
+    CHECK(results[n].kind == ResultKind::session_kept);
+    CHECK(results[n].session.session == session_hash("ann", "s1"));
+    CHECK(results[n].session.left_ms == 60'000 - 1);
+  }
+  CHECK(test.ended().rows.size() == 1);
+  CHECK(test.core.take_session_news(news, 100, 1000) == 1);
+  CHECK(test.core.take_session_news(news, 100, 1000) == 0);
+  REQUIRE(test.log.size() == 1);
+  CHECK(test.log[0]->decisions == 1);
+  CHECK(test.log[0]->level == storage::FeatureLevel::sale);
+}
+
+TEST_CASE("a session that was opened ends the one before it in the same decision") {
+  SessionTest test;
+  test.ask(session_of(SessionEvent::opened, "ann", "s1"));
+  test.ask(session_of(SessionEvent::opened, "bob", "s1"));
+  test.sync();
+  CHECK(test.ended().rows.empty());
+  test.ask(session_of(SessionEvent::opened, "ann", "s2"));
+  test.sync();
+  auto page = test.ended();
+  REQUIRE(page.rows.size() == 1);
+  CHECK(page.rows[0].session == session_hash("ann", "s1"));
+  CHECK(page.rows[0].what == SessionEvent::replaced);
+  CHECK(page.upto == test.core.durable_lsn());
+  CHECK(test.ended(page.upto).rows.empty());
+  test.ask(session_of(SessionEvent::opened, "ann", "s1"));  // late
+  test.sync();
+  CHECK(test.results().at(0).code == Code::session_replaced);
+}
+
+TEST_CASE("sessions beyond auth.revoked_max are refused, and a webapp is told all page by page") {
+  auto limits = CoreTest::limits();
+  limits.book.revoked_max = 25;
+  SessionTest test(limits);
+  for (int n = 0; n < 26; ++n)
+    test.ask(session_of(SessionEvent::ended, "ann", "s" + std::to_string(n)));
+  test.sync();
+  const auto results = test.results();
+  REQUIRE(results.size() == 26);
+  CHECK((results[25].code == Code::overloaded && results[25].field == limit::kRevoked));
+  CHECK(std::count_if(results.begin(), results.end(), [](const Result& one) {
+          return one.kind == ResultKind::session_kept;
+        }) == 25);
+  std::size_t seen = 0;
+  Lsn since = 0;
+  for (bool more = true; more;) {
+    const auto page = test.ended(since, 10);
+    seen += page.rows.size();
+    more = page.more;
+    since = page.upto;
+  }
+  CHECK(seen == 25);
+  // Who has heard of a later log than there is begins anew.
+  CHECK(test.ended(storage::make_lsn(9, 1)).rows.size() == 25);
+}
+
+TEST_CASE("what no webapp sends of sessions is refused and not written down") {
+  SessionTest test;
+  for (const auto what : {SessionEvent::invalid, SessionEvent::replaced, SessionEvent::barred,
+                          static_cast<SessionEvent>(5)})
+    test.ask(session_of(what, "ann", "s1"));
+  test.ask(session_of(SessionEvent::ended, "ann", "s1", -1));
+  test.ask(session_of(SessionEvent::ended, "ann", "s1", kTimeMsMax + 1));
+  auto nobody = session_of(SessionEvent::ended, "ann", "s1");
+  nobody.user = {};
+  test.ask(nobody);
+  test.sync();
+  for (const auto& one : test.results()) CHECK(one.code == Code::bad_request);
+  CHECK(test.log.empty());
+}
+
+TEST_CASE("a full log takes no session, and the list can be asked all the same") {
+  SessionTest test;
+  test.core.set_log_room(0);
+  test.ask(session_of(SessionEvent::ended, "ann", "s1"));
+  CHECK(test.results().at(0).field == limit::kLogRoom);
+  CHECK(test.ended().rows.empty());
 }

@@ -169,6 +169,49 @@ TEST_CASE("the guard's trace names the record of which the replay died") {
   config::disarm_failpoints();
 }
 
+namespace {
+
+struct Revokes final : storage::LogVisitor {
+  storage::Status on_record(const storage::BatchInfo&, const storage::RecordView& record) override {
+    if (record.type == storage::RecordType::revoke) lsns.push_back(record.lsn);
+    return storage::Done{};
+  }
+  std::vector<Lsn> lsns;
+};
+
+}  // namespace
+
+TEST_CASE("a parked REVOKE closes no item, and what it ended goes on") {
+  ForgetfulDisk disk(3);
+  RandomBackend backend(disk, 3, {.sessions = true});
+  REQUIRE(backend.start());
+  for (int i = 0; i < 60; ++i) REQUIRE(backend.round());
+  backend.end_process();
+  Revokes revokes;
+  REQUIRE(storage::read_log(disk, kLogDir, revokes));
+  REQUIRE(revokes.lsns.size() > 5);
+  std::vector<ParkedRecord> parked;
+  for (const auto lsn : revokes.lsns) parked.push_back({lsn, "test"});
+  ReplayTrace trace;
+  const auto recovered = [&](std::vector<ParkedRecord> of, ReplayGuard& guard) {
+    auto log = recover_log(
+        disk, kLogDir, backend.limits(), [](const storage::BatchInfo&) {}, [] {}, &guard);
+    if (!log) FAIL(log.error().message);
+    CHECK(guard.passed_over().size() == of.size());
+    for (const auto& over : guard.passed_over()) CHECK(over.item == storage::kNoNumber);
+    return std::move(*log);
+  };
+  ReplayGuard none({}, trace);
+  const auto with = recovered({}, none);
+  ReplayGuard all(parked, trace);
+  const auto without = recovered(parked, all);
+  CHECK(with.core->book().sessions().newest() + with.core->book().sessions().ended() > 0);
+  CHECK(without.core->book().sessions().newest() == 0);
+  CHECK(without.core->book().sessions().ended() == 0);
+  CHECK(without.core->book().books().hash == with.core->book().books().hash);
+  CHECK(without.end.last_lsn == with.end.last_lsn);
+}
+
 TEST_CASE("while a record is parked no snapshot is made and no segment removed") {
   ForgetfulDisk disk(2);
   RandomBackend backend(disk, 2, {});

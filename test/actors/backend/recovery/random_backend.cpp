@@ -92,8 +92,33 @@ void RandomBackend::change_promo() {
   }
 }
 
+void RandomBackend::change_session() {
+  const auto user = "user-" + std::to_string(below(5));
+  const auto hash = actors::session_hash(user, std::to_string(below(20)));
+  Request change;
+  change.kind = RequestKind::session;
+  change.item = hash[0];
+  change.promo = hash[1];
+  change.user = user;
+  change.valid_until_ms = now_us / 1000 + static_cast<std::int64_t>(below(120'000));
+  const bool opened = below(2) == 0;
+  change.qty = static_cast<std::uint32_t>(opened ? actors::SessionEvent::opened
+                                                 : actors::SessionEvent::ended);
+  std::string body;
+  actors::append_request(body, change);
+  core_->on_work({.kind = transport::EnvelopeKind::work,
+                  .count = 1,
+                  .origin = 1,
+                  .sender = 1,
+                  .number = next_batch_,
+                  .broker = 1},
+                 body, now_us, effects_);
+  asked_[next_batch_++] = {""};
+}
+
 void RandomBackend::ask() {
   if (options_.promos && below(4) == 0) change_promo();
+  if (options_.sessions && below(2) == 0) change_session();
   std::string body;
   std::vector<std::string> ids;
   for (std::uint64_t n = 1 + below(12); n > 0; --n) {

@@ -50,6 +50,7 @@ class RandomBackend {
     std::uint64_t rejections_max = 20;
     unsigned fail_percent = 0;  // of rows, that the database refuses
     bool promos = false;        // of the first items, and orders in them
+    bool sessions = false;      // that are opened, and end
     std::string dir = kLogDir;
   };
 
@@ -80,6 +81,7 @@ class RandomBackend {
   void ask();
   std::string request();
   void change_promo();
+  void change_session();
   bool write_all();
   void take_results();
   void run_lanes(bool all);

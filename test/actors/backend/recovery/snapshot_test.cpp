@@ -100,7 +100,9 @@ TEST_CASE("recovery from a snapshot and from the whole log give the same state")
     INFO("STAMPEDE_TEST_SEED=" << seed + round);
     ForgetfulDisk disk(seed + round);
     RandomBackend backend(disk, seed + round,
-                          {.fail_percent = round % 2 == 0 ? 5u : 0u, .promos = round % 4 >= 2});
+                          {.fail_percent = round % 2 == 0 ? 5u : 0u,
+                           .promos = round % 4 >= 2,
+                           .sessions = round % 3 != 0});
     REQUIRE(backend.start());
     for (int life = 0; life < 4; ++life) {
       const auto rounds = backend.below(80);
@@ -118,8 +120,12 @@ TEST_CASE("recovery from a snapshot and from the whole log give the same state")
         CHECK(with.records < without.records);
       }
       CHECK(snapshots(disk).size() <= 2);
+      const auto& sessions = backend.core().book().sessions();
+      const auto ended = sessions.ended(), newest = sessions.newest();
       backend.end_process();
       REQUIRE(backend.start());
+      CHECK(backend.core().book().sessions().ended() == ended);
+      CHECK(backend.core().book().sessions().newest() == newest);
     }
     for (const auto& [id, lsn] : backend.confirmed) {
       const auto answer = backend.core().book().look_up(id);

@@ -246,3 +246,104 @@ TEST_CASE("the session of a connection goes with it") {
   CHECK(refused(desk.ask(ClientOp::order, "", on_connection("c")), Code::not_logged_in));
   CHECK(may(desk.ask(ClientOp::order, "", on_connection("d")), "ann"));
 }
+
+namespace {
+
+// A desk that knows which sessions have ended: none so far.
+struct EndingDesk : Desk {
+  EndingDesk() {
+    ends().ask(now);
+    ends().on_answer({}, now);
+    learn_session("ann's", "ann", "s1");
+  }
+  static Session session(const std::string& user, const std::string& id) {
+    Session made;
+    made.user = user;
+    made.id = id;
+    if (!id.empty()) made.hash = session_hash(user, id);
+    return made;
+  }
+  void learn_session(std::string_view token, const std::string& user, const std::string& id,
+                     bool service = false) {
+    Verdict verdict{Code::none, {}, session(user, id)};
+    verdict.session.service = service;
+    learn(token, std::move(verdict));
+  }
+  void hear(SessionEvent what, const std::string& user, const std::string& id) {
+    ends().take({session_hash(user, id), what, 60'000}, now);
+  }
+};
+
+constexpr ClientOp kAllOps[] = {ClientOp::order, ClientOp::cancel, ClientOp::get, ClientOp::ticket,
+                                ClientOp::end_session};
+
+}  // namespace
+
+TEST_CASE("a session that has ended is refused, whatever it asks, and nobody else's") {
+  EndingDesk desk;
+  desk.learn_session("bob's", "bob", "s1");  // the same id, of another user
+  desk.learn_session("ann's other", "ann", "s2");
+  desk.hear(SessionEvent::ended, "ann", "s1");
+  for (const auto op : kAllOps) {
+    CHECK(refused(desk.ask(op, "", "ann's"), Code::not_logged_in, "token"));
+    CHECK(desk.ask(op, "", "bob's").code == Code::none);
+    CHECK(desk.ask(op, "", "ann's other").code == Code::none);
+  }
+  desk.hear(SessionEvent::replaced, "ann", "s2");
+  desk.hear(SessionEvent::barred, "bob", "s1");
+  for (const auto op : kAllOps) {
+    CHECK(refused(desk.ask(op, "", "ann's other"), Code::session_replaced, "token"));
+    CHECK(refused(desk.ask(op, "", "bob's"), Code::not_logged_in, "token"));
+  }
+}
+
+TEST_CASE("a connection that was bound to a session ends with it") {
+  EndingDesk desk;
+  const Session* session = nullptr;
+  CHECK(desk.log_in(on_connection("c", "ann's"), desk.now, session).code == Code::none);
+  CHECK(may(desk.ask(ClientOp::order, "", on_connection("c")), "ann"));
+  desk.hear(SessionEvent::replaced, "ann", "s1");
+  CHECK(refused(desk.ask(ClientOp::order, "", on_connection("c")), Code::session_replaced));
+  CHECK(refused(desk.log_in(on_connection("d", "ann's"), desk.now, session), Code::session_replaced,
+                "token"));
+  CHECK(refused(desk.ask(ClientOp::order, "", on_connection("d")), Code::not_logged_in));
+  // A new session on it is one.
+  desk.learn_session("ann's new", "ann", "s9");
+  CHECK(desk.log_in(on_connection("c", "ann's new"), desk.now, session).code == Code::none);
+  CHECK(may(desk.ask(ClientOp::order, "", on_connection("c")), "ann"));
+}
+
+TEST_CASE("before it is known which have ended, none that may have is taken") {
+  Desk desk;
+  Verdict ann{Code::none, {}, EndingDesk::session("ann", "s1")};
+  desk.learn("ann's", ann);
+  Verdict plain{Code::none, {}, EndingDesk::session("bob", "")};
+  desk.learn("bob's", plain);
+  Verdict shop{Code::none, {}, EndingDesk::session("shop", "s1")};
+  shop.session.service = true;
+  desk.learn("shop's", shop);
+  const Session* session = nullptr;
+  CHECK(refused(desk.ask(ClientOp::order, "", "ann's"), Code::overloaded, limit::kSessionEnds));
+  CHECK(refused(desk.log_in(on_connection("c", "ann's"), desk.now, session), Code::overloaded,
+                limit::kSessionEnds));
+  CHECK(may(desk.ask(ClientOp::order, "", "bob's"), "bob"));    // it cannot end
+  CHECK(may(desk.ask(ClientOp::order, "", "shop's"), "shop"));  // nor can a service
+  CHECK(desk.ask(ClientOp::items, "", "ann's").code == Code::none);
+  desk.ends().ask(desk.now);
+  desk.ends().on_answer({}, desk.now);
+  CHECK(may(desk.ask(ClientOp::order, "", "ann's"), "ann"));
+}
+
+TEST_CASE("only a session with an id ends, and no service") {
+  EndingDesk desk;
+  const auto own = desk.ask(ClientOp::end_session, "", "ann's");
+  CHECK(own.code == Code::none);
+  REQUIRE(own.session != nullptr);
+  CHECK((own.session->user == "ann" && own.session->id == "s1"));
+  desk.learn_session("bob's", "bob", "");
+  CHECK(refused(desk.ask(ClientOp::end_session, "", "bob's"), Code::bad_request, "token"));
+  desk.learn_session("shop's", "shop", "s1", true);
+  CHECK(refused(desk.ask(ClientOp::end_session, "", "shop's"), Code::not_allowed));
+  CHECK(refused(desk.ask(ClientOp::end_session, "", Credentials{}), Code::not_logged_in));
+  CHECK(refused(desk.ask(ClientOp::end_session, "", trusted_key()), Code::not_logged_in));
+}

@@ -19,7 +19,13 @@ WebappSettings with_sessions() {
 }
 
 struct Login : WebappFixture {
-  Login() : WebappFixture(with_sessions()) { hello(); }
+  Login() : WebappFixture(with_sessions()) {
+    hello();
+    std::string nobody;  // which sessions have ended is what a webapp asks first
+    append_ended_sessions(nobody, {});
+    result(1, nobody);
+    sent.clear();
+  }
 
   void show(std::string_view token, bool waits = true) {
     Credentials who;
@@ -132,7 +138,7 @@ TEST_CASE("each order of an array is its own token's; it waits as a whole") {
   }
   CHECK(webapp.take_frame(array));
   CHECK(webapp.users_sent() == Login::Users{{"a", "ann"}, {"b", "bob"}});
-  webapp.result(1, Login::confirmed(5) + Login::confirmed(6));
+  webapp.result(2, Login::confirmed(5) + Login::confirmed(6));
   const auto seen = webapp.only_array();
   REQUIRE(seen.replies.size() == 5);
   CHECK(seen.replies[0].answer.lsn == 5);
@@ -213,11 +219,11 @@ TEST_CASE("what a webapp remembers of an order it tells its buyer and services a
   CHECK(ask_as("shop's").at(0).kind == ReplyKind::queued);
   CHECK(ask_as("bob's").empty());  // the backend says whose it is
   CHECK(webapp.users_sent() == Login::Users{{"a", "ann"}, {"a", "bob"}});
-  webapp.result(1, Login::error(Code::promo_only) + Login::error(Code::unknown_request));
+  webapp.result(2, Login::error(Code::promo_only) + Login::error(Code::unknown_request));
   CHECK(webapp.only_reply().code == Code::unknown_request);  // bob hears nothing of ann's refusal
   CHECK(ask_as("ann's").empty());
   webapp.round();
-  webapp.result(2, Login::error(Code::unknown_request));
+  webapp.result(3, Login::error(Code::unknown_request));
   CHECK(webapp.only_reply().code == Code::promo_only);
 }
 

@@ -17,7 +17,9 @@ namespace {
 // A gateway whose port is this very object.
 class Routes {
  public:
-  explicit Routes(Sessions sessions = Sessions::no) : sessions_(sessions) {}
+  explicit Routes(Sessions sessions = Sessions::no, bool compat = false,
+                  std::shared_ptr<RateLimits> rates = nullptr)
+      : sessions_(sessions), compat_(compat), rates_(std::move(rates)) {}
 
   struct Outcome {
     std::optional<HttpReply> reply;  // given without asking the port
@@ -81,7 +83,12 @@ class Routes {
   caf::actor_system system_{config_};
   caf::scoped_actor port_{system_};
   Sessions sessions_;
-  HttpGateway gateway_{GatewaySettings{caf::actor_cast<caf::actor>(port_), nullptr, {}, sessions_}};
+  bool compat_;
+  std::shared_ptr<RateLimits> rates_;
+  HttpGateway gateway_{GatewaySettings{.port = caf::actor_cast<caf::actor>(port_),
+                                       .rates = rates_,
+                                       .sessions = sessions_,
+                                       .compat = compat_}};
   std::optional<HttpReply> reply_;
 };
 
@@ -966,4 +973,174 @@ TEST_CASE("who needs a session is told how to show one") {
     CHECK(reply.status == 401);
     CHECK(header(reply, "WWW-Authenticate") == "Bearer");
   }
+}
+
+// --- the pages of springboot-seckill ---------------------------------------------------------
+
+namespace {
+
+const std::string kUrlencoded = "Content-Type: application/x-www-form-urlencoded\r\n";
+const std::string kPageOrder = "itemId=7&amount=2&promoId=9&token=a.b.c";
+
+json page(const HttpReply& reply) {
+  CHECK(reply.status == 200);
+  CHECK(reply.content_type == "application/json");
+  auto body = json::parse(reply.body);
+  CHECK(body.size() == 3);
+  return body;
+}
+
+json refused_page(Routes& routes, const std::string& method, const std::string& target,
+                  const std::string& body, const std::string& head = kUrlencoded) {
+  const auto outcome = routes.request(method, target, body, head);
+  REQUIRE(outcome.reply);
+  return page(*outcome.reply);
+}
+
+}  // namespace
+
+TEST_CASE("without webapp.compat the pages' routes are not there") {
+  Routes routes(Sessions::needed);
+  for (const char* method : {"GET", "POST", "OPTIONS"})
+    for (const char* target : {"/user/login", "/order/create", "/item/get?id=1"})
+      CHECK(routes.request(method, target, kPageOrder, kUrlencoded).reply.value().status == 404);
+}
+
+TEST_CASE("the pages' routes take the methods that the pages use") {
+  Routes routes(Sessions::needed, true);
+  for (const auto& [target, method, allowed] :
+       {std::tuple{"/user/login", "GET", "POST, OPTIONS"},
+        std::tuple{"/order/create", "GET", "POST, OPTIONS"},
+        std::tuple{"/order/create", "PUT", "POST, OPTIONS"},
+        std::tuple{"/item/get", "POST", "GET, HEAD, OPTIONS"}}) {
+    const auto reply = routes.request(method, target, kPageOrder, kUrlencoded).reply.value();
+    CHECK(reply.status == 405);
+    CHECK(header(reply, "Allow") == allowed);
+  }
+  CHECK(routes.request("OPTIONS", "/order/create").reply.value().status == 204);
+  CHECK(routes.request("POST", "/order/create/", kPageOrder, kUrlencoded).reply.value().status ==
+        404);
+}
+
+TEST_CASE("a page's order waits five seconds for its decision, under an id that is made here") {
+  Routes routes(Sessions::needed, true);
+  const auto asked = routes.request("POST", "/order/create", kPageOrder, kUrlencoded).ask.value();
+  CHECK(asked.ask.request.op == ClientOp::order);
+  CHECK(asked.ask.mode == WaitMode::deadline);
+  CHECK(asked.ask.request.deadline_ms == 5000);
+  CHECK(asked.ask.request.first);
+  CHECK(asked.ask.request.item == 7);
+  CHECK(asked.ask.request.qty == 2);
+  CHECK(asked.ask.request.promo == 9);
+  CHECK(asked.session == "a.b.c");
+  CHECK(asked.id.empty());
+  CHECK(asked.user.empty());
+  const auto body = page(routes.answer(asked, decided(State::confirmed)));
+  CHECK(body.at("code") == 200);
+  CHECK(body.at("data").at("id") == "1099511627781");
+}
+
+TEST_CASE("a page's order that came through a proxy may have come before") {
+  Routes routes(Sessions::needed, true);
+  for (const char* head : {"Via: 1.1 shop\r\n", "X-Forwarded-For: 10.0.0.1\r\n"})
+    CHECK(!routes.request("POST", "/order/create", kPageOrder, kUrlencoded + head)
+               .ask.value()
+               .ask.request.first);
+}
+
+TEST_CASE("a session may stand in the header, too, but not be another one") {
+  Routes routes(Sessions::needed, true);
+  const auto with = [&](const std::string& form, const std::string& head) {
+    return routes.request("POST", "/order/create", form, kUrlencoded + head);
+  };
+  CHECK(with("itemId=7&amount=1&token=", "Authorization: Bearer x.y\r\n").ask->session == "x.y");
+  CHECK(with("itemId=7&amount=1", "").ask->session.empty());
+  const auto wrong = with("itemId=7&amount=1&token=z", "Authorization: Bearer x.y\r\n");
+  CHECK(page(wrong.reply.value()).at("msg") == "请求参数有误：token");
+}
+
+TEST_CASE("what a page's order is told") {
+  Routes routes(Sessions::needed, true);
+  const auto told = [&](HttpAnswer answer) {
+    auto asked = routes.request("POST", "/order/create", kPageOrder, kUrlencoded).ask.value();
+    answer.id = "r-1";
+    return page(routes.answer(asked, answer));
+  };
+  CHECK(told(decided(State::rejected, RejectReason::sold_out)).at("code") == 20003);
+  CHECK(told(decided(State::rejected, RejectReason::limit_reached)).at("code") == 500);
+  HttpAnswer edge;
+  edge.kind = ReplyKind::edge;
+  CHECK(told(edge).at("msg") == "商品暂时售罄，请稍后再试");
+  const auto open = told(refused(Code::deadline_passed));
+  CHECK(open.at("code") == 100001);
+  CHECK(open.at("data") == json{{"requestId", "r-1"}});
+  CHECK(told(refused(Code::overloaded)) ==
+        json{{"code", 500}, {"msg", "系统繁忙，请稍后再试"}, {"data", nullptr}});
+  CHECK(told(refused(Code::not_logged_in)).at("code") == 30005);
+  CHECK(told(refused(Code::session_expired)).at("code") == 30005);
+  auto early = refused(Code::not_started);
+  early.retry_after_ms = 2500;
+  CHECK(told(early).at("msg") == "活动尚未开始，请3秒后再试");
+  auto many = refused(Code::bad_request);
+  many.field = "qty";
+  CHECK(told(many).at("msg") == "请求参数有误：amount");
+}
+
+TEST_CASE("a page's form that is none, or has a wrong field, asks nobody") {
+  Routes routes(Sessions::needed, true);
+  CHECK(refused_page(routes, "POST", "/order/create", "itemId=x&amount=1").at("msg") ==
+        "请求参数有误：itemId");
+  CHECK(refused_page(routes, "POST", "/order/create", "itemId=7&amount=0").at("code") == 405);
+  CHECK(refused_page(routes, "POST", "/order/create", "itemId=7&amount=1&promoId=x").at("code") ==
+        405);
+  const std::string none = "请求必须是一个完整的表单";
+  CHECK(refused_page(routes, "POST", "/order/create", "itemId=%zz&amount=1").at("msg") == none);
+  CHECK(refused_page(routes, "POST", "/order/create", R"({"itemId":7})",
+                     "Content-Type: application/json\r\n")
+            .at("msg") == none);
+  CHECK(refused_page(routes, "POST", "/order/create", kPageOrder,
+                     kUrlencoded + "Content-Encoding: gzip\r\n")
+            .at("msg") == none);
+  CHECK(refused_page(routes, "GET", "/item/get", "").at("msg") == "请求参数有误：id");
+  CHECK(refused_page(routes, "GET", "/item/get?id=x", "").at("code") == 405);
+  CHECK(refused_page(routes, "POST", "/user/login", "password=x").at("msg") ==
+        "请求参数有误：telphone");
+}
+
+TEST_CASE("a page is shown one item, by anybody") {
+  Routes routes(Sessions::needed, true);
+  const auto ask = [&] {
+    const auto asked = routes.request("GET", "/item/get?id=7").ask.value();
+    CHECK(asked.ask.request.op == ClientOp::items);
+    CHECK(asked.ask.request.one_item);
+    CHECK(asked.ask.request.item == 7);
+    return asked;
+  };
+  HttpAnswer found;
+  found.kind = ReplyKind::items;
+  found.items.resize(1);
+  found.items[0].item = 7;
+  CHECK(page(routes.answer(ask(), found)).at("data").at("id") == 7);
+  found.items.clear();
+  CHECK(page(routes.answer(ask(), found)).at("code") == 20001);
+  CHECK(page(routes.answer(ask(), refused(Code::unknown_item))) ==
+        json{{"code", 20001}, {"msg", "商品不存在"}, {"data", nullptr}});
+  CHECK(page(routes.answer(ask(), refused(Code::no_backend))).at("code") == 500);
+}
+
+TEST_CASE("where people log in elsewhere a page is told so") {
+  Routes routes(Sessions::needed, true);
+  const auto told = refused_page(routes, "POST", "/user/login", "telphone=13800000000&password=x");
+  CHECK(told ==
+        json{{"code", 30007}, {"msg", "此处不提供账号登录，请从商城登录"}, {"data", nullptr}});
+}
+
+TEST_CASE("an address over its limit is told so in the words of the path") {
+  const RateSettings one_a_minute{0, 1, 1, 0};
+  Routes routes(Sessions::needed, true, std::make_shared<RateLimits>(one_a_minute, HashKey{1, 2}));
+  CHECK(routes.request("GET", "/item/get?id=7").ask);
+  const auto told = refused_page(routes, "GET", "/item/get?id=7", "");
+  CHECK(told.at("code") == 500);
+  CHECK(told.at("msg") == "请求过于频繁，请60秒后再试");
+  CHECK(routes.request("GET", "/v1/items/7").reply.value().status == 429);
 }

@@ -1,0 +1,20 @@
+#pragma once
+
+// How those who work on an ask about accounts answer it. Any thread; nothing blocks.
+
+#include <string>
+
+#include "actors/auth/account_mail.h"
+
+namespace stampede::actors {
+
+[[nodiscard]] std::int64_t steady_us();  // the clock of AccountWork::asked_us
+
+[[nodiscard]] bool waited_too_long(const AccountWork& work);
+
+void send_reply(const AccountWork& work, LoginReply reply);
+void send_reply(const AccountWork& work, SignUpReply reply);
+// Whatever was asked. `field`: of a sign-up.
+void refuse(const AccountWork& work, Code code, std::string field = {});
+
+}  // namespace stampede::actors

@@ -1,0 +1,123 @@
+#include "actors/webapp/http/http_accounts.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "actors/auth/account_replies.h"
+#include "actors/http/http_forwarded.h"
+#include "actors/webapp/http/account_body.h"
+#include "actors/webapp/http/http_checks.h"
+#include "actors/webapp/http/http_form.h"
+#include "actors/webapp/http/http_replies.h"
+
+namespace stampede::actors {
+
+namespace {
+
+bool is_form(const HttpRequest& request) {
+  const auto type = parse_media_type(request.header("content-type"));
+  const bool named = type && (type->name == "application/x-www-form-urlencoded" ||
+                              type->name == "multipart/form-data");
+  // curl -d calls JSON a form, too.
+  const auto first = request.body.find_first_not_of(" \t\r\n");
+  return named && (first == std::string::npos || request.body[first] != '{');
+}
+
+// The body of a request as one of the two; nothing: it was read.
+template <class Body>
+std::optional<HttpReply> read_body(const HttpRequest& request, Body& body,
+                                   std::optional<BodyFault> (*from_json)(std::string_view, Body&),
+                                   std::optional<BodyFault> (*from_form)(const Form&, Body&)) {
+  if (auto wrong = wrong_coding(request)) return wrong;
+  std::optional<BodyFault> fault;
+  if (is_form(request)) {
+    const auto form = parse_form(request.header("content-type"), request.body);
+    if (form.fault != FormFault::none) return bad_field({}, "the body is no well-formed form");
+    fault = from_form(form, body);
+  } else if (is_json(request)) {
+    fault = from_json(request.body, body);
+  } else {
+    return unsupported("the body must be JSON or a form", "Content-Type");
+  }
+  if (!fault) return std::nullopt;
+  return code_problem(fault->code, {}, fault->field, fault->text);
+}
+
+}  // namespace
+
+HttpAccounts::HttpAccounts(const AccountSettings& settings, std::vector<config::IpNetwork> proxies)
+    : keeper_(settings.keeper), proxies_(std::move(proxies)), desk_(settings.hash_key) {}
+
+bool HttpAccounts::handle(const HttpRequest& request, HttpRespond& respond) {
+  const bool account = request.target == "/v1/accounts";
+  if (!account && request.target != "/v1/sessions") return false;
+  if (request.method != "POST")
+    respond(other_method(request, kTakes));
+  else if (account)
+    post_account(request, respond);
+  else
+    post_session(request, respond);
+  return true;
+}
+
+void HttpAccounts::post_session(const HttpRequest& request, HttpRespond& respond) {
+  LoginBody body;
+  if (auto wrong = read_body<LoginBody>(request, body, parse_login_body, parse_login_form))
+    return respond(std::move(*wrong));
+  LoginAsk ask;
+  ask.name = std::move(body.user);
+  ask.password = std::move(body.password);
+  log_in(request, std::move(ask), [respond = std::move(respond)](const LoginReply& reply) {
+    respond(session_reply(reply));
+  });
+}
+
+void HttpAccounts::post_account(const HttpRequest& request, HttpRespond& respond) {
+  SignUpAsk ask;
+  if (auto wrong =
+          read_body<NewAccount>(request, ask.account, parse_account_body, parse_account_form))
+    return respond(std::move(*wrong));
+  const auto admission = desk_.admit_sign_up();
+  if (admission.code != Code::none) return respond(busy_reply());
+  ask.number = admission.number;
+  sign_ups_.emplace(ask.number, std::move(respond));
+  send(std::move(ask));
+}
+
+void HttpAccounts::log_in(const HttpRequest& request, LoginAsk ask, LoginDone done) {
+  ask.address = config::address_key(client_address(request, proxies_));
+  const auto admission = desk_.admit_login(ask.name, ask.by_phone, ask.address, steady_us());
+  if (admission.code != Code::none) {
+    LoginReply refused;
+    refused.code = admission.code;
+    refused.retry_after_ms = admission.retry_after_ms;
+    return done(refused);
+  }
+  ask.number = admission.number;
+  logins_.emplace(ask.number, std::move(done));
+  send(std::move(ask));
+}
+
+void HttpAccounts::send(std::variant<LoginAsk, SignUpAsk> ask) {
+  auto work = std::make_shared<AccountWork>();
+  work->from = self_;
+  work->ask = std::move(ask);
+  work->asked_us = steady_us();
+  caf::anon_send(keeper_, AccountWorkPtr(std::move(work)));
+}
+
+void HttpAccounts::on_reply(const LoginReply& reply) {
+  desk_.answered(reply.number, reply.code, steady_us());
+  auto entry = logins_.extract(reply.number);
+  if (!entry) return;
+  if (keep_ && reply.code == Code::none) return keep_(reply, std::move(entry.mapped()));
+  entry.mapped()(reply);
+}
+
+void HttpAccounts::on_reply(const SignUpReply& reply) {
+  desk_.answered(reply.number, reply.code, steady_us());
+  if (const auto entry = sign_ups_.extract(reply.number)) entry.mapped()(account_reply(reply));
+}
+
+}  // namespace stampede::actors
