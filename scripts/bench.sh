@@ -29,12 +29,14 @@ noise hits all alike; only ratios inside one run mean something, absolute figure
   P10 a killed backend with 1,000,000 orders that the database does not have: until it serves
   P11 P1 with 1,000,000 items and 10,000,000 remembered request ids; against one item and none
   P12 2,000,000 requests for one unit; against the load of P1 on a system beside it, in turns
+  P13 P1 in a promo with a limit, a time to pay and a ticket for each order, which is asked for
+      before and counts by itself; against the load of P1 on a system beside it, in turns
 Every round starts with empty private systems, databases and peers in a temporary directory (TMPDIR
 chooses the disk; P11 needs 6 GB) and ends with `verify`. A peer that is not installed is named as
 missing: scripts/install_deps.sh --bench installs what Debian has.
   --rounds N   default 5; the published figures are medians of at least 5
   --quick      one round of small points: shows that everything runs, its figures mean little
-  --only LIST  of P1 … P12, for instance P1,P8
+  --only LIST  of P1 … P13, for instance P1,P8
   --items N    items of P11 (default 1,000,000, quick 20,000)
   --ids N      request ids that P11 makes first (default 10,000,000, quick 100,000)
   --seed N     of the orders (default 1)
@@ -47,7 +49,7 @@ TEXT
 
 rounds=5
 quick=false
-only=P1,P2,P3,P4,P5,P6,P7,P8,P9,P10,P11,P12
+only=P1,P2,P3,P4,P5,P6,P7,P8,P9,P10,P11,P12,P13
 seed=1
 items=
 ids=
@@ -68,8 +70,8 @@ done
 [[ $rounds =~ ^[1-9][0-9]*$ && $seed =~ ^[0-9]+$ ]] || fail 2 "--rounds and --seed are numbers"
 [[ ${items:-1},${ids:-1} =~ ^[1-9][0-9]*,[1-9][0-9]*$ ]] ||
   fail 2 "--items and --ids are numbers from 1 on"
-[[ $only =~ ^P([1-9]|1[0-2])(,P([1-9]|1[0-2]))*$ ]] ||
-  fail 2 "--only '$only' is no list of P1 to P12 with commas"
+[[ $only =~ ^P([1-9]|1[0-3])(,P([1-9]|1[0-3]))*$ ]] ||
+  fail 2 "--only '$only' is no list of P1 to P13 with commas"
 
 # Orders of each point; throughput points shall last two seconds at least.
 answers=2000000 redis_answers=500000 batched=5000000 redis_batched=800000
@@ -154,6 +156,7 @@ measure_round() {
   if wanted P10 P11; then measure_fresh; fi
   if wanted P4; then measure_p4_uniform; fi
   if wanted P12; then measure_p12; fi
+  if wanted P13; then measure_p13; fi
   if wanted P1 P6 P8; then measure_accepting; fi
   if wanted P2; then measure_p2; fi
   if wanted P1 P3 P4 P5 P6 P7 P9; then

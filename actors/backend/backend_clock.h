@@ -14,7 +14,7 @@
 
 namespace stampede::actors {
 
-class BackendClock : private ClockOutlet {
+class BackendClock final : private ClockOutlet {
  public:
   BackendClock(std::filesystem::path file, BackendStatus& status);
 

@@ -31,8 +31,11 @@ def spread(values):
 
 def together(one, other):
     """Two pieces of a load that was offered in turns with another one."""
-    counted = ("offered", "confirmed", "rejected", "seconds")
-    return {**one, **{name: one[name] + other[name] for name in counted}}
+    sums = lambda names, first, second: {name: first[name] + second[name] for name in names}
+    both = {**one, **sums(("offered", "confirmed", "rejected", "seconds"), one, other)}
+    if "tickets" in one:
+        both["tickets"] = sums(("asked", "given", "seconds"), one["tickets"], other["tickets"])
+    return both
 
 
 def measured(lines):

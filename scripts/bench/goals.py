@@ -87,6 +87,17 @@ def sold_out_flood(result):
     return answered(result) if result["confirmed"] == 1 else None
 
 
+def with_tickets(result):
+    """Every order had a ticket, and was bought or told that nothing is left."""
+    whole = (result["tickets"]["given"] == result["offered"]
+             == result["confirmed"] + result["rejected"])
+    return answered(result) if whole else None
+
+
+def tickets_given(result):
+    return per_second(result["tickets"]["given"], result["tickets"]["seconds"])
+
+
 def restart(database):
     return lambda result: result[database]["ready_seconds"]
 
@@ -179,4 +190,7 @@ ROWS = [
         Side("P11", "memory", bytes_of_item), None, None, 48.0, False),
     Row("P12", "answers/s, one unit for all : the load of P1, in turns", "/s",
         mine("P12", sold_out_flood), mine("P12-half", answered), 1.2, 1.5),
+    Row("P13", "answers/s with promo, limit, time to pay, tickets : the load of P1, in turns",
+        "/s", mine("P13", with_tickets), mine("P13-half", answered), 0.85, 0.95),
+    Row("P13-tickets", "tickets given a second", "/s", mine("P13", tickets_given)),
 ]

@@ -1,4 +1,4 @@
-# P1 to P9 and P12 of scripts/bench.sh on a system of their own: sourced, never run.
+# P1 to P9, P12 and P13 of scripts/bench.sh on a system of their own: sourced, never run.
 # shellcheck shell=bash disable=SC2154,SC2034  # names of scripts/bench.sh
 
 wanted() {
@@ -131,16 +131,39 @@ sold_out_piece() {
 
 half_accepted_piece() {
   use_system half
-  ours_without_database P12-half "$((flood / pieces))" "$((flood / pieces / 2))" --window "$window"
+  ours_without_database "$beside" "$((flood / pieces))" "$((flood / pieces / 2))" \
+    --window "$window"
+}
+
+# A promo of its own for each piece: nobody has a ticket of the one before. Half of the orders come
+# when nothing is left, as in the load beside.
+promo_piece() {
+  use_system promo
+  promo=$((promo + 1))
+  set_left $((flood / pieces / 2))
+  stampede promo add "$promo" --item 1 --name Sale --price-cents 500 --starts now --ends +12h \
+    --limit-per-user 2 --hold-s 86400 --ticket >/dev/null
+  ours_without_database P13 "$((flood / pieces))" "$((flood / pieces / 2))" --window "$window" \
+    --promo "$promo" --tickets
+  stampede promo end "$promo" >/dev/null
 }
 
 # The load of P1 is offered beside it once more.
 measure_p12() {
-  local units=1
+  local units=1 beside=P12-half
   start_system half 1 1
   start_system flood 1 1
   in_turns sold_out_piece half_accepted_piece
   stop_system flood
+  stop_system half
+}
+
+measure_p13() {
+  local promo=0 beside=P13-half
+  start_system half 1 1
+  start_system promo 1 1
+  in_turns promo_piece half_accepted_piece
+  stop_system promo
   stop_system half
 }
 

@@ -8,11 +8,23 @@ import time
 import unittest
 
 from fake_webapp import FakeWebapp, confirmed, refused, row
-from stampede import (AsyncClient, Client, NotStarted, OutcomeUnknown, StampedeError, Ticket,
-                      question)
+from stampede import (AsyncClient, Client, NotLoggedIn, NotStarted, OutcomeUnknown, SoldOutForNow,
+                      StampedeError, Ticket, question)
 
 UNDECIDED = ("ended", "unknown_promo", "promo_only", "closed", "expired_request", "unpaid_limit",
              "ticket_required", "ticket_invalid", "ticket_expired", "gate_closed", "not_allowed")
+
+SESSION_CODES = ("not_logged_in", "session_expired", "session_replaced")
+
+
+def ticket_of(request):
+    return {"id": request["id"], "ticket": "t1.x.y", "promo": 7, "item": 1,
+            "expires_at": 1767225660000}
+
+
+def nothing_left(request):
+    """What the backend says to who has a ticket."""
+    return refused(request, "sold_out", True)
 
 
 def sold_out(request):
@@ -184,6 +196,109 @@ class Sale:
         error, requests = self.ask(lambda request: [refused(request, "gate_closed", False)],
                                    "ticket", 7, "ann")
         self.assertEqual((error.code, len(requests)), ("gate_closed", 1))
+
+    def looking_often(self):
+        question.SOLD_OUT_LOOK_S, kept = 0.01, question.SOLD_OUT_LOOK_S
+        self.addCleanup(setattr, question, "SOLD_OUT_LOOK_S", kept)
+
+    def test_units_that_come_back_within_the_time_go_to_the_ticket(self):
+        self.looking_often()
+        with_ticket = {"request_id": "t-1", "promo": 7, "ticket": "t1.x.y"}
+        answer, requests = self.ask(in_turn([nothing_left], [nothing_left], [confirmed]),
+                                    "order", 1, "ann", **with_ticket)
+        self.assertTrue(answer.confirmed)
+        self.assertEqual([(one["id"], one["ticket"]) for one in requests],
+                         [("t-1", "t1.x.y")] * 3)
+        ticket, _ = self.ask(in_turn([nothing_left], [ticket_of]), "ticket", 7, "ann")
+        self.assertEqual(ticket.ticket, "t1.x.y")
+
+    def test_sold_out_for_now_ends_as_what_it_is(self):
+        for name, arguments, named in (
+                ("order", (1, "ann"), {"request_id": "t-1", "promo": 7, "ticket": "t1.x.y"}),
+                ("ticket", (7, "ann"), {"id": "t-1"})):
+            error, requests = self.ask(lambda request: [nothing_left(request)], name, *arguments,
+                                       **named, timeout=1.5)
+            self.assertEqual((type(error), error.code, error.retry, error.request_id),
+                             (SoldOutForNow, "sold_out", True, "t-1"))
+            self.assertGreater(len(requests), 1)
+            begin = time.monotonic()
+            error, requests = self.ask(lambda request: [nothing_left(request)], name, *arguments,
+                                       **named, timeout=0.2)
+            self.assertEqual((type(error), len(requests)), (SoldOutForNow, 1))
+            self.assertLess(time.monotonic() - begin, 10)
+        error, _ = self.ask(lambda request: [refused(request, "sold_out", False)], "order", 1,
+                            "ann")
+        self.assertEqual((type(error), error.code), (StampedeError, "sold_out"))
+
+    def test_beside_a_try_that_may_be_decided_sold_out_for_now_leaves_it_open(self):
+        self.looking_often()
+        script = lambda: in_turn([lambda request: refused(request, "deadline_passed", True, 1)],
+                                 *itertools.repeat([nothing_left], 99))
+        error, _ = self.ask(script(), "order", 1, "ann", request_id="t-1", ticket="t1.x.y",
+                            timeout=0.5)
+        self.assertEqual((type(error), error.code), (OutcomeUnknown, "sold_out"))
+        # To ask for a ticket decides nothing that could be lost.
+        error, _ = self.ask(script(), "ticket", 7, "ann", timeout=0.5)
+        self.assertEqual(type(error), SoldOutForNow)
+
+    def test_tickets_of_a_batch_end_each_as_what_it_is(self):
+        self.looking_often()
+        asked = []
+
+        def script(batch):
+            asked.append([one["id"] for one in batch])
+            return [[confirmed(one) if one["id"] == "a" or one["id"] == "b" and len(asked) > 2
+                     else nothing_left(one) for one in batch]]
+
+        orders = [{"item": 1, "user": "u", "id": name, "promo": 7, "ticket": f"t1.{name}"}
+                  for name in "abc"]
+        results, _ = self.ask(script, "order_many", orders, timeout=0.5)
+        self.assertEqual([getattr(one, "state", None) or type(one) for one in results],
+                         ["confirmed", "confirmed", SoldOutForNow])
+        self.assertEqual(asked[:4], [list("abc"), list("bc"), list("bc"), ["c"]])
+
+    def test_a_call_may_have_its_own_session(self):
+        answers = {"order": confirmed, "get": rejected, "ticket": ticket_of,
+                   "pay": lambda request: receipt(request, "paid"),
+                   "cancel": lambda request: receipt(request, "cancelled")}
+        for name, arguments in (("order", (1, "ann")), ("get", ("a",)), ("ticket", (7, "ann")),
+                                ("pay", ("a", 1)), ("cancel", ("a",))):
+            for token in (None, "s.x.y"):
+                _, requests = self.ask(lambda request: [answers[request["op"]](request)], name,
+                                       *arguments, token=token)
+                self.assertEqual([one.get("token") for one in requests], [token], name)
+            for wrong in ("", 7, "x" * 4097):
+                error, requests = self.ask(lambda request: [], name, *arguments, token=wrong)
+                self.assertEqual((error.code, error.field, requests), ("bad_request", "token", []))
+        orders = [{"item": 1, "user": "ann"}, {"item": 1, "user": "bob", "token": "s.bob"}]
+        _, requests = self.ask(lambda batch: [[confirmed(one) for one in batch]], "order_many",
+                               orders, token="s.all")
+        self.assertEqual([one["token"] for one in requests[0]], ["s.all", "s.bob"])
+
+    def test_a_session_that_is_not_taken_is_an_error_of_its_own_that_keeps_the_id(self):
+        for code in SESSION_CODES:
+            for name, arguments in (("order", (1, "ann")), ("ticket", (7, "ann")), ("get", ("a",)),
+                                    ("pay", ("a", 1)), ("cancel", ("a",))):
+                error, requests = self.ask(lambda request: [refused(request, code, False)], name,
+                                           *arguments)
+                self.assertEqual((type(error), error.code, error.retry, error.request_id),
+                                 (NotLoggedIn, code, False, requests[0]["id"]))
+                self.assertEqual(len(requests), 1)
+            results, _ = self.ask(lambda batch: [[refused(batch[0], code, False),
+                                                  confirmed(batch[1])]],
+                                  "order_many", [{"item": 1, "user": "u"}] * 2)
+            self.assertEqual((type(results[0]), results[1].state), (NotLoggedIn, "confirmed"))
+
+    def test_beside_a_try_without_an_answer_a_session_that_is_over_leaves_it_open(self):
+        expired = lambda request: refused(request, "session_expired", False)
+        late = lambda request: refused(request, "deadline_passed", True, 1)
+        for name, arguments in (("order", (1, "ann")), ("pay", ("a", 1)), ("cancel", ("a",))):
+            error, requests = self.ask(in_turn([late], [expired]), name, *arguments)
+            self.assertEqual((type(error), error.code, error.request_id),
+                             (OutcomeUnknown, "session_expired", requests[0]["id"]))
+            self.assertIn("new token", str(error))
+        error, _ = self.ask(in_turn([late], [expired]), "get", "a")
+        self.assertEqual(type(error), NotLoggedIn)
 
     def test_a_payment_keeps_its_id_and_has_a_receipt(self):
         script = in_turn([], [lambda request: refused(request, "no_backend", True, 1)],

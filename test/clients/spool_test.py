@@ -17,8 +17,8 @@ from pathlib import Path
 from unittest import mock
 
 from fake_webapp import FakeWebapp, confirmed, refused, unnamed
-from stampede import (OutcomeUnknown, SpooledClient, SpoolError, StampedeError, spool_format,
-                      spool_sender, spooled_client)
+from stampede import (OutcomeUnknown, SpooledClient, SpoolError, StampedeError, Ticket,
+                      spool_format, spool_sender, spooled_client)
 
 FORK = multiprocessing.get_context("fork")
 PYTHON = str(Path(__file__).resolve().parents[2] / "clients" / "python")
@@ -70,6 +70,10 @@ class SpoolTest(unittest.TestCase):
         process.start()
         process.join()
         self.assertEqual(process.exitcode, 7)
+
+    @staticmethod
+    def refused_once(spool):
+        until(lambda: spool.orders()[0].last_code)
 
     def short_pauses(self):
         return mock.patch.object(spool_sender.q, "PAUSE_S", 0.01)
@@ -339,6 +343,163 @@ class Asking(SpoolTest):
         spool.order_many([{"item": 1, "user": f"u{n}"} for n in range(20_000)])
         self.assertTrue(until(lambda: tries.total() >= spool_sender.WINDOW + 3))
         self.assertLessEqual(len(tries), spool_sender.WINDOW)
+
+
+class Tickets(SpoolTest):
+    """An order with a ticket is asked for until it has its answer or its promo has ended."""
+
+    TICKET = Ticket("t-1", "t1.x.y", 7, 1, 2 ** 41)
+
+    def ended_by(self, end):
+        """What becomes of an order for which nothing is left for a while, also when the program
+        ends meanwhile."""
+        answers, later = [], []
+
+        def script(request):
+            answers.append(request)
+            if spool:
+                later.append(request)
+            return [end(request) if len(later) > 3 else refused(request, "sold_out", True, 1)]
+
+        spool = []
+        webapp = self.webapp(script)
+        with self.short_pauses():
+            self.left_by_a_crash({"item": 1, "user": "ann", "ticket": self.TICKET},
+                                 endpoint=webapp, then=self.refused_once)
+            spool.append(self.open(webapp))
+            order, = spool[0].orders()
+            try:
+                outcome = order.result(SOON)
+            except StampedeError as error:
+                outcome = error
+        self.assertEqual((order.id, order.promo, order.ticket), ("t-1", 7, "t1.x.y"))
+        self.assertEqual(len(later), 4)
+        for request in answers:
+            self.assertEqual((request["id"], request["promo"], request["ticket"]),
+                             ("t-1", 7, "t1.x.y"))
+        return outcome
+
+    def test_units_that_come_back_go_to_it(self):
+        self.assertTrue(self.ended_by(confirmed).confirmed)
+
+    def test_it_ends_with_its_promo(self):
+        ended = self.ended_by(lambda request: refused(request, "ended", False))
+        self.assertEqual((ended.code, ended.retry), ("ended", False))
+
+    def test_while_all_is_sold_out_it_says_so_and_holds_up_nobody(self):
+        def script(request):
+            return [refused(request, "sold_out", True) if "ticket" in request else
+                    confirmed(request)]
+
+        spool = self.open(self.webapp(script))
+        waits = spool.order(1, "ann", ticket=self.TICKET)
+        self.assertTrue(spool.order(1, "bob").result(SOON).confirmed)
+        with self.assertRaises(OutcomeUnknown) as caught:
+            waits.result(0.1)
+        self.assertEqual((caught.exception.code, waits.last_code), ("sold_out", "sold_out"))
+
+    def test_a_tickets_text_needs_its_id(self):
+        spool = self.open()
+        with self.assertRaises(StampedeError) as caught:
+            spool.order(1, "ann", promo=7, ticket="t1.x.y")
+        self.assertEqual((caught.exception.field, spool.orders()), ("request_id", []))
+        order = spool.order(1, "ann", promo=7, ticket="t1.x.y", id="t-1")
+        self.assertIs(spool.order(1, "ann", ticket=self.TICKET), order)
+
+
+class Sessions(SpoolTest):
+    """A session that is not taken is no answer: its orders wait for another one."""
+
+    def script(self, good="new", code="session_expired"):
+        def answer(request):
+            if request.get("token") == good:
+                return [confirmed(request)]
+            return [refused(request, code, False)]
+        return answer
+
+    def test_orders_wait_for_a_token_that_is_taken(self):
+        for code in ("not_logged_in", "session_expired", "session_replaced"):
+            webapp = self.webapp(self.script(code=code))
+            path = self.folder / code
+            with SpooledClient(path, webapp.endpoint, token="old") as spool:
+                orders = spool.order_many([{"item": 1, "user": "ann"}] * 20)
+                self.assertTrue(until(lambda: all(one.last_code == code for one in orders)))
+                with self.assertRaises(OutcomeUnknown) as caught:
+                    orders[0].result(0.3)
+                self.assertEqual(caught.exception.code, code)
+                self.assertEqual(len(webapp.requests), 20)  # not asked again with the same
+                spool.token = "old too"
+                self.assertTrue(until(lambda: len(webapp.requests) == 40))
+                self.assertEqual(spool.flush(0.1), 20)
+                spool.token = "new"
+                self.assertEqual((spool.token, spool.flush(SOON)), ("new", 0))
+                self.assertTrue(all(one.result(0).confirmed for one in orders))
+            self.assertEqual(len(webapp.requests), 60)
+
+    def test_they_wait_across_an_end_of_the_program_and_no_token_is_in_the_file(self):
+        webapp = self.webapp(self.script())
+        self.left_by_a_crash({"item": 1, "user": "ann", "id": "a"}, endpoint=webapp,
+                             then=self.refused_once)
+        spool = self.open(webapp, token="secret-token")
+        order, = spool.orders()
+        self.assertTrue(until(lambda: order.last_code == "session_expired"))
+        spool.close()
+        self.assertNotIn(b"secret-token", self.path.read_bytes())
+        spool = self.open(webapp, token="new")
+        self.assertTrue(spool.orders()[0].result(SOON).confirmed)
+
+    def test_a_token_that_is_set_before_the_refusal_of_the_old_one_came_is_used(self):
+        held = []
+
+        def script(request):
+            if request.get("token") == "new":
+                return [confirmed(request)]
+            spool.token = "new"
+            held.append(request["id"])
+            return [refused(request, "session_expired", False)]
+
+        webapp = self.webapp(script)
+        spool = self.open(webapp, token="old")
+        self.assertTrue(spool.order(1, "ann").result(SOON).confirmed)
+        self.assertEqual(len(held), 1)
+
+    def test_wrong_tokens_are_refused(self):
+        spool = self.open()
+        for wrong in ("", 7, "x" * 4097):
+            with self.assertRaises(StampedeError) as caught:
+                spool.token = wrong
+            self.assertEqual(caught.exception.field, "token")
+        with self.assertRaises(StampedeError) as caught:
+            spool.order_many([{"item": 1, "user": "ann", "token": "x"}])
+        self.assertEqual((caught.exception.field, spool.orders()), ("token", []))
+
+    def test_one_that_was_refused_for_its_session_alone_expires(self):
+        webapp = self.webapp(self.script())
+        order = self.open(webapp, token="old").order(1, "ann", valid_until_ms=now_ms() + 400)
+        with self.assertRaises(StampedeError) as caught:
+            order.result(SOON)
+        self.assertEqual((caught.exception.code, len(webapp.requests)), ("expired_request", 1))
+
+    def test_one_that_may_be_decided_is_kept_until_a_session_can_ask(self):
+        count = collections.Counter()
+
+        def script(request):
+            count[request["op"]] += 1
+            if request.get("token") == "new":
+                return [confirmed(request)]
+            if request["op"] == "order" and count["order"] == 1:
+                return [refused(request, "internal", True, 1)]
+            return [refused(request, "session_expired", False)]
+
+        with self.short_pauses():
+            spool = self.open(self.webapp(script), token="old")
+            order = spool.order(1, "ann", valid_until_ms=now_ms() + 500)
+            self.assertTrue(until(lambda: count["get"]))
+            self.assertEqual(spool.flush(0.3), 1)
+            self.assertEqual((count["order"], count["get"]), (2, 1))
+            spool.token = "new"
+            self.assertTrue(order.result(SOON).confirmed)
+        self.assertEqual((count["order"], count["get"]), (2, 2))
 
 
 class Validity(SpoolTest):

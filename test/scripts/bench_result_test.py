@@ -157,9 +157,24 @@ class Rows(unittest.TestCase):
         lines[3]["result"]["confirmed"] = 1  # the unit was sold twice
         self.assertEqual(bench_table.evaluate(lines)["P12"]["ratio"], None)
 
+    def test_orders_with_tickets_count_when_all_had_one_and_tickets_by_themselves(self):
+        piece = lambda seconds, given: {
+            **load(seconds), "tickets": {"asked": 1000, "given": given, "seconds": 0.5}}
+        lines = [point(1, "P13", "stampede", **piece(0.5, 1000)),
+                 point(1, "P13-half", "stampede", **load(0.25)),
+                 point(1, "P13-half", "stampede", **load(0.75)),
+                 point(1, "P13", "stampede", **piece(1.5, 1000))]
+        points = bench_table.evaluate(lines)
+        self.assertEqual(points["P13"]["stampede"]["values"], [1000])
+        self.assertEqual(points["P13"]["ratio"]["values"], [0.5])
+        self.assertFalse(points["P13"]["floor_met"])
+        self.assertEqual(points["P13-tickets"]["stampede"]["values"], [2000])
+        lines[0]["result"]["tickets"]["given"] = 999
+        self.assertIsNone(bench_table.evaluate(lines)["P13"]["ratio"])
+
     def test_every_goal_of_the_benchmark_has_a_row(self):
         names = " ".join(row.name for row in ROWS)
-        for number in range(1, 13):
+        for number in range(1, 14):
             self.assertRegex(names, rf"\bP{number}\b")
 
 

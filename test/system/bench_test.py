@@ -8,6 +8,7 @@ import time
 import unittest
 from pathlib import Path
 
+from by_hand import must
 from system import System, SystemTest
 
 KEYS = {"offered", "confirmed", "rejected", "no_answer", "errors", "p50_us", "p99_us", "p999_us",
@@ -76,6 +77,57 @@ class Bench(SystemTest):
         self.assertEqual((report["accepted"], report["confirmed"]), (3000, 3000))
         self.assertEqual(self.system.number("SELECT COUNT(*) FROM orders") - before, 3000)
 
+    def add_promo(self, promo, item=1, *rules):
+        must(self.system.stampede("promo", "add", promo, "--item", item, "--name", "Sale",
+                                  "--price-cents", 500, "--starts", "now", "--ends", "+1h",
+                                  *rules), "promo add")
+
+    def test_a_promo_and_a_ticket_for_each_order(self):
+        self.add_promo(7, 1, "--limit-per-user", 2, "--hold-s", 3600, "--ticket")
+        try:
+            report = self.bench("--closed", "--requests", 3000, "--promo", 7, "--tickets",
+                                "--duplicates", "5%")
+            self.check_stored(report, 3000)
+            self.assertEqual((report["confirmed"], report["promo"]), (3000, 7))
+            tickets = report["tickets"]
+            self.assertEqual((tickets["asked"], tickets["given"], tickets["codes"]),
+                             (3000, 3000, {}))
+            self.assertGreater(tickets["seconds"], 0)
+            rows = self.system.sql("SELECT COUNT(*), COUNT(DISTINCT user_id) FROM orders WHERE "
+                                   "promo_id = 7 AND fulfilment = 'unpaid'")
+            self.assertEqual(rows, [["3000", "3000"]])
+            shown = self.system.stampede("bench", "--closed", "--requests", 100, "--promo", 7,
+                                         "--tickets", "--via", "ipc")
+            self.assertRegex(shown.stdout, r"^tickets +100 in [0-9.]+ s   given [0-9,]+/s")
+        finally:
+            must(self.system.stampede("promo", "end", 7), "promo end")
+
+    def test_without_a_ticket_for_each_nothing_is_ordered(self):
+        must(self.system.stampede("item", "add", 9, "--name", "Case", "--stock", 1), "item add")
+        self.add_promo(8, 9, "--ticket")  # of another item: the bench orders item 1
+        done = self.system.stampede("--json", "bench", "--closed", "--requests", 50, "--promo", 8,
+                                    "--tickets")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        report = json.loads(done.stdout)
+        # Five times its one unit.
+        self.assertEqual((report["tickets"]["given"], report["tickets"]["codes"]),
+                         (5, {"gate_closed": 45}))
+        self.assertEqual((report["offered"], report["stored"]), (0, 0))
+
+    def test_who_has_a_ticket_and_finds_nothing_left_is_told_so(self):
+        self.system = self.start_system("1:Phone:100")
+        self.add_promo(7, 1, "--ticket")
+        report = self.bench("--closed", "--requests", 400, "--promo", 7, "--tickets")
+        again = self.system.stampede("--json", "bench", "--closed", "--requests", 400, "--promo", 7,
+                                     "--tickets", "--no-drain")
+        self.assertEqual((report["confirmed"], report["reasons"]),
+                         (100, {"sold_out_for_now": 300}))
+        self.assertEqual(report["stored"], 100)
+        self.assertEqual(again.returncode, 1)
+        tickets = json.loads(again.stdout)["tickets"]
+        self.assertEqual((tickets["given"], tickets["reasons"], tickets["codes"]),
+                         (0, {"sold_out_for_now": 100}, {"older_ticket": 300}))
+
     def test_a_ramp_ends_with_a_knee_and_all_books_right(self):
         report = self.bench("--ramp", "--rate", 500, "--duration", "200ms", "--batch", 20)
         self.assertEqual(report["stored"], report["confirmed"])
@@ -122,6 +174,10 @@ class Bench(SystemTest):
                 (["--closed", "--window", 5, "--batch", 6], ["--window", "--batch"]),
                 (["--rate", 5, "--closed"], ["--rate", "--closed"]),
                 (["--connections", 65], ["--connections"]),
+                (["--tickets", "--requests", 5], ["--tickets", "--promo"]),
+                (["--tickets", "--promo", 7], ["--tickets", "--requests"]),
+                (["--promo", 0], ["--promo"]),
+                (["--promo", 7, "--items", 2], ["--promo", "--items"]),
                 (["--hdr", "/nowhere/file"], ["--hdr"])):
             with self.subTest(words):
                 done = self.system.stampede("bench", "--no-drain", *words)

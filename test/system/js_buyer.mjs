@@ -1,8 +1,8 @@
 // A program with the JavaScript client: js_buyer.mjs calls | buy  ENDPOINT  PREFIX
 //   calls  makes every call once; prints what came of them
 //   buy    buys item 1, one by one and many at once, some in promo 7, of which it pays some and
-//          gives some back, until its input ends; then waits for what is open and prints a line for
-//          each order: id, state or code, order id, fulfilment
+//          gives some back, and item 2 with tickets of promo 8, until its input ends; then waits for
+//          what is open and prints a line for each order: id, state or code, order id, fulfilment
 // ENDPOINT is tcp://… or http://….
 
 import { HttpClient } from '../../clients/js/stampede/http_client.js';
@@ -28,6 +28,8 @@ async function buy(worker) {
       const orders = Array.from({ length: 10 }, (_, n) => order(`${name}-${n}`));
       const results = await client.orderMany(orders, TIMEOUT);
       results.forEach((one, n) => tell(`${name}-${n}`, one));
+    } else if (number % 7 === 6) {
+      tell(name, await withTicket(name, `${prefix}-${worker}`).catch((error) => error));
     } else {
       tell(name, await one({ ...order(name), ...(number % 4 > 1 && { promo: 7 }) }, number % 4)
         .catch((error) => error));
@@ -43,6 +45,13 @@ async function one(order, what) {
   const { fulfilment } = what === 2 ? await client.pay(order.id, 500, { id: order.id, ...TIMEOUT })
     : await client.cancel(order.id, { user: order.user, ...TIMEOUT });
   return { ...answer, state: answer.state, fulfilment };
+}
+
+/** The ticket's id is the order's. */
+async function withTicket(id, user) {
+  const ticket = await client.ticket(8, { user, id, ...TIMEOUT });
+  const answer = await client.order({ item: 2, user, ticket }, TIMEOUT);
+  return answer.id === id ? answer : { code: `ordered as ${answer.id}` };
 }
 
 function tell(id, { state, code, order_id: orderId, fulfilment }) {

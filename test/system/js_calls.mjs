@@ -1,6 +1,6 @@
 // Every call of the JavaScript client, in Node or in a browser, on a system with the items
-// 1 (many), 2 (one unit), 3 (ten) and 4 (ten), the last in promo 7, which has a hold; promo 8 of item
-// 1 starts later. Gives what came of them as one value for JSON.
+// 1 (many), 2 (one unit), 3 (ten), 4 (ten) and 5 (one unit), of which 4 is in promo 7, which has a
+// hold, and 5 in promo 9, which needs tickets and has two; promo 8 of item 1 starts later. Gives what came of them as one value for JSON.
 
 const refusal = (promise) => promise.then((value) => `no error: ${value}`,
   ({ name, code, field, retry }) => ({ name, code, field, retry }));
@@ -35,7 +35,7 @@ export async function calls(client, prefix) {
   seen.get = (await client.get(`${prefix}-4`)).state;
   seen.nobody = await refusal(client.get(`${prefix}-nobody`));
   seen.stock = await twoStocks(client, prefix);
-  Object.assign(seen, await sale(client, prefix));
+  Object.assign(seen, await sale(client, prefix), await tickets(client, prefix));
   return seen;
 }
 
@@ -67,6 +67,28 @@ async function sale(client, prefix) {
     late: await refusal(client.order({ item: 1, user: 'ann', valid_until_ms: 1, id: names[2] })),
     ofArray: (await client.orderMany([{ item: 1, user: 'ann', promo: 8 },
       { item: 4, user: 'eve', promo, id: `${prefix}-s2` }])).map((one) => one.code ?? one.fulfilment),
+  };
+}
+
+/** A promo that needs tickets, of one unit. */
+async function tickets(client, prefix) {
+  const soon = { timeoutMs: 1500 };
+  const given = await client.ticket(9, { user: 'ann', id: `${prefix}-t1` });
+  const again = await client.ticket(9, { user: 'ann' });
+  const other = await client.ticket(9, { user: 'bob', id: `${prefix}-t2`, ...soon });
+  const without = await refusal(client.order({ item: 5, user: 'ann', promo: 9 }));
+  const foreign = await refusal(client.order({ item: 5, user: 'eve', ticket: given }));
+  const closed = await refusal(client.ticket(9, { user: 'eve' }));
+  const bought = await client.order({ item: 5, user: 'ann', ticket: given });
+  return {
+    ticket: [given.id, given.promo, given.item, given.expires_at > 0],
+    sameTicket: [again.id === given.id, again.ticket === given.ticket],
+    ticketRules: [without, foreign, closed],
+    withTicket: [bought.id, bought.state, bought.promo],
+    forNow: await refusal(client.order({ item: 5, user: 'bob', ticket: other }, soon)),
+    forNowOfArray: (await client.orderMany([{ item: 5, user: 'bob', ticket: other }], soon))
+      .map(({ name, code }) => [name, code]),
+    noneToGive: await refusal(client.ticket(9, { user: 'bob2', ...soon })),
   };
 }
 

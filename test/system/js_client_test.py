@@ -21,8 +21,9 @@ HERE = PROJECT / "test" / "system"
 STOCK = 1_000_000
 NODE = shutil.which("node")
 HAS_ZEROMQ = (PROJECT / "clients" / "js" / "node_modules" / "zeromq").is_dir()
-ITEMS = (f"1:Phone:{STOCK}", "2:Watch:1", "3:Lamp:10", "4:Radio:10")
-PROMOS = ((7, 4, "now", "+1h"), (8, 1, "+2h", "+3h"))
+ITEMS = (f"1:Phone:{STOCK}", "2:Watch:1", "3:Lamp:10", "4:Radio:10", "5:Case:1")
+PROMOS = ((7, 4, "now", "+1h", "--hold-s", 3600), (8, 1, "+2h", "+3h", "--hold-s", 3600),
+          (9, 5, "now", "+1h", "--ticket", "--gate-factor", 2))
 
 
 def endpoints(system):
@@ -30,10 +31,10 @@ def endpoints(system):
     return {"http": system.http} | ({"zmq": system.zmq} if HAS_ZEROMQ else {})
 
 
-def add_promo(system, promo, item, starts, ends):
+def add_promo(system, promo, item, starts, ends, *rules):
     must(system.stampede("promo", "add", promo, "--item", item, "--name", f"Promo {promo}",
-                         "--price-cents", 500, "--starts", starts, "--ends", ends,
-                         "--hold-s", 3600), "promo add")
+                         "--price-cents", 500, "--starts", starts, "--ends", ends, *rules),
+         "promo add")
 
 
 class Calls(SystemTest):
@@ -50,11 +51,12 @@ class Calls(SystemTest):
                          ["confirmed", "rejected", "sold_out"])
         refused = lambda code, **more: {"name": "StampedeError", "code": code, "retry": False,
                                         **more}
+        for_now = {"name": "SoldOutForNow", "code": "sold_out", "retry": True}
         unknown = seen.pop("nobody")
         self.assertEqual((unknown["name"], unknown["code"]), ("StampedeError", "unknown_request"))
         self.assertEqual(seen, {
             "ping": "ready", "items": [[1, "Phone", STOCK], [2, "Watch", 1], [3, "Lamp", 10],
-                                       [4, "Radio", 10]],
+                                       [4, "Radio", 10], [5, "Case", 1]],
             "item": [[3, "Lamp", 10, "bigint"]], "again": [True, True], "minted": 32,
             "reused": refused("key_reused"), "unknown": refused("unknown_item", field="item"),
             "tooMany": refused("bad_request", field="qty"),
@@ -70,16 +72,22 @@ class Calls(SystemTest):
             "fulfilments": ["paid", "cancelled", "none"],
             "early": refused("not_started", name="NotStarted", retry=True),
             "noPromo": refused("unknown_promo", field="promo"), "late": refused("expired_request"),
-            "ofArray": ["not_started", "unpaid"]})
+            "ofArray": ["not_started", "unpaid"],
+            "ticket": [f"{prefix}-t1", 9, 5, True], "sameTicket": [True, True],
+            "ticketRules": [refused("ticket_required", field="ticket"),
+                            refused("ticket_invalid", field="ticket"), refused("gate_closed")],
+            "withTicket": [f"{prefix}-t1", "confirmed", 9], "forNow": for_now,
+            "forNowOfArray": [["SoldOutForNow", "sold_out"]], "noneToGive": for_now})
         system.verify()
         self.assertEqual(
             system.sql("SELECT request_id, promo_id, fulfilment, payment_id FROM orders "
                        "WHERE promo_id IS NOT NULL ORDER BY 1"),
             [[f"{prefix}-p", "7", "paid", f"{prefix}-p"], [f"{prefix}-q", "7", "cancelled", "NULL"],
-             [f"{prefix}-s2", "7", "unpaid", "NULL"]])
+             [f"{prefix}-s2", "7", "unpaid", "NULL"], [f"{prefix}-t1", "9", "none", "NULL"]])
         rows = system.sql(f"SELECT request_id, order_id FROM orders WHERE request_id LIKE "
                           f"'{prefix}-%'")
-        self.assertEqual(len(rows), 1 + 1 + 1 + 1996 + 1 + 3)  # -1, -2, -4, -m…, -s, -p, -q, -s2
+        # -1, -2, -4, -m…, -s, -p, -q, -s2, -t1
+        self.assertEqual(len(rows), 1 + 1 + 1 + 1996 + 1 + 3 + 1)
         self.assertIn([f"{prefix}-1", order["order_id"]], rows)
 
     @unittest.skipUnless(NODE, "node is not installed")
@@ -143,8 +151,9 @@ def script(path):
 class Kills(SystemTest):
     def test_nothing_is_lost_or_doubled_whatever_dies(self):
         chance = random.Random(seed())
-        system = self.start_system(f"1:Phone:{STOCK}")
-        add_promo(system, 7, 1, "now", "+1h")
+        system = self.start_system(f"1:Phone:{STOCK}", f"2:Watch:{STOCK}")
+        add_promo(system, 7, 1, "now", "+1h", "--hold-s", 3600)
+        add_promo(system, 8, 2, "now", "+1h", "--ticket")
         ledgers = {kind: system.home / kind for kind in endpoints(system)}
         buyers = []
         for kind, endpoint in endpoints(system).items():
@@ -186,8 +195,11 @@ class Kills(SystemTest):
         self.assertEqual((told.keys() - stored.keys(), stored.keys() - told.keys()), (set(), set()))
         self.assertEqual(stored, told)
         gone = sum(1 for _, end in told.values() if end == "cancelled")
-        self.assertEqual(system.number("SELECT amount FROM item WHERE id = 1"),
-                         STOCK - len(told) + gone)
+        self.assertEqual(system.number("SELECT SUM(amount) FROM item"),
+                         2 * STOCK - len(told) + gone)
+        tickets = system.number("SELECT COUNT(*) FROM orders WHERE promo_id = 8")
+        self.assertGreater(tickets, 0)
+        self.assertEqual(system.number("SELECT granted FROM promo WHERE id = 8"), tickets)
         print(f"{len(told)} orders over {' and '.join(ledgers)}, 3 kills, 0 lost, 0 doubled")
 
 

@@ -90,8 +90,8 @@ def _is_ours(base):
 def free_port_base():
     """Below the range from which the kernel takes the ports of outgoing connections."""
     for base in random.SystemRandom().sample(range(10000, 32000, 300), 70):
-        if _is_ours(base) and all(_is_free(base + offset)
-                                  for offset in [*range(22), 50, 101, 102, 150]):
+        offsets = [*range(22), 50, 101, 102, 150, 201, 202, 250]  # three webapps
+        if _is_ours(base) and all(_is_free(base + offset) for offset in offsets):
             return base
     raise RuntimeError("no free range of ports between 10000 and 32000")
 
@@ -107,6 +107,7 @@ class System:
         self.http = f"http://127.0.0.1:{self.http_port}"
         self.zmq = f"tcp://127.0.0.1:{self.base + 1}"
         self.zmq_2 = f"tcp://127.0.0.1:{self.base + 101}"  # of a second webapp, if any
+        self.zmq_3 = f"tcp://127.0.0.1:{self.base + 201}"
         self.news = f"tcp://127.0.0.1:{self.base + 2}"
         self.health = f"http://127.0.0.1:{self.base}"
         self.environment = ENVIRONMENT | {

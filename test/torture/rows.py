@@ -22,6 +22,7 @@ class Row:
 def all_rows():
     import rows_actors
     import rows_clients
+    import rows_copies
     import rows_crash
     import rows_database
     import rows_disk
@@ -30,6 +31,7 @@ def all_rows():
     import rows_snapshots
     import rows_strangers
     rows = [row for module in (rows_crash, rows_disk, rows_nodes, rows_actors, rows_database,
-                               rows_clients, rows_payments, rows_snapshots, rows_strangers)
+                               rows_clients, rows_copies, rows_payments, rows_snapshots,
+                               rows_strangers)
             for row in module.ROWS]
     return sorted(rows, key=lambda row: int(row.name[1:]))

@@ -32,6 +32,8 @@ constexpr int kZmqConnections = 2;
 constexpr std::uint64_t kWindow = 256;
 constexpr int kHttpConnections = 64;
 
+constexpr std::uint64_t kTicketsMax = 4'000'000;  // that a system holds
+
 constexpr std::size_t kBatchWithToken = 500;  // of more a frame would not be taken
 
 // Where the load goes; the keys are for ZeroMQ.
@@ -83,19 +85,39 @@ std::unique_ptr<OrderWire> make_wire(BenchPlan& plan, const Bench& bench, const 
   return std::make_unique<HttpWire>(plan, target.address, bench.connections, form);
 }
 
+using Look = std::function<void()>;  // is called when all are answered
+
+BenchContent content_of(const Bench& bench, const std::string& run, const Target& target) {
+  return {bench.seed,  run,          bench.items, bench.users,  bench.duplicates,
+          bench.first, target.token, bench.promo, bench.tickets};
+}
+
 // One load under the given name, at the rate that `bench` says.
 LoadResult run_load(const Bench& bench, const std::string& run, const Target& target,
-                    const std::function<void()>& on_answered) {
-  BenchPlan plan(
-      {bench.seed, run, bench.items, bench.users, bench.duplicates, bench.first, target.token});
+                    const Look& on_answered) {
+  BenchPlan plan(content_of(bench, run, target));
   const auto wire = make_wire(plan, bench, target);
   auto options = load_options(bench);
   options.on_answered = on_answered;
   return BenchLoad(plan, *wire, options, bench.ramp ? nullptr : print_second).run();
 }
 
+// First a ticket for each order, then the orders; nothing is ordered unless all were given.
+void run_with_tickets(const Bench& bench, const Target& target, BenchResult& result,
+                      const Look& on_tickets, const Look& on_answered) {
+  BenchPlan plan(content_of(bench, bench.run, target));
+  const auto wire = make_wire(plan, bench, target);
+  auto options = load_options(bench);
+  options.on_answered = on_tickets;
+  result.tickets = BenchLoad(plan, *wire, options, print_second).run();
+  result.load.connected = result.tickets->connected;
+  if (!plan.order_with_tickets(bench.requests)) return;
+  options.on_answered = on_answered;
+  result.load = BenchLoad(plan, *wire, options, print_second).run();
+}
+
 void run_ramp(const Bench& bench, const Target& target, BenchResult& result,
-              const std::function<void()>& on_answered) {
+              const Look& on_answered) {
   RampSearch search(bench.rate);
   while (const auto rate = search.next_rate()) {
     Bench step = bench;
@@ -122,10 +144,12 @@ bool stored_fits(const LoadResult& load, const StoredRows& stored) {
 int exit_code(const BenchResult& result) {
   const LoadResult& load = result.load;
   if (load.contradictions > 0) return kExitViolation;
+  if (result.tickets && result.tickets->contradictions > 0) return kExitViolation;
   if (result.verify && result.verify->exit == kExitViolation) return kExitViolation;
   if (result.stored && !stored_fits(load, *result.stored)) return kExitViolation;
   if (load.no_answer > 0 || (result.stored && !result.stored->all)) return kExitTimedOut;
   if (result.verify && !result.verify->ok()) return result.verify->exit;
+  if (result.tickets && result.tickets->tickets < result.tickets->offered) return kExitFailure;
   return load.errors + load.unreadable > 0 ? kExitFailure : kExitDone;
 }
 
@@ -159,10 +183,13 @@ int measure(const ToolOptions& options, const Bench& bench) {
   print_plan(bench, target.address);
   BenchResult result;
   result.closed = bench.closed;
-  const auto before = system_cpu_seconds(options.config);
+  auto before = system_cpu_seconds(options.config);
+  const auto begin = [&] { before = system_cpu_seconds(options.config); };
   const auto look = [&] { result.cpu = spent_since(before, system_cpu_seconds(options.config)); };
   if (bench.ramp)
     run_ramp(bench, target, result, look);
+  else if (bench.tickets)
+    run_with_tickets(bench, target, result, begin, look);
   else
     result.load = run_load(bench, bench.run, target, look);
   if (!result.load.connected) {
@@ -215,6 +242,24 @@ static std::string check_window(const Bench& bench) {
          std::to_string(actors::kSf1OpenMax) + ": more --connections or a larger --batch";
 }
 
+// A promo is of one item. Tickets are SF1's, and each is another user's.
+static std::string check_promo(const Bench& bench, const std::function<bool(const char*)>& given) {
+  if (bench.promo != 0 && bench.via == BenchVia::miaosha)
+    return "--promo is not for --via miaosha, which has none";
+  if (bench.promo != 0 && bench.items > 1)
+    return "--promo is of item 1, and --items " + std::to_string(bench.items) + " orders others";
+  if (!bench.tickets) return {};
+  if (bench.promo == 0) return "--tickets are of a promo: name it with --promo";
+  if (over_http(bench.via))
+    return "--tickets needs --via zmq or ipc, not --via " + std::string(to_text(bench.via));
+  if (!given("--requests") || bench.requests > kTicketsMax)
+    return "--tickets asks for one for each order: say how many with --requests, at most " +
+           std::to_string(kTicketsMax);
+  if (bench.batch > 1) return "--tickets sends one order a message, without --batch";
+  if (given("--users")) return "--users is not for --tickets: each order has a user of its own";
+  return {};
+}
+
 std::string check_bench(const Bench& bench, const std::function<bool(const char*)>& given) {
   const bool http = over_http(bench.via);
   const std::string via = "--via " + std::string(to_text(bench.via));
@@ -236,6 +281,7 @@ std::string check_bench(const Bench& bench, const std::function<bool(const char*
            via + " each has one order open";
   if (bench.via == BenchVia::miaosha && (given("--duplicates") || given("--users")))
     return "--duplicates and --users are not for " + via + ": the webapp makes up ids and users";
+  if (const auto wrong = check_promo(bench, given); !wrong.empty()) return wrong;
   if (!http && given("--window")) return check_window(bench);
   return {};
 }

@@ -33,6 +33,8 @@ struct Bench {
   std::string run;                   // name of the run, part of the ids; empty: a new one
   double duplicates = 0;             // percent
   bool first = false;                // who is turned away by a webapp does not ask again
+  std::uint64_t promo = 0;           // that orders name; 0: none
+  bool tickets = false;              // asked for first, one for each order
   int connections = 0;               // 0: 2, over HTTP 64
   std::int64_t timeout_ms = 30'000;  // of one order
   bool drain = true;

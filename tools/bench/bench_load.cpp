@@ -27,10 +27,18 @@ constexpr std::size_t kExamplesMax = 5;
 constexpr auto kConnectFor = milliseconds(3000);
 constexpr auto kHearOut = milliseconds(500);
 
+bool decides(std::string_view reason) {
+  return reason != kEdgeReason && reason != kForNowReason;
+}
+
 std::uint64_t rejection_mark(std::string_view reason) {
   std::uint64_t hash = 0;
   for (const char c : reason) hash = (hash * 131 + static_cast<unsigned char>(c)) % 16'777'213;
   return kRejected + (hash << 9);
+}
+
+bool is_undecided(std::uint64_t mark) {
+  return mark == rejection_mark(kEdgeReason) || mark == rejection_mark(kForNowReason);
 }
 
 }  // namespace
@@ -43,6 +51,7 @@ void LoadResult::add(const LoadResult& later) {
   no_answer += later.no_answer;
   errors += later.errors;
   accepted += later.accepted;
+  tickets += later.tickets;
   repeats += later.repeats;
   resent += later.resent;
   late += later.late;
@@ -209,30 +218,41 @@ void BenchLoad::take(const ScannedAnswer& answer) {
 
 void BenchLoad::take_decision(std::uint64_t order, const ScannedAnswer& answer) {
   using Kind = ScannedAnswer::Kind;
-  const bool confirmed = answer.kind == Kind::confirmed;
-  const std::uint64_t value = confirmed                       ? answer.order_id
+  const std::uint64_t value = answer.kind == Kind::confirmed  ? answer.order_id
                               : answer.kind == Kind::accepted ? kAccepted
+                              : answer.kind == Kind::ticket   ? kTicket
                                                               : mark_of(answer.reason);
   if (!is_open(order)) {
     const std::uint64_t before = slots_[order] & ~kFinal;
-    const bool decided = before != rejection_mark(kEdgeReason) && answer.reason != kEdgeReason;
+    const bool decided = !is_undecided(before) && decides(answer.reason);
     if (before != value && before != kGivenUp && decided) contradiction(order, before, value);
     return;
   }
-  if (confirmed) {
+  if (answer.kind == Kind::ticket && !plan_.keep_ticket(order, answer.ticket)) {
+    ++result_.unreadable;
+    return;
+  }
+  count_decision(answer.kind, value);
+  take_final(order, value);
+}
+
+void BenchLoad::count_decision(ScannedAnswer::Kind kind, std::uint64_t value) {
+  using Kind = ScannedAnswer::Kind;
+  if (kind == Kind::confirmed) {
     ++result_.confirmed;
     ++second_.confirmed;
     auto& first = result_.first_order_id;
     first = first == 0 ? value : std::min(first, value);
     result_.last_order_id = std::max(result_.last_order_id, value);
-  } else if (answer.kind == Kind::accepted) {
+  } else if (kind == Kind::accepted) {
     ++result_.accepted;
+  } else if (kind == Kind::ticket) {
+    ++result_.tickets;
   } else {
     ++result_.rejected;
     ++second_.rejected;
     count_reason();
   }
-  take_final(order, value);
 }
 
 std::uint64_t BenchLoad::mark_of(std::string_view reason) {
@@ -257,6 +277,7 @@ void BenchLoad::take_final(std::uint64_t order, std::uint64_t value) {
 std::string BenchLoad::answer_text(std::uint64_t value) {
   if (value == kGivenUp) return "no answer";
   if (value == kErrorAnswer) return "an error";
+  if (value == kTicket) return "a ticket";
   return value >= kOrderIdMin ? "order " + std::to_string(value) : std::string("rejected");
 }
 

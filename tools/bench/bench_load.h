@@ -57,17 +57,18 @@ struct LoadSecond {
 
 struct LoadResult {
   bool connected = false;     // false: nobody took a connection, nothing was sent
-  std::uint64_t offered = 0;  // different orders; the sum of the next four
+  std::uint64_t offered = 0;  // different orders; the sum of the next six
   std::uint64_t confirmed = 0;
   std::uint64_t rejected = 0;
   std::uint64_t no_answer = 0;
   std::uint64_t errors = 0;    // answered by a code that a retry cannot change
+  std::uint64_t tickets = 0;   // given, where they were asked for
   std::uint64_t accepted = 0;  // HTTP in the miaosha form: taken, with the result to be asked for
   std::uint64_t repeats = 0;   // messages that sent an earlier order once more, as planned
   std::uint64_t resent = 0;    // messages that sent an open order again
   std::uint64_t late = 0;
   std::uint64_t unreadable = 0;                  // answers that are none, or name no id of this run
-  std::map<std::string, std::uint64_t> reasons;  // of rejections; kEdgeReason: of none
+  std::map<std::string, std::uint64_t> reasons;  // of rejections; some decide nothing: bench_scan.h
   std::map<std::string, std::uint64_t> codes;    // every error answer, also those retried
   std::uint64_t contradictions = 0;              // ids with two different answers
   std::vector<std::string> examples;             // of these, a few
@@ -108,12 +109,13 @@ class BenchLoad : private WireEvents {
 
   // A slot is the planned time in ns while the order is open, with kRetryPlanned when it waits in
   // retries_. Then it is kFinal and the answer: an order id (never below 2^40), a rejection's mark
-  // (kRejected and a hash of the reason), kErrorAnswer or kGivenUp.
+  // (kRejected and a hash of the reason), kTicket, kErrorAnswer or kGivenUp.
   static constexpr std::uint64_t kFinal = std::uint64_t{1} << 63;
   static constexpr std::uint64_t kRetryPlanned = std::uint64_t{1} << 62;
   static constexpr std::uint64_t kGivenUp = 0;
   static constexpr std::uint64_t kErrorAnswer = 1;
   static constexpr std::uint64_t kAccepted = 2;
+  static constexpr std::uint64_t kTicket = 3;
   [[nodiscard]] bool is_open(std::uint64_t order) const { return (slots_[order] & kFinal) == 0; }
 
   // WireEvents
@@ -140,6 +142,7 @@ class BenchLoad : private WireEvents {
   void take_decision(std::uint64_t order, const ScannedAnswer& answer);
   [[nodiscard]] std::uint64_t mark_of(std::string_view reason);
   void count_reason();
+  void count_decision(ScannedAnswer::Kind kind, std::uint64_t value);
   void take_final(std::uint64_t order, std::uint64_t value);
   static std::string answer_text(std::uint64_t value);
   void contradiction(std::uint64_t order, std::uint64_t before, std::uint64_t after);

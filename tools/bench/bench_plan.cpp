@@ -52,12 +52,52 @@ BenchPlan::BenchPlan(const BenchContent& content)
       repeats_below_(static_cast<std::uint64_t>(content.duplicates / 100 * 4294967296.0)),
       prefix_("b" + std::to_string(content.seed) + "-" + content.run + "-") {
   STAMPEDE_ASSERT(prefix_.size() + kDigits <= 64, "a request id has at most 64 characters");
-  make_map();
+  if (content_.tickets)
+    make_ticket_map();
+  else
+    make_map();
   make_json();
 }
 
+bool BenchPlan::order_with_tickets(std::uint64_t orders) {
+  for (std::uint64_t n = 0; n < orders; ++n)
+    if (!tickets_.has(n)) return false;
+  make_map();
+  return true;
+}
+
+void BenchPlan::add_promo() {
+  if (content_.promo == 0) return;
+  append_text(map_, "promo");
+  map_ += static_cast<char>(0xcf);  // uint 64, big-endian
+  for (int shift = 56; shift >= 0; shift -= 8)
+    map_ += static_cast<char>(content_.promo >> static_cast<unsigned>(shift));
+}
+
+void BenchPlan::add_token() {
+  if (content_.token.empty()) return;
+  append_text(map_, "token");
+  append_text(map_, content_.token);
+}
+
+// The ticket's id is the order's.
+void BenchPlan::make_ticket_map() {
+  map_ = static_cast<char>(0x84 + !content_.token.empty());  // so many pairs
+  append_text(map_, "op");
+  append_text(map_, "ticket");
+  append_text(map_, "id");
+  append_text(map_, prefix_ + std::string(kDigits, '0'));
+  id_at_ = map_.size() - kDigits;
+  append_text(map_, "user");
+  append_text(map_, "u" + std::string(kUserDigits, '0'));
+  user_at_ = map_.size() - kUserDigits;
+  add_promo();
+  add_token();
+}
+
 void BenchPlan::make_map() {
-  map_ = static_cast<char>(0x84 + content_.first + !content_.token.empty());  // so many pairs
+  map_ = static_cast<char>(0x84 + content_.first + !content_.token.empty() + (content_.promo != 0) +
+                           (tickets_.bytes() != 0));  // so many pairs
   append_text(map_, "op");
   append_text(map_, "order");
   append_text(map_, "id");
@@ -70,10 +110,13 @@ void BenchPlan::make_map() {
   append_text(map_, "user");
   append_text(map_, "u" + std::string(kUserDigits, '0'));
   user_at_ = map_.size() - kUserDigits;
-  if (!content_.token.empty()) {
-    append_text(map_, "token");
-    append_text(map_, content_.token);
+  add_promo();
+  if (tickets_.bytes() != 0) {
+    append_text(map_, "ticket");
+    append_text(map_, std::string(tickets_.bytes(), ' '));
+    ticket_at_ = map_.size() - tickets_.bytes();
   }
+  add_token();
   if (!content_.first) return;
   append_text(map_, "first");
   first_at_ = map_.size();
@@ -86,7 +129,9 @@ void BenchPlan::make_json() {
   json_item_at_ = json_.size();
   json_ += std::string(kItemDigits, ' ') + ",\"user\":\"u";
   json_user_at_ = json_.size();
-  json_ += std::string(kUserDigits, '0') + "\"}";
+  json_ += std::string(kUserDigits, '0') + '"';
+  if (content_.promo != 0) json_ += ",\"promo\":" + std::to_string(content_.promo);
+  json_ += '}';
 }
 
 void BenchPlan::write_number(char* id_digits, std::uint64_t n) {
@@ -105,15 +150,19 @@ std::uint32_t BenchPlan::item(std::uint64_t n) const {
          static_cast<std::uint32_t>(below(content_.items, random_at(content_.seed, kForItem, n)));
 }
 
+// Nobody has two tickets at a time.
 std::uint32_t BenchPlan::user(std::uint64_t n) const {
+  if (content_.tickets) return static_cast<std::uint32_t>(n);
   return static_cast<std::uint32_t>(below(content_.users, random_at(content_.seed, kForUser, n)));
 }
 
 void BenchPlan::fill_in(char* map, std::uint64_t n) {
   write_number(map + id_at_, n);
   write_user(map + user_at_, user(n));
+  if (item_at_ == 0) return;
   const std::uint32_t number = item(n);
   for (unsigned i = 0; i < 4; ++i) map[item_at_ + i] = static_cast<char>(number >> (24 - 8 * i));
+  if (ticket_at_ != 0) std::memcpy(map + ticket_at_, tickets_.of(n).data(), tickets_.bytes());
   if (first_at_ == 0) return;
   map[first_at_] = n >= untried_ ? kTrue : kFalse;
   untried_ = std::max(untried_, n + 1);

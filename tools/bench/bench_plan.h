@@ -13,6 +13,8 @@
 #include <string>
 #include <string_view>
 
+#include "tools/bench/ticket_texts.h"
+
 namespace stampede::tools {
 
 struct BenchContent {
@@ -20,9 +22,11 @@ struct BenchContent {
   std::string run;          // at most kRunBytesMax of [A-Za-z0-9_-]
   std::uint32_t items = 1;  // items 1 … items, each as likely
   std::uint32_t users = 100'000;
-  double duplicates = 0;  // percent of orders that are followed by an earlier one, once more
-  bool first = false;     // SF1: orders say at their first try that it is one
-  std::string token{};    // that every order shows; empty: none
+  double duplicates = 0;    // percent of orders that are followed by an earlier one, once more
+  bool first = false;       // SF1: orders say at their first try that it is one
+  std::string token{};      // that every order shows; empty: none
+  std::uint64_t promo = 0;  // that orders name; 0: none
+  bool tickets = false;     // SF1: each order has a user and a ticket of its own
 };
 
 inline constexpr std::size_t kRunBytesMax = 24;  // a step of a ramp adds some of its own
@@ -33,6 +37,8 @@ class BenchPlan {
  public:
   explicit BenchPlan(const BenchContent& content);
 
+  // With tickets all frames ask for them, until order_with_tickets().
+  //
   // The SF1 frame that orders n; valid until the next call, as all frames.
   std::string_view frame(std::uint64_t n);
   // The SF1 frame that orders all of these, at most kBatchMax.
@@ -43,6 +49,12 @@ class BenchPlan {
   [[nodiscard]] std::optional<std::uint64_t> repeat_after(std::uint64_t n) const {
     return repeats_below_ == 0 ? std::nullopt : random_repeat_after(n);
   }
+  // The ticket of order n, which an answer has brought. False: it is not as all the others are.
+  [[nodiscard]] bool keep_ticket(std::uint64_t n, std::string_view text) {
+    return tickets_.keep(n, text);
+  }
+  // From now on frames are orders with their tickets. False: one of the first `orders` has none.
+  [[nodiscard]] bool order_with_tickets(std::uint64_t orders);
   // Which order an id names; nothing for an id of another run.
   [[nodiscard]] std::optional<std::uint64_t> index_of(std::string_view id) const;
 
@@ -59,6 +71,9 @@ class BenchPlan {
   static void write_number(char* id_digits, std::uint64_t n);
   static void write_user(char* user_digits, std::uint32_t user);
   void make_map();
+  void make_ticket_map();
+  void add_promo();
+  void add_token();
   void make_json();
   void fill_in(char* map, std::uint64_t n);
 
@@ -67,11 +82,13 @@ class BenchPlan {
   std::string prefix_;
   std::string map_;  // only these places of it change:
   std::size_t id_at_ = 0;
-  std::size_t item_at_ = 0;
+  std::size_t item_at_ = 0;  // 0: there is none
   std::size_t user_at_ = 0;
+  std::size_t ticket_at_ = 0;  // 0: there is none
   std::size_t first_at_ = 0;   // 0: it is not said
   std::uint64_t untried_ = 0;  // no order from here on was in a frame
   std::string batch_;          // an array's head and many maps
+  TicketTexts tickets_;
   std::string json_;
   std::size_t json_id_at_ = 0, json_item_at_ = 0, json_user_at_ = 0;
 };

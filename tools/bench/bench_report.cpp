@@ -38,6 +38,29 @@ double percent(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0 : 100 * static_cast<double>(part) / static_cast<double>(whole);
 }
 
+// A line of their own: they are decisions, but no orders.
+void print_tickets(const LoadResult& load) {
+  std::printf("tickets    %s in %.2f s   given %s   not given %s%s%s   p50 %s  p99 %s ms\n",
+              grouped(load.tickets).c_str(), load.seconds,
+              per_second(load.tickets, load.seconds).c_str(),
+              grouped(load.offered - load.tickets).c_str(), breakdown(load.reasons).c_str(),
+              breakdown(load.codes).c_str(), ms(load.latency.percentile_ns(0.5)).c_str(),
+              ms(load.latency.percentile_ns(0.99)).c_str());
+  if (load.tickets < load.offered)
+    std::printf("           nothing was ordered: each order needs a ticket\n");
+}
+
+json tickets_json(const LoadResult& load) {
+  return {{"asked", load.offered},
+          {"given", load.tickets},
+          {"seconds", load.seconds},
+          {"reasons", load.reasons},
+          {"codes", load.codes},
+          {"no_answer", load.no_answer},
+          {"p50_us", us(load.latency.percentile_ns(0.5))},
+          {"p99_us", us(load.latency.percentile_ns(0.99))}};
+}
+
 void print_repeats(const LoadResult& load) {
   if (load.repeats + load.resent + load.contradictions == 0) return;
   std::printf("repeated   %s sent again on purpose, %s after trouble; %s answered differently\n",
@@ -127,6 +150,8 @@ void print_plan(const Bench& bench, const std::string& endpoint) {
               ? ", " + grouped(bench.requests) + " orders"
               : " for " + grouped(static_cast<std::int64_t>(bench.duration_ms)) + " ms";
   if (bench.ramp) load += " a step, rising until the system does not keep up";
+  if (bench.promo != 0) load += ", in promo " + std::to_string(bench.promo);
+  if (bench.tickets) load += ", a ticket for each before";
   if (bench.batch > 1) load += ", arrays of " + std::to_string(bench.batch);
   std::fprintf(stderr, "bench: %s, %d connections to %s (%s)\n", load.c_str(), bench.connections,
                endpoint.c_str(), std::string(to_text(bench.via)).c_str());
@@ -172,6 +197,7 @@ std::map<std::string, double> spent_since(const std::map<std::string, double>& b
 
 void print_result(const BenchResult& result) {
   const LoadResult& load = result.load;
+  if (result.tickets) print_tickets(*result.tickets);
   const std::uint64_t answered = load.accepted > 0 ? load.accepted : load.confirmed + load.rejected;
   std::printf("offered    %s orders in %.2f s   answered %s   errors %s%s\n",
               grouped(load.offered).c_str(), load.seconds,
@@ -231,6 +257,8 @@ json to_json(const BenchResult& result, const Bench& bench) {
            {"latency_error", Latency::kErrorMax},
            {"cpu", cpu_json(result)}};
   if (load.accepted > 0) out["accepted"] = load.accepted;
+  if (bench.promo != 0) out["promo"] = bench.promo;
+  if (result.tickets) out["tickets"] = tickets_json(*result.tickets);
   if (!result.steps.empty()) {
     out["knee_per_s"] = result.knee;
     for (const auto& step : result.steps) out["steps"].push_back(step_json(step));

@@ -26,8 +26,9 @@ struct StoredRows {
 };
 
 struct BenchResult {
-  LoadResult load;              // of all steps together
-  std::vector<RampStep> steps;  // --ramp
+  LoadResult load;                    // of all steps together
+  std::optional<LoadResult> tickets;  // --tickets: of what was asked before
+  std::vector<RampStep> steps;        // --ramp
   bool closed = false;
   double knee = 0;  // --ramp: orders a second; 0: not even the first rate was kept
   std::map<std::string, double> cpu;   // seconds of every node while the load ran

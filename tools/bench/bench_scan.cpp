@@ -191,6 +191,11 @@ void take_pair(Cursor& cursor, std::string_view key, ScannedAnswer& out) {
   } else if (key == "code") {
     out.code = cursor.text();
     out.kind = ScannedAnswer::Kind::error;
+  } else if (key == "ticket") {
+    out.ticket = cursor.text();
+    out.kind = ScannedAnswer::Kind::ticket;
+  } else if (key == "asked") {
+    out.asked = cursor.text();
   } else if (key == "retry") {
     out.retry = cursor.flag();
   } else if (key == "edge") {
@@ -230,9 +235,28 @@ bool scan_usual(Cursor& cursor, ScannedAnswer& out) {
   if (!at.skip_literal("\xa6stored")) return false;
   at.skip_small();
   if (at.skip_literal("\xa8replayed")) at.skip_small(), ++keys;
+  // What else is said of an order that was bought: its promo, its price, when it is to be paid.
+  const bool bought = out.kind == ScannedAnswer::Kind::confirmed;
+  for (; bought && at.ok() && keys < pairs; ++keys) at.skip(0), at.skip(0);
   if (!at.ok() || keys != pairs) return false;
   cursor = at;
   return true;
+}
+
+// What the members say together.
+void judge(ScannedAnswer& out) {
+  using Kind = ScannedAnswer::Kind;
+  if (out.edge) {
+    out.kind = Kind::rejected;
+    out.reason = kEdgeReason;
+  } else if (out.kind == Kind::error && out.retry && out.code == "sold_out") {
+    out.kind = Kind::rejected;
+    out.reason = kForNowReason;
+  } else if (!out.asked.empty()) {
+    out.kind = Kind::error;
+    out.id = out.asked;
+    out.code = kOlderTicketCode;
+  }
 }
 
 ScannedAnswer scan_map(Cursor& cursor) {
@@ -241,7 +265,7 @@ ScannedAnswer scan_map(Cursor& cursor) {
   out = {};
   for (auto pairs = cursor.map(); cursor.ok() && pairs > 0; --pairs)
     take_pair(cursor, cursor.text(), out);
-  if (out.edge) out.kind = ScannedAnswer::Kind::rejected, out.reason = kEdgeReason;
+  judge(out);
   if (!cursor.ok()) out.kind = ScannedAnswer::Kind::unreadable;
   return out;
 }

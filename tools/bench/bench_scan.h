@@ -8,14 +8,28 @@
 
 namespace stampede::tools {
 
+// Rejections that decide nothing: by a webapp alone, and of who has a ticket, or asks for one,
+// while nothing is left.
 inline constexpr std::string_view kEdgeReason = "edge";
+inline constexpr std::string_view kForNowReason = "sold_out_for_now";
+inline constexpr std::string_view kOlderTicketCode = "older_ticket";  // of another run's order
 
 struct ScannedAnswer {
-  enum class Kind : std::uint8_t { unreadable = 0, queued, confirmed, rejected, error, accepted };
+  enum class Kind : std::uint8_t {
+    unreadable = 0,
+    queued,
+    confirmed,
+    rejected,
+    error,
+    accepted,
+    ticket
+  };
   Kind kind = Kind::unreadable;
   std::string_view id;         // views point into the frame
   std::string_view reason;     // of a rejection
   std::string_view code;       // of an error
+  std::string_view ticket;     // its text
+  std::string_view asked;      // the id of who asked for a ticket and has an older one
   std::uint64_t order_id = 0;  // of a confirmed order
   bool retry = false;
   bool edge = false;  // turned away by a webapp: a rejection here, with a reason of its own

@@ -224,6 +224,11 @@ void CommandLine::add_bench(CLI::App& app, Command& chosen) {
       ->check(CLI::Range(0.0, 100.0));
   bench->add_flag("--first", args.first,
                   "Say at the first try that it is one; whom a webapp turns away asks no more");
+  bench->add_option("--promo", args.promo, "Order in this promo, of item 1")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{INT64_MAX}));
+  bench->add_flag(
+      "--tickets", args.tickets,
+      "Ask for a ticket for each order first, measured by itself, then order with them");
   bench->add_option("--connections", args.connections, "Connections (default: 2, over HTTP 64)")
       ->check(CLI::Range(1, 4000));
   bench->add_option("--timeout", arguments_->bench_timeout, "Wait so long for one answer")

@@ -99,9 +99,12 @@ HttpReply with_location(HttpReply reply, std::string_view id) {
   return reply;
 }
 
+// Only one code reads like another that is final.
 HttpReply refused(const HttpAnswer& answer) {
-  return problem_reply(info(answer.code), refusal_json(answer.code, answer.id, answer.field,
-                                                       answer.message, {}, answer.retry_after_ms));
+  auto json =
+      refusal_json(answer.code, answer.id, answer.field, answer.message, {}, answer.retry_after_ms);
+  if (answer.code == Code::sold_out_for_now) json["retry"] = true;
+  return problem_reply(info(answer.code), json);
 }
 
 }  // namespace

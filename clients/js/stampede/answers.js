@@ -46,6 +46,19 @@ export class Receipt {
   }
 }
 
+/** Leave for one user to order once in one promo, under the ticket's id. A user who asks again gets
+ * the same one while it is good. */
+export class Ticket {
+  /** @param {Record<string, any>} values the map that the system sent */
+  constructor(values) {
+    /** @type {string} the request id of the order that may use it */ this.id = values.id;
+    /** @type {string} */ this.ticket = values.ticket;
+    /** @type {Whole} */ this.promo = values.promo;
+    /** @type {Whole} */ this.item = values.item;
+    /** @type {number} Unix time in ms */ this.expires_at = values.expires_at;
+  }
+}
+
 /**
  * A whole number; a bigint when a number would lose digits.
  * @typedef {number | bigint} Whole
@@ -60,6 +73,7 @@ export class Receipt {
  * @property {number} starts_at
  * @property {number} ends_at
  * @property {'coming' | 'running'} state
+ * @property {'none' | 'required'} ticket required: an order needs one
  */
 
 /**
@@ -91,6 +105,8 @@ export class Receipt {
  * @property {string} user
  * @property {number} [qty] 1 when it is not said
  * @property {Whole} [promo] the offer that it is bought in
+ * @property {Ticket | string} [ticket] a Ticket brings its id and its promo; its text needs the id
+ * @property {string} [token] of this order's session, in place of the client's
  * @property {number} [valid_until_ms] Unix time after which it is not bought
  * @property {boolean} [first] this id was never sent before; so are ids that are made here
  * @property {string} [id]
@@ -120,9 +136,24 @@ export class StampedeError extends Error {
  * long it is until then; the same id may be sent again. */
 export class NotStarted extends StampedeError {}
 
+/** Nothing was left for this ticket, or to give a ticket for, all the time of the call. Nothing was
+ * decided: units that come back can still go to who has a ticket, until its promo ends. The same id
+ * may be sent again, with its ticket. */
+export class SoldOutForNow extends StampedeError {}
+
+/** The session's token was not taken: `not_logged_in` (none, or none of the system's),
+ * `session_expired` or `session_replaced`. Nothing was decided; the same call with the same id may
+ * be repeated with a new token. */
+export class NotLoggedIn extends StampedeError {}
+
+const SESSION_CODES = ['not_logged_in', 'session_expired', 'session_replaced'];
+
 /** @type {Record<string, string>} */
 const ADVICE = { pay: 'pay again with this id, which never pays twice',
-  cancel: 'cancel again, or look with get' };
+  cancel: 'cancel again, or look with get',
+  ticket: 'ask again: a user never gets two at a time',
+  session: 'a try before had no answer; ask again with this id and a new token, which never buys '
+    + 'twice' };
 
 /** No final answer in time. The order may have been confirmed: ask again with the same id. */
 export class OutcomeUnknown extends StampedeError {
@@ -171,13 +202,37 @@ export function stockOf(/** @type {any} */ row) {
   return { item, left, total, seq: BigInt(seq) };
 }
 
+/** Of the backend's own word alone: a webapp's (`edge`) is no reason for anything. */
+export function isSoldOutForNow(/** @type {any} */ values) {
+  return values.code === 'sold_out' && values.retry === true && values.edge !== true
+    && values.state === undefined;
+}
+
+function kindOf(/** @type {any} */ values) {
+  if (values.code === 'not_started') return NotStarted;
+  if (isSoldOutForNow(values)) return SoldOutForNow;
+  return SESSION_CODES.includes(values.code) ? NotLoggedIn : StampedeError;
+}
+
+/**
+ * As outcomeOf, of the last answer to several tries: without a session nobody is told what became
+ * of one that had no answer.
+ * @param {any} values
+ * @param {string} id
+ * @param {{timeoutMs: number, mayBeDecided: () => boolean}} patience
+ */
+export function endOf(values, id, patience) {
+  if (SESSION_CODES.includes(values.code) && patience.mayBeDecided())
+    return new OutcomeUnknown(id, patience.timeoutMs, values.code, 'session');
+  return outcomeOf(values, id);
+}
+
 /** The answer's map as an Answer, or the error that stands for it. */
 export function outcomeOf(/** @type {any} */ values, /** @type {string} */ id) {
   if (values.code === undefined || values.state === 'rejected') return new Answer(values);
   const { code, message, detail, title, field, retry, retry_after_ms: retryAfterMs } = values;
-  const early = code === 'not_started';
-  return new (early ? NotStarted : StampedeError)(code, message ?? detail ?? title,
-    { id, field, retry: early || retry === true, retryAfterMs });
+  return new (kindOf(values))(code, message ?? detail ?? title,
+    { id, field, retry: code === 'not_started' || retry === true, retryAfterMs });
 }
 
 /** Why nothing is decided. What a webapp says by itself is no reason. */

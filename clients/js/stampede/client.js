@@ -2,11 +2,11 @@
 
 import { Dealer, Subscriber } from 'zeromq';
 
-import { Answer, Receipt, StampedeError, itemsOf, stockOf } from './answers.js';
-import { allSent, cancelRequest, checkedId, newId, orderRequest, orderRequests, partsOf, payRequest,
-  whole } from './orders.js';
+import { Answer, Receipt, StampedeError, Ticket, itemsOf, stockOf } from './answers.js';
+import { allSent, cancelRequest, checkedId, checkedToken, newId, orderRequest, orderRequests,
+  partsOf, payRequest, ticketRequest, whole } from './orders.js';
 import { Patience, Pauses, now } from './patience.js';
-import { BatchQuestion, Question } from './question.js';
+import { BatchQuestion, Question, askedOf } from './question.js';
 import { pack, unpack } from './sf1.js';
 
 const DEFAULT_ENDPOINT = 'tcp://127.0.0.1:7101';
@@ -118,26 +118,38 @@ export class Client {
    * Buys many at once, up to 1000 in one frame; for each order, in the same order, its Answer or
    * the error that `order` would have thrown.
    * @param {Iterable<Order>} orders
-   * @param {{timeoutMs?: number}} [options]
+   * @param {{timeoutMs?: number, token?: string}} [options]
    * @returns {Promise<(Answer | StampedeError)[]>}
    */
-  async orderMany(orders, { timeoutMs = TIMEOUT_MS } = {}) {
+  async orderMany(orders, { timeoutMs = TIMEOUT_MS, token = this.token } = {}) {
     const requests = orderRequests(orders).map((one) => ({ op: 'order', ...one }));
-    const more = DEADLINE_BYTES + (this.token === undefined ? 0 : this.token.length + 9);
+    const more = DEADLINE_BYTES + (token === undefined ? 0 : token.length + 9);
     const parts = partsOf(requests, (one) => pack(one).length + more, ARRAY_BYTES_MAX);
     const ends = Date.now() + timeoutMs;
     const results = await Promise.all(parts.map((part) =>
-      this.#ask(new BatchQuestion(part, new Patience(Math.max(0, ends - Date.now()))))));
+      this.#ask(new BatchQuestion(part, new Patience(Math.max(0, ends - Date.now()))), token)));
     return allSent(results.flat());
   }
 
   /**
    * What became of an order; code `unknown_request` when it is not known *yet*.
    * @param {string} id
-   * @param {{timeoutMs?: number}} [options]
+   * @param {{token?: string, timeoutMs?: number}} [options]
    */
-  async get(id, { timeoutMs = TIMEOUT_MS } = {}) {
-    return new Answer(await this.#ask(new Question({ op: 'get', id: checkedId(id) }, timeoutMs)));
+  async get(id, { token, timeoutMs = TIMEOUT_MS } = {}) {
+    const question = new Question({ op: 'get', id: checkedId(id) }, timeoutMs);
+    return new Answer(await this.#ask(question, token));
+  }
+
+  /**
+   * Leave for a user to order in a promo that needs it: the one that he has, or a new one. Code
+   * `gate_closed` when all were given; SoldOutForNow when nothing is left to order with one.
+   * @param {import('./answers.js').Whole} promo
+   * @param {{user: string, token?: string, id?: string, timeoutMs?: number}} options
+   */
+  async ticket(promo, { user, token, id, timeoutMs = TIMEOUT_MS } = /** @type {any} */ ({})) {
+    const question = new Question(ticketRequest(promo, user, id), timeoutMs);
+    return new Ticket(await this.#ask(question, token));
   }
 
   /**
@@ -145,20 +157,21 @@ export class Client {
    * the same one again never pays twice.
    * @param {string} order its request id
    * @param {import('./answers.js').Whole} amountCents
-   * @param {{id?: string, timeoutMs?: number}} [options]
+   * @param {{id?: string, token?: string, timeoutMs?: number}} [options]
    */
-  async pay(order, amountCents, { id, timeoutMs = TIMEOUT_MS } = {}) {
+  async pay(order, amountCents, { id, token, timeoutMs = TIMEOUT_MS } = {}) {
     const request = payRequest(order, amountCents, id);
-    return new Receipt(await this.#ask(new Question(request, timeoutMs)));
+    return new Receipt(await this.#ask(new Question(request, timeoutMs), token));
   }
 
   /**
    * Gives an order that is not paid back.
    * @param {string} order its request id
-   * @param {{user?: string, timeoutMs?: number}} [options] user: its buyer
+   * @param {{user?: string, token?: string, timeoutMs?: number}} [options] user: its buyer
    */
-  async cancel(order, { user, timeoutMs = TIMEOUT_MS } = {}) {
-    return new Receipt(await this.#ask(new Question(cancelRequest(order, user), timeoutMs)));
+  async cancel(order, { user, token, timeoutMs = TIMEOUT_MS } = {}) {
+    const question = new Question(cancelRequest(order, user), timeoutMs);
+    return new Receipt(await this.#ask(question, token));
   }
 
   /**
@@ -224,8 +237,8 @@ export class Client {
 
   // --- inside -------------------------------------------------------------------------------------
 
-  async #ask(/** @type {Question} */ question) {
-    question.token = this.token;
+  async #ask(/** @type {Question} */ question, token = this.token) {
+    question.token = checkedToken(token);
     this.#refuseReuse(question);
     await (this.#isInUse(question) ? this.#askAlone(question) : this.#askAsWaiting(question));
     return question.result(this.#endpoint);
@@ -346,7 +359,7 @@ export class Client {
 
   #passOn(/** @type {any} */ message) {
     const maps = Array.isArray(message) ? message : [message];
-    const ids = maps.map((one) => one.id).filter((id) => typeof id === 'string');
+    const ids = maps.map(askedOf).filter((id) => typeof id === 'string');
     const inboxes = new Set(ids.flatMap((id) => [...(this.#waiting.get(id) ?? [])]));
     for (const inbox of inboxes) inbox.put(message);
     if (ids.length === 0 && maps[0]?.code !== undefined) this.#passOnUnnamed(maps[0]);

@@ -1,9 +1,9 @@
 // The client over HTTP, for Node and for browsers: nothing but fetch.
 
-import { NotConnected, OutcomeUnknown, Receipt, StampedeError, codeOf, itemOf, itemsOf, outcomeOf,
-  stockOf } from './answers.js';
-import { allSent, bytesOf, cancelRequest, checkedId, narrow, newId, orderRequest, orderRequests,
-  partsOf, payRequest, whole } from './orders.js';
+import { NotConnected, OutcomeUnknown, Receipt, StampedeError, Ticket, codeOf, endOf, itemOf,
+  itemsOf, stockOf } from './answers.js';
+import { allSent, bytesOf, cancelRequest, checkedId, checkedToken, narrow, newId, orderRequest,
+  orderRequests, partsOf, payRequest, ticketRequest, whole } from './orders.js';
 import { Patience, Pauses } from './patience.js';
 
 const DEFAULT_BASE = 'http://127.0.0.1:8080';
@@ -18,9 +18,12 @@ const TRY_MIN_MS = 50; // a shorter try would say nothing, not even that nobody 
 /** @typedef {{status: number, values: any}} Reply */
 
 /** JSON has no other form for numbers above 2^53 that keeps their digits. */
-function jsonOf(/** @type {Request} */ { id, item, user, qty, promo, valid_until_ms: until }) {
+function jsonOf(/** @type {Request} */ { id, item, user, qty, promo, valid_until_ms: until, ticket,
+  token }) {
   const more = (promo === undefined ? '' : `,"promo":${promo}`)
-    + (until === undefined ? '' : `,"valid_until_ms":${until}`);
+    + (until === undefined ? '' : `,"valid_until_ms":${until}`)
+    + (ticket === undefined ? '' : `,"ticket":${JSON.stringify(ticket)}`)
+    + (token === undefined ? '' : `,"token":${JSON.stringify(token)}`);
   return `{"id":"${id}","item":${item},"user":${JSON.stringify(user)},"qty":${qty}${more}}`;
 }
 
@@ -98,8 +101,8 @@ export class HttpClient {
    * @returns {Promise<import('./answers.js').Answer>} confirmed or rejected: both are final
    */
   async order(order, { timeoutMs = TIMEOUT_MS } = {}) {
-    const request = orderRequest(order);
-    const call = this.#call(request.id, timeoutMs);
+    const { token, ...request } = orderRequest(order);
+    const call = this.#call(request.id, timeoutMs, 'order', token);
     return call.answer((left, again) => postOrders(jsonOf(request), left,
       { 'Idempotency-Key': request.id, ...this.#first([request], again) }));
   }
@@ -115,10 +118,10 @@ export class HttpClient {
    * Buys many at once; for each order, in the same order, its Answer or the error that `order`
    * would have thrown.
    * @param {Iterable<Order>} orders
-   * @param {{timeoutMs?: number}} [options]
+   * @param {{token?: string, timeoutMs?: number}} [options]
    * @returns {Promise<(import('./answers.js').Answer | StampedeError)[]>}
    */
-  async orderMany(orders, { timeoutMs = TIMEOUT_MS } = {}) {
+  async orderMany(orders, { token, timeoutMs = TIMEOUT_MS } = {}) {
     const parts = partsOf(orderRequests(orders), (one) => bytesOf(jsonOf(one)) + 1,
       ARRAY_BYTES_MAX);
     const patience = new Patience(timeoutMs);
@@ -126,7 +129,7 @@ export class HttpClient {
     let next = 0;
     const work = async () => {
       for (let at = next++; at < parts.length; at = next++)
-        results[at] = await this.#call('', timeoutMs, 'order', patience).answers(parts[at],
+        results[at] = await this.#call('', timeoutMs, 'order', token, patience).answers(parts[at],
           (requests, again) => this.#first(requests, again));
     };
     await Promise.all(Array.from({ length: ARRAYS_AT_ONCE }, work));
@@ -136,11 +139,24 @@ export class HttpClient {
   /**
    * What became of an order; code `unknown_request` when it is not known *yet*.
    * @param {string} id
-   * @param {{timeoutMs?: number}} [options]
+   * @param {{token?: string, timeoutMs?: number}} [options]
    */
-  async get(id, { timeoutMs = TIMEOUT_MS } = {}) {
+  async get(id, { token, timeoutMs = TIMEOUT_MS } = {}) {
     const path = `/v1/orders/${checkedId(id)}`;
-    return this.#call(id, timeoutMs).answer(() => ({ path }));
+    return this.#call(id, timeoutMs, 'get', token).answer(() => ({ path }));
+  }
+
+  /**
+   * Leave for a user to order in a promo that needs it: the one that he has, or a new one. Code
+   * `gate_closed` when all were given; SoldOutForNow when nothing is left to order with one.
+   * @param {import('./answers.js').Whole} promo
+   * @param {{user: string, token?: string, id?: string, timeoutMs?: number}} options
+   */
+  async ticket(promo, { user, token, id: own, timeoutMs = TIMEOUT_MS } = /** @type {any} */ ({})) {
+    const { id, promo: number, user: buyer } = ticketRequest(promo, user, own);
+    const init = post(`{"id":"${id}","user":${JSON.stringify(buyer)}}`);
+    return this.#call(id, timeoutMs, 'ticket', token).ticket(
+      () => ({ path: `/v1/promos/${number}/tickets`, init }));
   }
 
   /**
@@ -148,25 +164,25 @@ export class HttpClient {
    * the same one again never pays twice.
    * @param {string} order its request id
    * @param {import('./answers.js').Whole} amountCents
-   * @param {{id?: string, timeoutMs?: number}} [options]
+   * @param {{id?: string, token?: string, timeoutMs?: number}} [options]
    */
-  async pay(order, amountCents, { id: own, timeoutMs = TIMEOUT_MS } = {}) {
+  async pay(order, amountCents, { id: own, token, timeoutMs = TIMEOUT_MS } = {}) {
     const { id, amount_cents: amount } = payRequest(order, amountCents, own);
     const init = post(`{"id":"${id}","amount_cents":${amount}}`);
-    return this.#call(id, timeoutMs, 'pay').receipt(order,
+    return this.#call(id, timeoutMs, 'pay', token).receipt(order,
       () => ({ path: `/v1/orders/${order}/payments`, init }));
   }
 
   /**
    * Gives an order that is not paid back.
    * @param {string} order its request id
-   * @param {{user?: string, timeoutMs?: number}} [options] user: its buyer
+   * @param {{user?: string, token?: string, timeoutMs?: number}} [options] user: its buyer
    */
-  async cancel(order, { user, timeoutMs = TIMEOUT_MS } = {}) {
+  async cancel(order, { user, token, timeoutMs = TIMEOUT_MS } = {}) {
     const { id } = cancelRequest(order, user);
     const query = user === undefined ? '' : `?user=${encodeURIComponent(user)}`;
     const init = { method: 'DELETE', headers: { 'Idempotency-Key': id } };
-    return this.#call(id, timeoutMs, 'cancel').receipt(order,
+    return this.#call(id, timeoutMs, 'cancel', token).receipt(order,
       () => ({ path: `/v1/orders/${order}${query}`, init }));
   }
 
@@ -229,19 +245,31 @@ export class HttpClient {
     this.#pauses.end();
   }
 
-  #call(/** @type {string} */ id, /** @type {number} */ timeoutMs, op = 'order',
-    patience = new Patience(timeoutMs)) {
+  /**
+   * @param {string} id
+   * @param {number} timeoutMs
+   * @param {string} op
+   * @param {string} [token] the call's own, in place of the client's
+   * @param {Patience} [patience]
+   */
+  #call(id, timeoutMs, op, token, patience = new Patience(timeoutMs, op)) {
+    const shown = checkedToken(token ?? this.token);
     return new Call(this.#base, id, op, patience, this.#pauses, () => this.#closed,
-      (url, init, ms) => this.#request(url, init, ms));
+      (url, init, ms) => this.#request(url, init, ms, shown));
   }
 
-  async #request(/** @type {string} */ url, /** @type {RequestInit} */ init,
-    /** @type {number} */ ms) {
+  /**
+   * @param {string} url
+   * @param {RequestInit} init
+   * @param {number} ms
+   * @param {string | undefined} token
+   */
+  async #request(url, init, ms, token) {
     const end = new AbortController();
     const timer = setTimeout(() => end.abort(), ms);
     this.#open.add(end);
     const headers = { ...init.headers,
-      ...(this.token !== undefined && { Authorization: `Bearer ${this.token}` }) };
+      ...(token !== undefined && { Authorization: `Bearer ${token}` }) };
     try {
       const response = await this.#fetch(url,
         { cache: 'no-store', redirect: 'error', ...init, headers, signal: end.signal });
@@ -301,23 +329,32 @@ class Call {
       if (values.state === 'confirmed' || values.state === 'rejected') return true;
       return values.code !== undefined && !this.patience.canHelp(values);
     });
-    const outcome = outcomeOf(values, this.id);
+    const outcome = endOf(values, this.id, this.patience);
     if (outcome instanceof StampedeError) throw outcome;
     return outcome;
+  }
+
+  /** The final answer to who asks for a ticket. */
+  async ticket(/** @type {Make} */ make) {
+    const { values } = await this.reply(make, ({ values }) => values.code === undefined
+      ? (values.asked ?? values.id) === this.id && values.ticket !== undefined
+      : !this.patience.canHelp(values));
+    if (values.code !== undefined) throw endOf(values, this.id, this.patience);
+    return new Ticket(values);
   }
 
   /** The final answer to a payment or a cancellation. */
   async receipt(/** @type {string} */ order, /** @type {Make} */ make) {
     const { values } = await this.reply(make, ({ values }) => values.code === undefined
       ? values.id === this.id && values.order === order : !this.patience.canHelp(values));
-    if (values.code !== undefined) throw outcomeOf(values, this.id);
+    if (values.code !== undefined) throw endOf(values, this.id, this.patience);
     return new Receipt(values);
   }
 
   async values(/** @type {Make} */ make) {
     const { values } = await this.reply(make, ({ values }) => values.code === undefined
       ? Array.isArray(values.items) || values.item !== undefined : !this.patience.canHelp(values));
-    if (values.code !== undefined) throw outcomeOf(values, this.id);
+    if (values.code !== undefined) throw endOf(values, this.id, this.patience);
     return values;
   }
 
@@ -355,7 +392,7 @@ class Call {
     const open = new Map(requests.map((one) => [one.id, one]));
     /** @type {Map<string, any>} */ const outcomes = new Map();
     const settle = (/** @type {string} */ id, /** @type {any} */ values) => {
-      outcomes.set(id, outcomeOf(values, id));
+      outcomes.set(id, endOf(values, id, this.patience));
       open.delete(id);
     };
     while (open.size > 0 && this.#goesOn()) {
@@ -405,7 +442,9 @@ class Call {
     if (values.code !== undefined) {
       const seconds = Number(response.headers.get('Retry-After') ?? NaN);
       if (seconds > 0) values.retry_after_ms ??= seconds * 1000;
-      values.retry ??= status >= 500 || status === 429;
+      // A rejection says so; without a state nothing is left for now, for who has a ticket.
+      const forNow = values.code === 'sold_out' && values.state === undefined;
+      values.retry ??= status >= 500 || status === 429 || forNow;
     }
     if (!Array.isArray(values)) this.patience.hear(values);
     this.#lastCode = codeOf(values) ?? this.#lastCode;

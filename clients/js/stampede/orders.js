@@ -1,9 +1,10 @@
 // Orders before they are sent. What is not understood is refused here: a word that is passed over
 // could be the id, or the quantity, and each try would buy once more, or another amount.
 
-import { StampedeError } from './answers.js';
+import { StampedeError, Ticket } from './answers.js';
 
-const KEYS = ['item', 'user', 'qty', 'promo', 'valid_until_ms', 'first', 'id', 'request_id'];
+const KEYS = ['item', 'user', 'qty', 'promo', 'valid_until_ms', 'first', 'id', 'request_id',
+  'ticket', 'token'];
 // What a request is about: under the same id the same. The rest is about the message.
 const CONTENT = ['op', 'item', 'user', 'qty', 'promo', 'order', 'amount_cents'];
 const WHOLE_END = 1n << 63n;
@@ -62,6 +63,8 @@ function buyer(/** @type {unknown} */ user) {
  * @property {number | bigint} qty
  * @property {number | bigint} [promo]
  * @property {number | bigint} [valid_until_ms]
+ * @property {string} [ticket]
+ * @property {string} [token]
  * @property {true} [first]
  */
 
@@ -80,14 +83,18 @@ export function orderRequest(order) {
   for (const name of /** @type {const} */ (['item', 'user']))
     if (order[name] === undefined)
       throw new StampedeError('bad_request', `the order has no '${name}'`, { field: name });
-  const { item, user, qty = 1, promo, valid_until_ms: until, id, request_id } = order;
+  const { item, user, qty = 1, valid_until_ms: until, request_id, ticket, token } = order;
+  const given = ticket instanceof Ticket ? ticket : undefined;
+  const { id = request_id === undefined ? given?.id : undefined, promo = given?.promo } = order;
   const { first = id === undefined && request_id === undefined } = order;
   if (typeof first !== 'boolean')
     throw new StampedeError('bad_request', `first is true or false, not ${show(first)}`,
       { field: 'first' });
   return { id: chosenId(id, request_id), item: whole('item', item), user: buyer(user),
     qty: whole('qty', qty, 1), ...(promo !== undefined && { promo: whole('promo', promo) }),
+    ...(ticket !== undefined && { ticket: ticketText(ticket, id ?? request_id) }),
     ...(until !== undefined && { valid_until_ms: whole('valid_until_ms', until, 1) }),
+    ...(token !== undefined && { token: checkedToken(token) }),
     ...(first && { first }) };
 }
 
@@ -101,6 +108,31 @@ export function payRequest(order, amount, id) {
 export function cancelRequest(order, user) {
   return { op: 'cancel', id: newId(), order: checkedId(order, 'order'),
     ...(user !== undefined && { user: buyer(user) }) };
+}
+
+/** @param {unknown} promo @param {unknown} user @param {unknown} [id] */
+export function ticketRequest(promo, user, id) {
+  return { op: 'ticket', id: id === undefined ? newId() : checkedId(id),
+    promo: whole('promo', promo), user: buyer(user) };
+}
+
+/** A ticket is good for an order of its own id alone. */
+function ticketText(/** @type {unknown} */ ticket, /** @type {unknown} */ id) {
+  const text = ticket instanceof Ticket ? ticket.ticket : ticket;
+  const refuse = (/** @type {string} */ why, /** @type {string} */ field) =>
+    new StampedeError('bad_request', why, { field });
+  if (typeof text !== 'string' || text === '')
+    throw refuse(`a ticket is a Ticket or its text, not ${show(ticket)}`, 'ticket');
+  if (id === undefined) throw refuse('an order with a ticket\'s text has the ticket\'s id', 'id');
+  return text;
+}
+
+/** Of a session; undefined: nobody's. A header takes no other characters, and no token has any. */
+export function checkedToken(/** @type {unknown} */ token) {
+  if (token !== undefined && (typeof token !== 'string' || !/^[\x21-\x7e]{1,4096}$/.test(token)))
+    throw new StampedeError('bad_request', 'a token is a text of 1 to 4096 characters, no blanks',
+      { field: 'token' });
+  return token;
 }
 
 /** What is asked under an id, comparable. */

@@ -1,11 +1,15 @@
 // How long one call goes on: its end, its silences, its pauses. All times are of the monotonic
 // clock, in milliseconds.
 
+import { isSoldOutForNow } from './answers.js';
+
 const SILENCE_MS = 1000; // then the connection is taken for dead; doubles with every try up to
 const SILENCE_MAX_MS = 4000;
 const PAUSE_MS = 100; // before the next try when the server gives no advice
 const PAUSE_MAX_MS = 5000;
 const START_LOOK_MS = 30_000; // who waits for a promo looks so often whether it starts earlier now
+const SOLD_OUT_LOOK_MS = 500; // who has a ticket looks so often whether units came back
+const LOOKS = ['get', 'items', 'ping', 'ticket']; // no try of them can have bought anything
 const LEFT_OPEN = ['deadline_passed', 'internal'];
 const TIMER_MAX_MS = 2 ** 31 - 1; // a longer timer would fire at once
 
@@ -36,15 +40,19 @@ export class Pauses {
 }
 
 const isStart = (/** @type {any} */ answer) => answer.code === 'not_started';
-const adviceOf = (/** @type {any} */ answer) =>
-  (typeof answer.retry_after_ms === 'number' && answer.retry_after_ms >= 0
-    ? Math.max(answer.retry_after_ms, 1) : PAUSE_MS);
+const adviceOf = (/** @type {any} */ answer) => {
+  if (typeof answer.retry_after_ms === 'number' && answer.retry_after_ms >= 0)
+    return Math.max(answer.retry_after_ms, 1);
+  return isSoldOutForNow(answer) ? SOLD_OUT_LOOK_MS : PAUSE_MS;
+};
 
 export class Patience {
   #unanswered = false; // what was sent before may still be on its way
+  #decides;
 
-  /** @param {number} timeoutMs */
-  constructor(timeoutMs) {
+  /** @param {number} timeoutMs @param {string} [op] */
+  constructor(timeoutMs, op = 'order') {
+    this.#decides = !LOOKS.includes(op);
     if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0))
       throw new TypeError(`timeoutMs is a number of milliseconds, not ${String(timeoutMs)}`);
     this.timeoutMs = timeoutMs;
@@ -71,9 +79,16 @@ export class Patience {
     this.#unanswered ||= LEFT_OPEN.includes(answer.code) || answer.state === 'queued';
   }
 
+  /** Whether a try that had no answer may have been decided, or may yet be. */
+  mayBeDecided() {
+    return this.#unanswered && this.#decides;
+  }
+
   /** Whether asking again can change this answer: the server says so. A start is waited for if it is
-   * within the time. */
+   * within the time; so are units that come back, while there is time for another try. */
   canHelp(/** @type {any} */ answer) {
+    if (isSoldOutForNow(answer) && !this.mayBeDecided())
+      return 1.5 * adviceOf(answer) + PAUSE_MS < this.left();
     if (isStart(answer)) return this.#unanswered || adviceOf(answer) + PAUSE_MS < this.left();
     return answer.retry === true || answer.edge === true;
   }

@@ -1,7 +1,7 @@
 // One question over SF1 and its retries, without any I/O. The id is made once and kept through all
 // of them.
 
-import { NotConnected, OutcomeUnknown, codeOf, outcomeOf } from './answers.js';
+import { NotConnected, OutcomeUnknown, codeOf, endOf } from './answers.js';
 import { contentOf, wire } from './orders.js';
 import { Patience } from './patience.js';
 import { pack } from './sf1.js';
@@ -9,7 +9,11 @@ import { pack } from './sf1.js';
 // A member that an answer to the op has, and no answer to another one with the same id.
 /** @type {Record<string, string>} */
 const ANSWERED = { order: 'state', get: 'state', pay: 'order', cancel: 'order', items: 'items',
-  ping: 'state' };
+  ping: 'state', ticket: 'ticket' };
+
+/** The id of the question that a map answers: an older ticket's own is another one.
+ * @returns {any} */
+export const askedOf = (/** @type {any} */ message) => message.asked ?? message.id;
 
 export class Question {
   /** @type {any} the last map that was heard about it */ answer;
@@ -26,7 +30,8 @@ export class Question {
     this.id = request.id;
     this.op = request.op;
     this.ids = [request.id];
-    this.patience = timeout instanceof Patience ? timeout : new Patience(timeout);
+    this.patience = timeout instanceof Patience ? timeout
+      : new Patience(timeout, request.op);
   }
 
   /** What is asked under an id, comparable. */
@@ -49,13 +54,13 @@ export class Question {
 
   /** @returns {any} what is sent; `more` is for every order of it */
   message(/** @type {boolean} */ again, /** @type {object} */ more) {
-    return { ...wire(this.request, again), ...more };
+    return { ...more, ...wire(this.request, again) }; // its own token, where it has one
   }
 
   /** True when this message is about the question and more than "queued". A refusal that names no
    * id is about the one question that is open: who has several open does not pass it on. */
   takes(/** @type {any} */ message) {
-    if (Array.isArray(message) || (message.id ?? this.id) !== this.id) return false;
+    if (Array.isArray(message) || (askedOf(message) ?? this.id) !== this.id) return false;
     if (message.code === undefined && !this.#isAnsweredBy(message)) return false;
     if (this.op === 'get' && message.code === 'key_reused') return false; // of an order beside it
     this.answer = message;
@@ -87,7 +92,7 @@ export class Question {
   result(/** @type {string} */ endpoint) {
     if (this.answer !== undefined && this.final()) {
       if (this.answer.code === undefined) return this.answer;
-      throw outcomeOf(this.answer, this.id);
+      throw endOf(this.answer, this.id, this.patience);
     }
     throw this.end(endpoint, this.id, codeOf(this.answer));
   }
@@ -122,7 +127,7 @@ export class BatchQuestion extends Question {
 
   message(/** @type {boolean} */ again, /** @type {object} */ more) {
     this.#asked = [...this.open.keys()];
-    return [...this.open.values()].map((one) => ({ ...wire(one, again), ...more }));
+    return [...this.open.values()].map((one) => ({ ...more, ...wire(one, again) }));
   }
 
   takes(/** @type {any} */ message) {
@@ -159,8 +164,8 @@ export class BatchQuestion extends Question {
   result(/** @type {string} */ endpoint) {
     return this.ids.map((id) => {
       const heard = this.#heard.get(id);
-      if (!this.open.has(id)) return outcomeOf(heard, id);
-      if (this.#refused !== undefined && this.sent) return outcomeOf(this.#refused, id);
+      if (!this.open.has(id)) return endOf(heard, id, this.patience);
+      if (this.#refused !== undefined && this.sent) return endOf(this.#refused, id, this.patience);
       return this.end(endpoint, id, codeOf(heard));
     });
   }

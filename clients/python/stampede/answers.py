@@ -109,9 +109,22 @@ class NotStarted(StampedeError):
     how long it is until then; the same id may be sent again."""
 
 
+class SoldOutForNow(StampedeError):
+    """Nothing was left for this ticket, or to give a ticket for, all the time of the call. Nothing
+    was decided: units that come back can still go to who has a ticket, until its promo ends. The
+    same id may be sent again, with its ticket; a system that is asked later says `ended`."""
+
+
+class NotLoggedIn(StampedeError):
+    """The session's token was not taken: `not_logged_in` (none, or none of the system's),
+    `session_expired` or `session_replaced`. Nothing was decided; the same call with the same id
+    (`request_id`) may be repeated with a new token."""
+
+
 ADVICE = {"pay": "pay again with this id, which never pays twice",
           "cancel": "cancel again, or look with get",
           "ticket": "ask again: a user never gets two at a time"}
+SESSION_CODES = ("not_logged_in", "session_expired", "session_replaced")
 
 
 class OutcomeUnknown(StampedeError, TimeoutError):
@@ -154,9 +167,24 @@ def named(kind, values):
     return kind(**{name: value for name, value in values.items() if name in known})
 
 
+def kind_of(values):
+    """The class of the error that a map with a code stands for."""
+    if values["code"] == "not_started":
+        return NotStarted
+    if is_sold_out_for_now(values):
+        return SoldOutForNow
+    return NotLoggedIn if values["code"] in SESSION_CODES else StampedeError
+
+
+def is_sold_out_for_now(values):
+    """Of the backend's own word alone: a webapp's (`edge`) is no reason for anything."""
+    return values.get("code") == "sold_out" and bool(values.get("retry")) and (
+        not values.get("edge"))
+
+
 def error_of(values, request_id):
     """The error that a map with a code stands for."""
-    kind = NotStarted if values["code"] == "not_started" else StampedeError
+    kind = kind_of(values)
     return kind(values["code"], values.get("message", ""), request_id=request_id,
                 field=values.get("field"), retry=bool(values.get("retry")),
                 retry_after_ms=values.get("retry_after_ms"))

@@ -47,30 +47,33 @@ class AsyncClient:
     # --- asking -----------------------------------------------------------------------------------
 
     async def order(self, item, user, qty=1, request_id=None, timeout=10.0, *, promo=None,
-                    valid_until_ms=None, first=None, ticket=None, id=None):
+                    valid_until_ms=None, first=None, ticket=None, token=None, id=None):
         request = q.order_request(item, user, qty, request_id, promo=promo, first=first, id=id,
-                                  valid_until_ms=valid_until_ms, ticket=ticket)
+                                  valid_until_ms=valid_until_ms, ticket=ticket, token=token)
         return q.answer_of(await self._ask(Question(request, timeout)))
 
-    async def order_many(self, orders, timeout=10.0):
+    async def order_many(self, orders, timeout=10.0, *, token=None):
         """Buys many at once; see Client.order_many. Parts that need a frame each go together."""
         deadline = q.now() + timeout
-        parts = await asyncio.gather(*(self._ask(BatchQuestion(part, deadline))
-                                       for part in frames_of(order_requests(orders), self.token)))
+        token = self._token(token)
+        parts = await asyncio.gather(*(self._ask(BatchQuestion(part, deadline), token)
+                                       for part in frames_of(order_requests(orders), token)))
         return results_of([result for part in parts for result in part])
 
-    async def get(self, request_id, timeout=10.0):
-        return q.answer_of(await self._ask(Question(q.get_request(request_id), timeout)))
+    async def get(self, request_id, timeout=10.0, *, token=None):
+        return q.answer_of(await self._ask(Question(q.get_request(request_id), timeout), token))
 
-    async def ticket(self, promo, user, id=None, timeout=10.0):
-        return q.ticket_of(await self._ask(Question(q.ticket_request(promo, user, id), timeout)))
+    async def ticket(self, promo, user, id=None, timeout=10.0, *, token=None):
+        question = Question(q.ticket_request(promo, user, id), timeout)
+        return q.ticket_of(await self._ask(question, token))
 
-    async def pay(self, order, amount_cents, id=None, timeout=10.0):
+    async def pay(self, order, amount_cents, id=None, timeout=10.0, *, token=None):
         request = q.pay_request(order, amount_cents, id)
-        return q.receipt_of(await self._ask(Question(request, timeout)))
+        return q.receipt_of(await self._ask(Question(request, timeout), token))
 
-    async def cancel(self, order, user=None, timeout=10.0):
-        return q.receipt_of(await self._ask(Question(q.cancel_request(order, user), timeout)))
+    async def cancel(self, order, user=None, timeout=10.0, *, token=None):
+        question = Question(q.cancel_request(order, user), timeout)
+        return q.receipt_of(await self._ask(question, token))
 
     async def items(self, item=None, timeout=10.0):
         if item is not None:
@@ -118,8 +121,12 @@ class AsyncClient:
 
     # --- inside -----------------------------------------------------------------------------------
 
-    async def _ask(self, question):
-        question.token = q.checked_token(self.token)
+    def _token(self, own):
+        """The call's own, else the client's."""
+        return q.checked_token(self.token if own is None else own)
+
+    async def _ask(self, question, token=None):
+        question.token = self._token(token)
         self._refuse_reuse(question)
         if self._is_in_use(question):
             await self._ask_alone(question)

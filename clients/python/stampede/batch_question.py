@@ -5,13 +5,14 @@ from collections.abc import Mapping
 import msgpack
 
 from . import question as q
-from .answers import NotConnected, OutcomeUnknown, StampedeError, error_of
+from .answers import NotConnected, OutcomeUnknown, StampedeError
 
 ORDERS_MAX = 1000
 BYTES_MAX = 256 * 1024
 DEADLINE_BYTES = 15  # what a later try adds to each order
 # The arguments of `order`
-KEYS = ("item", "user", "qty", "promo", "valid_until_ms", "first", "request_id", "id", "ticket")
+KEYS = ("item", "user", "qty", "promo", "valid_until_ms", "first", "request_id", "id", "ticket",
+        "token")
 
 
 def order_requests(orders, keys=KEYS):
@@ -128,4 +129,4 @@ class BatchQuestion(q.Question):
             if self._refused is None:
                 return OutcomeUnknown(name, self.timeout, q.last_code(heard))
             heard = self._refused
-        return q.answer_of(heard) if "code" not in heard else error_of(heard, name)
+        return q.answer_of(heard) if "code" not in heard else self._error_of(heard, name)

@@ -15,7 +15,8 @@ class Client:
     """Asks one webapp. May be used by several threads (one question at a time) and after a fork.
 
     `curve` are keys for a system with CURVE: (its public key, own public key, own secret key).
-    `token` is the session's, for a system that asks who buys; another one may be set at any time.
+    `token` is the session's, for a system that asks who buys; another one may be set at any time,
+    and a call may have its own.
     Every call blocks for at most its timeout, in seconds. Errors are `StampedeError` with `.code`;
     `OutcomeUnknown` (a TimeoutError) names the request id to ask again with.
     """
@@ -34,47 +35,52 @@ class Client:
     # --- asking -----------------------------------------------------------------------------------
 
     def order(self, item, user, qty=1, request_id=None, timeout=10.0, *, promo=None,
-              valid_until_ms=None, first=None, ticket=None, id=None):
+              valid_until_ms=None, first=None, ticket=None, token=None, id=None):
         """Buys, or learns that it cannot. The same request_id again never buys twice; `id`, its
         name in the protocol, is taken for it.
 
         `promo` is the offer that it is bought in; one that starts within the timeout is waited for,
         else that is NotStarted. After `valid_until_ms` (Unix time) nothing is bought. `first=True`
         says that this request_id was never sent before, which is so of an id that is made here.
-        `ticket` is what `ticket` gave, which brings its promo and its id."""
+        `ticket` is what `ticket` gave, which brings its promo and its id; who has one is told
+        SoldOutForNow when nothing came back within the timeout. `token` is of this call's session,
+        in place of the client's; NotLoggedIn when it is not taken."""
         request = q.order_request(item, user, qty, request_id, promo=promo, first=first, id=id,
-                                  valid_until_ms=valid_until_ms, ticket=ticket)
+                                  valid_until_ms=valid_until_ms, ticket=ticket, token=token)
         return q.answer_of(self._ask(Question(request, timeout)))
 
-    def order_many(self, orders, timeout=10.0):
+    def order_many(self, orders, timeout=10.0, *, token=None):
         """Buys many at once: `orders` are dicts with the arguments of `order`. Gives a list, for
         each order in its place its Answer, or the exception that `order` would have raised. What
         the server asks to be tried again is, alone, with its id, until the time is over."""
         deadline = q.now() + timeout
+        token = self._token(token)
         results = []
-        for part in frames_of(order_requests(orders), self.token):
-            results += self._ask(BatchQuestion(part, deadline))
+        for part in frames_of(order_requests(orders), token):
+            results += self._ask(BatchQuestion(part, deadline), token)
         return results_of(results)
 
-    def get(self, request_id, timeout=10.0):
+    def get(self, request_id, timeout=10.0, *, token=None):
         """What became of an order; code `unknown_request` when it is not known (yet)."""
-        return q.answer_of(self._ask(Question(q.get_request(request_id), timeout)))
+        return q.answer_of(self._ask(Question(q.get_request(request_id), timeout), token))
 
-    def ticket(self, promo, user, id=None, timeout=10.0):
+    def ticket(self, promo, user, id=None, timeout=10.0, *, token=None):
         """Leave for a user to order in a promo that needs it: a `Ticket`, the one that he has or a
-        new one. Code `gate_closed` when all were given. For callers whom the system trusts."""
-        return q.ticket_of(self._ask(Question(q.ticket_request(promo, user, id), timeout)))
+        new one. Code `gate_closed` when all were given; SoldOutForNow when nothing is left to order
+        with one."""
+        question = Question(q.ticket_request(promo, user, id), timeout)
+        return q.ticket_of(self._ask(question, token))
 
-    def pay(self, order, amount_cents, id=None, timeout=10.0):
+    def pay(self, order, amount_cents, id=None, timeout=10.0, *, token=None):
         """Pays the whole price of an order, named by its request id; a `Receipt`, whose fulfilment
         is "paid", or "refund_due" when it came too late. `id` is the payment's own: the same one
         again never pays twice. For callers whom the system trusts."""
         request = q.pay_request(order, amount_cents, id)
-        return q.receipt_of(self._ask(Question(request, timeout)))
+        return q.receipt_of(self._ask(Question(request, timeout), token))
 
-    def cancel(self, order, user=None, timeout=10.0):
+    def cancel(self, order, user=None, timeout=10.0, *, token=None):
         """Gives an order that is not paid back, for the buyer who is named; a `Receipt`."""
-        return q.receipt_of(self._ask(Question(q.cancel_request(order, user), timeout)))
+        return q.receipt_of(self._ask(Question(q.cancel_request(order, user), timeout), token))
 
     def items(self, item=None, timeout=10.0):
         """All items, or the one asked for."""
@@ -127,8 +133,12 @@ class Client:
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _ask(self, question):
-        question.token = q.checked_token(self.token)
+    def _token(self, own):
+        """The call's own, else the client's."""
+        return q.checked_token(self.token if own is None else own)
+
+    def _ask(self, question, token=None):
+        question.token = self._token(token)
         with self._lock:
             try:
                 self._ask_until_answered(question)

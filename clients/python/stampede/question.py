@@ -9,8 +9,8 @@ import uuid
 import msgpack
 import zmq
 
-from .answers import (Answer, NotConnected, OutcomeUnknown, Receipt, StampedeError, Ticket,
-                      error_of, named)
+from .answers import (SESSION_CODES, Answer, NotConnected, OutcomeUnknown, Receipt, StampedeError,
+                      Ticket, error_of, is_sold_out_for_now, named)
 
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:7101"
 
@@ -19,10 +19,15 @@ SILENCE_MAX_S = 4.0
 PAUSE_S = 0.1  # before the next try when the server gives no advice
 PAUSE_MAX_S = 5.0
 START_LOOK_S = 30.0  # who waits for a promo looks so often whether it starts earlier by now
+SOLD_OUT_LOOK_S = 0.5  # who has a ticket looks so often whether units came back
 OFFER_EVERY_S = 0.02  # while there is no connection
 
 # Codes after which the try before may still be decided.
 LEFT_OPEN = ("deadline_passed", "internal")
+NEW_TOKEN = ("a try before had no answer; ask again with request_id={!r} and a new token, which "
+             "never buys twice")
+# Questions that decide nothing: no try of them can have bought anything.
+LOOKS = ("get", "items", "ping", "ticket")
 # What a request is about: under the same id the same. The rest is about the message.
 CONTENT = ("op", "item", "user", "qty", "promo", "order", "amount_cents")
 # A member that an answer to the op has, and no answer to another one with the same id.
@@ -137,9 +142,9 @@ def ticket_text(ticket, request_id):
 
 
 def order_request(item, user, qty=1, request_id=None, *, promo=None, valid_until_ms=None,
-                  first=None, ticket=None, id=None):
+                  first=None, ticket=None, token=None, id=None):
     """`first` is what the caller knows of an id of his own; one that is made here is new. A Ticket
-    brings its id and its promo."""
+    brings its id and its promo. `token` is this order's own."""
     if isinstance(ticket, Ticket):
         request_id = ticket.id if request_id is None and id is None else request_id
         promo = ticket.promo if promo is None else promo
@@ -155,6 +160,8 @@ def order_request(item, user, qty=1, request_id=None, *, promo=None, valid_until
         request["ticket"] = ticket_text(ticket, id if request_id is None else request_id)
     if valid_until_ms is not None:
         request["valid_until_ms"] = number("valid_until_ms", valid_until_ms, low=1)
+    if token is not None:
+        request["token"] = checked_token(token)
     return request | ({"first": True} if first else {})
 
 
@@ -201,7 +208,7 @@ def wire(request, again, more):
     """What is sent of a request. `first` is for a first try: behind an answer that was lost, or one
     that a webapp gave by itself, comes a question that is decided."""
     sent = {name: value for name, value in request.items() if name != "first" or not again}
-    return {**sent, **more}
+    return {**more, **sent}  # its own token, where it has one
 
 
 def news_endpoint(endpoint):
@@ -283,6 +290,14 @@ class Question:
     def _hear(self, answer):
         self._unanswered = self._unanswered or answer.get("code") in LEFT_OPEN
 
+    def leave_open(self):
+        """What was sent last may still be on its way, and nobody waits for its answer."""
+        self._unanswered = True
+
+    def may_be_decided(self):
+        """Whether a try that had no answer may have been, or may yet be."""
+        return self._unanswered and self.op not in LOOKS
+
     def _answers(self, message):
         """Whether a map without a code is an answer to this op, and more than 'queued'."""
         if "id" not in message or ANSWERED[self.op] not in message:
@@ -301,6 +316,8 @@ class Question:
             return self.op != "order"
         if answer.get("code") == "not_started" and not self._unanswered:
             return advised(answer) + PAUSE_S >= self.left()
+        if is_sold_out_for_now(answer) and not self.may_be_decided():
+            return 1.5 * advised(answer) + PAUSE_S >= self.left()
         return not (answer.get("retry") or answer.get("edge"))
 
     def pause(self):
@@ -322,10 +339,16 @@ class Question:
         if self.answer is not None and self.final():
             if "code" not in self.answer:
                 return self.answer
-            raise error_of(self.answer, self.id)
+            raise self._error_of(self.answer, self.id)
         if not self.sent:
             raise NotConnected(endpoint, self.id, self.timeout)
         raise OutcomeUnknown(self.id, self.timeout, last_code(self.answer), op=self.op)
+
+    def _error_of(self, answer, name):
+        """Without a session nobody is told what became of the try before."""
+        if answer["code"] in SESSION_CODES and self.may_be_decided():
+            return OutcomeUnknown(name, self.timeout, answer["code"], NEW_TOKEN.format(name))
+        return error_of(answer, name)
 
 
 def asked(message, otherwise=None):
@@ -336,7 +359,9 @@ def asked(message, otherwise=None):
 def advised(answer):
     """How long the server says to wait, in seconds."""
     ms = answer.get("retry_after_ms")
-    return max(ms / 1000, 0.001) if isinstance(ms, (int, float)) else PAUSE_S
+    if isinstance(ms, (int, float)):
+        return max(ms / 1000, 0.001)
+    return SOLD_OUT_LOOK_S if is_sold_out_for_now(answer) else PAUSE_S
 
 
 def last_code(answer):

@@ -29,7 +29,8 @@ class SpooledOrder:
         self.sent = False  # may have been, before this process or by it; kept of those that expire
         self.answer = None  # the map that is in the file
         self.outcome = None
-        self.last_code = None  # what the server said last without deciding
+        self.last_code = None  # what the server said last without deciding: of a session that is
+        # not taken `session_expired` and the like, of a ticket without units left `sold_out`
         self._spool = spool
 
     id = property(lambda self: self.request["id"])
@@ -37,6 +38,7 @@ class SpooledOrder:
     user = property(lambda self: self.request["user"])
     qty = property(lambda self: self.request["qty"])
     promo = property(lambda self: self.request.get("promo"))
+    ticket = property(lambda self: self.request.get("ticket"))
     valid_until_ms = property(lambda self: self.request.get("valid_until_ms"))
 
     def done(self):

@@ -11,7 +11,7 @@ import time
 import zmq
 
 from . import question as q
-from .answers import SpoolError
+from .answers import SESSION_CODES, SpoolError
 from .question import Question
 from .spool_orders import kept
 
@@ -34,6 +34,9 @@ class Task:
         self.pauses = 0
         self.settled = False
         self.unknown_since = None  # of a request that is no longer valid
+        self.open_before = order.sent  # a process before may have sent it
+        self.held = False  # waits for a session
+        self.token = None  # that was shown with it last
 
     def __lt__(self, other):
         return self.order.number < other.order.number
@@ -47,14 +50,17 @@ class SpoolSender:
     by others. An order is asked for again with its id whatever became of the try before, which
     never buys twice, and never with `first`. One whose `valid_until_ms` has passed is not sent any
     more: when it was never sent, that is its answer; when it may have been, the system is asked
-    what became of it, until it is known to be nothing.
+    what became of it, until it is known to be nothing. One whose session is not taken is held: it
+    is asked again with the next token; when its time passes before and no try of it is open, it is
+    known to be nothing.
     """
 
     def __init__(self, endpoint, curve, spool, token=None):
         self._endpoint = endpoint
         self._curve = curve
-        self._token = token
+        self.token = token
         self._spool = spool
+        self._held = set()  # tasks that wait for a session
         self._new = collections.deque()
         self._ready = []  # heap of tasks, the oldest first
         self._turns = []  # heap of (time, task)
@@ -83,6 +89,10 @@ class SpoolSender:
     def begin(self, order):
         self._new.append(order)
 
+    def set_token(self, token):
+        self.token = token
+        self.wake()
+
     def wake(self):
         try:
             os.write(self._wake_write, b"\0")
@@ -105,6 +115,7 @@ class SpoolSender:
             self._open()
             while not self._closing:
                 self._take_new()
+                self._let_go()
                 self._expire()
                 self._patiently(self._record)
                 if q.now() >= self._busy_until:
@@ -141,7 +152,8 @@ class SpoolSender:
             heapq.heapify(self._expiries)
 
     def _make_ready(self, task):
-        self._asked.pop(task.order.id, None)
+        if self._asked.pop(task.order.id, None) is not None:
+            task.question.leave_open()
         task.turn = math.inf
         if not task.ready:
             task.ready = True
@@ -153,11 +165,16 @@ class SpoolSender:
             task = heapq.heappop(self._expiries)[1]
             if task.settled:
                 continue
-            if task.order.sent:
+            if task.order.sent and self._may_be_decided(task):
+                task.open_before = True
                 task.question = Question({"op": "get", "id": task.order.id}, math.inf)
                 self._make_ready(task)
             else:
                 self._settle(task, self._expired(task))
+
+    def _may_be_decided(self, task):
+        """Not when every try of it was refused for its session."""
+        return not task.held or task.open_before or task.question.may_be_decided()
 
     def _expired(self, task):
         return {"code": "expired_request", "field": "valid_until_ms",
@@ -168,6 +185,7 @@ class SpoolSender:
         self._tasks.pop(task.order.id, None)
         self._asked.pop(task.order.id, None)
         self._alone.discard(task.order.id)
+        self._held.discard(task)
         self._answers[task.order.id] = answer
 
     def _record(self):
@@ -214,7 +232,7 @@ class SpoolSender:
             task.question = Question(task.order.request, math.inf)
         self._tasks[task.order.id] = task
         try:
-            task.question.token = self._token
+            task.question.token = task.token = self.token
             self._socket.send(task.question.next_frame(), zmq.DONTWAIT)
         except zmq.Again:  # the connection went away just now
             self._make_ready(task)
@@ -288,8 +306,12 @@ class SpoolSender:
     def _hear(self, task, message):
         if task is None or not task.question.takes(message):
             return
+        self._asked.pop(task.order.id, None)  # answered; what is ready already stays so
         code = message.get("code")
         task.order.last_code = code
+        if code in SESSION_CODES:
+            self._hold(task)
+            return
         if not task.question.final():
             self._hear_later(task, code in BUSY)
             return
@@ -298,6 +320,20 @@ class SpoolSender:
             self._hear_unknown(task)
         else:
             self._settle(task, kept(message))
+
+    def _hold(self, task):
+        """Until there is another token than the one that was not taken."""
+        self._busy = 0
+        self._alone.discard(task.order.id)
+        task.turn = math.inf
+        task.held = True
+        self._held.add(task)
+
+    def _let_go(self):
+        for task in [one for one in self._held if one.token != self.token]:
+            self._held.discard(task)
+            task.held = False
+            self._make_ready(task)
 
     def _hear_later(self, task, busy):
         self._alone.discard(task.order.id)

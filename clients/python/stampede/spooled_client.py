@@ -13,7 +13,7 @@ from .spool_sender import SpoolSender
 
 ORDERS_MAX = 100_000
 REWRITE_BYTES = 64 * 1024  # of what counts no more; then the file is written anew
-SPOOLED_KEYS = tuple(name for name in KEYS if name not in ("first", "ticket"))
+SPOOLED_KEYS = tuple(name for name in KEYS if name not in ("first", "token"))
 
 
 def spooled_requests(orders):
@@ -30,6 +30,9 @@ class SpooledClient:
     `path` is the spool's file: of one client at a time, made when there is none, mode 0600. May be
     used by several threads, and after a fork by the parent alone. Errors of the file are
     `SpoolError`, which name it; none of them loses an order that `order` has returned for.
+
+    `token` is the session's, in the memory of this process alone. While a session is not taken its
+    orders wait: another token may be set at any time.
     """
 
     def __init__(self, path, endpoint=q.DEFAULT_ENDPOINT, curve=None, orders_max=ORDERS_MAX,
@@ -57,14 +60,28 @@ class SpooledClient:
     def path(self):
         return self._file.path
 
+    @property
+    def token(self):
+        """The session's, for a system that asks who buys."""
+        return self._sender.token
+
+    @token.setter
+    def token(self, token):
+        """Orders that wait for a session are asked again at once."""
+        self._refuse_child()
+        self._sender.set_token(q.checked_token(token))
+
     # --- ordering ---------------------------------------------------------------------------------
 
     def order(self, item, user, qty=1, request_id=None, valid_until_ms=None, *, promo=None,
-              id=None):
+              ticket=None, id=None):
         """Puts an order on the disk and returns it, a `SpooledOrder`. The same request_id again is
-        the same order. After `valid_until_ms` (Unix time) it is not bought any more."""
+        the same order. After `valid_until_ms` (Unix time) it is not bought any more. One with a
+        `ticket` is asked for until it has its answer or the ticket's promo has ended (`ended`),
+        while all is sold out, too."""
         return self.order_many([{"item": item, "user": user, "qty": qty, "request_id": request_id,
-                                 "valid_until_ms": valid_until_ms, "promo": promo, "id": id}])[0]
+                                 "valid_until_ms": valid_until_ms, "promo": promo,
+                                 "ticket": ticket, "id": id}])[0]
 
     def order_many(self, orders):
         """Many with one write, all of them or none: `orders` are dicts with the arguments of

@@ -224,6 +224,120 @@ zmqTest('payments and cancellations keep their id and have a receipt',
       await assert.rejects(call, { field });
   });
 
+const ticketOf = (one, more = {}) => ({ id: one.id, ticket: 't1.x.y', promo: 7, item: 1,
+  expires_at: 2 ** 41, ...more });
+const nothingLeft = (one, ms) => refused(one, 'sold_out', true, { retry_after_ms: ms });
+
+zmqTest('a ticket is asked for and ordered with',
+  (one, n) => [n === 1 ? refused(one, 'no_backend', true, { retry_after_ms: 1 })
+    : one.op === 'order' ? confirmed(one, { promo: one.promo })
+      : ticketOf(one, one.id === 'mine' ? { id: 'older', asked: 'mine' } : {})],
+  async (client, webapp) => {
+    const made = await client.ticket(7, { user: 'ann' });
+    assert.deepEqual({ ...made }, ticketOf({ id: webapp.requests[0].id }));
+    const older = await client.ticket(7, { user: 'ann', id: 'mine', token: 's.x.y' });
+    assert.equal(older.id, 'older');
+    assert.equal((await client.order({ ...ANN, ticket: older })).id, 'older');
+    assert.equal((await client.order({ ...ANN, promo: 7, id: 'a', ticket: 't1.x.y' })).promo, 7);
+    assert.deepEqual(webapp.requests.map(({ deadline_ms: _, ...one }) => one), [
+      ...Array(2).fill({ op: 'ticket', id: made.id, promo: 7, user: 'ann' }),
+      { op: 'ticket', id: 'mine', promo: 7, user: 'ann', token: 's.x.y' },
+      { op: 'order', id: 'older', ...ANN, qty: 1, promo: 7, ticket: 't1.x.y' },
+      { op: 'order', id: 'a', ...ANN, qty: 1, promo: 7, ticket: 't1.x.y' }]);
+    for (const [more, field] of [[{ ticket: 't1.x.y' }, 'id'], [{ id: 'a', ticket: '' }, 'ticket'],
+      [{ id: 'a', ticket: 7 }, 'ticket']])
+      await assert.rejects(client.order({ ...ANN, ...more }), { code: 'bad_request', field });
+    await assert.rejects(client.ticket('7', { user: 'ann' }), { field: 'promo' });
+    await assert.rejects(client.ticket(7, { user: '' }), { field: 'user' });
+    await assert.rejects(client.ticket(7), { field: 'user' });
+    assert.equal(webapp.requests.length, 5);
+  });
+
+zmqTest('all tickets given is an error at once', (one) => [refused(one, 'gate_closed', false)],
+  async (client, webapp) => {
+    await assert.rejects(client.ticket(7, { user: 'ann' }), { code: 'gate_closed' });
+    assert.equal(webapp.requests.length, 1);
+  });
+
+zmqTest('units that come back within the time go to the ticket',
+  (one, n) => [n < 3 ? nothingLeft(one, 1) : confirmed(one)],
+  async (client, webapp) => {
+    assert.ok((await client.order({ ...ANN, id: 't-1', ticket: 't1.x.y' })).confirmed);
+    assert.deepEqual(webapp.requests.map(({ id, ticket }) => [id, ticket]),
+      Array(3).fill(['t-1', 't1.x.y']));
+  });
+
+zmqTest('sold out for now ends as what it is',
+  (one) => [Array.isArray(one) ? one.map((each) => nothingLeft(each, 1)) : nothingLeft(one)],
+  async (client, webapp) => {
+    const name = 'SoldOutForNow';
+    const ordered = { ...ANN, id: 't-1', ticket: 't1.x.y' };
+    await assert.rejects(client.order(ordered, { timeoutMs: 1500 }),
+      { name, code: 'sold_out', retry: true, request_id: 't-1' });
+    const asked = webapp.requests.length;
+    assert.ok(asked > 1);
+    await assert.rejects(client.ticket(7, { user: 'ann', timeoutMs: 300 }), { name });
+    assert.equal(webapp.requests.length, asked + 1);
+    const [result] = await client.orderMany([ordered], { timeoutMs: 300 });
+    assert.equal(result.name, name);
+  });
+
+zmqTest('beside a try that may be decided sold out for now leaves it open',
+  (one, n) => [n === 1 ? refused(one, 'deadline_passed', true, { retry_after_ms: 1 })
+    : nothingLeft(one, 10)],
+  async (client) => {
+    await assert.rejects(client.order({ ...ANN, id: 't-1', ticket: 't1.x.y' }, { timeoutMs: 500 }),
+      { name: 'OutcomeUnknown', code: 'sold_out' });
+  });
+
+zmqTest('a call may have its own session', (one) => {
+  if (Array.isArray(one)) return [one.map((each) => confirmed(each))];
+  return [one.op === 'pay' || one.op === 'cancel' ? receipt(one.id, one.order, 'paid')
+    : one.op === 'ticket' ? ticketOf(one) : confirmed(one)];
+}, async (client, webapp) => {
+  client.token = 's.all';
+  const token = 's.own';
+  await client.order({ ...ANN, token });
+  await client.get('a', { token });
+  await client.ticket(7, { user: 'ann', token });
+  await client.pay('a', 1, { token });
+  await client.cancel('a', { token });
+  assert.deepEqual(webapp.requests.map((one) => one.token), Array(5).fill(token));
+  await client.get('a');
+  await client.orderMany([ANN, { ...ANN, token }]);
+  await client.orderMany([ANN, { ...ANN, token }], { token: 's.call' });
+  assert.deepEqual(webapp.requests.slice(5).map((all) => [all].flat().map((one) => one.token)),
+    [['s.all'], ['s.all', token], ['s.call', token]]);
+  for (const wrong of ['', 7, 'x'.repeat(4097), 'a b', 'a\n'])
+    for (const call of [() => client.order({ ...ANN, token: wrong }),
+      () => client.get('a', { token: wrong })])
+      await assert.rejects(call, { code: 'bad_request', field: 'token' });
+  assert.equal(webapp.requests.length, 8);
+});
+
+zmqTest('a session that is not taken is an error of its own that keeps the id',
+  (one) => [Array.isArray(one) ? [refused(one[0], 'session_expired', false), confirmed(one[1])]
+    : refused(one, one.user ?? 'not_logged_in', false)],
+  async (client, webapp) => {
+    for (const code of ['not_logged_in', 'session_expired', 'session_replaced'])
+      await assert.rejects(client.order({ item: 1, user: code, id: code }),
+        { name: 'NotLoggedIn', code, retry: false, request_id: code });
+    await assert.rejects(client.get('a'), { name: 'NotLoggedIn', request_id: 'a' });
+    assert.equal(webapp.requests.length, 4);
+    const [first, second] = await client.orderMany([ANN, ANN]);
+    assert.deepEqual([first.name, second.state], ['NotLoggedIn', 'confirmed']);
+  });
+
+zmqTest('beside a try without an answer a session that is over leaves it open',
+  (one, n) => [n % 2 === 1 ? refused(one, 'deadline_passed', true, { retry_after_ms: 1 })
+    : refused(one, 'session_expired', false)],
+  async (client) => {
+    await assert.rejects(client.order({ ...ANN, id: 'a' }), (error) =>
+      error.name === 'OutcomeUnknown' && error.code === 'session_expired'
+      && error.request_id === 'a' && error.message.includes('new token'));
+    await assert.rejects(client.get('a'), { name: 'NotLoggedIn' });
+  });
+
 zmqTest('a payment with the id of an open order is told apart', (() => {
   let orders = 0;
   return (one) => {

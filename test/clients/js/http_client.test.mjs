@@ -51,6 +51,111 @@ httpTest('the same id is sent until there is a final answer',
     }
   });
 
+const ticketOf = (id, more = {}) => ({ id, ticket: 't1.x.y', promo: 7, item: 1,
+  expires_at: 2 ** 41, ...more });
+const nothingLeft = (one, more = {}) => problem(one, 'sold_out', 409, more);
+
+httpTest('a ticket is asked for and ordered with',
+  ({ path, body }, n) => {
+    const one = JSON.parse(body);
+    if (n === 1) return problem(one, 'no_backend', 503, { retry_after_ms: 1 });
+    if (!path.endsWith('/tickets')) return [201, confirmed(one, { promo: one.promo })];
+    return [201, one.id === 'mine' ? ticketOf('older', { asked: 'mine' }) : ticketOf(one.id)];
+  },
+  async (client, webapp) => {
+    const made = await client.ticket(2 ** 40, { user: 'ann "x"' });
+    const [first, again] = webapp.requests;
+    assert.deepEqual([first.method, first.path, JSON.parse(first.body)],
+      ['POST', `/v1/promos/${2 ** 40}/tickets`, { id: made.id, user: 'ann "x"' }]);
+    assert.equal(again.body, first.body);
+    assert.deepEqual({ ...made }, ticketOf(made.id));
+    const older = await client.ticket(7, { user: 'ann', id: 'mine' });
+    assert.equal(older.id, 'older');
+    assert.equal((await client.order({ ...ANN, ticket: older })).id, 'older');
+    const order = webapp.requests.at(-1);
+    assert.deepEqual([order.headers['idempotency-key'], JSON.parse(order.body)],
+      ['older', { ...ANN, id: 'older', qty: 1, promo: 7, ticket: 't1.x.y' }]);
+    await assert.rejects(client.order({ ...ANN, ticket: 't1.x.y' }), { field: 'id' });
+    assert.equal(webapp.requests.length, 4);
+  });
+
+httpTest('units that come back within the time go to the ticket',
+  (seen, n) => (n < 3 ? nothingLeft(orderOf(seen), { retry_after_ms: 1 })
+    : [201, confirmed(orderOf(seen))]),
+  async (client, webapp) => {
+    assert.ok((await client.order({ ...ANN, id: 't-1', ticket: 't1.x.y' })).confirmed);
+    assert.deepEqual(webapp.requests.map((one) => orderOf(one).ticket), Array(3).fill('t1.x.y'));
+  });
+
+httpTest('sold out for now ends as what it is, and a rejection as a rejection',
+  (seen) => {
+    const one = orderOf(seen);
+    if (Array.isArray(one)) return [200, one.map((each) => refused(each, 'sold_out', true))];
+    return one.id === 'no'
+      ? problem(one, 'sold_out', 409, { state: 'rejected', reason: 'sold_out' })
+      : nothingLeft(one);
+  },
+  async (client, webapp) => {
+    const name = 'SoldOutForNow';
+    const ordered = { ...ANN, id: 't-1', ticket: 't1.x.y' };
+    await assert.rejects(client.order(ordered, { timeoutMs: 1500 }),
+      { name, code: 'sold_out', retry: true, request_id: 't-1' });
+    const asked = webapp.requests.length;
+    assert.ok(asked > 1);
+    await assert.rejects(client.ticket(7, { user: 'ann', timeoutMs: 300 }), { name });
+    assert.equal(webapp.requests.length, asked + 1);
+    const [result] = await client.orderMany([ordered], { timeoutMs: 300 });
+    assert.equal(result.name, name);
+    assert.equal((await client.order({ ...ANN, id: 'no' })).reason, 'sold_out');
+  });
+
+httpTest('a call may have its own session',
+  ({ method, path, body }) => {
+    const one = body === '' ? {} : JSON.parse(body);
+    if (Array.isArray(one)) return [200, one.map((each) => confirmed(each))];
+    if (path.endsWith('/tickets')) return [201, ticketOf(one.id)];
+    if (path.endsWith('/payments')) return [200, receipt(one.id, 'a', 'paid')];
+    return method === 'GET' ? [200, confirmed({ id: 'a' })] : [201, confirmed(one)];
+  },
+  async (client, webapp) => {
+    client.token = 's.all';
+    const token = 's.own';
+    const shown = (one) => one.headers.authorization;
+    await client.order({ ...ANN, token });
+    assert.ok(!webapp.requests[0].body.includes('token'));
+    await client.get('a', { token });
+    await client.ticket(7, { user: 'ann', token });
+    await client.pay('a', 1, { token });
+    assert.deepEqual(webapp.requests.map(shown), Array(4).fill(`Bearer ${token}`));
+    await client.orderMany([ANN, { ...ANN, token }]);
+    await client.orderMany([ANN], { token });
+    const [both, call] = webapp.requests.slice(4);
+    assert.deepEqual([shown(both), orderOf(both).map((one) => one.token), shown(call)],
+      ['Bearer s.all', [undefined, token], `Bearer ${token}`]);
+    for (const wrong of ['', 7, 'a b', 'a\n', 'x'.repeat(4097)])
+      for (const call of [() => client.order({ ...ANN, token: wrong }),
+        () => client.get('a', { token: wrong })])
+        await assert.rejects(call, { code: 'bad_request', field: 'token' });
+    assert.equal(webapp.requests.length, 6);
+  });
+
+httpTest('a session that is not taken is an error of its own that keeps the id',
+  ({ path, body }, n) => (n === 5
+    ? problem({}, 'deadline_passed', 504, { retry_after_ms: 1 })
+    : problem(body === '' ? { id: path.split('/').at(-1) } : JSON.parse(body),
+      n > 3 ? 'session_expired' : ['not_logged_in', 'session_expired', 'session_replaced'][n - 1],
+      401, { retry: false })),
+  async (client, webapp) => {
+    for (const code of ['not_logged_in', 'session_expired', 'session_replaced'])
+      await assert.rejects(client.order({ ...ANN, id: code }),
+        { name: 'NotLoggedIn', code, retry: false, request_id: code });
+    await assert.rejects(client.get('a'), { name: 'NotLoggedIn', request_id: 'a' });
+    assert.equal(webapp.requests.length, 4);
+    // Behind a try that may still be decided it says nothing of the order.
+    await assert.rejects(client.order({ ...ANN, id: 'b' }),
+      { name: 'OutcomeUnknown', code: 'session_expired', request_id: 'b' });
+  });
+
 httpTest('silence is not waited out: the same id is asked again',
   (seen, n) => (n === 1 ? undefined : [200, confirmed(orderOf(seen), { replayed: true })]),
   async (client, webapp) => {

@@ -4,9 +4,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { Answer, StampedeError, itemOf, outcomeOf, stockOf }
+import { Answer, StampedeError, Ticket, itemOf, outcomeOf, stockOf }
   from '../../../clients/js/stampede/answers.js';
-import { cancelRequest, narrow, orderRequest, payRequest } from '../../../clients/js/stampede/orders.js';
+import { cancelRequest, narrow, orderRequest, payRequest, ticketRequest }
+  from '../../../clients/js/stampede/orders.js';
 import { withZeroMq } from './fake_webapp.mjs';
 
 const FILE = new URL('../../vectors/sf1.json', import.meta.url);
@@ -48,7 +49,12 @@ test('an order of a program is the smallest order of the vectors, and its qty', 
     const { op, ...sale } = named('order in a promo').decoded;
     const { qty: one, ...inPromo } = orderRequest(sale);
     assert.equal(one, 1);
+    const { op: _, ...ordered } = named('order with a ticket').decoded;
+    const { qty: unit, ...withTicket } = orderRequest(ordered);
+    assert.equal(unit, 1);
     for (const [request, name] of [[{ op, ...inPromo }, 'order in a promo'],
+      [{ op, ...withTicket }, 'order with a ticket'],
+      [ticketRequest(7, 'ann', 't-1'), 'ticket asked for'],
       [payRequest('r-1', 1000, 'p-1'), 'pay'],
       [{ ...cancelRequest('r-1', 'ann'), id: 'c-1' }, 'cancel, by its buyer']])
       assert.equal(Buffer.from(pack(request)).toString('hex'), named(name).hex, name);
@@ -69,7 +75,7 @@ test('what is refused in the vectors for its content is refused before it is sen
     'qty true', 'id empty', 'id 65 characters', 'id with a blank', 'id with a slash', 'id a number',
     'id nil', 'user a map', 'user a float', 'qty a text', 'promo negative', 'promo 2^63',
     'promo a text', 'promo nil', 'valid_until_ms 0', 'valid_until_ms a text',
-    'valid_until_ms true'];
+    'valid_until_ms true', 'ticket empty', 'ticket a number', 'ticket nil'];
   for (const name of names) {
     const { op, ...order } = named(name).decoded;
     assert.throws(() => orderRequest(order), (error) => error instanceof StampedeError
@@ -85,6 +91,8 @@ test('answers are what the map says, errors too', () => {
   assert.ok(error instanceof StampedeError);
   assert.deepEqual([error.code, error.field, error.retry, error.request_id],
     ['bad_request', 'qty', false, 'r-1']);
+  assert.deepEqual({ ...new Ticket(named('ticket').decoded) }, named('ticket').decoded);
+  assert.equal(new Ticket(named('ticket, an older one').decoded).id, 't-1');
   assert.equal(itemOf(named('items').decoded.items[0]).seq, 1099511815178n);
   assert.deepEqual(stockOf(named('news').decoded),
     { item: 1, left: 0, total: 100, seq: 1099511815178n });

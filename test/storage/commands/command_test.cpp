@@ -192,7 +192,7 @@ TEST_CASE("command: a rejection keeps its hashes byte by byte") {
 TEST_CASE("command: an outcome keeps its numbers, none or very many") {
   CommandDecoder decoder;
   Outcome out;
-  for (const std::size_t count : {0, 1, 15, 16, 5000}) {
+  for (const std::size_t count : {0U, 1U, 15U, 16U, 5000U}) {
     Outcome in{kU32, CommandKind::item_put, kU32, std::vector<std::uint64_t>(count, kU64)};
     std::string payload;
     encode_outcome(payload, in);

@@ -75,6 +75,31 @@ TEST_CASE("senseless combinations are refused with the flags' names") {
   CHECK(names(wrong(bench), "--connections", "--via http"));
 }
 
+TEST_CASE("promos and tickets are refused where there are none") {
+  Bench bench;
+  bench.tickets = true;
+  CHECK(names(wrong(bench, {"--requests"}), "--tickets", "--promo"));
+  bench.promo = 7;
+  CHECK(names(wrong(bench), "--tickets", "--requests"));
+  bench.requests = 100;
+  CHECK(wrong(bench, {"--requests"}).empty());
+  CHECK(names(wrong(bench, {"--requests", "--users"}), "--users", "--tickets"));
+  bench.batch = 2;
+  CHECK(names(wrong(bench, {"--requests"}), "--tickets", "--batch"));
+  bench.batch = 1;
+  bench.requests = 4'000'001;
+  CHECK(names(wrong(bench, {"--requests"}), "--tickets", "4000000"));
+  bench.via = BenchVia::http;
+  CHECK(names(wrong(bench, {"--requests"}), "--tickets", "--via http"));
+  bench.tickets = false;
+  CHECK(wrong(bench).empty());
+  bench.items = 2;
+  CHECK(names(wrong(bench), "--promo", "--items 2"));
+  bench.items = 1;
+  bench.via = BenchVia::miaosha;
+  CHECK(names(wrong(bench), "--promo", "--via miaosha"));
+}
+
 TEST_CASE("the knee is found from below, between two rates and never above") {
   int steps = 0;
   CHECK(search(1000, 999) == 0);

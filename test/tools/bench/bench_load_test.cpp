@@ -73,6 +73,43 @@ TEST_CASE("closed loop: every order is answered and counted once") {
   CHECK(result.last_order_id == kFirst + 600);
 }
 
+TEST_CASE(
+    "a ticket for each order, then the orders: what is left over is told and not asked again") {
+  Shop shop(300);
+  std::map<std::string, int> tries;
+  int orders = 0;
+  FakeWebapp webapp([&](const json& request) {
+    const std::string id = request.at("id");
+    const std::string ticket = "t1." + id;
+    if (request.at("op") == "ticket") {
+      if (++tries[id] == 1 && tries.size() % 7 == 0)
+        return std::vector{refused(request, "overloaded", true, 5)};
+      return std::vector{json{{"id", id}, {"ticket", ticket}, {"promo", 7}, {"item", 1}}};
+    }
+    ++orders;
+    if (request.at("ticket") != ticket)
+      return std::vector{refused(request, "ticket_invalid", false)};
+    const json answer = shop.decide(request);
+    if (answer.at("state") == "confirmed") return std::vector{answer};
+    return std::vector{refused(request, "sold_out", true)};
+  });
+  BenchContent content{7, "t", 1, 100};
+  content.promo = 7;
+  content.tickets = true;
+  BenchPlan plan(content);
+  Sf1Wire wire(plan, webapp.endpoint(), 2, false);
+  const auto tickets = BenchLoad(plan, wire, closed(500), nullptr).run();
+  CHECK((tickets.connected && tickets.offered == 500 && tickets.tickets == 500));
+  CHECK(tickets.codes.at("overloaded") > 50);
+  CHECK((tickets.confirmed == 0 && tickets.errors == 0 && tickets.contradictions == 0));
+  REQUIRE(plan.order_with_tickets(500));
+  const auto load = BenchLoad(plan, wire, closed(500), nullptr).run();
+  CHECK(load.confirmed == 300);
+  CHECK(load.reasons.at(std::string(kForNowReason)) == 200);
+  CHECK((load.rejected == 200 && load.errors == 0 && load.contradictions == 0));
+  CHECK(orders == 500);
+}
+
 TEST_CASE("open loop: as many orders as rate and duration say, at their time") {
   Shop shop(1'000'000);
   FakeWebapp webapp([&](const json& request) { return std::vector{shop.decide(request)}; });

@@ -83,6 +83,66 @@ TEST_CASE("an order says at its first try, and then no more, that it is one") {
   CHECK(first(4));
 }
 
+TEST_CASE("tickets are asked for, each for a user of its own, and then ordered with") {
+  auto with = content();
+  with.items = 1;
+  with.promo = (1ULL << 40) + 7;
+  with.tickets = true;
+  with.token = std::string(300, 's');
+  BenchPlan plan(with);
+  actors::Sf1Decoder decoder(nullptr, true);
+  std::set<std::string> users;
+  const auto text_of = [](std::uint64_t n) { return "t1.text-" + std::to_string(1000 + n); };
+  for (std::uint64_t n = 0; n < 100; ++n) {
+    REQUIRE(decoder.decode(plan.frame(n)));
+    CHECK(decoder.request().op == actors::ClientOp::ticket);
+    CHECK(decoder.request().id == plan.id(n));
+    CHECK(decoder.request().promo == with.promo);
+    CHECK(decoder.token() == with.token);
+    users.insert(std::string(decoder.request().user));
+    CHECK_FALSE(plan.order_with_tickets(n + 1));
+    CHECK(plan.keep_ticket(n, text_of(n)));
+    CHECK(plan.keep_ticket(n, text_of(n)));
+  }
+  CHECK(users.size() == 100);
+  CHECK_FALSE(plan.keep_ticket(100, "t1.longer-than-the-others"));
+  CHECK_FALSE(plan.keep_ticket(100, ""));
+  CHECK_FALSE(plan.order_with_tickets(101));
+  REQUIRE(plan.order_with_tickets(100));
+  for (const std::uint64_t n : {99ULL, 0ULL, 57ULL}) {
+    REQUIRE(decoder.decode(plan.frame(n)));
+    CHECK(decoder.request().op == actors::ClientOp::order);
+    CHECK(decoder.request().id == plan.id(n));
+    CHECK(decoder.request().item == 1);
+    CHECK(decoder.request().promo == with.promo);
+    CHECK(decoder.request().ticket == text_of(n));
+    CHECK(decoder.token() == with.token);
+    CHECK(users.contains(std::string(decoder.request().user)));
+  }
+}
+
+TEST_CASE("a ticket that comes for a later order leaves a gap that is seen") {
+  tools::TicketTexts texts;
+  CHECK_FALSE(texts.has(0));
+  CHECK(texts.keep(2, "abc"));
+  CHECK_FALSE(texts.has(0));
+  CHECK_FALSE(texts.has(3));
+  CHECK(texts.of(2) == "abc");
+  CHECK(texts.keep(0, "xyz"));
+  CHECK((texts.has(0) && !texts.has(1) && texts.has(2)));
+}
+
+TEST_CASE("an order may name a promo") {
+  auto said = content();
+  said.items = 1;
+  said.promo = 7;
+  BenchPlan plan(said);
+  actors::Sf1Decoder decoder;
+  REQUIRE(decoder.decode(plan.frame(3)));
+  CHECK(decoder.request().promo == 7);
+  CHECK(nlohmann::json::parse(plan.json(3)).at("promo") == 7);
+}
+
 TEST_CASE("the HTTP body holds the same order") {
   BenchContent many = content();
   many.items = 1'000'000;
@@ -215,6 +275,12 @@ TEST_CASE("the server's answers are read") {
   CHECK(scanned.reason == tools::kEdgeReason);
 
   frame.clear();
+  actors::append_sf1_error(frame, "abc", actors::Code::sold_out_for_now, {});
+  scanned = scan_answer(frame);
+  CHECK((scanned.kind == ScannedAnswer::Kind::rejected && scanned.id == "abc"));
+  CHECK(scanned.reason == tools::kForNowReason);
+
+  frame.clear();
   actors::append_sf1_queued(frame, "abc");
   CHECK(scan_answer(frame).kind == ScannedAnswer::Kind::queued);
 
@@ -225,6 +291,44 @@ TEST_CASE("the server's answers are read") {
   CHECK(scanned.code == "overloaded");
   CHECK(scanned.retry);
   CHECK(scanned.retry_after_ms == actors::info(actors::Code::overloaded).retry_after_ms);
+}
+
+TEST_CASE("a ticket is read, and one of another run's order is an error") {
+  actors::Granted granted;
+  granted.id = "abc";
+  std::string frame;
+  actors::append_sf1_granted(frame, "abc", granted, "t1.x.y");
+  auto scanned = scan_answer(frame);
+  CHECK(scanned.kind == ScannedAnswer::Kind::ticket);
+  CHECK((scanned.id == "abc" && scanned.ticket == "t1.x.y"));
+  granted.id = "older";
+  frame.clear();
+  actors::append_sf1_granted(frame, "abc", granted, "t1.x.y");
+  scanned = scan_answer(frame);
+  CHECK(scanned.kind == ScannedAnswer::Kind::error);
+  CHECK((scanned.id == "abc" && scanned.code == tools::kOlderTicketCode && !scanned.retry));
+}
+
+TEST_CASE("an order that is to be paid is read like any other") {
+  actors::Answer answer;
+  answer.state = actors::State::confirmed;
+  answer.lsn = storage::make_lsn(3, 77);
+  answer.item = 5;
+  answer.qty = 2;
+  std::string frame;
+  actors::append_sf1_answer(frame, "abc", answer);
+  REQUIRE(frame[0] == static_cast<char>(0x86));
+  frame[0] = static_cast<char>(0x8a);
+  frame += std::string(
+               "\xa5promo\x07\xb0unit_price_cents\x05\xaa"
+               "fulfilment\xa6unpaid\xa6pay_by\xcf",
+               51) +
+           std::string(8, '\1');
+  auto scanned = scan_answer(frame);
+  CHECK(scanned.kind == ScannedAnswer::Kind::confirmed);
+  CHECK(scanned.order_id == storage::make_lsn(3, 77));
+  frame.pop_back();
+  CHECK(scan_answer(frame).kind == ScannedAnswer::Kind::unreadable);
 }
 
 namespace {

@@ -487,6 +487,17 @@ TEST_CASE("an order is a first try when its client says so, or its id is made he
   CHECK_FALSE(form.ask.value().ask.request.first);
 }
 
+TEST_CASE("sold out for now is told from sold out") {
+  Routes routes;
+  const auto asked = routes.request("POST", "/v1/orders", kOrder).ask.value();
+  const auto reply = routes.answer(asked, refused(Code::sold_out_for_now));
+  CHECK(reply.status == 409);
+  CHECK(json::parse(reply.body).at("code") == "sold_out");
+  CHECK(json::parse(reply.body).at("retry") == true);
+  const auto other = routes.request("POST", "/v1/orders", kOrder).ask.value();
+  CHECK_FALSE(json::parse(routes.answer(other, refused(Code::closed)).body).contains("retry"));
+}
+
 TEST_CASE("what a webapp says by itself is no decision, alone and in an array") {
   Routes routes;
   HttpAnswer edge;
