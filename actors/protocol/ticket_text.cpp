@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 
+#include <array>
 #include <cstring>
 #include <span>
 
@@ -22,14 +23,37 @@ void append_base64(std::string& out, const void* bytes, std::size_t size) {
   out.pop_back();
 }
 
-// All of the text, in its one right form.
+// Of each byte the six bits that it stands for (RFC 4648 section 5); 64: none.
+constexpr std::array<std::uint8_t, 256> kSixBits = [] {
+  std::array<std::uint8_t, 256> bits{};
+  bits.fill(64);
+  constexpr std::string_view kAlphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  for (std::size_t i = 0; i < kAlphabet.size(); ++i)
+    bits[static_cast<unsigned char>(kAlphabet[i])] = static_cast<std::uint8_t>(i);
+  return bits;
+}();
+
+// All of the text, in its one right form. By a table: libsodium's takes 75 instructions a byte, to
+// hide from a watch what it reads, three quarters of all that a ticket costs; and a ticket is no
+// secret to who sends it.
 std::optional<std::size_t> read_base64(std::string_view text, std::span<char> out) {
-  std::size_t size = 0;
-  const char* end = nullptr;
-  const int wrong = sodium_base642bin(reinterpret_cast<unsigned char*>(out.data()), out.size(),
-                                      text.data(), text.size(), nullptr, &size, &end, kBase64);
-  if (wrong != 0 || end != text.data() + text.size()) return std::nullopt;
-  return size;
+  const auto size = text.size() * 3 / 4;
+  if (text.size() % 4 == 1 || size > out.size()) return std::nullopt;
+  std::uint32_t bits = 0, unread = 0;  // of `bits` so many are to be written
+  std::uint8_t wrong = 0;
+  auto* to = out.data();
+  for (const char c : text) {
+    const auto six = kSixBits[static_cast<unsigned char>(c)];
+    wrong |= six;
+    bits = bits << 6U | (six & 63U);
+    unread += 6;
+    if (unread < 8) continue;
+    unread -= 8;
+    *to++ = static_cast<char>(bits >> unread);
+  }
+  const bool whole = (bits & ((1U << unread) - 1)) == 0;  // what is left over says nothing
+  return wrong < 64 && whole ? std::optional(size) : std::nullopt;
 }
 
 void append_number(std::string& out, std::uint64_t number) {

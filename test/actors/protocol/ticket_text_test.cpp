@@ -46,6 +46,16 @@ TEST_CASE_FIXTURE(TicketText, "what was signed comes back") {
   CHECK((read->promo == kItemIdMax && read->item == 0 && read->expires_at_ms == kTimeMsMax));
 }
 
+TEST_CASE_FIXTURE(TicketText, "of whatever length, a ticket comes back") {
+  const std::string all(64, 'x');
+  for (std::size_t size = 1; size <= all.size(); ++size) {
+    ticket.id = std::string_view(all).substr(0, size);
+    const auto text = signer.text(ticket);
+    REQUIRE(signer.read(text, bytes));
+    CHECK(signer.read(text, bytes)->id == ticket.id);
+  }
+}
+
 TEST_CASE_FIXTURE(TicketText, "a ticket is worth something to its own order alone") {
   const auto text = signer.text(ticket);
   CHECK(judge(text) == ticket.expires_at_ms);
