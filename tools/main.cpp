@@ -110,6 +110,21 @@ int refuse(const Command& command, const std::filesystem::path& run_dir,
   return code;
 }
 
+// The command line for CLI11, last word first. It takes "--name=" for a flag whose value is the
+// next word; here it is one whose value is empty.
+std::vector<std::string> words_of(int argc, char** argv) {
+  std::vector<std::string> words;
+  for (int i = argc - 1; i > 0; --i) {
+    std::string word = argv[i];
+    if (word.starts_with("--") && word.find('=') == word.size() - 1) {
+      words.emplace_back();
+      word.pop_back();
+    }
+    words.push_back(std::move(word));
+  }
+  return words;
+}
+
 int run_command(const Command& command, const stampede::config::LoadOptions& load, bool json) {
   auto config = stampede::config::load(load);
   if (const auto* error = std::get_if<stampede::config::ConfigError>(&config)) {
@@ -148,7 +163,7 @@ int main(int argc, char** argv) {
            stampede::actors::run_backend);
   stampede::tools::CommandLine tools(app, chosen);
   try {
-    app.parse(argc, argv);
+    app.parse(words_of(argc, argv));
   } catch (const CLI::ParseError& error) {
     // "A subcommand is required" alone would not tell which word was none.
     if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {

@@ -33,7 +33,7 @@ struct TermMembers {
   template <class Number>
   void operator()(const Term& term, Number& value) const {
     value = static_cast<Number>(
-        members.number(term.name, term.min, term.max,
+        members.number(term.name, term.said_min, term.max,
                        term.required ? std::nullopt : std::optional(term.otherwise)));
   }
 };
@@ -108,6 +108,14 @@ PromoAction promo_action(std::string_view what) {
 bool is_there(const json& map, std::string_view name) {
   const auto found = map.find(name);
   return found != map.end() && !found->is_null();
+}
+
+bool can_be_said(const Term& /*term*/, std::string_view /*value*/) {
+  return true;
+}
+template <class Number>
+bool can_be_said(const Term& term, const Number& value) {
+  return term.said_min == term.min || static_cast<std::int64_t>(value) >= term.said_min;
 }
 
 // Reads the terms that are there, or, if they are not `some`, all; and notes which there are.
@@ -237,7 +245,7 @@ void write_promo(json& map, const PromoRequest& promo) {
   each_promo_term(
       [&](const Term& term, const auto& value) {
         const bool given = ((promo.given >> at++) & 1U) != 0;
-        if (!given && promo.action != PromoAction::add) return;
+        if (!given && (promo.action != PromoAction::add || !can_be_said(term, value))) return;
         const auto* from = time_from_now(term);
         const bool from_now = from != nullptr && (promo.from_now & from->bit) != 0;
         map[from_now ? from->name : std::string(term.name)] = value;

@@ -243,6 +243,10 @@ PromoDecision OrderBook::decide_promo(const PromoRequest& request,
       decision.error = Code::internal;
     return decision;
   }
+  if (is_doubtful(request.put.promo)) {
+    decision.error = Code::internal;
+    return decision;
+  }
   decision = judge_promo(promos_, request, sale_time_us / 1000);
   if (decision.error != Code::none) return decision;
   decision.item_position = items_.find(decision.put.item);
@@ -473,6 +477,10 @@ bool OrderBook::is_closed(std::uint64_t id) const {
   return std::find(closed_.begin(), closed_.end(), id) != closed_.end();
 }
 
+bool OrderBook::is_doubtful(std::uint64_t promo) const {
+  return std::find(doubtful_.begin(), doubtful_.end(), promo) != doubtful_.end();
+}
+
 std::uint32_t OrderBook::close_item(std::uint64_t id) {
   if (!is_closed(id)) closed_.push_back(id);
   const auto position = items_.find(id);
@@ -489,6 +497,7 @@ std::uint64_t OrderBook::park_set(const std::vector<storage::Command>& set, Lsn 
     remember(set.front().put);
   } else if (set.front().kind == storage::CommandKind::promo_put) {
     remember(set.front().sale->promo);
+    doubtful_.push_back(set.front().sale->promo.promo);
   } else if (set.front().kind == storage::CommandKind::order_insert) {
     ++confirmed_;
     decided_.remember(confirmed_order(set.front(), position, lsn));

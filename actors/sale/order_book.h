@@ -333,6 +333,7 @@ class OrderBook {
                                           std::uint32_t item_position, Lsn lsn);
   std::uint32_t close_item(std::uint64_t id);
   [[nodiscard]] bool is_closed(std::uint64_t id) const;
+  [[nodiscard]] bool is_doubtful(std::uint64_t promo) const;
   bool load_entry(storage::SnapshotSection section, storage::EntryReader& in);
   bool load_promo(storage::EntryReader& in);
   bool load_session(storage::SnapshotSection section, storage::EntryReader& in);
@@ -351,8 +352,9 @@ class OrderBook {
   std::int64_t tickets_ahead_ms_;
   CountedAhead counted_items_;
   CountedAhead counted_promos_;
-  std::int64_t decided_at_us_ = 0;     // the latest since there are promos
-  std::vector<std::uint64_t> closed_;  // ids of items with a parked decision; hardly ever any
+  std::int64_t decided_at_us_ = 0;       // the latest since there are promos
+  std::vector<std::uint64_t> closed_;    // ids of items with a parked decision; hardly ever any
+  std::vector<std::uint64_t> doubtful_;  // ids of promos with a parked change of their terms
   std::uint64_t confirmed_ = 0;
 };
 

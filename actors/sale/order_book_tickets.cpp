@@ -35,6 +35,7 @@ std::optional<TicketTable::Ticket> OrderBook::live_ticket(std::uint64_t key,
 TicketDecision OrderBook::decide_ticket(const Request& request, std::int64_t sale_time_us) const {
   TicketDecision decision;
   const auto now_ms = sale_time_us / 1000;
+  if (is_doubtful(request.promo)) return refused(decision, Code::internal);
   const auto* promo = promos_.find(request.promo);
   if (promo == nullptr) return refused(decision, Code::unknown_promo, "promo");
   const auto& put = promo->put;

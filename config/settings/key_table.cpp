@@ -302,7 +302,8 @@ std::vector<Key> limits_keys() {
   return {
       number<&Config::limits, &Limits::user_per_s>(
           "limits.user_per_s", "requests/s", 0, kMillion,
-          "Orders and cancels of one user in one webapp, in the long run; beyond it the answer is "
+          "Orders, tickets and cancels of one user in one webapp, in the long run; beyond it the "
+          "answer is "
           "`rate_limited`. Orders of an array count each. 0: no limit."),
       number<&Config::limits, &Limits::user_burst>(
           "limits.user_burst", "requests", 1, kMillion,

@@ -50,6 +50,7 @@ struct Term {
   std::string_view flag = {};
   std::string_view help = {};
   std::int64_t flag_max = max;  // above it a slip of the hand is likely
+  std::int64_t said_min = min;  // what is less stands for nothing said, and cannot be said
 };
 
 inline constexpr Term kNameTerm{.name = "name",

@@ -45,7 +45,8 @@ inline constexpr Term kPromoTicketTerm{
 inline constexpr Term kPromoGateTerm{
     .name = "gate_factor",
     .max = 1'000'000,
-    .help = "So many tickets are given for each unit that the item has in all; default 5"};
+    .help = "So many tickets are given for each unit that the item has in all; default 5",
+    .said_min = 1};
 
 inline constexpr std::uint32_t kGateFactorDefault = 5;  // where a promo says none
 

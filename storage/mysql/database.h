@@ -61,7 +61,8 @@ struct PromoRow {
 // What mends a database that lacks what the log calls executed.
 inline constexpr const char* kHowToRewrite =
     "Run `scripts/stop_all.sh --keep-db`, then `stampede log replay --all`: it writes all of it "
-    "again";
+    "again, but overwrites no row of other content: after a forced downgrade empty the tables "
+    "orders, item, promo and stock_change first";
 
 // Half a database may be in the middle of a restore, which fills table by table: it is waited for.
 inline constexpr const char* kHowToMendHalf =

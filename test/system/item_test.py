@@ -77,8 +77,11 @@ class Items(SystemTest):
         self.assertEqual(self.row(system),
                          ["1", "Telephone", "1200", "10", "7", "4", "3", text,
                           "https://shop.example/1.png", "0", "0", "0", "0", "always", "1", "3"])
-        self.item(system, "set", 1, "--description", "")
-        self.assertNotIn("description", self.http(system, "/v1/items/1")[1])
+        for nothing in (("--description", ""), ("--description=", "--name=Other")):
+            self.item(system, "set", 1, "--description", text)
+            self.item(system, "set", 1, *nothing)
+            self.assertNotIn("description", self.http(system, "/v1/items/1")[1])
+        self.assertEqual(self.shown(system)["name"], "Other")
 
     def test_what_is_wrong_is_named_and_changes_nothing(self):
         system = self.start_system("1:Phone:10")
@@ -86,11 +89,11 @@ class Items(SystemTest):
         for flags in (("--description", "x" * 4001), ("--description", "a\nb"),
                       ("--image-url", "x" * 501), ("--hold-s", 86401), ("--hold-s", -1),
                       ("--hold-low-s", 86401), ("--low-stock-percent", 101), ("--max-qty", 0),
-                      ("--max-qty", 1001), ("--sale", "never"), ("--name", ""),
+                      ("--max-qty", 1001), ("--sale", "never"), ("--name", ""), ("--name=",),
                       ("--unpaid-per-user-max", -1), ("--stock", 5)):
             done = system.stampede("item", "set", 1, *flags)
             self.assertEqual(done.returncode, 2, flags)
-            self.assertIn(flags[0], done.stdout + done.stderr)
+            self.assertIn(flags[0].rstrip("="), done.stdout + done.stderr)
         for words in (("set", 9, "--hold-s", 5), ("close", 9), ("open", 9), ("show", 9)):
             done = system.stampede("item", *words)
             self.assertEqual(done.returncode, 1, words)

@@ -27,7 +27,7 @@ void add_promo_term(CLI::App& command, const storage::Term& term, bool required,
                     std::optional<Number>& value) {
   command.add_option(flag_of(term), value, std::string(term.help))
       ->required(required && term.required)
-      ->check(CLI::Range(static_cast<Number>(term.min), static_cast<Number>(term.flag_max)));
+      ->check(CLI::Range(static_cast<Number>(term.said_min), static_cast<Number>(term.flag_max)));
 }
 void add_promo_time(CLI::App& command, const storage::Term& term, bool required,
                     std::string& text) {

@@ -198,6 +198,14 @@ TEST_CASE("a promo is read whole, and each member that does not fit is named") {
       CHECK_MESSAGE(read_operator_command(odd).field == member, wrong.dump());
     }
   }
+  // A promo without one has a gate all the same, so that 0 cannot be said.
+  auto gate = kPromo;
+  gate["gate_factor"] = 0;
+  CHECK(read_operator_command(gate).field == "gate_factor");
+  gate.erase("gate_factor");
+  const auto usual = read_operator_command(gate);
+  CHECK((usual.error.empty() && usual.promo.put.gate_factor == 0));
+  CHECK(operator_command_map("promo_add", usual) == gate);
   auto unlimited = kPromo;
   unlimited.erase("limit_per_user");
   CHECK(read_operator_command(unlimited).promo.put.limit_per_user == 0);

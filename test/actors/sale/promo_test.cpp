@@ -394,6 +394,22 @@ TEST_CASE_FIXTURE(LoggedPromos, "a parked PromoPut closes its item and lets its 
   auto again = adding(7);
   again.put.request_id = commands[0].sale->promo.request_id;
   CHECK(other.decide_promo(again, kStart * 1000).error != Code::none);  // nothing to show
+  // Its number is taken, by whatever the parked change says: nobody is told a final no.
+  for (const auto action : {PromoAction::add, PromoAction::set, PromoAction::end}) {
+    auto change = adding(7);
+    change.action = action;
+    if (action == PromoAction::add) change.put.item = 2;
+    change.put.request_id = "another";
+    CHECK(other.decide_promo(change, kStart * 1000).error == Code::internal);
+  }
+  Request ticket;
+  ticket.kind = RequestKind::ticket;
+  ticket.promo = 7;
+  ticket.id = "t";
+  ticket.user = "ann";
+  CHECK(other.decide_ticket(ticket, kStart * 1000).error == Code::internal);
+  ticket.promo = 8;
+  CHECK(other.decide_ticket(ticket, kStart * 1000).error == Code::unknown_promo);
   CHECK(replay(order_set("a", 99, kStart), storage::make_lsn(1, 3)));
   CHECK(other.item(1)->left == 99);
   Request next;
