@@ -34,6 +34,7 @@ struct LoginReply {
   std::string jti;                  // its id: 128 random bits
   std::int64_t expires_ms = 0;      // Unix time
   std::int64_t retry_after_ms = 0;  // of a refusal; 0: what the code says
+  std::string detail{};             // of a refusal; empty: what the code says
 };
 
 struct SignUpAsk {

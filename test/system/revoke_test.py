@@ -6,6 +6,7 @@ every node, and with the backend killed while it writes it down."""
 import http.client
 import json
 import os
+import signal
 import time
 import unittest
 
@@ -147,6 +148,24 @@ class Ending(SystemTest):
                 self.assertEqual(self.order(webapp), "confirmed")
             self.assertEqual(self.end(3)[0], 204)
             self.refused_everywhere(time.monotonic())
+
+    def test_while_no_backend_answers_nobody_buys_with_what_has_ended(self):
+        other = self.mint(os.urandom(16).hex())
+        self.failpoints("session_news=on")
+        backend = self.system.pid("backend-1")
+        try:
+            self.assertEqual(self.end(1)[0], 204)
+            self.system.signal(backend, signal.SIGSTOP)
+            time.sleep(1.1)
+            for webapp in WEBAPPS:
+                self.assertIn(self.order(webapp), ("not_logged_in", "overloaded"))
+                self.assertEqual(self.order(webapp, other), "overloaded")  # it may have ended, too
+        finally:
+            self.system.signal(backend, signal.SIGCONT)
+            self.failpoints("session_news=off")
+        for webapp in WEBAPPS:
+            self.assertTrue(eventually(lambda k=webapp: self.order(k, other) == "confirmed", 10))
+            self.assertEqual(self.order(webapp), "not_logged_in")
 
     def never_taken(self, webapp):
         """Its first word of the token is a no; 503 is none."""

@@ -8,6 +8,7 @@ Lsn EndedSessions::ask(std::int64_t now_us) {
   STAMPEDE_ASSERT(!asking_, "one question is open at a time");
   asking_ = true;
   anew_ = false;
+  asked_us_ = now_us;
   next_us_ = now_us + kRefreshUs;
   return upto_;
 }
@@ -17,10 +18,12 @@ void EndedSessions::on_answer(const EndedSessionsPage& page, std::int64_t now_us
   drop_expired(now_us);
   for (const auto& row : page.rows) take(row, now_us);
   if (!anew_) upto_ = page.upto;
-  if (page.more || anew_)
+  if (page.more || anew_) {
     next_us_ = now_us;
-  else
-    known_ = true;
+  } else {
+    begun_ = true;
+    known_us_ = asked_us_;
+  }
 }
 
 void EndedSessions::ask_anew() {

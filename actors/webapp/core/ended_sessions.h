@@ -3,8 +3,9 @@
 // Which sessions have ended before their tokens expire, as a webapp knows it: from the backend's
 // news, which may be lost, and from its answers to *which ended behind this lsn*, asked when the
 // webapp starts, whenever another backend decides, and every kRefreshUs, so that a lost notice
-// heals. Before the first whole answer nothing is known: known() is false, and no session that may
-// have ended is taken.
+// heals. Before the first whole answer, and when the last was asked for longer than kKnownForUs
+// ago, it is not known what has ended: no session that may have is taken. So one that has ended is
+// refused everywhere within that time, whoever is down or stands still.
 //
 // Owned by LoginDesk; pure, one thread; microseconds of one monotonic clock. Memory: about 120
 // bytes for each of those that the backend keeps (auth.revoked_max); what is over is forgotten.
@@ -21,7 +22,8 @@ namespace stampede::actors {
 
 class EndedSessions {
  public:
-  static constexpr std::int64_t kRefreshUs = 500'000;
+  static constexpr std::int64_t kRefreshUs = 250'000;
+  static constexpr std::int64_t kKnownForUs = 1'000'000;
 
   // --- asking: one question at a time
   [[nodiscard]] bool due(std::int64_t now_us) const { return !asking_ && now_us >= next_us_; }
@@ -36,7 +38,10 @@ class EndedSessions {
   void take(const EndedSession& session, std::int64_t now_us);
 
   // --- what is known
-  [[nodiscard]] bool known() const { return known_; }
+  [[nodiscard]] bool begun() const { return begun_; }  // there was a whole answer
+  [[nodiscard]] bool known(std::int64_t now_us) const {
+    return begun_ && now_us - known_us_ < kKnownForUs;
+  }
   [[nodiscard]] std::size_t size() const { return ended_.size(); }
   // Why it has ended; invalid: it has not, as far as is known.
   [[nodiscard]] SessionEvent find(const SessionHash& session) const {
@@ -54,7 +59,9 @@ class EndedSessions {
   std::unordered_map<SessionHash, SessionEvent, FirstBits> ended_;
   std::set<std::pair<std::int64_t, SessionHash>> until_;  // us
   Lsn upto_ = 0;                                          // what lies before it an answer has told
-  bool known_ = false;
+  bool begun_ = false;
+  std::int64_t known_us_ = 0;  // when what the last whole answer told was asked for
+  std::int64_t asked_us_ = 0;
   bool asking_ = false;
   bool anew_ = false;  // the open question was asked of a backend before this one
   std::int64_t next_us_ = 0;

@@ -42,9 +42,10 @@ Admission LoginDesk::admit(const ClientRequest& request, const Credentials& who,
 }
 
 // Why a session is not taken that has ended, or may have; code none: it has not.
-Admission LoginDesk::refusal_by_end(const Session& session, const Credentials& who) const {
+Admission LoginDesk::refusal_by_end(const Session& session, const Credentials& who,
+                                    std::int64_t now_us) const {
   if (!session.may_end()) return {};
-  if (!ends_.known()) return refused(Code::overloaded, limit::kSessionEnds);
+  if (!ends_.known(now_us)) return refused(Code::overloaded, limit::kSessionEnds);
   const auto what = ends_.find(session.hash);
   if (what == SessionEvent::invalid) return {};
   const auto code = what == SessionEvent::replaced ? Code::session_replaced : Code::not_logged_in;
@@ -93,14 +94,16 @@ Admission LoginDesk::log_in(const Credentials& who, std::int64_t now_us, const S
   // What follows on the connection waits for the same token.
   connection.number = caller.number;
   if (caller.refusal.waits) return caller.refusal;
-  if (auto ended = refusal_by_end(*caller.session, who); ended.code != Code::none) {
+  auto ended = refusal_by_end(*caller.session, who, now_us);
+  if (ended.code != Code::none && ended.code != Code::overloaded) {
     connections_.erase(name);
     return ended;
   }
+  // Whether it has ended is asked at each use, so that what follows may try again, too.
   connection.session = *caller.session;
   connection.ends_us = caller.ends_us;
-  session = &connection.session;
-  return {};
+  if (ended.code == Code::none) session = &connection.session;
+  return ended;
 }
 
 LoginDesk::Caller LoginDesk::find_caller(const Credentials& who, std::int64_t now_us) {
@@ -111,7 +114,7 @@ LoginDesk::Caller LoginDesk::find_caller(const Credentials& who, std::int64_t no
     caller = of_connection(who, now_us);
   else if (!who.trusted_key)
     caller.refusal = refused(Code::not_logged_in);
-  if (caller.session != nullptr) caller.refusal = refusal_by_end(*caller.session, who);
+  if (caller.session != nullptr) caller.refusal = refusal_by_end(*caller.session, who, now_us);
   return caller;
 }
 

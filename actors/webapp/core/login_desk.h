@@ -120,7 +120,8 @@ class LoginDesk {
   [[nodiscard]] Caller of_token(const Credentials& who, std::int64_t now_us);
   [[nodiscard]] Caller of_connection(const Credentials& who, std::int64_t now_us);
   [[nodiscard]] Caller wait_for(std::uint64_t number);
-  [[nodiscard]] Admission refusal_by_end(const Session& session, const Credentials& who) const;
+  [[nodiscard]] Admission refusal_by_end(const Session& session, const Credentials& who,
+                                         std::int64_t now_us) const;
   [[nodiscard]] static Admission allow(const ClientRequest& request, const Session* session);
 
   LoginSettings settings_;

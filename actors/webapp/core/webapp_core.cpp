@@ -92,7 +92,7 @@ std::string_view WebappCore::state() const {
   if (draining_) return "draining";
   const auto code = unavailable();
   if (code != Code::none) return info(code).text;
-  const bool ready = !desk_ || !desk_->sessions() || desk_->ends().known();
+  const bool ready = !desk_ || !desk_->sessions() || desk_->ends().begun();
   return ready ? to_text(Phase::serving) : info(Code::replaying).text;
 }
 
@@ -654,7 +654,7 @@ void WebappCore::retire(OutgoingBatchPtr batch, std::int64_t retry_us) {
 void WebappCore::on_hello(const Hello& hello, std::int64_t now_us) {
   sender_.on_hello(hello, now_us);
   if (sender_.epoch() != stock_epoch_) begin_epoch();
-  if (desk_ != nullptr && !desk_->ends().known()) ask_for_ends(now_us);
+  if (desk_ != nullptr && !desk_->ends().known(now_us)) ask_for_ends(now_us);
 }
 
 void WebappCore::begin_epoch() {

@@ -29,6 +29,10 @@ class TextMembers {
  public:
   explicit TextMembers(std::vector<TextMember> members) : members_(std::move(members)) {}
 
+  [[nodiscard]] bool has(std::string_view name) const {
+    return std::any_of(members_.begin(), members_.end(),
+                       [&](const TextMember& one) { return one.name == name; });
+  }
   // Null, and a fault: there may be no such member, or not once more.
   std::string* open(std::string_view name) {
     const auto found = std::find_if(members_.begin(), members_.end(),
@@ -107,6 +111,7 @@ std::optional<BodyFault> read_json(std::string_view body, TextMembers&& members)
 
 std::optional<BodyFault> read_form(const Form& form, TextMembers&& members) {
   for (const auto& pair : form.pairs) {
+    if (!members.has(pair.name)) continue;  // a page's own
     auto* value = members.open(pair.name);
     if (value == nullptr) break;
     *value = pair.value;

@@ -458,6 +458,7 @@ void HttpGateway::on_kept(Pending& slot, const HttpAnswer& answer) {
   LoginReply refused;
   refused.code = answer.code;
   refused.retry_after_ms = answer.retry_after_ms;
+  refused.detail = answer.message;
   login->done(refused);
 }
 

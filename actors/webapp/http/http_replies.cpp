@@ -221,6 +221,8 @@ HttpReply session_reply(const LoginReply& reply) {
   if (reply.code == Code::none)
     return json_reply(
         201, {{"token", reply.token}, {"user", reply.user}, {"expires_at", reply.expires_ms}});
+  if (!reply.detail.empty())
+    return code_problem(reply.code, {}, {}, reply.detail, {}, reply.retry_after_ms);
   if (reply.code == Code::overloaded) return busy_reply();
   if (reply.code == Code::rate_limited)
     return code_problem(reply.code, {}, "user", "too many wrong passwords", {},

@@ -19,7 +19,7 @@ EndedSession ended(const SessionHash& session, SessionEvent what = SessionEvent:
 
 }  // namespace
 
-TEST_CASE("it asks at once, one question at a time, and again every half second") {
+TEST_CASE("it asks at once, one question at a time, and again four times a second") {
   EndedSessions ends;
   CHECK(ends.due(0));
   CHECK(ends.ask(0) == 0);
@@ -35,14 +35,17 @@ TEST_CASE("it asks at once, one question at a time, and again every half second"
 TEST_CASE("nothing is known before the first whole answer") {
   EndedSessions ends;
   ends.take(ended(kOne), 0);
-  CHECK_FALSE(ends.known());
+  CHECK_FALSE(ends.known(0));
   ends.ask(0);
   ends.on_answer({5, true, {ended(kOther)}}, 0);
-  CHECK_FALSE(ends.known());
+  CHECK_FALSE(ends.known(0));
   CHECK(ends.due(0));
   CHECK(ends.ask(0) == 5);
   ends.on_answer({9, false, {}}, 0);
-  CHECK(ends.known());
+  CHECK(ends.known(0));
+  CHECK(ends.known(EndedSessions::kKnownForUs - 1));
+  CHECK_FALSE(ends.known(EndedSessions::kKnownForUs));
+  CHECK(ends.begun());
   CHECK(ends.find(kOne) == SessionEvent::ended);
   CHECK(ends.find(kOther) == SessionEvent::ended);
   CHECK(ends.find({1, 3}) == SessionEvent::invalid);
@@ -56,7 +59,7 @@ TEST_CASE("another backend is asked for all of them, and what is known stays kno
   ends.ask_anew();
   ends.on_answer({60, false, {ended(kOther, SessionEvent::replaced)}},
                  kSecondUs);  // of the old one
-  CHECK(ends.known());
+  CHECK(ends.known(kSecondUs - 1));
   CHECK(ends.find(kOther) == SessionEvent::replaced);
   REQUIRE(ends.due(kSecondUs));
   CHECK(ends.ask(kSecondUs) == 0);

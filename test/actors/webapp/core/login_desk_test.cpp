@@ -329,6 +329,26 @@ TEST_CASE("before it is known which have ended, none that may have is taken") {
   CHECK(may(desk.ask(ClientOp::order, "", "bob's"), "bob"));    // it cannot end
   CHECK(may(desk.ask(ClientOp::order, "", "shop's"), "shop"));  // nor can a service
   CHECK(desk.ask(ClientOp::items, "", "ann's").code == Code::none);
+  // What came behind the log-in may be tried again, like the log-in.
+  CHECK(refused(desk.ask(ClientOp::order, "", on_connection("c")), Code::overloaded,
+                limit::kSessionEnds));
+  desk.ends().ask(desk.now);
+  desk.ends().on_answer({}, desk.now);
+  CHECK(may(desk.ask(ClientOp::order, "", "ann's"), "ann"));
+  CHECK(may(desk.ask(ClientOp::order, "", on_connection("c")), "ann"));
+}
+
+TEST_CASE("what was asked a second ago is not known any more, however late it is answered") {
+  EndingDesk desk;
+  desk.now += EndedSessions::kKnownForUs - 1;
+  CHECK(may(desk.ask(ClientOp::order, "", "ann's"), "ann"));
+  desk.now += 1;
+  CHECK(refused(desk.ask(ClientOp::order, "", "ann's"), Code::overloaded, limit::kSessionEnds));
+  desk.ends().ask(desk.now);
+  desk.now += EndedSessions::kKnownForUs;
+  desk.ends().on_answer({}, desk.now);
+  CHECK(refused(desk.ask(ClientOp::order, "", "ann's"), Code::overloaded, limit::kSessionEnds));
+  CHECK(desk.ends().due(desk.now));
   desk.ends().ask(desk.now);
   desk.ends().on_answer({}, desk.now);
   CHECK(may(desk.ask(ClientOp::order, "", "ann's"), "ann"));

@@ -117,9 +117,12 @@ TEST_CASE("a question that nobody answers is given up, and asked again") {
   webapp.hello();
   webapp.pass(7000);
   CHECK_FALSE(webapp.core.busy());
-  CHECK_FALSE(webapp.core.desk()->ends().known());
+  CHECK_FALSE(webapp.core.desk()->ends().known(webapp.now));
+  webapp.result(webapp.sent.back().number, Ending::page({}));  // late: it is asked once more
+  CHECK(webapp.core.desk()->ends().begun());
+  webapp.pass(10);
   webapp.result(webapp.sent.back().number, Ending::page({}));
-  CHECK(webapp.core.desk()->ends().known());
+  CHECK(webapp.core.desk()->ends().known(webapp.now));
 }
 
 TEST_CASE("who ends his session hears of it when the backend has it, and is refused from then on") {
