@@ -152,6 +152,8 @@ void PrivateMariaDb::stop() {
 }
 void PrivateMariaDb::pause() {
   ::kill(pid_, SIGSTOP);
+  int status = 0;
+  ::waitpid(pid_, &status, WUNTRACED);  // until each of its threads stands still
 }
 void PrivateMariaDb::resume() {
   ::kill(pid_, SIGCONT);
