@@ -14,6 +14,7 @@ random comes from STAMPEDE_TEST_SEED, else from the clock; `seed()` prints it. S
 the directory of a system. Needs only Python's own library; clients: buyers.py.
 """
 
+import atexit
 import fcntl
 import json
 import os
@@ -83,6 +84,7 @@ def _is_ours(base):
     except BlockingIOError:
         lock.close()
         return False
+    atexit.register(lock.close)
     _held[base] = lock
     return True
 
