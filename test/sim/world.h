@@ -174,6 +174,7 @@ class World {
   [[nodiscard]] bool quiet() const;
   void watch_stock();
   [[nodiscard]] bool marked_wrongly() const;
+  void settle();
   void let_marks_converge();
   void let_sessions_converge();
   [[nodiscard]] std::string what_is_open() const;

@@ -12,6 +12,7 @@ namespace {
 constexpr Time kUnhurried = 500 * kMs;
 // Behind all that a clock said before.
 constexpr std::int64_t kClockRight = std::int64_t{13} * 365 * 24 * 3600 * 1'000'000;
+constexpr Time kLivenessMax = 90 * kSecond;
 
 }  // namespace
 
@@ -58,6 +59,12 @@ std::string World::what_is_open() const {
     text += ", the backend owes " + std::to_string(backend_->core().projection().owed()) +
             (backend_->core().work_open() ? " and has work open" : "");
   return text;
+}
+
+void World::settle() {
+  const auto until = queue.now() + kLivenessMax;
+  while (!quiet() && step())
+    if (queue.now() >= until) throw Violation{"liveness", what_is_open()};
 }
 
 // An item that has units is known as sold out somewhere.
