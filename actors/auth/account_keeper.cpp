@@ -28,18 +28,12 @@ AccountKeeper::AccountKeeper(caf::actor_config& config, storage::DbOptions datab
     : SteadyActor(config), store_(impatient(std::move(database))), clerks_(std::move(clerks)) {}
 
 void AccountKeeper::act() {
-  bool running = true;
-  while (running) {
-    receive([&](const AccountWorkPtr& work) { work_on(work); },
-            [&](const caf::exit_msg&) { running = false; },
-            caf::others >> [](caf::message_view&) -> caf::result<caf::message> {
-              return caf::sec::unexpected_message;
-            });
-  }
+  work_until_end<AccountWorkPtr>([&](const AccountWorkPtr& work) { work_on(work); });
 }
 
 void AccountKeeper::work_on(const AccountWorkPtr& work) {
-  if (waited_too_long(*work) || steady_us() < again_us_) return refuse(*work, Code::overloaded);
+  if (waited_too_long(*work) || config::steady_us() < again_us_)
+    return refuse(*work, Code::overloaded);
   if (const auto* ask = std::get_if<LoginAsk>(&work->ask)) return find(work, *ask);
   const auto& ask = std::get<SignUpAsk>(work->ask);
   if (work->hash.empty())
@@ -95,7 +89,7 @@ void AccountKeeper::pass_on(const AccountWorkPtr& work) {
 
 void AccountKeeper::database_failed(const AccountWork& work, const storage::Error& error) {
   if (!std::exchange(away_, true)) log_warning("nobody can log in: " + error.message);
-  again_us_ = steady_us() + kAgainUs;
+  again_us_ = config::steady_us() + kAgainUs;
   refuse(work, Code::overloaded);
 }
 

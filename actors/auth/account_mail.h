@@ -54,7 +54,7 @@ struct AccountWork {
   caf::actor from;      // who gets the LoginReply or SignUpReply
   caf::actor keeper{};  // who stores what was hashed; set by itself
   std::variant<LoginAsk, SignUpAsk> ask;
-  std::int64_t asked_us = 0;  // of the steady clock
+  std::int64_t asked_us = 0;  // of config::steady_us()
   std::string user{};         // login: of the account that was found; empty: there is none
   std::string hash{};         // login: its password's, as stored; sign-up: the new one
   bool locked = false;        // login: nobody may use it

@@ -1,19 +1,14 @@
 #include "actors/auth/account_replies.h"
 
-#include <chrono>
 #include <utility>
 
 #include "actors/auth/core/account_desk.h"
+#include "config/process/wall_clock.h"
 
 namespace stampede::actors {
 
-std::int64_t steady_us() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
-}
-
 bool waited_too_long(const AccountWork& work) {
-  return steady_us() - work.asked_us > AccountDesk::kWaitUs;
+  return config::steady_us() - work.asked_us > AccountDesk::kWaitUs;
 }
 
 void send_reply(const AccountWork& work, LoginReply reply) {

@@ -8,8 +8,6 @@
 
 namespace stampede::actors {
 
-[[nodiscard]] std::int64_t steady_us();  // the clock of AccountWork::asked_us
-
 [[nodiscard]] bool waited_too_long(const AccountWork& work);
 
 void send_reply(const AccountWork& work, LoginReply reply);

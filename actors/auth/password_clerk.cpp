@@ -40,14 +40,7 @@ PasswordClerk::PasswordClerk(caf::actor_config& config, ReadMint read_mint, std:
 
 void PasswordClerk::act() {
   give_way_to_orders();
-  bool running = true;
-  while (running) {
-    receive([&](const AccountWorkPtr& work) { work_on(work); },
-            [&](const caf::exit_msg&) { running = false; },
-            caf::others >> [](caf::message_view&) -> caf::result<caf::message> {
-              return caf::sec::unexpected_message;
-            });
-  }
+  work_until_end<AccountWorkPtr>([&](const AccountWorkPtr& work) { work_on(work); });
 }
 
 void PasswordClerk::work_on(const AccountWorkPtr& work) {

@@ -20,14 +20,7 @@ TokenClerk::TokenClerk(caf::actor_config& config, TokenKeys keys, TokenRules rul
       keys_read_ms_(config::wall_ms()) {}
 
 void TokenClerk::act() {
-  bool running = true;
-  while (running) {
-    receive([&](const TokenAsksPtr& asks) { answer(*asks); },
-            [&](const caf::exit_msg&) { running = false; },
-            caf::others >> [](caf::message_view&) -> caf::result<caf::message> {
-              return caf::sec::unexpected_message;
-            });
-  }
+  work_until_end<TokenAsksPtr>([&](const TokenAsksPtr& asks) { answer(*asks); });
 }
 
 void TokenClerk::answer(const TokenAsks& asks) {

@@ -20,6 +20,20 @@ class SteadyActor : public caf::blocking_actor {
     if (left <= left.zero()) return has_next_message();
     return mailbox().synchronized_await(mtx_, cv_, std::chrono::steady_clock::now() + left);
   }
+
+ protected:
+  // fn(mail) for each mail of that type, until the actor is to end; other mail is answered with an
+  // error.
+  template <class Mail, class Fn>
+  void work_until_end(Fn fn) {
+    bool running = true;
+    while (running) {
+      receive([&](const Mail& mail) { fn(mail); }, [&](const caf::exit_msg&) { running = false; },
+              caf::others >> [](caf::message_view&) -> caf::result<caf::message> {
+                return caf::sec::unexpected_message;
+              });
+    }
+  }
 };
 
 }  // namespace stampede::actors

@@ -12,12 +12,12 @@ std::int64_t wall() {
   return std::chrono::floor<Unit>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+}  // namespace
+
 std::int64_t steady_us() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   return std::chrono::floor<std::chrono::microseconds>(now).count();
 }
-
-}  // namespace
 
 std::int64_t wall_ns() {
   return wall<std::chrono::nanoseconds>();

@@ -4,12 +4,12 @@
 #include <string>
 #include <utility>
 
-#include "actors/auth/account_replies.h"
 #include "actors/http/http_forwarded.h"
 #include "actors/webapp/http/account_body.h"
 #include "actors/webapp/http/http_checks.h"
 #include "actors/webapp/http/http_form.h"
 #include "actors/webapp/http/http_replies.h"
+#include "config/process/wall_clock.h"
 
 namespace stampede::actors {
 
@@ -87,7 +87,8 @@ void HttpAccounts::post_account(const HttpRequest& request, HttpRespond& respond
 
 void HttpAccounts::log_in(const HttpRequest& request, LoginAsk ask, LoginDone done) {
   ask.address = config::address_key(client_address(request, proxies_));
-  const auto admission = desk_.admit_login(ask.name, ask.by_phone, ask.address, steady_us());
+  const auto admission =
+      desk_.admit_login(ask.name, ask.by_phone, ask.address, config::steady_us());
   if (admission.code != Code::none) {
     LoginReply refused;
     refused.code = admission.code;
@@ -103,12 +104,12 @@ void HttpAccounts::send(std::variant<LoginAsk, SignUpAsk> ask) {
   auto work = std::make_shared<AccountWork>();
   work->from = self_;
   work->ask = std::move(ask);
-  work->asked_us = steady_us();
+  work->asked_us = config::steady_us();
   caf::anon_send(keeper_, AccountWorkPtr(std::move(work)));
 }
 
 void HttpAccounts::on_reply(const LoginReply& reply) {
-  desk_.answered(reply.number, reply.code, steady_us());
+  desk_.answered(reply.number, reply.code, config::steady_us());
   auto entry = logins_.extract(reply.number);
   if (!entry) return;
   if (keep_ && reply.code == Code::none) return keep_(reply, std::move(entry.mapped()));
@@ -116,7 +117,7 @@ void HttpAccounts::on_reply(const LoginReply& reply) {
 }
 
 void HttpAccounts::on_reply(const SignUpReply& reply) {
-  desk_.answered(reply.number, reply.code, steady_us());
+  desk_.answered(reply.number, reply.code, config::steady_us());
   if (const auto entry = sign_ups_.extract(reply.number)) entry.mapped()(account_reply(reply));
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "actors/auth/account_replies.h"
 #include "actors/http/http_fields.h"
 #include "actors/http/http_forwarded.h"
 #include "actors/http/http_head.h"
@@ -120,7 +119,7 @@ void HttpGateway::handle(const HttpRequest& request, HttpRespond&& respond) {
 bool HttpGateway::refused_by_rate(const HttpRequest& request, HttpRespond& respond) {
   if (!settings_.rates->of_addresses() || is_health(request.target)) return false;
   address_ = config::address_key(client_address(request, settings_.proxies));
-  const auto wait_ms = settings_.rates->take_address(address_, steady_us());
+  const auto wait_ms = settings_.rates->take_address(address_, config::steady_us());
   if (wait_ms <= 0) return false;
   if (settings_.compat && is_page_route(request.target))
     respond(page_rate_reply(wait_ms));
@@ -565,7 +564,7 @@ void HttpGateway::page_order(const HttpRequest& request, HttpRespond& respond) {
   const bool direct = first_try(request, wrong).direct;
 
   auto& entry = ask(Route::page_order, respond);
-  pending_[entry.token & 0xFFFFFFFFU].asked_us = steady_us();
+  pending_[entry.token & 0xFFFFFFFFU].asked_us = config::steady_us();
   entry.session = std::move(session);
   auto& asked = entry.ask.request;
   asked.op = ClientOp::order;
@@ -672,7 +671,7 @@ HttpReply HttpGateway::reply_for(const Pending& pending, const HttpAnswer& answe
     case Route::page_item:
       return page_item_reply(answer);
     case Route::page_order:
-      return page_order_reply(answer, (steady_us() - pending.asked_us) / 1000);
+      return page_order_reply(answer, (config::steady_us() - pending.asked_us) / 1000);
     case Route::ready:
       return ready_reply(answer);
   }

@@ -42,7 +42,7 @@ class Clerk {
     auto work = std::make_shared<AccountWork>();
     work->from = work->keeper = caf::actor_cast<caf::actor>(self_);
     work->ask = std::move(ask);
-    work->asked_us = steady_us();
+    work->asked_us = config::steady_us();
     return work;
   }
   AccountWorkPtr login(const std::string& user, const std::string& hash,
@@ -81,9 +81,9 @@ class Clerk {
 std::int64_t median_us(const std::function<void()>& call) {
   std::vector<std::int64_t> took;
   for (int n = 0; n < 5; ++n) {
-    const auto began = steady_us();
+    const auto began = config::steady_us();
     call();
-    took.push_back(steady_us() - began);
+    took.push_back(config::steady_us() - began);
   }
   std::sort(took.begin(), took.end());
   return took[2];
