@@ -61,7 +61,7 @@ bool ControlLink::on_message(transport::PortControl&, transport::SocketId id,
 void ControlLink::take_wanted(std::uint64_t supervisor, const json& map) try {
   const auto instance = map.value("instance", std::uint64_t{0});
   if (instance != 0 && instance != node_.instance()) return;
-  if (!inbox_.on_supervisor(supervisor)) return;
+  if (!inbox_.on_supervisor(supervisor, map.value("began_us", std::int64_t{0}))) return;
   const auto wanted = static_cast<Phase>(map.value("phase", std::uint16_t{0}));
   const bool known = wanted == Phase::serving || wanted == Phase::draining;
   if (known && wanted != last_wanted_) {

@@ -15,9 +15,11 @@
 //            peers_cut, short_of, …what `report` adds…, replies:[{supervisor, number, reply}]};
 //            `supervisor` is the
 //           instance of the one that asked
-//   wanted  topic frame "<node id>/" first, then {instance, phase, commands:[{number, command}]};
-//           its envelope's `sender` is the supervisor's instance; instance 0 in the map addresses
-//           whoever runs under that node id
+//   wanted  topic frame "<node id>/" first, then {instance, began_us, phase,
+//           commands:[{number, command}]};
+//           its envelope's `sender` is the supervisor's instance, `began_us` when that began
+//           (this machine's steady clock); instance 0 in the map addresses whoever runs under that
+//           node id
 
 #include <cstdint>
 #include <functional>

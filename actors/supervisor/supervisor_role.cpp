@@ -19,6 +19,7 @@
 #include "actors/supervisor/supervisor_admin.h"
 #include "actors/supervisor/supervisor_http.h"
 #include "config/process/descriptor_watch.h"
+#include "config/process/wall_clock.h"
 #include "transport/zmq/peer_guard.h"
 
 namespace stampede::actors {
@@ -79,6 +80,7 @@ class SupervisorRole : public transport::PortRole {
   StatusPagePtr page_;
   Clock::time_point page_until_;
   std::uint64_t reports_refused_ = 0;
+  const std::int64_t began_us_ = config::steady_us();  // tells nodes whose word is the later one
   std::uint64_t wanted_lost_ = 0;
   config::DescriptorWatch descriptors_;
   std::string shortage_;  // of descriptors; empty: none
@@ -224,6 +226,7 @@ void SupervisorRole::take_report(json report) {
 void SupervisorRole::send_wanted(const SupervisedNode& node) {
   if (node.instance() == 0) return;  // its first heartbeat brings it
   const json map = {{"instance", node.instance()},
+                    {"began_us", began_us_},
                     {"phase", static_cast<std::uint16_t>(Phase::serving)},
                     {"commands", desk_.commands_for(node.id(), node.instance())}};
   transport::Envelope envelope;

@@ -147,9 +147,10 @@ void BackendProcess::take_work(const Envelope& envelope, std::string body) {
   if (serving_) deliver(Work{envelope, std::move(body)});
 }
 
-void BackendProcess::take_wanted(std::uint64_t supervisor, const nlohmann::json& commands) {
+void BackendProcess::take_wanted(std::uint64_t supervisor, std::int64_t began_us,
+                                 const nlohmann::json& commands) {
   if (!serving_) return;
-  if (!inbox_.on_supervisor(supervisor)) return;
+  if (!inbox_.on_supervisor(supervisor, began_us)) return;
   std::set<std::uint64_t> open;
   for (const auto& entry : commands) {
     const auto number = entry.at("number").get<std::uint64_t>();

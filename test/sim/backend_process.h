@@ -56,7 +56,7 @@ class BackendProcess : private actors::LogOutlet,
   // --- what arrives ----------------------------------------------------------------------------
   void take_work(const transport::Envelope& envelope, std::string body);
   // The open commands of a supervisor.
-  void take_wanted(std::uint64_t supervisor, const nlohmann::json& commands);
+  void take_wanted(std::uint64_t supervisor, std::int64_t began_us, const nlohmann::json& commands);
 
   [[nodiscard]] std::uint64_t instance() const { return instance_; }
   [[nodiscard]] std::uint64_t owner() const { return owner_; }  // of the lanes

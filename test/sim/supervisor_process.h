@@ -16,7 +16,7 @@ class World;
 
 class SupervisorProcess {
  public:
-  SupervisorProcess(World& world, std::uint64_t instance) : world_(world), instance_(instance) {}
+  SupervisorProcess(World& world, std::uint64_t instance);
 
   // A command on admin.sock. `respond` is called at most once: never, when this process ends first.
   void take_command(nlohmann::json command, actors::CommandDesk::Respond respond);
@@ -29,6 +29,7 @@ class SupervisorProcess {
 
   World& world_;
   std::uint64_t instance_;
+  std::int64_t began_us_;
   actors::CommandDesk desk_;
   bool ticking_ = false;  // while commands are open
 };

@@ -326,9 +326,10 @@ void World::to_supervisor_from_operator(std::uint64_t serial, nlohmann::json com
   });
 }
 
-void World::to_backend_from_supervisor(std::uint64_t supervisor, nlohmann::json commands) {
-  deliver([this, supervisor, commands = std::move(commands)] {
-    if (backend_) backend_->take_wanted(supervisor, commands);
+void World::to_backend_from_supervisor(std::uint64_t supervisor, std::int64_t began_us,
+                                       nlohmann::json commands) {
+  deliver([this, supervisor, began_us, commands = std::move(commands)] {
+    if (backend_) backend_->take_wanted(supervisor, began_us, commands);
   });
 }
 

@@ -128,7 +128,8 @@ class World {
   void news_to_webapp(std::uint32_t webapp, const transport::Envelope& envelope,
                       const std::string& body);
   void to_supervisor_from_operator(std::uint64_t serial, nlohmann::json command);
-  void to_backend_from_supervisor(std::uint64_t supervisor, nlohmann::json commands);
+  void to_backend_from_supervisor(std::uint64_t supervisor, std::int64_t began_us,
+                                  nlohmann::json commands);
   void to_supervisor(nlohmann::json replies);
 
  private:

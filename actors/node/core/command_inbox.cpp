@@ -7,12 +7,11 @@ namespace stampede::actors {
 
 using nlohmann::json;
 
-bool CommandInbox::on_supervisor(std::uint64_t supervisor) {
+bool CommandInbox::on_supervisor(std::uint64_t supervisor, std::int64_t began_us) {
   if (supervisor == supervisor_) return true;
-  const auto begin = predecessors_.begin();
-  if (std::find(begin, predecessors_.end(), supervisor) != predecessors_.end()) return false;
-  predecessors_.push_back(std::exchange(supervisor_, supervisor));
-  if (predecessors_.size() > kPredecessors) predecessors_.pop_front();
+  if (began_us != 0 && began_us < began_us_) return false;
+  supervisor_ = supervisor;
+  began_us_ = began_us;
   last_number_ = 0;
   commands_.clear();
   carried_out_.clear();

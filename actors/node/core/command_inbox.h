@@ -11,7 +11,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -24,11 +23,12 @@ class CommandInbox {
   // As many as a supervisor has open at once; further ones are not taken, and come again with the
   // next wanted message.
   static constexpr std::size_t kKept = 1'000;
-  static constexpr std::size_t kPredecessors = 16;
 
-  // `supervisor` speaks. Another one than before: the commands of its predecessor are forgotten.
-  // False: a predecessor's last words, which came late; they mean nothing any more.
-  [[nodiscard]] bool on_supervisor(std::uint64_t supervisor);
+  // `supervisor` speaks, which began at `began_us` of this machine's steady clock (0: it does not
+  // say). A later one than before: the commands of its predecessor are forgotten. False: a
+  // predecessor's last words, which came late; they mean nothing any more. The time tells them
+  // apart even to a node that never heard the predecessor while it lived.
+  [[nodiscard]] bool on_supervisor(std::uint64_t supervisor, std::int64_t began_us);
 
   // A command of the present supervisor. The ticket under which to carry it out; nullopt when that
   // was begun before (an answer that is there is told again, one that was heard is not), or when
@@ -57,9 +57,9 @@ class CommandInbox {
   };
 
   std::uint64_t supervisor_ = 0;
+  std::int64_t began_us_ = 0;      // the present supervisor
   std::uint64_t last_number_ = 0;  // of the present supervisor's commands
   std::uint64_t last_ticket_ = 0;
-  std::deque<std::uint64_t> predecessors_;              // the last few supervisors
   std::map<std::uint64_t, Command> commands_;           // by number; the present supervisor's
   std::map<std::uint64_t, std::uint64_t> carried_out_;  // ticket -> number, until it is answered
 };

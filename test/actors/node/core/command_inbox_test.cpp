@@ -7,7 +7,7 @@ using nlohmann::json;
 
 TEST_CASE("a command is carried out once, and its answer told until it was heard") {
   CommandInbox inbox;
-  REQUIRE(inbox.on_supervisor(9));
+  REQUIRE(inbox.on_supervisor(9, 100));
   const auto ticket = inbox.on_command(1);
   REQUIRE(ticket);
   CHECK_FALSE(inbox.on_command(1));  // repeated while it is being carried out
@@ -23,10 +23,10 @@ TEST_CASE("a command is carried out once, and its answer told until it was heard
 
 TEST_CASE("what an ended supervisor asked is answered to nobody, whatever its successor counts") {
   CommandInbox inbox;
-  REQUIRE(inbox.on_supervisor(9));
+  REQUIRE(inbox.on_supervisor(9, 100));
   const auto old_ticket = inbox.on_command(1);
   REQUIRE(old_ticket);
-  REQUIRE(inbox.on_supervisor(10));
+  REQUIRE(inbox.on_supervisor(10, 200));
   CHECK(inbox.replies().empty());
   SUBCASE("the old answer comes first") {
     CHECK_FALSE(inbox.on_answer(*old_ticket, {{"total", 1005}}));
@@ -45,15 +45,34 @@ TEST_CASE("what an ended supervisor asked is answered to nobody, whatever its su
   }
   SUBCASE("an answer that was there is gone") {
     CHECK_FALSE(inbox.on_answer(*old_ticket, {{"total", 1005}}));
-    CHECK_FALSE(inbox.on_supervisor(9));  // its last words came late
-    CHECK(inbox.on_supervisor(10));
+    CHECK_FALSE(inbox.on_supervisor(9, 100));  // its last words came late
+    CHECK(inbox.on_supervisor(10, 200));
     CHECK(inbox.replies().empty());
   }
 }
 
+TEST_CASE("a node that began under the successor takes no late word of its predecessor for one") {
+  CommandInbox inbox;
+  REQUIRE(inbox.on_supervisor(10, 200));
+  const auto ticket = inbox.on_command(1);
+  REQUIRE(ticket);
+  CHECK_FALSE(inbox.on_supervisor(9, 100));
+  CHECK(inbox.on_supervisor(10, 200));
+  CHECK(inbox.on_answer(*ticket, "done"));
+  CHECK(inbox.replies().at(0).at("supervisor") == 10);
+}
+
+TEST_CASE("a supervisor that does not say when it began is the present one") {
+  CommandInbox inbox;
+  REQUIRE(inbox.on_supervisor(10, 200));
+  CHECK(inbox.on_supervisor(11, 0));
+  CHECK(inbox.on_supervisor(12, 150));
+  CHECK_FALSE(inbox.on_supervisor(10, 100));
+}
+
 TEST_CASE("a message that comes late or twice begins nothing anew") {
   CommandInbox inbox;
-  REQUIRE(inbox.on_supervisor(9));
+  REQUIRE(inbox.on_supervisor(9, 100));
   inbox.on_answer(*inbox.on_command(1), "one");
   inbox.on_answer(*inbox.on_command(2), "two");
   inbox.keep_only({});
@@ -65,7 +84,7 @@ TEST_CASE("a message that comes late or twice begins nothing anew") {
 
 TEST_CASE("an answer goes to its own command only once") {
   CommandInbox inbox;
-  REQUIRE(inbox.on_supervisor(9));
+  REQUIRE(inbox.on_supervisor(9, 100));
   const auto ticket = inbox.on_command(7);
   REQUIRE(ticket);
   CHECK(inbox.on_answer(*ticket, 1));
@@ -75,7 +94,7 @@ TEST_CASE("an answer goes to its own command only once") {
 
 TEST_CASE("heard answers are forgotten, commands that are carried out never") {
   CommandInbox inbox;
-  REQUIRE(inbox.on_supervisor(9));
+  REQUIRE(inbox.on_supervisor(9, 100));
   const auto slow = inbox.on_command(1);
   REQUIRE(slow);
   for (std::uint64_t number = 2; number <= CommandInbox::kKept; ++number) {
