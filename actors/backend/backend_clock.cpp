@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <fstream>
 #include <string>
 #include <utility>
@@ -22,6 +23,12 @@ std::string boot_id() {
   std::string id;
   std::getline(in, id);
   return id;
+}
+
+// Files of earlier versions lack it.
+std::int64_t number(const json& kept, const char* name, std::int64_t otherwise) {
+  const auto found = kept.find(name);
+  return found != kept.end() && found->is_number_integer() ? found->get<std::int64_t>() : otherwise;
 }
 
 }  // namespace
@@ -64,15 +71,19 @@ std::optional<KeptClock> BackendClock::kept() {
                      kept.at("boot").is_string() && kept.at("offset_us").is_number_integer() &&
                      kept.at("accepted").is_string() && kept.at("stepped_us").is_number_integer();
   if (!whole || kept.at("boot").get<std::string>() != boot_id()) return std::nullopt;
-  return KeptClock{kept.at("offset_us").get<std::int64_t>(), kept.at("accepted").get<std::string>(),
-                   kept.at("stepped_us").get<std::int64_t>()};
+  const auto offset_us = kept.at("offset_us").get<std::int64_t>();
+  return KeptClock{
+      offset_us, kept.at("accepted").get<std::string>(), kept.at("stepped_us").get<std::int64_t>(),
+      std::min(offset_us, number(kept, "anchor_us", offset_us)), number(kept, "looked_us", 0)};
 }
 
 void BackendClock::keep(const KeptClock& clock) {
   const json kept{{"boot", boot_id()},
                   {"offset_us", clock.offset_us},
                   {"accepted", clock.accepted},
-                  {"stepped_us", clock.stepped_us}};
+                  {"stepped_us", clock.stepped_us},
+                  {"anchor_us", clock.anchor_us},
+                  {"looked_us", clock.looked_us}};
   if (!replace_file(file_, kept.dump() + "\n"))
     spdlog::warn("cannot write {}: the next process will believe whatever the wall clock says",
                  file_.string());

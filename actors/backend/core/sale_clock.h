@@ -25,6 +25,8 @@ struct KeptClock {
   std::int64_t offset_us = 0;   // sale clock less monotonic clock
   std::string accepted;         // the request id of the newest believe() that changed something
   std::int64_t stepped_us = 0;  // … and by how much it did
+  std::int64_t anchor_us = 0;   // what steps forward are measured from; not above the offset
+  std::int64_t looked_us = 0;   // monotonic: when the anchor was that
 };
 
 class SaleClock {
@@ -55,9 +57,7 @@ class SaleClock {
 
  private:
   KeptClock kept_;
-  std::int64_t anchor_us_;  // what steps forward are measured from; not above the offset
   std::int64_t wall_offset_us_;
-  std::int64_t looked_us_;  // monotonic
   std::int64_t ahead_us_ = 0;
 };
 

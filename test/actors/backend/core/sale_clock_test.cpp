@@ -159,6 +159,23 @@ TEST_CASE("a process that follows another goes by the clock that it left") {
   CHECK(machine.now() == machine.wall);
 }
 
+TEST_CASE("steps with a new process after each are one, and are forgotten in time, too") {
+  Machine machine;
+  machine.step(6 * kSecond);
+  machine.begin(machine.clock->kept());
+  machine.step(6 * kSecond);
+  CHECK(machine.clock->ahead_us() == 6 * kSecond);
+  CHECK(machine.now() == kStart + 6 * kSecond);
+  Machine patient;
+  patient.step(6 * kSecond);
+  const auto kept = patient.clock->kept();
+  patient.steady += 600 * kSecond;  // without a backend
+  patient.wall += 606 * kSecond;
+  patient.begin(kept);
+  CHECK_FALSE(patient.alarm());
+  CHECK(patient.now() == patient.wall);
+}
+
 TEST_CASE("a clock that stands still is followed, and steps when it goes on") {
   Machine machine;
   for (int i = 0; i < 240; ++i) {
