@@ -684,6 +684,8 @@ void WebappCore::ask_for_ends(std::int64_t now_us) {
   ask.request.op = ClientOp::ended_sessions;
   ask.request.item = desk_->ends().ask(now_us);
   ask.request.limit = kEndedSessionsPageMax;
+  // An answer that takes longer says nothing any more; one that was lost is not waited for.
+  ask.request.deadline_ms = EndedSessions::kKnownForUs / kMsUs;
   enqueue(ask, {}, now_us);
 }
 

@@ -182,6 +182,17 @@ TEST_CASE("news are believed whatever the epoch, and another backend is asked fo
   CHECK(webapp.only_reply().code == Code::session_replaced);
 }
 
+TEST_CASE("a question whose answer was lost is asked anew when that could say nothing any more") {
+  Ending webapp;
+  webapp.hello();
+  webapp.sent.clear();
+  webapp.pass(900);
+  CHECK(webapp.asked(RequestKind::ended_sessions).empty());
+  webapp.pass(200);
+  CHECK(webapp.asked(RequestKind::ended_sessions).size() == 1);
+  CHECK(webapp.sent.back().number == 2);
+}
+
 TEST_CASE("a session that was opened is told to the backend, and answered once it is durable") {
   Ending webapp;
   webapp.know_none();
