@@ -54,8 +54,12 @@ void ItemCopy::on_item(std::uint64_t item, const ItemRow* row) {
 
 void ItemCopy::on_news(const ItemRow& row) {
   const auto held = entries_.find(row.item);
-  if (held == entries_.end() || row.seq <= held->second.row.seq) return;
+  if (held == entries_.end()) {
+    if (whole_) put(row);  // it is new, and has no promo yet
+    return;
+  }
   auto& known = held->second.row;
+  if (row.seq <= known.seq) return;
   auto copy = copy_of(row);
   keep_texts(copy, known);
   copy.promo = known.promo;

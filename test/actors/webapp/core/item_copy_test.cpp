@@ -118,7 +118,6 @@ TEST_CASE_FIXTURE(Fixture, "news are believed when they are newer, and say nothi
   copy.on_item(1, &known);
   copy.on_news(row(1, 3, 112, "Telephone"));
   copy.on_news(row(1, 4, 111));
-  copy.on_news(row(2, 4, 113));
   CHECK(page().items == "1:3");
   CHECK(item(1)->terms.name == "Telephone");
   CHECK(item(1)->sale.description == "a phone");
@@ -126,6 +125,16 @@ TEST_CASE_FIXTURE(Fixture, "news are believed when they are newer, and say nothi
   copy.on_changes({111, false, false}, {row(1, 4, 111)});  // asked before the news came
   CHECK(item(1)->left == 3);
   CHECK_FALSE(item(1)->promo.has_value());
+}
+
+TEST_CASE_FIXTURE(Fixture, "an item that is new comes with its news where all are held") {
+  fill({row(1, 5, 10)});
+  copy.on_news(row(2, 4, 113));
+  CHECK(page().items == "1:5 2:4");
+  CHECK_FALSE(item(2).has_value());  // its texts are asked for
+  ItemCopy filling(2);  // page by page: what is not known yet may not be new
+  filling.on_news(row(2, 4, 113));
+  CHECK(filling.size() == 0);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a promo begins by the clock, and its end is the backend's to follow") {
