@@ -56,6 +56,7 @@ if ((${#repeat[@]})); then TARGETS=("${repeat[0]}"); fi
 "$PROJECT/scripts/install_deps.sh" --fuzz >&2
 {
   cmake -S "$PROJECT" -B "$BUILD" -G Ninja -DSTAMPEDE_FUZZ=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+    -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=0 \
     -DCMAKE_CXX_COMPILER=clang++-14 >/dev/null &&
     nice -n 5 ninja -C "$BUILD" "${TARGETS[@]/#/fuzz_}"
 } >&2 || exit 3
