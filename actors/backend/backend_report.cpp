@@ -1,6 +1,7 @@
 #include "actors/backend/backend_report.h"
 
 #include <chrono>
+#include <map>
 #include <utility>
 
 #include "actors/backend/monotonic.h"
@@ -152,6 +153,8 @@ json control_reply(const ControlAnswer& answer, const LimitTexts& limits) {
   reader.open(answer.body);
   STAMPEDE_ASSERT(reader.next(result), "the core's own answers decode");
   if (result.kind == ResultKind::error) return refusal(result.code, result.field, limits);
+  if (result.kind == ResultKind::session_kept)
+    return {{"ok", true}, {"lsn", storage::to_text(answer.lsn)}};
   return {{"ok", true},
           {"changed", result.changed},
           {"lsn", storage::to_text(answer.lsn)},
@@ -169,6 +172,13 @@ json promo_json(const PromoTable::Promo& promo, PromoState state) {
   if (promo.put.gate_factor == 0) out["gate_factor"] = storage::kGateFactorDefault;
   out["granted"] = promo.granted;
   return out;
+}
+
+json parked_json(const ParkedPromo& parked) {
+  return {{"promo", parked.promo},
+          {"item", parked.item},
+          {"state", "parked"},
+          {"parked", storage::to_text(parked.lsn)}};
 }
 
 json promo_refusal(const PromoAnswer& answer, const LimitTexts& limits) {
@@ -207,11 +217,25 @@ json promo_reply(const PromoAnswer& answer, const LimitTexts& limits) {
 
 json promos_reply(const OrderBook& book, const Request& page, std::int64_t now_us) {
   std::vector<const PromoTable::Promo*> promos;
-  const auto next = book.promos().page(page.item, page.qty, promos);
+  auto next = book.promos().page(page.item, page.qty, promos);
   const auto now_ms = book.sale_time_us(now_us) / 1000;
+  std::map<std::uint64_t, json> rows;
+  for (const auto& parked : book.parked_promos())
+    if (parked.promo >= page.item && (!next || parked.promo < *next))
+      rows.emplace(parked.promo, parked_json(parked));
+  for (const auto* promo : promos) {
+    auto& row = rows[promo->put.promo] = promo_json(*promo, promo->state(now_ms));
+    if (const auto* parked = book.parked_promo(promo->put.promo))
+      row["parked"] = storage::to_text(parked->lsn);
+  }
   json out{{"ok", true}, {"server_time", now_ms}, {"promos", json::array()}};
-  for (const auto* promo : promos)
-    out["promos"].push_back(promo_json(*promo, promo->state(now_ms)));
+  for (auto& [promo, row] : rows) {
+    if (out["promos"].size() == page.qty) {
+      next = promo;
+      break;
+    }
+    out["promos"].push_back(std::move(row));
+  }
   if (next) out["next"] = *next;
   return out;
 }

@@ -20,7 +20,8 @@ std::string clock_note(std::int64_t ahead_us);
 
 nlohmann::json control_reply(const ControlAnswer& answer, const LimitTexts& limits);
 nlohmann::json promo_reply(const PromoAnswer& answer, const LimitTexts& limits);
-// A page of the promos, with their states at `now_us`.
+// A page of the promos, with their states at `now_us`; those of which a record is parked say so,
+// and are there by their number when nothing else is known of them.
 nlohmann::json promos_reply(const OrderBook& book, const Request& page, std::int64_t now_us);
 nlohmann::json books_reply(const BooksAnswer& answer);
 nlohmann::json error_reply(Code code, std::string_view field, std::string_view message);

@@ -477,8 +477,10 @@ bool OrderBook::is_closed(std::uint64_t id) const {
   return std::find(closed_.begin(), closed_.end(), id) != closed_.end();
 }
 
-bool OrderBook::is_doubtful(std::uint64_t promo) const {
-  return std::find(doubtful_.begin(), doubtful_.end(), promo) != doubtful_.end();
+const ParkedPromo* OrderBook::parked_promo(std::uint64_t promo) const {
+  const auto found = std::find_if(doubtful_.begin(), doubtful_.end(),
+                                  [&](const auto& parked) { return parked.promo == promo; });
+  return found == doubtful_.end() ? nullptr : &*found;
 }
 
 std::uint32_t OrderBook::close_item(std::uint64_t id) {
@@ -497,7 +499,7 @@ std::uint64_t OrderBook::park_set(const std::vector<storage::Command>& set, Lsn 
     remember(set.front().put);
   } else if (set.front().kind == storage::CommandKind::promo_put) {
     remember(set.front().sale->promo);
-    doubtful_.push_back(set.front().sale->promo.promo);
+    doubtful_.push_back({set.front().sale->promo.promo, id, lsn});
   } else if (set.front().kind == storage::CommandKind::order_insert) {
     ++confirmed_;
     decided_.remember(confirmed_order(set.front(), position, lsn));

@@ -127,6 +127,13 @@ struct TicketDecision {
   [[nodiscard]] std::string_view ticket_id() const { return known ? older_id : grant.ticket; }
 };
 
+// A promo of which a decision is parked: what is known of it is older, or nothing.
+struct ParkedPromo {
+  std::uint64_t promo = 0;
+  std::uint64_t item = 0;
+  Lsn lsn = 0;
+};
+
 class OrderBook {
  public:
   static constexpr std::uint32_t kEntriesMax = DecidedRequests::kEntriesMax;  // of each kind
@@ -245,6 +252,8 @@ class OrderBook {
   // command that it rests on. Names hold until the next change of a promo.
   Lsn add_promos(std::vector<ItemRow>& rows, std::int64_t sale_time_us) const;
   [[nodiscard]] const PromoTable& promos() const { return promos_; }
+  [[nodiscard]] const std::vector<ParkedPromo>& parked_promos() const { return doubtful_; }
+  [[nodiscard]] const ParkedPromo* parked_promo(std::uint64_t promo) const;  // null: it is not
   [[nodiscard]] std::size_t live_tickets() const { return tickets_.size(); }
   [[nodiscard]] std::uint64_t confirmed() const { return confirmed_; }
   [[nodiscard]] Books books() const;
@@ -333,7 +342,9 @@ class OrderBook {
                                           std::uint32_t item_position, Lsn lsn);
   std::uint32_t close_item(std::uint64_t id);
   [[nodiscard]] bool is_closed(std::uint64_t id) const;
-  [[nodiscard]] bool is_doubtful(std::uint64_t promo) const;
+  [[nodiscard]] bool is_doubtful(std::uint64_t promo) const {
+    return parked_promo(promo) != nullptr;
+  }
   bool load_entry(storage::SnapshotSection section, storage::EntryReader& in);
   bool load_promo(storage::EntryReader& in);
   bool load_session(storage::SnapshotSection section, storage::EntryReader& in);
@@ -352,9 +363,9 @@ class OrderBook {
   std::int64_t tickets_ahead_ms_;
   CountedAhead counted_items_;
   CountedAhead counted_promos_;
-  std::int64_t decided_at_us_ = 0;       // the latest since there are promos
-  std::vector<std::uint64_t> closed_;    // ids of items with a parked decision; hardly ever any
-  std::vector<std::uint64_t> doubtful_;  // ids of promos with a parked change of their terms
+  std::int64_t decided_at_us_ = 0;     // the latest since there are promos
+  std::vector<std::uint64_t> closed_;  // ids of items with a parked decision; hardly ever any
+  std::vector<ParkedPromo> doubtful_;  // likewise of promos
   std::uint64_t confirmed_ = 0;
 };
 

@@ -118,6 +118,23 @@ class Supervision(SystemTest):
             self.assertEqual(self.deaths_until_ready(system), 1)
             self.check_open(system, client)
 
+    def test_a_promo_whose_record_is_parked_is_shown_as_that(self):
+        system = self.start_system(f"1:Phone:{STOCK}")
+        add = ("promo", "add", 7, "--item", 1, "--name", "Half", "--price-cents", 5, "--starts",
+               "now", "--ends", "+1h")
+        lsn = json.loads(must(system.stampede("--json", *add), "promo add").stdout)["lsn"]
+        must(system.stampede("log", "park", lsn), "log park")
+        self.deaths_until_ready(system)
+        shown = must(system.stampede("promo", "show", 7), "promo show").stdout
+        self.assertIn(f"promo 7  item 1  parked: lsn {lsn} is passed over", shown)
+        self.assertEqual(system.report("promo", "show", 7),
+                         {"promo": 7, "item": 1, "state": "parked", "parked": lsn})
+        self.assertIn(f"parked: lsn {lsn}", system.stampede("promo", "list").stdout)
+        self.assertEqual(system.stampede("promo", "show", 8).returncode, 1)
+        must(system.stampede("log", "unpark", lsn), "log unpark")
+        self.deaths_until_ready(system)
+        self.assertEqual(system.report("promo", "show", 7)["state"], "running")
+
     def test_a_record_that_kills_even_what_passes_over_it_waits_for_the_operator(self):
         system = self.start_system(f"1:Phone:{STOCK}", f"2:Pad:{STOCK}")
         with Client(system.zmq) as client:

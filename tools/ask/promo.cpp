@@ -17,7 +17,16 @@ std::string moment_of(const json& promo, const char* member) {
   return moment_text(promo.value(member, std::int64_t{0}));
 }
 
+// What is known of a promo whose record replay passes over, and what may be done.
+std::string parked_note(const json& promo) {
+  return "parked: lsn " + text_of(promo, "parked") +
+         " is passed over; stampede log retry, or log unpark";
+}
+
 std::string described(const json& promo) {
+  if (promo.value("state", "") == "parked")
+    return "promo " + text_of(promo, "promo") + "  item " + text_of(promo, "item") + "  " +
+           parked_note(promo);
   std::string text = "promo " + text_of(promo, "promo") + " \"" + text_of(promo, "name") +
                      "\"  item " + text_of(promo, "item") + "  price_cents " +
                      text_of(promo, "price_cents") + "  " + moment_of(promo, "starts_at_ms") +
@@ -33,6 +42,7 @@ std::string described(const json& promo) {
   if (promo.value("ticket", "none") == "required")
     text += "  ticket required  gate_factor " + text_of(promo, "gate_factor") + "  granted " +
             text_of(promo, "granted");
+  if (promo.contains("parked")) text += "  " + parked_note(promo);
   return text;
 }
 

@@ -391,6 +391,10 @@ TEST_CASE_FIXTURE(LoggedPromos, "a parked PromoPut closes its item and lets its 
   REQUIRE(decoder.command_set(payload, commands));
   CHECK(other.park_set(commands, storage::make_lsn(1, 2)) == 1);
   CHECK(other.promos().find(7) == nullptr);
+  REQUIRE(other.parked_promo(7) != nullptr);
+  CHECK(other.parked_promo(7)->item == 1);
+  CHECK(other.parked_promo(7)->lsn == storage::make_lsn(1, 2));
+  CHECK(other.parked_promo(8) == nullptr);
   auto again = adding(7);
   again.put.request_id = commands[0].sale->promo.request_id;
   CHECK(other.decide_promo(again, kStart * 1000).error != Code::none);  // nothing to show
