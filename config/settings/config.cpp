@@ -192,8 +192,11 @@ void resolve_paths(Config& config) {
                     escaped((config.run_dir / "db/mysql.sock").string());
 }
 
+// A key, and what is wrong with it beside others.
+using WrongKey = std::optional<std::pair<const char*, std::string>>;
+
 // Whoever can connect can buy as anyone, so beyond loopback every peer has to prove a known key.
-std::optional<std::pair<const char*, std::string>> check_doors(const Config& config) {
+WrongKey check_doors(const Config& config) {
   const auto& curve = config.curve;
   const bool keys = !curve.key_file.empty();
   using Wrong = std::pair<const char*, std::string>;
@@ -211,12 +214,34 @@ std::optional<std::pair<const char*, std::string>> check_doors(const Config& con
   return std::nullopt;
 }
 
-// Settings that would look as if they protected something.
-const char* idle_auth_key(const Auth& auth) {
-  if (!auth.required() && !auth.keys_file.empty()) return "auth.keys_file";
-  if (!auth.required() && auth.single_session) return "auth.single_session";
-  if (!auth.issuer.empty() && auth.keys_file.empty()) return "auth.issuer";
-  return !auth.audience.empty() && auth.keys_file.empty() ? "auth.audience" : nullptr;
+// Settings that would look as if they protected something. A number that is the usual one does not.
+WrongKey check_auth(const Auth& auth) {
+  const bool lasts = auth.session_s != Auth{}.session_s;
+  const auto wrong = [](const char* key, const char* why) {
+    return WrongKey(std::in_place, key, why);
+  };
+  constexpr auto kOff = "protects nothing while auth.mode is \"off\"; set that to \"required\"";
+  if (!auth.required() && !auth.keys_file.empty()) return wrong("auth.keys_file", kOff);
+  if (!auth.required() && auth.single_session) return wrong("auth.single_session", kOff);
+  if (!auth.required() && lasts) return wrong("auth.session_s", kOff);
+  constexpr auto kBuiltIn =
+      "is about log-ins of built-in accounts, and with auth.keys_file there "
+      "are none: its tokens come from elsewhere; unset one of the two";
+  if (!auth.keys_file.empty() && auth.single_session) return wrong("auth.single_session", kBuiltIn);
+  if (!auth.keys_file.empty() && lasts) return wrong("auth.session_s", kBuiltIn);
+  constexpr auto kForeign =
+      "is of no use without auth.keys_file, whose tokens it is about; set both";
+  if (auth.keys_file.empty() && !auth.issuer.empty()) return wrong("auth.issuer", kForeign);
+  if (auth.keys_file.empty() && !auth.audience.empty()) return wrong("auth.audience", kForeign);
+  return std::nullopt;
+}
+
+WrongKey check_limits(const Limits& limits) {
+  if (limits.address_ban_s > 0 && limits.address_per_min == 0)
+    return {{"limits.address_ban_s", "bans nobody without limits.address_per_min; set both"}};
+  if (limits.user_burst != Limits{}.user_burst && limits.user_per_s == 0)
+    return {{"limits.user_burst", "holds nobody back without limits.user_per_s; set both"}};
+  return std::nullopt;
 }
 
 Failure check_together(const Config& config) {
@@ -231,13 +256,8 @@ Failure check_together(const Config& config) {
   if (supervisor.stall_ms < 2 * supervisor.heartbeat_ms)
     return failure("supervisor.stall_ms",
                    "must be at least twice supervisor.heartbeat_ms, or every node looks hung");
-  if (config.limits.address_ban_s > 0 && config.limits.address_per_min == 0)
-    return failure("limits.address_ban_s", "bans nobody without limits.address_per_min; set both");
-  if (const auto* idle = idle_auth_key(config.auth))
-    return failure(idle,
-                   config.auth.required()
-                       ? "is of no use without auth.keys_file, whose tokens it is about; set both"
-                       : "protects nothing while auth.mode is \"off\"; set that to \"required\"");
+  if (auto wrong = check_limits(config.limits)) return failure(wrong->first, wrong->second);
+  if (auto wrong = check_auth(config.auth)) return failure(wrong->first, wrong->second);
   if (config.webapp.compat && !config.auth.required())
     return failure("webapp.compat",
                    "sells to whoever is logged in, and nobody is while auth.mode is \"off\"; set "

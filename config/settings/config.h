@@ -54,6 +54,8 @@ struct Limits {                      // of one webapp; 0: no such limit
   std::int64_t address_ban_s = 0;    // one that goes over it is refused for so long
 };
 
+inline constexpr std::int64_t kSessionSecondsMax = 366 * std::int64_t{86'400};
+
 struct Auth {
   std::string mode = "off";              // "off" or "required"
   std::filesystem::path keys_file;       // JWK set; empty: none; absolute after load()

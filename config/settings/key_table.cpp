@@ -200,7 +200,8 @@ Key single_session() {
   key.default_value = "false";
   key.effect =
       "A login ends the older session of its user: the next use of that one is answered "
-      "`session_replaced`. Of sessions that were opened while it was off nothing is known.";
+      "`session_replaced`. Of sessions that were opened while it was off nothing is known. For "
+      "built-in accounts alone: not together with `auth.keys_file`.";
   key.set = [](Config& config, const Value& value) {
     config.auth.single_session = std::get<bool>(value);
   };
@@ -351,7 +352,7 @@ std::vector<Key> auth_keys() {
           "Verified tokens that one webapp remembers until they expire, about 250 bytes each; of "
           "more the oldest are verified again when they come."),
       number<&Config::auth, &Auth::session_s>(
-          "auth.session_s", "seconds", 1, 366 * std::int64_t{86400},
+          "auth.session_s", "seconds", 1, kSessionSecondsMax,
           "So long a session lasts that a built-in account opened by logging in. There are such "
           "accounts when `auth.mode` is `required` and `auth.keys_file` is empty. For new sessions "
           "only."),

@@ -207,6 +207,15 @@ TEST_CASE("sessions are asked for as a whole, and what would protect nothing is 
     CHECK(says(refused_file(required + key + " = \"" + std::string(257, 'x') + "\"\n"), "256"));
     CHECK(says(refused_file(required + key + " = \"a\\n\"\n"), "control characters"));
   }
+  const std::string shop = required + "keys_file = \"shop.jwks\"\n";
+  for (const std::string setting : {"single_session = true", "session_s = 600"}) {
+    const auto key = "auth." + setting.substr(0, setting.find(' '));
+    const auto refused = refused_file(shop + setting + "\n");
+    CHECK(refused.key == key);
+    CHECK(says(refused, "auth.keys_file"));
+    CHECK(refused_file("[auth]\n" + setting + "\n").key == key);
+    CHECK(says(refused_file("[auth]\n" + setting + "\n"), "auth.mode"));
+  }
   CHECK(refused_file(required + "sessions_max = 4095\n").key == "auth.sessions_max");
   CHECK(refused_file(required + "session_s = 0\n").key == "auth.session_s");
   CHECK(refused_file(required + "session_s = 31622401\n").key == "auth.session_s");
@@ -220,6 +229,22 @@ TEST_CASE("sessions are asked for as a whole, and what would protect nothing is 
   CHECK(config.auth.audience == "shop");
   run.write("stampede.toml", required);
   CHECK(loaded({.file = {}, .run_dir = run.path(), .env = {}, .flags = {}}).auth.accounts());
+}
+
+TEST_CASE("limits that would hold nobody back are refused, the usual numbers are not") {
+  const auto burst = refused_file("[limits]\nuser_burst = 5\n");
+  CHECK(burst.key == "limits.user_burst");
+  CHECK(says(burst, "limits.user_per_s"));
+  CHECK(refused_file("[limits]\naddress_ban_s = 5\n").key == "limits.address_ban_s");
+  const RunDir run;
+  const auto taken = [&](const std::string& text) {
+    run.write("stampede.toml", text);
+    return loaded({.file = {}, .run_dir = run.path(), .env = {}, .flags = {}});
+  };
+  CHECK(taken("[limits]\nuser_burst = 10\n[auth]\nsession_s = 86400\n").limits.user_burst == 10);
+  CHECK(taken("[limits]\nuser_burst = 5\nuser_per_s = 1\n").limits.user_burst == 5);
+  CHECK(taken("[auth]\nmode = \"required\"\nsession_s = 600\nsingle_session = true\n")
+            .auth.session_s == 600);
 }
 
 TEST_CASE("pages that sell to who is logged in are not served where nobody is") {
