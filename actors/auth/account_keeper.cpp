@@ -42,7 +42,10 @@ void AccountKeeper::work_on(const AccountWorkPtr& work) {
     store(*work, ask);
 }
 
+// A session is as old as the look that it rests on: an account that is locked behind the look is
+// barred behind it, too, and the session with it, whenever its token is made.
 void AccountKeeper::find(const AccountWorkPtr& work, const LoginAsk& ask) {
+  work->opened_ms = config::wall_ms();
   const auto found = ask.by_phone ? store_.find_by_phone(ask.name) : store_.find(ask.name);
   if (!found) return database_failed(*work, found.error());
   database_answered();

@@ -54,10 +54,11 @@ struct AccountWork {
   caf::actor from;      // who gets the LoginReply or SignUpReply
   caf::actor keeper{};  // who stores what was hashed; set by itself
   std::variant<LoginAsk, SignUpAsk> ask;
-  std::int64_t asked_us = 0;  // of config::steady_us()
-  std::string user{};         // login: of the account that was found; empty: there is none
-  std::string hash{};         // login: its password's, as stored; sign-up: the new one
-  bool locked = false;        // login: nobody may use it
+  std::int64_t asked_us = 0;   // of config::steady_us()
+  std::string user{};          // login: of the account that was found; empty: there is none
+  std::string hash{};          // login: its password's, as stored; sign-up: the new one
+  bool locked = false;         // login: nobody may use it
+  std::int64_t opened_ms = 0;  // login: Unix time, before the account was looked at
 };
 
 using AccountWorkPtr = std::shared_ptr<AccountWork>;

@@ -7,7 +7,6 @@
 
 #include "actors/auth/account_replies.h"
 #include "actors/auth/core/token_keys.h"
-#include "actors/auth/password/password_hash.h"
 #include "actors/node/node_log.h"
 #include "config/process/wall_clock.h"
 
@@ -35,8 +34,12 @@ void forget(std::string& password) {
 
 }  // namespace
 
-PasswordClerk::PasswordClerk(caf::actor_config& config, ReadMint read_mint, std::int64_t session_s)
-    : SteadyActor(config), read_mint_(std::move(read_mint)), session_s_(session_s) {}
+PasswordClerk::PasswordClerk(caf::actor_config& config, ReadMint read_mint, std::int64_t session_s,
+                             std::shared_ptr<AccountTries> tries)
+    : SteadyActor(config),
+      read_mint_(std::move(read_mint)),
+      session_s_(session_s),
+      tries_(std::move(tries)) {}
 
 void PasswordClerk::act() {
   give_way_to_orders();
@@ -64,12 +67,10 @@ void PasswordClerk::work_on(const AccountWorkPtr& work) {
 LoginReply PasswordClerk::log_in(const AccountWork& work, const LoginAsk& ask) {
   LoginReply reply;
   reply.number = ask.number;
-  const auto check = check_password(work.hash, ask.password);
-  const bool is_he = check == PasswordCheck::right && !work.user.empty();
-  const bool may = is_he && !work.locked;
-  if (may) {
-    open_session(work.user, reply);
-  } else if (check == PasswordCheck::no_memory) {
+  const auto found = check(work, ask);
+  if (found == PasswordCheck::right) {
+    open_session(work, reply);
+  } else if (found == PasswordCheck::no_memory) {
     log_warning("there is no memory for a password's hash");
     reply.code = Code::overloaded;
   } else {
@@ -78,24 +79,34 @@ LoginReply PasswordClerk::log_in(const AccountWork& work, const LoginAsk& ask) {
   return reply;
 }
 
+// The same work whoever it is: without an account, or a try of it left, one hash that none fits.
+PasswordCheck PasswordClerk::check(const AccountWork& work, const LoginAsk& ask) {
+  const bool known = !work.user.empty();
+  const bool may_try = known && tries_->begin(work.user, ask.address, config::steady_us());
+  auto found = check_password(may_try ? work.hash : std::string{}, ask.password);
+  if (found == PasswordCheck::right && work.locked) found = PasswordCheck::wrong;
+  if (may_try)
+    tries_->end(work.user, ask.address, found == PasswordCheck::wrong, config::steady_us());
+  return found;
+}
+
 // The key is read anew each time: it may have been changed, and costs nothing beside the hash.
-void PasswordClerk::open_session(const std::string& user, LoginReply& reply) {
+void PasswordClerk::open_session(const AccountWork& work, LoginReply& reply) {
   const auto mint = read_mint_();
   if (const auto* fault = std::get_if<std::string>(&mint)) {
     log_warning("nobody can log in: " + *fault);
     reply.code = Code::internal;
     return;
   }
-  const auto now_ms = config::wall_ms();
   Session session;
-  session.user = user;
+  session.user = work.user;
   session.id = new_session_id();
-  session.expires_ms = (now_ms / 1000 + session_s_) * 1000;
+  session.expires_ms = (work.opened_ms / 1000 + session_s_) * 1000;
   reply.code = Code::none;
   reply.user = session.user;
   reply.jti = session.id;
   reply.expires_ms = session.expires_ms;
-  reply.token = std::get<TokenMint>(mint).mint(session, now_ms);
+  reply.token = std::get<TokenMint>(mint).mint(session, work.opened_ms);
 }
 
 }  // namespace stampede::actors

@@ -29,6 +29,9 @@ using storage::Error;
 // From the start of the replay; a database that is alive has answered long before.
 constexpr auto kDatabaseAnswers = milliseconds(500);
 
+static_assert(kSessionLifeMsMax == config::kSessionSecondsMax * 1000,
+              "a bar is known for as long as any session lasts");
+
 BackendLimits limits_of(const config::Config& config) {
   BackendLimits limits;
   limits.book = {config.backend.orders_max, config.backend.rejections_max,
@@ -163,8 +166,9 @@ class Starter : private StartOutlet {
       }
       if (over->item == storage::kNoNumber) {
         list.push_back({{"lsn", lsn}, {"item", nullptr}, {"why", record.why}});
-        spdlog::error("lsn {} is parked ({}): a session that has ended goes on; stampede log retry",
-                      lsn, record.why);
+        spdlog::error(
+            "lsn {} is parked ({}): what it ended of sessions goes on; stampede log retry", lsn,
+            record.why);
         continue;
       }
       list.push_back({{"lsn", lsn}, {"item", over->item}, {"why", record.why}});

@@ -337,11 +337,13 @@ void append_item_row(std::string& body, const ItemRow& row) {
 namespace {
 
 void pack_ended(Packer& packer, const EndedSession& session) {
-  packer.pack_array(4);
+  const bool bar = session.what == SessionEvent::barred;
+  packer.pack_array(bar ? 5 : 4);
   packer.pack_uint64(session.session[0]);
   packer.pack_uint64(session.session[1]);
   packer.pack_uint8(static_cast<std::uint8_t>(session.what));
   packer.pack_int64(session.left_ms);
+  if (bar) packer.pack_int64(session.opened_ms);
 }
 
 }  // namespace

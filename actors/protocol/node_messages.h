@@ -38,7 +38,8 @@
 //            ended_sessions [23, upto, more, [ended session, …]]        more: 1, there are more
 //   news     item row      [item, terms up to the total…, left, seq, further terms…, terms of the
 //                          sale…]
-//            ended session [hash, hash, what, left_ms]   where the envelope's code is kSessionNews
+//            ended session [hash, hash, what, left_ms]   where the envelope's code is kSessionNews;
+//                          of a bar also opened_ms
 //
 // Terms of an item as storage/commands/item_terms.h lists them, of its sale as sale_terms.h does;
 // behind the last of these that is not 0 or empty they are left out. Rows of pages and news have no

@@ -156,6 +156,7 @@ bool read_ended(const std::vector<Token>& tokens, std::size_t array, EndedSessio
   session.session = {elements.number(), elements.number()};
   session.what = static_cast<SessionEvent>(elements.small<std::uint8_t>());
   session.left_ms = elements.signed_number();
+  session.opened_ms = session.what == SessionEvent::barred ? elements.signed_number() : 0;
   return elements.done() && session.what >= SessionEvent::ended &&
          session.what <= SessionEvent::opened;
 }

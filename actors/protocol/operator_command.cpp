@@ -89,6 +89,7 @@ void CommandMembers::fail(std::string_view name, const std::string& what) {
 namespace {
 
 constexpr std::string_view kClockAccept = "clock_accept";
+constexpr std::string_view kSessionsEnd = "sessions_end";
 
 ItemAction item_action(std::string_view what) {
   if (what == "item_put") return ItemAction::add;
@@ -200,11 +201,17 @@ void read_page(CommandMembers& members, Request& request) {
   request.qty = static_cast<std::uint32_t>(members.number("limit", 1, kPageMax, kPageMax));
 }
 
+void read_bar(CommandMembers& members, Request& request) {
+  request.kind = RequestKind::session;
+  request.user = members.text("user", kUserBytesMax);
+  request.valid_until_ms = members.number("at_ms", 0, kTimeMsMax - kBarKnownMs) + kBarKnownMs;
+}
+
 }  // namespace
 
 bool is_operator_command(std::string_view what) {
   return what == "stock_change" || what == "items" || what == "promos" || what == "books" ||
-         what == kClockAccept || item_action(what) != ItemAction::invalid ||
+         what == kClockAccept || what == kSessionsEnd || item_action(what) != ItemAction::invalid ||
          promo_action(what) != PromoAction::invalid;
 }
 
@@ -222,6 +229,8 @@ OperatorCommand read_operator_command(const json& map) {
   } else if (what == "items" || what == "promos") {
     request.kind = what == "items" ? RequestKind::items : RequestKind::promos;
     read_page(members, request);
+  } else if (what == kSessionsEnd) {
+    read_bar(members, request);
   } else if (what == kClockAccept) {
     out.accepts_clock = true;
     request.id = members.request_id();
@@ -286,6 +295,9 @@ json operator_command_map(std::string_view what, const OperatorCommand& command)
   } else if (request.kind == RequestKind::items || request.kind == RequestKind::promos) {
     map["from"] = request.item;
     map["limit"] = request.qty;
+  } else if (request.kind == RequestKind::session) {
+    map["user"] = request.user;
+    map["at_ms"] = request.valid_until_ms - kBarKnownMs;
   } else if (request.kind != RequestKind::invalid) {
     map["request_id"] = request.id;
     map["item"] = request.item;

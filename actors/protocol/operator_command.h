@@ -15,6 +15,7 @@
 //   {"do":"promos" [, from, limit]}
 //   {"do":"books"}
 //   {"do":"clock_accept", request_id}
+//   {"do":"sessions_end", user, at_ms}       of the user all that were opened up to then
 //
 // Texts are UTF-8 without control characters within their bounds, numbers whole and in range.
 // Members that nobody knows are left out.
@@ -28,6 +29,7 @@
 #include "actors/sale/item_request.h"
 #include "actors/sale/promo_rules.h"
 #include "actors/sale/request.h"
+#include "actors/sale/session_notice.h"
 
 namespace stampede::actors {
 
@@ -56,9 +58,10 @@ class CommandMembers {
   std::string field_;
 };
 
-// `request` of kind stock_change, items or promos (item: from, qty: limit), its views into the map;
-// invalid for books and where `item` or `promo` has an action. `error` says which member is
-// missing, of a wrong type or out of bounds, `field` names it.
+// `request` of kind stock_change, items or promos (item: from, qty: limit) or session (user,
+// valid_until_ms: of the bar), its views into the map; invalid for books and where `item` or
+// `promo` has an action. `error` says which member is missing, of a wrong type or out of bounds,
+// `field` names it.
 struct OperatorCommand {
   Request request;
   ItemRequest item;

@@ -31,6 +31,9 @@ SessionDecision SessionBook::decide(const SessionChange& change) const {
   decision.known = change.until_ms <= now_ms;
   if (decision.known) return decision;
   if (change.what == SessionEvent::opened) return decide_opened(decision);
+  const bool later_bar = known != ended_.end() && change.what == SessionEvent::barred &&
+                         by_lsn_.at(known->second).until_ms < change.until_ms;
+  if (later_bar) return decision;
   if (known != ended_.end()) {
     decision.known = true;
     decision.lsn = known->second;
@@ -78,8 +81,10 @@ EndedSessionsPage SessionBook::behind(Lsn since, Lsn upto, std::size_t limit,
     }
     last = at->first;
     const auto& ended = at->second;
+    const bool bar = ended.what == SessionEvent::barred;
     if (ended.until_ms > now_ms)
-      page.rows.push_back({ended.session, ended.what, ended.until_ms - now_ms});
+      page.rows.push_back({ended.session, ended.what, ended.until_ms - now_ms,
+                           bar ? ended.until_ms - kBarKnownMs : 0});
   }
   return page;
 }
@@ -106,10 +111,17 @@ void SessionBook::open(const SessionChange& change, Lsn lsn) {
   newest_until_.emplace(change.until_ms, change.user);
 }
 
-// What ended it first stays what ended it.
+// What ended it first stays what ended it; of bars the last one counts.
 void SessionBook::end(const SessionHash& session, std::int64_t until_ms, SessionEvent what,
                       Lsn lsn) {
-  if (!ended_.emplace(session, lsn).second) return;
+  const auto [at, is_new] = ended_.emplace(session, lsn);
+  if (!is_new) {
+    if (what != SessionEvent::barred) return;
+    const auto before = by_lsn_.find(at->second);
+    ended_until_.erase({before->second.until_ms, before->first});
+    by_lsn_.erase(before);
+    at->second = lsn;
+  }
   by_lsn_[lsn] = {session, until_ms, what};
   ended_until_.emplace(until_ms, lsn);
 }

@@ -1,8 +1,8 @@
 #pragma once
 
-// Sessions that have ended before their tokens expire, and of each user whose sessions are to be
-// one at a time the newest. Durable decisions say which (REVOKE records); webapps ask which of them
-// lie behind an lsn.
+// Sessions that have ended before their tokens expire, bars that ended all of a user's, and of each
+// user whose sessions are to be one at a time the newest. Durable decisions say which (REVOKE
+// records); webapps ask which of them lie behind an lsn.
 //
 // decide() looks and changes nothing; apply() makes a decision true, live or from the log, and
 // judges nothing. What is over is forgotten with the next decision, by the time of that decision
@@ -49,7 +49,8 @@ class SessionBook {
  public:
   explicit SessionBook(std::size_t revoked_max) : revoked_max_(revoked_max) {}
 
-  // `change.what`: ended or opened. Errors: overloaded; of `opened`, session_replaced and
+  // `change.what`: ended, barred or opened; of a bar its moment counts, and a later one takes the
+  // place of the one before. Errors: overloaded; of `opened`, session_replaced and
   // not_logged_in for one that has ended meanwhile.
   [[nodiscard]] SessionDecision decide(const SessionChange& change) const;
   void apply(const SessionChange& change, Lsn lsn);

@@ -25,4 +25,8 @@ SessionHash session_hash(std::string_view user, std::string_view id) {
   return hash;
 }
 
+SessionHash bar_hash(std::string_view user) {
+  return session_hash(user, {});
+}
+
 }  // namespace stampede::actors

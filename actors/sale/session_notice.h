@@ -17,7 +17,7 @@ enum class SessionEvent : std::uint8_t {
   invalid = 0,
   ended = 1,     // by its user, who logged out
   replaced = 2,  // by a newer session of its user
-  barred = 3,    // by the operator
+  barred = 3,    // a bar: all of a user's that were opened up to a moment, by the operator
   opened = 4,    // it is the newest of its user, and replaces the one that was so before
 };
 
@@ -33,6 +33,12 @@ using SessionHash = std::array<std::uint64_t, 2>;
 // differ by as much again. So long behind `exp` it is known that it has ended.
 inline constexpr std::int64_t kSessionKnownMs = 10'000;
 
+// A bar is known by the hash of its user and no id, and for so long behind its moment that no
+// session of then is left: so until when it is known tells the moment, too.
+inline constexpr std::int64_t kSessionLifeMsMax = std::int64_t{366} * 86'400'000;
+inline constexpr std::int64_t kBarKnownMs = kSessionLifeMsMax + kSessionKnownMs;
+[[nodiscard]] SessionHash bar_hash(std::string_view user);
+
 // What a webapp has to say of one: that it was `opened`, or has `ended`.
 struct SessionNotice {
   SessionEvent what = SessionEvent::invalid;
@@ -45,7 +51,8 @@ struct SessionNotice {
 struct EndedSession {
   SessionHash session{};
   SessionEvent what = SessionEvent::invalid;
-  std::int64_t left_ms = 0;  // for so long from now on it is to be known
+  std::int64_t left_ms = 0;    // for so long from now on it is to be known
+  std::int64_t opened_ms = 0;  // of a bar: the moment, Unix time
 
   bool operator==(const EndedSession&) const = default;
 };

@@ -25,12 +25,12 @@ void SupervisorAdmin::take(Ms now, const json& request, const Respond& respond) 
     acts_.stop();
     respond({{"ok", true}});
   } else {
-    respond(refusal(
-        "unknown_op",
-        "do is one of status, item_put, item_set, item_open, item_close, stock_change, "
-        "items, promo_add, promo_set, promo_end, promos, books, clock_accept, start, restart, "
-        "stop, drain, kill, pause, failpoints, undo",
-        2));
+    respond(refusal("unknown_op",
+                    "do is one of status, item_put, item_set, item_open, item_close, stock_change, "
+                    "items, promo_add, promo_set, promo_end, promos, books, clock_accept, "
+                    "sessions_end, start, restart, "
+                    "stop, drain, kill, pause, failpoints, undo",
+                    2));
   }
 }
 

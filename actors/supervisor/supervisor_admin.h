@@ -6,7 +6,7 @@
 //   {"do":"status"}                          the document of `status --json`
 //   {"do":"item_put"|"stock_change"|"promo_add"|…, …}   to the backend; answered when durable,
 //                                           within 30 s
-//   {"do":"items"|"books"|"clock_accept", …}   to the backend
+//   {"do":"items"|"books"|"clock_accept"|"sessions_end", …}   to the backend
 //   {"do":"kill"|"pause"|"failpoints"|"undo", …}   supervisor_chaos.h
 //   {"do":"start"[,"node":N]}                ends a node's wait for the operator or its back-off
 //   {"do":"restart","node":N}                kill -9 and start again; also ends a wait

@@ -69,9 +69,10 @@ AccountSettings spawn_accounts(NodeRuntime& node) {
   const auto& config = node.config();
   if (!config.auth.accounts()) return {};
   std::vector<caf::actor> clerks;
+  const auto tries = std::make_shared<AccountTries>(RandomBits{}());
   for (const auto* name : {"passwords-1", "passwords-2"})
     clerks.push_back(node.spawn_actor<PasswordClerk>(
-        {name}, [config] { return read_session_mint(config); }, config.auth.session_s));
+        {name}, [config] { return read_session_mint(config); }, config.auth.session_s, tries));
   const auto keeper =
       node.spawn_actor<AccountKeeper>({"accounts"}, account_database(node), std::move(clerks));
   return {keeper, RandomBits{}()};

@@ -18,7 +18,7 @@ import time
 import unittest
 
 from auth_test import Peer
-from by_hand import start_database
+from by_hand import admin, start_database
 from system import BINARY, System, SystemTest, eventually
 
 PASSWORD = "correct horse battery"
@@ -243,13 +243,15 @@ class Accounts(AccountTest):
         done = self.user("--json", "user", "lock", "olga")
         self.assertEqual(json.loads(done.stdout), {"user": "olga", "done": "locked"})
         self.assert_refused(log_in(self.system, "olga", "second password"), 401, "not_logged_in")
-        self.assertEqual(buy(self.system, token, "olga-1")[0], 201)  # what is open stays so
+        self.assert_refused(buy(self.system, token, "olga-1"), 401, "not_logged_in", "token")
         ended(0, "unlock", "olga")
         self.token_of("olga", "second password")
         done = self.user("--json", "user", "add", "olga", password=PASSWORD)
         self.assertEqual(json.loads(done.stdout)["exit"], 6)
+        token = self.token_of("olga", "second password")
         done = self.user("user", "lock", "olga", STAMPEDE_DB__URL="mysql://x@localhost/x?socket=/x")
-        self.assertEqual(done.returncode, 7, done.stderr)
+        self.assertEqual((done.returncode, done.stdout), (7, ""), done.stderr)
+        self.assertEqual(buy(self.system, token, "olga-2")[0], 201)  # nothing was done
 
     def test_a_password_that_is_typed_is_not_shown(self):
         child, terminal = pty.fork()
@@ -308,6 +310,133 @@ class Accounts(AccountTest):
         self.assertEqual(set(waits), {"1"})
         self.assertLess(p99, 1.0)
         self.token_of("hon")
+
+
+class Locked(AccountTest):
+    """An account that is locked has no session any more, wherever it was opened."""
+
+    def setUp(self):
+        self.system = system = System(**REQUIRED, STAMPEDE_DEV="true")
+        self.addCleanup(system.stop)
+        self.addCleanup(self._show_logs_of_a_failure, system)
+        system.start("1:Phone:100000", nodes="webapp=2,broker=1,backend=1")
+        for user in ("eve", "ann"):
+            self.signed_up(user)
+        self.orders = 0
+
+    def operator(self, *words, exit_code=0, **environment):
+        done = self.system.stampede("user", *words, **environment)
+        self.assertEqual(done.returncode, exit_code, done.stdout + done.stderr)
+        return done
+
+    def told(self, token, webapp):
+        self.orders += 1
+        said = buy(self.system, token, f"o-{self.orders}", webapp)[2]
+        return said.get("code") or said["state"]
+
+    def refused_everywhere(self, tokens, since):
+        for webapp in (1, 2):
+            for token in tokens:
+                self.assertTrue(eventually(
+                    lambda t=token, k=webapp: self.told(t, k) == "not_logged_in", 5, 0.01))
+        self.assertLess(time.monotonic() - since, 1.0)
+
+    def never_taken(self, token, webapp):
+        """Its first word of the token is a no; 503 is none."""
+        waits = ("overloaded", "no_backend", "replaying", "deadline_passed")
+        said = eventually(lambda: next((code for code in (self.told(token, webapp),)
+                                        if code not in waits), None), 20, 0.02)
+        self.assertEqual(said, "not_logged_in", f"webapp {webapp}")
+
+    def test_its_sessions_end_everywhere_and_stay_so_across_restarts(self):
+        system = self.system
+        eves = [self.token_of("eve", webapp=webapp) for webapp in (1, 2)]
+        ann = self.token_of("ann")
+        bound = Peer(self, system.zmq_2)
+        self.assertEqual(bound.ask({"op": "auth", "id": "a", "token": eves[0]})["user"], "eve")
+        self.assertEqual(bound.order("bound-1")["state"], "confirmed")
+        for webapp in (1, 2):
+            for token in (*eves, ann):
+                self.assertEqual(self.told(token, webapp), "confirmed")
+        self.operator("lock", "eve")
+        self.refused_everywhere(eves, time.monotonic())
+        self.assertEqual(bound.order("bound-2")["code"], "not_logged_in")
+        self.assert_refused(log_in(system, "eve"), 401, "not_logged_in")
+        for name in ("backend-1", "webapp-1", "broker-1"):
+            system.restart(name)
+            for webapp in (1, 2):
+                self.never_taken(eves[0], webapp)
+        system.halt(now=True)
+        system.start(nodes="webapp=2,broker=1,backend=1")
+        for webapp in (1, 2):
+            self.never_taken(eves[1], webapp)
+            self.assertEqual(self.told(ann, webapp), "confirmed")
+        self.assertIn("[REVOKE]", system.stampede("log", "dump").stdout)
+        self.assertEqual(system.stampede("log", "verify").returncode, 0)
+
+    def test_behind_the_lock_new_sessions_are_good_and_old_ones_are_not(self):
+        old = self.token_of("eve")
+        self.operator("lock", "eve")
+        self.operator("unlock", "eve")
+        new = self.token_of("eve", webapp=2)
+        for webapp in (1, 2):
+            self.never_taken(old, webapp)
+            self.assertEqual(self.told(new, webapp), "confirmed")
+        self.system.restart("backend-1")
+        self.assertTrue(eventually(lambda: self.told(new, 1) == "confirmed", 20, 0.1))
+        self.never_taken(old, 1)
+        self.operator("lock", "eve")
+        self.operator("lock", "eve")
+        self.refused_everywhere((old, new), time.monotonic())
+
+    def test_with_every_notice_lost_it_is_so_a_refresh_later(self):
+        done = admin(self.system, {"do": "failpoints", "node": "backend-1",
+                                   "arm": "session_news=on"})
+        self.assertNotIn("error", done)
+        token = self.token_of("eve")
+        self.operator("lock", "eve")
+        self.refused_everywhere([token], time.monotonic())
+
+    def test_who_logs_in_meanwhile_is_out_too(self):
+        tokens, stop = [], threading.Event()
+
+        def come(webapp):
+            while not stop.is_set():
+                said = log_in(self.system, "eve", webapp=webapp)[2]
+                if "token" in said:
+                    tokens.append(said["token"])
+        crowd = [threading.Thread(target=come, args=(1 + n % 2,)) for n in range(4)]
+        for thread in crowd:
+            thread.start()
+        self.assertTrue(eventually(lambda: len(tokens) >= 4, 30, 0.05))
+        self.operator("lock", "eve")
+        time.sleep(1.5)  # those that were under way have been answered
+        stop.set()
+        for thread in crowd:
+            thread.join()
+        for webapp in (1, 2):
+            self.assertEqual({self.told(token, webapp) for token in tokens}, {"not_logged_in"})
+
+    def test_what_could_not_be_done_is_said(self):
+        system = self.system
+        token = self.token_of("eve")
+        system.signal(system.database_pid(), signal.SIGKILL)
+        done = self.operator("lock", "eve", exit_code=7)
+        self.assertIn("database", done.stderr)
+        self.assertEqual(self.told(token, 1), "confirmed")  # nothing was done
+        start_database(system)
+        elsewhere = {"STAMPEDE_DB__PASSWORD_FILE": str(system.run / "db.password"),
+                     "STAMPEDE_DB__URL": "mysql://stampede@localhost/stampede?socket="
+                                         f"{system.run}/db/mysql.sock"}
+        done = subprocess.run([BINARY, "--run-dir", str(system.home), "user", "lock", "eve"],
+                              env=system.environment | elsewhere, capture_output=True, text=True,
+                              timeout=60, check=False)
+        self.assertEqual(done.returncode, 7, done.stderr)
+        self.assertIn("is locked, but sessions that are open may go on", done.stderr)
+        self.assertEqual(self.told(token, 1), "confirmed")
+        self.assert_refused(log_in(system, "eve"), 401, "not_logged_in")
+        self.operator("lock", "eve")
+        self.refused_everywhere([token], time.monotonic())
 
 
 class DatabaseAway(AccountTest):

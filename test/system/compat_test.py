@@ -299,6 +299,20 @@ class LogIns(Shop):
         self.assertRegex(text, "^请求过于频繁，请[0-9]+秒后再试$")
         self.assertEqual(self.log_in("13999999999", "x"), self.WRONG)
 
+    def test_the_tries_of_an_account_are_ten_whichever_name_is_used(self):
+        def by_user(password):
+            return self.ask("POST", "/v1/sessions", {"user": "dual", "password": password})[0]
+        self.add_account("dual", "13800000009", "right password")
+        self.add_account("other", "13800000008", "right password")
+        self.assertEqual(self.log_in("13800000009", "right password")[0], 30006)
+        for guess in range(5):
+            self.assertEqual(by_user(f"guess {guess}"), 401)
+            self.assertEqual(self.log_in("13800000009", f"guess {guess}"), self.WRONG)
+        # The eleventh is told what any wrong one is, and not that both names are one account's.
+        self.assertEqual(by_user("right password"), 401)
+        self.assertEqual(self.log_in("13800000009", "right password"), self.WRONG)
+        self.assertEqual(self.log_in("13800000008", "right password")[0], 30006)
+
     def test_a_wrong_field_is_named(self):
         good = {"telphone": "13800000004", "password": "x"}
         wrong = {"telphone": ("", "ann", "1", "1" * 33, "138 000"), "password": ("", "x" * 129)}

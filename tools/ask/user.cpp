@@ -12,6 +12,7 @@
 #include "config/process/exit_codes.h"
 #include "config/process/wall_clock.h"
 #include "storage/mysql/account_store.h"
+#include "tools/ask/admin_client.h"
 
 namespace stampede::tools {
 namespace {
@@ -77,7 +78,9 @@ PasswordAsked new_hash(const UserChange& change, bool as_json) {
 
 }  // namespace
 
-int run_user_add(const storage::DbOptions& database, const UserChange& change, bool as_json) {
+int run_user_add(const ToolOptions& options, const storage::DbOptions& database,
+                 const UserChange& change) {
+  const bool as_json = options.json;
   auto asked = new_hash(change, as_json);
   if (asked.exit != kExitDone) return asked.exit;
   storage::AccountStore store(database);
@@ -91,7 +94,9 @@ int run_user_add(const storage::DbOptions& database, const UserChange& change, b
   return tell("added", change.user, as_json);
 }
 
-int run_user_password(const storage::DbOptions& database, const UserChange& change, bool as_json) {
+int run_user_password(const ToolOptions& options, const storage::DbOptions& database,
+                      const UserChange& change) {
+  const bool as_json = options.json;
   auto asked = new_hash(change, as_json);
   if (asked.exit != kExitDone) return asked.exit;
   storage::AccountStore store(database);
@@ -100,13 +105,39 @@ int run_user_password(const storage::DbOptions& database, const UserChange& chan
   return *known ? tell("changed", change.user, as_json) : no_such_user(change.user, as_json);
 }
 
-int run_user_lock(const storage::DbOptions& database, const UserChange& change, bool locked,
-                  bool as_json) {
+namespace {
+
+int set_locked(const storage::DbOptions& database, const std::string& user, bool locked,
+               bool as_json) {
   storage::AccountStore store(database);
-  const auto known = store.set_locked(change.user, locked);
+  const auto known = store.set_locked(user, locked);
   if (!known) return fail(known.error(), as_json);
-  if (!*known) return no_such_user(change.user, as_json);
-  return tell(locked ? "locked" : "unlocked", change.user, as_json);
+  return *known ? kExitDone : no_such_user(user, as_json);
+}
+
+}  // namespace
+
+// The lock is stored before the sessions end: none is opened behind that. The moment is of the
+// clock that sessions are opened by, and the same whenever the question arrives.
+int run_user_lock(const ToolOptions& options, const storage::DbOptions& database,
+                  const UserChange& change) {
+  if (const int exit = set_locked(database, change.user, true, options.json); exit != kExitDone)
+    return exit;
+  if (!options.config.auth.accounts()) return tell("locked", change.user, options.json);
+  const auto answer = ask_admin_or_fail(
+      options.config,
+      {{"do", "sessions_end"}, {"user", change.user}, {"at_ms", config::wall_ms()}});
+  if (const auto* failure = std::get_if<AdminFailure>(&answer))
+    return fail("user " + change.user + " is locked, but sessions that are open may go on: " +
+                    failure->message + "; then lock it once more",
+                failure->exit, options.json);
+  return tell("locked", change.user, options.json);
+}
+
+int run_user_unlock(const ToolOptions& options, const storage::DbOptions& database,
+                    const UserChange& change) {
+  const int exit = set_locked(database, change.user, false, options.json);
+  return exit == kExitDone ? tell("unlocked", change.user, options.json) : exit;
 }
 
 }  // namespace stampede::tools

@@ -55,7 +55,7 @@ class CommandLine {
   void add_bench_ways(CLI::App* bench);
   void add_keys(CLI::App& app, Command& chosen);
   void add_users(CLI::App& app, Command& chosen);
-  using UserRun = int (*)(const storage::DbOptions&, const UserChange&, bool json);
+  using UserRun = int (*)(const ToolOptions&, const storage::DbOptions&, const UserChange&);
   CLI::App* add_user_change(CLI::App& user, const char* name, const char* about, Command& chosen,
                             UserRun run);
 

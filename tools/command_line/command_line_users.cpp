@@ -26,8 +26,8 @@ CLI::App* CommandLine::add_user_change(CLI::App& user, const char* name, const c
   auto* command = user.add_subcommand(name, about);
   command->add_option("USER", arguments_->user.user, "Who logs in")->required()->check(check_user);
   on_chosen(command, chosen, [this, run](const ToolOptions& options) {
-    return with_database(options, [&](const storage::DbOptions& database, bool json) {
-      return run(database, arguments_->user, json);
+    return with_database(options, [&](const storage::DbOptions& database, bool) {
+      return run(options, database, arguments_->user);
     });
   });
   return command;
@@ -43,14 +43,9 @@ void CommandLine::add_users(CLI::App& app, Command& chosen) {
       ->check(check_phone);
   add_user_change(*user, "password", "Change a password; it comes on stdin", chosen,
                   run_user_password);
-  add_user_change(*user, "lock", "Let nobody log in with an account", chosen,
-                  [](const auto& database, const auto& change, bool json) {
-                    return run_user_lock(database, change, true, json);
-                  });
-  add_user_change(*user, "unlock", "Take a lock back", chosen,
-                  [](const auto& database, const auto& change, bool json) {
-                    return run_user_lock(database, change, false, json);
-                  });
+  add_user_change(*user, "lock", "Let nobody log in with an account, and end its sessions", chosen,
+                  run_user_lock);
+  add_user_change(*user, "unlock", "Take a lock back", chosen, run_user_unlock);
 }
 
 }  // namespace stampede::tools

@@ -1,25 +1,6 @@
 #include "actors/auth/core/account_desk.h"
 
-#include <sodium.h>
-
-#include <algorithm>
-#include <string>
-
 namespace stampede::actors {
-
-// Never 0, which says that there are no tries.
-std::uint64_t AccountDesk::hash(std::string_view name, bool by_phone, std::uint64_t address) const {
-  static_assert(sizeof key_ == crypto_shorthash_KEYBYTES);
-  std::string text(reinterpret_cast<const char*>(&address), sizeof address);
-  text += by_phone ? 'p' : 'u';
-  text += name;
-  std::uint64_t hash = 0;
-  static_assert(sizeof hash == crypto_shorthash_BYTES);
-  crypto_shorthash(reinterpret_cast<unsigned char*>(&hash),
-                   reinterpret_cast<const unsigned char*>(text.data()), text.size(),
-                   reinterpret_cast<const unsigned char*>(key_.data()));
-  return std::max<std::uint64_t>(hash, 1);
-}
 
 AccountDesk::Admission AccountDesk::take_on(std::uint64_t tries_key) {
   Admission admission;
@@ -31,7 +12,8 @@ AccountDesk::Admission AccountDesk::take_on(std::uint64_t tries_key) {
 // Who guesses is told so even when there is no room: he is to stay away.
 AccountDesk::Admission AccountDesk::admit_login(std::string_view name, bool by_phone,
                                                 std::uint64_t address, std::int64_t now_us) {
-  const auto tries_key = hash(name, by_phone, address);
+  const auto what = by_phone ? TriesOf::phone : TriesOf::user;
+  const auto tries_key = tries_hash(key_, what, name, address);
   const auto wait_us = tries_.begin(tries_key, now_us);
   if (wait_us > 0) return {Code::rate_limited, (wait_us + 999) / 1000, 0};
   if (waiting_.size() < kWaitingMax) return take_on(tries_key);

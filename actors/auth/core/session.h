@@ -22,7 +22,9 @@ struct Session {
   std::string id;               // its `jti`; empty: it has none
   bool service = false;         // may speak for every user: its `scope` has the word "service"
   std::int64_t expires_ms = 0;  // its `exp`, Unix time; a little later it is over (TokenRules)
+  std::int64_t opened_ms = 0;   // its `iat`, Unix time; 0: it does not say
   SessionHash hash{};           // of user and id: what it is known by when it has ended
+  SessionHash bar{};            // bar_hash(): what a bar of its user is known by
 
   // One without an id cannot be named, and a service is nobody's to end.
   [[nodiscard]] bool may_end() const { return !id.empty() && !service; }

@@ -57,11 +57,11 @@ std::string TokenMint::jwk_set() const {
       .dump();
 }
 
-std::string TokenMint::mint(const Session& session, std::int64_t now_ms) const {
+std::string TokenMint::mint(const Session& session, std::int64_t opened_ms) const {
   const json header{{"alg", "HS256"}, {"typ", "JWT"}, {"kid", kid_}};
   json claims{{"iss", kOwnIssuer},
               {"sub", session.user},
-              {"iat", now_ms / 1000},
+              {"iat", static_cast<double>(opened_ms) / 1000},
               {"exp", session.expires_ms / 1000}};
   if (!session.id.empty()) claims["jti"] = session.id;
   if (session.service) claims["scope"] = kServiceScope;

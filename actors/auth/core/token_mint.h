@@ -23,7 +23,8 @@ class TokenMint {
 
   // The JWK set that verifies what is signed here; as secret as the secret.
   [[nodiscard]] std::string jwk_set() const;
-  [[nodiscard]] std::string mint(const Session& session, std::int64_t now_ms) const;
+  // Its `iat` is to the millisecond: a session that was opened behind a bar is none of before.
+  [[nodiscard]] std::string mint(const Session& session, std::int64_t opened_ms) const;
 
  private:
   std::string kid_;

@@ -68,6 +68,7 @@ std::string_view read_session(const json& claims, const TokenRules& rules, std::
     const auto from = time_ms(claims, "nbf");
     if (!from || now_ms < *from - rules.leeway_s * kSecondMs) return "nbf";
   }
+  session.opened_ms = time_ms(claims, "iat").value_or(0);
   const auto* user = text_member(claims, "sub");
   if (user == nullptr || !valid_user(*user)) return "sub";
   session.user = *user;
@@ -76,6 +77,7 @@ std::string_view read_session(const json& claims, const TokenRules& rules, std::
     if (id == nullptr || id->size() > kIdBytesMax) return "jti";
     session.id = *id;
     session.hash = session_hash(session.user, session.id);
+    session.bar = bar_hash(session.user);
   }
   if (const auto* scope = text_member(claims, "scope"))
     session.service = has_word(*scope, kServiceScope);

@@ -1,10 +1,27 @@
 #include "actors/auth/core/wrong_tries.h"
 
+#include <sodium.h>
+
 #include <algorithm>
+#include <string>
 
 #include "config/process/invariant.h"
 
 namespace stampede::actors {
+
+std::uint64_t tries_hash(const TriesKey& key, TriesOf what, std::string_view name,
+                         std::uint64_t address) {
+  static_assert(sizeof key == crypto_shorthash_KEYBYTES);
+  std::string text(reinterpret_cast<const char*>(&address), sizeof address);
+  text += static_cast<char>(what);
+  text += name;
+  std::uint64_t hash = 0;
+  static_assert(sizeof hash == crypto_shorthash_BYTES);
+  crypto_shorthash(reinterpret_cast<unsigned char*>(&hash),
+                   reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+                   reinterpret_cast<const unsigned char*>(key.data()));
+  return std::max<std::uint64_t>(hash, 1);
+}
 
 WrongTries::WrongTries(std::size_t places) : sets_(places / kWays) {
   STAMPEDE_ASSERT(!sets_.empty() && (sets_.size() & (sets_.size() - 1)) == 0,

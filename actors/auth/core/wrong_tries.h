@@ -15,9 +15,18 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 namespace stampede::actors {
+
+using TriesKey = std::array<std::uint64_t, 2>;  // random: places must not be guessed
+
+enum class TriesOf : char { user = 'u', phone = 'p', account = 'a' };
+
+// The key of a name and the address that tries it; never 0, which says that there are no tries.
+[[nodiscard]] std::uint64_t tries_hash(const TriesKey& key, TriesOf what, std::string_view name,
+                                       std::uint64_t address);
 
 class WrongTries {
  public:

@@ -260,6 +260,11 @@ void BackendCore::keep_session(const Request& request, std::int64_t now_us, Resu
     ++counters_.malformed;
     return results.error(Code::bad_request);
   }
+  decide_session(request, now_us, results, need);
+}
+
+void BackendCore::decide_session(const Request& request, std::int64_t now_us, ResultWriter& results,
+                                 Lsn& need) {
   auto decision = book_.decide_session(request, now_us);
   const bool changes = decision.error == Code::none && !decision.known;
   if (changes && full(false)) {
@@ -277,7 +282,24 @@ void BackendCore::keep_session(const Request& request, std::int64_t now_us, Resu
     return results.error(decision.error, decision.field);
   }
   const auto left_ms = std::max<std::int64_t>(request.valid_until_ms - now_us / 1000, 0);
-  results.session_kept({decision.change.session, what, left_ms});
+  EndedSession kept{decision.change.session, decision.change.what, left_ms};
+  if (kept.what == SessionEvent::barred) kept.opened_ms = request.valid_until_ms - kBarKnownMs;
+  results.session_kept(kept);
+}
+
+// All sessions of a user that were opened up to a moment, as the operator wants it.
+void BackendCore::bar_sessions(std::uint64_t number, const Request& request, std::int64_t now_us,
+                               Effects& effects) {
+  Request bar = request;
+  const auto hash = bar_hash(request.user);
+  bar.item = hash[0];
+  bar.promo = hash[1];
+  bar.qty = static_cast<std::uint32_t>(SessionEvent::barred);
+  ControlAnswer answer{number, 0, {}};
+  ResultWriter results(answer.body);
+  decide_session(bar, now_us, results, answer.lsn);
+  results.finish();
+  wait_for(answer.lsn, std::move(answer), effects);
 }
 
 // Of those that ended durably. A webapp that has heard of a later log than this one begins anew.
@@ -382,6 +404,7 @@ void BackendCore::on_control(std::uint64_t number, const Request& request, Effec
                              std::int64_t now_us) {
   if (refuses_items(number, effects)) return;
   now_us = book_.sale_time_us(now_us);
+  if (request.kind == RequestKind::session) return bar_sessions(number, request, now_us, effects);
   const bool done =
       take_item(number,
                 request.kind == RequestKind::item_put ? book_.decide_item_put(request)

@@ -84,8 +84,8 @@ class BackendCore {
   void on_durable(std::size_t appends, Effects& effects);
   void on_lane_done(std::uint32_t lane, const std::vector<FailedCommand>& failed, Effects& effects);
   // A change of an item from the supervisor; on_control(): of kinds item_put and stock_change, of
-  // an item without rules. False: not yet; the same again soon, before others of the supervisor,
-  // see OrderBook::look_ahead().
+  // an item without rules, and session, a bar. False: not yet; the same again soon, before others
+  // of the supervisor, see OrderBook::look_ahead().
   [[nodiscard]] bool on_item(std::uint64_t number, const ItemRequest& request, std::int64_t now_us,
                              Effects& effects);
   void on_control(std::uint64_t number, const Request& request, Effects& effects,
@@ -154,6 +154,10 @@ class BackendCore {
   void note_changes(const Append& append, const std::vector<ItemChange>& changes);
   [[nodiscard]] bool log_full() const { return in_log_bytes_ + builder_.bytes() >= log_room_; }
   Lsn next_lsn() { return ++last_lsn_; }
+  void decide_session(const Request& request, std::int64_t now_us, ResultWriter& results,
+                      Lsn& need);
+  void bar_sessions(std::uint64_t number, const Request& request, std::int64_t now_us,
+                    Effects& effects);
   bool refuses_items(std::uint64_t number, Effects& effects);
   bool take_item(std::uint64_t number, ItemDecision decision, Effects& effects);
   bool take_promo(const PromoRequest& request, std::int64_t now_us, PromoAnswer& answer);

@@ -34,8 +34,15 @@ void EndedSessions::ask_anew() {
 
 void EndedSessions::take(const EndedSession& session, std::int64_t now_us) {
   if (session.what == SessionEvent::opened || session.left_ms <= 0) return;
-  if (!ended_.emplace(session.session, session.what).second) return;
-  until_.emplace(now_us + session.left_ms * 1000, session.session);
+  const Ended heard{session.what, now_us + session.left_ms * 1000, session.opened_ms};
+  const auto [at, is_new] = ended_.emplace(session.session, heard);
+  if (!is_new) {
+    // Of bars the last one counts, whichever is heard last.
+    if (at->second.opened_ms >= heard.opened_ms) return;
+    until_.erase({at->second.until_us, session.session});
+    at->second = heard;
+  }
+  until_.emplace(heard.until_us, session.session);
 }
 
 void EndedSessions::drop_expired(std::int64_t now_us) {

@@ -47,16 +47,27 @@ class EndedSessions {
   [[nodiscard]] SessionEvent find(const SessionHash& session) const {
     if (ended_.empty()) return SessionEvent::invalid;
     const auto found = ended_.find(session);
-    return found == ended_.end() ? SessionEvent::invalid : found->second;
+    return found == ended_.end() ? SessionEvent::invalid : found->second.what;
+  }
+  // Whether a bar (bar_hash()) has ended what was opened then.
+  [[nodiscard]] bool barred(const SessionHash& bar, std::int64_t opened_ms) const {
+    if (ended_.empty()) return false;
+    const auto found = ended_.find(bar);
+    return found != ended_.end() && opened_ms <= found->second.opened_ms;
   }
 
  private:
   struct FirstBits {  // they are random enough
     std::size_t operator()(const SessionHash& hash) const { return hash[0]; }
   };
+  struct Ended {
+    SessionEvent what = SessionEvent::invalid;
+    std::int64_t until_us = 0;
+    std::int64_t opened_ms = 0;  // of a bar
+  };
   void drop_expired(std::int64_t now_us);
 
-  std::unordered_map<SessionHash, SessionEvent, FirstBits> ended_;
+  std::unordered_map<SessionHash, Ended, FirstBits> ended_;
   std::set<std::pair<std::int64_t, SessionHash>> until_;  // us
   Lsn upto_ = 0;                                          // what lies before it an answer has told
   bool begun_ = false;

@@ -47,7 +47,8 @@ Admission LoginDesk::refusal_by_end(const Session& session, const Credentials& w
   if (!session.may_end()) return {};
   if (!ends_.known(now_us)) return refused(Code::overloaded, limit::kSessionEnds);
   const auto what = ends_.find(session.hash);
-  if (what == SessionEvent::invalid) return {};
+  const bool barred = ends_.barred(session.bar, session.opened_ms);
+  if (what == SessionEvent::invalid && !barred) return {};
   const auto code = what == SessionEvent::replaced ? Code::session_replaced : Code::not_logged_in;
   return refused(code, who.token.empty() ? std::string_view{} : "token");
 }

@@ -140,8 +140,8 @@ class WaitingTable {
   [[nodiscard]] std::int64_t next_deadline_us() const { return next_deadline_us_; }
 
   // A page of sessions takes as many bytes as so many rows of items.
-  static constexpr std::uint32_t kEndedSessionsRows = 32;
-  static_assert(kEndedSessionsRows * kRowBytes > std::size_t{kEndedSessionsPageMax} * 30);
+  static constexpr std::uint32_t kEndedSessionsRows = 36;
+  static_assert(kEndedSessionsRows * kRowBytes > std::size_t{kEndedSessionsPageMax} * 40);
 
   // Rows that the answer to a request may hold.
   [[nodiscard]] static std::uint32_t rows(const ClientRequest& request) {

@@ -18,8 +18,8 @@
 namespace stampede::actors {
 
 struct AccountSettings {
-  caf::actor keeper{};              // null: there are no accounts
-  AccountDesk::HashKey hash_key{};  // random
+  caf::actor keeper{};  // null: there are no accounts
+  TriesKey hash_key{};  // random
 };
 
 using LoginDone = std::function<void(const LoginReply&)>;

@@ -35,7 +35,8 @@ std::string hash_of(const std::string& password) {
 class Clerk {
  public:
   explicit Clerk(PasswordClerk::ReadMint read = [] { return mint(); })
-      : clerk_(system_.spawn<PasswordClerk, caf::detached>(std::move(read), kSessionS)) {}
+      : clerk_(system_.spawn<PasswordClerk, caf::detached>(
+            std::move(read), kSessionS, std::make_shared<AccountTries>(TriesKey{1, 2}))) {}
   ~Clerk() { caf::anon_send_exit(clerk_, caf::exit_reason::user_shutdown); }
 
   AccountWorkPtr work(std::variant<LoginAsk, SignUpAsk> ask) {
@@ -54,8 +55,11 @@ class Clerk {
     auto made = work(std::move(ask));
     made->user = user;
     made->hash = hash;
+    made->opened_ms = config::wall_ms() - opened_ago_ms;
     return made;
   }
+  std::int64_t opened_ago_ms = 0;  // that the account was looked at
+
   LoginReply answer(const AccountWorkPtr& work) {
     caf::anon_send(clerk_, work);
     LoginReplyPtr reply;
@@ -123,6 +127,39 @@ TEST_CASE("who may log in gets a session that the system's own keys verify") {
   CHECK_FALSE(verdict.session.service);
   CHECK(reply.jti.size() == 22);
   CHECK(clerk.answer(clerk.login("ann", hash_of(kPassword), kPassword)).jti != reply.jti);
+}
+
+TEST_CASE("a session is as old as the look at the account") {
+  Clerk clerk;
+  clerk.opened_ago_ms = 5000;
+  const auto work = clerk.login("ann", hash_of(kPassword), kPassword);
+  const auto reply = clerk.answer(work);
+  TokenKeys keys;
+  REQUIRE(keys.add(mint().jwk_set(), KeyOwner::system) == "");
+  const auto session =
+      TokenVerifier(std::move(keys), TokenRules{}).verify(reply.token, config::wall_ms()).session;
+  CHECK(session.opened_ms <= work->opened_ms);
+  CHECK(session.opened_ms >= work->opened_ms - 1);
+}
+
+TEST_CASE("an account has ten wrong tries from an address, whichever name is used") {
+  Clerk clerk;
+  const auto hash = hash_of(kPassword);
+  const auto log_in = [&](const std::string& password, std::uint64_t address, bool by_phone) {
+    auto work = clerk.login("ann", hash, password);
+    auto& ask = std::get<LoginAsk>(work->ask);
+    ask.address = address;
+    ask.by_phone = by_phone;
+    ask.name = by_phone ? "+4912345" : "ann";
+    return clerk.answer(work).code;
+  };
+  CHECK(log_in(kPassword, 7, false) == Code::none);
+  for (int n = 0; n < 10; ++n) CHECK(log_in("guess", 7, n % 2 == 0) == Code::not_logged_in);
+  // What is right is told as what is wrong, so that nobody hears whose the number is.
+  CHECK(log_in(kPassword, 7, false) == Code::not_logged_in);
+  CHECK(log_in(kPassword, 7, true) == Code::not_logged_in);
+  CHECK(log_in(kPassword, 8, true) == Code::none);
+  CHECK(clerk.answer(clerk.login("bob", hash, kPassword)).code == Code::none);
 }
 
 TEST_CASE("a wrong password, an unknown user and a locked account have one answer") {

@@ -425,6 +425,7 @@ TEST_CASE("sessions that were opened or have ended come back as they were") {
   const EndedSession other{{3, 4}, SessionEvent::replaced, kTimeMsMax};
   EndedSessionsPage page{9, true, std::vector<EndedSession>(kEndedSessionsPageMax, one)};
   page.rows.back() = other;
+  page.rows[1] = {{5, 6}, SessionEvent::barred, kTimeMsMax, kTimeMsMax - 1};
   std::string answers;
   ResultWriter writer(answers);
   writer.session_kept(one);
@@ -443,12 +444,15 @@ TEST_CASE("sessions that were opened or have ended come back as they were") {
   std::string news;
   append_ended_session(news, one);
   append_ended_session(news, other);
+  append_ended_session(news, page.rows[1]);
   reader.open(news);
   EndedSession told;
   REQUIRE(reader.next(told));
   CHECK(told == one);
   REQUIRE(reader.next(told));
   CHECK(told == other);
+  REQUIRE(reader.next(told));
+  CHECK(told == page.rows[1]);
   CHECK_FALSE(reader.next(told));
   for (const auto what : {SessionEvent::invalid, static_cast<SessionEvent>(5)}) {
     std::string wrong;

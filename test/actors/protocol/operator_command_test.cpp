@@ -257,6 +257,21 @@ TEST_CASE("a time of a promo may be said as one from now on, and stays so") {
   CHECK(read_operator_command(twice).error == "ends_in_ms must be left out beside ends_at_ms");
 }
 
+TEST_CASE("the sessions of a user end up to a moment") {
+  const json end{{"do", "sessions_end"}, {"user", "ann"}, {"at_ms", 1'700'000'000'000}};
+  const auto read = read_operator_command(end);
+  REQUIRE(read.error.empty());
+  CHECK(is_operator_command("sessions_end"));
+  CHECK((read.request.kind == RequestKind::session && read.request.user == "ann" &&
+         read.request.valid_until_ms == 1'700'000'000'000 + kBarKnownMs));
+  CHECK(operator_command_map("sessions_end", read) == end);
+  CHECK_FALSE(error_with(end, "user", "").empty());
+  CHECK_FALSE(error_with(end, "user", "a\nb").empty());
+  CHECK_FALSE(error_with(end, "at_ms", -1).empty());
+  CHECK_FALSE(error_with(end, "at_ms", kTimeMsMax).empty());
+  CHECK_FALSE(error_with(end, "at_ms", nullptr).empty());
+}
+
 TEST_CASE("the word that the clock is right has an id") {
   const json accept{{"do", "clock_accept"}, {"request_id", "c"}};
   CHECK(is_operator_command("clock_accept"));

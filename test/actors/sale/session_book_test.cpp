@@ -206,6 +206,36 @@ TEST_CASE("replay takes what the log says, whatever may be remembered") {
   CHECK(saved(replayed).all == saved(live.book).all);
 }
 
+TEST_CASE("a bar is known by its moment: a later one takes its place, and no other is a change") {
+  Sessions sessions(2);
+  const auto bar = [&](std::int64_t moment_ms) {
+    return sessions.take(sessions.change(SessionEvent::barred, 7, 1, moment_ms + kBarKnownMs));
+  };
+  const auto told = [&] { return sessions.book.behind(0, sessions.lsn, 10, kNow).rows; };
+  CHECK(bar(kNow - 5).error == Code::none);
+  REQUIRE(told().size() == 1);
+  CHECK(told()[0] ==
+        EndedSession{{7, ~std::uint64_t{7}}, SessionEvent::barred, kBarKnownMs - 5, kNow - 5});
+  const auto first = sessions.lsn;
+  const auto again = bar(kNow - 5);
+  CHECK((again.known && again.lsn == first));
+  CHECK(bar(kNow - 6).known);
+  sessions.end(1);
+  CHECK(overloaded(sessions.end(2)));
+  CHECK(bar(kNow).error == Code::none);  // there is no room for another, and it is none
+  CHECK(sessions.book.ended() == 2);
+  CHECK(sessions.book.behind(first + 1, sessions.lsn, 10, kNow).rows.at(0).opened_ms == kNow);
+  SessionBook replayed(1), loaded(2);
+  for (const auto& [lsn, change] : sessions.log) replayed.apply(change, lsn);
+  CHECK(saved(replayed).all == saved(sessions.book).all);
+  REQUIRE(load_all(loaded, saved(sessions.book)));
+  CHECK(loaded.behind(0, sessions.lsn, 10, kNow).rows ==
+        sessions.book.behind(0, sessions.lsn, 10, kNow).rows);
+  sessions.now_ms = kNow + kBarKnownMs;
+  sessions.end(3, 3, sessions.now_ms + 1);
+  CHECK(sessions.ended() == Sessions::Found{{3, SessionEvent::ended}});
+}
+
 TEST_CASE("random sessions: memory, log and snapshot agree at every step") {
   const auto seed = test::seed_of_run();
   INFO("seed " << seed);
@@ -219,7 +249,9 @@ TEST_CASE("random sessions: memory, log and snapshot agree at every step") {
     const auto user = 1 + random() % 6;
     const auto until = live.now_ms + static_cast<std::int64_t>(random() % 30'000);
     const auto decision =
-        random() % 2 == 0 ? live.end(session, user, until) : live.open(session, user, until);
+        random() % 7 == 0   ? live.take(live.change(SessionEvent::barred, 1000 + user, user, until))
+        : random() % 2 == 0 ? live.end(session, user, until)
+                            : live.open(session, user, until);
     CHECK((decision.error == Code::none || !decision.known));
     CHECK(live.book.ended() <= 8);
     CHECK(live.book.newest() <= 8);

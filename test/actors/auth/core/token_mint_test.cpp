@@ -30,6 +30,12 @@ TEST_CASE("a token that was minted is verified, by the set that was written down
   session.expires_ms = kNowMs + 60'000;
   const auto token = mint.mint(session, kNowMs);
   const auto verdict = verifier_of(mint).verify(token, kNowMs);
+  CHECK(verdict.session.opened_ms == kNowMs);
+  for (const auto ms : {1, 7, 123, 999}) {  // never later than it was
+    const auto opened =
+        verifier_of(mint).verify(mint.mint(session, kNowMs + ms), kNowMs).session.opened_ms;
+    CHECK((opened == kNowMs + ms || opened == kNowMs + ms - 1));
+  }
   CHECK(verdict.code == Code::none);
   CHECK(verdict.session.user == "stampede");
   CHECK(verdict.session.id == "j");

@@ -55,6 +55,7 @@ TEST_CASE("a token says who asks, until when, and by which name it can be taken 
   CHECK_FALSE(verdict.session.service);
   CHECK(verdict.session.may_end());
   CHECK(verdict.session.hash == session_hash("ann", "t-1"));
+  CHECK(verdict.session.bar == bar_hash("ann"));
   CHECK_FALSE(tokens.verify(ann()).session.may_end());
   CHECK_FALSE(tokens.verify(ann({{"jti", ""}})).session.may_end());
   CHECK_FALSE(tokens.verify(ann({{"jti", "t-1"}, {"scope", "service"}})).session.may_end());

@@ -616,6 +616,36 @@ TEST_CASE("sessions beyond auth.revoked_max are refused, and a webapp is told al
   CHECK(test.ended(storage::make_lsn(9, 1)).rows.size() == 25);
 }
 
+TEST_CASE("a bar of the operator is told when it is durable, and is one however often it comes") {
+  SessionTest test;
+  constexpr std::int64_t kMoment = 1'700'000'000'000;
+  Request bar;
+  bar.kind = RequestKind::session;
+  bar.user = "ann";
+  bar.valid_until_ms = kMoment + kBarKnownMs;
+  test.core.on_control(9, bar, test.effects, kMoment * 1000);
+  test.core.on_control(10, bar, test.effects, kMoment * 1000);
+  test.flush();
+  CHECK(test.effects.controls.empty());
+  test.sync();
+  REQUIRE(test.effects.controls.size() == 2);
+  CHECK(test.effects.controls[0].number == 9);
+  CHECK(test.effects.controls[1].lsn == test.effects.controls[0].lsn);
+  REQUIRE(test.log.size() == 1);
+  CHECK(test.log[0]->decisions == 1);
+  BodyReader reader;
+  Result told;
+  reader.open(test.effects.controls[0].body);
+  REQUIRE(reader.next(told));
+  CHECK(told.kind == ResultKind::session_kept);
+  test.effects.clear();
+  const auto page = test.ended();
+  REQUIRE(page.rows.size() == 1);
+  CHECK(page.rows[0].session == bar_hash("ann"));
+  CHECK(page.rows[0].what == SessionEvent::barred);
+  CHECK(page.rows[0].opened_ms == kMoment);
+}
+
 TEST_CASE("what no webapp sends of sessions is refused and not written down") {
   SessionTest test;
   for (const auto what : {SessionEvent::invalid, SessionEvent::replaced, SessionEvent::barred,

@@ -82,6 +82,29 @@ TEST_CASE("a session is known for as long as was said, and then forgotten") {
   CHECK(ends.find(kOne) == SessionEvent::invalid);
 }
 
+TEST_CASE("of bars of a user the latest moment counts, in whatever order they are heard") {
+  EndedSessions ends;
+  const auto bar = [](std::int64_t opened_ms, std::int64_t left_ms) {
+    return EndedSession{kOne, SessionEvent::barred, left_ms, opened_ms};
+  };
+  CHECK_FALSE(ends.barred(kOne, 0));
+  ends.take(bar(500, 1000), 0);
+  CHECK((ends.barred(kOne, 0) && ends.barred(kOne, 500)));
+  CHECK_FALSE(ends.barred(kOne, 501));
+  CHECK_FALSE(ends.barred(kOther, 0));
+  ends.take(bar(900, 3000), 0);
+  ends.take(bar(500, 1000), 0);
+  CHECK(ends.barred(kOne, 900));
+  CHECK(ends.size() == 1);
+  ends.ask(0);
+  ends.on_answer({}, 2 * kSecondUs);  // the first would be over
+  CHECK(ends.barred(kOne, 900));
+  ends.ask(2 * kSecondUs);
+  ends.on_answer({}, 3 * kSecondUs);
+  CHECK_FALSE(ends.barred(kOne, 0));
+  CHECK(ends.size() == 0);
+}
+
 TEST_CASE("of a session that was opened, or is over, nothing follows") {
   EndedSessions ends;
   ends.take(ended(kOne, SessionEvent::opened), 0);

@@ -251,6 +251,7 @@ namespace {
 
 // A desk that knows which sessions have ended: none so far.
 struct EndingDesk : Desk {
+  static constexpr std::int64_t kOpenedMs = 1000;
   EndingDesk() {
     ends().ask(now);
     ends().on_answer({}, now);
@@ -260,7 +261,8 @@ struct EndingDesk : Desk {
     Session made;
     made.user = user;
     made.id = id;
-    if (!id.empty()) made.hash = session_hash(user, id);
+    made.opened_ms = kOpenedMs;
+    if (!id.empty()) made.hash = session_hash(user, id), made.bar = bar_hash(user);
     return made;
   }
   void learn_session(std::string_view token, const std::string& user, const std::string& id,
@@ -268,6 +270,9 @@ struct EndingDesk : Desk {
     Verdict verdict{Code::none, {}, session(user, id)};
     verdict.session.service = service;
     learn(token, std::move(verdict));
+  }
+  void hear_bar(const std::string& user, std::int64_t opened_ms) {
+    ends().take({bar_hash(user), SessionEvent::barred, 60'000, opened_ms}, now);
   }
   void hear(SessionEvent what, const std::string& user, const std::string& id) {
     ends().take({session_hash(user, id), what, 60'000}, now);
@@ -290,11 +295,27 @@ TEST_CASE("a session that has ended is refused, whatever it asks, and nobody els
     CHECK(desk.ask(op, "", "ann's other").code == Code::none);
   }
   desk.hear(SessionEvent::replaced, "ann", "s2");
-  desk.hear(SessionEvent::barred, "bob", "s1");
-  for (const auto op : kAllOps) {
+  for (const auto op : kAllOps)
     CHECK(refused(desk.ask(op, "", "ann's other"), Code::session_replaced, "token"));
-    CHECK(refused(desk.ask(op, "", "bob's"), Code::not_logged_in, "token"));
+}
+
+TEST_CASE("a bar ends all sessions of its user that were opened before, and none that was behind") {
+  EndingDesk desk;
+  desk.learn_session("ann's other", "ann", "s2");
+  desk.learn_session("bob's", "bob", "s1");
+  desk.learn_session("shop's", "ann", "s3", true);
+  const Session* session = nullptr;
+  REQUIRE(desk.log_in(on_connection("c", "ann's"), desk.now, session).code == Code::none);
+  desk.hear_bar("ann", EndingDesk::kOpenedMs - 1);
+  CHECK(desk.ask(ClientOp::order, "", "ann's").code == Code::none);
+  desk.hear_bar("ann", EndingDesk::kOpenedMs);
+  for (const auto op : kAllOps) {
+    for (const auto* token : {"ann's", "ann's other"})
+      CHECK(refused(desk.ask(op, "", token), Code::not_logged_in, "token"));
+    CHECK(desk.ask(op, "", "bob's").code == Code::none);
   }
+  CHECK(refused(desk.ask(ClientOp::order, "", on_connection("c")), Code::not_logged_in));
+  CHECK(desk.ask(ClientOp::order, "ann", "shop's").code == Code::none);  // a service is nobody's
 }
 
 TEST_CASE("a connection that was bound to a session ends with it") {
