@@ -24,6 +24,7 @@
 #include "config/settings/config.h"
 #include "tools/ask/tool_options.h"
 #include "tools/command_line/command_line.h"
+#include "tools/command_line/one_of.h"
 #include "tools/output/safe_output.h"
 
 namespace {
@@ -80,7 +81,7 @@ void add_node(CLI::App& app, const std::string& role, const std::string& descrip
       ->check(CLI::Range(1, 16));
   node->add_option("--wanted", flags.wanted, "Until the supervisor says otherwise")
       ->capture_default_str()
-      ->check(CLI::IsMember({"replay", "serve", "drain"}));
+      ->check(stampede::tools::one_of({"replay", "serve", "drain"}));
   node->callback([&flags, &chosen, role, run] {
     chosen = {role + "-" + std::to_string(flags.index),
               [&flags, role, run](const ToolOptions& options) {

@@ -7,6 +7,7 @@
 #include "tools/bench/bench_plan.h"
 #include "tools/books/verify.h"
 #include "tools/command_line/command_line_arguments.h"
+#include "tools/command_line/one_of.h"
 
 namespace stampede::tools {
 namespace {
@@ -179,7 +180,7 @@ void CommandLine::add_bench_ways(CLI::App* bench) {
           "zmq (SF1), ipc (SF1 over the run directory's socket), http (POST /v1/orders) or "
           "miaosha (POST /miaosha/order)")
       ->capture_default_str()
-      ->check(CLI::IsMember({"zmq", "ipc", "http", "miaosha"}));
+      ->check(one_of({"zmq", "ipc", "http", "miaosha"}));
   bench->add_option("--batch", args.batch, "Orders of one message, with --via zmq or ipc")
       ->capture_default_str()
       ->check(CLI::Range(1u, static_cast<unsigned>(kBatchMax)));

@@ -1,9 +1,9 @@
 // The subcommands about items.
 
-#include <map>
 #include <string>
 
 #include "tools/command_line/command_line_arguments.h"
+#include "tools/command_line/one_of.h"
 
 namespace stampede::tools {
 namespace {
@@ -29,8 +29,7 @@ CLI::Option* add_item_term(CLI::App& command, const storage::Term& term, bool ad
   auto* option = command.add_option(flag_of(term), value, std::string(term.help))
                      ->required(add && term.required);
   if (&term == &storage::kPromoOnlyTerm) {
-    const std::map<std::string, Number> modes{{"always", 0}, {"promo_only", 1}};
-    return option->transform(CLI::CheckedTransformer(modes).description(""))
+    return option->transform(CLI::Validator(number_of_one_of({"always", "promo_only"}), ""))
         ->type_name("always|promo_only");
   }
   option->check(CLI::Range(static_cast<Number>(term.min), static_cast<Number>(term.flag_max)));

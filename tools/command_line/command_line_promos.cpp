@@ -6,6 +6,7 @@
 #include "storage/commands/promo_terms.h"
 #include "tools/ask/moment.h"
 #include "tools/command_line/command_line_arguments.h"
+#include "tools/command_line/one_of.h"
 
 namespace stampede::tools {
 namespace {
@@ -40,7 +41,7 @@ void add_promo_time(CLI::App& command, const storage::Term& term, bool required,
 void add_promo_ticket(CLI::App& command, std::string& text) {
   const auto& term = storage::kPromoTicketTerm;
   command.add_flag(flag_of(term) + "{required}", text, std::string(term.help))
-      ->check(CLI::IsMember({"none", "required"}));
+      ->check(one_of({"none", "required"}));
 }
 
 }  // namespace

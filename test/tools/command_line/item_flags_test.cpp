@@ -15,11 +15,12 @@ namespace {
 
 constexpr auto kWrongName = "--name: a name is 1 to 500 bytes of UTF-8 without control characters";
 
-std::string error_of(std::vector<std::string> flags) {
+std::string error_of(std::vector<std::string> flags,
+                     std::vector<std::string> command = {"item", "add", "7"}) {
   CLI::App app;
   Command chosen;
   CommandLine line(app, chosen);
-  flags.insert(flags.begin(), {"item", "add", "7"});
+  flags.insert(flags.begin(), command.begin(), command.end());
   std::reverse(flags.begin(), flags.end());
   try {
     app.parse(flags);
@@ -88,4 +89,16 @@ TEST_CASE("flags out of bounds are refused") {
   CHECK(error_of({"--name", "", "--stock", "1"}) == kWrongName);
   CHECK(error_of({"--name", "n", "--stock", "1000000000001"}) ==
         "--stock: Value 1000000000001 not in range 0 to 1000000000000");
+}
+
+TEST_CASE("a word that is none of those a flag takes is told in the form of all flags") {
+  const std::vector<std::string> set{"item", "set", "1"};
+  for (const char* word : {"always", "promo_only"}) CHECK(error_of({"--sale", word}, set).empty());
+  CHECK(error_of({"--sale=foo"}, set) == "--sale: \"foo\" is none of always, promo_only");
+  CHECK(error_of({"--sale", "1"}, set) == "--sale: \"1\" is none of always, promo_only");
+  CHECK(error_of({"--sale", ""}, set) == "--sale: \"\" is none of always, promo_only");
+  CHECK(error_of({"--ticket=foo"}, {"promo", "set", "1"}) ==
+        "--ticket: \"foo\" is none of none, required");
+  CHECK(error_of({"--ticket"}, {"promo", "set", "1"}).empty());
+  CHECK(error_of({"--via", "x"}, {"bench"}) == "--via: \"x\" is none of zmq, ipc, http, miaosha");
 }
