@@ -32,7 +32,9 @@ def spread(values):
 def together(one, other):
     """Two pieces of a load that was offered in turns with another one."""
     sums = lambda names, first, second: {name: first[name] + second[name] for name in names}
-    both = {**one, **sums(("offered", "confirmed", "rejected", "seconds"), one, other)}
+    counts = [name for name in ("offered", "confirmed", "rejected", "sold_out_for_now", "seconds")
+              if name in one and name in other]
+    both = {**one, **sums(counts, one, other)}
     if "tickets" in one:
         both["tickets"] = sums(("asked", "given", "seconds"), one["tickets"], other["tickets"])
     return both

@@ -39,8 +39,12 @@ def per_second(count, seconds):
     return count / seconds if seconds else None
 
 
+def answers(result):
+    return result["confirmed"] + result["rejected"] + result.get("sold_out_for_now", 0)
+
+
 def answered(result):
-    return per_second(result["confirmed"] + result["rejected"], result["seconds"])
+    return per_second(answers(result), result["seconds"])
 
 
 def offered(result):
@@ -89,8 +93,7 @@ def sold_out_flood(result):
 
 def with_tickets(result):
     """Every order had a ticket, and was bought or told that nothing is left."""
-    whole = (result["tickets"]["given"] == result["offered"]
-             == result["confirmed"] + result["rejected"])
+    whole = result["tickets"]["given"] == result["offered"] == answers(result)
     return answered(result) if whole else None
 
 

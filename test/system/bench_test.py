@@ -120,8 +120,8 @@ class Bench(SystemTest):
         report = self.bench("--closed", "--requests", 400, "--promo", 7, "--tickets")
         again = self.system.stampede("--json", "bench", "--closed", "--requests", 400, "--promo", 7,
                                      "--tickets", "--no-drain")
-        self.assertEqual((report["confirmed"], report["reasons"]),
-                         (100, {"sold_out_for_now": 300}))
+        self.assertEqual((report["confirmed"], report["sold_out_for_now"], report["rejected"],
+                          report["reasons"], report["offered"]), (100, 300, 0, {}, 400))
         self.assertEqual(report["stored"], 100)
         self.assertEqual(again.returncode, 1)
         tickets = json.loads(again.stdout)["tickets"]

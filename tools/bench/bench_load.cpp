@@ -31,14 +31,17 @@ bool decides(std::string_view reason) {
   return reason != kEdgeReason && reason != kForNowReason;
 }
 
-std::uint64_t rejection_mark(std::string_view reason) {
+constexpr std::uint64_t rejection_mark(std::string_view reason) {
   std::uint64_t hash = 0;
   for (const char c : reason) hash = (hash * 131 + static_cast<unsigned char>(c)) % 16'777'213;
   return kRejected + (hash << 9);
 }
 
+constexpr auto kEdgeMark = rejection_mark(kEdgeReason);
+constexpr auto kForNowMark = rejection_mark(kForNowReason);
+
 bool is_undecided(std::uint64_t mark) {
-  return mark == rejection_mark(kEdgeReason) || mark == rejection_mark(kForNowReason);
+  return mark == kEdgeMark || mark == kForNowMark;
 }
 
 }  // namespace
@@ -48,6 +51,7 @@ void LoadResult::add(const LoadResult& later) {
   offered += later.offered;
   confirmed += later.confirmed;
   rejected += later.rejected;
+  for_now += later.for_now;
   no_answer += later.no_answer;
   errors += later.errors;
   accepted += later.accepted;
@@ -248,6 +252,9 @@ void BenchLoad::count_decision(ScannedAnswer::Kind kind, std::uint64_t value) {
     ++result_.accepted;
   } else if (kind == Kind::ticket) {
     ++result_.tickets;
+  } else if (value == kForNowMark) {
+    ++result_.for_now;
+    ++second_.for_now;
   } else {
     ++result_.rejected;
     ++second_.rejected;
@@ -327,7 +334,7 @@ void BenchLoad::end_second() {
   result_.latency.add(second_.latency);
   result_.late += second_.late;
   second_.latency.clear();
-  second_.sent = second_.confirmed = second_.rejected = second_.late = 0;
+  second_.sent = second_.confirmed = second_.rejected = second_.for_now = second_.late = 0;
 }
 
 void BenchLoad::wait_for_something() {

@@ -50,6 +50,7 @@ struct LoadSecond {
   std::uint64_t sent = 0;    // orders sent for the first time
   std::uint64_t confirmed = 0;
   std::uint64_t rejected = 0;
+  std::uint64_t for_now = 0;
   std::uint64_t late = 0;  // sent over 1 ms after their time: the generator was too slow
   std::uint64_t open = 0;
   Latency latency;
@@ -57,9 +58,10 @@ struct LoadSecond {
 
 struct LoadResult {
   bool connected = false;     // false: nobody took a connection, nothing was sent
-  std::uint64_t offered = 0;  // different orders; the sum of the next six
+  std::uint64_t offered = 0;  // different orders; the sum of the next seven
   std::uint64_t confirmed = 0;
   std::uint64_t rejected = 0;
+  std::uint64_t for_now = 0;  // sold out for now (kForNowReason): an answer, and no decision
   std::uint64_t no_answer = 0;
   std::uint64_t errors = 0;    // answered by a code that a retry cannot change
   std::uint64_t tickets = 0;   // given, where they were asked for
@@ -68,7 +70,7 @@ struct LoadResult {
   std::uint64_t resent = 0;    // messages that sent an open order again
   std::uint64_t late = 0;
   std::uint64_t unreadable = 0;                  // answers that are none, or name no id of this run
-  std::map<std::string, std::uint64_t> reasons;  // of rejections; some decide nothing: bench_scan.h
+  std::map<std::string, std::uint64_t> reasons;  // of rejections; one decides nothing: kEdgeReason
   std::map<std::string, std::uint64_t> codes;    // every error answer, also those retried
   std::uint64_t contradictions = 0;              // ids with two different answers
   std::vector<std::string> examples;             // of these, a few
@@ -79,6 +81,9 @@ struct LoadResult {
   double seconds = 0;      // from the first planned send to the last final answer
   double cpu_seconds = 0;  // of this process meanwhile
 
+  [[nodiscard]] std::uint64_t answered() const {
+    return accepted > 0 ? accepted : confirmed + rejected + for_now;
+  }
   void add(const LoadResult& later);  // a run that followed
 };
 

@@ -13,7 +13,7 @@ constexpr std::uint64_t kP99MaxNs = 500'000'000;
 RampStep step_of(double rate, const LoadResult& load) {
   RampStep step;
   step.rate = rate;
-  const auto decided = static_cast<double>(load.confirmed + load.rejected + load.accepted);
+  const auto decided = static_cast<double>(load.answered());
   const auto offered = static_cast<double>(std::max<std::uint64_t>(load.offered, 1));
   step.answered = load.seconds > 0 ? decided / load.seconds : 0;
   step.late_share = static_cast<double>(load.late) / offered;

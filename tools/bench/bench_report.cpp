@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "tools/ask/grouped_digits.h"
+#include "tools/bench/bench_scan.h"
 
 namespace stampede::tools {
 namespace {
@@ -38,14 +39,21 @@ double percent(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0 : 100 * static_cast<double>(part) / static_cast<double>(whole);
 }
 
+// Why there were none.
+std::map<std::string, std::uint64_t> reasons_of_tickets(const LoadResult& load) {
+  auto reasons = load.reasons;
+  if (load.for_now > 0) reasons[std::string(kForNowReason)] = load.for_now;
+  return reasons;
+}
+
 // A line of their own: they are decisions, but no orders.
 void print_tickets(const LoadResult& load) {
-  std::printf("tickets    %s in %.2f s   given %s   not given %s%s%s   p50 %s  p99 %s ms\n",
-              grouped(load.tickets).c_str(), load.seconds,
-              per_second(load.tickets, load.seconds).c_str(),
-              grouped(load.offered - load.tickets).c_str(), breakdown(load.reasons).c_str(),
-              breakdown(load.codes).c_str(), ms(load.latency.percentile_ns(0.5)).c_str(),
-              ms(load.latency.percentile_ns(0.99)).c_str());
+  std::printf(
+      "tickets    %s in %.2f s   given %s   not given %s%s%s   p50 %s  p99 %s ms\n",
+      grouped(load.tickets).c_str(), load.seconds, per_second(load.tickets, load.seconds).c_str(),
+      grouped(load.offered - load.tickets).c_str(), breakdown(reasons_of_tickets(load)).c_str(),
+      breakdown(load.codes).c_str(), ms(load.latency.percentile_ns(0.5)).c_str(),
+      ms(load.latency.percentile_ns(0.99)).c_str());
   if (load.tickets < load.offered)
     std::printf("           nothing was ordered: each order needs a ticket\n");
 }
@@ -54,7 +62,7 @@ json tickets_json(const LoadResult& load) {
   return {{"asked", load.offered},
           {"given", load.tickets},
           {"seconds", load.seconds},
-          {"reasons", load.reasons},
+          {"reasons", reasons_of_tickets(load)},
           {"codes", load.codes},
           {"no_answer", load.no_answer},
           {"p50_us", us(load.latency.percentile_ns(0.5))},
@@ -89,7 +97,7 @@ void print_verify(const VerifyReport& verify) {
 
 // CPU seconds per 100,000 orders: what a figure costs, and whether the generator is the limit.
 double per_100k(double seconds, const LoadResult& load) {
-  const auto orders = load.confirmed + load.rejected + load.accepted;
+  const auto orders = load.answered();
   return orders == 0 ? 0 : seconds * 1e5 / static_cast<double>(orders);
 }
 
@@ -164,14 +172,16 @@ void print_plan(const Bench& bench, const std::string& endpoint) {
 }
 
 void print_second(const LoadSecond& second) {
-  std::fprintf(stderr,
-               "%4llus  sent %8s  confirmed %8s  rejected %8s  open %6s  late %5s   p50 %s  p99 %s"
-               "  max %s ms\n",
-               static_cast<unsigned long long>(second.number), grouped(second.sent).c_str(),
-               grouped(second.confirmed).c_str(), grouped(second.rejected).c_str(),
-               grouped(second.open).c_str(), grouped(second.late).c_str(),
-               ms(second.latency.percentile_ns(0.5)).c_str(),
-               ms(second.latency.percentile_ns(0.99)).c_str(), ms(second.latency.max_ns()).c_str());
+  const auto for_now = second.for_now == 0 ? "" : "  sold out for now " + grouped(second.for_now);
+  std::fprintf(
+      stderr,
+      "%4llus  sent %8s  confirmed %8s  rejected %8s%s  open %6s  late %5s   p50 %s  p99 %s"
+      "  max %s ms\n",
+      static_cast<unsigned long long>(second.number), grouped(second.sent).c_str(),
+      grouped(second.confirmed).c_str(), grouped(second.rejected).c_str(), for_now.c_str(),
+      grouped(second.open).c_str(), grouped(second.late).c_str(),
+      ms(second.latency.percentile_ns(0.5)).c_str(), ms(second.latency.percentile_ns(0.99)).c_str(),
+      ms(second.latency.max_ns()).c_str());
 }
 
 void print_step(const RampStep& step) {
@@ -198,13 +208,13 @@ std::map<std::string, double> spent_since(const std::map<std::string, double>& b
 void print_result(const BenchResult& result) {
   const LoadResult& load = result.load;
   if (result.tickets) print_tickets(*result.tickets);
-  const std::uint64_t answered = load.accepted > 0 ? load.accepted : load.confirmed + load.rejected;
   std::printf("offered    %s orders in %.2f s   answered %s   errors %s%s\n",
               grouped(load.offered).c_str(), load.seconds,
-              per_second(answered, load.seconds).c_str(), grouped(load.errors).c_str(),
+              per_second(load.answered(), load.seconds).c_str(), grouped(load.errors).c_str(),
               breakdown(load.codes).c_str());
-  std::printf("confirmed  %s   rejected %s%s   no answer %s\n", grouped(load.confirmed).c_str(),
-              grouped(load.rejected).c_str(), breakdown(load.reasons).c_str(),
+  const auto for_now = load.for_now == 0 ? "" : "   sold out for now " + grouped(load.for_now);
+  std::printf("confirmed  %s   rejected %s%s%s   no answer %s\n", grouped(load.confirmed).c_str(),
+              grouped(load.rejected).c_str(), breakdown(load.reasons).c_str(), for_now.c_str(),
               grouped(load.no_answer).c_str());
   std::printf(
       "latency    p50 %s  p90 %s  p99 %s  p99.9 %s  p99.99 %s  max %s ms   (from the %s)\n",
@@ -231,6 +241,7 @@ json to_json(const BenchResult& result, const Bench& bench) {
   json out{{"offered", load.offered},
            {"confirmed", load.confirmed},
            {"rejected", load.rejected},
+           {"sold_out_for_now", load.for_now},
            {"no_answer", load.no_answer},
            {"errors", load.errors},
            {"p50_us", us(load.latency.percentile_ns(0.5))},

@@ -8,8 +8,8 @@
 
 namespace stampede::tools {
 
-// Rejections that decide nothing: by a webapp alone, and of who has a ticket, or asks for one,
-// while nothing is left.
+// What is no decision and final all the same: by a webapp alone, which counts as a rejection; and
+// of who has a ticket, or asks for one, while nothing is left.
 inline constexpr std::string_view kEdgeReason = "edge";
 inline constexpr std::string_view kForNowReason = "sold_out_for_now";
 inline constexpr std::string_view kOlderTicketCode = "older_ticket";  // of another run's order

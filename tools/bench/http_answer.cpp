@@ -98,6 +98,7 @@ ScannedAnswer scan_http_answer(const HttpAnswerText& answer) {
   ScannedAnswer out;
   if (answer.body.empty() && answer.status == 200) out.kind = Kind::queued;
   bool error = false;
+  bool again = false;
   each_member(answer.body, [&](std::string_view key, std::string_view value) {
     if (key == "id" || key == "requestId") out.id = value;
     if (key == "state" && value == "confirmed") out.kind = Kind::confirmed;
@@ -108,10 +109,14 @@ ScannedAnswer scan_http_answer(const HttpAnswerText& answer) {
     if (key == "reason" || key == "errorMessage") out.reason = value;
     if (key == "order_id") out.order_id = number(value);
     if (key == "code") error = true, out.code = value;
+    if (key == "retry") again = value == "true";
+    if (key == "edge") out.edge = value == "true";
     if (key == "retry_after_ms") out.retry_after_ms = static_cast<std::uint32_t>(number(value));
   });
   if (error && out.kind != Kind::rejected) out.kind = Kind::error;
   out.retry = answer.status >= 500;
+  const bool undecided = out.kind == Kind::error && again && out.code == "sold_out";
+  if (undecided) out.kind = Kind::rejected, out.reason = out.edge ? kEdgeReason : kForNowReason;
   return out;
 }
 

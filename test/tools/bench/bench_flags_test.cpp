@@ -177,6 +177,11 @@ TEST_CASE("every body of an answer to an order is understood") {
                                   R"("rejected","reason":"sold_out","item":1})");
   CHECK(rejected.kind == Kind::rejected);
   CHECK(rejected.reason == "sold_out");
+  const auto for_now = scan(409, R"({"code":"sold_out","id":"a","retry":true})");
+  CHECK((for_now.kind == Kind::rejected && for_now.reason == kForNowReason));
+  const auto edge = scan(409, R"({"code":"sold_out","id":"a","edge":true,"retry":true})");
+  CHECK((edge.kind == Kind::rejected && edge.reason == kEdgeReason));
+  CHECK(scan(409, R"({"code":"ended","id":"a","retry":true})").kind == Kind::error);
   CHECK(scan(202, R"({"id":"a","state":"queued"})").kind == Kind::queued);
   const auto refused = scan(503, R"({"status":503,"code":"overloaded","retry_after_ms":100})");
   CHECK(refused.kind == Kind::error);
