@@ -82,6 +82,58 @@ class OrderScript(unittest.TestCase):
             self.assertEqual(run(webapp)["state"], "confirmed")
         self.assertEqual([request.get("first") for request in webapp.requests], [True, None])
 
+    def with_ticket(self, script, status=0, flags=()):
+        with FakeWebapp(script) as webapp:
+            answer = run(webapp, status, ["--promo", "7", "--ticket", *flags])
+        return answer, webapp.requests
+
+    def test_a_ticket_is_fetched_before_and_the_order_has_its_id_and_item(self):
+        def script(request):
+            if request["op"] == "ticket":
+                # What comes twice is not taken for the order's answer.
+                return [{"id": request["id"], "ticket": "t1.x", "promo": 7, "item": 3}] * 2
+            return [confirmed(request)]
+        answer, (asked, order) = self.with_ticket(script)
+        self.assertEqual(asked, {"op": "ticket", "id": order["id"], "promo": 7, "user": "ann"})
+        self.assertEqual(order, {"op": "order", "id": answer["id"], "item": 3, "user": "ann",
+                                 "promo": 7, "ticket": "t1.x", "first": True})
+
+    def test_an_older_ticket_brings_its_own_id(self):
+        def script(request):
+            if request["op"] == "ticket":
+                return [{"id": "older", "asked": request["id"], "ticket": "t1.x", "promo": 7,
+                         "item": 1}]
+            return [confirmed(request)]
+        answer, (_, order) = self.with_ticket(script)
+        self.assertEqual((answer["id"], order["id"], order["first"]), ("older", "older", False))
+
+    def test_with_an_id_that_is_decided_no_ticket_is_asked_for(self):
+        answer, requests = self.with_ticket(lambda r: [confirmed(r)], flags=["--id", "a"])
+        self.assertEqual((answer["state"], [one["op"] for one in requests]),
+                         ("confirmed", ["get"]))
+        answers = {"get": lambda r: refused(r, "unknown_request", True),
+                   "ticket": lambda r: {"id": r["id"], "ticket": "t1.x", "promo": 7, "item": 1},
+                   "order": confirmed}
+        _, requests = self.with_ticket(lambda r: [answers[r["op"]](r)], flags=["--id", "a"])
+        self.assertEqual([(one["op"], one["id"]) for one in requests],
+                         [("get", "a"), ("ticket", "a"), ("order", "a")])
+
+    def test_without_a_ticket_nothing_is_ordered_and_it_is_said_why(self):
+        for code, retry, status in (("gate_closed", False, 1), ("sold_out", True, 5)):
+            with FakeWebapp(lambda r: [refused(r, code, retry)]) as webapp:
+                done = subprocess.run(["/usr/bin/python3", SCRIPT, "ann", webapp.endpoint,
+                                       "--promo", "7", "--ticket", "--wait", "0.5"], timeout=60,
+                                      capture_output=True, text=True, check=False)
+                self.assertEqual(done.returncode, status, done.stderr)
+            self.assertEqual(ast.literal_eval(done.stdout)["code"], code)
+            self.assertIn(f"no ticket, so nothing was ordered: {code}: no", done.stderr)
+            self.assertEqual({one["op"] for one in webapp.requests}, {"ticket"})
+        for flags in (["--ticket"], ["--promo", "7", "--ticket", "--id", "a", "--get"]):
+            done = subprocess.run(["/usr/bin/python3", SCRIPT, "ann", *flags], timeout=60,
+                                  capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("--ticket", done.stderr)
+
     def test_a_start_is_waited_for_no_longer_than_it_is_let(self):
         with FakeWebapp(lambda r: [refused(r, "not_started", True, 3_600_000)]) as webapp:
             self.assertEqual(run(webapp, 5)["code"], "not_started")

@@ -3,13 +3,17 @@
 what a spool keeps of it across crashes of the system, and orders whose session is over: told with
 their id, bought with the next token, lost by nobody."""
 
+import ast
 import asyncio
+import json
+import shutil
+import subprocess
 import time
 import unittest
 
 import tokens
 from by_hand import must
-from system import System, SystemTest, eventually
+from system import PROJECT, System, SystemTest, eventually
 
 from stampede import (AsyncClient, Client, NotLoggedIn, OutcomeUnknown, SoldOutForNow,
                       SpooledClient, StampedeError)
@@ -25,6 +29,45 @@ def add_promo(system, promo, *rules):
 
 def restock(system, units):
     must(system.stampede("item", "stock", 1, f"+{units}"), "item stock")
+
+
+class CommandLines(SystemTest):
+    """What stands in the clients' folders buys in a promo that needs tickets."""
+
+    def setUp(self):
+        self.system = self.start_system("1:Phone:2")
+        add_promo(self.system, 7, "--gate-factor", 1)
+
+    def run_it(self, words, exit_code):
+        done = subprocess.run(list(map(str, words)), stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, exit_code, done.stdout + done.stderr)
+        return done
+
+    def judge(self, command, read):
+        with_promo = [*command("ann"), "--promo", 7]
+        self.assertIn("ticket_required", str(self.run_it(with_promo, 1)))
+        bought = read(self.run_it([*with_promo, "--ticket"], 0).stdout)
+        self.assertEqual((bought["state"], bought["promo"], bought["unit_price_cents"]),
+                         ("confirmed", 7, 500))
+        self.run_it([*command("bob"), "--promo", 7, "--ticket"], 0)
+        refused = self.run_it([*command("eve"), "--promo", 7, "--ticket", *self.short], 5)
+        self.assertIn("no ticket, so nothing was ordered", refused.stderr)
+        self.assertIn("sold_out", str(refused))
+        for wrong in (["--ticket"], ["--promo", "x"]):
+            self.run_it([*command("eve"), *wrong], 2)
+        self.system.verify()
+
+    def test_order_py(self):
+        self.short = ["--wait", 1]
+        self.judge(lambda user: [PROJECT / "clients" / "python" / "order.py", user,
+                                 self.system.zmq], ast.literal_eval)
+
+    @unittest.skipUnless(shutil.which("node"), "node is not there")
+    def test_order_mjs(self):
+        self.short = []
+        self.judge(lambda user: [PROJECT / "clients" / "js" / "order.mjs", user,
+                                 self.system.http], json.loads)
 
 
 class Tickets(SystemTest):
