@@ -181,7 +181,7 @@ class AsyncClient:
                 return True
             else:
                 await asyncio.sleep(question.pause())
-        return False
+        return question.settled()
 
     async def _ask_alone(self, question):
         """Asks again on a connection of its own: it is known whose refusal comes there."""

@@ -107,10 +107,16 @@ class BatchQuestion(q.Question):
         return True
 
     def final(self):
-        return self._refused is not None or not self._open
+        return self._refused is not None or not (
+            self._open or any(map(self._waits_for_units, self._heard.values())))
+
+    def settled(self):
+        return self.final()
 
     def pause(self):
         """As the one that waits longest, but for those whose promo starts before."""
+        if not self._open:
+            return self.rest_of_it()
         heard = [self._heard[name] for name in self._open]
         starts = [one for one in heard if one.get("code") == "not_started"]
         others = [one for one in heard if one.get("code") != "not_started"]

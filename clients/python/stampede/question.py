@@ -307,7 +307,15 @@ class Question:
         return message.get("state") != "queued"
 
     def final(self):
-        return self._is_final(self.answer)
+        return self._is_final(self.answer) and not self._waits_for_units(self.answer)
+
+    def settled(self):
+        """Nothing that was sent is still to be answered."""
+        return self.answer is not None and self.final()
+
+    def _waits_for_units(self, answer):
+        """There may be no time for another look, but the caller's time is not over."""
+        return is_sold_out_for_now(answer) and self.left() > 0
 
     def _is_final(self, answer):
         """Asking again can change the answer only when the server says so. That an id is not known
@@ -321,7 +329,14 @@ class Question:
         return not (answer.get("retry") or answer.get("edge"))
 
     def pause(self):
+        """Before the next try, or what is left when there is none."""
+        if self._is_final(self.answer) and self._waits_for_units(self.answer):
+            return self.rest_of_it()
         return self._pause_after(self.answer)
+
+    def rest_of_it(self):
+        """Until the time is over for certain: no timer ends it a little early."""
+        return max(0.0, self.left()) + 0.001
 
     def _pause_after(self, answer):
         """Seconds until the next try: the server's advice and up to half of it more, so that
@@ -336,7 +351,7 @@ class Question:
 
     def result(self, endpoint):
         """The final answer's map, or the exception that stands for it."""
-        if self.answer is not None and self.final():
+        if self.settled():
             if "code" not in self.answer:
                 return self.answer
             raise self._error_of(self.answer, self.id)
