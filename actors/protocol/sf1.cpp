@@ -309,8 +309,20 @@ bool Sf1Decoder::read_map() {
   return true;
 }
 
-// The order of the checks decides which fault is named when there are several.
 bool Sf1Decoder::check() {
+  if (check_map()) return true;
+  note_user();
+  return false;
+}
+
+void Sf1Decoder::note_user() {
+  const auto op = op_known_ && !malformed(kOp) ? request_.op : ClientOp::ping;
+  refusal_.counts = op == ClientOp::order || op == ClientOp::cancel || op == ClientOp::ticket;
+  if (refusal_.counts && seen(kUser) && !malformed(kUser)) refusal_.user = request_.user;
+}
+
+// The order of the checks decides which fault is named when there are several.
+bool Sf1Decoder::check_map() {
   if (malformed(kId)) return refuse(Code::bad_protocol);
   if (!seen(kOp) || malformed(kOp)) return refuse(Code::bad_request, "op");
   if (!op_known_) return refuse(Code::unknown_op);

@@ -85,6 +85,10 @@ struct Refusal {
   std::string_view id;              // empty: not known or malformed
   std::string_view field;           // empty: none
   std::int64_t retry_after_ms = 0;  // 0: what the code says
+  // Of a map that was read and is malformed: whether it counts for its user, as an order does, and
+  // whom it names; empty: nobody, or not as a user is named.
+  bool counts = false;
+  std::string_view user{};
 };
 
 // Thread-compatible. Views in request() and refusal() point into the frame, or hold until the next
@@ -134,7 +138,9 @@ class Sf1Decoder {
   bool take_value(unsigned key, const Value& value);
   void take_op(std::string_view op);
   bool check();
+  bool check_map();
   bool check_fields();
+  [[gnu::noinline]] void note_user();
   [[gnu::noinline]] bool check_order();
   [[nodiscard]] bool seen(unsigned key) const { return (seen_ & (1U << key)) != 0; }
   [[nodiscard]] bool malformed(unsigned key) const {

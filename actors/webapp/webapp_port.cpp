@@ -218,8 +218,10 @@ void WebappPort::take_client(transport::Message& parts, bool again) {
     return core_.on_malformed(client, Refusal{Code::bad_protocol, {}, {}}, now_us());
   const auto frame = parts.back().bytes();
   const bool batch = Sf1Decoder::is_batch(frame);
-  if (!(batch ? decoder_.open_batch(frame) : decoder_.decode(frame)))
+  if (!(batch ? decoder_.open_batch(frame) : decoder_.decode(frame))) {
+    if (core_.desk() != nullptr) show_credentials(parts, again);
     return core_.on_malformed(client, decoder_.refusal(), now_us());
+  }
   round_entries_ += batch ? decoder_.unread() : 1;
   if (round_entries_ >= kRoundEntries && !again) port_->leave_rest();
   const bool items = !batch && decoder_.request().op == ClientOp::items;

@@ -147,6 +147,37 @@ class Users(SystemTest):
         self.assertEqual((status, said["code"]), (429, "rate_limited"))
 
 
+class Malformed(SystemTest):
+    """Wrong requests are bounded as right ones are, by whichever door."""
+
+    def setUp(self):
+        self.system = self.start_system("1:Phone:1000", STAMPEDE_LIMITS__USER_PER_S=1,
+                                        STAMPEDE_LIMITS__USER_BURST=BURST,
+                                        STAMPEDE_LIMITS__ADDRESS_PER_MIN=60)
+
+    def test_a_flood_of_wrong_orders_uses_up_what_right_ones_would(self):
+        peer, wrong = Peer(self, self.system.zmq), order("w", "mallory") | {"qty": 0}
+        told = [peer.verdict(wrong) for _ in range(BURST + 1)]
+        self.assertEqual(told, ["bad_request"] * BURST + ["rate_limited"])
+        told = collections.Counter(answer["code"] for answer in peer.ask(
+            [order(f"w{n}", "mal2") | {"qty": 0} for n in range(BURST + 3)]))
+        self.assertEqual(told["bad_request"], BURST)
+        self.assertEqual(told["rate_limited"], 3)
+        body = {"item": 1, "user": "mal3", "qty": 0}
+        statuses = [ask_http(self.system, "POST", "/v1/orders", body)[0] for _ in range(BURST + 1)]
+        self.assertEqual(statuses, [400] * BURST + [429])
+        said = ask_http(self.system, "POST", "/v1/orders", [body | {"user": "mal4"}] * 7)[2]
+        self.assertEqual([one["code"] for one in said],
+                         ["bad_request"] * BURST + ["rate_limited"] * 2)
+        self.assertEqual(peer.verdict(order("good", "ann")), "confirmed")
+        told = collections.Counter(answer["code"] for answer in peer.ask(
+            [order(f"v{n}", f"many-{n}") | {"qty": 0} for n in range(60)]))
+        self.assertEqual(set(told), {"bad_request", "rate_limited"})
+        self.assertLess(told["bad_request"], 40)
+        late = peer.ask(order("late", "bob"))
+        self.assertEqual((late["code"], late["field"]), ("rate_limited", "address"))
+
+
 class Addresses(SystemTest):
     def get(self, hops, path="/v1/orders/none", **more):
         return ask_http(self.system, "GET", path, X_Forwarded_For=hops, **more)[0]

@@ -295,9 +295,33 @@ std::string_view WebappCore::id_of(const ClientRequest& request) {
 void WebappCore::on_malformed(const ClientToken& client, const Refusal& refusal,
                               std::int64_t now_us) {
   ++requests_;
-  if (const auto wait_ms = rates_ ? address_waits(now_us) : 0; wait_ms > 0)
-    return replies_.refuse(client, refusal.id, Code::rate_limited, "address", wait_ms);
-  replies_.refuse(client, refusal.id, refusal.code, refusal.field);
+  const auto told = counted(refusal, {}, now_us);
+  replies_.refuse(client, told.id, told.code, told.field, told.retry_after_ms);
+}
+
+// What somebody is told whose request is malformed: it counts as if it were not, for its address
+// and, where it is known so far, for its user.
+Refusal WebappCore::counted(const Refusal& refusal, std::string_view token, std::int64_t now_us) {
+  if (!rates_) return refusal;
+  if (const auto wait_ms = address_waits(now_us); wait_ms > 0)
+    return {Code::rate_limited, refusal.id, "address", wait_ms};
+  const auto user = refusal.counts ? user_of(refusal, token, now_us) : std::string_view{};
+  if (const auto wait_ms = rates_->take_user(user, now_us); wait_ms > 0)
+    return {Code::rate_limited, refusal.id, "user", wait_ms};
+  return refusal;
+}
+
+// With sessions: whose it is, if its token is known already.
+std::string_view WebappCore::user_of(const Refusal& refusal, std::string_view token,
+                                     std::int64_t now_us) {
+  if (!desk_ || !desk_->sessions()) return refusal.user;
+  auto who = shown(token);
+  who.waits = false;
+  ClientRequest any;
+  any.op = ClientOp::get;
+  const auto admission = desk_->admit(any, who, now_us);
+  if (admission.code != Code::none) return {};
+  return admission.service ? refusal.user : admission.user;
 }
 
 // `more`: entries that are taken already and not yet counted in the table.
@@ -472,11 +496,16 @@ bool WebappCore::read_array(WaitingBatch& batch, Waiter& waiter, Sf1Decoder& ord
     else if (found == Sf1Decoder::Entry::order)
       take_entry_closely(batch, waiter, index, orders.request(), orders.token(), now_us);
     else
-      batch.append_fault(
-          waiter, index,
-          Refusal{orders.refusal().code, orders.request().id, orders.refusal().field});
+      take_malformed_entry(batch, waiter, index, orders, now_us);
   }
   return true;
+}
+
+void WebappCore::take_malformed_entry(WaitingBatch& batch, Waiter& waiter, std::uint32_t index,
+                                      const Sf1Decoder& orders, std::int64_t now_us) {
+  auto refusal = orders.refusal();
+  refusal.id = orders.request().id;
+  batch.append_fault(waiter, index, counted(refusal, orders.token(), now_us));
 }
 
 // --- answers ------------------------------------------------------------------------------------

@@ -129,6 +129,10 @@ class WebappCore {
  private:
   // taking requests
   [[nodiscard]] std::int64_t address_waits(std::int64_t now_us);
+  [[nodiscard]] Refusal counted(const Refusal& refusal, std::string_view token,
+                                std::int64_t now_us);
+  [[nodiscard]] std::string_view user_of(const Refusal& refusal, std::string_view token,
+                                         std::int64_t now_us);
   [[nodiscard]] Refusal over_user_rate(const ClientRequest& request, std::int64_t now_us);
   void take(const ClientAsk& ask, std::int64_t now_us);
   bool take_closely(ClientAsk ask, std::int64_t now_us);
@@ -162,6 +166,8 @@ class WebappCore {
   bool read_array(WaitingBatch& batch, Waiter& waiter, Sf1Decoder& orders, std::int64_t now_us);
   void take_entry(WaitingBatch& batch, Waiter& waiter, std::uint32_t index,
                   const ClientRequest& request, std::int64_t now_us);
+  void take_malformed_entry(WaitingBatch& batch, Waiter& waiter, std::uint32_t index,
+                            const Sf1Decoder& orders, std::int64_t now_us);
   void take_entry_closely(WaitingBatch& batch, Waiter& waiter, std::uint32_t index,
                           ClientRequest request, std::string_view token, std::int64_t now_us);
   void add_array(WaitingBatch& batch, const WaitingBatch::End& end, const Waiter& waiter);

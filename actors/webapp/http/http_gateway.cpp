@@ -128,6 +128,33 @@ bool HttpGateway::refused_by_rate(const HttpRequest& request, HttpRespond& respo
   return true;
 }
 
+// Milliseconds that the user whom a malformed request names has to wait: it counts as if it were
+// not. With sessions it is not known here whose it is.
+std::int64_t HttpGateway::user_waits(std::string_view user) const {
+  const bool counts = settings_.rates && settings_.sessions == Sessions::no;
+  return counts ? settings_.rates->take_user(user, config::steady_us()) : 0;
+}
+
+void HttpGateway::refuse(std::string_view user, HttpReply reply, HttpRespond& respond) const {
+  const auto wait_ms = user_waits(user);
+  respond(wait_ms > 0 ? code_problem(Code::rate_limited, {}, "user", {}, {}, wait_ms)
+                      : std::move(reply));
+}
+
+// Of an array the first one is counted already: as a good order, or else as a bad one.
+void HttpGateway::count_faults(OrdersBody& body) const {
+  if (!settings_.rates) return;
+  bool counted = body.orders.empty();
+  for (auto& fault : body.faults) {
+    auto wait_ms = counted ? 0 : settings_.rates->take_address(address_, config::steady_us());
+    counted = false;
+    const auto* field = wait_ms > 0 ? "address" : "user";
+    if (wait_ms == 0) wait_ms = user_waits(fault.user);
+    if (wait_ms > 0)
+      fault = {fault.index, std::move(fault.id), field, {}, {}, Code::rate_limited, wait_ms};
+  }
+}
+
 bool HttpGateway::handle_orders(const HttpRequest& request, HttpRespond& respond) {
   if (request.target == "/v1/orders") {
     if (request.method == "POST")
@@ -330,11 +357,11 @@ void HttpGateway::ask_ticket(std::string_view promo, const HttpRequest& request,
   if (!is_json(request)) return respond(unsupported("the body must be JSON", "Content-Type"));
   HttpTicketAsk body;
   if (const auto fault = parse_ticket_body(request.body, body, settings_.sessions))
-    return respond(bad_field(fault->field, fault->text));
+    return refuse(user_in(request.body), bad_field(fault->field, fault->text), respond);
   std::optional<HttpReply> wrong;
   auto id = id_of(request, std::move(body.id), wrong);
   auto session = session_of(request, std::move(body.session), wrong);
-  if (wrong) return respond(std::move(*wrong));
+  if (wrong) return refuse(body.user, std::move(*wrong), respond);
 
   auto& entry = ask(Route::ticket, respond);
   entry.session = std::move(session);
@@ -354,7 +381,7 @@ void HttpGateway::cancel_order(std::string_view order, const HttpRequest& reques
   std::optional<HttpReply> wrong;
   auto id = id_of(request, {}, wrong);
   auto session = session_of(request, {}, wrong);
-  if (wrong) return respond(std::move(*wrong));
+  if (wrong) return refuse(user.value.value_or(""), std::move(*wrong), respond);
 
   auto& entry = ask(Route::fulfil, respond);
   entry.session = std::move(session);
@@ -372,12 +399,12 @@ void HttpGateway::post_order(const HttpRequest& request, HttpRespond& respond) {
     return respond(problem(413, "too_large", "the body of one order is longer than 4 KiB"));
   HttpOrder body;
   if (const auto fault = parse_order_body(request.body, body, settings_.sessions))
-    return respond(bad_field(fault->field, fault->text));
+    return refuse(user_in(request.body), bad_field(fault->field, fault->text), respond);
   std::optional<HttpReply> wrong;
   auto id = id_of(request, std::move(body.id), wrong);
   const auto first = first_try(request, wrong);
   auto session = session_of(request, std::move(body.session), wrong);
-  if (wrong) return respond(std::move(*wrong));
+  if (wrong) return refuse(body.user, std::move(*wrong), respond);
   const auto wait = preferred_wait(request.head);
 
   auto& entry = ask(Route::order, respond);
@@ -407,6 +434,7 @@ void HttpGateway::post_orders(const HttpRequest& request, HttpRespond& respond) 
   OrdersBody body;
   if (const auto fault = parse_orders_body(request.body, body, settings_.sessions))
     return respond(code_problem(fault->code, {}, fault->field, fault->text));
+  count_faults(body);
   if (body.orders.empty()) return respond(orders_reply({}, body.faults));
   if (!body.faults.empty() && faults_ + body.faults.size() > kFaultsMax)
     return respond(code_problem(Code::overloaded, {}, {}, "too many arrays with bad orders wait"));

@@ -75,6 +75,9 @@ class HttpGateway {
   void log_in(const HttpRequest& request, LoginAsk ask, LoginDone done);
 
   bool refused_by_rate(const HttpRequest& request, HttpRespond& respond);
+  [[nodiscard]] std::int64_t user_waits(std::string_view user) const;
+  void refuse(std::string_view user, HttpReply reply, HttpRespond& respond) const;
+  void count_faults(OrdersBody& body) const;
   bool handle_orders(const HttpRequest& request, HttpRespond& respond);
   bool handle_promos(const HttpRequest& request, HttpRespond& respond);
   bool handle_items(const HttpRequest& request, HttpRespond& respond);

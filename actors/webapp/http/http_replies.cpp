@@ -89,8 +89,8 @@ Json entry_json(const HttpAnswer& answer) {
 }
 
 Json entry_json(const OrderFault& fault) {
-  auto json = refusal_json(Code::bad_request, fault.id, fault.field, fault.text);
-  json["retry"] = false;
+  auto json = refusal_json(fault.code, fault.id, fault.field, fault.text, {}, fault.retry_after_ms);
+  json["retry"] = info(fault.code).retry;
   return json;
 }
 

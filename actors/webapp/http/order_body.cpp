@@ -311,7 +311,7 @@ class OrdersSax final : public BodySax {
     } else {
       members_.field().resize(std::min(members_.field().size(), OrderFault::kFieldBytesMax));
       body_.faults.push_back({count(), std::move(members_.order().id), std::move(members_.field()),
-                              members_.fault_text()});
+                              members_.fault_text(), std::move(members_.order().user)});
     }
     return true;
   }
@@ -377,6 +377,14 @@ std::optional<BodyFault> parse_ticket_body(std::string_view body, HttpTicketAsk&
                                            Sessions sessions) {
   TicketSax sax(ask, sessions);
   return parse(body, sax);
+}
+
+std::string user_in(std::string_view body) {
+  const auto json = nlohmann::json::parse(body.begin(), body.end(), nullptr, false);
+  const auto user = json.is_object() ? json.find("user") : json.end();
+  if (user == json.end() || !user->is_string()) return {};
+  const auto& text = user->get_ref<const std::string&>();
+  return valid_user(text) ? text : std::string{};
 }
 
 bool is_array(std::string_view body) {

@@ -54,11 +54,17 @@ struct HttpTicketAsk {
 std::optional<BodyFault> parse_ticket_body(std::string_view body, HttpTicketAsk& ask,
                                            Sessions sessions = Sessions::no);
 
+// The user whom a malformed body names, an object's; empty: nobody, or not as a user is named.
+std::string user_in(std::string_view body);
+
 struct OrderFault {  // an order of an array that nobody is asked about
   std::uint32_t index = 0;
   std::string id;         // empty: it has none
   std::string field;      // no longer than kFieldBytesMax
   std::string_view text;  // a literal
+  std::string user{};     // that it names; empty: nobody
+  Code code = Code::bad_request;
+  std::int64_t retry_after_ms = 0;  // 0: what the code says
   static constexpr std::size_t kFieldBytesMax = 64;
 };
 

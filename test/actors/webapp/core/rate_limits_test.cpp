@@ -187,6 +187,55 @@ TEST_CASE("each order of an array counts for its user and for the address it com
   CHECK(seen.replies[5].retry_after_ms == 9000);
 }
 
+TEST_CASE("a malformed order counts as a good one, for its address and for the user it names") {
+  WebappFixture webapp(
+      settings_with({.user_per_s = 1, .user_burst = 2, .address_per_min = 6, .address_ban_s = 9}));
+  webapp.hello();
+  webapp.core.comes_from(7);
+  const auto told = [&](json map) {
+    const auto packed = json::to_msgpack(map);
+    Sf1Decoder decoder;
+    REQUIRE_FALSE(decoder.decode({reinterpret_cast<const char*>(packed.data()), packed.size()}));
+    webapp.core.on_malformed(WebappFixture::dealer(), decoder.refusal(), webapp.now);
+    return webapp.only_reply();
+  };
+  const json wrong{{"op", "order"}, {"id", "a"}, {"item", 1}, {"user", "ann"}, {"qty", 0}};
+  CHECK(told(wrong).code == Code::bad_request);
+  auto cancel = wrong;
+  cancel["op"] = "cancel";
+  cancel.erase("qty");
+  CHECK(told(cancel).code == Code::bad_request);
+  const auto third = told(wrong);
+  CHECK((third.code == Code::rate_limited && third.field == "user" && third.id == "a"));
+  auto other = wrong;
+  other["op"] = "get";  // no order, and so nobody's
+  other["id"] = "a/b";
+  CHECK(told(other).code == Code::bad_protocol);
+  other["op"] = "order";
+  CHECK(told(other).field == "user");
+  other["user"] = "";
+  CHECK(told(other).code == Code::bad_protocol);
+  const auto seventh = told(wrong);
+  CHECK((seventh.code == Code::rate_limited && seventh.field == "address"));
+}
+
+TEST_CASE("malformed orders of an array count each, in their places") {
+  WebappFixture webapp(
+      settings_with({.user_per_s = 1, .user_burst = 2, .address_per_min = 4, .address_ban_s = 9}));
+  webapp.hello();
+  webapp.core.comes_from(7);
+  json array = json::array();
+  for (const char* user : {"ann", "ann", "ann", "bob", "bob"})
+    array.push_back({{"op", "order"}, {"id", "x"}, {"item", 1}, {"user", user}, {"qty", 0}});
+  webapp.take_frame(array);
+  const auto seen = webapp.only_array();
+  REQUIRE(seen.replies.size() == 5);
+  for (const int at : {0, 1, 3}) CHECK(seen.replies[at].code == Code::bad_request);
+  CHECK((seen.replies[2].code == Code::rate_limited && seen.replies[2].field == "user"));
+  CHECK((seen.replies[4].code == Code::rate_limited && seen.replies[4].field == "address"));
+  CHECK(webapp.sent.empty());
+}
+
 TEST_CASE("a banned address hears nothing else of anything but a ping; others feel nothing") {
   WebappFixture webapp(settings_with({.address_per_min = 1, .address_ban_s = 60}));
   webapp.hello();

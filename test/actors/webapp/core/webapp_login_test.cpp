@@ -266,6 +266,34 @@ TEST_CASE("where only keys are looked at a get is as it was") {
   CHECK(webapp.only_reply().code == Code::not_allowed);
 }
 
+TEST_CASE("a malformed order counts for the user of its token, once that is known") {
+  auto settings = with_sessions();
+  settings.rates = std::make_shared<RateLimits>(RateSettings{.user_per_s = 1, .user_burst = 1},
+                                                HashKey{1, 2}, 1024);
+  WebappFixture webapp(settings);
+  webapp.hello();
+  Credentials who;
+  who.token = "ann's";
+  const auto told = [&](const char* user) {
+    const auto packed = json::to_msgpack(order_map("a", {{"user", user}, {"qty", 0}}));
+    Sf1Decoder decoder(nullptr, true);
+    REQUIRE_FALSE(decoder.decode({reinterpret_cast<const char*>(packed.data()), packed.size()}));
+    webapp.core.shows(who);
+    webapp.core.on_malformed(WebappFixture::dealer(), decoder.refusal(), webapp.now);
+    return webapp.only_reply().code;
+  };
+  for (int n = 0; n < 3; ++n) CHECK(told("bob") == Code::bad_request);  // nobody is known
+  CHECK(webapp.core.desk()->take_new().empty());  // and nobody is looked at for it
+  CHECK_FALSE(webapp.take(WebappFixture::order("b")));
+  for (const auto& token : webapp.core.desk()->take_new()) {
+    Verdict verdict{Code::none, "", {}};
+    verdict.session.user = "ann";
+    webapp.core.desk()->on_verdict(token.number, verdict, 60'000'000, webapp.now);
+  }
+  CHECK(told("bob") == Code::bad_request);
+  CHECK(told("bob") == Code::rate_limited);
+}
+
 TEST_CASE("an address that is over its limit has no token looked at") {
   auto settings = with_sessions();
   settings.rates = std::make_shared<RateLimits>(

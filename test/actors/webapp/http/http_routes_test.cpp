@@ -1146,6 +1146,34 @@ TEST_CASE("where people log in elsewhere a page is told so") {
         json{{"code", 30007}, {"msg", "此处不提供账号登录，请从商城登录"}, {"data", nullptr}});
 }
 
+TEST_CASE("a malformed order counts for the user it names, each of an array for its address, too") {
+  const RateSettings limits{1, 2, 9, 0};
+  const auto from_7 = "X-Forwarded-For: 203.0.113.7\r\n";
+  Routes routes(Sessions::no, false, std::make_shared<RateLimits>(limits, HashKey{1, 2}));
+  const auto post = [&](const std::string& body) {
+    const auto reply = routes.request("POST", "/v1/orders", body, from_7).reply.value();
+    return json::parse(reply.body);
+  };
+  const std::string wrong = R"({"item":1,"qty":0,"user":"ann"})";
+  CHECK(post(wrong).at("code") == "bad_request");
+  CHECK(
+      json::parse(routes.request("POST", "/v1/promos/7/tickets", R"({"user":"ann","x":1})", from_7)
+                      .reply.value()
+                      .body)
+          .at("code") == "bad_request");
+  const auto third = post(wrong);
+  CHECK((third.at("code") == "rate_limited" && third.at("field") == "user"));
+  CHECK(post(R"({"item":1,"qty":0,"user":"bob"})").at("code") == "bad_request");
+  CHECK(post(R"({"item":1,"user":7})").at("code") == "bad_request");
+  CHECK(post("[[[[[[").at("code") == "bad_request");
+  const auto array = post("[" + wrong + R"(,{"user":"cid"},{"user":"cid"},{"user":"cid"}])");
+  REQUIRE(array.size() == 4);
+  CHECK((array[0].at("code") == "rate_limited" && array[0].at("field") == "user"));
+  CHECK((array[1].at("code") == "bad_request" && array[1].at("field") == "item"));
+  CHECK(array[2].at("code") == "bad_request");
+  CHECK((array[3].at("code") == "rate_limited" && array[3].at("retry") == true));
+}
+
 TEST_CASE("an address over its limit is told so in the words of the path") {
   const RateSettings one_a_minute{0, 1, 1, 0};
   Routes routes(Sessions::needed, true, std::make_shared<RateLimits>(one_a_minute, HashKey{1, 2}));
