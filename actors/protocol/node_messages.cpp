@@ -78,6 +78,7 @@ void append_get(Packer& packer, const Request& request) {
 constexpr std::size_t kOrderBytes = 50;   // without the texts
 constexpr std::size_t kAnswerBytes = 80;  // arrays of nine small numbers and six large ones
 constexpr std::size_t kMoreBytes = 16;
+constexpr std::size_t kErrorBytes = 40;  // without the field
 
 [[gnu::always_inline]] inline void pack_plain(storage::MsgpackWriter& entry,
                                               const Request& request) {
@@ -248,16 +249,15 @@ void append_granted(std::string& body, const Granted& granted) {
 
 void append_error(std::string& body, Code code, std::string_view field,
                   std::int64_t retry_after_ms) {
-  StringSink sink{body};
-  Packer packer(sink);
-  packer.pack_array(retry_after_ms > 0 ? 4 : 3);
-  packer.pack_uint8(static_cast<std::uint8_t>(ResultKind::error));
-  packer.pack_uint16(static_cast<std::uint16_t>(code));
+  storage::MsgpackWriter entry(body, kErrorBytes + field.size());
+  entry.array(retry_after_ms > 0 ? 4 : 3);
+  entry.number(static_cast<std::uint64_t>(ResultKind::error));
+  entry.number(static_cast<std::uint64_t>(code));
   if (field.empty())
-    packer.pack_nil();
+    entry.nil();
   else
-    pack_text(packer, field);
-  if (retry_after_ms > 0) packer.pack_int64(retry_after_ms);
+    entry.text(field);
+  if (retry_after_ms > 0) entry.signed_number(retry_after_ms);
 }
 
 namespace {

@@ -168,9 +168,11 @@ class BodyReader {
 
  private:
   [[nodiscard]] bool take_order(Request& request);
+  [[nodiscard]] bool take_sale_order(Request& request);
   [[nodiscard]] bool take_answer(Result& result);
   [[nodiscard]] bool take_sale_answer(Result& result);
   [[nodiscard]] bool take_held_answer(Result& result);
+  [[nodiscard]] bool take_error(Result& result);
   bool take_rare(Request& request);
   bool take_rare(Result& result);
   [[nodiscard]] bool take_more();

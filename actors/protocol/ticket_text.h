@@ -23,7 +23,8 @@ inline constexpr std::size_t kTicketPayloadMax = 25 + kUserBytesMax + kRequestId
 inline constexpr std::size_t kTicketTextMax = 256;  // no ticket is longer
 
 using TicketKey = std::array<std::uint8_t, kTicketKeyBytes>;
-using TicketBytes = std::array<char, kTicketPayloadMax>;  // what views of a ticket point into
+// What views of a ticket point into: bytes are written by fours, three of which count.
+using TicketBytes = std::array<char, kTicketPayloadMax + 1>;
 
 class TicketSigner {
  public:
@@ -39,10 +40,6 @@ class TicketSigner {
                                    TicketBytes& bytes) const;
 
  private:
-  static constexpr std::size_t kMacBytes = 16;
-  using Mac = std::array<std::uint8_t, kMacBytes>;
-  [[nodiscard]] Mac mac_of(std::string_view text) const;
-
   TicketKey key_;
 };
 

@@ -70,12 +70,22 @@ constexpr std::array<CodeInfo, 38> kCodes{{
     {Code::internal, "internal", 500, true, 500, "an unexpected fault; ask again with the same id"},
 }};
 
+// Where each stands, by its number; a number that is no code's is an internal fault.
+constexpr std::size_t kPlaceOfInternal = kCodes.size() - 1;
+static_assert(kCodes[kPlaceOfInternal].code == Code::internal);
+constexpr auto kPlaces = [] {
+  std::array<std::uint8_t, 256> places{};
+  places.fill(kPlaceOfInternal);
+  for (std::size_t at = 0; at < kCodes.size(); ++at)
+    places.at(static_cast<std::size_t>(kCodes[at].code)) = static_cast<std::uint8_t>(at);
+  return places;
+}();
+
 }  // namespace
 
 const CodeInfo& info(Code code) {
-  for (const auto& entry : kCodes)
-    if (entry.code == code) return entry;
-  return info(Code::internal);
+  const auto number = static_cast<std::size_t>(code);
+  return kCodes[number < kPlaces.size() ? kPlaces[number] : kPlaceOfInternal];
 }
 
 std::optional<Code> parse_code(std::string_view text) {

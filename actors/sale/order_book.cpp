@@ -49,12 +49,26 @@ OrderKeys OrderBook::keys(const Request& order) const {
   return keys;
 }
 
+UserKeys OrderBook::user_keys(const Request& order) const {
+  UserKeys users;
+  const auto* promo = promos_.find(order.promo);
+  if (promo == nullptr) return users;
+  const auto& put = promo->put;
+  if (put.ticket != 0) {
+    users.ticket = TicketTable::key(order.promo, hasher_.user(order.user));
+    tickets_.prefetch(users.ticket);
+  }
+  if (put.limit_per_user == 0 && put.hold_s == 0) return users;
+  users.user_in_promo = hasher_.user_in_promo(order.promo, order.user);
+  if (put.limit_per_user != 0) users_.prefetch(users.user_in_promo);
+  return users;
+}
+
 // Limits, bounds and stock. kRuled: of an order that rules have to do with; the others do not pay
 // for them.
 template <bool kRuled>
 [[gnu::always_inline]] inline void OrderBook::settle(const Request& order, const OrderKeys& keys,
-                                                     std::uint32_t position,
-                                                     std::int64_t price_cents,
+                                                     std::uint32_t position, const Ruled& ruled,
                                                      OrderDecision& decision) const {
   const auto& item = items_[position];
   decision.request_hash = keys.request;
@@ -64,11 +78,12 @@ template <bool kRuled>
   decision.answer.qty = order.qty;
   decision.answer.left = item.amount;
   decision.answer.state = State::rejected;
+  if (kRuled) decision.users = ruled.users;
   const auto limit = item.terms.limit_per_user;
   const bool unpaid = kRuled && decision.pay_by_ms != 0;
-  if ((kRuled || limit != 0) && limit_reached(order, limit, decision)) {
+  if ((kRuled || limit != 0) && limit_reached(order, limit, ruled, decision)) {
     decision.answer.reason = RejectReason::limit_reached;
-  } else if (unpaid && too_many_unpaid(order, position)) {
+  } else if (unpaid && too_many_unpaid(order, position, ruled)) {
     decision.error = Code::unpaid_limit;
     return;
   } else if (kRuled && decision.with_ticket && item.amount < order.qty) {
@@ -79,7 +94,9 @@ template <bool kRuled>
   } else {
     decision.answer.state = State::confirmed;
     decision.answer.left = item.amount - order.qty;
-    decision.answer.unit_price_cents = price_cents;
+    const bool of_promo = kRuled && ruled.promo != nullptr;
+    decision.answer.unit_price_cents =
+        of_promo ? ruled.promo->put.price_cents : item.terms.price_cents;
     if (kRuled) decision.answer.promo = order.promo;
     if (!unpaid) return;
     decision.answer.fulfilment = Fulfilment::unpaid;
@@ -105,47 +122,44 @@ OrderDecision OrderBook::decide_order(const Request& order, const OrderKeys& key
   decision.error = refusal(order, position);
   const bool plain = order.promo == kNoNumber && order.valid_until_ms == 0;
   if (decision.error == Code::none && plain) {
-    settle<false>(order, keys, position, items_[position].terms.price_cents, decision);
+    settle<false>(order, keys, position, {}, decision);
     return decision;
   }
-  std::int64_t price_cents = 0;
-  if (judge_rules(order, position, sale_time_us / 1000, decision, price_cents))
-    settle<true>(order, keys, position, price_cents, decision);
+  const Ruled ruled{order.promo == kNoNumber ? nullptr : promos_.find(order.promo), keys.users};
+  if (judge_rules(order, position, sale_time_us / 1000, ruled, decision))
+    settle<true>(order, keys, position, ruled, decision);
   return decision;
 }
 
 // What most orders need not be asked: of an item that says more, in a promo, with a time until when
 // it is wanted. False: it is refused.
 bool OrderBook::judge_rules(const Request& order, std::uint32_t position, std::int64_t now_ms,
-                            OrderDecision& decision, std::int64_t& price_cents) const {
+                            const Ruled& ruled, OrderDecision& decision) const {
   decision.error = refusal_by_item(order, position);
   if (decision.error != Code::none) {
     decision.field = field_of(decision.error);
     return false;
   }
-  refuse_by_sale(order, now_ms, decision);
+  refuse_by_sale(order, now_ms, ruled, decision);
   if (decision.error != Code::none) return false;
-  const auto& item = items_[position];
-  const auto* sale = items_.sale(item);
+  const auto* sale = items_.sale(items_[position]);
   if (order.promo == kNoNumber && sale != nullptr && sale->promo_only != 0) {
     decision.error = Code::promo_only;
     return false;
   }
-  price_cents = order.promo == kNoNumber ? item.terms.price_cents
-                                         : promos_.find(order.promo)->put.price_cents;
-  set_time_to_pay(order, position, now_ms, decision);
+  set_time_to_pay(position, ruled.promo, now_ms, decision);
   return true;
 }
 
 // What the order says about time, promo and ticket.
-void OrderBook::refuse_by_sale(const Request& order, std::int64_t now_ms,
+void OrderBook::refuse_by_sale(const Request& order, std::int64_t now_ms, const Ruled& ruled,
                                OrderDecision& decision) const {
   if (order.valid_until_ms != 0 && now_ms > order.valid_until_ms) {
     decision.error = Code::expired_request;
     return;
   }
   if (order.promo == kNoNumber) return;
-  const auto* promo = promos_.find(order.promo);
+  const auto* promo = ruled.promo;
   if (promo == nullptr || promo->put.item != order.item) {
     decision.error = Code::unknown_promo;
     decision.field = "promo";
@@ -164,31 +178,27 @@ void OrderBook::refuse_by_sale(const Request& order, std::int64_t now_ms,
       break;
   }
   if (promo->put.ticket == 0) return;
-  decision.error = refusal_by_ticket(order, now_ms);
+  decision.error = refusal_by_ticket(order, ruled.users, now_ms);
   if (decision.error != Code::none) decision.field = "ticket";
   decision.with_ticket = true;
 }
 
-std::uint32_t OrderBook::counts_against(std::uint32_t limit, std::uint64_t promo) const {
-  const auto* in = promo == kNoNumber ? nullptr : promos_.find(promo);
-  return (limit != 0 ? 1U : 0U) | (in != nullptr && in->put.limit_per_user != 0 ? 2U : 0U);
-}
-
 // `limit`: the item's.
-bool OrderBook::limit_reached(const Request& order, std::uint32_t limit,
+bool OrderBook::limit_reached(const Request& order, std::uint32_t limit, const Ruled& ruled,
                               OrderDecision& decision) const {
-  decision.counted = counts_against(limit, order.promo);
+  decision.counted = counts_against(limit, ruled.promo);
   const bool of_item =
       (decision.counted & 1U) != 0 &&
       users_.bought(hasher_.user_on_item(order.item, order.user)) + order.qty > limit;
   if (of_item || (decision.counted & 2U) == 0) return of_item;
-  return users_.bought(hasher_.user_in_promo(order.promo, order.user)) + order.qty >
-         promos_.find(order.promo)->put.limit_per_user;
+  return users_.bought(user_in_promo(ruled.users, order.promo, order.user)) + order.qty >
+         ruled.promo->put.limit_per_user;
 }
 
 // Why an order with a new id is not decided at all. An item that says more than most has no max_qty
 // in its line: judge_rules() asks refusal_by_item() then.
-Code OrderBook::refusal(const Request& order, std::uint32_t position) const {
+[[gnu::always_inline]] inline Code OrderBook::refusal(const Request& order,
+                                                      std::uint32_t position) const {
   if (is_closed(order.item)) return Code::internal;
   if (position == ItemTable::kNone) return Code::unknown_item;
   if (order.qty == 0 || order.qty > items_[position].terms.max_qty) return Code::bad_request;
@@ -290,15 +300,24 @@ void OrderBook::confirm(const Confirmed& order, Lsn lsn, std::int64_t decided_at
   item.amount -= order.qty;
   item.seq = lsn;
   ++confirmed_;
-  if (promos_.size() > 0) {
-    note_decision(order.promo, decided_at_us);
-    if (order.promo != kNoNumber && tickets_.size() > 0)
-      tickets_.end(ticket_key(order.promo, order.user));
-  }
-  if ((order.counted & 1U) != 0) users_.add(hasher_.user_on_item(item.id, order.user), order.qty);
-  if ((order.counted & 2U) != 0)
-    users_.add(hasher_.user_in_promo(order.promo, order.user), order.qty);
-  if (order.pay_by_ms != 0) hold(order, item.id, lsn);
+  if (promos_.size() > 0) note_decision(order.promo, decided_at_us);
+  if (order.counted != 0 || order.pay_by_ms != 0 || order.promo != kNoNumber)
+    count_user(order, item.id, lsn);
+}
+
+// What is kept of the user: of a promo, against limits, of an order that needs payment.
+[[gnu::noinline]] void OrderBook::count_user(const Confirmed& order, std::uint64_t item, Lsn lsn) {
+  const bool promo = order.promo != kNoNumber;
+  if (promo && tickets_.size() > 0) tickets_.end(ticket_key(order.users, order.promo, order.user));
+  const bool held = order.pay_by_ms != 0;
+  const bool of_item = (order.counted & 1U) != 0;
+  const bool of_promo = (order.counted & 2U) != 0;
+  const auto on_item = held || of_item ? hasher_.user_on_item(item, order.user) : 0;
+  const auto in_promo =
+      (held && promo) || of_promo ? user_in_promo(order.users, order.promo, order.user) : 0;
+  if (of_item) users_.add(on_item, order.qty);
+  if (of_promo) users_.add(in_promo, order.qty);
+  if (held) hold(order, on_item, promo ? in_promo : 0, lsn);
 }
 
 void OrderBook::apply_order(const OrderDecision& decision, std::string_view user, Lsn lsn,
@@ -323,7 +342,7 @@ void OrderBook::apply_order(const OrderDecision& decision, std::string_view user
   }
   known.kind = KnownKind::confirmed;
   confirm({decision.item_position, user, answer.qty, answer.promo, decision.counted,
-           decision.pay_by_ms, answer.unit_price_cents},
+           decision.pay_by_ms, answer.unit_price_cents, decision.users},
           lsn, decided_at_us);
   decided_.remember(known);
 }
@@ -439,7 +458,7 @@ bool OrderBook::replay_order(const storage::Command& command, std::int64_t amoun
   }
   if (item.amount - order.qty != amount) return false;
   const auto counted = command.sale ? command.sale->order.counted
-                                    : counts_against(item.terms.limit_per_user, kNoNumber);
+                                    : counts_against(item.terms.limit_per_user, nullptr);
   const auto pay_by_ms = command.sale ? command.sale->order.pay_by_ms : 0;
   confirm({position, order.user, order.qty, promo, counted, pay_by_ms, order.unit_price_cents}, lsn,
           order.decided_at_us);

@@ -57,11 +57,19 @@ struct OrderBookLimits {
   std::size_t revoked_max = 100'000;         // of sessions, see SessionBook
 };
 
+// What an order in a promo is looked up by beside OrderKeys, as far as the promo asks for it; 0: it
+// is made when it is needed.
+struct UserKeys {
+  std::uint64_t ticket = 0;         // TicketTable::key()
+  std::uint64_t user_in_promo = 0;  // RequestHasher::user_in_promo()
+};
+
 // What an order is looked up by. Made for a whole batch before the first is decided, so that the
 // index lines are on their way from memory meanwhile.
 struct OrderKeys {
   storage::RequestHash request{};
   std::uint64_t content = 0;
+  const UserKeys* users = nullptr;  // there until the order is applied; null: none are made
 };
 
 struct OrderDecision {
@@ -77,7 +85,8 @@ struct OrderDecision {
   // Kept from the look-ups so that apply need not repeat them.
   storage::RequestHash request_hash{};
   std::uint64_t content_hash = 0;
-  std::uint64_t user_hash = 0;  // of a rejection
+  std::uint64_t user_hash = 0;      // of a rejection
+  const UserKeys* users = nullptr;  // of an order in a promo
   std::uint32_t item_position = 0;
 };
 
@@ -142,8 +151,14 @@ class OrderBook {
   // Asks for the lines of memory that decide_order() will look at first: it costs a miss each
   // otherwise, so batches do this for many orders before they decide the first.
   [[nodiscard]] OrderKeys keys(const Request& order) const;
-  // The same for the item itself, once keys() was there for some other orders meanwhile.
+  [[nodiscard]] UserKeys user_keys(const Request& order) const;  // of one in a promo
+  // The same for the item itself, and the order's ticket, once keys() and user_keys() were there
+  // for some other orders meanwhile.
   void prefetch_item(std::uint64_t id) const { items_.prefetch_item(id); }
+  void prefetch_ticket(const OrderKeys& keys) const {
+    if (keys.users != nullptr && keys.users->ticket != 0)
+      tickets_.prefetch_ticket(keys.users->ticket);
+  }
   // `sale_time_us`: what the windows of promos are compared with, see sale_time_us().
   [[nodiscard]] OrderDecision decide_order(const Request& order, const OrderKeys& keys,
                                            std::int64_t sale_time_us) const;
@@ -263,26 +278,43 @@ class OrderBook {
   using Known = DecidedRequests::Known;
   using KnownKind = DecidedRequests::Kind;
 
+  // Of an order that rules have to do with: what they are looked up by.
+  struct Ruled {
+    const PromoTable::Promo* promo = nullptr;  // null: it names none, or none that exists
+    const UserKeys* users = nullptr;
+  };
   [[nodiscard]] Code refusal(const Request& order, std::uint32_t position) const;
   [[nodiscard]] Code refusal_by_item(const Request& order, std::uint32_t position) const;
   template <bool kRuled>
   void settle(const Request& order, const OrderKeys& keys, std::uint32_t position,
-              std::int64_t price_cents, OrderDecision& decision) const;
+              const Ruled& ruled, OrderDecision& decision) const;
   [[nodiscard]] bool judge_rules(const Request& order, std::uint32_t position, std::int64_t now_ms,
-                                 OrderDecision& decision, std::int64_t& price_cents) const;
-  void refuse_by_sale(const Request& order, std::int64_t now_ms, OrderDecision& decision) const;
-  [[nodiscard]] std::uint64_t ticket_key(std::uint64_t promo, std::string_view user) const;
+                                 const Ruled& ruled, OrderDecision& decision) const;
+  void refuse_by_sale(const Request& order, std::int64_t now_ms, const Ruled& ruled,
+                      OrderDecision& decision) const;
+  [[nodiscard]] std::uint64_t ticket_key(const UserKeys* users, std::uint64_t promo,
+                                         std::string_view user) const {
+    const bool made = users != nullptr && users->ticket != 0;
+    return made ? users->ticket : TicketTable::key(promo, hasher_.user(user));
+  }
+  [[nodiscard]] std::uint64_t user_in_promo(const UserKeys* users, std::uint64_t promo,
+                                            std::string_view user) const {
+    const bool made = users != nullptr && users->user_in_promo != 0;
+    return made ? users->user_in_promo : hasher_.user_in_promo(promo, user);
+  }
   [[nodiscard]] std::optional<TicketTable::Ticket> live_ticket(std::uint64_t key,
                                                                std::int64_t now_ms) const;
   void judge_ticket(const PromoTable::Promo& promo, std::int64_t now_ms,
                     TicketDecision& decision) const;
-  [[nodiscard]] Code refusal_by_ticket(const Request& order, std::int64_t now_ms) const;
+  [[nodiscard]] Code refusal_by_ticket(const Request& order, const UserKeys* users,
+                                       std::int64_t now_ms) const;
   void take_grant(const storage::TicketGrant& grant, Lsn lsn);
   void end_ticket(std::uint64_t promo, std::uint64_t user_hash);
   [[nodiscard]] bool replay_grant(const storage::TicketGrant& grant, Lsn lsn);
   [[nodiscard]] bool load_tickets(storage::SnapshotSection section, storage::EntryReader& in);
-  [[nodiscard]] bool too_many_unpaid(const Request& order, std::uint32_t position) const;
-  [[nodiscard]] bool limit_reached(const Request& order, std::uint32_t limit,
+  [[nodiscard]] bool too_many_unpaid(const Request& order, std::uint32_t position,
+                                     const Ruled& ruled) const;
+  [[nodiscard]] bool limit_reached(const Request& order, std::uint32_t limit, const Ruled& ruled,
                                    OrderDecision& decision) const;
   [[nodiscard]] Answer answer_of(const Known& known) const;
   [[nodiscard]] bool is_of(const Known& known, std::string_view user) const;
@@ -291,8 +323,11 @@ class OrderBook {
                                            std::uint64_t content_hash) const;
   [[nodiscard]] ItemDecision decide_add(const ItemRequest& request, ItemDecision decision) const;
   [[nodiscard]] ItemDecision decide_set(const ItemRequest& request, ItemDecision decision) const;
-  // Whose limits an order of this item, in this promo, counts against now.
-  [[nodiscard]] std::uint32_t counts_against(std::uint32_t limit, std::uint64_t promo) const;
+  // Whose limits an order of this item, in this promo, counts against now. Null: in none.
+  [[nodiscard]] static std::uint32_t counts_against(std::uint32_t limit,
+                                                    const PromoTable::Promo* promo) {
+    return (limit != 0 ? 1U : 0U) | (promo != nullptr && promo->put.limit_per_user != 0 ? 2U : 0U);
+  }
   struct Confirmed {
     std::uint32_t item_position = 0;
     std::string_view user;
@@ -301,18 +336,24 @@ class OrderBook {
     std::uint32_t counted = 0;
     std::int64_t pay_by_ms = 0;
     std::int64_t unit_price_cents = 0;
+    const UserKeys* users = nullptr;
   };
   void note_decision(std::uint64_t promo, std::int64_t decided_at_us);
   void confirm(const Confirmed& order, Lsn lsn, std::int64_t decided_at_us);
-  void hold(const Confirmed& order, std::uint64_t item, Lsn lsn);
-  void set_time_to_pay(const Request& order, std::uint32_t position, std::int64_t now_ms,
+  void count_user(const Confirmed& order, std::uint64_t item, Lsn lsn);
+  void hold(const Confirmed& order, std::uint64_t user_on_item, std::uint64_t user_in_promo,
+            Lsn lsn);
+  void set_time_to_pay(std::uint32_t position, const PromoTable::Promo* promo, std::int64_t now_ms,
                        OrderDecision& decision) const;
   // Unpaid units are counted where there is a bound of them, and where one was or is about to be:
   // there, by position or id, those of so many of the first orders in held_.
   using CountedAhead = std::unordered_map<std::uint64_t, std::uint32_t>;
   static constexpr std::uint32_t kAllHeld = 0xFFFFFFFF;
   [[nodiscard]] bool bounds_unpaid(std::uint32_t position) const;
-  [[nodiscard]] bool bounds_unpaid_in(std::uint64_t promo) const;
+  [[nodiscard]] bool bounds_unpaid_in(const PromoTable::Promo* promo) const;  // null: not
+  [[nodiscard]] bool bounds_unpaid_in(std::uint64_t promo) const {
+    return bounds_unpaid_in(promo == kNoNumber ? nullptr : promos_.find(promo));
+  }
   void count_unpaid(std::uint32_t held, std::uint32_t position, std::uint32_t qty, bool more);
   template <class Count>
   bool count_on(std::uint32_t& next, std::uint32_t orders, Count&& count) const;

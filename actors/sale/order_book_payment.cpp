@@ -41,29 +41,27 @@ std::int64_t pay_by(const Rules& rules, const ItemTable::Item& item, std::int64_
 
 // Whoever sells says how long: the promo, else the item. Less while less than a part of the total
 // is left, before this order.
-void OrderBook::set_time_to_pay(const Request& order, std::uint32_t position, std::int64_t now_ms,
-                                OrderDecision& decision) const {
+void OrderBook::set_time_to_pay(std::uint32_t position, const PromoTable::Promo* promo,
+                                std::int64_t now_ms, OrderDecision& decision) const {
   const auto& item = items_[position];
-  const auto* sale = items_.sale(item);
-  if (order.promo != kNoNumber) {
-    const auto& put = promos_.find(order.promo)->put;
-    decision.pay_by_ms = pay_by(put, item, now_ms);
-  } else if (sale != nullptr) {
+  if (promo != nullptr)
+    decision.pay_by_ms = pay_by(promo->put, item, now_ms);
+  else if (const auto* sale = items_.sale(item); sale != nullptr)
     decision.pay_by_ms = pay_by(*sale, item, now_ms);
-  }
 }
 
 // Of the item's bound, and of the promo's.
-bool OrderBook::too_many_unpaid(const Request& order, std::uint32_t position) const {
+bool OrderBook::too_many_unpaid(const Request& order, std::uint32_t position,
+                                const Ruled& ruled) const {
   const auto passes = [&](std::uint64_t user, std::uint32_t bound) {
     return unpaid_.of(user) + order.qty > bound;
   };
   if (bounds_unpaid(position) && passes(hasher_.user_on_item(order.item, order.user),
                                         items_.sale(items_[position])->unpaid_per_user_max))
     return true;
-  return bounds_unpaid_in(order.promo) &&
-         passes(hasher_.user_in_promo(order.promo, order.user),
-                promos_.find(order.promo)->put.unpaid_per_user_max);
+  return bounds_unpaid_in(ruled.promo) &&
+         passes(user_in_promo(ruled.users, order.promo, order.user),
+                ruled.promo->put.unpaid_per_user_max);
 }
 
 // Of an item that a parked decision closed nothing is counted any more.
@@ -72,9 +70,8 @@ bool OrderBook::bounds_unpaid(std::uint32_t position) const {
   return sale != nullptr && sale->unpaid_per_user_max != 0 && !is_closed(items_[position].id);
 }
 
-bool OrderBook::bounds_unpaid_in(std::uint64_t promo) const {
-  const auto* found = promo == kNoNumber ? nullptr : promos_.find(promo);
-  return found != nullptr && found->put.unpaid_per_user_max != 0 && !is_closed(found->put.item);
+bool OrderBook::bounds_unpaid_in(const PromoTable::Promo* promo) const {
+  return promo != nullptr && promo->put.unpaid_per_user_max != 0 && !is_closed(promo->put.item);
 }
 
 // An order becomes unpaid, or is no longer.
@@ -130,10 +127,11 @@ void OrderBook::on_bound(CountedAhead& counted, std::uint64_t key, bool before, 
   if (before && !now) counted[key] = kAllHeld;
 }
 
-void OrderBook::hold(const Confirmed& order, std::uint64_t item, Lsn lsn) {
+void OrderBook::hold(const Confirmed& order, std::uint64_t user_on_item,
+                     std::uint64_t user_in_promo, Lsn lsn) {
   HeldOrders::Order held;
-  held.user_on_item = hasher_.user_on_item(item, order.user);
-  if (order.promo != kNoNumber) held.user_in_promo = hasher_.user_in_promo(order.promo, order.user);
+  held.user_on_item = user_on_item;
+  held.user_in_promo = user_in_promo;
   held.unit_price_cents = order.unit_price_cents;
   held.promo = order.promo;
   held.at_ms = order.pay_by_ms;

@@ -19,10 +19,6 @@ TicketDecision refused(TicketDecision decision, Code code, std::string_view fiel
 
 }  // namespace
 
-std::uint64_t OrderBook::ticket_key(std::uint64_t promo, std::string_view user) const {
-  return TicketTable::key(promo, hasher_.user(user));
-}
-
 // One whose id somebody has meanwhile used for something else can buy nothing any more.
 std::optional<TicketTable::Ticket> OrderBook::live_ticket(std::uint64_t key,
                                                           std::int64_t now_ms) const {
@@ -45,7 +41,7 @@ TicketDecision OrderBook::decide_ticket(const Request& request, std::int64_t sal
   decision.grant = {put.promo,  put.item,       promo->granted + 1, request.user,
                     request.id, put.ends_at_ms, sale_time_us};
   if (promo->state(now_ms) == PromoState::ended) return refused(decision, Code::ended);
-  if (auto live = live_ticket(ticket_key(put.promo, request.user), now_ms)) {
+  if (auto live = live_ticket(ticket_key(nullptr, put.promo, request.user), now_ms)) {
     decision.known = true;
     decision.grant.expires_at_ms = live->expires_at_ms;
     decision.older_id = std::move(live->id);
@@ -64,8 +60,8 @@ void OrderBook::judge_ticket(const PromoTable::Promo& promo, std::int64_t now_ms
   const auto& item = items_[position];
   const auto* sale = items_.sale(item);
   const auto user = decision.grant.user;
-  const auto reached = [](std::uint64_t bought, std::uint32_t limit) {
-    return limit != 0 && bought >= limit;
+  const auto reached = [&](std::uint64_t key, std::uint32_t limit) {
+    return users_.bought(key) >= limit;
   };
   if (now_ms < put.starts_at_ms - tickets_ahead_ms_) {
     decision.error = Code::not_started;
@@ -76,9 +72,10 @@ void OrderBook::judge_ticket(const PromoTable::Promo& promo, std::int64_t now_ms
     decision.error = Code::key_reused;
   } else if (item.amount == 0) {
     decision.error = Code::sold_out_for_now;
-  } else if (reached(users_.bought(hasher_.user_on_item(put.item, user)),
-                     item.terms.limit_per_user) ||
-             reached(users_.bought(hasher_.user_in_promo(put.promo, user)), put.limit_per_user)) {
+  } else if ((item.terms.limit_per_user != 0 &&
+              reached(hasher_.user_on_item(put.item, user), item.terms.limit_per_user)) ||
+             (put.limit_per_user != 0 &&
+              reached(hasher_.user_in_promo(put.promo, user), put.limit_per_user))) {
     decision.error = Code::limit_reached;
   } else if (promo.granted >= gate_of(put, item.terms.total)) {
     decision.error = Code::gate_closed;
@@ -90,14 +87,14 @@ void OrderBook::judge_ticket(const PromoTable::Promo& promo, std::int64_t now_ms
 
 // Of an order in a promo that needs one. The webapp has read the ticket and says until when it is
 // good; that it was given, and is live, is known here.
-Code OrderBook::refusal_by_ticket(const Request& order, std::int64_t now_ms) const {
+Code OrderBook::refusal_by_ticket(const Request& order, const UserKeys* users,
+                                  std::int64_t now_ms) const {
   if (order.ticket_ms == kNoTicket) return Code::ticket_required;
   if (order.ticket_ms == kForeignTicket) return Code::ticket_invalid;
   if (now_ms >= order.ticket_ms) return Code::ticket_expired;
-  const auto ticket = tickets_.find(ticket_key(order.promo, order.user));
-  const bool his = ticket && ticket->id == order.id;
-  if (!his) return Code::ticket_invalid;
-  return now_ms < ticket->expires_at_ms ? Code::none : Code::ticket_expired;
+  const auto expires_at_ms = tickets_.expiry(ticket_key(users, order.promo, order.user), order.id);
+  if (!expires_at_ms) return Code::ticket_invalid;
+  return now_ms < *expires_at_ms ? Code::none : Code::ticket_expired;
 }
 
 void OrderBook::apply_ticket(const TicketDecision& decision, Lsn lsn) {
@@ -107,11 +104,11 @@ void OrderBook::apply_ticket(const TicketDecision& decision, Lsn lsn) {
 
 void OrderBook::take_grant(const storage::TicketGrant& grant, Lsn lsn) {
   promos_.note_grant(grant.promo, grant.granted, lsn);
-  tickets_.put(ticket_key(grant.promo, grant.user), grant.ticket, grant.expires_at_ms);
+  tickets_.put(ticket_key(nullptr, grant.promo, grant.user), grant.ticket, grant.expires_at_ms);
   note_decision(kNoNumber, grant.decided_at_us);
 }
 
-// Its order was decided for good.
+// Its order was rejected for good.
 void OrderBook::end_ticket(std::uint64_t promo, std::uint64_t user_hash) {
   if (tickets_.size() > 0) tickets_.end(TicketTable::key(promo, user_hash));
 }

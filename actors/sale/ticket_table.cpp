@@ -1,8 +1,11 @@
 #include "actors/sale/ticket_table.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 #include "actors/memory/mix.h"
+#include "actors/memory/prefetch.h"
 #include "actors/sale/request.h"
 #include "config/process/invariant.h"
 
@@ -14,39 +17,49 @@ constexpr std::string_view kLetters =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 constexpr std::size_t kPackedCharacters = 32;
 
-unsigned bits_of(char letter) {
-  if (letter >= 'A' && letter <= 'Z') return static_cast<unsigned>(letter - 'A');
-  if (letter >= 'a' && letter <= 'z') return static_cast<unsigned>(letter - 'a') + 26;
-  if (letter >= '0' && letter <= '9') return static_cast<unsigned>(letter - '0') + 52;
-  return letter == '-' ? 62 : 63;
-}
+// The six bits of each letter.
+constexpr std::array<std::uint8_t, 256> kSixBits = [] {
+  std::array<std::uint8_t, 256> bits{};
+  for (std::size_t i = 0; i < kLetters.size(); ++i)
+    bits[static_cast<unsigned char>(kLetters[i])] = static_cast<std::uint8_t>(i);
+  return bits;
+}();
 
-// Four characters in three bytes; at most kPackedCharacters.
-void pack(std::string_view text, std::uint8_t* out) {
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const unsigned bits = bits_of(text[i]);
-    std::uint8_t* const at = out + i * 6 / 8;
-    const unsigned shift = i * 6 % 8;
-    at[0] = static_cast<std::uint8_t>(at[0] | (bits << shift));
-    if (shift > 2) at[1] = static_cast<std::uint8_t>(at[1] | (bits >> (8 - shift)));
-  }
-}
-
-std::string unpack(const std::uint8_t* bytes, std::size_t size) {
-  std::string text(size, '\0');
-  for (std::size_t i = 0; i < size; ++i) {
-    const unsigned shift = i * 6 % 8;
-    unsigned bits = bytes[i * 6 / 8] >> shift;
-    if (shift > 2) bits |= static_cast<unsigned>(bytes[i * 6 / 8 + 1]) << (8 - shift);
-    text[i] = kLetters[bits & 63U];
-  }
-  return text;
-}
+// Eight characters make six bytes, the first of them the lowest bits.
+constexpr std::size_t kGroup = 8;
+constexpr std::size_t kGroupBytes = 6;
+static_assert(std::endian::native == std::endian::little);
 
 }  // namespace
 
 std::uint64_t TicketTable::key(std::uint64_t promo, std::uint64_t user) {
   return mix(user ^ mix(promo));
+}
+
+// What is behind the end counts as the letter of no bits.
+TicketTable::PackedId TicketTable::pack(std::string_view id) {
+  static_assert(kPackedBytes * kGroup == kPackedCharacters * kGroupBytes);
+  std::array<char, kPackedCharacters> letters;
+  letters.fill(kLetters[0]);
+  std::memcpy(letters.data(), id.data(), std::min(id.size(), letters.size()));
+  PackedId packed{};
+  for (std::size_t group = 0; group * kGroup < id.size(); ++group) {
+    std::uint64_t bits = 0;
+    for (std::size_t i = kGroup; i-- > 0;)
+      bits = bits << 6U | kSixBits[static_cast<unsigned char>(letters[group * kGroup + i])];
+    std::memcpy(packed.data() + group * kGroupBytes, &bits, kGroupBytes);
+  }
+  return packed;
+}
+
+std::string TicketTable::unpack(const PackedId& packed, std::size_t size) {
+  std::string text(size, '\0');
+  for (std::size_t i = 0; i < size; ++i) {
+    std::uint64_t bits = 0;
+    std::memcpy(&bits, packed.data() + i / kGroup * kGroupBytes, kGroupBytes);
+    text[i] = kLetters[bits >> (i % kGroup * 6) & 63U];
+  }
+  return text;
 }
 
 std::uint32_t TicketTable::position(std::uint64_t key) const {
@@ -55,7 +68,7 @@ std::uint32_t TicketTable::position(std::uint64_t key) const {
 
 std::string TicketTable::id_of(const Slot& slot) const {
   if (slot.id_size() > kPackedCharacters) return long_ids_.at(slot.key);
-  return unpack(slot.id.data(), slot.id_size());
+  return unpack(slot.id, slot.id_size());
 }
 
 std::optional<TicketTable::Ticket> TicketTable::find(std::uint64_t key) const {
@@ -65,9 +78,25 @@ std::optional<TicketTable::Ticket> TicketTable::find(std::uint64_t key) const {
   return Ticket{slot.expires_at_ms(), id_of(slot)};
 }
 
-bool TicketTable::has(std::uint64_t key, std::string_view id) const {
+// Without a text made of the one that is kept.
+bool TicketTable::has_id(const Slot& slot, std::string_view id) const {
+  if (slot.id_size() != id.size()) return false;
+  return id.size() > kPackedCharacters ? long_ids_.at(slot.key) == id : slot.id == pack(id);
+}
+
+std::optional<std::int64_t> TicketTable::expiry(std::uint64_t key, std::string_view id) const {
   const auto at = position(key);
-  return at != DenseIndex::kNone && slots_[at].id_size() == id.size() && id_of(slots_[at]) == id;
+  if (at == DenseIndex::kNone || !has_id(slots_[at], id)) return std::nullopt;
+  return slots_[at].expires_at_ms();
+}
+
+// It may begin in one line and end in the next.
+void TicketTable::prefetch_ticket(std::uint64_t key) const {
+  const auto at = index_.likely(key);
+  if (at == DenseIndex::kNone) return;
+  const auto& slot = slots_[at];
+  prefetch_line(&slot);
+  prefetch_line(&slot.id.back());
 }
 
 void TicketTable::put(std::uint64_t key, std::string_view id, std::int64_t expires_at_ms) {
@@ -79,7 +108,7 @@ void TicketTable::put(std::uint64_t key, std::string_view id, std::int64_t expir
   if (id.size() > kPackedCharacters)
     long_ids_[key] = id;
   else
-    pack(id, slot.id.data());
+    slot.id = pack(id);
   auto at = static_cast<std::uint32_t>(slots_.size());
   if (free_.empty()) {
     slots_.push_back(slot);

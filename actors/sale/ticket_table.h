@@ -39,8 +39,13 @@ class TicketTable {
   [[nodiscard]] std::size_t size() const { return slots_.size() - free_.size(); }
   [[nodiscard]] bool full() const { return size() >= kTicketsMax; }
   [[nodiscard]] std::optional<Ticket> find(std::uint64_t key) const;
-  // Whether the ticket under the key has this id.
-  [[nodiscard]] bool has(std::uint64_t key, std::string_view id) const;
+  // Until when the ticket under the key is good, if it has this id.
+  [[nodiscard]] std::optional<std::int64_t> expiry(std::uint64_t key, std::string_view id) const;
+
+  // Asks for the lines of memory that the two look at first: the index's, then, once that is there,
+  // the ticket's.
+  void prefetch(std::uint64_t key) const { index_.prefetch(key); }
+  void prefetch_ticket(std::uint64_t key) const;
 
   void put(std::uint64_t key, std::string_view id, std::int64_t expires_at_ms);  // for any before
   void end(std::uint64_t key);                                                   // if there is one
@@ -54,10 +59,11 @@ class TicketTable {
 
  private:
   static constexpr std::size_t kPackedBytes = 24;  // 32 characters of 6 bits
+  using PackedId = std::array<std::uint8_t, kPackedBytes>;
   struct Slot {
     std::uint64_t key = 0;
     std::uint64_t expiry = 0;  // ms, and in the lowest 8 bits the length of the id
-    std::array<std::uint8_t, kPackedBytes> id{};
+    PackedId id{};
 
     [[nodiscard]] bool used() const { return expiry != 0; }
     [[nodiscard]] std::size_t id_size() const { return expiry & 0xFFU; }
@@ -68,7 +74,10 @@ class TicketTable {
   static_assert(sizeof(Slot) == 40);
 
   [[nodiscard]] std::uint32_t position(std::uint64_t key) const;
+  [[nodiscard]] static PackedId pack(std::string_view id);
+  [[nodiscard]] static std::string unpack(const PackedId& packed, std::size_t size);
   [[nodiscard]] std::string id_of(const Slot& slot) const;
+  [[nodiscard]] bool has_id(const Slot& slot, std::string_view id) const;
   void release(std::uint32_t position);
 
   BlockVector<Slot> slots_;

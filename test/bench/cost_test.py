@@ -31,23 +31,28 @@ def run(*command):
     return done
 
 
-def instructions_per_order(program, batch, orders):
+def arguments_of(case):
+    return [case["batch"], case["orders"], *(["promo"] if case.get("promo") else [])]
+
+
+def instructions_per_order(program, case):
     with tempfile.TemporaryDirectory() as folder:
         done = run("valgrind", "--tool=callgrind", f"--callgrind-out-file={Path(folder) / 'out'}",
-                   "--collect-atstart=no", f"--toggle-collect={COUNTED}", program, batch, orders)
+                   "--collect-atstart=no", f"--toggle-collect={COUNTED}", program,
+                   *arguments_of(case))
     collected = re.search(r"Collected : (\d+)", done.stderr)
     if collected is None or int(collected[1]) == 0:
         sys.exit(f"callgrind collected nothing in {COUNTED}:\n{done.stderr}")
-    return int(collected[1]) / orders
+    return int(collected[1]) / case["orders"]
 
 
 def measure(program, case, with_instructions):
-    figures = json.loads(run(program, case["batch"], case["orders"]).stdout)
-    again = json.loads(run(program, case["batch"], case["orders"]).stdout)
+    figures = json.loads(run(program, *arguments_of(case)).stdout)
+    again = json.loads(run(program, *arguments_of(case)).stdout)
     if figures != again:
         sys.exit(f"two runs of the same work differ: {figures} {again}")
     if with_instructions:
-        figures["instructions"] = instructions_per_order(program, case["batch"], case["orders"])
+        figures["instructions"] = instructions_per_order(program, case)
     return figures
 
 

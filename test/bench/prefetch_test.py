@@ -10,7 +10,8 @@ import subprocess
 import sys
 
 SKIPPED = 77
-FUNCTIONS = ["OrderBook::keys(", "BackendCore::prepare(", "DecidedRequests::prefetch_ahead(",
+FUNCTIONS = ["OrderBook::keys(", "BackendCore::prepare(", "OrderBook::user_keys(",
+             "TicketTable::prefetch_ticket(", "DecidedRequests::prefetch_ahead(",
              "Projection::add("]
 
 

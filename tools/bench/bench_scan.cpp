@@ -243,6 +243,25 @@ bool scan_usual(Cursor& cursor, ScannedAnswer& out) {
   return true;
 }
 
+// The same of one that was not decided, or to which nothing was left, with no more said than why.
+bool scan_refusal(Cursor& cursor, ScannedAnswer& out) {
+  Cursor at = cursor;
+  if (at.map() != 4 || !at.skip_literal("\xa2id")) return false;
+  out.id = at.text();
+  if (!at.skip_literal("\xa4"
+                       "code"))
+    return false;
+  out.kind = ScannedAnswer::Kind::error;
+  out.code = at.text();
+  if (!at.skip_literal("\xa7message")) return false;
+  at.skip(0);
+  if (!at.skip_literal("\xa5retry")) return false;
+  out.retry = at.flag();
+  if (!at.ok()) return false;
+  cursor = at;
+  return true;
+}
+
 // What the members say together.
 void judge(ScannedAnswer& out) {
   using Kind = ScannedAnswer::Kind;
@@ -262,6 +281,11 @@ void judge(ScannedAnswer& out) {
 ScannedAnswer scan_map(Cursor& cursor) {
   ScannedAnswer out;
   if (scan_usual(cursor, out)) return out;
+  out = {};
+  if (scan_refusal(cursor, out)) {
+    judge(out);
+    return out;
+  }
   out = {};
   for (auto pairs = cursor.map(); cursor.ok() && pairs > 0; --pairs)
     take_pair(cursor, cursor.text(), out);

@@ -339,7 +339,7 @@ void Ledger::check_promo(const storage::Command& command, Lsn lsn) {
   if (command.order.unit_price_cents != put.price_cents)
     findings_.add(at(lsn) + "an order in " + name + " at another price");
   const auto ticket = actors::TicketTable::key(sale.promo, hasher_.user(command.order.user));
-  if (put.ticket != 0 && !tickets_.has(ticket, command.order.request_id))
+  if (put.ticket != 0 && !tickets_.expiry(ticket, command.order.request_id))
     findings_.add(at(lsn) + "an order in " + name + " without a ticket");
   tickets_.end(ticket);
   if ((sale.counted & 2U) == 0) return;

@@ -98,6 +98,7 @@ void BackendCore::refuse(const Envelope& envelope, Code code, Effects& effects) 
 // False: there is no other.
 bool BackendCore::prepare(std::uint32_t left) {
   prepared_.clear();
+  bool promo = false;
   for (const auto most = std::min(left, kPreparedMax); prepared_.size() < most;) {
     auto& next = prepared_.emplace_back();
     const auto& request = next.request;
@@ -108,9 +109,17 @@ bool BackendCore::prepare(std::uint32_t left) {
     next.valid =
         request.kind != RequestKind::order ||
         (valid_request_id(request.id) && valid_user(request.user) && request.qty <= kQtyMax);
-    if (request.kind == RequestKind::order && next.valid) next.keys = book_.keys(request);
+    if (request.kind != RequestKind::order || !next.valid) continue;
+    next.keys = book_.keys(request);
+    if (request.promo == kNoNumber) continue;
+    auto& users = user_keys_[prepared_.size() - 1];
+    users = book_.user_keys(request);
+    next.keys.users = &users;
+    promo = true;
   }
   for (const auto& one : prepared_) book_.prefetch_item(one.request.item);
+  if (promo)
+    for (const auto& one : prepared_) book_.prefetch_ticket(one.keys);
   return !prepared_.empty();
 }
 

@@ -8,6 +8,7 @@
 // was computed from, is durable (Effects::results appear only in on_durable or when nothing they
 // rest on is open); the database is handed only what is durable.
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <span>
@@ -188,6 +189,8 @@ class BackendCore {
   std::vector<OutcomeRecord> outcomes_;  // to be logged with the next append
   BodyReader reader_;
   std::vector<Prepared> prepared_;  // of the batch being decided
+  // Of those in a promo, in their places; the others pay nothing for them.
+  std::array<UserKeys, kPreparedMax> user_keys_;
   NewsQueue news_;
   ChangeList changed_;     // items
   Lsn sessions_told_ = 0;  // those that ended up to here

@@ -9,6 +9,7 @@
 #include "test/support/random_run.h"
 
 using namespace stampede::actors;
+using stampede::test::bytes_of;
 using stampede::test::hex_of;
 
 TEST_CASE("a request is the same in a string and in a buffer") {
@@ -299,6 +300,82 @@ TEST_CASE("tickets, and orders that have one, come back as they were") {
   CHECK(result.granted.expires_at_ms == kTimeMsMax);
   CHECK_FALSE(reader.next(result));
   CHECK_FALSE(reader.bad());
+}
+
+TEST_CASE("an order of the sale may be written in any form, and must say what it has to") {
+  const auto read = [](std::string_view hex, Request& request) {
+    const auto body = bytes_of(hex);
+    BodyReader reader;
+    reader.open(body);
+    const bool good = reader.next(request);
+    CHECK(reader.bad() == !good);
+    return good && !reader.next(request) && !reader.bad();
+  };
+  Request order;
+  // The id as a str 16, numbers of 64 bits, signed ones of 16 and 32.
+  REQUIRE(read("98cf0000000000000006da0003722d31cf0000000000000007a3616e6ed10002d200000003c0d0ff",
+               order));
+  CHECK((order.kind == RequestKind::order && order.item == 7 && order.qty == 2));
+  CHECK((order.promo == 3 && order.valid_until_ms == 0 && order.ticket_ms == kForeignTicket));
+  REQUIRE(read("9706a17207a17501cffffffffffffffffec0", order));  // beyond all promos
+  CHECK(order.promo == kNoNumber - 1);
+  for (const auto* bad : {
+           "9806a17207a1750103c0c0",                // a ticket that is nil
+           "9806a17207a1750103c0a131",              // … a text
+           "9806a17207a1750103ffff",                // a time below 0
+           "9706a17207a17501ffc0",                  // a promo below 0
+           "9706a17207a17501c2c0",                  // … a truth
+           "9606a17207a1750103",                    // too few
+           "9906a17207a1750103c00101",              // too many
+           "9706a17207a17501cf",                    // cut off
+           "9706c007a1750103c0",                    // no id
+           "9706a17207a175cf000000010000000003c0",  // too many units
+       }) {
+    INFO(bad);
+    CHECK_FALSE(read(bad, order));
+  }
+}
+
+TEST_CASE("an error may be written in any form, and is no part of a run") {
+  const auto read = [](std::string_view hex, Result& result) {
+    const auto body = bytes_of(hex);
+    BodyReader reader;
+    reader.open(body);
+    const bool good = reader.next(result);
+    CHECK(reader.bad() == !good);
+    return good;
+  };
+  Result result;
+  REQUIRE(read("93cc02cd002dc0", result));
+  CHECK((result.kind == ResultKind::error && result.code == Code::sold_out_for_now));
+  CHECK((result.field.empty() && result.retry_after_ms == 0));
+  REQUIRE(read("940214a0d3000000000000000a", result));
+  CHECK((result.code == Code::overloaded && result.field.empty() && result.retry_after_ms == 10));
+  REQUIRE(read("94020cda0003717479ff", result));
+  CHECK((result.code == Code::bad_request && result.retry_after_ms == -1));
+  for (const auto* bad : {"9202c0", "930214", "93021401", "940214c0c0", "940214c0a131",
+                          "9302ce00010000c0", "950214c00101"}) {
+    INFO(bad);
+    CHECK_FALSE(read(bad, result));
+  }
+  // However long a field is, it fits.
+  std::string body;
+  append_error(body, Code::bad_request, std::string(70'000, 'f'), INT64_MAX);
+  BodyReader reader;
+  reader.open(body);
+  REQUIRE(reader.next(result));
+  CHECK((result.field.size() == 70'000 && result.retry_after_ms == INT64_MAX));
+  // Behind an error there is nothing that a run could go on with.
+  body.clear();
+  ResultWriter writer(body);
+  writer.answer({State::rejected, RejectReason::sold_out, 1ULL << 41, 7, 2, 0, false, false});
+  writer.error(Code::ended);
+  writer.finish();
+  body += bytes_of("920501");
+  reader.open(body);
+  REQUIRE((reader.next(result) && reader.next(result)));
+  CHECK_FALSE(reader.next(result));
+  CHECK(reader.bad());
 }
 
 TEST_CASE("payments, cancels and what becomes of orders come back as they were") {

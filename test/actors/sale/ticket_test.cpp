@@ -468,9 +468,13 @@ TEST_CASE("tickets: any id comes back as it was, and ends alone") {
   for (const auto& [key, id] : all) {
     REQUIRE(table.find(key));
     CHECK(table.find(key)->id == id);
-    CHECK(table.has(key, id));
-    CHECK_FALSE(table.has(key, id + "x"));
-    CHECK_FALSE(table.has(key, id.substr(1)));
+    CHECK(table.expiry(key, id) == table.find(key)->expires_at_ms);
+    CHECK_FALSE(table.expiry(key, id + "x"));
+    CHECK_FALSE(table.expiry(key, id.substr(1)));
+    auto other = id;
+    other.back() = id.back() == 'B' ? 'A' : 'B';
+    CHECK_FALSE(table.expiry(key, other));
+    CHECK_FALSE(table.expiry(key + 1, id));
     CHECK_FALSE(table.find(key + 1));
   }
   table.drop_expired(2000);

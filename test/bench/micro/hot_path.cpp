@@ -15,10 +15,14 @@ constexpr LogUuid kUuid{7, 7, 7};
 constexpr std::uint64_t kEpoch = 1;
 constexpr std::uint64_t kWebapp = 5;  // its instance
 constexpr std::uint64_t kBroker = 11;
+constexpr std::uint64_t kPromo = 1;
+constexpr TicketKey kTicketKey{8, 8, 8};
 
-// As it is after the first rejection: no step to format 2 is measured.
+// As it is after the first rejection: no step to format 2 is measured, nor one to the next segment.
 storage::LogWriter new_log(MemoryDisk& disk) {
-  auto made = storage::LogWriter::create(disk, "log", kUuid, {});
+  storage::LogOptions options;
+  options.start_segment_bytes = options.segment_bytes;
+  auto made = storage::LogWriter::create(disk, "log", kUuid, options);
   STAMPEDE_ASSERT(made, "a log in memory can be made");
   return std::move(*made);
 }
@@ -34,6 +38,8 @@ WebappSettings settings() {
 HotPath::HotPath(std::uint32_t items, std::int64_t stock)
     : writer_(new_log(disk_)),
       backend_(kUuid, BackendLimits{}),
+      signer_(kTicketKey),
+      decoder_(&signer_),
       webapp_(settings(), *this, [] { return std::array<std::uint64_t, 2>{}; }) {
   backend_.set_phase(Phase::replaying);
   backend_.take_over(kEpoch, 0, writer_.level());
@@ -45,6 +51,24 @@ HotPath::HotPath(std::uint32_t items, std::int64_t stock)
     if (item % 1000 == 0 || item == items) log_and_answer();
   }
   webapp_.on_hello({kBroker, kEpoch, 0, Phase::serving}, now_us_);
+}
+
+void HotPath::begin_promo() {
+  PromoRequest request;
+  request.action = PromoAction::add;
+  auto& put = request.put;
+  put.request_id = "promo";
+  put.promo = kPromo;
+  put.item = 1;
+  put.name = "Sale";
+  put.price_cents = 3;
+  put.ends_at_ms = 1'000'000'000;
+  put.limit_per_user = 2;
+  put.ticket = 1;
+  put.gate_factor = 5;
+  put.hold_s = 86'400;
+  STAMPEDE_ASSERT(backend_.on_promo(0, request, now_us_, effects_), "it has no unpaid orders");
+  log_and_answer();
 }
 
 void HotPath::round(std::span<const std::string> frames) {
@@ -100,6 +124,8 @@ void HotPath::reply(const ClientToken&, const Reply& reply) {
   if (!in_array_) answer_.clear();
   if (reply.kind == ReplyKind::answer)
     append_sf1_answer(answer_, reply.id, *reply.answer);
+  else if (reply.kind == ReplyKind::granted)
+    answer_.append(tickets_.emplace_back(signer_.text(*reply.granted)));
   else
     append_sf1_error(answer_, reply.id, reply.code, reply.field, reply.message);
   if (!in_array_) sent();
@@ -121,9 +147,10 @@ void HotPath::sent() {
   answer_bytes_ += answer_.size();
 }
 
-std::vector<std::string> order_frames(std::uint64_t first, std::uint64_t orders, std::size_t batch,
-                                      std::uint32_t items) {
-  tools::BenchPlan plan({1, "cost", items, 100'000, 0});
+namespace {
+
+std::vector<std::string> frames_of(tools::BenchPlan& plan, std::uint64_t first,
+                                   std::uint64_t orders, std::size_t batch) {
   std::vector<std::string> frames;
   std::vector<std::uint32_t> numbers;
   for (auto at = first; at < first + orders; at += batch) {
@@ -132,6 +159,28 @@ std::vector<std::string> order_frames(std::uint64_t first, std::uint64_t orders,
     frames.emplace_back(batch == 1 ? plan.frame(at) : plan.frame(numbers));
   }
   return frames;
+}
+
+}  // namespace
+
+std::vector<std::string> order_frames(std::uint64_t first, std::uint64_t orders, std::size_t batch,
+                                      std::uint32_t items) {
+  tools::BenchPlan plan({1, "cost", items, 100'000, 0});
+  return frames_of(plan, first, orders, batch);
+}
+
+std::vector<std::string> ticket_order_frames(HotPath& path, std::uint64_t orders,
+                                             std::size_t batch) {
+  tools::BenchContent content;
+  content.run = "cost";
+  content.promo = kPromo;
+  content.tickets = true;
+  tools::BenchPlan plan(content);
+  path.rounds(frames_of(plan, 0, orders, 1), 256);
+  for (std::uint64_t n = 0; n < path.tickets().size(); ++n)
+    STAMPEDE_ASSERT(plan.keep_ticket(n, path.tickets()[n]), "tickets are of one length");
+  STAMPEDE_ASSERT(plan.order_with_tickets(orders), "who asks in time is given a ticket");
+  return frames_of(plan, 0, orders, batch);
 }
 
 }  // namespace stampede::bench

@@ -132,7 +132,7 @@ TEST_CASE_FIXTURE(Fixture, "an item that is new comes with its news where all ar
   copy.on_news(row(2, 4, 113));
   CHECK(page().items == "1:5 2:4");
   CHECK_FALSE(item(2).has_value());  // its texts are asked for
-  ItemCopy filling(2);  // page by page: what is not known yet may not be new
+  ItemCopy filling(2);               // page by page: what is not known yet may not be new
   filling.on_news(row(2, 4, 113));
   CHECK(filling.size() == 0);
 }
