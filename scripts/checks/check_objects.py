@@ -25,7 +25,8 @@ ALLOWED = re.compile(r"""
   | __cxa_(?!atexit|thread_atexit) | __gxx_personality | _Unwind | _GLOBAL_OFFSET_TABLE_
   | __(stack_chk_fail|libc_single_threaded|dso_handle)$
   | (__)?(mem(cpy|move|set|cmp|chr|rchr)|str(len|cmp|ncmp|chr))(_chk)?$ | (__)?snprintf(_chk)?$
-  | crypto_(shorthash|generichash|auth_hmacsha256) | sodium_(memcmp|base64|bin2base64) | bcmp$
+  | crypto_(shorthash|generichash|auth_hmacsha256|verify_16) | bcmp$
+  | sodium_(memcmp|base64|bin2base64)
   | crc32_iscsi | cjose_jw[ks]_
   | strto(d|ll|ull)$ | localeconv$ | floor$ | __errno_location$  # of the JSON library's numbers
 """, re.VERBOSE)
