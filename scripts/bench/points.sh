@@ -140,7 +140,6 @@ half_accepted_piece() {
 promo_piece() {
   use_system promo
   promo=$((promo + 1))
-  set_left $((flood / pieces / 2))
   stampede promo add "$promo" --item 1 --name Sale --price-cents 500 --starts now --ends +12h \
     --limit-per-user 2 --hold-s 86400 --ticket >/dev/null
   ours_without_database P13 "$((flood / pieces))" "$((flood / pieces / 2))" --window "$window" \
