@@ -367,6 +367,7 @@ bool Sf1Decoder::check_order() {
   if (!seen(kItem)) return refuse(Code::bad_request, "item");
   if (!seen(kUser) && !sessions_) return refuse(Code::bad_request, "user");
   if (!seen(kTicket)) return true;
+  if (!seen(kPromo)) return refuse(Code::bad_request, "promo");  // what the ticket is for
   if (sessions_) {
     request_.ticket = ticket_;
     request_.ticket_ms = kForeignTicket;

@@ -70,15 +70,15 @@ void OrderBook::judge_ticket(const PromoTable::Promo& promo, std::int64_t now_ms
     decision.error = Code::closed;
   } else if (decided_.find(hasher_.id(decision.grant.ticket)) != nullptr) {
     decision.error = Code::key_reused;
-  } else if (item.amount == 0) {
-    decision.error = Code::sold_out_for_now;
   } else if ((item.terms.limit_per_user != 0 &&
               reached(hasher_.user_on_item(put.item, user), item.terms.limit_per_user)) ||
              (put.limit_per_user != 0 &&
               reached(hasher_.user_in_promo(put.promo, user), put.limit_per_user))) {
     decision.error = Code::limit_reached;
   } else if (promo.granted >= gate_of(put, item.terms.total)) {
-    decision.error = Code::gate_closed;
+    decision.error = Code::gate_closed;  // no unit that comes back opens it
+  } else if (item.amount == 0) {
+    decision.error = Code::sold_out_for_now;
   } else if (tickets_.full()) {
     decision.error = Code::overloaded;
     decision.field = limit::kTickets;

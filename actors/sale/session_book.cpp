@@ -13,6 +13,11 @@ bool is_end(SessionEvent what) {
          what == SessionEvent::barred;
 }
 
+// Buyers who log out again and again must not keep the operator from ending a session.
+std::size_t room_for(SessionEvent what) {
+  return what == SessionEvent::barred ? SessionBook::kBarsMax : 0;
+}
+
 }  // namespace
 
 // --- looking ------------------------------------------------------------------------------------
@@ -37,7 +42,7 @@ SessionDecision SessionBook::decide(const SessionChange& change) const {
   if (known != ended_.end()) {
     decision.known = true;
     decision.lsn = known->second;
-  } else if (!has_room(ended_until_, now_ms, revoked_max_)) {
+  } else if (!has_room(ended_until_, now_ms, revoked_max_ + room_for(change.what))) {
     decision.error = Code::overloaded;
     decision.field = limit::kRevoked;
   }

@@ -9,8 +9,8 @@
 // alone, so that a replay forgets the same.
 //
 // Owned by OrderBook; pure, one thread. Memory: about 200 bytes for each that has ended, and as
-// much for each newest one. Bound: of each at most revoked_max at once; beyond it `overloaded`, and
-// nothing is forgotten before its time.
+// much for each newest one. Bound: of each at most revoked_max at once, and kBarsMax more that the
+// operator ends; beyond it `overloaded`, and nothing is forgotten before its time.
 
 #include <cstddef>
 #include <cstdint>
@@ -47,6 +47,8 @@ struct SessionDecision {
 
 class SessionBook {
  public:
+  static constexpr std::size_t kBarsMax = 10'000;
+
   explicit SessionBook(std::size_t revoked_max) : revoked_max_(revoked_max) {}
 
   // `change.what`: ended, barred or opened; of a bar its moment counts, and a later one takes the

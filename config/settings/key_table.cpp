@@ -359,8 +359,9 @@ std::vector<Key> auth_keys() {
       number<&Config::auth, &Auth::revoked_max>(
           "auth.revoked_max", "sessions", 1, 10 * kMillion,
           "Sessions that have ended before their tokens expire, and with `auth.single_session` "
-          "newest sessions of users, each so many at once: about 200 bytes each in the backend, "
-          "120 in every webapp. None is forgotten early; beyond it the answer is `overloaded`."),
+          "newest sessions of users, each so many at once, and 10,000 more that `user lock` ends: "
+          "about 200 bytes each in the backend, 120 in every webapp. None is forgotten early; "
+          "beyond it the answer is `overloaded`."),
       single_session(),
   };
 }

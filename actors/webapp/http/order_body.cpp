@@ -126,6 +126,7 @@ bool OrderMembers::text(std::string& value) {
 bool OrderMembers::finish() {
   if (fault_.empty() && (seen_ & kItem) == 0) missing("item");
   if (fault_.empty() && (seen_ & kUser) == 0 && sessions_ == Sessions::no) missing("user");
+  if (fault_.empty() && (seen_ & (kTicket | kPromo)) == kTicket) missing("promo");
   return fault_.empty();
 }
 

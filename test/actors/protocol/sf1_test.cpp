@@ -171,6 +171,11 @@ TEST_CASE("the ticket of an order is read by who can") {
   REQUIRE(decoder.decode(frame));
   CHECK(decoder.request().id.empty());
   CHECK(decoder.request().ticket_ms == kForeignTicket);
+  order.erase("promo");  // it would buy outside of the promo
+  frame = frame_of(order, text);
+  CHECK_FALSE(decoder.decode(frame));
+  CHECK((decoder.refusal().code == Code::bad_request && decoder.refusal().field == "promo"));
+  order["promo"] = 7;
   // Of an array each for itself.
   order["user"] = "ann";
   const auto bytes = json::to_msgpack(json::array({order, json::parse(R"({"op":"order","item":1,

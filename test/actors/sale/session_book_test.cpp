@@ -150,6 +150,19 @@ TEST_CASE("nothing is forgotten before its time, and room comes with time") {
   CHECK(overloaded(sessions.end(4, 4, kUntil + 60'000)));
 }
 
+TEST_CASE("sessions that buyers have ended leave room for those that the operator ends") {
+  Sessions sessions(2);
+  sessions.end(1, 1);
+  sessions.end(2, 2);
+  CHECK(overloaded(sessions.end(3, 3)));
+  CHECK(sessions.take(sessions.change(SessionEvent::barred, 4, 4)).error == Code::none);
+  CHECK(sessions.ended().at(4) == SessionEvent::barred);
+  CHECK(overloaded(sessions.end(3, 3)));
+  for (std::uint64_t user = 5; sessions.book.ended() < 2 + SessionBook::kBarsMax; ++user)
+    sessions.take(sessions.change(SessionEvent::barred, user, user));
+  CHECK(overloaded(sessions.take(sessions.change(SessionEvent::barred, 3, 3))));
+}
+
 TEST_CASE("newest sessions have a bound of their own, and go when they are over") {
   Sessions sessions(2);
   sessions.open(1, 100);
@@ -253,7 +266,7 @@ TEST_CASE("random sessions: memory, log and snapshot agree at every step") {
         : random() % 2 == 0 ? live.end(session, user, until)
                             : live.open(session, user, until);
     CHECK((decision.error == Code::none || !decision.known));
-    CHECK(live.book.ended() <= 8);
+    CHECK(live.book.ended() <= 8 + 6);  // and a bar of each user
     CHECK(live.book.newest() <= 8);
     for (; applied < live.log.size(); ++applied)
       replayed.apply(live.log[applied].second, live.log[applied].first);

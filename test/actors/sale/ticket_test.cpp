@@ -169,6 +169,10 @@ TEST_CASE_FIXTURE(TicketTest, "a promo gives as many tickets as its gate lets th
   CHECK(ticket("t11", "u11").error == Code::gate_closed);
   REQUIRE(add_stock(5).changed);
   CHECK(ticket("t11", "u11").error == Code::gate_closed);
+  // Nor does a unit that comes back open it: who has none is told so, not that he may try again.
+  for (int i = 0; i < 11; ++i)
+    CHECK(order("t" + std::to_string(i), "u" + std::to_string(i)).error == Code::none);
+  CHECK(ticket("t11", "u11").error == Code::gate_closed);
 }
 
 TEST_CASE_FIXTURE(TicketTest, "a promo that says no factor has a gate for five times the units") {

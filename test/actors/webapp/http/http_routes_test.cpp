@@ -230,6 +230,7 @@ TEST_CASE("a body that is not one order is refused naming the member") {
       {R"({"item":1,"user":"ann","qty":null})", "qty"},
       {R"({"item":1,"user":"ann","id":"a b"})", "id"},
       {R"({"item":1,"user":"ann","\u0022":1})", "\""},
+      {R"({"item":1,"user":"ann","ticket":"t1.x.y"})", "promo"},
       {"", ""},
       {" [] ", ""},
       {"1", ""},
