@@ -22,6 +22,22 @@ function numberOf(name, text) {
   return Number(text) <= Number.MAX_SAFE_INTEGER ? Number(text) : BigInt(text);
 }
 
+function isUrl(text) {
+  try {
+    return Boolean(new URL(text));
+  } catch {
+    return false;
+  }
+}
+
+/** For what is no endpoint a client would wait in vain. */
+function checkEndpoint(text) {
+  const port = Number(/^tcp:\/\/[^\s/]+:(\d{1,5})$/.exec(text)?.[1]);
+  if (port >= 1 && port <= 65_535) return;
+  if (/^https?:\/\/[^\s/]/i.test(text) && isUrl(text)) return;
+  wrongUse(`'${text}' is no endpoint like tcp://HOST:PORT or http://HOST:PORT`);
+}
+
 function read() {
   try {
     return parseArgs({ allowPositionals: true, options: { item: { type: 'string' },
@@ -33,6 +49,7 @@ function read() {
 
 const { positionals: [user, where = 'http://127.0.0.1:8080', ...more], values } = read();
 if (user === undefined || more.length > 0) wrongUse('one USER, and at most one address');
+checkEndpoint(where);
 const order = { item: numberOf('item', values.item) ?? 1, user };
 const promo = numberOf('promo', values.promo);
 if (values.ticket && promo === undefined) wrongUse('--ticket needs the --promo that it is of');

@@ -17,7 +17,7 @@ op = said.add_mutually_exclusive_group()
 op.add_argument("--pay", type=int, metavar="CENTS", help="its payment has the order's id, too")
 op.add_argument("--cancel", dest="op", action="store_const", const="cancel", default="order")
 op.add_argument("--get", dest="op", action="store_const", const="get")
-args = said.parse_args()
+args = said.parse_intermixed_args()
 if args.pay is not None: args.op = "pay"
 if args.op != "order" and not args.id: said.error(f"--{args.op} needs the --id of an order")
 if args.ticket and args.promo is None: said.error("--ticket needs the --promo that it is of")
@@ -34,11 +34,19 @@ context = zmq.Context()
 end = time.monotonic() + args.wait
 
 
-def answer_to(ask):  # what is still to come of one question must not be taken for the next one's
-    if args.token: ask["token"] = args.token
+def connected():
     socket = context.socket(zmq.DEALER)
     socket.linger = 0
-    socket.connect(args.endpoint)
+    try: socket.connect(args.endpoint)
+    except zmq.ZMQError as error:
+        socket.close()
+        said.error(f"'{args.endpoint}' is no endpoint like tcp://127.0.0.1:7101 ({error})")
+    return socket
+
+
+def answer_to(ask):  # what is still to come of one question must not be taken for the next one's
+    if args.token: ask["token"] = args.token
+    socket = connected()
     answer = {"retry": True, "message": f"no answer; ask again with --id {ask['id']}"}
     while time.monotonic() < end:  # a timeout says nothing: the same id never buys, or pays, twice
         socket.send(msgpack.packb(ask))

@@ -11,9 +11,13 @@ from fake_webapp import FakeWebapp, confirmed, refused
 SCRIPT = Path(__file__).resolve().parents[2] / "clients" / "python" / "order.py"
 
 
+def called(*arguments):
+    return subprocess.run(["/usr/bin/python3", SCRIPT, *arguments], timeout=60,
+                          capture_output=True, text=True, check=False)
+
+
 def run(webapp, status=0, flags=()):
-    command = ["/usr/bin/python3", SCRIPT, "ann", webapp.endpoint, *flags]
-    done = subprocess.run(command, timeout=60, capture_output=True, text=True, check=False)
+    done = called("ann", webapp.endpoint, *flags)
     if done.returncode != status:
         raise AssertionError(f"exit {done.returncode} instead of {status}: {done.stderr}")
     return ast.literal_eval(done.stdout)
@@ -70,6 +74,25 @@ class OrderScript(unittest.TestCase):
                 request = webapp.requests[0]
             self.assertEqual(request, {"id": request["id"]} | wanted)
 
+    def test_flags_and_words_come_in_any_order(self):
+        with FakeWebapp(lambda request: [confirmed(request)]) as webapp:
+            for words in (["ann", "--item", "2", webapp.endpoint, "--promo", "7"],
+                          ["--item", "2", "--promo", "7", "ann", webapp.endpoint],
+                          ["--item", "2", "ann", "--promo", "7", webapp.endpoint]):
+                done = called(*words)
+                self.assertEqual(done.returncode, 0, done.stderr)
+            asked = [(one["user"], one["item"], one["promo"]) for one in webapp.requests]
+        self.assertEqual(asked, [("ann", 2, 7)] * 3)
+        self.assertEqual(called("ann", "tcp://127.0.0.1:1", "more").returncode, 2)
+
+    def test_what_is_no_endpoint_is_named_at_once(self):
+        for flags in ([], ["--promo", "7", "--ticket"]):
+            for wrong in ("bogus", "ftp://x", "tcp:bogus", "tcp://127.0.0.1", "http://x:8080"):
+                done = called("ann", wrong, *flags)
+                self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
+                self.assertIn(f"'{wrong}' is no endpoint", done.stderr)
+                self.assertNotIn("Traceback", done.stderr)
+
     def test_a_first_time_is_said_once_and_a_webapps_own_no_is_not_the_end(self):
         count = []
 
@@ -121,16 +144,13 @@ class OrderScript(unittest.TestCase):
     def test_without_a_ticket_nothing_is_ordered_and_it_is_said_why(self):
         for code, retry, status in (("gate_closed", False, 1), ("sold_out", True, 5)):
             with FakeWebapp(lambda r: [refused(r, code, retry)]) as webapp:
-                done = subprocess.run(["/usr/bin/python3", SCRIPT, "ann", webapp.endpoint,
-                                       "--promo", "7", "--ticket", "--wait", "0.5"], timeout=60,
-                                      capture_output=True, text=True, check=False)
+                done = called("ann", webapp.endpoint, "--promo", "7", "--ticket", "--wait", "0.5")
                 self.assertEqual(done.returncode, status, done.stderr)
             self.assertEqual(ast.literal_eval(done.stdout)["code"], code)
             self.assertIn(f"no ticket, so nothing was ordered: {code}: no", done.stderr)
             self.assertEqual({one["op"] for one in webapp.requests}, {"ticket"})
         for flags in (["--ticket"], ["--promo", "7", "--ticket", "--id", "a", "--get"]):
-            done = subprocess.run(["/usr/bin/python3", SCRIPT, "ann", *flags], timeout=60,
-                                  capture_output=True, text=True, check=False)
+            done = called("ann", *flags)
             self.assertEqual(done.returncode, 2)
             self.assertIn("--ticket", done.stderr)
 
