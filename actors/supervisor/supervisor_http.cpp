@@ -77,7 +77,7 @@ HttpReply health(const json& nodes, const json& notes, bool readiness) {
 
 json system_status(std::vector<json> nodes, const json& system_view) {
   json status = {{"nodes", std::move(nodes)}};
-  status["items"] = system_view.value("items", json::array());
+  status["items"] = system_view.value("items", json());
   status["log"] = system_view.value("log", json{{"durable_lsn", nullptr},
                                                 {"pending_commands", nullptr},
                                                 {"bytes", nullptr},

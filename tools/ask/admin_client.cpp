@@ -1,6 +1,8 @@
 #include "tools/ask/admin_client.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -9,6 +11,8 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <filesystem>
+#include <thread>
 
 #include "tools/ask/tool_options.h"
 
@@ -33,6 +37,42 @@ class Descriptor {
  private:
   int fd_;
 };
+
+constexpr milliseconds kComesBack{5'000};  // a supervisor that was killed, with a guard
+constexpr milliseconds kLookAgain{50};
+
+bool is_locked(const std::filesystem::path& file) {
+  const Descriptor opened(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (opened.get() < 0) return false;
+  return ::flock(opened.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+// Of whatever kind. Other locks there have a name without a number.
+bool a_node_runs(const std::filesystem::path& run_dir) {
+  std::error_code error;
+  std::filesystem::directory_iterator entry(run_dir, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const auto& file = entry->path();
+    const bool of_node =
+        file.extension() == ".lock" && file.stem().string().find('-') != std::string::npos;
+    if (of_node && is_locked(file)) return true;
+  }
+  return false;
+}
+
+// 0, or why not.
+int connect_within(milliseconds patience, int fd, const sockaddr_un& address,
+                   const std::filesystem::path& run_dir) {
+  const auto deadline = steady_clock::now() + patience;
+  for (;;) {
+    const auto* target = reinterpret_cast<const sockaddr*>(&address);
+    if (::connect(fd, target, sizeof address) == 0) return 0;
+    const int error = errno;
+    const bool nobody = error == ENOENT || error == ECONNREFUSED;
+    if (!nobody || steady_clock::now() >= deadline || !a_node_runs(run_dir)) return error;
+    std::this_thread::sleep_for(kLookAgain);
+  }
+}
 
 AdminFailure not_running(const std::string& path, int error) {
   return {"the supervisor does not answer on " + path + " (" + std::strerror(error) +
@@ -79,26 +119,24 @@ Answer read_answer(int fd, int timeout_ms) {
   return answer;
 }
 
-}  // namespace
-
-Answer ask_admin(const config::Config& config, const json& request, int timeout_ms) {
+Answer ask_within(milliseconds patience, const config::Config& config, const json& request,
+                  int timeout_ms) {
   const std::string path = (config.run_dir / "admin.sock").string();
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) return not_running(path, ENAMETOOLONG);
   path.copy(address.sun_path, path.size());
   const Descriptor connection(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const auto* target = reinterpret_cast<const sockaddr*>(&address);
-  if (connection.get() < 0 || ::connect(connection.get(), target, sizeof address) != 0) {
-    return not_running(path, errno);
-  }
+  if (connection.get() < 0) return not_running(path, errno);
+  if (const int error = connect_within(patience, connection.get(), address, config.run_dir))
+    return not_running(path, error);
   const std::string line = request.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
   if (!send_all(connection.get(), line)) return not_running(path, errno);
   return read_answer(connection.get(), timeout_ms);
 }
 
-Answer ask_admin_or_fail(const config::Config& config, const json& request, int timeout_ms) {
-  Answer answer = ask_admin(config, request, timeout_ms);
+// An answer that holds "error" is a failure.
+Answer judged(Answer answer) {
   const json* map = std::get_if<json>(&answer);
   if (map == nullptr || !map->contains("error")) return answer;
   const json& error = map->at("error");
@@ -109,6 +147,20 @@ Answer ask_admin_or_fail(const config::Config& config, const json& request, int 
     if (map->contains(list)) text += std::string("; ") + list + ": " + map->at(list).dump();
   }
   return AdminFailure{text, map->value("exit", kExitFailure)};
+}
+
+}  // namespace
+
+Answer ask_admin(const config::Config& config, const json& request, int timeout_ms) {
+  return ask_within(milliseconds(0), config, request, timeout_ms);
+}
+
+Answer ask_admin_or_fail(const config::Config& config, const json& request, int timeout_ms) {
+  return judged(ask_admin(config, request, timeout_ms));
+}
+
+Answer ask_admin_for_operator(const config::Config& config, const json& request, int timeout_ms) {
+  return judged(ask_within(kComesBack, config, request, timeout_ms));
 }
 
 std::string mint_request_id() {

@@ -16,7 +16,8 @@ constexpr int kPage = 500;
 // Up to `limit` of them from this id on, and where the next page begins, if there is one.
 std::variant<json, AdminFailure> read_page(const ToolOptions& options, const std::string& kind,
                                            const json& from, int limit) {
-  return ask_admin_or_fail(options.config, {{"do", kind + "s"}, {"from", from}, {"limit", limit}});
+  return ask_admin_for_operator(options.config,
+                                {{"do", kind + "s"}, {"from", from}, {"limit", limit}});
 }
 
 }  // namespace

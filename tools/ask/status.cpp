@@ -82,19 +82,7 @@ void print_database(const json& status) {
 }
 
 void print_sale(const json& status) {
-  const json& items = status.at("items");
-  const std::size_t shown = std::min(items.size(), kItemsShown);
-  for (std::size_t i = 0; i < shown; ++i) {
-    const json& item = items[i];
-    std::printf("sale      item %s \"%s\"   sold %s / %s   left %s\n",
-                text_of(item, "item").c_str(), text_of(item, "name").c_str(),
-                grouped(item, "sold").c_str(), grouped(item, "total").c_str(),
-                grouped(item, "left").c_str());
-  }
-  if (items.empty()) std::printf("sale      no items; add one with: stampede item add\n");
-  if (items.size() > shown) {
-    std::printf("          and %zu more; see: stampede item list\n", items.size() - shown);
-  }
+  std::printf("%s", sale_text(status.at("items")).c_str());
   const json& log = status.at("log");
   std::printf("log       %s in %s segments   durable %s   pending %s\n",
               log.contains("bytes") ? mega_bytes(log.at("bytes")).c_str() : "-",
@@ -192,8 +180,25 @@ void print_health(const std::string& problem, const std::vector<std::string>& no
 
 }  // namespace
 
+std::string sale_text(const json& items) {
+  if (items.is_null()) return "sale      not told yet by the backend\n";
+  if (items.empty()) return "sale      no items; add one with: stampede item add\n";
+  const std::size_t shown = std::min(items.size(), kItemsShown);
+  std::string text;
+  for (std::size_t i = 0; i < shown; ++i) {
+    const json& item = items[i];
+    text += "sale      item " + text_of(item, "item") + " \"" + text_of(item, "name") +
+            "\"   sold " + grouped(item, "sold") + " / " + grouped(item, "total") + "   left " +
+            grouped(item, "left") + "\n";
+  }
+  if (items.size() > shown)
+    text += "          and " + std::to_string(items.size() - shown) +
+            " more; see: stampede item list\n";
+  return text;
+}
+
 int run_status(const ToolOptions& options) {
-  const auto answer = ask_admin_or_fail(options.config, {{"do", "status"}}, kAnswerMs);
+  const auto answer = ask_admin_for_operator(options.config, {{"do", "status"}}, kAnswerMs);
   if (const auto* failure = std::get_if<AdminFailure>(&answer)) {
     std::fprintf(stderr, "stampede status: %s\n", failure->message.c_str());
     return failure->exit;

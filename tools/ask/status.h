@@ -4,10 +4,15 @@
 // process's exit code.
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
 
 #include "tools/ask/tool_options.h"
 
 namespace stampede::tools {
+
+// The lines of a status about what is sold; null: no backend has told its supervisor yet.
+std::string sale_text(const nlohmann::json& items);
 
 int run_status(const ToolOptions& options);                        // 0 reported, 7 not running
 int run_health(const ToolOptions& options, std::int64_t wait_ms);  // 0 ready, 3 not within wait_ms

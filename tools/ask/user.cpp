@@ -124,7 +124,7 @@ int run_user_lock(const ToolOptions& options, const storage::DbOptions& database
   if (const int exit = set_locked(database, change.user, true, options.json); exit != kExitDone)
     return exit;
   if (!options.config.auth.accounts()) return tell("locked", change.user, options.json);
-  const auto answer = ask_admin_or_fail(
+  const auto answer = ask_admin_for_operator(
       options.config,
       {{"do", "sessions_end"}, {"user", change.user}, {"at_ms", config::wall_ms()}});
   if (const auto* failure = std::get_if<AdminFailure>(&answer))

@@ -62,7 +62,8 @@ int report(const ToolOptions& options, json result, const std::string& text, std
 
 // Which node was started anew; empty: there is no supervisor that could.
 std::variant<std::string, AdminFailure> restart_backend(const ToolOptions& options) {
-  const auto answer = ask_admin_or_fail(options.config, {{"do", "restart"}, {"node", "backend-1"}});
+  const auto answer =
+      ask_admin_for_operator(options.config, {{"do", "restart"}, {"node", "backend-1"}});
   if (const auto* failure = std::get_if<AdminFailure>(&answer)) {
     if (failure->exit == kExitNoConnection) return std::string{};
     return *failure;

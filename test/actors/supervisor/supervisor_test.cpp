@@ -76,6 +76,7 @@ TEST_CASE("nodes outlive their supervisor and are adopted by the next") {
   const pid_t webapp = system.pid("webapp-1");
   const pid_t supervisor = system.pid("supervisor-1");
   REQUIRE(::kill(supervisor, SIGKILL) == 0);
+  CHECK(system.run({"status"}) == 0);  // an operator waits for the next one
   REQUIRE(system.ready("supervisor-1", supervisor));
   REQUIRE(system.ready("broker-1"));
   REQUIRE(system.ready("webapp-1"));
@@ -114,6 +115,7 @@ TEST_CASE("a stop over admin.sock ends the guard as well") {
   REQUIRE(system.ready("broker-1"));
   CHECK(system.ask({{"do", "stop"}}) == json{{"ok", true}});
   CHECK(system.wait_for_end() == 0);
+  CHECK(system.run({"status"}) == 7);
   CHECK(system.alive().empty());
 }
 
