@@ -192,7 +192,7 @@ class Promos(SystemTest):
         must(self.add(system, 7, "+1h", "+2h"), "promo add")
         refused = {
             "promo 7": self.add(system, 8, "+90m", "+3h"),
-            "ends_at_ms": self.add(system, 8, "+4h", "+3h"),
+            "--ends must be behind --starts": self.add(system, 8, "+4h", "+3h"),
             "item": self.add(system, 8, "+4h", "+5h", item=99),
             "promo": system.stampede("--json", "promo", "end", 99)}
         for field, done in refused.items():

@@ -174,7 +174,7 @@ class Tickets(SystemTest):
             self.assertEqual((closed["code"], closed["retry"]), ("gate_closed", False))
             told = system.stampede("promo", "set", 7, "--gate-factor", 1)
             self.assertNotEqual(told.returncode, 0)
-            self.assertIn("gate_factor", told.stdout + told.stderr)
+            self.assertIn("--gate-factor", told.stdout + told.stderr)
             for n in range(2):
                 self.assertEqual(window.order(f"t{n}", f"u{n}", given[n]["ticket"])["state"],
                                  "confirmed")

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "tools/ask/flag_names.h"
 #include "tools/ask/json_text.h"
 
 namespace stampede::tools {
@@ -10,9 +11,10 @@ using nlohmann::json;
 
 int report_failure(const ToolOptions& options, const char* name, const AdminFailure& failure,
                    const std::string& request_id) {
+  const std::string message = in_flags(failure.message);
   if (options.json)
-    std::printf("%s\n", json{{"error", failure.message}, {"exit", failure.exit}}.dump().c_str());
-  std::fprintf(stderr, "stampede %s: %s\n", name, failure.message.c_str());
+    std::printf("%s\n", json{{"error", message}, {"exit", failure.exit}}.dump().c_str());
+  std::fprintf(stderr, "stampede %s: %s\n", name, message.c_str());
   if (failure.exit == kExitTimedOut && !request_id.empty()) {
     std::fprintf(stderr, "to settle it, repeat the command with --request-id %s\n",
                  request_id.c_str());
@@ -24,7 +26,7 @@ int run_operator_change(const ToolOptions& options, const ChangedThing& thing, j
                         const std::string& given_id) {
   const std::string request_id = given_id.empty() ? mint_request_id() : given_id;
   request["request_id"] = request_id;
-  const auto answer = ask_admin_or_fail(options.config, request);
+  const auto answer = ask_admin_for_operator(options.config, request);
   if (const auto* failure = std::get_if<AdminFailure>(&answer))
     return report_failure(options, thing.name, *failure, request_id);
   json map = std::get<json>(answer);

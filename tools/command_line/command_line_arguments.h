@@ -3,13 +3,13 @@
 // What the tools' flags are parsed into, and the checks that several of them share. For
 // command_line*.cpp only.
 
-#include <algorithm>
 #include <functional>
 #include <string>
 
 #include "actors/protocol/node_messages.h"
 #include "storage/mysql/db_options.h"
 #include "tools/ask/duration.h"
+#include "tools/ask/flag_names.h"
 #include "tools/ask/item.h"
 #include "tools/ask/order.h"
 #include "tools/ask/promo.h"
@@ -101,13 +101,6 @@ inline std::string check_text(const std::string& text, const storage::Term& term
   if (actors::valid_text(text, static_cast<std::size_t>(term.max))) return {};
   return "a " + std::string(term.name) + " is " + std::to_string(term.min) + " to " +
          std::to_string(term.max) + " bytes of UTF-8 without control characters";
-}
-
-inline std::string flag_of(const storage::Term& term) {
-  if (!term.flag.empty()) return std::string(term.flag);
-  std::string flag = "--" + std::string(term.name);
-  std::replace(flag.begin(), flag.end(), '_', '-');
-  return flag;
 }
 
 inline CLI::Range item_range() {

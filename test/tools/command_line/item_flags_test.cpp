@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -101,4 +102,29 @@ TEST_CASE("a word that is none of those a flag takes is told in the form of all 
         "--ticket: \"foo\" is none of none, required");
   CHECK(error_of({"--ticket"}, {"promo", "set", "1"}).empty());
   CHECK(error_of({"--via", "x"}, {"bench"}) == "--via: \"x\" is none of zmq, ipc, http, miaosha");
+}
+
+TEST_CASE("help is that of the subcommand, wherever the word for it stands") {
+  const auto help_of = [](std::vector<std::string> words) {
+    CLI::App app("The whole", "stampede");
+    std::string run_dir;
+    app.add_option("--run-dir", run_dir);
+    app.require_subcommand(1);
+    app.fallthrough();
+    Command chosen;
+    CommandLine line(app, chosen);
+    std::reverse(words.begin(), words.end());
+    std::ostringstream out;
+    try {
+      app.parse(words);
+    } catch (const CLI::CallForHelp& asked) {
+      app.exit(asked, out, out);
+    }
+    return out.str().substr(0, out.str().find('\n'));
+  };
+  CHECK(help_of({"--help"}) == "The whole");
+  CHECK(help_of({"--run-dir", "x", "user", "--help"}).starts_with("Built-in accounts"));
+  CHECK(help_of({"--run-dir", "x", "--help", "user"}).starts_with("Built-in accounts"));
+  CHECK(help_of({"user", "--run-dir", "x", "--help"}).starts_with("Built-in accounts"));
+  CHECK(help_of({"promo", "--run-dir", "x", "add", "--help"}).starts_with("Add a promo"));
 }
