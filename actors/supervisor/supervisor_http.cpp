@@ -77,7 +77,8 @@ HttpReply health(const json& nodes, const json& notes, bool readiness) {
 
 json system_status(std::vector<json> nodes, const json& system_view) {
   json status = {{"nodes", std::move(nodes)}};
-  status["items"] = system_view.value("items", json());
+  status["items"] = system_view.value("items", json::array());
+  if (!system_view.contains("items")) status["items_told"] = false;
   status["log"] = system_view.value("log", json{{"durable_lsn", nullptr},
                                                 {"pending_commands", nullptr},
                                                 {"bytes", nullptr},

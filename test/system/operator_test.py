@@ -90,7 +90,7 @@ class OperatorDoors(SystemTest):
                          "name": "n" * 500, "total": 5} for item in range(first, first + 16)]
                 connection.sendall(b"".join(json.dumps(put).encode() + b"\n" for put in puts))
                 self.assertTrue(all(json.loads(answers.readline())["ok"] for _ in puts))
-        self.assertTrue(eventually(lambda: len(system.status()["items"] or []) >= count))
+        self.assertTrue(eventually(lambda: len(system.status()["items"]) >= count))
 
     def connect(self, system, words):
         """A connection to admin.sock that has sent as much of `words` as is taken at once."""

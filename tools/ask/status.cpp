@@ -82,7 +82,7 @@ void print_database(const json& status) {
 }
 
 void print_sale(const json& status) {
-  std::printf("%s", sale_text(status.at("items")).c_str());
+  std::printf("%s", sale_text(status).c_str());
   const json& log = status.at("log");
   std::printf("log       %s in %s segments   durable %s   pending %s\n",
               log.contains("bytes") ? mega_bytes(log.at("bytes")).c_str() : "-",
@@ -180,8 +180,9 @@ void print_health(const std::string& problem, const std::vector<std::string>& no
 
 }  // namespace
 
-std::string sale_text(const json& items) {
-  if (items.is_null()) return "sale      not told yet by the backend\n";
+std::string sale_text(const json& status) {
+  const json& items = status.at("items");
+  if (!status.value("items_told", true)) return "sale      not told yet by the backend\n";
   if (items.empty()) return "sale      no items; add one with: stampede item add\n";
   const std::size_t shown = std::min(items.size(), kItemsShown);
   std::string text;

@@ -11,8 +11,9 @@
 
 namespace stampede::tools {
 
-// The lines of a status about what is sold; null: no backend has told its supervisor yet.
-std::string sale_text(const nlohmann::json& items);
+// The lines of a status about what is sold, as /status has it: `items`, and `items_told` false
+// while no backend has told its supervisor.
+std::string sale_text(const nlohmann::json& status);
 
 int run_status(const ToolOptions& options);                        // 0 reported, 7 not running
 int run_health(const ToolOptions& options, std::int64_t wait_ms);  // 0 ready, 3 not within wait_ms

@@ -8,8 +8,10 @@ using nlohmann::json;
 using stampede::tools::sale_text;
 
 TEST_CASE("what a backend has not told yet is not said to be nothing") {
-  CHECK(sale_text(nullptr) == "sale      not told yet by the backend\n");
-  CHECK(sale_text(json::array()) == "sale      no items; add one with: stampede item add\n");
+  const json none = {{"items", json::array()}, {"items_told", false}};
+  CHECK(sale_text(none) == "sale      not told yet by the backend\n");
+  CHECK(sale_text({{"items", json::array()}}) ==
+        "sale      no items; add one with: stampede item add\n");
 }
 
 TEST_CASE("what is sold, twenty lines of it") {
@@ -17,11 +19,12 @@ TEST_CASE("what is sold, twenty lines of it") {
       {"item", 1}, {"name", "Pho\nne"}, {"sold", 1234}, {"total", 300'000}, {"left", 298'766}};
   const std::string line =
       "sale      item 1 \"Pho\\u000ane\"   sold 1,234 / 300,000   left 298,766\n";
-  CHECK(sale_text(json::array({phone})) == line);
-  CHECK(sale_text(json::array({{{"item", 2}}})) ==
+  CHECK(sale_text({{"items", json::array({phone})}}) == line);
+  CHECK(sale_text({{"items", json::array({{{"item", 2}}})}}) ==
         "sale      item 2 \"-\"   sold - / -   left -\n");
   std::string twenty;
   for (int i = 0; i < 20; ++i) twenty += line;
-  CHECK(sale_text(json(20, phone)) == twenty);
-  CHECK(sale_text(json(22, phone)) == twenty + "          and 2 more; see: stampede item list\n");
+  CHECK(sale_text({{"items", json(20, phone)}}) == twenty);
+  CHECK(sale_text({{"items", json(22, phone)}}) ==
+        twenty + "          and 2 more; see: stampede item list\n");
 }
