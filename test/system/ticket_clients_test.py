@@ -36,7 +36,7 @@ class CommandLines(SystemTest):
 
     def setUp(self):
         self.system = self.start_system("1:Phone:2")
-        add_promo(self.system, 7, "--gate-factor", 1)
+        add_promo(self.system, 7, "--gate-factor", 5)
 
     def run_it(self, words, exit_code):
         done = subprocess.run(list(map(str, words)), stdin=subprocess.DEVNULL, capture_output=True,
