@@ -77,7 +77,8 @@ class Calls(SystemTest):
             "ticketRules": [refused("ticket_required", field="ticket"),
                             refused("ticket_invalid", field="ticket"), refused("gate_closed")],
             "withTicket": [f"{prefix}-t1", "confirmed", 9], "forNow": for_now,
-            "forNowOfArray": [["SoldOutForNow", "sold_out"]], "noneToGive": for_now})
+            "forNowOfArray": [["SoldOutForNow", "sold_out"]],
+            "noneToGive": refused("gate_closed")})
         system.verify()
         self.assertEqual(
             system.sql("SELECT request_id, promo_id, fulfilment, payment_id FROM orders "
