@@ -21,6 +21,7 @@
 #include "storage/disk/posix_disk.h"
 #include "storage/log/log_writer.h"
 #include "test/storage/log/log_fixture.h"
+#include "test/support/eventually.h"
 #include "test/support/temp_log_dir.h"
 
 namespace stampede::test {
@@ -142,12 +143,7 @@ TEST_CASE("a child process does not keep the lock of the parent that is gone") {
   CHECK(WTERMSIG(status) == SIGKILL);
   REQUIRE(::read(ready[0], &grandchild, sizeof grandchild) == sizeof grandchild);
   // The kernel lets the parent of a vfork go on just before it closes what an exec closes.
-  bool taken = false;
-  for (int i = 0; i < 2000 && !taken; ++i) {
-    taken = static_cast<bool>(storage::LogLock::take(disk, temp.log()));
-    if (!taken) ::usleep(1000);
-  }
-  CHECK(taken);
+  CHECK(test::eventually([&] { return bool(storage::LogLock::take(disk, temp.log())); }));
   ::kill(grandchild, SIGKILL);
   ::close(ready[0]);
   ::close(ready[1]);
