@@ -1,6 +1,5 @@
 #include "actors/sale/item_table.h"
 
-#include <algorithm>
 #include <type_traits>
 #include <utility>
 
@@ -12,10 +11,7 @@ std::uint32_t ItemTable::add(std::uint64_t id) {
   const auto position = static_cast<std::uint32_t>(items_.size());
   items_.push_back(Item{.id = id});
   index_.insert(mix(id), position);
-  const auto place = std::lower_bound(
-      by_id_.begin(), by_id_.end(), id,
-      [&](std::uint32_t at, std::uint64_t other) { return items_[at].id < other; });
-  by_id_.insert(place, position);
+  by_id_.add(id, position, [this](std::uint32_t at) { return items_[at].id; });
   return position;
 }
 
@@ -78,10 +74,17 @@ ItemTerms ItemTable::terms(const Item& item) const {
 
 std::optional<std::uint64_t> ItemTable::page(std::uint64_t from, std::size_t limit,
                                              std::vector<ItemRow>& rows) const {
-  auto at = std::lower_bound(by_id_.begin(), by_id_.end(), from,
-                             [&](std::uint32_t p, std::uint64_t id) { return items_[p].id < id; });
-  for (; at != by_id_.end() && rows.size() < limit; ++at) rows.push_back(row(items_[*at]));
-  return at == by_id_.end() ? std::nullopt : std::optional(items_[*at].id);
+  std::optional<std::uint64_t> next;
+  const auto take = [&](std::uint32_t at) {
+    if (rows.size() < limit)
+      rows.push_back(row(items_[at]));
+    else
+      next = items_[at].id;
+    return !next;
+  };
+  by_id_.each_from(
+      from, [this](std::uint32_t at) { return items_[at].id; }, take);
+  return next;
 }
 
 void ItemTable::add_to(Books& books) const {
@@ -92,8 +95,8 @@ void ItemTable::add_to(Books& books) const {
 }
 
 std::size_t ItemTable::memory_bytes() const {
-  return items_.memory_bytes() + index_.memory_bytes() + by_id_.capacity() * sizeof(std::uint32_t) +
-         names_.capacity() + more_bytes();
+  return items_.memory_bytes() + index_.memory_bytes() + by_id_.memory_bytes() + names_.capacity() +
+         more_bytes();
 }
 
 std::size_t ItemTable::more_bytes() const {
@@ -118,7 +121,6 @@ void ItemTable::save(storage::SnapshotSink& sink) const {
 
 void ItemTable::reserve(const storage::SnapshotSummary& summary) {
   index_.reserve(summary.items);
-  by_id_.reserve(summary.items);
 }
 
 bool ItemTable::load(const storage::SnapshotItem& entry) {

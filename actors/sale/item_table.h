@@ -9,7 +9,7 @@
 // whoever judges a quantity by the line alone, as most orders are, comes to look there.
 //
 // Owned by OrderBook; pure, one thread. Memory: an item 64 bytes and its name, 12 to 24 bytes of
-// index and 4 of order; one with terms of the sale about 200 more and its texts.
+// index and 4 to 8 of order; one with terms of the sale about 200 more and its texts.
 //
 // Limits: full() says when no further item may be added; all names together fit 4 GiB (asserted).
 
@@ -26,6 +26,7 @@
 #include "actors/memory/mix.h"
 #include "actors/memory/prefetch.h"
 #include "actors/sale/books.h"
+#include "actors/sale/id_order.h"
 #include "actors/sale/request.h"
 #include "storage/snapshot/snapshot_entries.h"
 
@@ -119,7 +120,7 @@ class ItemTable {
 
   BlockVector<Item> items_;
   DenseIndex index_;
-  std::vector<std::uint32_t> by_id_;  // positions, ascending by item id
+  IdOrder by_id_;
   std::string names_;
   std::size_t old_names_ = 0;                     // bytes of it that nobody has any more
   std::unordered_map<std::uint64_t, More> more_;  // by item
