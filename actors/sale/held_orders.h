@@ -38,7 +38,8 @@ class HeldOrders {
     std::int64_t at_ms = 0;   // unpaid: when the time to pay ends; else since when it is so
     std::uint32_t known = 0;  // its position in DecidedRequests; they ascend
     Fulfilment fulfilment = Fulfilment::unpaid;
-    std::uint8_t counted = 0;  // as in storage::OrderSale
+    std::uint8_t counted = 0;   // as in storage::OrderSale
+    bool among_unpaid = false;  // it is among UnpaidUnits
   };
 
   [[nodiscard]] std::size_t size() const { return orders_.size(); }
@@ -55,6 +56,7 @@ class HeldOrders {
   // The order, by its position here, that a payment of this id was for; kNone: none had it.
   [[nodiscard]] std::uint32_t paid_for(const storage::RequestHash& payment) const;
   void remember_payment(const storage::RequestHash& payment, std::uint32_t at);
+  void set_among_unpaid(std::uint32_t at, bool among) { orders_[at].among_unpaid = among; }
 
   // The unpaid order whose time ended first, if it ended before now_ms. It looks at one order that
   // is settled meanwhile at the most, so that no call takes long: `more` says whether to ask again.

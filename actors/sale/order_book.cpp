@@ -614,8 +614,7 @@ bool OrderBook::load_payment(SnapshotSection section, EntryReader& in) {
     if (known == DecidedRequests::kNone || !held_.load(held, known)) return false;
     const auto& order_of_it = decided_.kept(known);
     if (held.fulfilment == Fulfilment::unpaid)
-      count_unpaid(static_cast<std::uint32_t>(held_.size() - 1), order_of_it.item_position,
-                   order_of_it.qty, true);
+      count_unpaid(last_held(), order_of_it.item_position, order_of_it.qty);
     return true;
   }
   storage::SnapshotPayment payment;

@@ -22,7 +22,8 @@
 //
 // Memory: an item 80 to 92 bytes and its name, some more if it has rules (a whole backend measures
 // 130, for the projection keeps its newest change, too), a confirmed order at most 64, one that
-// needs payment 48 more, a remembered rejection 72, a ticket 64 while it is live.
+// needs payment 48 more, and at most 40 while it is unpaid; a remembered rejection 72, a ticket 64
+// while it is live.
 
 #include <algorithm>
 #include <cstdint>
@@ -354,14 +355,21 @@ class OrderBook {
   [[nodiscard]] bool bounds_unpaid_in(std::uint64_t promo) const {
     return bounds_unpaid_in(promo == kNoNumber ? nullptr : promos_.find(promo));
   }
-  void count_unpaid(std::uint32_t held, std::uint32_t position, std::uint32_t qty, bool more);
+  [[nodiscard]] UnpaidUnits::Order unpaid_order(std::uint32_t held, std::uint32_t qty) const;
+  [[nodiscard]] UnpaidUnits::Order unpaid_order(std::uint32_t held) const;
+  void count_unpaid(std::uint32_t held, std::uint32_t position, std::uint32_t qty);
+  void count_among_unpaid(std::uint32_t held, std::uint32_t qty);
+  void uncount_unpaid(std::uint32_t held);
   template <class Count>
-  bool count_on(std::uint32_t& next, std::uint32_t orders, Count&& count) const;
+  bool count_on(std::uint32_t& next, std::uint32_t orders, Count&& count);
   static void on_bound(CountedAhead& counted, std::uint64_t key, bool before, bool now);
   [[nodiscard]] Fulfilment late_payment(const HeldOrders::Order& held, const Known& order) const;
   [[nodiscard]] FulfilmentDecision find_held(std::string_view order, Code unpayable) const;
   [[nodiscard]] FulfilmentDecision as_it_is(std::uint32_t held) const;
   [[nodiscard]] std::uint32_t held_order(Lsn order) const;  // its position in held_, or kNone
+  [[nodiscard]] std::uint32_t last_held() const {           // there is one
+    return static_cast<std::uint32_t>(held_.size() - 1);
+  }
   void become(FulfilmentDecision& decision, Fulfilment to, std::string_view action,
               std::int64_t sale_time_us) const;
   [[nodiscard]] std::int64_t total_cents(std::uint32_t held) const;

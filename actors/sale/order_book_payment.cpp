@@ -50,18 +50,29 @@ void OrderBook::set_time_to_pay(std::uint32_t position, const PromoTable::Promo*
     decision.pay_by_ms = pay_by(*sale, item, now_ms);
 }
 
+UnpaidUnits::Order OrderBook::unpaid_order(std::uint32_t at, std::uint32_t qty) const {
+  const auto& held = held_[at];
+  return {held.user_on_item, held.user_in_promo, qty};
+}
+UnpaidUnits::Order OrderBook::unpaid_order(std::uint32_t at) const {
+  return unpaid_order(at, decided_.kept(held_[at].known).qty);
+}
+
 // Of the item's bound, and of the promo's.
 bool OrderBook::too_many_unpaid(const Request& order, std::uint32_t position,
                                 const Ruled& ruled) const {
-  const auto passes = [&](std::uint64_t user, std::uint32_t bound) {
-    return unpaid_.of(user) + order.qty > bound;
-  };
-  if (bounds_unpaid(position) && passes(hasher_.user_on_item(order.item, order.user),
-                                        items_.sale(items_[position])->unpaid_per_user_max))
+  const bool of_item = bounds_unpaid(position);
+  const bool of_promo = bounds_unpaid_in(ruled.promo);
+  if (!of_item && !of_promo) return false;
+  const auto on_item = hasher_.user_on_item(order.item, order.user);
+  const auto order_at = [this](std::uint32_t at) { return unpaid_order(at); };
+  if (of_item && unpaid_.on_item(on_item, order_at) + order.qty >
+                     items_.sale(items_[position])->unpaid_per_user_max)
     return true;
-  return bounds_unpaid_in(ruled.promo) &&
-         passes(user_in_promo(ruled.users, order.promo, order.user),
-                ruled.promo->put.unpaid_per_user_max);
+  if (!of_promo) return false;
+  const auto in_promo = user_in_promo(ruled.users, order.promo, order.user);
+  return unpaid_.in_promo(on_item, in_promo, order_at) + order.qty >
+         ruled.promo->put.unpaid_per_user_max;
 }
 
 // Of an item that a parked decision closed nothing is counted any more.
@@ -74,28 +85,39 @@ bool OrderBook::bounds_unpaid_in(const PromoTable::Promo* promo) const {
   return promo != nullptr && promo->put.unpaid_per_user_max != 0 && !is_closed(promo->put.item);
 }
 
-// An order becomes unpaid, or is no longer.
-void OrderBook::count_unpaid(std::uint32_t at, std::uint32_t position, std::uint32_t qty,
-                             bool more) {
-  const auto& held = held_[at];
-  const auto count = [&](std::uint64_t user) {
-    more ? unpaid_.add(user, qty) : unpaid_.subtract(user, qty);
-  };
+// An order becomes unpaid; that it was decided may not be remembered yet.
+void OrderBook::count_unpaid(std::uint32_t at, std::uint32_t position, std::uint32_t qty) {
+  const auto promo = held_[at].promo;
   const auto ahead = [&](const CountedAhead& counted, std::uint64_t key) {
     const auto found = counted.empty() ? counted.end() : counted.find(key);
     return found != counted.end() && at < found->second;
   };
-  if (bounds_unpaid(position) || ahead(counted_items_, position)) count(held.user_on_item);
-  if (bounds_unpaid_in(held.promo) || ahead(counted_promos_, held.promo)) count(held.user_in_promo);
+  if (bounds_unpaid(position) || ahead(counted_items_, position) || bounds_unpaid_in(promo) ||
+      ahead(counted_promos_, promo))
+    count_among_unpaid(at, qty);
+}
+
+void OrderBook::count_among_unpaid(std::uint32_t at, std::uint32_t qty) {
+  if (held_[at].among_unpaid) return;  // for another bound
+  unpaid_.add(at, unpaid_order(at, qty),
+              [this](std::uint32_t position) { return unpaid_order(position); });
+  held_.set_among_unpaid(at, true);
+}
+
+// An order is unpaid no longer.
+void OrderBook::uncount_unpaid(std::uint32_t at) {
+  if (!held_[at].among_unpaid) return;
+  unpaid_.subtract(at, unpaid_order(at));
+  held_.set_among_unpaid(at, false);
 }
 
 // Shows the next orders that are unpaid to `count`; true: those were the last.
 template <class Count>
-bool OrderBook::count_on(std::uint32_t& next, std::uint32_t orders, Count&& count) const {
+bool OrderBook::count_on(std::uint32_t& next, std::uint32_t orders, Count&& count) {
   const auto size = static_cast<std::uint32_t>(held_.size());
   for (; orders > 0 && next < size; --orders, ++next) {
     const auto& held = held_[next];
-    if (held.fulfilment == Fulfilment::unpaid) count(held, decided_.kept(held.known));
+    if (held.fulfilment == Fulfilment::unpaid) count(next, decided_.kept(held.known));
   }
   return next >= size;
 }
@@ -105,8 +127,8 @@ bool OrderBook::look_ahead(const ItemDecision& decision, std::uint32_t orders) {
   const bool begins = decision.sale.unpaid_per_user_max != 0 && position != ItemTable::kNone &&
                       !is_closed(decision.put.item) && !bounds_unpaid(position);
   if (!begins) return true;
-  return count_on(counted_items_[position], orders, [&](const auto& held, const Known& order) {
-    if (order.item_position == position) unpaid_.add(held.user_on_item, order.qty);
+  return count_on(counted_items_[position], orders, [&](std::uint32_t at, const Known& order) {
+    if (order.item_position == position) count_among_unpaid(at, order.qty);
   });
 }
 
@@ -115,8 +137,8 @@ bool OrderBook::look_ahead(const PromoDecision& decision, std::uint32_t orders) 
   const bool begins = decision.put.unpaid_per_user_max != 0 && promos_.find(promo) != nullptr &&
                       !is_closed(decision.put.item) && !bounds_unpaid_in(promo);
   if (!begins) return true;
-  return count_on(counted_promos_[promo], orders, [&](const auto& held, const Known& order) {
-    if (held.promo == promo) unpaid_.add(held.user_in_promo, order.qty);
+  return count_on(counted_promos_[promo], orders, [&](std::uint32_t at, const Known& order) {
+    if (held_[at].promo == promo) count_among_unpaid(at, order.qty);
   });
 }
 
@@ -139,7 +161,7 @@ void OrderBook::hold(const Confirmed& order, std::uint64_t user_on_item,
   held.counted = static_cast<std::uint8_t>(order.counted);
   const auto at = static_cast<std::uint32_t>(held_.size());
   held_.add(held, lsn);
-  count_unpaid(at, order.item_position, order.qty, true);
+  count_unpaid(at, order.item_position, order.qty);
 }
 
 void OrderBook::add_fulfilment(const Known& known, Answer& answer) const {
@@ -298,8 +320,7 @@ void OrderBook::apply_fulfilment(const FulfilmentDecision& decision, Lsn lsn) {
   STAMPEDE_ASSERT(decision.error == Code::none && !decision.known, "only a new one is applied");
   const auto held = held_[decision.held];
   STAMPEDE_ASSERT(may_become(held.fulfilment, decision.fulfilment()), "what is final stays so");
-  if (held.fulfilment == Fulfilment::unpaid)
-    count_unpaid(decision.held, decision.item_position, decision.qty, false);
+  uncount_unpaid(decision.held);
   held_.become(decision.held, decision.update.order, decision.fulfilment(), decision.at_ms);
   remember_payment(decision.update, decision.held);
   note_decision(kNoNumber, decision.update.decided_at_us);

@@ -525,6 +525,31 @@ TEST_CASE_FIXTURE(RulesTest, "who has had a bound, or is new, is not looked at a
   CHECK(code("e", 1) == Code::unpaid_limit);
 }
 
+TEST_CASE_FIXTURE(RulesTest, "many unpaid orders of one user count as few do") {
+  stock(90);
+  promo(7, held(60, 12), PromoAction::add);
+  ItemSale rules = kAll;
+  rules.unpaid_per_user_max = 40;
+  set_sale(rules, {"hold_s", "unpaid_per_user_max"});
+  for (int i = 0; i < 10; ++i) {
+    order("two" + std::to_string(i), 2);
+    order("in" + std::to_string(i), 1, "ann", 7);
+  }
+  in_each_life(*this, [&] { CHECK(code("x", 3, "ann", 7) == Code::unpaid_limit); });
+  CHECK(code("in10", 2, "ann", 7) == Code::none);
+  for (int i = 10; i < 14; ++i) order("two" + std::to_string(i), 2);
+  in_each_life(*this, [&] {
+    CHECK(code("x", 1) == Code::unpaid_limit);
+    CHECK(code("x", 1, "ann", 7) == Code::unpaid_limit);
+  });
+  CHECK(code("bob", 5, "bob") == Code::none);
+  for (int i = 0; i < 14; ++i) CHECK(cancel("two" + std::to_string(i)).error == Code::none);
+  in_each_life(*this, [&] { CHECK(code("x", 1, "ann", 7) == Code::unpaid_limit); });
+  for (int i = 0; i <= 10; ++i) CHECK(cancel("in" + std::to_string(i)).error == Code::none);
+  CHECK(code("last", 5, "ann", 7) == Code::none);
+  replay();
+}
+
 TEST_CASE_FIXTURE(RulesTest,
                   "an order that needs no payment is bound by no bound of unpaid units") {
   set_sale({.unpaid_per_user_max = 1}, {"unpaid_per_user_max"});
