@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "actors/memory/near_search.h"
+#include "actors/sale/entries_ahead.h"
 #include "config/process/invariant.h"
 
 namespace stampede::actors {
@@ -21,16 +23,10 @@ std::uint32_t DecidedRequests::find_kept(const storage::RequestHash& hash) const
   });
 }
 
-std::uint32_t DecidedRequests::find_kept(storage::Lsn lsn) const {
-  std::uint32_t from = 0;
-  for (std::uint32_t to = kept(); from < to;) {
-    const auto middle = from + (to - from) / 2;
-    if (known_[middle].lsn < lsn)
-      from = middle + 1;
-    else
-      to = middle;
-  }
-  return from < kept() && known_[from].lsn == lsn ? from : kNone;
+std::uint32_t DecidedRequests::find_kept(storage::Lsn lsn, std::uint32_t near) const {
+  const auto at =
+      first_not_before(kept(), near, [&](std::uint32_t one) { return known_[one].lsn < lsn; });
+  return at < kept() && known_[at].lsn == lsn ? at : kNone;
 }
 
 void DecidedRequests::remember_rejection(const Rejection& rejection) {
@@ -99,10 +95,7 @@ bool DecidedRequests::load(const Rejection& rejection) {
 }
 
 void DecidedRequests::prefetch_ahead(std::string_view block, std::size_t entry_bytes) const {
-  const std::size_t ahead = 24 * entry_bytes;
-  if (block.size() < ahead + entry_bytes) return;
-  storage::EntryReader far(block.substr(ahead));
-  index_.prefetch(far.number<std::uint64_t>());  // the hash comes first
+  look_at_entry_ahead(block, entry_bytes, [this](auto hash) { index_.prefetch(hash); });
 }
 
 }  // namespace stampede::actors

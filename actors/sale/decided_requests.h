@@ -53,7 +53,8 @@ class DecidedRequests {
   [[nodiscard]] std::uint32_t kept() const { return static_cast<std::uint32_t>(known_.size()); }
   [[nodiscard]] const Known& kept(std::uint32_t position) const { return known_[position]; }
   [[nodiscard]] std::uint32_t find_kept(const storage::RequestHash& hash) const;
-  [[nodiscard]] std::uint32_t find_kept(storage::Lsn lsn) const;
+  // `near`: a position that may be close to it.
+  [[nodiscard]] std::uint32_t find_kept(storage::Lsn lsn, std::uint32_t near = kNone) const;
 
   void remember(const Known& known) {  // a confirmed order or a change of an item
     index_.insert(index_hash(known.hash), static_cast<std::uint32_t>(known_.size()));

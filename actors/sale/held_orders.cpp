@@ -1,5 +1,7 @@
 #include "actors/sale/held_orders.h"
 
+#include "actors/memory/near_search.h"
+#include "actors/sale/entries_ahead.h"
 #include "config/process/invariant.h"
 
 namespace stampede::actors {
@@ -28,17 +30,10 @@ int units_moved(Fulfilment from, Fulfilment to) {
   return to == Fulfilment::paid && from != Fulfilment::unpaid ? -1 : 0;
 }
 
-std::uint32_t HeldOrders::find(std::uint32_t known) const {
-  std::uint32_t from = 0;
-  auto to = static_cast<std::uint32_t>(orders_.size());
-  while (from < to) {
-    const auto middle = from + (to - from) / 2;
-    if (orders_[middle].known < known)
-      from = middle + 1;
-    else
-      to = middle;
-  }
-  return from < orders_.size() && orders_[from].known == known ? from : kNone;
+std::uint32_t HeldOrders::find(std::uint32_t known, std::uint32_t near) const {
+  const auto at = first_not_before(static_cast<std::uint32_t>(orders_.size()), near,
+                                   [&](auto one) { return orders_[one].known < known; });
+  return at < orders_.size() && orders_[at].known == known ? at : kNone;
 }
 
 void HeldOrders::add(const Order& order, storage::Lsn lsn) {
@@ -59,6 +54,16 @@ void HeldOrders::become(std::uint32_t at, storage::Lsn lsn, Fulfilment fulfilmen
   hash_ += held_hash(lsn, fulfilment) - held_hash(lsn, order.fulfilment);
   order.fulfilment = fulfilment;
   order.at_ms = at_ms;
+  drop_settled();
+}
+
+// Two at the most for each that is settled, so that no call takes long and none is left for good:
+// of a log with ten million of them each would be waited for anew.
+void HeldOrders::drop_settled() {
+  for (int i = 0; i < 2; ++i) {
+    if (deadlines_.empty() || orders_[deadlines_.top().at].fulfilment == Fulfilment::unpaid) return;
+    deadlines_.pop();
+  }
 }
 
 std::uint32_t HeldOrders::paid_for(const storage::RequestHash& payment) const {
@@ -120,6 +125,11 @@ void HeldOrders::save(storage::SnapshotSink& sink,
   }
 }
 
+void HeldOrders::prefetch_payment_ahead(std::string_view block) const {
+  look_at_entry_ahead(block, sizeof(storage::SnapshotPayment),
+                      [this](auto hash) { payment_index_.prefetch(hash); });
+}
+
 bool HeldOrders::load(const storage::SnapshotHeld& entry, std::uint32_t known) {
   if (orders_.size() > 0 && orders_[orders_.size() - 1].known >= known) return false;
   add({entry.user_on_item, entry.user_in_promo, entry.unit_price_cents, entry.promo, entry.at_ms,
@@ -129,7 +139,7 @@ bool HeldOrders::load(const storage::SnapshotHeld& entry, std::uint32_t known) {
 }
 
 bool HeldOrders::load(const storage::SnapshotPayment& entry, std::uint32_t known) {
-  const auto at = find(known);
+  const auto at = find(known, last_paid());
   if (at == kNone || paid_for(entry.hash) != kNone) return false;
   remember_payment(entry.hash, at);
   return true;

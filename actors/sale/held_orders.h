@@ -4,8 +4,9 @@
 // which payments came. What may become of one, and what that does to stock and limits, is
 // OrderBook's to decide.
 //
-// Owned by OrderBook; pure, one thread. Memory: an order 48 bytes for ever, 16 more until its time
-// to pay is over; a payment 24 and 12 to 24 of index.
+// Owned by OrderBook; pure, one thread. Memory: an order 48 bytes for ever, 16 more while it is
+// unpaid, or until its time to pay is over where others that came before are unpaid still; a
+// payment 24 and 12 to 24 of index.
 
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include <functional>
 #include <optional>
 #include <queue>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -44,11 +46,17 @@ class HeldOrders {
 
   [[nodiscard]] std::size_t size() const { return orders_.size(); }
   [[nodiscard]] const Order& operator[](std::uint32_t at) const { return orders_[at]; }
-  [[nodiscard]] std::uint32_t find(std::uint32_t known) const;  // its position here, or kNone
+  // Its position here, or kNone. `near`: a position that may be close to it.
+  [[nodiscard]] std::uint32_t find(std::uint32_t known, std::uint32_t near = kNone) const;
+  // Of the order that was paid last; kNone: none was.
+  [[nodiscard]] std::uint32_t last_paid() const {
+    return payments_.size() == 0 ? kNone : payments_[payments_.size() - 1].at;
+  }
   // `lsn`: of the order, here and below.
   void add(const Order& order, storage::Lsn lsn);
   // Whether it may is asked before, see may_become(). It is never unpaid again.
   void become(std::uint32_t at, storage::Lsn lsn, Fulfilment fulfilment, std::int64_t at_ms);
+  void set_among_unpaid(std::uint32_t at, bool among) { orders_[at].among_unpaid = among; }
   // Kept up to date, for whoever asks while orders come.
   void add_to(Books& books) const;
   [[nodiscard]] std::uint64_t unpaid() const { return unpaid_; }  // orders
@@ -56,7 +64,6 @@ class HeldOrders {
   // The order, by its position here, that a payment of this id was for; kNone: none had it.
   [[nodiscard]] std::uint32_t paid_for(const storage::RequestHash& payment) const;
   void remember_payment(const storage::RequestHash& payment, std::uint32_t at);
-  void set_among_unpaid(std::uint32_t at, bool among) { orders_[at].among_unpaid = among; }
 
   // The unpaid order whose time ended first, if it ended before now_ms. It looks at one order that
   // is settled meanwhile at the most, so that no call takes long: `more` says whether to ask again.
@@ -74,10 +81,16 @@ class HeldOrders {
   void count(storage::SnapshotSummary& summary) const;
   void save(storage::SnapshotSink& sink,
             const std::function<storage::Lsn(std::uint32_t)>& lsn_of) const;
+  void reserve(const storage::SnapshotSummary& summary) {
+    payment_index_.reserve(summary.payments);
+  }
+  // The index's line of a payment that is still some way off in a block of them.
+  void prefetch_payment_ahead(std::string_view block) const;
   [[nodiscard]] bool load(const storage::SnapshotHeld& entry, std::uint32_t known);
   [[nodiscard]] bool load(const storage::SnapshotPayment& entry, std::uint32_t known);
 
  private:
+  void drop_settled();
   struct Payment {
     storage::RequestHash hash{};
     std::uint32_t at = 0;
@@ -94,7 +107,7 @@ class HeldOrders {
   BlockVector<Order> orders_;
   BlockVector<Payment> payments_;
   DenseIndex payment_index_;
-  // One for each order that was unpaid when it came; those that are settled go when they are due.
+  // One for each order that was unpaid when it came; those that are settled go once they are first.
   std::priority_queue<Deadline, std::deque<Deadline>, std::greater<>> deadlines_;
   std::uint64_t unpaid_ = 0;
   std::uint64_t hash_ = 0;  // as in Books

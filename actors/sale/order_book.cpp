@@ -566,6 +566,7 @@ void OrderBook::reserve(const storage::SnapshotSummary& summary) {
   items_.reserve(summary);
   users_.reserve(summary);
   decided_.reserve(summary);
+  held_.reserve(summary);
   decided_at_us_ = static_cast<std::int64_t>(summary.decided_at_us);
 }
 
@@ -589,6 +590,7 @@ bool OrderBook::load_entry(SnapshotSection section, EntryReader& in) {
     return load_tickets(section, in);
   if (section == SnapshotSection::ended_sessions || section == SnapshotSection::newest_sessions)
     return load_session(section, in);
+  users_.prefetch_ahead(in.rest());
   storage::SnapshotUser user;
   if (section != SnapshotSection::users || !decode(in, user)) return false;
   users_.append(user);
@@ -602,23 +604,27 @@ bool OrderBook::load_promo(EntryReader& in) {
 }
 
 bool OrderBook::load_payment(SnapshotSection section, EntryReader& in) {
-  const auto order = [&](Lsn lsn) {
-    const auto known = decided_.find_kept(lsn);
+  const auto order = [&](Lsn lsn, std::uint32_t near) {
+    const auto known = decided_.find_kept(lsn, near);
     const bool confirmed =
         known != DecidedRequests::kNone && decided_.kept(known).kind == KnownKind::confirmed;
     return confirmed ? known : DecidedRequests::kNone;
   };
   if (section == SnapshotSection::held) {
     storage::SnapshotHeld held;
-    const auto known = decode(in, held) ? order(held.lsn) : DecidedRequests::kNone;
+    const auto before = held_.size() == 0 ? 0 : held_[last_held()].known;
+    const auto known = decode(in, held) ? order(held.lsn, before) : DecidedRequests::kNone;
     if (known == DecidedRequests::kNone || !held_.load(held, known)) return false;
     const auto& order_of_it = decided_.kept(known);
     if (held.fulfilment == Fulfilment::unpaid)
       count_unpaid(last_held(), order_of_it.item_position, order_of_it.qty);
     return true;
   }
+  held_.prefetch_payment_ahead(in.rest());
+  const auto paid = held_.last_paid();
+  const auto before = paid == HeldOrders::kNone ? 0 : held_[paid].known;
   storage::SnapshotPayment payment;
-  const auto known = decode(in, payment) ? order(payment.order) : DecidedRequests::kNone;
+  const auto known = decode(in, payment) ? order(payment.order, before) : DecidedRequests::kNone;
   return known != DecidedRequests::kNone && held_.load(payment, known);
 }
 

@@ -6,9 +6,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "actors/memory/block_vector.h"
 #include "actors/memory/dense_index.h"
+#include "actors/sale/entries_ahead.h"
 #include "config/process/invariant.h"
 #include "storage/snapshot/snapshot_entries.h"
 
@@ -48,6 +50,11 @@ class UserTotals {
       sink.add(storage::SnapshotSection::users, encode(out, totals_[i]));
   }
   void reserve(const storage::SnapshotSummary& summary) { index_.reserve(summary.users); }
+  // The index's line of an entry that is still some way off in a block of them.
+  void prefetch_ahead(std::string_view block) const {
+    look_at_entry_ahead(block, sizeof(storage::SnapshotUser),
+                        [this](auto key) { index_.prefetch(key); });
+  }
   void append(const storage::SnapshotUser& total) {
     index_.insert(total.key, static_cast<std::uint32_t>(totals_.size()));
     totals_.push_back(total);
