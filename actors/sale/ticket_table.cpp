@@ -30,6 +30,20 @@ constexpr std::size_t kGroup = 8;
 constexpr std::size_t kGroupBytes = 6;
 static_assert(std::endian::native == std::endian::little);
 
+// A UUID as it is often written: four dashes stand at places of their own.
+constexpr std::size_t kDashedCharacters = kPackedCharacters + 4;
+constexpr std::array<std::size_t, 4> kDashes{8, 13, 18, 23};
+
+bool is_dashed(std::string_view id) {
+  return id.size() == kDashedCharacters &&
+         std::all_of(kDashes.begin(), kDashes.end(), [&](auto at) { return id[at] == '-'; });
+}
+
+std::string with_dashes(std::string id) {
+  for (const auto at : kDashes) id.insert(at, 1, '-');
+  return id;
+}
+
 }  // namespace
 
 std::uint64_t TicketTable::key(std::uint64_t promo, std::uint64_t user) {
@@ -52,6 +66,17 @@ TicketTable::PackedId TicketTable::pack(std::string_view id) {
   return packed;
 }
 
+TicketTable::PackedId TicketTable::pack_dashed(std::string_view id) {
+  std::array<char, kPackedCharacters> letters;
+  auto* end = letters.data();
+  for (std::size_t from = 0; const auto dash : kDashes) {
+    end = std::copy(id.begin() + from, id.begin() + dash, end);
+    from = dash + 1;
+  }
+  std::copy(id.begin() + kDashes.back() + 1, id.end(), end);
+  return pack({letters.data(), letters.size()});
+}
+
 std::string TicketTable::unpack(const PackedId& packed, std::size_t size) {
   std::string text(size, '\0');
   for (std::size_t i = 0; i < size; ++i) {
@@ -67,7 +92,8 @@ std::uint32_t TicketTable::position(std::uint64_t key) const {
 }
 
 std::string TicketTable::id_of(const Slot& slot) const {
-  if (slot.id_size() > kPackedCharacters) return long_ids_.at(slot.key);
+  if (slot.is_long()) return long_ids_.at(slot.key);
+  if (slot.is_dashed()) return with_dashes(unpack(slot.id, kPackedCharacters));
   return unpack(slot.id, slot.id_size());
 }
 
@@ -81,7 +107,9 @@ std::optional<TicketTable::Ticket> TicketTable::find(std::uint64_t key) const {
 // Without a text made of the one that is kept.
 bool TicketTable::has_id(const Slot& slot, std::string_view id) const {
   if (slot.id_size() != id.size()) return false;
-  return id.size() > kPackedCharacters ? long_ids_.at(slot.key) == id : slot.id == pack(id);
+  if (slot.is_long()) return long_ids_.at(slot.key) == id;
+  if (slot.is_dashed()) return is_dashed(id) && slot.id == pack_dashed(id);
+  return slot.id == pack(id);
 }
 
 std::optional<std::int64_t> TicketTable::expiry(std::uint64_t key, std::string_view id) const {
@@ -105,10 +133,14 @@ void TicketTable::put(std::uint64_t key, std::string_view id, std::int64_t expir
   Slot slot;
   slot.key = key;
   slot.expiry = static_cast<std::uint64_t>(expires_at_ms) << 8U | id.size();
-  if (id.size() > kPackedCharacters)
+  if (is_dashed(id)) {
+    slot.expiry |= Slot::kDashed;
+    slot.id = pack_dashed(id);
+  } else if (slot.is_long()) {
     long_ids_[key] = id;
-  else
+  } else {
     slot.id = pack(id);
+  }
   auto at = static_cast<std::uint32_t>(slots_.size());
   if (free_.empty()) {
     slots_.push_back(slot);
@@ -123,7 +155,7 @@ void TicketTable::put(std::uint64_t key, std::string_view id, std::int64_t expir
 
 void TicketTable::release(std::uint32_t position) {
   auto& slot = slots_[position];
-  if (slot.id_size() > kPackedCharacters) long_ids_.erase(slot.key);
+  if (slot.is_long()) long_ids_.erase(slot.key);
   index_.erase(slot.key, position);
   slot = {};
   free_.push_back(position);

@@ -4,8 +4,8 @@
 // Which are given, and when one ends, is OrderBook's to decide.
 //
 // Owned by OrderBook; pure, one thread. Memory: a ticket 52 to 64 bytes, index included, with an id
-// of up to 32 characters; a longer one takes about 100 more. What is over is forgotten with the
-// next change of a promo (drop_expired).
+// of up to 32 characters or a UUID with its dashes; a longer one takes about 100 more. What is over
+// is forgotten with the next change of a promo (drop_expired).
 //
 // Limits: full() says when no further one may be kept.
 
@@ -62,11 +62,15 @@ class TicketTable {
   using PackedId = std::array<std::uint8_t, kPackedBytes>;
   struct Slot {
     std::uint64_t key = 0;
-    std::uint64_t expiry = 0;  // ms, and in the lowest 8 bits the length of the id
+    // ms, and in the lowest 8 bits the length of the id, and whether it is kept without its dashes
+    std::uint64_t expiry = 0;
     PackedId id{};
 
+    static constexpr std::uint64_t kDashed = 0x80;
     [[nodiscard]] bool used() const { return expiry != 0; }
-    [[nodiscard]] std::size_t id_size() const { return expiry & 0xFFU; }
+    [[nodiscard]] std::size_t id_size() const { return expiry & 0x7FU; }
+    [[nodiscard]] bool is_dashed() const { return (expiry & kDashed) != 0; }
+    [[nodiscard]] bool is_long() const { return id_size() * 6 > kPackedBytes * 8 && !is_dashed(); }
     [[nodiscard]] std::int64_t expires_at_ms() const {
       return static_cast<std::int64_t>(expiry >> 8U);
     }
@@ -75,6 +79,7 @@ class TicketTable {
 
   [[nodiscard]] std::uint32_t position(std::uint64_t key) const;
   [[nodiscard]] static PackedId pack(std::string_view id);
+  [[nodiscard]] static PackedId pack_dashed(std::string_view id);
   [[nodiscard]] static std::string unpack(const PackedId& packed, std::size_t size);
   [[nodiscard]] std::string id_of(const Slot& slot) const;
   [[nodiscard]] bool has_id(const Slot& slot, std::string_view id) const;

@@ -488,6 +488,32 @@ TEST_CASE("tickets: any id comes back as it was, and ends alone") {
   CHECK(table.size() == 0);
 }
 
+TEST_CASE("tickets: a UUID is kept with its dashes, and is not the id without them") {
+  const std::string dashed = "0123abcd-4567-89ef-ABCD-fedcba987654";
+  const std::string bare = "0123abcd456789efABCDfedcba987654";
+  const std::string others[] = {"0123abcd-4567-89ef-ABCD_fedcba987654", dashed + "-",
+                                "--------------------------------------"};
+  TicketTable table;
+  table.put(1, dashed, 1000);
+  table.put(2, bare, 1000);
+  table.put(3, std::string(36, '-'), 1000);
+  CHECK(table.find(1)->id == dashed);
+  CHECK(table.expiry(1, dashed));
+  CHECK_FALSE(table.expiry(1, bare));
+  CHECK(table.find(2)->id == bare);
+  CHECK_FALSE(table.expiry(2, dashed));
+  CHECK(table.find(3)->id == std::string(36, '-'));
+  for (const auto& other : others) {
+    table.put(4, other, 1000);
+    CHECK(table.find(4)->id == other);
+    CHECK_FALSE(table.expiry(1, other));
+  }
+  table.end(1);
+  table.end(4);
+  CHECK(table.size() == 2);
+  CHECK(table.find(3)->expires_at_ms == 1000);
+}
+
 TEST_CASE("tickets: a million of usual length take 64 bytes each") {
   TicketTable table;
   constexpr std::uint64_t kTickets = 1'000'000;
