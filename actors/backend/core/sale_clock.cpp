@@ -16,18 +16,18 @@ KeptClock first_clock(const ClockReading& now) {
   return {offset_us, {}, 0, offset_us, now.steady_us};
 }
 
-// The anchor some time later, if nothing stepped meanwhile.
-std::int64_t later_anchor(const KeptClock& kept, std::int64_t steady_us) {
+// Forgets what time has passed over since it was looked at.
+void age(KeptClock& kept, std::int64_t steady_us) {
   const auto forgotten = std::max<std::int64_t>(0, steady_us - kept.looked_us) / kForgottenOf;
-  return std::min(kept.offset_us, kept.anchor_us + forgotten);
+  kept.anchor_us = std::min(kept.offset_us, kept.anchor_us + forgotten);
+  kept.looked_us = steady_us;
 }
 
 }  // namespace
 
 SaleClock::SaleClock(const ClockReading& now, const std::optional<KeptClock>& kept)
     : kept_(kept.value_or(first_clock(now))), wall_offset_us_(kept_.offset_us) {
-  kept_.anchor_us = later_anchor(kept_, now.steady_us);
-  kept_.looked_us = now.steady_us;
+  age(kept_, now.steady_us);
   look(now);
 }
 
@@ -41,8 +41,7 @@ void SaleClock::look(const ClockReading& now) {
   ahead_us_ = 0;
   const auto apart = wall_offset_us_ - kept_.offset_us;
   if (apart >= kNoiseUs || apart <= -kNoiseUs) kept_.offset_us = wall_offset_us_;
-  kept_.anchor_us = later_anchor(kept_, now.steady_us);
-  kept_.looked_us = now.steady_us;
+  age(kept_, now.steady_us);
 }
 
 SaleClock::Accepted SaleClock::believe(std::string_view request_id) {

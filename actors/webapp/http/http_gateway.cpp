@@ -128,11 +128,21 @@ bool HttpGateway::refused_by_rate(const HttpRequest& request, HttpRespond& respo
   return true;
 }
 
+// Whether what is malformed costs the user whom it names. With sessions it is not known here whose
+// it is.
+bool HttpGateway::counts_users() const {
+  return settings_.rates && settings_.sessions == Sessions::no;
+}
+
 // Milliseconds that the user whom a malformed request names has to wait: it counts as if it were
-// not. With sessions it is not known here whose it is.
+// not.
 std::int64_t HttpGateway::user_waits(std::string_view user) const {
-  const bool counts = settings_.rates && settings_.sessions == Sessions::no;
-  return counts ? settings_.rates->take_user(user, config::steady_us()) : 0;
+  return counts_users() ? settings_.rates->take_user(user, config::steady_us()) : 0;
+}
+
+// A body that is malformed is read again for its user only where that counts.
+void HttpGateway::refuse_body(std::string_view body, HttpReply reply, HttpRespond& respond) const {
+  refuse(counts_users() ? user_in(body) : std::string{}, std::move(reply), respond);
 }
 
 void HttpGateway::refuse(std::string_view user, HttpReply reply, HttpRespond& respond) const {
@@ -357,7 +367,7 @@ void HttpGateway::ask_ticket(std::string_view promo, const HttpRequest& request,
   if (!is_json(request)) return respond(unsupported("the body must be JSON", "Content-Type"));
   HttpTicketAsk body;
   if (const auto fault = parse_ticket_body(request.body, body, settings_.sessions))
-    return refuse(user_in(request.body), bad_field(fault->field, fault->text), respond);
+    return refuse_body(request.body, bad_field(fault->field, fault->text), respond);
   std::optional<HttpReply> wrong;
   auto id = id_of(request, std::move(body.id), wrong);
   auto session = session_of(request, std::move(body.session), wrong);
@@ -399,7 +409,7 @@ void HttpGateway::post_order(const HttpRequest& request, HttpRespond& respond) {
     return respond(problem(413, "too_large", "the body of one order is longer than 4 KiB"));
   HttpOrder body;
   if (const auto fault = parse_order_body(request.body, body, settings_.sessions))
-    return refuse(user_in(request.body), bad_field(fault->field, fault->text), respond);
+    return refuse_body(request.body, bad_field(fault->field, fault->text), respond);
   std::optional<HttpReply> wrong;
   auto id = id_of(request, std::move(body.id), wrong);
   const auto first = first_try(request, wrong);

@@ -75,7 +75,9 @@ class HttpGateway {
   void log_in(const HttpRequest& request, LoginAsk ask, LoginDone done);
 
   bool refused_by_rate(const HttpRequest& request, HttpRespond& respond);
+  [[nodiscard]] bool counts_users() const;
   [[nodiscard]] std::int64_t user_waits(std::string_view user) const;
+  void refuse_body(std::string_view body, HttpReply reply, HttpRespond& respond) const;
   void refuse(std::string_view user, HttpReply reply, HttpRespond& respond) const;
   void count_faults(OrdersBody& body) const;
   bool handle_orders(const HttpRequest& request, HttpRespond& respond);
