@@ -3,6 +3,8 @@
 #include <sys/random.h>
 
 #include <chrono>
+#include <span>
+#include <utility>
 
 #include "config/process/invariant.h"
 #include "config/process/wall_clock.h"
@@ -130,7 +132,12 @@ caf::message_handler WebappPort::mail(transport::PortControl&) {
 
 void WebappPort::on_message(transport::PortControl& port, transport::SocketId id,
                             transport::Message& parts) {
-  if (id == clients_) return take_client(parts);
+  if (id == clients_) {
+    reads_clients_ = true;
+    take_client(parts);
+    reads_clients_ = false;
+    return;
+  }
   if (id == results_) return take_result(parts);
   if (id == stock_) return news_.on_subscription(parts.empty() ? "" : parts[0].bytes());
   control_.on_message(port, id, parts);
@@ -149,6 +156,7 @@ void WebappPort::on_timer(transport::PortControl& port) {
 
 void WebappPort::end_of_round(transport::PortControl&) {
   round_entries_ = 0;
+  send_late();
   core_.end_of_round(now_us());
   if (clerk_) send_new_tokens();
   if (http_answers_) {
@@ -515,12 +523,23 @@ void WebappPort::reply_in_array(const Reply& reply) {
 }
 
 void WebappPort::send_router(const ClientAddress& to, std::string_view answer) {
-  out_.clear();
-  out_.emplace_back(to.identity);
-  if (!to.number.empty()) out_.emplace_back(to.number);
-  if (to.delimiter) out_.emplace_back();
-  out_.push_back(large_.frame(to.identity, answer));
-  if (!port_->send(clients_, out_)) ++answers_dropped_;
+  auto& out = reads_clients_ ? next_late() : out_;
+  out.clear();
+  out.emplace_back(to.identity);
+  if (!to.number.empty()) out.emplace_back(to.number);
+  if (to.delimiter) out.emplace_back();
+  out.push_back(large_.frame(to.identity, answer));
+  if (!reads_clients_ && !port_->send(clients_, out)) ++answers_dropped_;
+}
+
+transport::Message& WebappPort::next_late() {
+  if (late_used_ == late_.size()) late_.emplace_back();
+  return late_[late_used_++];
+}
+
+void WebappPort::send_late() {
+  for (auto& answer : std::span(late_).first(std::exchange(late_used_, 0)))
+    if (!port_->send(clients_, answer)) ++answers_dropped_;
 }
 
 HttpAnswer& WebappPort::add_http_answer(const ClientToken& client) {

@@ -97,6 +97,8 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   void reply_http(const ClientToken& client, const Reply& reply);
   void reply_internal(const ClientToken& client, const Reply& reply);
   void send_router(const ClientAddress& to, std::string_view answer);
+  transport::Message& next_late();
+  void send_late();
   void start_drain();
   void stop_when_drained();
   void report(nlohmann::json& report) const;
@@ -119,6 +121,12 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   transport::PortControl* port_ = nullptr;  // set by start(); outlives every other call
   transport::SocketId clients_ = 0, stock_ = 0, requests_ = 0, results_ = 0;
   transport::Message out_;  // reused for every answer
+  // Answers that need nobody else, given while the clients' socket is read: they go out together at
+  // the end of the round. One at a time each would wake the thread that writes them, for a system
+  // call and a packet of its own.
+  std::vector<transport::Message> late_;
+  std::size_t late_used_ = 0;
+  bool reads_clients_ = false;
   std::string buffer_;
   storage::ByteBuffer array_;
   std::vector<ClientRequest> orders_;    // of the HTTP array at hand
