@@ -107,7 +107,7 @@ class Sources:
 
     def __init__(self, planted=None, table_text=None):
         self.planted = {name: parse_lines(line) for name, line in (planted or {}).items()}
-        self.rooms = table.parse(table_text or read(TABLE))
+        self.rooms = parsed(table_text) if table_text else parsed(read(TABLE))
         self.new_edges = any(header and is_ours(header)
                              for lines in self.planted.values() for _, _, header, _ in lines)
 
@@ -159,6 +159,11 @@ def parse_lines(text):
     return result
 
 
+@lru_cache(maxsize=2)
+def parsed(table_text):
+    return table.parse(table_text)
+
+
 @lru_cache(maxsize=None)
 def read(name):
     return (PROJECT / name).read_text(encoding="utf-8")
@@ -208,13 +213,13 @@ def is_ours(header):
     return header.startswith(OUR_PREFIXES)
 
 
-def file_breaches(sources, name):
-    """Yields (line, message) for one file."""
+def file_breaches(sources, name, since=1):
+    """Yields (line, message) for one file, or for its lines from `since` on."""
     room = table.room_of(sources.rooms, name)
     if room is None:
         yield 1, f"lies in no room of {TABLE}"
         return
-    for number, code, header, quoted in sources.lines(name):
+    for number, code, header, quoted in sources.lines(name)[since - 1:]:
         if header is not None:
             message = include_breach(sources, room, header, quoted)
             if message is None and header and not is_ours(header):
@@ -225,7 +230,8 @@ def file_breaches(sources, name):
             yield from word_breaches(room, name, number, code)
         if room.path != SQL_ROOM and SQL.search(code):
             yield number, f"SQL text belongs to {SQL_ROOM}"
-    yield from reached_breaches(sources, room, name)
+    if since == 1 or sources.new_edges:
+        yield from reached_breaches(sources, room, name)
 
 
 def word_breaches(room, name, number, code):
@@ -239,12 +245,14 @@ def word_breaches(room, name, number, code):
             yield number, f"not in a {room.kind} room: {what}"
 
 
-def reached_breaches(sources, room, name):
-    """What headers bring along counts as if the file itself included it."""
+def reached_breaches(sources, room, name, among=None):
+    """What headers bring along counts as if the file itself included it; `among`: of these alone."""
     allowed = {header for _, header in room.allows}
     opened = {door for strict in sources.rooms.values() if strict.kind
               for door in strict.doors}
     for file, line in sources.reached(name).items():
+        if among is not None and file not in among:
+            continue
         place = table.room_of(sources.rooms, file)
         if room.kind and place and not place.kind and file not in opened:
             yield line, f"{file} is brought along; it lies in no strict room"
@@ -280,10 +288,12 @@ def weaker(room, than):
 def table_breaches(sources):
     """Doors, libraries and exceptions without need, unknown places, impure libraries, circles."""
     used = {path: set() for path in sources.rooms}
+    held = {path: [] for path in sources.rooms}
     for name in sources.files():
         room = table.room_of(sources.rooms, name)
         if room:
             used[room.path] |= needs(name)
+            held[room.path].append(name)
     for room in sources.rooms.values():
         if PURE_PLACES.fullmatch(room.path) and room.kind != "pure":
             yield f"{room.path}: a folder of this name is pure"
@@ -305,11 +315,11 @@ def table_breaches(sources):
             if exception not in used[room.path]:
                 yield f"{room.path}: nobody needs the exception {exception[0]} <{exception[1]}>"
         listed = read(f"{room.path}/CMakeLists.txt")
-        for name in sources.files():
-            if (name.endswith(".cpp") and table.room_of(sources.rooms, name) is room
+        for name in held[room.path]:
+            if (name.endswith(".cpp")
                     and not re.search(rf"(?<!\w){re.escape(Path(name).name)}\b", listed)):
                 yield f"{name} is compiled by nobody"
-        if not any(table.room_of(sources.rooms, name) is room for name in sources.files()):
+        if not held[room.path]:
             yield f"{room.path}: there is no such room"
     yield from circles({room.path: [table.place_of(door) for door in room.doors]
                         for room in sources.rooms.values()}, "rooms")
@@ -399,7 +409,7 @@ def planted(name, plant):
     """True when the check finds the plant at the end of the file, the rest being as it is."""
     line = len(lines_on_disk(name)) + 1
     sources = Sources({name: plant})
-    return any(number == line for number, _ in file_breaches(sources, name))
+    return any(number == line for number, _ in file_breaches(sources, name, since=line))
 
 
 def follows_headers():
@@ -411,7 +421,9 @@ def follows_headers():
         for plant in ("#include <caf/all.hpp>", "#include <thread>"):
             changed = Sources({name: plant})
             for file in users:
-                if not any(name in message for _, message in file_breaches(changed, file)):
+                room = table.room_of(changed.rooms, file)
+                found = reached_breaches(changed, room, file, {name})
+                if not any(name in message for _, message in found):
                     yield f"{plant} in {name} is not found from {file}"
 
 

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 KINDS = ("", "pure", "deterministic")
 
@@ -40,7 +39,7 @@ def parse(text):
 
 def room_of(rooms, file):
     """The room that a file lies in: rooms are folders, not trees."""
-    return rooms.get(str(PurePosixPath(file).parent))
+    return rooms.get(file.rpartition("/")[0])
 
 
 def place_of(door):
