@@ -122,9 +122,10 @@ class Events(SystemTest):
         status, problem = answer_of(base + "?items=1,99")
         self.assertEqual((status, problem["code"]), (404, "unknown_item"))
         self.assertIn("99", problem["title"] + problem.get("detail", ""))
+        self.show_waits_for_the_decision(system)
 
-    def test_a_show_waits_for_the_decision(self):
-        system = self.start_system("1:Phone:100")
+    def show_waits_for_the_decision(self, system):
+        """GET of an order that is open while the backend is stopped."""
         backend = system.pid("backend-1")
         system.signal(backend, 19)
         body = json.dumps({"item": 1, "user": "ann", "id": "mine"}).encode()
