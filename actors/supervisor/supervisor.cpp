@@ -71,14 +71,16 @@ int run_supervisor(const config::Config& config, const std::vector<NodeCount>& n
     std::promise<caf::actor> made;
     HttpServerOptions http;
     const auto face = std::make_shared<std::optional<StatusFace>>();
-    http.on_start = [face, ready = made.get_future().share()](const caf::actor& self) {
-      face->emplace(ready.get());
+    http.on_start = [face, ready = made.get_future().share(),
+                     log_dir = node.config().log.dir](const caf::actor& self) {
+      face->emplace(ready.get(), log_dir);
       (*face)->on_start(self);
     };
     http.handler = [face](HttpRequest request, HttpRespond respond) {
       (*face)->on_request(std::move(request), std::move(respond));
     };
-    http.on_mail = {[face](const StatusPagePtr& page) { (*face)->on_page(page); }};
+    http.on_mail = {[face](const StatusPagePtr& page) { (*face)->on_page(page); },
+                    [face](const MetricsPagePtr& page) { (*face)->on_page(page); }};
     // Status has no key of its own to ask for, so it stays on this host.
     if (config.net.bind.starts_with("127.")) http.host = config.net.bind;
     http.port = config.net.port_base;

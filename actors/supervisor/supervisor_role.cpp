@@ -13,6 +13,7 @@
 #include "actors/protocol/envelope.h"
 #include "actors/supervisor/admin_socket.h"
 #include "actors/supervisor/core/command_desk.h"
+#include "actors/supervisor/metrics_page.h"
 #include "actors/supervisor/process_watch.h"
 #include "actors/supervisor/status_page.h"
 #include "actors/supervisor/supervised_node.h"
@@ -77,6 +78,7 @@ class SupervisorRole : public transport::PortRole {
   bool stopping_ = false;
   bool chaos_undone_ = false;
   std::size_t stop_stage_ = 0;
+  SystemMetrics metrics_;
   StatusPagePtr page_;
   Clock::time_point page_until_;
   std::uint64_t reports_refused_ = 0;
@@ -93,7 +95,10 @@ SupervisorRole::SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount
       requests_(runtime, nodes_, desk_,
                 {[this] { return page()->line; },
                  [this](const SupervisedNode& node) { send_wanted(node); },
-                 [this] { stopping_ = true; }, [this] { return stopping_; }}),
+                 [this] { stopping_ = true; }, [this] { return stopping_; },
+                 [this](std::uint64_t violations) {
+                   metrics_.books_told(violations, config::wall_ms());
+                 }}),
       admin_(runtime.config().run_dir / "admin.sock",
              [this](const json& request, const AdminSocket::Respond& respond) {
                requests_.take(now(), request, respond);
@@ -131,6 +136,9 @@ void SupervisorRole::start(PortControl& port) {
 
 caf::message_handler SupervisorRole::mail(PortControl&) {
   return {[this](StatusAskAtom, const caf::actor& asker) { port_->self().send(asker, page()); },
+          [this](MetricsAskAtom, const caf::actor& asker) {
+            port_->self().send(asker, metrics_.page(nodes_));
+          },
           [this](StopAtom) { stopping_ = true; }};
 }
 
@@ -147,6 +155,7 @@ void SupervisorRole::on_timer(PortControl& port) {
   }
   desk_.expire(now());
   requests_.on_timer(now());
+  metrics_.look(now(), config::wall_ms(), nodes_);
   reap_others(running_->pids());
   admin_.go_on();
   if (stopping_) go_on_stopping();
@@ -178,6 +187,7 @@ void SupervisorRole::take_end(SupervisedNode& node) {
   port_->unwatch(node.process()->fd());
   running_->remove(node.process()->id());
   const std::string line = node.take_end(now());
+  metrics_.ended(node);
   if (stopping_) {
     log_info(line);
   } else {
@@ -211,10 +221,13 @@ void SupervisorRole::take_report(json report) {
     return;
   }
   const json replies = report.value("replies", json::array());
+  const json metrics = std::exchange(report["metrics"], nullptr);
+  report.erase("metrics");
   if (!node->take_report(now(), std::move(report))) {
     ++reports_refused_;  // an earlier process's last words
     return;
   }
+  metrics_.take(*node, metrics);
   for (const json& entry : replies) {
     // An answer to an earlier supervisor's command, which had the same number.
     if (entry.value("supervisor", std::uint64_t{0}) != runtime_.instance()) continue;

@@ -87,9 +87,10 @@ class Webapp {
     // Chooses what suits this processor: a ticket's MAC takes a fifth less.
     if (sodium_init() < 0) node.fail(kExitInvariant, "libsodium cannot be initialised");
     const auto rates = rate_limits(node);
+    const auto counts = std::make_shared<HttpCounts>();
     const auto port = node.spawn_actor<transport::PortActor>(
         {"port"}, &node.context(),
-        std::make_unique<WebappPort>(node, rates, ticket_key(node), spawn_clerk(node)));
+        std::make_unique<WebappPort>(node, rates, ticket_key(node), spawn_clerk(node), counts));
     port_ = port.address();
     auto options = http_options(node);
     GatewaySettings settings{port,
@@ -98,7 +99,9 @@ class Webapp {
                              Sessions{node.config().auth.required()},
                              spawn_accounts(node),
                              node.config().auth.single_session,
-                             node.config().webapp.compat};
+                             node.config().webapp.compat,
+                             node.config().webapp.events_max,
+                             counts};
     log_info("http on " + options.host + ":" + std::to_string(options.port));
     node.spawn_actor<HttpServer>({"http"}, with_gateway(std::move(options), std::move(settings)));
   }
