@@ -410,7 +410,7 @@ void HttpConnection::append_head(const HttpReply& reply) {
   const auto reason = http::obsolete_reason(static_cast<http::status>(reply.status));
   out_.append("HTTP/1.1 ").append(std::to_string(reply.status)).append(" ");
   out_.append(reason.data(), reason.size()).append("\r\nDate: ").append(http_date_now());
-  out_.append("\r\nCache-Control: no-store\r\n");
+  out_.append("\r\nCache-Control: ").append(reply.cache_control).append("\r\n");
   if (has_body(reply.status)) {
     const auto size = reply.shared_body ? reply.shared_body->size() : reply.body.size();
     if (!reply.content_type.empty())

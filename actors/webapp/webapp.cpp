@@ -78,6 +78,18 @@ AccountSettings spawn_accounts(NodeRuntime& node) {
   return {keeper, RandomBits{}()};
 }
 
+// A demonstration pays with what the system's own tools may.
+ShopSettings shop_settings(NodeRuntime& node) {
+  const auto& config = node.config();
+  if (!config.dev) return {};
+  auto token = config.auth.required() ? config::read_service_token(config) : std::string{};
+  if (const auto* error = std::get_if<config::ConfigError>(&token))
+    node.fail(kExitConfig, config::describe(*error));
+  auto text = std::get<std::string>(std::move(token));
+  const bool possible = !config.auth.required() || !text.empty();
+  return {possible, std::move(text)};
+}
+
 // A weak address: a strong handle would outlive the actor system.
 class Webapp {
  public:
@@ -94,7 +106,8 @@ class Webapp {
                              Sessions{node.config().auth.required()},
                              spawn_accounts(node),
                              node.config().auth.single_session,
-                             node.config().webapp.compat};
+                             node.config().webapp.compat,
+                             shop_settings(node)};
     log_info("http on " + options.host + ":" + std::to_string(options.port));
     node.spawn_actor<HttpServer>({"http"}, with_gateway(std::move(options), std::move(settings)));
   }

@@ -12,12 +12,19 @@
 #include <vector>
 
 #include "actors/http/http_server.h"
+#include "actors/http/static_files.h"
 #include "actors/webapp/http/http_accounts.h"
 #include "actors/webapp/http/http_mail.h"
 #include "actors/webapp/http/order_body.h"
 #include "config/settings/ip_address.h"
 
 namespace stampede::actors {
+
+// What the shop's page may do beside buying.
+struct ShopSettings {
+  bool demo_payment = false;  // whoever asks has an order paid, as a payment service would
+  std::string demo_session;   // the service's token that this is done with; empty: none is needed
+};
 
 struct GatewaySettings {
   caf::actor port;
@@ -27,6 +34,7 @@ struct GatewaySettings {
   AccountSettings accounts{};                // whether there are built-in ones
   bool single_session = false;               // a log-in ends the older session of its user
   bool compat = false;                       // the routes of springboot-seckill's pages are there
+  ShopSettings shop{};
 };
 
 class HttpGateway {
@@ -86,13 +94,16 @@ class HttpGateway {
   bool handle_miaosha(const HttpRequest& request, HttpRespond& respond);
   bool handle_sessions(const HttpRequest& request, HttpRespond& respond);
   bool handle_pages(const HttpRequest& request, HttpRespond& respond);
+  bool handle_shop(const HttpRequest& request, HttpRespond& respond);
+  [[nodiscard]] HttpReply shop_reply() const;
   bool handle_health(const HttpRequest& request, HttpRespond& respond);
   void post_order(const HttpRequest& request, HttpRespond& respond);
   void post_orders(const HttpRequest& request, HttpRespond& respond);
   void show_order(std::string_view id, const HttpRequest& request, HttpRespond& respond);
   void handle_order(std::string_view id, const HttpRequest& request, HttpRespond& respond);
   void handle_payments(std::string_view order, const HttpRequest& request, HttpRespond& respond);
-  void pay_order(std::string_view order, const HttpRequest& request, HttpRespond& respond);
+  void pay_order(std::string_view order, const HttpRequest& request, HttpRespond& respond,
+                 std::optional<std::string> demo_session = {});
   void cancel_order(std::string_view order, const HttpRequest& request, HttpRespond& respond);
   void ask_ticket(std::string_view promo, const HttpRequest& request, HttpRespond& respond);
   void keep_session(const LoginReply& reply, LoginDone done);
@@ -112,6 +123,7 @@ class HttpGateway {
   [[nodiscard]] static HttpReply reply_for(const Pending& pending, const HttpAnswer& answer);
 
   GatewaySettings settings_;
+  StaticFiles shop_;
   std::optional<HttpAccounts> accounts_;
   std::uint64_t address_ = 0;  // of the request at hand; 0: not counted
   caf::actor self_;
