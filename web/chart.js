@@ -3,7 +3,7 @@
 import { number } from "./language.js";
 import { html, useEffect, useRef } from "./view.js";
 
-const kHeight = 150;
+const kHeight = 140;
 const kColours = ["--accent", "--cool", "--soft"];
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -15,6 +15,8 @@ function short(value) {
   return value >= 1e4 ? `${number(value / 1e3)}k` : number(value);
 }
 
+const hour = (seconds) => new Date(seconds * 1000).toTimeString().slice(0, 5);
+
 function options(title, names, width) {
   const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 },
     ticks: { show: false }, font: "12px system-ui, sans-serif" };
@@ -24,7 +26,7 @@ function options(title, names, width) {
     legend: { show: names.length > 1, live: false },
     cursor: { show: false },
     scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(high ?? 1, 1)] } },
-    axes: [{ ...axis, space: 70 }, { ...axis, size: 48, values: (_, all) => all.map(short) }],
+    axes: [{ ...axis, space: 60, size: 28, values: (_, all) => all.map(hour) }, { ...axis, size: 48, values: (_, all) => all.map(short) }],
     series: [{}, ...names.map((label, at) => ({ label, stroke: colour(kColours[at % 3]), width: 1.5,
       points: { show: false }, spanGaps: false,
       fill: at === 0 ? `color-mix(in srgb, ${colour(kColours[at])} 12%, transparent)` : undefined }))],

@@ -93,9 +93,9 @@ function Quantity({ qty, most, set }) {
   </div>`;
 }
 
-// The newest order of this item by whoever buys here now.
-const lastOrder = (number) =>
-  orders.get().find((order) => order.item === number && order.user === user());
+// The newest order of this item by whoever buys here now; by anybody where that is not known.
+const lastOrder = (number) => orders.get().find((order) =>
+  order.item === number && (order.user === user() || !user()));
 
 function Buy({ item, offer }) {
   const [qty, setQty] = useState(1);

@@ -82,7 +82,7 @@ function latency(history) {
   const p50 = newest(history?.p50_ms);
   const p99 = newest(history?.p99_ms);
   if (p50 === undefined) return { value: t("none"), more: t("no_latency") };
-  return { value: t("p99", { ms: decimal(p99, 2) }), more: t("p50", { ms: decimal(p50, 2) }) };
+  return { value: t("ms", { ms: decimal(p99, 2) }), more: t("p99_p50", { ms: decimal(p50, 2) }) };
 }
 
 function Tiles({ status, soldRate, history, diskFree }) {

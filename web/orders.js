@@ -8,7 +8,7 @@
 //         rejected   decided: no (`code`: sold_out, limit_reached)
 //         refused    nothing was decided and nothing bought (`code` says why)
 
-import { account, authorization, loggedIn, loginWanted, sessionOver, user } from "./account.js";
+import { account, authorization, loggedIn, loginWanted, rules, sessionOver, user } from "./account.js";
 import { ask, newId, pause } from "./ask.js";
 import { now } from "./clock.js";
 import { cell, remember, remembered } from "./view.js";
@@ -111,6 +111,7 @@ async function drive(id) {
 // One question, and what its answer changes; how long to wait before the next one.
 async function step(order) {
   if (!loggedIn()) return wantLogin(order);
+  if (rules.get().login !== "none" && order.user !== user()) return waitForItsBuyer(order);
   if (order.ticketed && !order.ticket) return askTicket(order);
   const answer = order.queued ? await askAgain(order) : await send(order);
   return take(order.id, answer);
@@ -123,6 +124,12 @@ function wantLogin({ id, note }) {
     loginWanted.set(true);
   }
   return 500;
+}
+
+// Somebody else is logged in here now.
+function waitForItsBuyer({ id, note }) {
+  if (note !== "note_login") change(id, { note: "note_login" });
+  return 2000;
 }
 
 async function askTicket(order) {

@@ -2,14 +2,15 @@
 // those do not come, by asking again.
 
 import { ask } from "./ask.js";
-import { cell } from "./view.js";
+import { cell, place } from "./view.js";
 
 const kPageMax = 500;
 const kPollMs = 1_000; // without events
 const kRefreshMs = 10_000; // beside them: new items, prices, promos
+const kManyMs = 3_000; // … where there are more items than events tell of
 const kKey = "stampede.items";
 const kRememberedMax = 60;
-const kEventsMax = 200; // items whose events are asked for
+const kEventsMax = 50; // items that one stream tells of
 
 // { items: Map by number, heard: whether they were read yet, live: "yes", "busy" (the server answers
 //   without them) or "silent", beyond: the first number that the list leaves out, if any }
@@ -95,16 +96,29 @@ function close() {
   eventsRun = false;
 }
 
+// The one that is looked at, and the first of the list.
+function heardOf() {
+  const numbers = [...shop.get().items.keys()];
+  const at = Number(/^\/item\/(\d+)$/.exec(place.get())?.[1]);
+  const rest = numbers.filter((number) => number !== at);
+  return (numbers.includes(at) ? [at, ...rest] : rest).slice(0, kEventsMax).sort((a, b) => a - b);
+}
+
+function nextMs() {
+  const { items, live } = shop.get();
+  if (!eventsRun || live !== "yes") return kPollMs;
+  return items.size > kEventsMax ? kManyMs : kRefreshMs;
+}
+
 // Events of the items that are there; anew when there are others. A page that nobody looks at asks
 // for none: a browser has few connections for one server, and all pages share them.
 function listen() {
-  const numbers = [...shop.get().items.keys()].slice(0, kEventsMax).join(",");
+  const numbers = heardOf().join(",");
   if (!numbers || performance.now() < retryAt || (source && numbers === asked)) return;
   close();
   asked = numbers;
   source = new EventSource(`/v1/events?items=${numbers}`);
   source.onmessage = onEvent;
-  source.addEventListener("stock", onEvent);
   source.onopen = () => { eventsRun = true; };
   source.onerror = () => {
     eventsRun = false;
@@ -122,7 +136,7 @@ export async function watch() {
   await refresh();
   listen();
   clearTimeout(timer);
-  timer = setTimeout(watch, eventsRun && shop.get().live === "yes" ? kRefreshMs : kPollMs);
+  timer = setTimeout(watch, nextMs());
 }
 
 addEventListener("online", watch);

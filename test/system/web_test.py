@@ -221,6 +221,7 @@ class Buying(Page):
 
     def test_an_order_that_a_dead_webapp_took_is_asked_again_under_its_id(self):
         page = self.item(BOOK)
+        before = len(self.rows(BOOK))
         self.stop("backend-1")
         self.buy(page)
         page.shows("Still open")
@@ -229,7 +230,7 @@ class Buying(Page):
         self.system.signal(self.system.pid("backend-1"), signal.SIGCONT)
         page.shows("The order is confirmed.", 40)
         page.until("!document.querySelector('.notice')")
-        self.assertEqual(len(self.rows(BOOK)), 1)
+        self.assertEqual(len(self.rows(BOOK)), before + 1)
 
     def test_the_last_one_is_sold_once_and_everybody_sees_it(self):
         buyers = [self.item(CUP) for _ in range(2)]
@@ -291,6 +292,17 @@ class Buying(Page):
         self.buy(page)
         page.shows("Limit reached")
 
+    def test_a_place_in_the_queue_is_taken_before_the_order(self):
+        must(self.system.stampede("item", "add", 6, "--name", "Signed print", "--stock", 9),
+             "item add")
+        must(self.system.stampede("promo", "add", 80, "--item", 6, "--name", "By ticket",
+                                  "--price-cents", 2500, "--starts", "now", "--ends", "+1h",
+                                  "--ticket"), "promo add")
+        page = self.item(6)
+        self.buy(page)
+        page.shows("The order is confirmed.")
+        self.assertEqual(len(self.rows(6)), 1)
+
     def test_a_keyboard_is_enough(self):
         page = self.item(BOOK)
         page.js("document.querySelector('.buy .main').focus()")
@@ -302,6 +314,46 @@ class Buying(Page):
         page.open(f"{self.system.http}/")
         page.key("Tab", 9)
         self.assertEqual(page.js("document.activeElement.className"), "skip")
+
+
+class Login(Page):
+    """A shop that wants to know its buyers."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.system = System(STAMPEDE_DEV="true", STAMPEDE_AUTH__MODE="required")
+        cls.addClassCleanup(cls.system.stop)
+        cls.system.start("1:Desk lamp:9")
+        must(cls.system.stampede("item", "set", 1, "--price-cents", 8900, "--hold-s", 900), "set")
+
+    def test_who_is_new_registers_buys_pays_and_comes_back_after_the_session_has_ended(self):
+        page = self.item(1)
+        self.buy(page)
+        page.click(".login .quiet", "I am new here")
+        self.log_in(page, "Create account", "short")
+        page.shows("Choose another password")
+        self.picture(page, "login")
+        self.log_in(page, "Create account")
+        page.until("!document.querySelector('dialog')")
+        self.assertIn("ann", page.text())
+        self.buy(page)
+        page.shows("Reserved for you")
+        page.click(".outcome .main", "Pay")
+        page.shows("Thank you.")
+        for verb in ("lock", "unlock"):
+            must(self.system.stampede("user", verb, "ann"), verb)
+        self.buy(page)
+        page.shows("Log in again, then your order goes on.")
+        self.log_in(page, "Log in", "wrong password")
+        page.shows("User name or password is wrong.")
+        self.log_in(page, "Log in")
+        page.shows("Reserved for you")
+        self.assertEqual(sorted(row[1] for row in self.rows(1)), ["paid", "unpaid"])
+
+    def log_in(self, page, button, password="correct horse"):
+        page.fill("user", "ann")
+        page.fill("password", password)
+        page.click(".login .main", button)
 
 
 class Looks(Page):
