@@ -10,7 +10,7 @@ PACKAGES=(
   g++ cmake ninja-build pkg-config ccache git
   libcaf-dev libzmq3-dev cppzmq-dev libmsgpack-cxx-dev libboost-dev libmysqlcppconn-dev
   libspdlog-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libsodium-dev libisal-dev
-  libcjose-dev libssl-dev
+  libcjose-dev libssl-dev prometheus-cpp-dev
   mariadb-server-core mariadb-client python3 python3-zmq python3-msgpack procps curl
   doctest-dev clang-format-14 shellcheck wrk valgrind
   ruby php-cli  # run clients/examples
@@ -23,6 +23,7 @@ BENCH_PACKAGES=(redis-server nats-server libnats-dev libmariadb-dev libbenchmark
 FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)
 # What runs clients/js. Debian has no ZeroMQ for Node: npm brings it.
 CLIENT_PACKAGES=(nodejs)
+PROMTOOL_DIR=$(realpath -m -- "${BASH_SOURCE[0]%/*}/../build/packages")
 CLIENT=$(realpath -- "${BASH_SOURCE[0]%/*}/../clients/js")
 # What the pages are tested with, and what was taken into web/vendor.
 WEB=$(realpath -- "${BASH_SOURCE[0]%/*}/../web")
@@ -31,7 +32,7 @@ BROWSER_PACKAGES=(chromium-headless-shell libjs-jquery)
 
 usage() {
   cat <<'TEXT'
-Usage: scripts/install_deps.sh [--print] [--bench] [--fuzz] [--clients] [--browser]
+Usage: scripts/install_deps.sh [--print] [--bench] [--fuzz] [--clients] [--browser] [--promtool]
 Installs the missing Debian 12 packages with apt-get, as root or through sudo.
   --print   only says what it would do
   --fuzz    also clang with libFuzzer, for scripts/fuzz.sh
@@ -39,12 +40,33 @@ Installs the missing Debian 12 packages with apt-get, as root or through sudo.
             npm; where npm cannot bring them, the tests that need them are skipped
   --browser also a Chromium without a window and jQuery, for the tests of pages, and where npm is
             there, the packages of web/package-lock.json into web/node_modules
+  --promtool also promtool, into build/packages, out of the package prometheus: the daemon in it is
+            neither installed nor started; without it the tests of alerts are skipped
   --bench   also the peers of scripts/bench.sh and the library of the micro-benchmarks; Debian
             starts services with redis-server and nats-server
 Does nothing, and needs no root, when all are there. Without --bench it starts no service: only the
 database's programs are installed, not its system service.
 Exit: 0 all there, 1 something is missing and cannot be installed, 2 wrong use.
 TEXT
+}
+
+# Checks alerts and metrics for the tests.
+fetch_promtool() {
+  local tools=$PROMTOOL_DIR scratch
+  if ! $promtool || [[ -x $tools/promtool ]]; then return 0; fi
+  if $print_only; then
+    printf 'apt-get download prometheus  # and promtool out of it, into %s\n' "$tools"
+    return 0
+  fi
+  scratch=$(mktemp -d)
+  chmod 755 "$scratch"  # apt-get as root downloads as another user
+  if (cd "$scratch" && apt-get download -q prometheus && dpkg -x prometheus_*.deb .) >&2; then
+    mkdir -p "$tools"
+    mv "$scratch/usr/bin/promtool" "$tools/promtool"
+  else
+    echo "install_deps.sh: no promtool to be had; tests of alerts are skipped" >&2
+  fi
+  rm -rf "$scratch"
 }
 
 missing_packages() {
@@ -80,6 +102,7 @@ npm_packages() {
 print_only=false
 clients=false
 browser=false
+promtool=false
 while (($#)); do
   case $1 in
     --help | -h) usage; exit 0 ;;
@@ -94,6 +117,7 @@ while (($#)); do
       browser=true
       PACKAGES+=("${BROWSER_PACKAGES[@]}")
       ;;
+    --promtool) promtool=true ;;
     --bench) PACKAGES+=("${BENCH_PACKAGES[@]}") ;;
     *) give_up "unknown argument '$1'; see --help" 2 ;;
   esac
@@ -107,6 +131,7 @@ mapfile -t missing < <(missing_packages)
 if ((${#missing[@]} == 0)); then
   echo "all ${#PACKAGES[@]} packages are installed"
   npm_packages
+  fetch_promtool
   exit 0
 fi
 
@@ -119,6 +144,7 @@ if $print_only; then
   printf '%s\n' "${as_root[*]:+${as_root[*]} }apt-get update"
   printf '%s\n' "${as_root[*]:+${as_root[*]} }${install[*]}"
   npm_packages
+  fetch_promtool
   exit 0
 fi
 
@@ -136,3 +162,4 @@ printf 'installing %s packages: %s\n' "${#missing[@]}" "${missing[*]}"
 mapfile -t missing < <(missing_packages)
 ((${#missing[@]} == 0)) || give_up "still missing after the installation: ${missing[*]}"
 npm_packages
+fetch_promtool

@@ -35,6 +35,7 @@ constexpr auto kRoomEvery = milliseconds(1000);  // whether there is memory to b
 constexpr std::uint64_t kMemoryKept = std::uint64_t{96} << 20;
 constexpr auto kItemsEvery = milliseconds(1000);  // the item list of the status
 constexpr std::size_t kStatusItemsMax = 1000;
+constexpr std::size_t kItemsPerTick = 1024;  // of the walk for the metrics
 constexpr std::size_t kNewsPerTick = 500;
 
 // The backend's port actor: one thread that owns the sockets and BackendCore. A round feeds the
@@ -260,6 +261,7 @@ class Backend : public transport::PortRole {
       port_.queue_session_news(count, std::move(ended));
     publish_status();
     if (port.now() >= next_items_) publish_items(port.now());
+    if (port.now() >= next_walk_) walk_items(port.now());
     const auto& projection = core().projection();
     const bool written = projection.idle() || status_.lanes_down.load() > 0;
     if (core().phase() == Phase::draining && !core().work_open() && written) node_.request_stop();
@@ -315,6 +317,16 @@ class Backend : public transport::PortRole {
     status_.items = std::move(items);
   }
 
+  void walk_items(transport::MonoTime now) {
+    if (!core().walk_items(kItemsPerTick)) return;
+    next_walk_ = now + kItemsEvery;
+    status_.stock_left.store(core().busy().left());
+    status_.stock_sold.store(core().busy().sold());
+    auto busiest = core().busy().busiest(core().book().items());
+    const std::lock_guard lock(status_.items_mutex);
+    status_.busiest = std::move(busiest);
+  }
+
   static constexpr std::size_t kLagSamplesMax = 100'000;
 
   NodeRuntime& node_;
@@ -334,6 +346,7 @@ class Backend : public transport::PortRole {
   std::size_t round_entries_ = 0;
   transport::MonoTime next_tick_{};
   transport::MonoTime next_items_{};
+  transport::MonoTime next_walk_{};
   transport::MonoTime next_room_{};
 };
 

@@ -26,9 +26,11 @@ BackendPort::BackendPort(NodeRuntime& node, BackendStatus& status, BackendHandle
     : node_(node),
       status_(status),
       handlers_(std::move(handlers)),
-      link_(node, {.report = [this](nlohmann::json& out) { report(out); },
-                   .wanted = handlers_.wanted,
-                   .command = handlers_.command}) {}
+      link_(node,
+            {.report = [this](nlohmann::json& out) { report(out); },
+             .wanted = handlers_.wanted,
+             .command = handlers_.command,
+             .metrics = [this](nlohmann::json& out) { report_backend_metrics(out, status_); }}) {}
 
 void BackendPort::start(PortControl& port) {
   results_ = port.open({.kind = SocketKind::push,

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "actors/backend/monotonic.h"
+#include "actors/metrics/core/metric_report.h"
 #include "actors/protocol/sf1.h"
 #include "config/process/wall_clock.h"
 
@@ -95,6 +96,67 @@ void report_backend(json& out, BackendStatus& status) {
   if (!status.items.is_null()) out["items"] = std::exchange(status.items, nullptr);
   out["log"]["parked"] = status.parked;
   out["log"]["notes"] = status.notes;
+}
+
+namespace {
+
+void report_sale(MetricReport& out, const BackendStatus& status) {
+  out.add(metric::kOrders, "confirmed", status.confirmed.load());
+  out.add(metric::kOrders, "sold_out", status.sold_out.load());
+  out.add(metric::kOrders, "limit_reached", status.limit_reached.load());
+  out.add(metric::kDecisions, "replayed", status.replayed.load());
+  out.add(metric::kDecisions, "refused", status.refused.load());
+  out.set(metric::kDecidedRequests, status.requests.load());
+  out.set(metric::kBackendMalformed, status.malformed.load());
+  out.set(metric::kPayments, status.paid.load());
+  out.set(metric::kCancels, status.cancelled.load());
+  out.set(metric::kExpiries, status.expired.load());
+  out.set(metric::kRefundsDue, status.refund_due.load());
+  out.set(metric::kTickets, status.tickets.load());
+  if (status.stock_left.load() < 0) return;
+  out.set_signed(metric::kStockLeft, status.stock_left.load());
+  out.set_signed(metric::kStockSold, status.stock_sold.load());
+}
+
+void report_log(MetricReport& out, const BackendStatus& status) {
+  out.set(metric::kLogBytes, left_of(status.log_bytes.load(), status.log_oldest_position.load()));
+  out.set(metric::kLogSegments,
+          left_of(status.log_segments.load(), status.log_oldest_segment.load() - 1));
+  out.set(metric::kLogWritten, status.log_written.load());
+  out.set(metric::kLogSync, status.sync_us.read());
+  out.set(metric::kReplaySeconds, status.replay_us.read());
+  out.set(metric::kReplaying, status.phase.load() == Phase::replaying ? 1 : 0);
+  out.set(metric::kReplayDone, status.replayed_bytes.load());
+  out.set(metric::kReplaySize, status.replay_total_bytes.load());
+}
+
+void report_database(MetricReport& out, const BackendStatus& status) {
+  out.set(metric::kLaneBatch, status.batch_us.read());
+  out.set(metric::kCommandsOwed, status.owed.load());
+  out.set(metric::kCommandsFailed, status.failed.load());
+  out.set(metric::kDatabaseLag, status.lag_us.load());
+  const auto database = status.database.report(status.claimed.load(), monotonic_us());
+  out.set(metric::kDatabaseUp, database.at("state") == "ok" ? 1 : 0);
+}
+
+}  // namespace
+
+void report_backend_metrics(json& out, BackendStatus& status) {
+  MetricReport report(out);
+  report_sale(report, status);
+  report_log(report, status);
+  report_database(report, status);
+  report.set(metric::kRefusing, standstill(status) == Standstill::none ? 0 : 1);
+  const std::lock_guard lock(status.items_mutex);
+  report.set(metric::kCommandsParked, status.parked.size());
+  auto left = json::object(), sold = json::object();
+  for (const auto& item : status.busiest) {
+    const auto id = std::to_string(item.item);
+    left[id] = item.left;
+    sold[id] = item.sold;
+  }
+  out[std::string(metric::kItemLeft)] = std::move(left);
+  out[std::string(metric::kItemSold)] = std::move(sold);
 }
 
 json item_status(const ItemRow& row) {

@@ -15,6 +15,9 @@ namespace stampede::actors {
 // A backend's part of a heartbeat. Takes the list of items with it, which the supervisor keeps.
 void report_backend(nlohmann::json& out, BackendStatus& status);
 
+// A backend's metrics (a MetricReport).
+void report_backend_metrics(nlohmann::json& out, BackendStatus& status);
+
 // What an alarm of the clock is, and what to do; `ahead_us`: see SaleClock::ahead_us().
 std::string clock_note(std::int64_t ahead_us);
 

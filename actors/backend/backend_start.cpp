@@ -191,6 +191,7 @@ class Starter : private StartOutlet {
   // What a snapshot spared, and what was made ahead, was in the total, too.
   void say_done() {
     status_.replayed_bytes.store(status_.replay_total_bytes.load());
+    status_.replay_us.add(monotonic_us() - began_us_);
     status_.log_bytes.store(agent_.writer()->durable_pos());
     status_.log_segments.store(agent_.writer()->segment_no());
     const auto& log = agent_.log();

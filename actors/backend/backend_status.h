@@ -8,8 +8,11 @@
 #include <cstdint>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <vector>
 
+#include "actors/backend/core/busy_items.h"
 #include "actors/backend/database_state.h"
+#include "actors/backend/shared_histogram.h"
 #include "actors/sale/codes.h"
 #include "actors/sale/limits.h"
 
@@ -31,6 +34,7 @@ struct BackendStatus {
   std::atomic<std::uint64_t> paid{0}, expired{0}, cancelled{0}, refund_due{0};
   std::atomic<std::uint64_t> owed{0}, failed{0}, lag_us{0};
   std::atomic<std::uint64_t> log_bytes{0}, log_segments{0}, log_syncs{0}, log_sync_us_max{0};
+  std::atomic<std::uint64_t> log_written{0};  // bytes of this process' batches, synced
   // Bytes that may be on their way to the log; 0: no room but for outcomes, nothing new is decided.
   std::atomic<std::uint64_t> log_room{~std::uint64_t{0}};
   std::atomic<bool> backlog_full{false};  // so much is owed that new orders are refused
@@ -42,9 +46,14 @@ struct BackendStatus {
   std::atomic<std::uint64_t> lanes_down{0};     // lanes that cannot reach the database now
   std::atomic<bool> claimed{false};
   DatabaseState database;
+  SharedHistogram sync_us;    // of the log thread
+  SharedHistogram batch_us;   // transactions of all lanes that were done
+  SharedHistogram replay_us;  // of this start, once
+  std::atomic<std::int64_t> stock_left{-1}, stock_sold{-1};  // units of all items; -1: not known
 
   std::mutex items_mutex;
   nlohmann::json items;  // guarded by items_mutex; new each second, null once it is reported
+  std::vector<BusyItem> busiest;  // guarded by items_mutex; those with most orders
   nlohmann::json parked = nlohmann::json::array();  // guarded by items_mutex; as of the start
   nlohmann::json notes = nlohmann::json::array();   // the same; what is odd in the log's directory
 };

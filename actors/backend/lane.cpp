@@ -83,9 +83,11 @@ class Lane : public DatabaseActor {
   void apply(LaneWork work) {
     agent_.take(std::move(work), monotonic_us());
     while (running_) {
+      const auto began = monotonic_us();
       const auto attempt = ask([this] { return agent_.attempt(); });
       show_down(agent_.down());
       if (attempt.kind == Attempt::Kind::done) {
+        status_.batch_us.add(monotonic_us() - began);
         pause(agent_.rest_until() - monotonic_us());
         return report();
       }

@@ -76,10 +76,13 @@ class LogKeeper : public SteadyActor, private LogOutlet {
     const auto before = monotonic_us();
     check(agent_.sync());
     const auto us = static_cast<std::uint64_t>(monotonic_us() - before);
+    status_.sync_us.add(static_cast<std::int64_t>(us));
     if (us > status_.log_sync_us_max.load()) status_.log_sync_us_max.store(us);
     status_.log_syncs.fetch_add(1, std::memory_order_relaxed);
     status_.progress.fetch_add(1, std::memory_order_relaxed);
-    status_.log_bytes.store(agent_.writer().durable_pos());
+    const auto position = agent_.writer().durable_pos();
+    const auto was = status_.log_bytes.exchange(position);
+    status_.log_written.fetch_add(position - std::min(was, position), std::memory_order_relaxed);
     status_.log_segments.store(agent_.writer().segment_no());
     status_.disk_waiting.store(false);
   }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <iterator>
 
+#include "actors/metrics/core/metric_report.h"
 #include "actors/protocol/envelope.h"
 #include "actors/protocol/node_messages.h"
 
@@ -44,7 +45,8 @@ BrokerPort::BrokerPort(NodeRuntime& node)
                       [this](Phase wanted) { control_.set_phase(wanted); },  // nothing to drain
                       [this](std::uint64_t number, const nlohmann::json&) {
                         control_.reply(number, {{"error", "unknown command"}});
-                      }}),
+                      },
+                      [this](nlohmann::json& out) { report_metrics(out); }}),
       core_(node.instance(), node.config().broker.inflight_max) {}
 
 // --- sockets --------------------------------------------------------------------------------
@@ -251,6 +253,16 @@ void BrokerPort::report(nlohmann::json& out) const {
                      {"malformed", counters.malformed},
                      {"sessions", counters.sessions},
                      {"webapps", core_.webapps().size()}};
+}
+
+void BrokerPort::report_metrics(nlohmann::json& out) const {
+  MetricReport report(out);
+  const auto& counters = core_.counters();
+  report.set(metric::kBrokerForwarded, counters.forwarded);
+  report.set(metric::kBrokerInFlight, core_.in_flight());
+  report.set(metric::kRefusing, refusal_for(core_.phase()) == Code::none ? 0 : 1);
+  for (std::size_t code = 1; code < counters.refused.size(); ++code)
+    report.add(metric::kBrokerRefused, info(static_cast<Code>(code)).text, counters.refused[code]);
 }
 
 }  // namespace stampede::actors

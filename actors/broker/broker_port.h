@@ -46,6 +46,7 @@ class BrokerPort final : public transport::PortRole {
   void look_for_backend(transport::PortControl& port);
   [[nodiscard]] transport::SocketOptions way_options() const;
   void report(nlohmann::json& out) const;
+  void report_metrics(nlohmann::json& out) const;
 
   NodeRuntime& node_;
   ControlLink control_;

@@ -30,6 +30,8 @@ constexpr std::string_view kMethods = "GET, HEAD, POST, DELETE, OPTIONS";
 constexpr int kEmptyLinesMax = 4;          // before a request (RFC 9112 2.2)
 constexpr std::size_t kSmallBody = 2048;   // is copied behind its head: one buffer, one write
 constexpr std::size_t kKeptBuffer = 1024;  // what an idle connection may keep
+constexpr int kStreamBuffer = 4 * 1024;    // the kernel's, of a stream; it takes twice as much
+constexpr std::size_t kStreamHeardMax = 16 * 1024;  // who says so much hears no stream
 
 bool would_block(const error_code& error) {
   return error == asio::error::would_block || error == asio::error::try_again;
@@ -143,6 +145,7 @@ void HttpConnection::on_readable(const Error& error) {
   if (would_block(failed)) return read();
   if (failed) return close();
   if (state_ == State::lingering) return read();
+  if (state_ == State::streaming) return (heard_ += n) > kStreamHeardMax ? close() : read();
   in_.append(room.data(), n);
   proceed();
 }
@@ -411,7 +414,9 @@ void HttpConnection::append_head(const HttpReply& reply) {
   out_.append("HTTP/1.1 ").append(std::to_string(reply.status)).append(" ");
   out_.append(reason.data(), reason.size()).append("\r\nDate: ").append(http_date_now());
   out_.append("\r\nCache-Control: ").append(reply.cache_control).append("\r\n");
-  if (has_body(reply.status)) {
+  if (reply.on_stream) {
+    out_.append("Content-Type: ").append(reply.content_type).append("\r\n");
+  } else if (has_body(reply.status)) {
     const auto size = reply.shared_body ? reply.shared_body->size() : reply.body.size();
     if (!reply.content_type.empty())
       out_.append("Content-Type: ").append(reply.content_type).append("\r\n");
@@ -435,9 +440,12 @@ void HttpConnection::write(HttpReply&& reply) {
   out_.clear();
   body_.reset();
   written_ = 0;
+  if (reply.on_stream) keep_alive_ = false;  // it ends with the connection
   append_head(reply);
   // A client reads no body after HEAD: what came would be taken for the next answer.
-  if (!headers_only_ && has_body(reply.status)) {
+  if (!headers_only_ && reply.on_stream) {
+    on_stream_ = std::move(reply.on_stream);
+  } else if (!headers_only_ && has_body(reply.status)) {
     if (reply.shared_body)
       body_ = std::move(reply.shared_body);
     else if (reply.body.size() <= kSmallBody)
@@ -476,11 +484,56 @@ void HttpConnection::on_writable(const Error& error) {
 void HttpConnection::after_reply() {
   if (waiting_place) host_.answer_left(*this);
   body_.reset();
+  if (on_stream_) return begin_stream();
   if (!keep_alive_) return linger();
   out_.clear();
   trim(out_);
   trim(in_);
   wait_for(State::idle, host_.limits().idle_time);
+}
+
+// --- streams --------------------------------------------------------------------------------
+
+void HttpConnection::begin_stream() {
+  Error ignored;
+  socket_.set_option(asio::socket_base::send_buffer_size(kStreamBuffer), ignored);
+  state_ = State::streaming;
+  request_ = {};
+  give_back(in_);
+  give_back(out_);
+  written_ = 0;
+  host_.streams(*this);
+  std::exchange(on_stream_, nullptr)(shared_from_this());
+  if (state_ == State::streaming) read();  // hears its end
+}
+
+void HttpConnection::write(std::string_view bytes) {
+  if (!ready()) return;
+  out_.assign(bytes);
+  written_ = 0;
+  send_stream();
+}
+
+void HttpConnection::send_stream() {
+  Error error;
+  written_ += socket_.write_some(asio::buffer(out_) + written_, error);
+  if (error && !would_block(error)) return close();
+  if (written_ == out_.size()) {
+    written_ = 0;
+    return give_back(out_);
+  }
+  deadline_ = Clock::now() + host_.limits().idle_time;
+  socket_.async_wait(tcp::socket::wait_write, [self = shared_from_this()](const Error& failed) {
+    if (self->state_ != State::streaming) return;
+    if (failed) return self->close();
+    self->send_stream();
+  });
+}
+
+void HttpConnection::check_stream(Clock::time_point now) {
+  if (ready() || now < deadline_) return;
+  host_.stream_cut();
+  close();
 }
 
 // Closing with unread bytes would reset the connection and could take the answer with it.
@@ -504,6 +557,7 @@ void HttpConnection::close() {
 }
 
 void HttpConnection::check_time(Clock::time_point now) {
+  if (state_ == State::streaming) return check_stream(now);
   if (state_ == State::working || state_ == State::closed || now < deadline_) return;
   if (state_ == State::header || state_ == State::body) {
     refuse(408, "bad_request", "the request did not arrive in time");

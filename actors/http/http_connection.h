@@ -70,6 +70,9 @@ class HttpHost {
   // A part of a large body is there; may refuse the rest of any connection's.
   virtual void large_body_waits(HttpConnection& connection) = 0;
   virtual void large_body_left(HttpConnection& connection) = 0;
+  // Its answer is a stream from now on.
+  virtual void streams(HttpConnection& connection) = 0;
+  virtual void stream_cut() = 0;  // one is closed because its peer does not read
   // It has more to do: proceed() is called when the others had their turn.
   virtual void goes_on(std::shared_ptr<HttpConnection> connection) = 0;
   virtual std::span<char> scratch() = 0;  // room for one read
@@ -78,7 +81,8 @@ class HttpHost {
   virtual const std::shared_ptr<HttpReplyDesk>& desk() const = 0;
 };
 
-class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
+class HttpConnection final : public HttpStream,
+                             public std::enable_shared_from_this<HttpConnection> {
  public:
   using Clock = std::chrono::steady_clock;
 
@@ -95,16 +99,21 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   [[nodiscard]] bool waits_for_peer() const {
     return state_ != State::working && state_ != State::closed;
   }
+  // HttpStream
+  [[nodiscard]] bool open() const override { return state_ == State::streaming; }
+  [[nodiscard]] bool ready() const override { return open() && written_ == out_.size(); }
+  void write(std::string_view bytes) override;
   [[nodiscard]] Clock::time_point since() const { return since_; }  // of its present state
   [[nodiscard]] const std::shared_ptr<const std::string>& body() const { return body_; }
 
   // The host's own: where it finds the connection again.
   std::size_t place = 0;
+  bool among_streams = false;
   std::optional<std::list<HttpConnection*>::iterator> waiting_place;
   std::optional<std::list<HttpConnection*>::iterator> large_body_place;
 
  private:
-  enum class State { idle, header, body, working, writing, lingering, closed };
+  enum class State { idle, header, body, working, writing, streaming, lingering, closed };
   using Parser = boost::beast::http::request_parser<HttpGrowingBody>;
   using Error = boost::system::error_code;
 
@@ -131,6 +140,9 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void send_more();
   void on_writable(const Error& error);
   void after_reply();
+  void begin_stream();
+  void send_stream();
+  void check_stream(Clock::time_point now);
   void linger();
   void wait_for(State state, std::chrono::milliseconds time);
 
@@ -145,8 +157,10 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::string allowed_origin_;  // of the request at hand, when a browser must hear that it may read
   std::string in_;              // received, not used yet
   std::string out_;             // head, and a small body
-  std::shared_ptr<const std::string> body_;  // a large one
-  std::size_t written_ = 0;                  // of both together
+  std::shared_ptr<const std::string> body_;       // a large one
+  std::size_t written_ = 0;                       // of both together
+  std::function<void(HttpStreamPtr)> on_stream_;  // of the answer at hand
+  std::size_t heard_ = 0;                         // bytes, while it streams
   std::uint64_t request_number_ = 0;
   std::size_t body_bytes_max_ = 0;  // of the request at hand
   int empty_lines_ = 0;             // before the request at hand

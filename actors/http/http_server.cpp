@@ -67,7 +67,8 @@ class HttpServer::Loop final : private HttpHost {
         acceptor_(listen(*io_, options_)),
         desk_(std::make_shared<HttpReplyDesk>(io_)),
         time_check_(*io_),
-        accept_pause_(*io_) {
+        accept_pause_(*io_),
+        tick_(*io_) {
     if (options_.on_listening) options_.on_listening(acceptor_.local_endpoint().port());
   }
 
@@ -84,11 +85,26 @@ class HttpServer::Loop final : private HttpHost {
     io_->run();
     acceptor_.close();
     while (!connections_.empty()) connections_.back().connection->close();
+    while (!streams_.empty()) streams_.back()->close();
+  }
+  void look_at_tick() {  // after whatever may have given it something to do
+    if (ticking_ || !options_.on_tick) return;
+    ticking_ = true;
+    await_tick();
   }
   void stop() { io_->stop(); }
   void drop_handlers() { options_ = {}; }  // they may hold this very actor
 
  private:
+  void await_tick() {
+    tick_.expires_after(kHttpTick);
+    tick_.async_wait([this](const error_code& error) {
+      if (error) return;
+      ticking_ = options_.on_tick();
+      if (ticking_) await_tick();
+    });
+  }
+
   // --- connections ---
   struct Entry {
     std::shared_ptr<HttpConnection> connection;
@@ -133,7 +149,13 @@ class HttpServer::Loop final : private HttpHost {
     connection->place = connections_.size();
     connections_.push_back({connection, address});
     ++of_address_[address];
+    count();
     connection->start();
+  }
+
+  void count() const {
+    options_.counts->connections.store(connections_.size(), std::memory_order_relaxed);
+    options_.counts->streams.store(streams_.size(), std::memory_order_relaxed);
   }
 
   // Closes a connection that waits for its client: of some taken at random, one of the address that
@@ -175,6 +197,11 @@ class HttpServer::Loop final : private HttpHost {
       const auto connection = connections_[i].connection;
       connection->check_time(now);
     }
+    for (std::size_t i = streams_.size(); i-- > 0;) {
+      if (i >= streams_.size()) continue;
+      const auto stream = streams_[i];
+      stream->check_time(now);
+    }
     time_check_.expires_after(kTimeCheck);
     time_check_.async_wait([this](const error_code& error) {
       if (!error) check_times();
@@ -188,12 +215,41 @@ class HttpServer::Loop final : private HttpHost {
       asio::post(*io_, [this] {
         round_open_ = false;
         options_.end_of_round();
+        look_at_tick();
       });
     }
     options_.handler(std::move(request), std::move(respond));
   }
 
   void closed(HttpConnection& connection) override {
+    if (connection.among_streams)
+      leave_streams(connection);
+    else
+      leave_connections(connection);
+    count();
+  }
+
+  void streams(HttpConnection& connection) override {
+    const auto kept = connection.shared_from_this();
+    leave_connections(connection);
+    connection.among_streams = true;
+    connection.place = streams_.size();
+    streams_.push_back(kept);
+    count();
+  }
+
+  void stream_cut() override {
+    options_.counts->streams_cut.fetch_add(1, std::memory_order_relaxed);
+  }
+
+  void leave_streams(const HttpConnection& connection) {
+    const auto place = connection.place;
+    std::swap(streams_[place], streams_.back());
+    streams_[place]->place = place;
+    streams_.pop_back();
+  }
+
+  void leave_connections(const HttpConnection& connection) {
     const auto place = connection.place;
     const auto of_address = of_address_.find(connections_[place].address);
     if (--of_address->second == 0) of_address_.erase(of_address);
@@ -263,7 +319,10 @@ class HttpServer::Loop final : private HttpHost {
   std::shared_ptr<HttpReplyDesk> desk_;
   asio::steady_timer time_check_;
   asio::steady_timer accept_pause_;
+  asio::steady_timer tick_;
+  bool ticking_ = false;
   std::vector<Entry> connections_;
+  std::vector<std::shared_ptr<HttpConnection>> streams_;
   std::map<asio::ip::address, std::size_t> of_address_;  // connections
   std::deque<std::shared_ptr<HttpConnection>> turns_;    // who goes on, first come first served
   std::list<HttpConnection*> waiting_;  // answers not taken; longest without progress first
@@ -311,6 +370,7 @@ void HttpServer::take_mail() {
     }
     on_mail_(content);
   }
+  loop_->look_at_tick();
 }
 
 // --- requests and replies -----------------------------------------------------------------------

@@ -21,6 +21,10 @@
 // and one request a turn, then the others come first. Answers that peers do not take: 16 MiB in
 // all, then the connection that has taken nothing for longest is closed. Bodies over 4 KiB that are
 // not there as a whole: 128, then of the one that began first no more is waited for (503).
+//
+// An answer may be a stream (HttpReply::on_stream): its connection is then counted apart from the
+// others, costs no more than 8 KiB of the kernel's memory, and is closed when its peer has taken
+// nothing for 10 s though something waits. How many there may be is the handler's to decide.
 
 #include <atomic>
 #include <caf/all.hpp>
@@ -74,6 +78,17 @@ struct HttpRequest {
   [[nodiscard]] int header_count(std::string_view name) const;
 };
 
+// An answer without an end: bytes go on the wire as they are. Used in the server's thread alone.
+class HttpStream {
+ public:
+  virtual ~HttpStream() = default;
+  [[nodiscard]] virtual bool open() const = 0;  // false: its peer is gone, or was cut; for ever
+  // Whether all that was written has left; only then write() takes something.
+  [[nodiscard]] virtual bool ready() const = 0;
+  virtual void write(std::string_view bytes) = 0;  // not ready(): ignored
+};
+using HttpStreamPtr = std::shared_ptr<HttpStream>;
+
 struct HttpReply {
   int status = 200;
   std::string content_type = "application/json";
@@ -81,6 +96,17 @@ struct HttpReply {
   std::shared_ptr<const std::string> shared_body;  // instead of `body`: of many answers at once
   std::string_view cache_control = "no-store";     // a literal: it outlives the reply
   std::vector<std::pair<std::string, std::string>> headers;
+  // Set: behind the headers comes a stream, which is given here once they are on their way, if
+  // anybody is still there to hear it (never after HEAD). Any body is left out.
+  std::function<void(HttpStreamPtr stream)> on_stream{};
+};
+
+// What a server counts. Written by its thread, read by any.
+struct HttpCounts {
+  std::atomic<std::uint64_t> connections{0};  // open now, but for streams
+  std::atomic<std::uint64_t> streams{0};      // open now
+  std::atomic<std::uint64_t> streams_cut{0};  // their peers did not read
+  std::atomic<std::uint64_t> events{0};       // for whoever writes streams
 };
 
 // An RFC 9457 problem. `field`: the header or member at fault; empty: none.
@@ -100,7 +126,12 @@ struct HttpServerOptions {
   HttpLimits limits;
   std::function<void(int port)> on_listening;  // in the caller's thread, with the bound port
   std::function<void(const caf::actor& self)> on_start;  // in the server's thread, before requests
+  // Every kHttpTick for as long as it returns true; looked at anew after each round and each mail.
+  std::function<bool()> on_tick{};
+  std::shared_ptr<HttpCounts> counts = std::make_shared<HttpCounts>();
 };
+
+inline constexpr std::chrono::milliseconds kHttpTick{10};
 
 // To be spawned detached. The constructor binds the address: a taken port throws
 // transport::SocketError (address_taken) in the caller's thread. An exception in the handler ends

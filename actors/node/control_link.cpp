@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <fstream>
 #include <set>
 
+#include "actors/metrics/core/metric_report.h"
 #include "actors/node/node.h"
 #include "actors/node/node_log.h"
 #include "actors/protocol/control_message.h"
@@ -23,6 +25,14 @@ using transport::Frame;
 // An absent supervisor must not leave minutes of old heartbeats in the queue.
 constexpr int kReportsQueued = 4;
 constexpr int kWantedQueued = 64;
+constexpr std::chrono::seconds kMetricsEvery{1};
+
+std::uint64_t resident_bytes() {
+  std::uint64_t size = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> size >> resident;
+  static const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return resident * page;
+}
 
 }  // namespace
 
@@ -161,6 +171,7 @@ void ControlLink::beat(transport::PortControl& port) {
   else
     report["short_of"] = nullptr;
   if (handlers_.report) handlers_.report(report);
+  add_metrics(report, port.now());
   report["replies"] = inbox_.replies();
 
   transport::Envelope envelope;
@@ -177,6 +188,20 @@ void ControlLink::beat(transport::PortControl& port) {
   }
   if (!kill_after_beat_.empty()) node_.kill_actor(std::exchange(kill_after_beat_, {}));
   if (std::exchange(wake_after_beat_, false)) node_.wake_armed_actors();
+}
+
+// Of one who drains each may be the last.
+void ControlLink::add_metrics(json& report, transport::MonoTime now) {
+  if (now < next_metrics_ && phase_ != Phase::draining) return;
+  next_metrics_ = now + kMetricsEvery;
+  json metrics = json::object();
+  MetricReport out(metrics);
+  out.set(metric::kMessagesDropped, node_.context().messages_dropped());
+  out.set(metric::kPeersRefused, node_.context().peers_refused());
+  out.set(metric::kPeersCut, transport::peers_cut());
+  out.set(metric::kMemory, resident_bytes());
+  if (handlers_.metrics) handlers_.metrics(metrics);
+  report["metrics"] = std::move(metrics);
 }
 
 }  // namespace stampede::actors

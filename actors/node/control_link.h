@@ -13,8 +13,8 @@
 // map.
 //   report  {node, role, pid, instance, phase, ts, actors:[name], messages_dropped, peers_refused,
 //            peers_cut, short_of, …what `report` adds…, replies:[{supervisor, number, reply}]};
-//            `supervisor` is the
-//           instance of the one that asked
+//            `supervisor` is the instance of the one that asked; once a second, and in each while
+//            it drains, metrics: see actors/metrics/core/metric_report.h
 //   wanted  topic frame "<node id>/" first, then {instance, began_us, phase,
 //           commands:[{number, command}]};
 //           its envelope's `sender` is the supervisor's instance, `began_us` when that began
@@ -49,6 +49,8 @@ struct ControlHandlers {
   // {"do":"kill_actor"} and {"do":"failpoints"} are carried out by the link itself. May throw
   // json::exception on a member of another type: answered as bad_request.
   std::function<void(std::uint64_t ticket, const nlohmann::json& command)> command;
+  // Adds the role's metrics (a MetricReport). Called about once a second.
+  std::function<void(nlohmann::json& metrics)> metrics{};
 };
 
 class ControlLink {
@@ -76,6 +78,7 @@ class ControlLink {
   void take_failpoints(std::uint64_t ticket, const nlohmann::json& command);
   void wake_now();
   void beat(transport::PortControl& port);
+  void add_metrics(nlohmann::json& report, transport::MonoTime now);
 
   NodeRuntime& node_;
   ControlHandlers handlers_;
@@ -83,6 +86,7 @@ class ControlLink {
   transport::SocketId reports_ = 0;
   transport::SocketId wanted_ = 0;
   transport::MonoTime next_beat_{};
+  transport::MonoTime next_metrics_{};
   Phase phase_ = Phase::starting;
   Phase last_wanted_;
   bool beat_now_ = true;

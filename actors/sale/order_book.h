@@ -254,6 +254,7 @@ class OrderBook {
   bool make_room(std::uint64_t orders) { return decided_.make_room(orders); }
 
   [[nodiscard]] std::optional<ItemRow> item(std::uint64_t id) const;
+  [[nodiscard]] const ItemTable& items() const { return items_; }
   // Items are numbered from 0 on in the order in which they came, for ever.
   [[nodiscard]] ItemRow item_at(std::uint32_t position) const {
     return items_.row(items_[position]);

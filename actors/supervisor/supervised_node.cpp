@@ -96,6 +96,7 @@ std::string SupervisedNode::bring_up(Ms now) {
       return id_ + ": its lock is held, but not by a node that gave its name; asking again";
     }
     process_.emplace(std::move(*adopted));
+    adopted_ = true;
     policy_.started(now);
     return id_ + ": runs already, adopted pid " + std::to_string(process_->pid());
   }
@@ -110,6 +111,7 @@ std::string SupervisedNode::bring_up(Ms now) {
     exit_at_ = now;
     return id_ + ": " + *reason;
   }
+  adopted_ = false;
   started_before_ = true;
   if (!next_failpoints_.empty()) next_failpoints_.pop_front();
   process_.emplace(std::move(std::get<WatchedProcess>(spawned)));

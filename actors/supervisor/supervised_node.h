@@ -29,6 +29,7 @@ class SupervisedNode {
   // Empty between two processes.
   const std::optional<WatchedProcess>& process() const { return process_; }
   std::uint64_t instance() const { return instance_; }  // 0: not heard of yet
+  bool adopted() const { return adopted_; }  // its process was started by an earlier supervisor
 
   // Takes over the process that holds the node's lock, or else starts one. Returns one line about
   // what was done. May block for 200 ms when a holder has not yet written its name.
@@ -65,6 +66,7 @@ class SupervisedNode {
   RestartPolicy policy_;
   std::optional<WatchedProcess> process_;
   std::uint64_t instance_ = 0;
+  bool adopted_ = false;
   Ms heard_at_ = 0;
   nlohmann::json report_ = nlohmann::json::object();
   nlohmann::json system_view_ = nlohmann::json::object();

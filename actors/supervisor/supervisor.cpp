@@ -86,8 +86,9 @@ int run_supervisor(const config::Config& config, const std::vector<NodeCount>& n
     const auto ops = std::make_shared<std::optional<OpsFace>>();
     const auto door = ops_door(node);
     http.on_start = [face, ops, door, number = config.net.port_base,
-                     ready = made.get_future().share()](const caf::actor& self) {
-      face->emplace(ready.get());
+                     ready = made.get_future().share(),
+                     log_dir = node.config().log.dir](const caf::actor& self) {
+      face->emplace(ready.get(), log_dir);
       (*face)->on_start(self);
       ops->emplace(ready.get(), door, number);
       (*ops)->on_start(self);
@@ -97,6 +98,7 @@ int run_supervisor(const config::Config& config, const std::vector<NodeCount>& n
       (*face)->on_request(std::move(request), std::move(respond));
     };
     http.on_mail = {[face](const StatusPagePtr& page) { (*face)->on_page(page); },
+                    [face](const MetricsPagePtr& page) { (*face)->on_page(page); },
                     [ops](const OpsDonePtr& done) { (*ops)->on_done(*done); }};
     // Status has no key of its own to ask for, so it stays on this host.
     if (config.net.bind.starts_with("127.")) http.host = config.net.bind;

@@ -23,6 +23,8 @@ void SupervisorAdmin::take(Ms now, const json& request, const Respond& respond) 
     start(now, node, respond);
   } else if (what == "restart") {
     restart(now, node, respond);
+  } else if (what == "books_told") {
+    take_books(request, respond);
   } else if (what == "stop" || what == "drain") {
     acts_.stop();
     respond({{"ok", true}});
@@ -31,7 +33,7 @@ void SupervisorAdmin::take(Ms now, const json& request, const Respond& respond) 
                     "do is one of status, item_put, item_set, item_open, item_close, stock_change, "
                     "items, promo_add, promo_set, promo_end, promos, books, clock_accept, "
                     "sessions_end, start, restart, "
-                    "stop, drain, ops_login, kill, pause, failpoints, database, undo",
+                    "stop, drain, ops_login, books_told, kill, pause, failpoints, database, undo",
                     2));
   }
 }
@@ -76,6 +78,17 @@ void SupervisorAdmin::restart(Ms now, const std::string& name, const Respond& re
   node->kill("restarted by the operator");
   node->policy().want_running(now);
   respond({{"ok", true}, {"node", node->id()}});
+}
+
+void SupervisorAdmin::take_books(const json& request, const Respond& respond) {
+  const auto violations = request.find("violations");
+  if (violations == request.end() || !violations->is_number_unsigned()) {
+    json refused = refusal("bad_request", "violations is the number of differences found", 2);
+    refused["field"] = "violations";
+    return respond(refused);
+  }
+  acts_.books_told(violations->get<std::uint64_t>());
+  respond({{"ok", true}});
 }
 
 void SupervisorAdmin::start(Ms now, const std::string& name, const Respond& respond) {

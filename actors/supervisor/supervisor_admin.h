@@ -12,6 +12,7 @@
 //   {"do":"restart","node":N}                kill -9 and start again; also ends a wait
 //   {"do":"stop"} {"do":"drain"}             as SIGTERM; answered at once
 //   {"do":"ops_login"}                       {"path"}: opens the operator's page once (ops_door.h)
+//   {"do":"books_told","violations":N}       what `stampede verify` has found, for the metrics
 //
 // Every answer is one map; one with "error" carries "message" and the tool's "exit" code.
 
@@ -34,7 +35,8 @@ struct SupervisorActs {
   std::function<void(const SupervisedNode&)> send_wanted;  // now, not with the next heartbeat
   std::function<void()> stop;
   std::function<bool()> stopping;
-  std::function<std::string()> ops_code;  // opens the operator's page once
+  std::function<std::string()> ops_code;                     // opens the operator's page once
+  std::function<void(std::uint64_t violations)> books_told;  // what a verify has found
 };
 
 class SupervisorAdmin {
@@ -62,6 +64,7 @@ class SupervisorAdmin {
   bool refused_while_stopping(const Respond& respond) const;
   void start(Ms now, const std::string& node, const Respond& respond);
   void restart(Ms now, const std::string& node, const Respond& respond);
+  void take_books(const nlohmann::json& request, const Respond& respond);
 
   const SupervisedNodes& nodes_;
   CommandDesk& desk_;

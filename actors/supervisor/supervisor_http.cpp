@@ -91,12 +91,15 @@ json system_status(std::vector<json> nodes, const json& system_view) {
   return status;
 }
 
+std::optional<HttpReply> refuse_write(const HttpRequest& request) {
+  if (request.method == "GET" || request.method == "HEAD") return std::nullopt;
+  HttpReply refused = problem(405, "bad_request", "only GET is allowed here");
+  refused.headers.emplace_back("Allow", "GET, HEAD");
+  return refused;
+}
+
 HttpReply answer_http(const HttpRequest& request, const StatusPage& page) {
-  if (request.method != "GET" && request.method != "HEAD") {
-    HttpReply refused = problem(405, "bad_request", "only GET is allowed here");
-    refused.headers.emplace_back("Allow", "GET, HEAD");
-    return refused;
-  }
+  if (auto refused = refuse_write(request)) return std::move(*refused);
   if (request.target == "/status") {
     HttpReply made;
     made.shared_body = page.line;
@@ -104,7 +107,8 @@ HttpReply answer_http(const HttpRequest& request, const StatusPage& page) {
   }
   const bool health_path = request.target == "/healthz" || request.target == "/readyz";
   if (!health_path && request.target != "/version") {
-    return problem(404, "bad_request", "there is /status, /healthz, /readyz and /version");
+    return problem(404, "bad_request",
+                   "there is /status, /healthz, /readyz, /version, /metrics and /v1/history");
   }
   json nodes = json::array();
   const auto node_asked = sole_value(request.query, "node");

@@ -4,6 +4,7 @@
 // HTTP answers (contract §4: /status, and /healthz, /readyz, /version with ?node=). Pure functions.
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,5 +17,8 @@ namespace stampede::actors {
 nlohmann::json system_status(std::vector<nlohmann::json> nodes, const nlohmann::json& system_view);
 
 HttpReply answer_http(const HttpRequest& request, const StatusPage& page);
+
+// The refusal of a request that is no question; nothing: it is one.
+std::optional<HttpReply> refuse_write(const HttpRequest& request);
 
 }  // namespace stampede::actors

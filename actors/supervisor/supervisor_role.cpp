@@ -13,6 +13,7 @@
 #include "actors/protocol/envelope.h"
 #include "actors/supervisor/admin_socket.h"
 #include "actors/supervisor/core/command_desk.h"
+#include "actors/supervisor/metrics_page.h"
 #include "actors/supervisor/ops_face.h"
 #include "actors/supervisor/process_watch.h"
 #include "actors/supervisor/status_page.h"
@@ -79,6 +80,7 @@ class SupervisorRole : public transport::PortRole {
   bool stopping_ = false;
   bool chaos_undone_ = false;
   std::size_t stop_stage_ = 0;
+  SystemMetrics metrics_;
   StatusPagePtr page_;
   Clock::time_point page_until_;
   std::uint64_t reports_refused_ = 0;
@@ -97,7 +99,10 @@ SupervisorRole::SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount
                 {[this] { return page()->line; },
                  [this](const SupervisedNode& node) { send_wanted(node); },
                  [this] { stopping_ = true; }, [this] { return stopping_; },
-                 [door = std::move(door)] { return door->new_code(OpsDoor::Clock::now()); }}),
+                 [door = std::move(door)] { return door->new_code(OpsDoor::Clock::now()); },
+                 [this](std::uint64_t violations) {
+                   metrics_.books_told(violations, config::wall_ms());
+                 }}),
       admin_(runtime.config().run_dir / "admin.sock",
              [this](const json& request, const AdminSocket::Respond& respond) {
                requests_.take(now(), request, respond);
@@ -135,7 +140,11 @@ void SupervisorRole::start(PortControl& port) {
 
 caf::message_handler SupervisorRole::mail(PortControl&) {
   return {[this](StatusAskAtom, const caf::actor& asker) { port_->self().send(asker, page()); },
-          [this](const OpsAskPtr& ask) { act(*ask); }, [this](StopAtom) { stopping_ = true; }};
+          [this](const OpsAskPtr& ask) { act(*ask); },
+          [this](MetricsAskAtom, const caf::actor& asker) {
+            port_->self().send(asker, metrics_.page(nodes_));
+          },
+          [this](StopAtom) { stopping_ = true; }};
 }
 
 // What the operator's page asks for goes the way of what comes through admin.sock.
@@ -160,6 +169,7 @@ void SupervisorRole::on_timer(PortControl& port) {
   }
   desk_.expire(now());
   requests_.on_timer(now());
+  metrics_.look(now(), config::wall_ms(), nodes_);
   reap_others(running_->pids());
   admin_.go_on();
   if (stopping_) go_on_stopping();
@@ -191,6 +201,7 @@ void SupervisorRole::take_end(SupervisedNode& node) {
   port_->unwatch(node.process()->fd());
   running_->remove(node.process()->id());
   const std::string line = node.take_end(now());
+  metrics_.ended(node);
   if (stopping_) {
     log_info(line);
   } else {
@@ -224,10 +235,13 @@ void SupervisorRole::take_report(json report) {
     return;
   }
   const json replies = report.value("replies", json::array());
+  const json metrics = std::exchange(report["metrics"], nullptr);
+  report.erase("metrics");
   if (!node->take_report(now(), std::move(report))) {
     ++reports_refused_;  // an earlier process's last words
     return;
   }
+  metrics_.take(*node, metrics);
   for (const json& entry : replies) {
     // An answer to an earlier supervisor's command, which had the same number.
     if (entry.value("supervisor", std::uint64_t{0}) != runtime_.instance()) continue;

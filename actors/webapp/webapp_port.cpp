@@ -3,7 +3,10 @@
 #include <sys/random.h>
 
 #include <chrono>
+#include <span>
+#include <utility>
 
+#include "actors/metrics/core/metric_report.h"
 #include "config/process/invariant.h"
 #include "config/process/wall_clock.h"
 #include "config/settings/ip_address.h"
@@ -67,19 +70,21 @@ std::array<std::uint64_t, 2> RandomBits::operator()() {
 }
 
 WebappPort::WebappPort(NodeRuntime& node, std::shared_ptr<RateLimits> rates,
-                       const TicketKey& tickets, caf::actor clerk)
+                       const TicketKey& tickets, caf::actor clerk,
+                       std::shared_ptr<const HttpCounts> http)
     : node_(node),
       counts_addresses_(rates && rates->of_addresses()),
       control_(node, {[this](nlohmann::json& json) { report(json); },
                       [this](Phase wanted) {
                         if (wanted == Phase::draining) start_drain();
                       },
-                      nullptr}),
+                      nullptr, [this](nlohmann::json& json) { report_metrics(json); }}),
       core_(settings_of(node, std::move(rates), &tickets_), *this, [this] { return random_(); }),
       news_(*this),
       tickets_(tickets),
       decoder_(&tickets_, node.config().auth.required()),
-      clerk_(std::move(clerk)) {}
+      clerk_(std::move(clerk)),
+      http_counts_(std::move(http)) {}
 
 void WebappPort::start(transport::PortControl& port) {
   port_ = &port;
@@ -124,13 +129,19 @@ std::int64_t WebappPort::now_us() const {
 
 caf::message_handler WebappPort::mail(transport::PortControl&) {
   return {[this](const HttpAsksPtr& asks) { take_asks(asks); },
+          [this](const StockWatchesPtr& watches) { take_watches(watches); },
           [this](const TokenVerdictsPtr& verdicts) { take_verdicts(verdicts); },
           [this](DrainMail) { start_drain(); }};
 }
 
 void WebappPort::on_message(transport::PortControl& port, transport::SocketId id,
                             transport::Message& parts) {
-  if (id == clients_) return take_client(parts);
+  if (id == clients_) {
+    reads_clients_ = true;
+    take_client(parts);
+    reads_clients_ = false;
+    return;
+  }
   if (id == results_) return take_result(parts);
   if (id == stock_) return news_.on_subscription(parts.empty() ? "" : parts[0].bytes());
   control_.on_message(port, id, parts);
@@ -149,12 +160,14 @@ void WebappPort::on_timer(transport::PortControl& port) {
 
 void WebappPort::end_of_round(transport::PortControl&) {
   round_entries_ = 0;
+  send_late();
   core_.end_of_round(now_us());
   if (clerk_) send_new_tokens();
   if (http_answers_) {
     caf::anon_send(http_, std::move(http_answers_));
     http_answers_.reset();
   }
+  if (stock_events_) send_stock();
   if (draining_) stop_when_drained();
 }
 
@@ -515,12 +528,23 @@ void WebappPort::reply_in_array(const Reply& reply) {
 }
 
 void WebappPort::send_router(const ClientAddress& to, std::string_view answer) {
-  out_.clear();
-  out_.emplace_back(to.identity);
-  if (!to.number.empty()) out_.emplace_back(to.number);
-  if (to.delimiter) out_.emplace_back();
-  out_.push_back(large_.frame(to.identity, answer));
-  if (!port_->send(clients_, out_)) ++answers_dropped_;
+  auto& out = reads_clients_ ? next_late() : out_;
+  out.clear();
+  out.emplace_back(to.identity);
+  if (!to.number.empty()) out.emplace_back(to.number);
+  if (to.delimiter) out.emplace_back();
+  out.push_back(large_.frame(to.identity, answer));
+  if (!reads_clients_ && !port_->send(clients_, out)) ++answers_dropped_;
+}
+
+transport::Message& WebappPort::next_late() {
+  if (late_used_ == late_.size()) late_.emplace_back();
+  return late_[late_used_++];
+}
+
+void WebappPort::send_late() {
+  for (auto& answer : std::span(late_).first(std::exchange(late_used_, 0)))
+    if (!port_->send(clients_, answer)) ++answers_dropped_;
 }
 
 HttpAnswer& WebappPort::add_http_answer(const ClientToken& client) {
@@ -560,9 +584,52 @@ void WebappPort::reply_http(const ClientToken& client, const Reply& reply) {
 void WebappPort::reply_internal(const ClientToken& client, const Reply& reply) {
   const bool known = reply.kind == ReplyKind::items && !reply.items->empty();
   news_.on_answer(client.number(), known ? &reply.items->front() : nullptr);
+  const bool absent = reply.kind == ReplyKind::refused && reply.code == Code::unknown_item;
+  if (absent && watched_.contains(client.number()))
+    tell_stock(client.number(), StockEvent::Kind::absent);
+}
+
+// --- events of the stock over HTTP ----------------------------------------------------------
+
+void WebappPort::take_watches(const StockWatchesPtr& watches) {
+  http_ = watches->from;
+  for (const auto& [item, on] : watches->watches) {
+    if (!on) {
+      news_.unwatch(item);
+      watched_.erase(item);
+    } else if (!news_.watch(item)) {
+      tell_stock(item, StockEvent::Kind::full);
+    } else {
+      watched_.insert(item);
+      if (const auto* row = news_.known(item)) tell_stock(*row);
+    }
+  }
+  port_->wake_at(port_->now());  // news are told by the tick
+  next_tick_ = port_->now();
+}
+
+void WebappPort::tell_stock(const ItemRow& row) {
+  tell_stock(row.item, StockEvent::Kind::value);
+  auto& event = stock_events_->back();
+  event.seq = row.seq;
+  event.left = row.left;
+  event.state = item_state(row);
+  event.ts_ms = config::wall_ms();
+}
+
+void WebappPort::tell_stock(std::uint64_t item, StockEvent::Kind kind) {
+  if (!stock_events_) stock_events_ = std::make_shared<std::vector<StockEvent>>();
+  auto& event = stock_events_->emplace_back();
+  event.kind = kind;
+  event.item = item;
+}
+
+void WebappPort::send_stock() {
+  caf::anon_send(http_, StockEventsPtr(std::exchange(stock_events_, nullptr)));
 }
 
 void WebappPort::publish(const ItemRow& row) {
+  if (watched_.contains(row.item)) tell_stock(row);
   buffer_.clear();
   append_sf1_news(buffer_, row, config::wall_ms());
   out_.clear();
@@ -634,6 +701,29 @@ void WebappPort::report(nlohmann::json& report) const {
     report["counters"]["sessions_ended"] = core_.desk()->ends().size();
     report["counters"]["tokens_refused"] = tokens_refused_;
   }
+}
+
+void WebappPort::report_metrics(nlohmann::json& out) const {
+  const auto counters = core_.counters();
+  MetricReport report(out);
+  report.set(metric::kRequests, counters.requests);
+  report.add(metric::kAnswers, "confirmed", counters.confirmed);
+  report.add(metric::kAnswers, "sold_out", counters.sold_out);
+  report.add(metric::kAnswers, "limit_reached", counters.limit_reached);
+  report.add(metric::kAnswers, "edge_sold_out", counters.edge);
+  for (std::size_t code = 1; code < counters.refused.size(); ++code)
+    report.add(metric::kAnswers, info(static_cast<Code>(code)).text, counters.refused[code]);
+  report.set(metric::kAnswerSeconds, core_.answer_us());
+  report.set(metric::kAnswersLate, counters.answers_late);
+  report.set(metric::kAnswersDropped, answers_dropped_);
+  report.set(metric::kOpenRequests, core_.waiting());
+  report.set(metric::kRefusing, core_.state() == "ready" && core_.standstill().empty() ? 0 : 1);
+  report.set(metric::kBatches, counters.batches);
+  report.set(metric::kBatchesResent, counters.resent);
+  report.set(metric::kConnections, http_counts_->connections.load());
+  report.set(metric::kEventStreams, http_counts_->streams.load());
+  report.set(metric::kEventsSent, http_counts_->events.load());
+  report.set(metric::kEventStreamsCut, http_counts_->streams_cut.load());
 }
 
 }  // namespace stampede::actors

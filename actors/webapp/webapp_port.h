@@ -4,8 +4,8 @@
 // with what arrives and carries their effects out. Everything here runs in the port's thread;
 // nothing blocks; malformed input is answered or counted, never thrown.
 //
-// Mail: HttpAsksPtr from the HTTP actor; TokenVerdictsPtr from the TokenClerk; DrainMail from
-// anywhere.
+// Mail: HttpAsksPtr and StockWatchesPtr from the HTTP actor; TokenVerdictsPtr from the TokenClerk;
+// DrainMail from anywhere.
 
 #include <array>
 #include <cstdint>
@@ -13,9 +13,11 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "actors/auth/token_clerk.h"
+#include "actors/http/http_server.h"
 #include "actors/node/control_link.h"
 #include "actors/node/node.h"
 #include "actors/protocol/envelope.h"
@@ -24,6 +26,7 @@
 #include "actors/webapp/core/webapp_core.h"
 #include "actors/webapp/held_messages.h"
 #include "actors/webapp/http/http_mail.h"
+#include "actors/webapp/http/stock_event.h"
 #include "transport/port/port.h"
 #include "transport/zmq/large_answers.h"
 
@@ -52,9 +55,9 @@ struct ClientAddress {  // a ROUTER's peer, and what it wants to have back befor
 class WebappPort final : public transport::PortRole, private WebappOutput, private NewsOutput {
  public:
   // `rates` null: nobody's requests are counted. `tickets`: what they are signed with. `clerk`: who
-  // looks at new tokens, where there are sessions.
+  // looks at new tokens, where there are sessions. `http`: what the HTTP server counts.
   WebappPort(NodeRuntime& node, std::shared_ptr<RateLimits> rates, const TicketKey& tickets,
-             caf::actor clerk);
+             caf::actor clerk, std::shared_ptr<const HttpCounts> http);
 
   void start(transport::PortControl& port) override;
   caf::message_handler mail(transport::PortControl& port) override;
@@ -83,6 +86,10 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   void take_news(std::uint64_t epoch, std::string_view body);
   void take_session_news(std::string_view body);
   void take_asks(const HttpAsksPtr& asks);
+  void take_watches(const StockWatchesPtr& watches);
+  void tell_stock(const ItemRow& row);
+  void tell_stock(std::uint64_t item, StockEvent::Kind kind);
+  void send_stock();
   void judge_ticket(const std::string& ticket, ClientRequest& request);
   void take_array(HttpArrayAsk& array, bool again = false);
   void take_verdicts(const TokenVerdictsPtr& verdicts);
@@ -97,9 +104,12 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   void reply_http(const ClientToken& client, const Reply& reply);
   void reply_internal(const ClientToken& client, const Reply& reply);
   void send_router(const ClientAddress& to, std::string_view answer);
+  transport::Message& next_late();
+  void send_late();
   void start_drain();
   void stop_when_drained();
   void report(nlohmann::json& report) const;
+  void report_metrics(nlohmann::json& out) const;
   [[nodiscard]] std::int64_t now_us() const;
 
   NodeRuntime& node_;
@@ -113,12 +123,19 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   Sf1Decoder decoder_;
   BodyReader reader_;
   caf::actor clerk_;
+  std::shared_ptr<const HttpCounts> http_counts_;
   HeldMessages held_;
   std::map<std::string, std::uint64_t> tokens_refused_;  // why, and how many
   transport::MonoTime next_sweep_{};                     // of connections with a session
   transport::PortControl* port_ = nullptr;  // set by start(); outlives every other call
   transport::SocketId clients_ = 0, stock_ = 0, requests_ = 0, results_ = 0;
   transport::Message out_;  // reused for every answer
+  // Answers that need nobody else, given while the clients' socket is read: they go out together at
+  // the end of the round. One at a time each would wake the thread that writes them, for a system
+  // call and a packet of its own.
+  std::vector<transport::Message> late_;
+  std::size_t late_used_ = 0;
+  bool reads_clients_ = false;
   std::string buffer_;
   storage::ByteBuffer array_;
   std::vector<ClientRequest> orders_;    // of the HTTP array at hand
@@ -128,7 +145,9 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   ClientToken::Kind array_of_ = ClientToken::Kind::none;
   std::size_t round_entries_ = 0;  // taken from clients
   caf::actor http_;
-  HttpAnswersPtr http_answers_;  // collected for one mail per round
+  HttpAnswersPtr http_answers_;                            // collected for one mail per round
+  std::unordered_set<std::uint64_t> watched_;              // items that streams of events hear
+  std::shared_ptr<std::vector<StockEvent>> stock_events_;  // of them, collected likewise
   transport::MonoTime next_tick_{};
   bool draining_ = false;
   std::uint64_t ticks_ = 0;

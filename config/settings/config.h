@@ -45,6 +45,7 @@ struct Webapp {
   int resend_ms = 1000;               // an unanswered batch is sent again after this
   std::uint64_t waiting_max = 65536;  // open requests; beyond it: overloaded
   bool compat = false;                // the routes of springboot-seckill's pages are there
+  std::uint64_t events_max = 10'000;  // connections that hear /v1/events
 };
 
 struct Limits {                      // of one webapp; 0: no such limit

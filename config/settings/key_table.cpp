@@ -296,6 +296,10 @@ std::vector<Key> webapp_keys() {
           "webapp.waiting_max", "requests", 1, kMillion,
           "Open requests in one webapp; beyond it the answer is `overloaded`."),
       compat_switch(),
+      number<&Config::webapp, &Webapp::events_max>(
+          "webapp.events_max", "connections", 0, 20'000,
+          "Connections that hear `/v1/events` of one webapp, beside those of buyers; beyond it the "
+          "answer is `overloaded`."),
   };
 }
 

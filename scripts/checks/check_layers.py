@@ -37,6 +37,7 @@ LIBRARIES = {
     "json": r"nlohmann/",
     "msgpack": r"msgpack",
     "mysql": r"(mysql|cppconn/|mariadb)",
+    "prometheus": r"prometheus/",
     "sodium": r"sodium",
     "spdlog": r"(spdlog|fmt)/",
     "toml": r"toml\+\+/",

@@ -97,6 +97,8 @@ class Host final : public HttpHost {
   void answer_left(HttpConnection&) override {}
   void large_body_waits(HttpConnection&) override {}
   void large_body_left(HttpConnection&) override {}
+  void streams(HttpConnection&) override {}
+  void stream_cut() override {}
   void goes_on(std::shared_ptr<HttpConnection> connection) override {
     asio::post(*loop(), [connection = std::move(connection)] { connection->proceed(); });
   }

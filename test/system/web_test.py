@@ -303,6 +303,19 @@ class Buying(Page):
         page.shows("The order is confirmed.")
         self.assertEqual(len(self.rows(6)), 1)
 
+    def test_stock_is_heard_of_without_asking(self):
+        page = self.shop()
+        page.until("document.querySelectorAll('.card').length >= 4")
+        heard = "performance.getEntriesByType('resource').filter((one) => one.name.includes(%r)).length"
+        page.until(heard % "/v1/events")
+        buyer = self.item(PHONE)
+        self.buy(buyer)
+        buyer.shows("The order is confirmed.")
+        left = buyer.until("document.querySelector('.left').innerText")
+        asked = page.js(heard % "/v1/items?")
+        page.until(f"document.querySelector('.feature .left').innerText === {json.dumps(left)}", 3)
+        self.assertLessEqual(page.js(heard % "/v1/items?") - asked, 1)
+
     def test_a_keyboard_is_enough(self):
         page = self.item(BOOK)
         page.js("document.querySelector('.buy .main').focus()")
@@ -437,6 +450,7 @@ class Ops(Page):
             with self.subTest(language=language, width=width, dark=dark):
                 page = self.ops(language=language, width=width, dark=dark)
                 page.shows({"en": "backend-1", "zh": "节点"}[language])
+                page.until("document.querySelector('.chart canvas')")  # the last hour
                 self.judge(page, f"ops_{language}_{width}{'_dark' if dark else ''}")
 
 

@@ -5,7 +5,8 @@
 // go on meanwhile: what is newer than L is left out.
 //
 // Blocks up to the wait and the time the reading takes (about a second for a million orders). One
-// thread. Needs the log directory, so it runs on the backend's host. Changes nothing.
+// thread. Needs the log directory, so it runs on the backend's host. Changes nothing; run_verify()
+// tells the supervisor the verdict, for the metrics.
 
 #include <cstdint>
 #include <nlohmann/json.hpp>

@@ -176,6 +176,7 @@ void BackendCore::decide_order(const Prepared& prepared, std::int64_t now_us, Re
   const auto lsn = next_lsn();
   decision.answer.lsn = lsn;
   need = lsn;
+  busy_.note(decision.item_position);
   if (decision.answer.state == State::confirmed) {
     ++counters_.confirmed;
     builder_.add_confirmed(request, decision, now_us, lsn);

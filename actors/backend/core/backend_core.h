@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "actors/backend/core/append_builder.h"
+#include "actors/backend/core/busy_items.h"
 #include "actors/backend/core/change_list.h"
 #include "actors/backend/core/effects.h"
 #include "actors/backend/core/news_queue.h"
@@ -110,6 +111,9 @@ class BackendCore {
   // --- reporting --------------------------------------------------------------------------------
   [[nodiscard]] const Projection& projection() const { return projection_; }
   [[nodiscard]] const BackendCounters& counters() const { return counters_; }
+  // A piece of the walk over all items, see BusyItems.
+  bool walk_items(std::size_t most) { return busy_.walk(book_.items(), most); }
+  [[nodiscard]] const BusyItems& busy() const { return busy_; }
   [[nodiscard]] Lsn last_lsn() const { return last_lsn_; }
   [[nodiscard]] Lsn durable_lsn() const { return durable_lsn_; }
   [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
@@ -195,6 +199,7 @@ class BackendCore {
   ChangeList changed_;     // items
   Lsn sessions_told_ = 0;  // those that ended up to here
   BackendCounters counters_;
+  BusyItems busy_;
 };
 
 }  // namespace stampede::actors

@@ -72,6 +72,7 @@ void ResultCache::drop_oldest() {
 
 const CachedResult* ResultCache::find(std::string_view id) const {
   static const CachedResult kQueued;
+  if (results_.empty()) return nullptr;  // without a look at memory that nobody used
   const auto found = results_.find(id);
   if (found == results_.end()) return nullptr;
   const auto& entry = found->second;

@@ -59,17 +59,40 @@ void StockNews::on_subscription(std::string_view frame) {
 
 void StockNews::subscribe(std::uint64_t item) {
   auto found = topics_.find(item);
-  if (found != topics_.end() && found->second.subscribed) {
+  if (found != topics_.end() && found->second.kept()) {
+    found->second.subscribed = true;
     if (found->second.in == &ring_) move(found->second, welcomes_);
     return;
   }
-  if (subscribed_ >= kNewsTopicsMax) {
+  if (kept_ >= kNewsTopicsMax) {
     ++counters_.topics_refused;
     return;
   }
   if (found == topics_.end()) found = add(item, newcomers_);
   found->second.subscribed = true;
-  ++subscribed_;
+  ++kept_;
+}
+
+bool StockNews::watch(std::uint64_t item) {
+  auto found = topics_.find(item);
+  const bool kept = found != topics_.end() && found->second.kept();
+  if (!kept && kept_ >= kNewsTopicsMax) return false;
+  if (found == topics_.end()) found = add(item, newcomers_);
+  found->second.watched = true;
+  if (!kept) ++kept_;
+  return true;
+}
+
+void StockNews::unwatch(std::uint64_t item) {
+  const auto found = topics_.find(item);
+  if (found == topics_.end() || !found->second.watched) return;
+  found->second.watched = false;
+  leave(found);
+}
+
+const ItemRow* StockNews::known(std::uint64_t item) const {
+  const auto found = topics_.find(item);
+  return found != topics_.end() && found->second.known ? &found->second.row : nullptr;
 }
 
 // A change that is not told yet is told to those who hear all.
@@ -77,9 +100,14 @@ void StockNews::unsubscribe(std::uint64_t item) {
   const auto found = topics_.find(item);
   if (found == topics_.end() || !found->second.subscribed) return;
   found->second.subscribed = false;
-  --subscribed_;
-  const bool stays = found->second.in == &changed_ && !broad_.empty() && room_for_all();
-  if (!stays) drop(found);
+  leave(found);
+}
+
+void StockNews::leave(Topics::iterator topic) {
+  if (topic->second.kept()) return;
+  --kept_;
+  const bool stays = topic->second.in == &changed_ && !broad_.empty() && room_for_all();
+  if (!stays) drop(topic);
 }
 
 StockNews::Topics::iterator StockNews::add(std::uint64_t item, Items& list) {
@@ -209,7 +237,7 @@ void StockNews::tell(std::uint64_t item, std::int64_t now_us) {
   tokens_ -= 1;
   ++counters_.published;
   output_.publish(topic.row);
-  if (topic.subscribed)
+  if (topic.kept())
     move(topic, ring_);
   else
     drop(found);

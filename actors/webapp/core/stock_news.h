@@ -50,8 +50,12 @@ class StockNews {
 
   // One frame of an XPUB socket that tells every join: 1 or 0, then the topic.
   void on_subscription(std::string_view frame);
-  void on_row(const ItemRow& row);                         // has changed
-  void on_answer(std::uint64_t item, const ItemRow* row);  // null: there is no such item
+  // Like a subscription, of this webapp's own: publish() tells of it, too. False: there is no room.
+  [[nodiscard]] bool watch(std::uint64_t item);
+  void unwatch(std::uint64_t item);
+  [[nodiscard]] const ItemRow* known(std::uint64_t item) const;  // null: it is not
+  void on_row(const ItemRow& row);                               // has changed
+  void on_answer(std::uint64_t item, const ItemRow* row);        // null: there is no such item
   void on_tick(std::int64_t now_us);
 
   [[nodiscard]] bool idle() const { return topics_.empty(); }
@@ -63,19 +67,22 @@ class StockNews {
   struct Topic {
     ItemRow row;
     bool known = false;
-    bool subscribed = false;  // false: in changed_, for those who hear all
+    bool subscribed = false;
+    bool watched = false;  // neither: in changed_, for those who hear all
     std::int64_t told_us = 0;
     std::int64_t asked_us = 0;
     Items* in = nullptr;  // one of the lists below
     Items::iterator at{};
+    [[nodiscard]] bool kept() const { return subscribed || watched; }
   };
   using Topics = std::unordered_map<std::uint64_t, Topic>;
   void subscribe(std::uint64_t item);
   void unsubscribe(std::uint64_t item);
   Topics::iterator add(std::uint64_t item, Items& list);
+  void leave(Topics::iterator topic);
   void drop(Topics::iterator topic);
   static void move(Topic& topic, Items& list);
-  [[nodiscard]] bool room_for_all() const { return topics_.size() - subscribed_ < kNewsTopicsMax; }
+  [[nodiscard]] bool room_for_all() const { return topics_.size() - kept_ < kNewsTopicsMax; }
   void refill(std::int64_t now_us);
   void tell_changes(std::int64_t now_us);
   void tell_newcomers(std::int64_t now_us);
@@ -91,7 +98,7 @@ class StockNews {
   NewsOutput& output_;
   NewsCounters counters_;
   Topics topics_;
-  std::size_t subscribed_ = 0;  // of them
+  std::size_t kept_ = 0;  // of them
   // Every topic stands in one of these.
   Items changed_;
   Items newcomers_;  // nobody has asked for their value

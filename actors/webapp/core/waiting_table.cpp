@@ -101,6 +101,7 @@ Waiter& WaitingTable::add(WaitingBatch& batch, const ClientAsk& ask, std::string
   waiter.kind = kind_of(ask.request.op);
   waiter.mode = ask.mode;
   waiter.deadline_us = now_us + ask.request.deadline_ms * 1000;
+  waiter.asked_us = now_us;
   waiter.first = batch.requests_.count();
   waiter.rows = rows(ask.request);
   waiter.one_item = waiter.kind == RequestKind::items && ask.request.one_item;

@@ -46,6 +46,7 @@ inline constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 struct Waiter {
   ClientToken client;
   std::int64_t deadline_us = 0;
+  std::int64_t asked_us = 0;      // when it came
   std::uint32_t first = 0;        // position of its first entry in the batch
   std::uint32_t count = 1;        // entries; array: those that are asked of the backend
   std::uint32_t faults_at = 0;    // array: its first fault

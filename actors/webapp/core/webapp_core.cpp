@@ -442,6 +442,7 @@ bool WebappCore::on_orders(const ClientToken& client, Sf1Decoder& orders, std::i
   auto& batch = sender_.open_batch(entries, entries * kAnswerBytes).content;
   const auto end = batch.end();
   auto waiter = batch.begin_array(client);
+  waiter.asked_us = now_us;
   if (!read_array(batch, waiter, orders, now_us)) {
     batch.cut_back(end);
     on_malformed(client, orders.refusal(), now_us);
@@ -464,6 +465,7 @@ bool WebappCore::on_orders(const ClientToken& client, std::span<const ClientRequ
   auto& batch = sender_.open_batch(orders.size(), orders.size() * kAnswerBytes).content;
   const auto end = batch.end();
   auto waiter = batch.begin_array(client);
+  waiter.asked_us = now_us;
   for (std::uint32_t index = 0; index < orders.size(); ++index) {
     if (needs_look(client, orders[index]))
       take_entry_closely(batch, waiter, index, orders[index], token(index), now_us);
@@ -528,7 +530,7 @@ bool WebappCore::answer_all(WaitingBatch& batch, std::int64_t now_us) {
     if (waiter.done) {
       if (!skip_late(waiter)) return false;
     } else if (waiter.array) {
-      if (!answer_array(batch, waiter)) return false;
+      if (!answer_array(batch, waiter, now_us)) return false;
     } else {
       if (!reader_.next(result_)) return false;
       answer(batch, waiter, now_us);
@@ -559,7 +561,7 @@ void WebappCore::answer(WaitingBatch& batch, Waiter& waiter, std::int64_t now_us
   const auto id = batch.id(waiter);
   if (!waiter.detached) reply(waiter.client, id, now_us);
   if (waiter.mode != WaitMode::deadline) results_.settle(id, result_.answer, now_us);
-  table_.finish(batch, waiter);
+  finish(batch, waiter, now_us);
 }
 
 // What result_ says.
@@ -604,7 +606,7 @@ void WebappCore::answer_error(WaitingBatch& batch, Waiter& waiter, const Refusal
       results_.refuse(id, code, now_us,
                       refusal.retry_after_ms > 0 ? now_us + refusal.retry_after_ms * kMsUs : 0);
   }
-  table_.finish(batch, waiter);
+  finish(batch, waiter, now_us);
 }
 
 // An id that the backend does not know: why this webapp's order with it was refused, if it was.
@@ -619,13 +621,13 @@ Refusal WebappCore::told(const Waiter& waiter, std::string_view id, const Refusa
 }
 
 // Answers an array from the result at hand. False: the result breaks off.
-bool WebappCore::answer_array(WaitingBatch& batch, Waiter& waiter) {
+bool WebappCore::answer_array(WaitingBatch& batch, Waiter& waiter, std::int64_t now_us) {
   const bool whole = replies_.array(batch, waiter, [&](std::size_t position) {
     if (!reader_.next(result_)) return false;
     answer_entry(waiter.client, batch.requests().id_at(position));
     return true;
   });
-  if (whole) table_.finish(batch, waiter);
+  if (whole) finish(batch, waiter, now_us);
   return whole;
 }
 
@@ -641,13 +643,13 @@ void WebappCore::answer_entry(const ClientToken& client, std::string_view id) {
   replies_.refuse(client, id, Code::internal);
 }
 
-void WebappCore::refuse_array(WaitingBatch& batch, Waiter& waiter, Code code) {
+void WebappCore::refuse_array(WaitingBatch& batch, Waiter& waiter, Code code, std::int64_t now_us) {
   replies_.array(batch, waiter, [&](std::size_t position) {
     replies_.refuse(waiter.client, batch.requests().id_at(position), code, limit_of_batch(code));
     return true;
   });
   answered_ += waiter.count;
-  table_.finish(batch, waiter);
+  finish(batch, waiter, now_us);
 }
 
 void WebappCore::on_refusal(const BatchHead& head, Code code, std::int64_t now_us) {
@@ -660,7 +662,7 @@ void WebappCore::on_refusal(const BatchHead& head, Code code, std::int64_t now_u
   for (auto& waiter : batch->content.waiters()) {
     if (waiter.done) continue;
     if (waiter.array)
-      refuse_array(batch->content, waiter, code);
+      refuse_array(batch->content, waiter, code, now_us);
     else
       answer_error(batch->content, waiter, {code, {}, limit_of_batch(code)}, now_us);
   }
@@ -819,12 +821,12 @@ void WebappCore::pass_deadlines(std::int64_t now_us) {
   table_.begin_pass();
   sender_.for_each([&](OutgoingBatch& batch) {
     table_.pass(batch.content, now_us, draining_,
-                [&](Waiter& waiter) { pass_deadline(batch, waiter); });
+                [&](Waiter& waiter) { pass_deadline(batch, waiter, now_us); });
   });
   drop_abandoned(now_us);
 }
 
-void WebappCore::pass_deadline(OutgoingBatch& batch, Waiter& waiter) {
+void WebappCore::pass_deadline(OutgoingBatch& batch, Waiter& waiter, std::int64_t now_us) {
   auto& content = batch.content;
   const auto id = content.id(waiter);
   if (drop_if_own(waiter.client)) return table_.finish(content, waiter);
@@ -835,10 +837,10 @@ void WebappCore::pass_deadline(OutgoingBatch& batch, Waiter& waiter) {
   auto code = unavailable();
   if (code == Code::none) code = batch.refused;
   if (code == Code::none) code = Code::deadline_passed;
-  if (waiter.array) return refuse_array(content, waiter, code);
+  if (waiter.array) return refuse_array(content, waiter, code, now_us);
   if (!waiter.detached) replies_.refuse(waiter.client, id, code, limit_of_batch(code));
   if (waiter.mode != WaitMode::deadline) results_.forget(id);
-  table_.finish(content, waiter);
+  finish(content, waiter, now_us);
 }
 
 // Batches nobody waits for any more leave the table; of those that are not under way and hold only

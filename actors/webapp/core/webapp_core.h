@@ -27,6 +27,7 @@
 #include <span>
 #include <string_view>
 
+#include "actors/metrics/core/histogram.h"
 #include "actors/protocol/node_messages.h"
 #include "actors/protocol/sf1.h"
 #include "actors/sale/limits.h"
@@ -122,6 +123,8 @@ class WebappCore {
   // Why nothing new is decided though the state is `ready`, for people; empty: it is.
   [[nodiscard]] std::string_view standstill() const;
   [[nodiscard]] WebappCounters counters() const;
+  // From the receipt of orders to their answers, those included that nobody waited for any more.
+  [[nodiscard]] const Histogram& answer_us() const { return answer_us_; }
   [[nodiscard]] std::uint64_t epoch() const { return sender_.epoch(); }
   [[nodiscard]] const EdgeStock& stock() const { return stock_; }
   [[nodiscard]] const ItemCopy& items() const { return copy_; }
@@ -181,14 +184,18 @@ class WebappCore {
                     std::int64_t now_us);
   [[nodiscard]] Refusal told(const Waiter& waiter, std::string_view id, const Refusal& refusal,
                              std::int64_t now_us) const;
-  bool answer_array(WaitingBatch& batch, Waiter& waiter);
+  bool answer_array(WaitingBatch& batch, Waiter& waiter, std::int64_t now_us);
   void answer_entry(const ClientToken& client, std::string_view id);
   void count(const Answer& answer) {  // a decision on an order
     if (replies_.count(answer) && answer.left == 0 && answer.item != nothing_left_)
       note_nothing_left(answer);
   }
   void note_nothing_left(const Answer& answer);
-  void refuse_array(WaitingBatch& batch, Waiter& waiter, Code code);
+  void refuse_array(WaitingBatch& batch, Waiter& waiter, Code code, std::int64_t now_us);
+  void finish(WaitingBatch& batch, Waiter& waiter, std::int64_t now_us) {
+    if (waiter.kind == RequestKind::order) answer_us_.add(now_us - waiter.asked_us, waiter.count);
+    table_.finish(batch, waiter);
+  }
   void retire(OutgoingBatchPtr batch, std::int64_t retry_us);
 
   // what is known here of items
@@ -212,7 +219,7 @@ class WebappCore {
 
   // time
   void pass_deadlines(std::int64_t now_us);
-  void pass_deadline(OutgoingBatch& batch, Waiter& waiter);
+  void pass_deadline(OutgoingBatch& batch, Waiter& waiter, std::int64_t now_us);
   void drop_abandoned(std::int64_t now_us);
 
   Mint mint_;
@@ -244,6 +251,7 @@ class WebappCore {
   std::uint64_t address_ = 0;
   std::uint32_t counted_ = 0;
   std::uint64_t answered_ = 0;
+  Histogram answer_us_;
   std::uint64_t requests_ = 0;
   std::uint64_t results_malformed_ = 0;
   std::uint64_t answers_late_ = 0;

@@ -1,6 +1,7 @@
 #include "actors/webapp/http/http_gateway.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "actors/http/http_fields.h"
 #include "actors/http/http_forwarded.h"
@@ -19,6 +20,10 @@ namespace {
 
 constexpr std::uint64_t kWaitMaxSeconds = 30;
 constexpr std::size_t kFaultsMax = 65536;  // kept beside arrays that wait for their answers
+constexpr std::int64_t kAskAgainMinUs = 20'000, kAskAgainMaxUs = 320'000;
+constexpr std::size_t kPatientMax = 2048;  // who wait for the decision on an order that is open
+
+using EventClock = std::chrono::steady_clock;
 
 HttpReply not_found() {
   return problem(404, "unknown_op", "there is nothing at this path");
@@ -81,7 +86,12 @@ std::string_view behind(std::string_view target, std::string_view prefix) {
 }  // namespace
 
 HttpGateway::HttpGateway(GatewaySettings settings)
-    : settings_(std::move(settings)), shop_(web::shop_pages()) {
+    : settings_(std::move(settings)),
+      shop_(web::shop_pages()),
+      events_(
+          settings_.events_max,
+          [this](std::vector<StockWatch> watches) { tell_watches(std::move(watches)); },
+          settings_.counts) {
   if (settings_.accounts.keeper) accounts_.emplace(settings_.accounts, settings_.proxies);
   if (accounts_ && settings_.single_session)
     accounts_->set_keep(
@@ -111,6 +121,7 @@ void HttpGateway::handle(const HttpRequest& request, HttpRespond&& respond) {
   if (settings_.rates && refused_by_rate(request, respond)) return;
   const bool known = handle_miaosha(request, respond) || handle_orders(request, respond) ||
                      handle_items(request, respond) || handle_promos(request, respond) ||
+                     handle_events(request, respond) ||
                      (accounts_ && accounts_->handle(request, respond)) ||
                      handle_sessions(request, respond) || handle_health(request, respond) ||
                      handle_pages(request, respond) || handle_shop(request, respond);
@@ -229,6 +240,32 @@ bool HttpGateway::handle_items(const HttpRequest& request, HttpRespond& respond)
   else
     show_item(item, respond);
   return true;
+}
+
+bool HttpGateway::handle_events(const HttpRequest& request, HttpRespond& respond) {
+  if (request.target != "/v1/events") return false;
+  if (request.method != "GET")
+    respond(other_method(request, kReads));
+  else
+    events_.open(request, std::move(respond), EventClock::now());
+  return true;
+}
+
+void HttpGateway::tell_watches(std::vector<StockWatch> watches) {
+  auto mail = std::make_shared<StockWatches>();
+  mail->from = self_;
+  mail->watches = std::move(watches);
+  caf::anon_send(settings_.port, StockWatchesPtr(std::move(mail)));
+}
+
+void HttpGateway::on_stock(const StockEventsPtr& events) {
+  events_.on_events(*events, EventClock::now());
+}
+
+bool HttpGateway::tick() {
+  ask_again(config::steady_us());
+  const bool streams = events_.tick(EventClock::now());
+  return streams || !patient_.empty();
 }
 
 // Where there are none, there is nothing.
@@ -495,10 +532,41 @@ void HttpGateway::show_order(std::string_view id, const HttpRequest& request,
   std::optional<HttpReply> wrong;
   auto session = session_of(request, {}, wrong);
   if (wrong) return respond(std::move(*wrong));
+  const auto wait = preferred_wait(request.head);
   auto& entry = ask(Route::show, respond);
   entry.session = std::move(session);
   entry.id = id;
   entry.ask.request.op = ClientOp::get;
+  if (wait == 0) return;
+  auto& patience = pending_[entry.token & 0xFFFFFFFFU].patience;
+  patience = std::make_unique<Patience>();
+  patience->ask = entry;
+  patience->until_us = config::steady_us() + static_cast<std::int64_t>(wait) * 1'000'000;
+  patience->pause_us = kAskAgainMinUs;
+}
+
+// Whether an order that is still open is asked for again: its client waits for the decision.
+bool HttpGateway::waits_on(Pending& slot, std::uint32_t index, const HttpAnswer& answer) {
+  if (!slot.patience || answer.kind != ReplyKind::queued || patient_.size() >= kPatientMax)
+    return false;
+  auto& patience = *slot.patience;
+  const auto now_us = config::steady_us();
+  if (now_us >= patience.until_us) return false;
+  patience.next_us = std::min(now_us + patience.pause_us, patience.until_us);
+  patience.pause_us = std::min(patience.pause_us * 2, kAskAgainMaxUs);
+  patient_.push_back(index);
+  return true;
+}
+
+void HttpGateway::ask_again(std::int64_t now_us) {
+  std::erase_if(patient_, [&](std::uint32_t index) {
+    const auto& patience = *pending_[index].patience;
+    if (now_us < patience.next_us) return false;
+    if (!asks_) asks_ = std::make_shared<HttpAsks>();
+    asks_->asks.push_back(patience.ask);
+    return true;
+  });
+  flush();
 }
 
 // It is told when the backend has it, and has ended the one before it. Comes from mail, behind
@@ -699,9 +767,11 @@ void HttpGateway::on_answers(const HttpAnswersPtr& answers) {
       on_kept(slot, answer);
       continue;
     }
+    if (waits_on(slot, index, answer)) continue;
     auto reply = reply_for(slot, answer);
     const auto respond = std::move(slot.respond);
     slot.respond = nullptr;
+    slot.patience.reset();
     faults_ -= slot.faults.size();
     std::vector<OrderFault>().swap(slot.faults);  // with its memory
     free_.push_back(index);  // before respond(), which may bring the next request
@@ -744,6 +814,7 @@ HttpReply HttpGateway::reply_for(const Pending& pending, const HttpAnswer& answe
 }
 
 HttpServerOptions with_gateway(HttpServerOptions options, GatewaySettings settings) {
+  options.counts = settings.counts;
   auto gateway = std::make_shared<HttpGateway>(std::move(settings));
   options.limits.large_body_target = "/v1/orders";
   options.limits.large_body_bytes_max = kOrdersBodyBytesMax;
@@ -752,8 +823,10 @@ HttpServerOptions with_gateway(HttpServerOptions options, GatewaySettings settin
     gateway->handle(request, std::move(respond));
   };
   options.end_of_round = [gateway] { gateway->flush(); };
+  options.on_tick = [gateway] { return gateway->tick(); };
   options.on_mail = {
       [gateway](const HttpAnswersPtr& answers) { gateway->on_answers(answers); },
+      [gateway](const StockEventsPtr& events) { gateway->on_stock(events); },
       [gateway](const LoginReplyPtr& reply) { gateway->accounts().on_reply(*reply); },
       [gateway](const SignUpReplyPtr& reply) { gateway->accounts().on_reply(*reply); }};
   return options;

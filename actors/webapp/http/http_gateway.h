@@ -13,6 +13,7 @@
 
 #include "actors/http/http_server.h"
 #include "actors/http/static_files.h"
+#include "actors/webapp/http/event_desk.h"
 #include "actors/webapp/http/http_accounts.h"
 #include "actors/webapp/http/http_mail.h"
 #include "actors/webapp/http/order_body.h"
@@ -34,6 +35,8 @@ struct GatewaySettings {
   AccountSettings accounts{};                // whether there are built-in ones
   bool single_session = false;               // a log-in ends the older session of its user
   bool compat = false;                       // the routes of springboot-seckill's pages are there
+  std::size_t events_max = 10'000;           // connections that hear /v1/events
+  std::shared_ptr<HttpCounts> counts = std::make_shared<HttpCounts>();
   ShopSettings shop{};
 };
 
@@ -45,6 +48,8 @@ class HttpGateway {
   void handle(const HttpRequest& request, HttpRespond&& respond);
   void flush();  // sends what was collected
   void on_answers(const HttpAnswersPtr& answers);
+  void on_stock(const StockEventsPtr& events);
+  bool tick();                                                   // see HttpServerOptions::on_tick
   [[nodiscard]] HttpAccounts& accounts() { return *accounts_; }  // where there are any
 
  private:
@@ -68,14 +73,21 @@ class HttpGateway {
     LoginReply reply;
     LoginDone done;
   };
+  struct Patience {
+    HttpAsk ask;
+    std::int64_t until_us = 0;
+    std::int64_t next_us = 0;   // when it is asked again
+    std::int64_t pause_us = 0;  // before that
+  };
   struct Pending {
     HttpRespond respond;  // empty: the slot is free
     Route route = Route::order;
-    std::uint64_t item = 0;              // miaosha_order
-    std::int64_t asked_us = 0;           // page_order: when, of the steady clock
-    std::uint32_t use = 0;               // tells answers for an earlier user of the slot
-    std::vector<OrderFault> faults;      // orders: those that the port was not asked about
-    std::unique_ptr<KeptLogin> login{};  // kept_session
+    std::uint64_t item = 0;                // miaosha_order
+    std::int64_t asked_us = 0;             // page_order: when, of the steady clock
+    std::uint32_t use = 0;                 // tells answers for an earlier user of the slot
+    std::vector<OrderFault> faults;        // orders: those that the port was not asked about
+    std::unique_ptr<KeptLogin> login{};    // kept_session
+    std::unique_ptr<Patience> patience{};  // show: while its client waits for the decision
   };
 
   [[nodiscard]] bool has_accounts() const { return accounts_.has_value(); }
@@ -96,6 +108,7 @@ class HttpGateway {
   bool handle_pages(const HttpRequest& request, HttpRespond& respond);
   bool handle_shop(const HttpRequest& request, HttpRespond& respond);
   [[nodiscard]] HttpReply shop_reply() const;
+  bool handle_events(const HttpRequest& request, HttpRespond& respond);
   bool handle_health(const HttpRequest& request, HttpRespond& respond);
   void post_order(const HttpRequest& request, HttpRespond& respond);
   void post_orders(const HttpRequest& request, HttpRespond& respond);
@@ -121,16 +134,21 @@ class HttpGateway {
   std::uint64_t wait_in_slot(Route route, HttpRespond& respond);
   HttpAsk& ask(Route route, HttpRespond& respond);
   [[nodiscard]] static HttpReply reply_for(const Pending& pending, const HttpAnswer& answer);
+  bool waits_on(Pending& slot, std::uint32_t index, const HttpAnswer& answer);
+  void ask_again(std::int64_t now_us);
+  void tell_watches(std::vector<StockWatch> watches);
 
   GatewaySettings settings_;
   StaticFiles shop_;
   std::optional<HttpAccounts> accounts_;
+  EventDesk events_;
   std::uint64_t address_ = 0;  // of the request at hand; 0: not counted
   caf::actor self_;
   HttpAsksPtr asks_;
   std::vector<Pending> pending_;
   std::vector<std::uint32_t> free_;
-  std::size_t faults_ = 0;  // of all pending arrays
+  std::vector<std::uint32_t> patient_;  // slots whose orders are to be asked for again
+  std::size_t faults_ = 0;              // of all pending arrays
 };
 
 // Options of a server that serves one webapp's routes: `options` wired to a gateway of its own.

@@ -70,6 +70,13 @@ class RawHttp {
     return read();
   }
 
+  bool await(std::string_view bytes) {  // until they are there; takes everything up to them
+    for (auto at = in_.find(bytes);; at = in_.find(bytes)) {
+      if (at != std::string::npos) return in_.erase(0, at + bytes.size()), true;
+      if (!more()) return false;
+    }
+  }
+
   std::string rest() {  // everything up to the end of the connection, as it came
     while (more()) {
     }

@@ -259,3 +259,51 @@ TEST_CASE("who hears all hears a change whose subscriber left, and in spite of a
   CHECK(news.was_told(77'777, 7));
   CHECK(news.news.counters().changes_dropped == 0);
 }
+
+TEST_CASE("what is watched is told like what is subscribed to, until neither is") {
+  News news;
+  news.answers = true;
+  REQUIRE(news.news.watch(1));
+  news.pass(100);
+  CHECK(news.was_told(1, 7));
+  REQUIRE(news.news.known(1) != nullptr);
+  news.row(1, 5, 2);
+  news.pass(100);
+  CHECK(news.was_told(1, 5));
+  news.subscribe(News::topic(1));
+  news.news.unwatch(1);
+  news.told.clear();
+  news.row(1, 4, 3);
+  news.pass(100);
+  CHECK(news.was_told(1, 4));
+  REQUIRE(news.news.watch(1));
+  news.unsubscribe(News::topic(1));
+  news.row(1, 3, 4);
+  news.pass(100);
+  CHECK(news.was_told(1, 3));
+  news.news.unwatch(1);
+  CHECK(news.news.idle());
+  CHECK(news.news.known(1) == nullptr);
+}
+
+TEST_CASE("a subscriber hears the value of what is watched already") {
+  News news;
+  news.answers = true;
+  REQUIRE(news.news.watch(1));
+  news.pass(300);
+  news.told.clear();
+  news.subscribe(News::topic(1));
+  news.pass(300);
+  CHECK(news.was_told(1, 7));
+}
+
+TEST_CASE("watched items take the room of subscriptions") {
+  News news;
+  for (std::uint64_t item = 0; item < kNewsTopicsMax; ++item) REQUIRE(news.news.watch(item));
+  CHECK_FALSE(news.news.watch(kNewsTopicsMax));
+  CHECK(news.news.watch(3));  // is watched
+  news.subscribe(News::topic(kNewsTopicsMax));
+  CHECK(news.news.counters().topics_refused == 1);
+  news.news.unwatch(3);
+  CHECK(news.news.watch(kNewsTopicsMax));
+}

@@ -85,10 +85,15 @@ class Routes {
   Sessions sessions_;
   bool compat_;
   std::shared_ptr<RateLimits> rates_;
-  HttpGateway gateway_{GatewaySettings{.port = caf::actor_cast<caf::actor>(port_),
-                                       .rates = rates_,
-                                       .sessions = sessions_,
-                                       .compat = compat_}};
+  GatewaySettings settings() const {
+    GatewaySettings made;
+    made.port = caf::actor_cast<caf::actor>(port_);
+    made.rates = rates_;
+    made.sessions = sessions_;
+    made.compat = compat_;
+    return made;
+  }
+  HttpGateway gateway_{settings()};
   std::optional<HttpReply> reply_;
 };
 

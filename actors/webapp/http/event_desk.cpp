@@ -1,0 +1,152 @@
+#include "actors/webapp/http/event_desk.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "actors/protocol/sf1.h"
+#include "actors/webapp/http/http_checks.h"
+#include "actors/webapp/http/http_replies.h"
+
+namespace stampede::actors {
+
+namespace {
+
+constexpr std::string_view kSilence = ":\n\n";
+// Milliseconds until a browser comes again: not all of them at once.
+constexpr std::size_t kRetryMin = 1000, kRetrySpread = 3000, kRetryStep = 797;
+
+HttpReply too_many(const std::string& what) {
+  return code_problem(Code::overloaded, {}, {}, what);
+}
+
+}  // namespace
+
+std::vector<std::uint64_t> read_event_items(const std::vector<QueryPair>& query,
+                                            std::string& fault) {
+  const auto said = sole_value(query, "items");
+  if (!said.value) {
+    fault = said.times == 0 ? "say which items to hear of: ?items=1,2" : "it is there twice";
+    return {};
+  }
+  std::vector<std::uint64_t> items;
+  for (std::string_view rest = *said.value;;) {
+    const auto end = std::min(rest.find(','), rest.size());
+    const auto item = parse_number(rest.substr(0, end));
+    if (!item || *item > kItemIdMax) {
+      fault = "numbers of items, divided by commas";
+      return {};
+    }
+    if (std::find(items.begin(), items.end(), *item) == items.end()) items.push_back(*item);
+    if (items.size() > kEventItemsMax) {
+      fault = "at most " + std::to_string(kEventItemsMax) + " items";
+      return {};
+    }
+    if (end == rest.size()) return items;
+    rest.remove_prefix(end + 1);
+  }
+}
+
+void EventDesk::open(const HttpRequest& request, HttpRespond&& respond, Time now) {
+  std::string fault;
+  const auto items = read_event_items(request.query, fault);
+  if (items.empty()) return respond(bad_field("items", fault));
+  if (streams_ + waiting_.size() >= streams_max_)
+    return respond(too_many("webapp.events_max (" + std::to_string(streams_max_) +
+                            ") connections hear events already"));
+  if (!topics_->fits(items))
+    return respond(too_many("too many different items are being heard of"));
+  waiting_.push_back(
+      {std::move(respond), std::make_shared<Subscription>(topics_, items), now + kValuesMax});
+  if (answer(waiting_.back(), now)) waiting_.pop_back();
+  tell_watches();
+}
+
+void EventDesk::on_events(const std::vector<StockEvent>& events, Time now) {
+  for (const auto& event : events) topics_->on_event(event);
+  news_ = true;
+  answer_waiting(now);
+}
+
+void EventDesk::answer_waiting(Time now) {
+  // An answer may bring the next request, which waits behind these.
+  auto waiting = std::exchange(waiting_, {});
+  std::erase_if(waiting, [&](Waiting& one) { return answer(one, now); });
+  waiting_.insert(waiting_.begin(), std::make_move_iterator(waiting.begin()),
+                  std::make_move_iterator(waiting.end()));
+  news_ = false;
+}
+
+// False: it waits on.
+bool EventDesk::answer(Waiting& waiting, Time now) {
+  const auto& subscription = *waiting.subscription;
+  if (const auto* absent = subscription.absent()) {
+    waiting.respond(code_problem(Code::unknown_item, {}, "items",
+                                 "there is no item " + std::to_string(absent->item)));
+  } else if (subscription.full()) {
+    waiting.respond(too_many("too many different items are being heard of"));
+  } else if (subscription.known() || now >= waiting.until) {
+    begin(waiting);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void EventDesk::begin(Waiting& waiting) {
+  HttpReply reply;
+  reply.content_type = "text/event-stream";
+  reply.headers.emplace_back("X-Accel-Buffering", "no");
+  reply.on_stream = [this, subscription = std::move(waiting.subscription)](HttpStreamPtr stream) {
+    add(std::move(stream), subscription);
+  };
+  waiting.respond(std::move(reply));
+}
+
+void EventDesk::add(HttpStreamPtr stream, SubscriptionPtr subscription) {
+  text_ = "retry: " + std::to_string(kRetryMin + next_ * kRetryStep % kRetrySpread) + "\n\n";
+  counts_->events += subscription->take_changes(text_);
+  stream->write(text_);
+  auto& turn = turns_[next_++ % kTurns];
+  turn.push_back({std::move(stream), std::move(subscription), std::chrono::steady_clock::now()});
+  ++streams_;
+}
+
+bool EventDesk::tick(Time now) {
+  const auto late = [now](const Waiting& waiting) { return now >= waiting.until; };
+  if (news_ || std::any_of(waiting_.begin(), waiting_.end(), late)) answer_waiting(now);
+  visit(turns_[turn_], now);
+  turn_ = (turn_ + 1) % kTurns;
+  tell_watches();
+  return streams_ > 0 || !waiting_.empty();
+}
+
+void EventDesk::visit(std::vector<Stream>& streams, Time now) {
+  for (std::size_t at = streams.size(); at-- > 0;) {
+    auto& stream = streams[at];
+    if (stream.stream->open()) {
+      if (stream.stream->ready() && now - stream.wrote >= kEvery) write(stream, now);
+      continue;
+    }
+    std::swap(stream, streams.back());
+    streams.pop_back();
+    --streams_;
+  }
+}
+
+void EventDesk::write(Stream& stream, Time now) {
+  text_.clear();
+  const auto changed = stream.subscription->take_changes(text_);
+  if (changed == 0 && now - stream.wrote < kSilenceMax) return;
+  if (changed == 0) text_ = kSilence;
+  counts_->events += changed;
+  stream.wrote = now;
+  stream.stream->write(text_);
+}
+
+void EventDesk::tell_watches() {
+  auto watches = topics_->take_watches();
+  if (!watches.empty()) watch_(std::move(watches));
+}
+
+}  // namespace stampede::actors

@@ -1,0 +1,73 @@
+#pragma once
+
+// The items that streams of /v1/events hear, each once, with its newest value. Whoever wants to
+// hear one holds it; what nobody holds any more is no longer watched. One thread, that of the HTTP
+// server.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "actors/webapp/http/stock_event.h"
+
+namespace stampede::actors {
+
+struct StockTopic {
+  std::uint64_t item = 0;
+  std::uint64_t version = 0;  // of `text`; 0: no value is known
+  bool absent = false;
+  bool full = false;
+  std::size_t holders = 0;
+  std::uint64_t seq = 0;
+  std::string text;  // the event as it goes on the wire
+};
+
+class StockTopics {
+ public:
+  static constexpr std::size_t kTopicsMax = 10'000;
+
+  // Of as many items as fit; false, and nothing is held: they do not.
+  [[nodiscard]] bool fits(const std::vector<std::uint64_t>& items) const;
+  StockTopic* hold(std::uint64_t item);
+  void release(StockTopic* topic);
+
+  void on_event(const StockEvent& event);  // of an item that nobody holds: ignored
+  [[nodiscard]] std::uint64_t changes() const { return changes_; }  // grows with each
+  // What is to be watched from now on, or no longer, in this order, since the last call.
+  [[nodiscard]] std::vector<StockWatch> take_watches();
+
+ private:
+  std::unordered_map<std::uint64_t, StockTopic> topics_;
+  std::vector<StockWatch> watches_;
+  std::uint64_t changes_ = 0;
+};
+
+// What one stream hears: the topics it holds, and what it was told of each. Releases them.
+class Subscription {
+ public:
+  Subscription(std::shared_ptr<StockTopics> topics, const std::vector<std::uint64_t>& items);
+  ~Subscription();
+  Subscription(const Subscription&) = delete;
+  Subscription& operator=(const Subscription&) = delete;
+
+  [[nodiscard]] const StockTopic* absent() const;  // one that there is not; null: there are all
+  [[nodiscard]] bool full() const;
+  [[nodiscard]] bool known() const;  // the values of all are
+  // Appends the newest value of each topic that has changed since; how many.
+  std::size_t take_changes(std::string& text);
+
+ private:
+  struct Heard {
+    StockTopic* topic;
+    std::uint64_t version = 0;  // that was told
+  };
+  std::shared_ptr<StockTopics> topics_;
+  std::vector<Heard> heard_;
+  std::uint64_t changes_ = 0;  // that were looked at
+};
+using SubscriptionPtr = std::shared_ptr<Subscription>;
+
+}  // namespace stampede::actors

@@ -1,0 +1,137 @@
+// What nodes report, summed over their processes.
+
+#include "actors/metrics/core/metric_sums.h"
+
+#include <doctest/doctest.h>
+
+#include "actors/metrics/core/metric_report.h"
+
+using namespace stampede::actors;
+using nlohmann::json;
+
+namespace {
+
+json requests(std::uint64_t count) {
+  json report = json::object();
+  MetricReport(report).set(metric::kRequests, count);
+  return report;
+}
+
+json answers(std::uint64_t confirmed, std::uint64_t sold_out) {
+  json report = json::object();
+  MetricReport out(report);
+  out.add(metric::kAnswers, "confirmed", confirmed);
+  out.add(metric::kAnswers, "sold_out", sold_out);
+  return report;
+}
+
+std::vector<MetricSample> samples_of(const MetricSums& sums, std::string_view name) {
+  std::vector<MetricSample> all, found;
+  sums.add_to(all);
+  for (auto& sample : all)
+    if (sample.metric->name == name) found.push_back(sample);
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("a counter goes on when its node's process begins anew") {
+  MetricSums sums;
+  sums.take("webapp-1", 7, false, requests(10));
+  sums.take("webapp-1", 7, false, requests(25));
+  sums.ended("webapp-1");
+  CHECK(sums.total(metric::kRequests) == 25);
+  sums.take("webapp-1", 8, false, requests(3));
+  CHECK(sums.total(metric::kRequests) == 28);
+  sums.take("webapp-1", 8, false, requests(4));
+  CHECK(sums.total(metric::kRequests) == 29);
+}
+
+TEST_CASE("of a process that ran before, only what comes from now on is counted") {
+  MetricSums sums;
+  sums.take("webapp-1", 7, true, requests(1'000'000));
+  CHECK(sums.total(metric::kRequests) == 0);
+  sums.take("webapp-1", 7, true, requests(1'000'002));
+  CHECK(sums.total(metric::kRequests) == 2);
+  sums.take("webapp-1", 8, false, requests(5));
+  CHECK(sums.total(metric::kRequests) == 7);
+}
+
+TEST_CASE("a counter never falls, whatever is reported") {
+  MetricSums sums;
+  sums.take("webapp-1", 7, false, requests(10));
+  sums.take("webapp-1", 7, false, requests(4));
+  CHECK(sums.total(metric::kRequests) == 10);
+  sums.take("webapp-1", 7, false, requests(6));
+  CHECK(sums.total(metric::kRequests) == 12);
+}
+
+TEST_CASE("nodes and labels have series of their own") {
+  MetricSums sums;
+  sums.take("webapp-1", 7, false, answers(5, 2));
+  sums.take("webapp-2", 9, false, answers(1, 0));
+  const auto samples = samples_of(sums, metric::kAnswers);
+  REQUIRE(samples.size() == 3);  // nothing was sold out at webapp-2
+  CHECK(samples[0].node == "webapp-1");
+  CHECK(samples[0].label == "confirmed");
+  CHECK(samples[0].value == 5);
+  CHECK(samples[2].node == "webapp-2");
+  CHECK(sums.totals(metric::kAnswers).at("confirmed") == 6);
+}
+
+TEST_CASE("histograms are summed like counters") {
+  MetricSums sums;
+  const auto report = [](std::uint64_t times) {
+    json out = json::object();
+    Histogram histogram;
+    histogram.add(1'000, times);
+    MetricReport(out).set(metric::kAnswerSeconds, histogram);
+    return out;
+  };
+  sums.take("webapp-1", 7, false, report(4));
+  sums.take("webapp-1", 8, false, report(2));
+  CHECK(sums.histogram(metric::kAnswerSeconds).count() == 6);
+  CHECK(sums.histogram(metric::kAnswerSeconds).sum_us == 6'000);
+}
+
+TEST_CASE("gauges are what was said last, and end with the process") {
+  MetricSums sums;
+  const auto lag = std::string(metric::kDatabaseLag);
+  CHECK(sums.gauge(metric::kStockLeft) == -1);
+  sums.take("backend-1", 7, false, {{lag, 2'500'000}, {std::string(metric::kStockLeft), 9}});
+  CHECK(sums.gauge(metric::kStockLeft) == 9);
+  REQUIRE(samples_of(sums, lag).size() == 1);
+  CHECK(samples_of(sums, lag).front().value == doctest::Approx(2.5));
+  sums.ended("backend-1");
+  CHECK(samples_of(sums, lag).empty());
+}
+
+TEST_CASE("items that are no longer among the busiest have no series any more") {
+  MetricSums sums;
+  const std::string left(metric::kItemLeft);
+  sums.take("backend-1", 7, false, {{left, {{"1", 5}, {"2", 6}}}});
+  sums.take("backend-1", 7, false, {{left, {{"2", 6}, {"3", 1}}}});
+  const auto samples = samples_of(sums, left);
+  REQUIRE(samples.size() == 2);
+  CHECK(samples[0].label == "2");
+  CHECK(samples[1].label == "3");
+}
+
+TEST_CASE("what cannot be is passed over, and the rest is taken") {
+  MetricSums sums;
+  json many = json::object();
+  for (std::size_t i = 0; i <= kMetricLabelsMax; ++i) many[std::to_string(i)] = 1;
+  const json report = {{"stampede_made_up_total", 3},
+                       {std::string(metric::kRequests), -4},
+                       {std::string(metric::kBatches), "much"},
+                       {std::string(metric::kAnswers), many},
+                       {std::string(metric::kItemLeft), 7},
+                       {std::string(metric::kLogSync), {{"counts", {1, 2}}}},
+                       {std::string(metric::kAnswersLate), std::uint64_t{2}}};
+  sums.take("webapp-1", 7, false, report);
+  CHECK(sums.passed_over() == 6);
+  CHECK(sums.total(metric::kAnswersLate) == 2);
+  CHECK(sums.total(metric::kRequests) == 0);
+  sums.take("webapp-1", 7, false, json(nullptr));  // a heartbeat without metrics
+  CHECK(sums.passed_over() == 6);
+}
