@@ -25,6 +25,8 @@ FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)
 CLIENT_PACKAGES=(nodejs)
 PROMTOOL_DIR=$(realpath -m -- "${BASH_SOURCE[0]%/*}/../build/packages")
 CLIENT=$(realpath -- "${BASH_SOURCE[0]%/*}/../clients/js")
+# What the pages are tested with, and what was taken into web/vendor.
+WEB=$(realpath -- "${BASH_SOURCE[0]%/*}/../web")
 # A browser for the tests of pages, 220 MB, and what the pages of springboot-seckill are made with.
 BROWSER_PACKAGES=(chromium-headless-shell libjs-jquery)
 
@@ -36,7 +38,8 @@ Installs the missing Debian 12 packages with apt-get, as root or through sudo.
   --fuzz    also clang with libFuzzer, for scripts/fuzz.sh
   --clients also Node, and into clients/js/node_modules the packages of its package-lock.json with
             npm; where npm cannot bring them, the tests that need them are skipped
-  --browser also a Chromium without a window and jQuery, for the tests of pages
+  --browser also a Chromium without a window and jQuery, for the tests of pages, and where npm is
+            there, the packages of web/package-lock.json into web/node_modules
   --promtool also promtool, into build/packages, out of the package prometheus: the daemon in it is
             neither installed nor started; without it the tests of alerts are skipped
   --bench   also the peers of scripts/bench.sh and the library of the micro-benchmarks; Debian
@@ -79,21 +82,26 @@ give_up() {
   exit "${2:-1}"
 }
 
-# Those of the lock file, with its checksums; none of their own scripts is run.
-NPM=(npm ci --prefix "$CLIENT" --ignore-scripts --no-audit --no-fund --loglevel=error
-  --fetch-retries=1)
+# Those of a folder's lock file, with its checksums; none of their own scripts is run.
+npm_install() {
+  local folder=$1 loss=$2 installed=$1/node_modules/.package-lock.json
+  if [[ -e $installed && ! $folder/package-lock.json -nt $installed ]]; then return; fi
+  local npm=(npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --loglevel=error
+    --fetch-retries=1)
+  if $print_only; then printf '%s\n' "${npm[*]}"; return; fi
+  timeout 300 "${npm[@]}" >&2 ||
+    printf 'install_deps.sh: %s failed; %s are skipped\n' "${npm[*]:0:4}" "$loss" >&2
+}
 npm_packages() {
-  local installed=$CLIENT/node_modules/.package-lock.json
-  if ! $clients; then return; fi
-  if [[ -e $installed && ! $CLIENT/package-lock.json -nt $installed ]]; then return; fi
-  if $print_only; then printf '%s\n' "${NPM[*]}"; return; fi
-  timeout 300 "${NPM[@]}" >&2 ||
-    printf 'install_deps.sh: %s failed; tests of clients/js over ZeroMQ are skipped\n' \
-      "${NPM[*]:0:4}" >&2
+  if $clients; then npm_install "$CLIENT" "tests of clients/js over ZeroMQ"; fi
+  if $browser && { command -v npm >/dev/null || $clients; }; then
+    npm_install "$WEB" "checks of the pages for screen readers"
+  fi
 }
 
 print_only=false
 clients=false
+browser=false
 promtool=false
 while (($#)); do
   case $1 in
@@ -105,7 +113,10 @@ while (($#)); do
       PACKAGES+=("${CLIENT_PACKAGES[@]}")
       command -v npm >/dev/null || PACKAGES+=(npm)  # other packages of Node contain it
       ;;
-    --browser) PACKAGES+=("${BROWSER_PACKAGES[@]}") ;;
+    --browser)
+      browser=true
+      PACKAGES+=("${BROWSER_PACKAGES[@]}")
+      ;;
     --promtool) promtool=true ;;
     --bench) PACKAGES+=("${BENCH_PACKAGES[@]}") ;;
     *) give_up "unknown argument '$1'; see --help" 2 ;;

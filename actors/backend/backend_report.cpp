@@ -160,7 +160,10 @@ void report_backend_metrics(json& out, BackendStatus& status) {
 }
 
 json item_status(const ItemRow& row) {
-  json out{{"item", row.item}, {"left", row.left}, {"sold", row.terms.total - row.left}};
+  json out{{"item", row.item},
+           {"left", row.left},
+           {"sold", row.terms.total - row.left},
+           {"state", item_state(row)}};
   each_term(
       [&](const Term& term, const auto& value) {
         if (term.in_status) out[std::string(term.name)] = value;

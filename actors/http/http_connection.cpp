@@ -413,7 +413,7 @@ void HttpConnection::append_head(const HttpReply& reply) {
   const auto reason = http::obsolete_reason(static_cast<http::status>(reply.status));
   out_.append("HTTP/1.1 ").append(std::to_string(reply.status)).append(" ");
   out_.append(reason.data(), reason.size()).append("\r\nDate: ").append(http_date_now());
-  out_.append("\r\nCache-Control: no-store\r\n");
+  out_.append("\r\nCache-Control: ").append(reply.cache_control).append("\r\n");
   if (reply.on_stream) {
     out_.append("Content-Type: ").append(reply.content_type).append("\r\n");
   } else if (has_body(reply.status)) {

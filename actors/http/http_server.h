@@ -12,8 +12,8 @@
 // too slow (5 s), 413 body over 4 KiB (64 KiB of a POST where large bodies are taken), 414 request
 // line over 2 KiB, 417 an expectation but 100-continue, 431 headers over 8 KiB, 501 an unknown
 // method, 505 another version than HTTP/1; and OPTIONS *. A handler sees a HEAD request as GET;
-// what it answers is sent without the body. Every answer has a Date, and Cache-Control: no-store:
-// the next one may be another.
+// what it answers is sent without the body. Every answer has a Date, and Cache-Control: no-store,
+// because the next one may be another, unless the handler says otherwise.
 //
 // Bounds: idle connections close after 10 s. Over 10,000 connections a newcomer takes the place of
 // the one that waits longest for its client, of the address with most connections (of 16 taken at
@@ -94,6 +94,7 @@ struct HttpReply {
   std::string content_type = "application/json";
   std::string body;
   std::shared_ptr<const std::string> shared_body;  // instead of `body`: of many answers at once
+  std::string_view cache_control = "no-store";     // a literal: it outlives the reply
   std::vector<std::pair<std::string, std::string>> headers;
   // Set: behind the headers comes a stream, which is given here once they are on their way, if
   // anybody is still there to hear it (never after HEAD). Any body is left out.

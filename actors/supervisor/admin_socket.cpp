@@ -175,7 +175,7 @@ void AdminSocket::take_line(std::uint64_t id, Connection& connection) {
   const auto request = read_request_line(std::string_view(connection.input).substr(0, end));
   connection.input.erase(0, end + 1);
   ++connection.pending;
-  const Respond respond(*this, id);
+  const Respond respond([this, id](SharedText text) { answer(id, std::move(text)); });
   if (request) return handler_(*request, respond);
   respond({{"error", "bad_request"},
            {"message", "a request is one JSON object on one line, no member twice"},
@@ -198,7 +198,7 @@ void AdminSocket::Respond::operator()(const json& answer) const {
 }
 
 void AdminSocket::Respond::line(SharedText text) const {
-  socket_->answer(connection_, std::move(text));
+  give_(std::move(text));
 }
 
 void AdminSocket::answer(std::uint64_t id, SharedText text) {

@@ -29,6 +29,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 
 #include "transport/port/port.h"
 
@@ -43,14 +44,13 @@ class AdminSocket {
   // is gone.
   class Respond {
    public:
-    Respond(AdminSocket& socket, std::uint64_t connection)
-        : socket_(&socket), connection_(connection) {}
+    // `give` takes the answer as a line with its end; others than this socket may wait for one.
+    explicit Respond(std::function<void(SharedText)> give) : give_(std::move(give)) {}
     void operator()(const nlohmann::json& answer) const;
     void line(SharedText text) const;  // a line with its end
 
    private:
-    AdminSocket* socket_;
-    std::uint64_t connection_;
+    std::function<void(SharedText)> give_;
   };
   using Handler = std::function<void(const nlohmann::json& request, Respond respond)>;
 

@@ -13,6 +13,9 @@
 #include "actors/node/node.h"
 #include "actors/node/node_log.h"
 #include "actors/node/shared_secret.h"
+#include "actors/node/small_file.h"
+#include "actors/supervisor/ops_door.h"
+#include "actors/supervisor/ops_face.h"
 #include "actors/supervisor/status_page.h"
 #include "actors/supervisor/supervisor_role.h"
 #include "config/process/wall_clock.h"
@@ -29,6 +32,15 @@ int allowed_max(const std::string& role) {
 std::string wrong_nodes(const std::string& text) {
   return "--nodes " + text +
          ": give a list like webapp=2,broker=1,backend=1 (webapp 0 to 16, the others 0 or 1)";
+}
+
+// The token is another one at each start: who had an earlier one is nobody.
+std::shared_ptr<OpsDoor> ops_door(NodeRuntime& node) {
+  auto token = new_secret();
+  const auto file = node.config().run_dir / "ops.token";
+  if (!replace_file(file, token + "\n"))
+    node.fail(kExitIo, "cannot write " + file.string() + ", the operator's token");
+  return std::make_shared<OpsDoor>(std::move(token));
 }
 
 }  // namespace
@@ -71,16 +83,23 @@ int run_supervisor(const config::Config& config, const std::vector<NodeCount>& n
     std::promise<caf::actor> made;
     HttpServerOptions http;
     const auto face = std::make_shared<std::optional<StatusFace>>();
-    http.on_start = [face, ready = made.get_future().share(),
+    const auto ops = std::make_shared<std::optional<OpsFace>>();
+    const auto door = ops_door(node);
+    http.on_start = [face, ops, door, number = config.net.port_base,
+                     ready = made.get_future().share(),
                      log_dir = node.config().log.dir](const caf::actor& self) {
       face->emplace(ready.get(), log_dir);
       (*face)->on_start(self);
+      ops->emplace(ready.get(), door, number);
+      (*ops)->on_start(self);
     };
-    http.handler = [face](HttpRequest request, HttpRespond respond) {
+    http.handler = [face, ops](HttpRequest request, HttpRespond respond) {
+      if ((*ops)->take(request, respond)) return;
       (*face)->on_request(std::move(request), std::move(respond));
     };
     http.on_mail = {[face](const StatusPagePtr& page) { (*face)->on_page(page); },
-                    [face](const MetricsPagePtr& page) { (*face)->on_page(page); }};
+                    [face](const MetricsPagePtr& page) { (*face)->on_page(page); },
+                    [ops](const OpsDonePtr& done) { (*ops)->on_done(*done); }};
     // Status has no key of its own to ask for, so it stays on this host.
     if (config.net.bind.starts_with("127.")) http.host = config.net.bind;
     http.port = config.net.port_base;
@@ -89,7 +108,7 @@ int run_supervisor(const config::Config& config, const std::vector<NodeCount>& n
     node.spawn_actor<HttpServer>({"http"}, std::move(http));
     const auto secret = shared_secret(ticket_key_file(config.run_dir));
     if (const auto* wrong = std::get_if<std::string>(&secret)) node.fail(kExitConfig, *wrong);
-    port = spawn_supervisor_port(node, nodes, running);
+    port = spawn_supervisor_port(node, nodes, running, door);
     made.set_value(port);
   };
   return run_node(std::move(options), start, [&](NodeRuntime&) { stop_supervisor_port(port); });

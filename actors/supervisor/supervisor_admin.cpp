@@ -17,6 +17,8 @@ void SupervisorAdmin::take(Ms now, const json& request, const Respond& respond) 
     forward(now, what, request, respond);
   } else if (SupervisorChaos::knows(what)) {
     chaos_.take(now, request, respond);
+  } else if (what == "ops_login") {
+    respond({{"ok", true}, {"path", "/login?code=" + acts_.ops_code()}});
   } else if (what == "start") {
     start(now, node, respond);
   } else if (what == "restart") {
@@ -31,7 +33,7 @@ void SupervisorAdmin::take(Ms now, const json& request, const Respond& respond) 
                     "do is one of status, item_put, item_set, item_open, item_close, stock_change, "
                     "items, promo_add, promo_set, promo_end, promos, books, clock_accept, "
                     "sessions_end, start, restart, "
-                    "stop, drain, books_told, kill, pause, failpoints, undo",
+                    "stop, drain, ops_login, books_told, kill, pause, failpoints, database, undo",
                     2));
   }
 }

@@ -11,6 +11,7 @@
 //   {"do":"start"[,"node":N]}                ends a node's wait for the operator or its back-off
 //   {"do":"restart","node":N}                kill -9 and start again; also ends a wait
 //   {"do":"stop"} {"do":"drain"}             as SIGTERM; answered at once
+//   {"do":"ops_login"}                       {"path"}: opens the operator's page once (ops_door.h)
 //   {"do":"books_told","violations":N}       what `stampede verify` has found, for the metrics
 //
 // Every answer is one map; one with "error" carries "message" and the tool's "exit" code.
@@ -34,6 +35,7 @@ struct SupervisorActs {
   std::function<void(const SupervisedNode&)> send_wanted;  // now, not with the next heartbeat
   std::function<void()> stop;
   std::function<bool()> stopping;
+  std::function<std::string()> ops_code;                     // opens the operator's page once
   std::function<void(std::uint64_t violations)> books_told;  // what a verify has found
 };
 

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <optional>
 
 #include "actors/node/node_log.h"
 #include "config/faults/failpoint.h"
@@ -14,7 +17,16 @@ using nlohmann::json;
 
 constexpr Ms kPauseMax = 600'000;
 constexpr std::size_t kPointsBytesMax = 4096;
-constexpr std::array<std::string_view, 4> kRequests{"kill", "pause", "failpoints", "undo"};
+constexpr std::array<std::string_view, 5> kRequests{"kill", "pause", "failpoints", "database",
+                                                    "undo"};
+
+// That start_all.sh has started in the run directory; no other one may be stopped.
+std::optional<WatchedProcess> private_database(const std::filesystem::path& run_dir) {
+  std::ifstream file(run_dir / "db" / "server.pid");
+  ProcessId process{};
+  if (!(file >> process.pid >> process.start_time)) return std::nullopt;
+  return WatchedProcess::adopt(process);
+}
 
 }  // namespace
 
@@ -67,6 +79,7 @@ void SupervisorChaos::take(Ms now, const json& request, const Respond& respond) 
   wanted.next_start = members.flag("next_start");
   wanted.pause = std::clamp<Ms>(members.number("for_ms", 0, INT64_MAX, 0), 1, kPauseMax);
   if (!members.error().empty()) return respond(refusal(members));
+  if (what == "database") return stop_database(now, wanted.pause, respond);
   if (wanted.node == own_.id() || wanted.node == own_.options().role)
     return take_own(what, wanted, respond);
   SupervisedNode* node = find_node(nodes_, wanted.node);
@@ -134,7 +147,31 @@ void SupervisorChaos::command(Ms now, const SupervisedNode& node, const json& co
   send_wanted_(node);
 }
 
+void SupervisorChaos::stop_database(Ms now, Ms time, const Respond& respond) {
+  release_database();
+  auto found = private_database(own_.config().run_dir);
+  if (!found) {
+    return respond(refusal("not_found",
+                           "no private database runs in " + own_.config().run_dir.string() +
+                               "; only one that start_all.sh started is stopped",
+                           6));
+  }
+  database_.emplace(std::move(*found));
+  database_until_ = now + time;
+  database_->signal(SIGSTOP);
+  log_warning("the database: stopped by chaos for " + std::to_string(time) + " ms");
+  respond({{"ok", true}, {"pid", database_->pid()}});
+}
+
+void SupervisorChaos::release_database() {
+  if (!database_) return;
+  database_->signal(SIGCONT);
+  log_warning("the database: goes on");
+  database_.reset();
+}
+
 void SupervisorChaos::on_timer(Ms now) {
+  if (database_ && now >= database_until_) release_database();
   std::erase_if(pauses_, [&](const Pause& pause) {
     if (now < pause.until) return false;
     go_on(pause);
@@ -152,6 +189,7 @@ void SupervisorChaos::go_on(const Pause& pause) const {
 void SupervisorChaos::undo(Ms now) {
   for (const auto& pause : pauses_) go_on(pause);
   pauses_.clear();
+  release_database();
   config::disarm_failpoints();
   for (const auto& node : nodes_) {
     node->disarm_next_starts();

@@ -8,6 +8,7 @@
 //   {"do":"failpoints","node":N,"arm":TEXT}     armed in the running process when answered
 //   {"do":"failpoints","node":N,"arm":TEXT,"next_start":true}   for its next process alone;
 //                                               repeated: for the one after that, and so on
+//   {"do":"database","for_ms":MS}               the private database stands still meanwhile
 //   {"do":"undo"}                               every pause and failpoint ends
 //
 // Pauses and failpoints are bound to one process: they never reach its successor. Of the supervisor
@@ -16,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +26,7 @@
 #include "actors/protocol/operator_command.h"
 #include "actors/supervisor/admin_socket.h"
 #include "actors/supervisor/core/command_desk.h"
+#include "actors/supervisor/process_watch.h"
 #include "actors/supervisor/supervised_node.h"
 
 namespace stampede::actors {
@@ -77,12 +80,16 @@ class SupervisorChaos {
   void command(Ms now, const SupervisedNode& node, const nlohmann::json& command,
                const Respond& respond);
   void go_on(const Pause& pause) const;
+  void stop_database(Ms now, Ms time, const Respond& respond);
+  void release_database();
 
   NodeRuntime& own_;
   const SupervisedNodes& nodes_;
   CommandDesk& desk_;
   SendWanted send_wanted_;
   std::vector<Pause> pauses_;
+  std::optional<WatchedProcess> database_;  // while it stands still
+  Ms database_until_ = 0;
 };
 
 }  // namespace stampede::actors

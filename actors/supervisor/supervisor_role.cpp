@@ -14,6 +14,7 @@
 #include "actors/supervisor/admin_socket.h"
 #include "actors/supervisor/core/command_desk.h"
 #include "actors/supervisor/metrics_page.h"
+#include "actors/supervisor/ops_face.h"
 #include "actors/supervisor/process_watch.h"
 #include "actors/supervisor/status_page.h"
 #include "actors/supervisor/supervised_node.h"
@@ -45,7 +46,7 @@ constexpr std::array<const char*, 3> kStopOrder{"webapp", "broker", "backend"};
 class SupervisorRole : public transport::PortRole {
  public:
   SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount>& counts,
-                 std::shared_ptr<RunningProcesses> running);
+                 std::shared_ptr<RunningProcesses> running, std::shared_ptr<OpsDoor> door);
 
   void start(PortControl& port) override;
   caf::message_handler mail(PortControl& port) override;
@@ -61,6 +62,7 @@ class SupervisorRole : public transport::PortRole {
   void take_report(json report);
   void send_wanted(const SupervisedNode& node);
   void go_on_stopping();
+  void act(const OpsAsk& ask);
   json status() const;
   const StatusPagePtr& page();
   json own_view() const;
@@ -89,13 +91,15 @@ class SupervisorRole : public transport::PortRole {
 };
 
 SupervisorRole::SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount>& counts,
-                               std::shared_ptr<RunningProcesses> running)
+                               std::shared_ptr<RunningProcesses> running,
+                               std::shared_ptr<OpsDoor> door)
     : runtime_(runtime),
       running_(std::move(running)),
       requests_(runtime, nodes_, desk_,
                 {[this] { return page()->line; },
                  [this](const SupervisedNode& node) { send_wanted(node); },
                  [this] { stopping_ = true; }, [this] { return stopping_; },
+                 [door = std::move(door)] { return door->new_code(OpsDoor::Clock::now()); },
                  [this](std::uint64_t violations) {
                    metrics_.books_told(violations, config::wall_ms());
                  }}),
@@ -136,10 +140,20 @@ void SupervisorRole::start(PortControl& port) {
 
 caf::message_handler SupervisorRole::mail(PortControl&) {
   return {[this](StatusAskAtom, const caf::actor& asker) { port_->self().send(asker, page()); },
+          [this](const OpsAskPtr& ask) { act(*ask); },
           [this](MetricsAskAtom, const caf::actor& asker) {
             port_->self().send(asker, metrics_.page(nodes_));
           },
           [this](StopAtom) { stopping_ = true; }};
+}
+
+// What the operator's page asks for goes the way of what comes through admin.sock.
+void SupervisorRole::act(const OpsAsk& ask) {
+  const auto give = [this, from = ask.from, number = ask.number](SharedText line) {
+    port_->self().send(from,
+                       OpsDonePtr(std::make_shared<OpsDone>(OpsDone{number, std::move(line)})));
+  };
+  requests_.take(now(), ask.request, AdminSocket::Respond(give));
 }
 
 // --- nodes ---------------------------------------------------------------------------------------
@@ -345,9 +359,11 @@ void RunningProcesses::kill_all() const {
 }
 
 caf::actor spawn_supervisor_port(NodeRuntime& node, const std::vector<NodeCount>& nodes,
-                                 std::shared_ptr<RunningProcesses> running) {
+                                 std::shared_ptr<RunningProcesses> running,
+                                 std::shared_ptr<OpsDoor> door) {
   return node.spawn_actor<transport::PortActor>(
-      {"port"}, &node.context(), std::make_unique<SupervisorRole>(node, nodes, std::move(running)));
+      {"port"}, &node.context(),
+      std::make_unique<SupervisorRole>(node, nodes, std::move(running), std::move(door)));
 }
 
 void stop_supervisor_port(const caf::actor& port) {

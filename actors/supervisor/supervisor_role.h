@@ -12,6 +12,7 @@
 
 #include "actors/node/node.h"
 #include "actors/node/node_lock.h"
+#include "actors/supervisor/ops_door.h"
 #include "actors/supervisor/supervisor.h"
 
 namespace stampede::actors {
@@ -30,7 +31,8 @@ class RunningProcesses {
 };
 
 caf::actor spawn_supervisor_port(NodeRuntime& node, const std::vector<NodeCount>& nodes,
-                                 std::shared_ptr<RunningProcesses> running);
+                                 std::shared_ptr<RunningProcesses> running,
+                                 std::shared_ptr<OpsDoor> door);
 
 // Stops the nodes in order, then calls NodeRuntime::request_stop(). Thread-safe.
 void stop_supervisor_port(const caf::actor& port);

@@ -80,6 +80,18 @@ AccountSettings spawn_accounts(NodeRuntime& node) {
   return {keeper, RandomBits{}()};
 }
 
+// A demonstration pays with what the system's own tools may.
+ShopSettings shop_settings(NodeRuntime& node) {
+  const auto& config = node.config();
+  if (!config.dev) return {};
+  auto token = config.auth.required() ? config::read_service_token(config) : std::string{};
+  if (const auto* error = std::get_if<config::ConfigError>(&token))
+    node.fail(kExitConfig, config::describe(*error));
+  auto text = std::get<std::string>(std::move(token));
+  const bool possible = !config.auth.required() || !text.empty();
+  return {possible, std::move(text)};
+}
+
 // A weak address: a strong handle would outlive the actor system.
 class Webapp {
  public:
@@ -101,7 +113,8 @@ class Webapp {
                              node.config().auth.single_session,
                              node.config().webapp.compat,
                              node.config().webapp.events_max,
-                             counts};
+                             counts,
+                             shop_settings(node)};
     log_info("http on " + options.host + ":" + std::to_string(options.port));
     node.spawn_actor<HttpServer>({"http"}, with_gateway(std::move(options), std::move(settings)));
   }

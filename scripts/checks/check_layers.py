@@ -22,7 +22,7 @@ import rooms as table
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 TABLE = "cmake/rooms.txt"
-FOLDERS = ("actors", "config", "storage", "tools", "transport")
+FOLDERS = ("actors", "config", "storage", "tools", "transport", "web")
 OUR_PREFIXES = tuple(folder + "/" for folder in FOLDERS)
 
 # Headers of third parties by the name used in the table. What is in none of them is the standard

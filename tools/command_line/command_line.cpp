@@ -11,6 +11,7 @@
 #include "tools/ask/clock.h"
 #include "tools/ask/curve_keys.h"
 #include "tools/ask/migrate.h"
+#include "tools/ask/ops.h"
 #include "tools/ask/status.h"
 #include "tools/command_line/command_line_arguments.h"
 
@@ -64,6 +65,8 @@ CommandLine::CommandLine(CLI::App& app, Command& chosen)
   add_bench(app, chosen);
   add_keys(app, chosen);
   add_users(app, chosen);
+  on_chosen(app.add_subcommand("ops", "Print a link that opens the operator's page"), chosen,
+            run_ops);
   add_chaos(app, chosen);
   take_decimals_only(app);
 }

@@ -12,6 +12,7 @@
 #include "actors/webapp/http/http_replies.h"
 #include "actors/webapp/http/page_replies.h"
 #include "config/process/wall_clock.h"
+#include "web/pages.h"
 
 namespace stampede::actors {
 
@@ -86,6 +87,7 @@ std::string_view behind(std::string_view target, std::string_view prefix) {
 
 HttpGateway::HttpGateway(GatewaySettings settings)
     : settings_(std::move(settings)),
+      shop_(web::shop_pages()),
       events_(
           settings_.events_max,
           [this](std::vector<StockWatch> watches) { tell_watches(std::move(watches)); },
@@ -122,7 +124,7 @@ void HttpGateway::handle(const HttpRequest& request, HttpRespond&& respond) {
                      handle_events(request, respond) ||
                      (accounts_ && accounts_->handle(request, respond)) ||
                      handle_sessions(request, respond) || handle_health(request, respond) ||
-                     handle_pages(request, respond);
+                     handle_pages(request, respond) || handle_shop(request, respond);
   if (!known) respond(not_found());
 }
 
@@ -187,7 +189,11 @@ bool HttpGateway::handle_orders(const HttpRequest& request, HttpRespond& respond
   const auto id = behind(request.target, "/v1/orders/");
   if (id.empty()) return false;
   constexpr std::string_view kPayments = "/payments";
-  if (id.ends_with(kPayments))
+  constexpr std::string_view kDemoPayments = "/demo-payments";
+  if (settings_.shop.demo_payment && id.ends_with(kDemoPayments) && request.method == "POST")
+    pay_order(id.substr(0, id.size() - kDemoPayments.size()), request, respond,
+              settings_.shop.demo_session);
+  else if (id.ends_with(kPayments))
     handle_payments(id.substr(0, id.size() - kPayments.size()), request, respond);
   else
     handle_order(id, request, respond);
@@ -315,6 +321,27 @@ bool HttpGateway::handle_pages(const HttpRequest& request, HttpRespond& respond)
   return true;
 }
 
+// What the page has to know before it shows anything.
+HttpReply HttpGateway::shop_reply() const {
+  const auto* login = has_accounts() ? "accounts" : "elsewhere";
+  const Json json = {{"login", settings_.sessions == Sessions::no ? "none" : login},
+                     {"demo_payment", settings_.shop.demo_payment},
+                     {"server_time", config::wall_ms()}};
+  HttpReply reply;
+  reply.body = to_text(json);
+  return reply;
+}
+
+bool HttpGateway::handle_shop(const HttpRequest& request, HttpRespond& respond) {
+  if (request.target == "/v1/shop") {
+    respond(request.method == "GET" ? shop_reply() : other_method(request, kReads));
+    return true;
+  }
+  auto file = shop_.answer(request);
+  if (file) respond(std::move(*file));
+  return file.has_value();
+}
+
 namespace {
 
 // The id of a request that its header names, or its body. `wrong`: what is wrong with them.
@@ -374,7 +401,7 @@ std::string HttpGateway::session_of(const HttpRequest& request, std::string&& in
 }
 
 void HttpGateway::pay_order(std::string_view order, const HttpRequest& request,
-                            HttpRespond& respond) {
+                            HttpRespond& respond, std::optional<std::string> demo_session) {
   if (!valid_request_id(order)) return respond(bad_field("order"));
   if (auto wrong = wrong_coding(request)) return respond(std::move(*wrong));
   if (!is_json(request)) return respond(unsupported("the body must be JSON", "Content-Type"));
@@ -385,7 +412,7 @@ void HttpGateway::pay_order(std::string_view order, const HttpRequest& request,
   auto id = id_of(request, std::move(body.id), wrong);
   if (wrong) return respond(std::move(*wrong));
   if (id.empty()) return respond(bad_field("id", "a payment has an id of its own"));
-  auto session = session_of(request, std::move(body.session), wrong);
+  auto session = demo_session ? *demo_session : session_of(request, std::move(body.session), wrong);
   if (wrong) return respond(std::move(*wrong));
 
   auto& entry = ask(Route::fulfil, respond);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "actors/http/http_server.h"
+#include "actors/http/static_files.h"
 #include "actors/webapp/http/event_desk.h"
 #include "actors/webapp/http/http_accounts.h"
 #include "actors/webapp/http/http_mail.h"
@@ -19,6 +20,12 @@
 #include "config/settings/ip_address.h"
 
 namespace stampede::actors {
+
+// What the shop's page may do beside buying.
+struct ShopSettings {
+  bool demo_payment = false;  // whoever asks has an order paid, as a payment service would
+  std::string demo_session;   // the service's token that this is done with; empty: none is needed
+};
 
 struct GatewaySettings {
   caf::actor port;
@@ -30,6 +37,7 @@ struct GatewaySettings {
   bool compat = false;                       // the routes of springboot-seckill's pages are there
   std::size_t events_max = 10'000;           // connections that hear /v1/events
   std::shared_ptr<HttpCounts> counts = std::make_shared<HttpCounts>();
+  ShopSettings shop{};
 };
 
 class HttpGateway {
@@ -98,6 +106,8 @@ class HttpGateway {
   bool handle_miaosha(const HttpRequest& request, HttpRespond& respond);
   bool handle_sessions(const HttpRequest& request, HttpRespond& respond);
   bool handle_pages(const HttpRequest& request, HttpRespond& respond);
+  bool handle_shop(const HttpRequest& request, HttpRespond& respond);
+  [[nodiscard]] HttpReply shop_reply() const;
   bool handle_events(const HttpRequest& request, HttpRespond& respond);
   bool handle_health(const HttpRequest& request, HttpRespond& respond);
   void post_order(const HttpRequest& request, HttpRespond& respond);
@@ -105,7 +115,8 @@ class HttpGateway {
   void show_order(std::string_view id, const HttpRequest& request, HttpRespond& respond);
   void handle_order(std::string_view id, const HttpRequest& request, HttpRespond& respond);
   void handle_payments(std::string_view order, const HttpRequest& request, HttpRespond& respond);
-  void pay_order(std::string_view order, const HttpRequest& request, HttpRespond& respond);
+  void pay_order(std::string_view order, const HttpRequest& request, HttpRespond& respond,
+                 std::optional<std::string> demo_session = {});
   void cancel_order(std::string_view order, const HttpRequest& request, HttpRespond& respond);
   void ask_ticket(std::string_view promo, const HttpRequest& request, HttpRespond& respond);
   void keep_session(const LoginReply& reply, LoginDone done);
@@ -128,6 +139,7 @@ class HttpGateway {
   void tell_watches(std::vector<StockWatch> watches);
 
   GatewaySettings settings_;
+  StaticFiles shop_;
   std::optional<HttpAccounts> accounts_;
   EventDesk events_;
   std::uint64_t address_ = 0;  // of the request at hand; 0: not counted

@@ -1,0 +1,458 @@
+#!/usr/bin/python3
+"""The shop's page and the operator's page in a real browser: somebody buys through a kill of the
+backend, meets sold out, pays, gives back, finds the orders again after a reload; an order without
+an answer is shown as open until it has one; an operator closes an item and kills a node, and nobody
+else does. Both languages, keyboard, axe, 360 pixels, dark and light; pictures of all of it stay in
+the directory that STAMPEDE_SCREENSHOTS names.
+
+Skipped, and named, without a Chromium: scripts/install_deps.sh --browser.
+"""
+
+import gzip
+import http.client
+import json
+import os
+import re
+import signal
+import stat
+import unittest
+from pathlib import Path
+
+from browser import CHROMIUM
+from by_hand import arm_next_starts, must
+from devtools import Chrome
+from system import PROJECT, System, SystemTest
+
+PHONE, CUP, LAMP, BOOK, VASE = 1, 2, 3, 4, 5
+AXE = PROJECT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+SHOTS = os.environ.get("STAMPEDE_SCREENSHOTS")
+# The backend is stopped for longer than orders wait; nobody shall take that for a hang.
+PATIENT = {"STAMPEDE_SUPERVISOR__MISSED_HEARTBEATS_MAX": 240,
+           "STAMPEDE_SUPERVISOR__STALL_MS": 60_000}
+
+
+def fill_shop(system):
+    system.start(f"{PHONE}:Trail phone:500", f"{CUP}:Enamel cup:1", f"{LAMP}:Desk lamp:40",
+                 f"{BOOK}:Field notes:120", f"{VASE}:花瓶:3")
+    for item, *terms in ((PHONE, "--price-cents", 49900, "--description",
+                          "Two days on one charge. Waterproof to 3 m, light as a notebook."),
+                         (CUP, "--price-cents", 1200),
+                         (LAMP, "--price-cents", 8900, "--hold-s", 900),
+                         (BOOK, "--price-cents", 1500), (VASE, "--price-cents", 21900)):
+        must(system.stampede("item", "set", item, *terms), "item set")
+    must(system.stampede("promo", "add", 70, "--item", PHONE, "--name", "Half price",
+                         "--price-cents", 24900, "--starts", "now", "--ends", "+2h"), "promo add")
+
+
+def setUpModule():  # pylint: disable=invalid-name
+    Shop.system = System(STAMPEDE_DEV="true", **PATIENT)
+    unittest.addModuleCleanup(Shop.system.stop)
+    fill_shop(Shop.system)
+    Shop.shots = Path(SHOTS or Shop.system.home / "screenshots")
+    Shop.shots.mkdir(parents=True, exist_ok=True)
+    if CHROMIUM:
+        Shop.chrome = Chrome().__enter__()  # pylint: disable=unnecessary-dunder-call
+        unittest.addModuleCleanup(Shop.chrome.__exit__)
+
+
+class Shop(SystemTest):
+    """One system and one browser for all tests; each has pages, items or buyers of its own."""
+
+    system = chrome = shots = None
+
+    def setUp(self):
+        self.addCleanup(self._show_logs_of_a_failure, self.system)
+
+    def rows(self, item):
+        self.system.verify()
+        return self.system.sql(f"SELECT qty, fulfilment FROM orders WHERE item_id = {item}")
+
+    def ask(self, port, method, path, body=None, **headers):
+        """(status, headers, bytes) of one request."""
+        link = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        try:
+            head = {name.replace("_", "-"): value for name, value in headers.items()}
+            text = None if body is None else json.dumps(body)
+            link.request(method, path, text, head)
+            answer = link.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            link.close()
+
+
+# --- the files ------------------------------------------------------------------------------------
+
+class Files(Shop):
+    def test_pages_are_small_kept_for_ever_under_their_names_and_let_nobody_in(self):
+        for port in (self.system.http_port, self.system.base):
+            status, headers, body = self.ask(port, "GET", "/", Accept_Encoding="gzip")
+            page = gzip.decompress(body).decode()
+            self.assertEqual((status, headers["Cache-Control"], headers["Content-Encoding"]),
+                             (200, "no-cache", "gzip"))
+            self.assertIn("script-src 'self'", headers["Content-Security-Policy"])
+            self.assertNotIn("unsafe", headers["Content-Security-Policy"])
+            self.assertEqual(self.ask(port, "GET", "/")[2].decode(), page)
+            again = self.ask(port, "GET", "/", If_None_Match=headers["ETag"])
+            self.assertEqual((again[0], again[2]), (304, b""))
+            names = re.findall(r'(?:src|href)="(/assets/[^"]+)"', page)
+            self.assertGreater(len(names), 2)
+            for name in names:
+                status, headers, _ = self.ask(port, "GET", name)
+                self.assertEqual((status, headers["Cache-Control"]),
+                                 (200, "public, max-age=31536000, immutable"), name)
+            self.assertEqual(self.ask(port, "GET", names[0].replace(".", ".0", 1))[0], 404)
+        self.assertEqual(self.ask(self.system.http_port, "POST", "/", {})[0], 405)
+
+
+# --- the operator's door --------------------------------------------------------------------------
+
+class Door(Shop):
+    def act(self, body=None, **headers):
+        own = {"Origin": f"http://127.0.0.1:{self.system.base}", "Content_Type": "application/json"}
+        said = self.ask(self.system.base, "POST", "/v1/ops/actions",
+                        body or {"do": "item_close", "item": BOOK, "request_id": "door"},
+                        **own | headers)
+        return said[0], json.loads(said[2])
+
+    def test_nobody_acts_without_the_token_or_from_elsewhere(self):
+        file = self.system.run / "ops.token"
+        self.assertEqual(stat.S_IMODE(file.stat().st_mode), 0o600)
+        token = {"Authorization": "Bearer " + file.read_text(encoding="ascii").strip()}
+        name = f"stampede_ops_{self.system.base}"
+        for headers in ({}, {"Authorization": "Bearer x"}, {"Authorization": "Bearer "},
+                        {"Cookie": f"{name}="}, {"Cookie": f"{name}=" + "0" * 64}):
+            self.assertEqual(self.act(**headers)[0], 401, headers)
+        for origin in ("http://evil.example", "null", f"http://127.0.0.1:{self.system.http_port}",
+                       f"http://localhost:{self.system.base}"):
+            self.assertEqual(self.act(Origin=origin, **token)[0], 403, origin)
+        said = self.ask(self.system.base, "POST", "/v1/ops/actions", {"do": "undo"},
+                        Content_Type="application/json", **token)
+        self.assertEqual((said[0], json.loads(said[2])["field"]), (403, "Origin"))
+        self.assertEqual(self.act(Content_Type="text/plain", **token)[0], 415)
+        for body in ({"do": "stop"}, {"do": "stock_change"}, {"do": 1}, {"x": 1}, ["do"]):
+            self.assertEqual(self.act(body, **token)[0], 400, body)
+        self.assertEqual(self.act({"do": "kill", "node": "backend-9"}, **token)[0], 404)
+        self.assertEqual(self.act({"do": "item_close", "item": 99, "request_id": "n"}, **token)[0],
+                         404)
+        self.assertEqual(self.ask(self.system.base, "DELETE", "/status")[0], 405)
+        self.assertEqual(self.act(**token)[0], 200)
+        log = (self.system.run / "log" / "supervisor.log").read_text(encoding="utf-8")
+        self.assertRegex(log, r'ops: \{"do":"item_close","item":4,.*\} from 127.0.0.1: done')
+        must(self.system.stampede("item", "open", BOOK), "item open")
+
+    def test_a_link_opens_once(self):
+        url = self.system.report("ops")["url"]
+        path = url.split(str(self.system.base), 1)[1]
+        status, headers, _ = self.ask(self.system.base, "GET", path)
+        self.assertEqual((status, headers["Location"]), (303, "/"))
+        self.assertRegex(headers["Set-Cookie"], "; HttpOnly; SameSite=Strict$")
+        cookie = headers["Set-Cookie"].partition(";")[0]
+        self.assertEqual(self.ask(self.system.base, "GET", path)[0], 403)
+        self.assertEqual(self.act({"do": "undo"}, Cookie=cookie)[0], 200)
+        own = {"Origin": f"http://127.0.0.1:{self.system.base}", "Content_Type": "application/json"}
+        self.ask(self.system.base, "POST", "/v1/ops/logout", {}, Cookie=cookie, **own)
+        self.assertEqual(self.act({"do": "undo"}, Cookie=cookie)[0], 401)
+
+
+# --- the shop ------------------------------------------------------------------------------------
+
+class Page(Shop):
+    def setUp(self):
+        super().setUp()
+        if not CHROMIUM:
+            self.skipTest("no Chromium; scripts/install_deps.sh --browser")
+        self.pages = []
+
+    def tearDown(self):
+        for page in self.pages:
+            self.assertEqual(page.faults, [])
+
+    def shop(self, path="", **looks):
+        page = self.chrome.page(f"{self.system.http}/{path}", **looks)
+        self.pages.append(page)
+        return page
+
+    def item(self, number, **looks):
+        page = self.shop(f"#/item/{number}", **looks)
+        page.until("document.querySelector('.buy .main')")
+        return page
+
+    def buy(self, page):
+        page.click(".buy .main", "Buy for")
+
+    def stop(self, node):
+        pid = self.system.pid(node)
+        self.system.signal(pid, signal.SIGSTOP)
+        self.addCleanup(self.system.signal, pid, signal.SIGCONT)
+        return pid
+
+    def picture(self, page, name):
+        page.screenshot(self.shots / f"{name}.png")
+
+    def judge(self, page, name):
+        """What every page is held to, whatever its language, its colours and its window."""
+        self.assertEqual(page.overflow(), [], name)
+        self.picture(page, name)
+        if not AXE.exists():
+            print(f"{AXE} is missing: scripts/install_deps.sh --browser", flush=True)
+            return
+        page.js(AXE.read_text(encoding="utf-8") + ";true")
+        found = page.js("axe.run(document, { resultTypes: ['violations'] }).then((said) =>"
+                        "said.violations.map((one) => one.id + ': ' + one.nodes[0].html))")
+        self.assertEqual(found, [], name)
+
+
+class Buying(Page):
+    def test_a_purchase_goes_through_a_kill_of_the_backend(self):
+        page = self.item(PHONE)
+        before = len(self.rows(PHONE))
+        self.assertIn("¥249.00", page.text())
+        pid = self.stop("backend-1")
+        self.buy(page)
+        page.shows("Still open")
+        self.picture(page, "item_open")
+        page.reload()
+        page.shows("Still open")
+        self.system.signal(pid, signal.SIGKILL)
+        page.shows("The order is confirmed.", 40)
+        self.assertNotIn("Still open", page.text())
+        self.picture(page, "item_confirmed")
+        self.assertEqual(len(self.rows(PHONE)), before + 1)
+
+    def test_an_order_that_a_dead_webapp_took_is_asked_again_under_its_id(self):
+        page = self.item(BOOK)
+        before = len(self.rows(BOOK))
+        self.stop("backend-1")
+        self.buy(page)
+        page.shows("Still open")
+        self.system.wait_back("webapp-1", self.system.kill9("webapp-1"))
+        page.shows("Still open")
+        self.system.signal(self.system.pid("backend-1"), signal.SIGCONT)
+        page.shows("The order is confirmed.", 40)
+        page.until("!document.querySelector('.notice')")
+        self.assertEqual(len(self.rows(BOOK)), before + 1)
+
+    def test_the_last_one_is_sold_once_and_everybody_sees_it(self):
+        buyers = [self.item(CUP) for _ in range(2)]
+        for buyer in buyers:
+            buyer.until("!document.querySelector('.buy .main').disabled")
+        pid = self.stop("backend-1")
+        for buyer in buyers:
+            self.buy(buyer)
+        self.system.signal(pid, signal.SIGCONT)
+        for buyer in buyers:
+            buyer.until("document.querySelector('.outcome.yes, .outcome.no')")
+        said = sorted(buyer.js("document.querySelector('.outcome-title').innerText")
+                      for buyer in buyers)
+        self.assertEqual(said, ["Sold out", "Yours"])
+        for buyer in buyers:
+            buyer.until("document.querySelector('.buy .main').disabled")
+            self.assertEqual(buyer.js("document.querySelector('.buy .main').innerText"), "Sold out")
+        self.assertEqual(len(self.rows(CUP)), 1)
+
+    def test_a_reserved_one_is_paid_or_given_back_and_found_after_a_reload(self):
+        page = self.item(LAMP)
+        self.buy(page)
+        page.shows("Reserved for you")
+        self.assertRegex(page.text(), r"Pay within 1[45]:\d\d")
+        self.picture(page, "item_unpaid")
+        page.click(".outcome .main", "Pay ¥89.00")
+        page.shows("Thank you.")
+        self.buy(page)
+        page.shows("Reserved for you")
+        page.click(".outcome .plain", "Give back")
+        page.click(".dialog .main", "Give back")
+        page.shows("You have cancelled this order.")
+        page.click("nav a")
+        page.reload()
+        page.shows("Given back")
+        page.shows("Paid")
+        self.picture(page, "orders")
+        self.assertEqual(sorted(row[1] for row in self.rows(LAMP)), ["cancelled", "paid"])
+
+    def test_a_countdown_goes_by_the_server_and_ends_in_a_sale(self):
+        must(self.system.stampede("item", "set", VASE, "--sale", "promo_only"), "item set")
+        must(self.system.stampede("promo", "add", 71, "--item", VASE, "--name", "Evening sale",
+                                  "--price-cents", 9900, "--starts", "+6s", "--ends", "+1h",
+                                  "--limit-per-user", 1), "promo add")
+        page = self.shop()
+        # A machine that is an hour wrong.
+        page.before_scripts("const real = Date.now; Date.now = () => real() + 3600e3;")
+        page.open(f"{self.system.http}/#/item/{VASE}")
+        page.reload()
+        page.shows("Starts in")
+        self.assertLess(page.js("+document.querySelector('.countdown-cells span:last-child b')"
+                                ".innerText"), 7)
+        self.assertEqual(page.js("document.querySelector('.buy .main').innerText"),
+                         "Not started yet")
+        self.picture(page, "item_countdown")
+        self.buy(page)
+        page.shows("The order is confirmed.")
+        self.assertIn("¥99.00", page.text())
+        self.buy(page)
+        page.shows("Limit reached")
+
+    def test_a_place_in_the_queue_is_taken_before_the_order(self):
+        must(self.system.stampede("item", "add", 6, "--name", "Signed print", "--stock", 9),
+             "item add")
+        must(self.system.stampede("promo", "add", 80, "--item", 6, "--name", "By ticket",
+                                  "--price-cents", 2500, "--starts", "now", "--ends", "+1h",
+                                  "--ticket"), "promo add")
+        page = self.item(6)
+        self.buy(page)
+        page.shows("The order is confirmed.")
+        self.assertEqual(len(self.rows(6)), 1)
+
+    def test_stock_is_heard_of_without_asking(self):
+        page = self.shop()
+        page.until("document.querySelectorAll('.card').length >= 4")
+        heard = "performance.getEntriesByType('resource').filter((one) => one.name.includes(%r)).length"
+        page.until(heard % "/v1/events")
+        buyer = self.item(PHONE)
+        self.buy(buyer)
+        buyer.shows("The order is confirmed.")
+        left = buyer.until("document.querySelector('.left').innerText")
+        asked = page.js(heard % "/v1/items?")
+        page.until(f"document.querySelector('.feature .left').innerText === {json.dumps(left)}", 3)
+        self.assertLessEqual(page.js(heard % "/v1/items?") - asked, 1)
+
+    def test_a_keyboard_is_enough(self):
+        page = self.item(BOOK)
+        page.js("document.querySelector('.buy .main').focus()")
+        page.key("Enter", 13)
+        page.shows("The order is confirmed.")
+        page.click("nav a")
+        page.until("document.activeElement.id === 'main'")
+        page.js("document.body.focus()")
+        page.open(f"{self.system.http}/")
+        page.key("Tab", 9)
+        self.assertEqual(page.js("document.activeElement.className"), "skip")
+
+
+class Login(Page):
+    """A shop that wants to know its buyers."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.system = System(STAMPEDE_DEV="true", STAMPEDE_AUTH__MODE="required")
+        cls.addClassCleanup(cls.system.stop)
+        cls.system.start("1:Desk lamp:9")
+        must(cls.system.stampede("item", "set", 1, "--price-cents", 8900, "--hold-s", 900), "set")
+
+    def test_who_is_new_registers_buys_pays_and_comes_back_after_the_session_has_ended(self):
+        page = self.item(1)
+        self.buy(page)
+        page.click(".login .quiet", "I am new here")
+        self.log_in(page, "Create account", "short")
+        page.shows("Choose another password")
+        self.picture(page, "login")
+        self.log_in(page, "Create account")
+        page.until("!document.querySelector('dialog')")
+        self.assertIn("ann", page.text())
+        self.buy(page)
+        page.shows("Reserved for you")
+        page.click(".outcome .main", "Pay")
+        page.shows("Thank you.")
+        for verb in ("lock", "unlock"):
+            must(self.system.stampede("user", verb, "ann"), verb)
+        self.buy(page)
+        page.shows("Log in again, then your order goes on.")
+        self.log_in(page, "Log in", "wrong password")
+        page.shows("User name or password is wrong.")
+        self.log_in(page, "Log in")
+        page.shows("Reserved for you")
+        self.assertEqual(sorted(row[1] for row in self.rows(1)), ["paid", "unpaid"])
+
+    def log_in(self, page, button, password="correct horse"):
+        page.fill("user", "ann")
+        page.fill("password", password)
+        page.click(".login .main", button)
+
+
+class Looks(Page):
+    def test_the_shop_is_readable_everywhere(self):
+        for language, width, dark in (("en", 1280, False), ("zh", 360, False), ("en", 360, True),
+                                      ("zh", 1280, True)):
+            with self.subTest(language=language, width=width, dark=dark):
+                name = f"{language}_{width}{'_dark' if dark else ''}"
+                page = self.shop(language=language, width=width, dark=dark)
+                page.shows({"en": "Half price", "zh": "距结束"}[language])
+                page.until("document.querySelectorAll('.card').length >= 4")
+                self.judge(page, f"shop_{name}")
+                page.open(f"{self.system.http}/#/item/{PHONE}")
+                page.click(".buy .main")
+                page.shows({"en": "Yours", "zh": "抢到了"}[language])
+                self.judge(page, f"item_{name}")
+                page.click("nav a")
+                page.shows({"en": "My orders", "zh": "我的订单"}[language])
+                self.judge(page, f"orders_{name}")
+
+    def test_the_other_language_is_one_click_away_and_stays(self):
+        page = self.shop()
+        page.click(".top-end button", "中文")
+        page.shows("我的订单")
+        self.assertEqual(page.js("document.documentElement.lang"), "zh-CN")
+        page.reload()
+        page.shows("我的订单")
+
+
+# --- the operator's page -------------------------------------------------------------------------
+
+class Ops(Page):
+    def ops(self, signed_in=True, **looks):
+        url = self.system.report("ops")["url"] if signed_in else f"{self.system.health}/"
+        page = self.chrome.page(url, **looks)
+        self.pages.append(page)
+        page.until("document.querySelector('.tiles')")
+        return page
+
+    def test_an_operator_closes_and_opens_an_item_and_sees_the_command(self):
+        page = self.ops()
+        page.click("tr:has(th) .act", "Close")
+        page.shows("stampede item close 1")
+        self.picture(page, "ops_confirm")
+        page.click(".dialog .main", "Do it")
+        page.shows("Done: stampede item close 1")
+        page.until("document.querySelector('#items ~ .scroll tbody td:nth-child(4)').innerText"
+                   " === 'closed'")
+        page.click("tr:has(th) .act", "Open")
+        page.click(".dialog .main", "Do it")
+        page.shows("Done: stampede item open 1")
+
+    def test_without_signing_in_it_is_read_only(self):
+        page = self.ops(signed_in=False)
+        page.click(".act", "Close")
+        page.shows("stampede ops")
+        self.assertEqual(page.js("document.querySelectorAll('.dialog .danger').length"), 0)
+
+    def test_a_recovery_is_seen_while_it_goes_on(self):
+        page = self.ops()
+        restarts = self.system.node("backend-1")["restarts"]
+        arm_next_starts(self.system, "replayed=hang")
+        page.click("tr:has(th) .act", "Kill")  # the first node that may be killed …
+        page.click(".dialog .plain")  # … is not the one
+        page.until("""(() => { const row = [...document.querySelectorAll('tr')].find((one) =>
+            one.innerText.startsWith('backend-1'));
+          [...row.querySelectorAll('button')].find((one) => one.innerText === 'Kill').click();
+          return true; })()""")
+        page.shows("stampede chaos kill backend-1")
+        page.click(".dialog .main", "Do it")
+        page.until("document.querySelector('.alarm-bar')?.innerText.includes('backend-1')")
+        page.shows("Not serving")
+        self.judge(page, "ops_recovery")
+        self.system.kill9("backend-1")  # the next one is not held up
+        page.shows("Serving", 40)
+        page.until("!document.querySelector('.alarm-bar')", 40)
+        self.assertGreater(self.system.node("backend-1")["restarts"], restarts)
+
+    def test_the_page_is_readable_everywhere(self):
+        for language, width, dark in (("en", 1280, False), ("zh", 360, True), ("en", 360, False)):
+            with self.subTest(language=language, width=width, dark=dark):
+                page = self.ops(language=language, width=width, dark=dark)
+                page.shows({"en": "backend-1", "zh": "节点"}[language])
+                page.until("document.querySelector('.chart canvas')")  # the last hour
+                self.judge(page, f"ops_{language}_{width}{'_dark' if dark else ''}")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,105 @@
+// What the supervisor says, asked again and again, and what follows from two answers in a row.
+
+import { ask } from "./ask.js";
+import { cell } from "./view.js";
+
+const kEveryMs = 1_000;
+const kHistoryMs = 5_000;
+export const kSilentMs = 4_000; // without an answer: that is an alarm
+
+// { status, heardAt, soldRate, history, diskFree }; `status` null until the first answer.
+export const system = cell({ status: null, heardAt: performance.now(), soldRate: null });
+export const session = cell({ signed_in: false });
+
+const backendOf = (status) => status.nodes.find((node) => node.role === "backend");
+export const soldSum = (status) => (status.items ?? []).reduce((sum, item) => sum + item.sold, 0);
+
+let before = null; // { at, confirmed, pid } of the backend
+
+// Confirmed orders a second; null where the backend was another one a moment ago.
+function rate(status, at) {
+  const backend = backendOf(status);
+  const confirmed = backend?.requests?.confirmed;
+  const last = before;
+  before = { at, confirmed, pid: backend?.pid };
+  if (!last || confirmed === undefined || last.pid !== backend.pid || confirmed < last.confirmed)
+    return null;
+  return ((confirmed - last.confirmed) * 1000) / (at - last.at);
+}
+
+async function readStatus() {
+  const { status, body } = await ask("GET", "/status");
+  const at = performance.now();
+  if (status !== 200 || !body.nodes) return system.set({ ...system.get() });
+  const { soldRate, ...rest } = system.get();
+  const measured = rate(body, at);
+  system.set({ ...rest, status: body, heardAt: at, soldRate: measured ?? soldRate });
+}
+
+async function readHistory() {
+  const { status, body } = await ask("GET", "/v1/history");
+  if (status === 200 && Array.isArray(body.t)) system.set({ ...system.get(), history: body });
+}
+
+// One number of the metrics' text; undefined where there are none.
+async function readDisk() {
+  try {
+    const answer = await fetch("/metrics", { signal: AbortSignal.timeout(5000) });
+    if (!answer.ok) return;
+    const found = /^stampede_log_disk_free_bytes(?:\{[^}]*\})? (\S+)$/m.exec(await answer.text());
+    if (found) system.set({ ...system.get(), diskFree: Number(found[1]) });
+  } catch {
+    // The next one comes.
+  }
+}
+
+export async function readSession() {
+  const { status, body } = await ask("GET", "/v1/ops");
+  if (status === 200) session.set(body);
+}
+
+function every(ms, read) {
+  const again = async () => {
+    if (!document.hidden) await read();
+    setTimeout(again, ms);
+  };
+  again();
+}
+
+export function watch() {
+  every(kEveryMs, readStatus);
+  every(kHistoryMs, readHistory);
+  every(kHistoryMs, readDisk);
+  every(30_000, readSession);
+  document.addEventListener("visibilitychange", () => document.hidden || readStatus());
+}
+
+// --- what needs somebody ------------------------------------------------------------------------------
+
+// [{ name, slots, detail }], the worst first.
+export function alarmsOf({ status, heardAt }, span, t) {
+  const silence = performance.now() - heardAt;
+  const alarms = silence > kSilentMs ? [{ name: "alarm_silent", slots: { time: span(silence) } }] : [];
+  if (!status) return alarms;
+  for (const node of status.nodes) alarms.push(...alarmsOfNode(node, t));
+  const { database, log } = status;
+  if (database.state === "unreachable" || database.state === "refused")
+    alarms.push({ name: "alarm_database", detail: database.why,
+      slots: { state: t(`database_${database.state}`), time: span((database.for_s ?? 0) * 1000) } });
+  if (database.failed > 0) alarms.push({ name: "alarm_failed", slots: { n: database.failed } });
+  if (log.parked?.length) alarms.push({ name: "alarm_parked", slots: { n: log.parked.length } });
+  for (const note of status.notes ?? [])
+    if (!note.startsWith("the database is")) alarms.push({ text: note });
+  return alarms;
+}
+
+function alarmsOfNode(node, t) {
+  const found = [];
+  if (node.state !== "ready" && node.state !== "replaying" && node.state !== "starting")
+    found.push({ name: "alarm_node", slots: { node: node.node, state: t(node.state) },
+      detail: node.last_exit });
+  else if (node.state !== "ready")
+    found.push({ name: "alarm_node", slots: { node: node.node, state: t(node.state) } });
+  if (node.refuses) found.push({ name: "alarm_refuses", slots: { node: node.node, why: node.refuses } });
+  return found;
+}
