@@ -10,6 +10,7 @@
 //   {"do":"kill"|"pause"|"failpoints"|"undo", …}   supervisor_chaos.h
 //   {"do":"start"[,"node":N]}                ends a node's wait for the operator or its back-off
 //   {"do":"restart","node":N}                kill -9 and start again; also ends a wait
+//   {"do":"config_reload"[,"check":true]}   supervisor_config.h
 //   {"do":"stop"} {"do":"drain"}             as SIGTERM; answered at once
 //
 // Every answer is one map; one with "error" carries "message" and the tool's "exit" code.
@@ -33,6 +34,8 @@ struct SupervisorActs {
   std::function<void(const SupervisedNode&)> send_wanted;  // now, not with the next heartbeat
   std::function<void()> stop;
   std::function<bool()> stopping;
+  std::function<bool()> dev;  // whether chaos is allowed, now
+  std::function<void(Ms now, bool check, std::function<void(const nlohmann::json&)>)> reload;
 };
 
 class SupervisorAdmin {
@@ -45,7 +48,7 @@ class SupervisorAdmin {
       : nodes_(nodes),
         desk_(desk),
         acts_(std::move(acts)),
-        chaos_(own, nodes, desk, acts_.send_wanted) {}
+        chaos_(own, nodes, desk, acts_.send_wanted, acts_.dev) {}
 
   // Answers now or later, exactly once.
   void take(Ms now, const nlohmann::json& request, const Respond& respond);
@@ -57,6 +60,7 @@ class SupervisorAdmin {
  private:
   void forward(Ms now, const std::string& what, const nlohmann::json& request,
                const Respond& respond);
+  void reload(Ms now, const nlohmann::json& request, const Respond& respond);
   bool refused_while_stopping(const Respond& respond) const;
   void start(Ms now, const std::string& node, const Respond& respond);
   void restart(Ms now, const std::string& node, const Respond& respond);

@@ -17,6 +17,7 @@
 #include "actors/supervisor/status_page.h"
 #include "actors/supervisor/supervised_node.h"
 #include "actors/supervisor/supervisor_admin.h"
+#include "actors/supervisor/supervisor_config.h"
 #include "actors/supervisor/supervisor_http.h"
 #include "config/process/descriptor_watch.h"
 #include "config/process/wall_clock.h"
@@ -25,6 +26,7 @@
 namespace stampede::actors {
 
 using StopAtom = caf::atom_constant<caf::atom("stop")>;
+using ReloadAtom = caf::atom_constant<caf::atom("reload")>;
 
 namespace {
 
@@ -44,7 +46,7 @@ constexpr std::array<const char*, 3> kStopOrder{"webapp", "broker", "backend"};
 class SupervisorRole : public transport::PortRole {
  public:
   SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount>& counts,
-                 std::shared_ptr<RunningProcesses> running);
+                 std::shared_ptr<RunningProcesses> running, caf::actor_addr http);
 
   void start(PortControl& port) override;
   caf::message_handler mail(PortControl& port) override;
@@ -58,6 +60,8 @@ class SupervisorRole : public transport::PortRole {
   void take_end(SupervisedNode& node);
   void look_after(SupervisedNode& node);
   void take_report(json report);
+  void reload_for_signal();
+  void use_config(const config::Config& config);
   void send_wanted(const SupervisedNode& node);
   void go_on_stopping();
   json status() const;
@@ -67,6 +71,8 @@ class SupervisorRole : public transport::PortRole {
   NodeRuntime& runtime_;
   std::shared_ptr<RunningProcesses> running_;
   SupervisedNodes nodes_;
+  caf::actor_addr http_;  // weak: a strong handle would outlive the actor system
+  SupervisorConfig config_;
   CommandDesk desk_;
   SupervisorAdmin requests_;
   AdminSocket admin_;
@@ -87,13 +93,22 @@ class SupervisorRole : public transport::PortRole {
 };
 
 SupervisorRole::SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount>& counts,
-                               std::shared_ptr<RunningProcesses> running)
+                               std::shared_ptr<RunningProcesses> running, caf::actor_addr http)
     : runtime_(runtime),
       running_(std::move(running)),
-      requests_(runtime, nodes_, desk_,
-                {[this] { return page()->line; },
-                 [this](const SupervisedNode& node) { send_wanted(node); },
-                 [this] { stopping_ = true; }, [this] { return stopping_; }}),
+      http_(std::move(http)),
+      config_(runtime, nodes_,
+              {[this](const SupervisedNode& node) { send_wanted(node); },
+               [this](const config::Config& config) { use_config(config); },
+               [this] { return stopping_; }}),
+      requests_(
+          runtime, nodes_, desk_,
+          {[this] { return page()->line; },
+           [this](const SupervisedNode& node) { send_wanted(node); }, [this] { stopping_ = true; },
+           [this] { return stopping_; }, [this] { return config_.now().dev; },
+           [this](Ms at, bool check, const SupervisorConfig::Respond& respond) {
+             config_.reload(at, check, respond);
+           }}),
       admin_(runtime.config().run_dir / "admin.sock",
              [this](const json& request, const AdminSocket::Respond& respond) {
                requests_.take(now(), request, respond);
@@ -112,6 +127,7 @@ Ms SupervisorRole::now() const {
 
 void SupervisorRole::start(PortControl& port) {
   port_ = &port;
+  config_.start();
   transport::SocketOptions reports;
   reports.kind = transport::SocketKind::pull;
   reports.endpoint = runtime_.endpoint(transport::Channel::reports);
@@ -131,7 +147,25 @@ void SupervisorRole::start(PortControl& port) {
 
 caf::message_handler SupervisorRole::mail(PortControl&) {
   return {[this](StatusAskAtom, const caf::actor& asker) { port_->self().send(asker, page()); },
-          [this](StopAtom) { stopping_ = true; }};
+          [this](StopAtom) { stopping_ = true; }, [this](ReloadAtom) { reload_for_signal(); }};
+}
+
+void SupervisorRole::reload_for_signal() {
+  config_.reload(now(), false, [](const json& answer) {
+    if (answer.contains("error"))
+      log_warning("reload at SIGHUP: " + answer.value("message", std::string{}));
+    else
+      log_info("reload at SIGHUP: " + std::to_string(answer.at("changes").size()) +
+               " keys changed");
+  });
+}
+
+// What of it is the supervisor's own.
+void SupervisorRole::use_config(const config::Config& config) {
+  if (const auto http = caf::actor_cast<caf::actor>(http_))
+    caf::anon_send(
+        http, std::make_shared<const HttpSite>(HttpSite{config::list_of(config.webapp.hosts),
+                                                        config::list_of(config.webapp.origins)}));
 }
 
 // --- nodes ---------------------------------------------------------------------------------------
@@ -147,6 +181,7 @@ void SupervisorRole::on_timer(PortControl& port) {
   }
   desk_.expire(now());
   requests_.on_timer(now());
+  config_.on_timer(now());
   reap_others(running_->pids());
   admin_.go_on();
   if (stopping_) go_on_stopping();
@@ -167,6 +202,7 @@ void SupervisorRole::look_after(SupervisedNode& node) {
 }
 
 void SupervisorRole::bring_up(SupervisedNode& node) {
+  config_.keep_on_disk();
   log_info(node.bring_up(now()));
   if (!node.process()) return;
   running_->add(node.process()->id());
@@ -220,6 +256,7 @@ void SupervisorRole::take_report(json report) {
     if (entry.value("supervisor", std::uint64_t{0}) != runtime_.instance()) continue;
     desk_.answered(node->id(), entry.at("number").get<std::uint64_t>(), entry.at("reply"));
   }
+  config_.on_report(now(), *node);
   send_wanted(*node);
 }
 
@@ -228,6 +265,7 @@ void SupervisorRole::send_wanted(const SupervisedNode& node) {
   const json map = {{"instance", node.instance()},
                     {"began_us", began_us_},
                     {"phase", static_cast<std::uint16_t>(Phase::serving)},
+                    {"config", config_.now().accepted},
                     {"commands", desk_.commands_for(node.id(), node.instance())}};
   transport::Envelope envelope;
   envelope.kind = transport::EnvelopeKind::wanted;
@@ -255,6 +293,7 @@ void SupervisorRole::go_on_stopping() {
     if (!all_ended) return;
     ++stop_stage_;
   }
+  config_.finish();
   runtime_.request_stop();
 }
 
@@ -284,7 +323,10 @@ json SupervisorRole::status() const {
     if (node->role() == "backend") system_view = node->system_view();
   }
   auto status = system_status(std::move(views), system_view);
-  status["dev"] = runtime_.config().dev;  // what may be broken on purpose
+  status["dev"] = config_.now().dev;  // what may be broken on purpose
+  status["config"] = {{"accepted", config_.now().accepted},
+                      {"file", config_.now().origin.string()},
+                      {"reloading", config_.reloading()}};
   return status;
 }
 
@@ -332,13 +374,19 @@ void RunningProcesses::kill_all() const {
 }
 
 caf::actor spawn_supervisor_port(NodeRuntime& node, const std::vector<NodeCount>& nodes,
-                                 std::shared_ptr<RunningProcesses> running) {
+                                 std::shared_ptr<RunningProcesses> running,
+                                 const caf::actor_addr& http) {
   return node.spawn_actor<transport::PortActor>(
-      {"port"}, &node.context(), std::make_unique<SupervisorRole>(node, nodes, std::move(running)));
+      {"port"}, &node.context(),
+      std::make_unique<SupervisorRole>(node, nodes, std::move(running), http));
 }
 
 void stop_supervisor_port(const caf::actor& port) {
   caf::anon_send(port, StopAtom::value);
+}
+
+void reload_supervisor_port(const caf::actor& port) {
+  caf::anon_send(port, ReloadAtom::value);
 }
 
 }  // namespace stampede::actors

@@ -37,6 +37,7 @@ class HttpGateway {
   void handle(const HttpRequest& request, HttpRespond&& respond);
   void flush();  // sends what was collected
   void on_answers(const HttpAnswersPtr& answers);
+  void limit_rates(RateLimitsPtr rates) { settings_.rates = std::move(rates); }  // from now on
   [[nodiscard]] HttpAccounts& accounts() { return *accounts_; }  // where there are any
 
  private:
