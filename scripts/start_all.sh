@@ -256,8 +256,13 @@ start_nodes() {
   fi
   mkdir -p "$RUN/log"
   STARTED_NODES=true
-  setsid "$STAMPEDE" --run-dir "$RUN" supervisor --guard --nodes "$(nodes_wanted)" \
-    </dev/null >>"$RUN/log/supervisor.log" 2>&1 9>&- &
+  # What the environment said is in the file by now: there it can be changed while the system runs.
+  (
+    for name in "${!STAMPEDE_@}"; do
+      if [[ $name == *__* || $name == STAMPEDE_DEV ]]; then unset "$name"; fi
+    done
+    exec setsid "$STAMPEDE" --run-dir "$RUN" supervisor --guard --nodes "$(nodes_wanted)"
+  ) </dev/null >>"$RUN/log/supervisor.log" 2>&1 9>&- &
   remember_process "$RUN/guard.pid" $!
   disown
 }
@@ -380,12 +385,12 @@ if $fresh && [[ -n $(setting db.url) ]]; then
   fail 6 "--fresh is refused: this system uses $(setting db.url), which is not ours to move; \
 take another STAMPEDE_RUN_DIR"
 fi
-if is_running; then
+# Nodes whose supervisor died keep serving, with what was accepted; the new one adopts them.
+if is_running || [[ -n $(running_nodes) ]]; then
   if $fresh; then fail 6 "--fresh: the system runs; scripts/stop_all.sh first"; fi
   check_running_database
 else
-  # Nodes whose supervisor died keep serving, and hold their ports; the new one adopts them.
-  if ! $db_only && [[ -z $(running_nodes) ]]; then check_ports; fi
+  if ! $db_only; then check_ports; fi
   if $fresh; then move_old_state_away; fi
   write_settings
 fi

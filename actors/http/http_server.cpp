@@ -93,6 +93,7 @@ class HttpServer::Loop final : private HttpHost {
     await_tick();
   }
   void stop() { io_->stop(); }
+  void set_site(HttpSite site) { options_.site = std::move(site); }
   void drop_handlers() { options_ = {}; }  // they may hold this very actor
 
  private:
@@ -337,7 +338,9 @@ class HttpServer::Loop final : private HttpHost {
 // --- the actor ----------------------------------------------------------------------------------
 
 HttpServer::HttpServer(caf::actor_config& config, HttpServerOptions options)
-    : blocking_actor(config), on_mail_(options.on_mail) {
+    : blocking_actor(config),
+      on_mail_(
+          options.on_mail.or_else([this](const HttpSitePtr& site) { loop_->set_site(*site); })) {
   loop_ = std::make_unique<Loop>(std::move(options));
 }
 

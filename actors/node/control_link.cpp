@@ -37,7 +37,10 @@ std::uint64_t resident_bytes() {
 }  // namespace
 
 ControlLink::ControlLink(NodeRuntime& node, ControlHandlers handlers)
-    : node_(node), handlers_(std::move(handlers)), last_wanted_(node.options().wanted) {}
+    : node_(node),
+      handlers_(std::move(handlers)),
+      last_wanted_(node.options().wanted),
+      follower_(node.config(), node.options().role, handlers_.live) {}
 
 void ControlLink::start(transport::PortControl& port) {
   port_ = &port;
@@ -78,6 +81,7 @@ void ControlLink::take_wanted(std::uint64_t supervisor, const json& map) try {
     last_wanted_ = wanted;
     if (handlers_.wanted) handlers_.wanted(wanted);
   }
+  if (follower_.on_wanted(map.value("config", std::string{}))) wake_now();
   if (map.contains("commands")) take_commands(map.at("commands"));
 } catch (const json::exception& error) {
   log_warning(std::string("a malformed control message was ignored: ") + error.what());
@@ -170,6 +174,8 @@ void ControlLink::beat(transport::PortControl& port) {
     report["short_of"] = shortage;
   else
     report["short_of"] = nullptr;
+  report["config"] = follower_.text();
+  report["config_restart"] = follower_.restart_for();
   if (handlers_.report) handlers_.report(report);
   add_metrics(report, port.now());
   report["replies"] = inbox_.replies();

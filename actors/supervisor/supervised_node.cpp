@@ -12,6 +12,7 @@
 #include "actors/node/exit_note.h"
 #include "actors/node/node.h"
 #include "actors/node/node_lock.h"
+#include "config/settings/accepted_text.h"
 
 namespace stampede::actors {
 namespace {
@@ -57,39 +58,42 @@ SupervisedNode::SupervisedNode(std::string role, int index, const config::Config
     : role_(std::move(role)),
       index_(index),
       id_(role_ + "-" + std::to_string(index)),
-      config_(config),
+      run_dir_(config.run_dir),
       policy_(restart_options(config.supervisor)) {}
 
 SpawnRequest SupervisedNode::spawn_request() const {
   SpawnRequest request;
-  request.arguments = {"--run-dir", config_.run_dir.string()};
-  if (!config_.origin.empty()) {
-    request.arguments.insert(request.arguments.end(), {"--config", config_.origin.string()});
-  }
-  request.arguments.insert(request.arguments.end(),
-                           {role_, "--index", std::to_string(index_), "--wanted", "serve"});
-  request.output = config_.run_dir / "log" / (id_ + ".log");
+  request.arguments = {
+      "--run-dir", run_dir_.string(), role_,       "--index", std::to_string(index_),
+      "--wanted",  "serve",           "--accepted"};
+  request.output = run_dir_ / "log" / (id_ + ".log");
   request.with_failpoints = !started_before_;
   if (!next_failpoints_.empty()) request.failpoints = next_failpoints_.front();
   return request;
 }
 
-// What the node could not start without and may come back: the file with its settings, which was
-// there when the supervisor began, and the directory of its log lines, which is made.
+// What the node could not start without and may come back: the text with its settings, which the
+// supervisor writes again, and the directory of its log lines, which is made.
 std::string SupervisedNode::missing_place(const SpawnRequest& request) const {
   std::error_code error;
-  if (!config_.origin.empty() && !std::filesystem::exists(config_.origin, error))
-    return config_.origin.string() + " is gone; it is waited for";
+  const auto settings = config::accepted_file(run_dir_);
+  if (!std::filesystem::exists(settings, error))
+    return settings.string() + " is gone; it is waited for";
   const auto place = request.output.parent_path();
   std::filesystem::create_directories(place, error);
   return error ? "cannot make " + place.string() + ": " + error.message() : std::string{};
+}
+
+std::string SupervisedNode::reported(const char* member) const {
+  const auto found = report_.find(member);
+  return found != report_.end() && found->is_string() ? found->get<std::string>() : std::string{};
 }
 
 std::string SupervisedNode::bring_up(Ms now) {
   instance_ = 0;
   report_ = json::object();
   kill_reason_.clear();
-  if (const auto holder = lock_holder(lock_file(config_.run_dir, id_))) {
+  if (const auto holder = lock_holder(lock_file(run_dir_, id_))) {
     auto adopted = WatchedProcess::adopt(holder->process);
     if (!adopted) {
       policy_.start_failed(now);
@@ -124,7 +128,7 @@ std::string SupervisedNode::take_end(Ms now) {
   ProcessEnd end = process_->take_end();
   process_.reset();
   exit_reason_.clear();
-  if (const auto note = read_exit_note(config_.run_dir, id_); note && note->pid == pid) {
+  if (const auto note = read_exit_note(run_dir_, id_); note && note->pid == pid) {
     if (!end.exit_code && !end.signal) end.exit_code = note->code;
     exit_reason_ = note->reason;
   } else if (end.exit_code && *end.exit_code != 0) {
@@ -144,7 +148,7 @@ std::string SupervisedNode::take_end(Ms now) {
   // "Another one runs": true of a node that an earlier supervisor started and that this one did not
   // see yet. Starting again finds its lock and adopts it.
   const bool other_runs =
-      end.exit_code == kExitOtherWriter && lock_holder(lock_file(config_.run_dir, id_)).has_value();
+      end.exit_code == kExitOtherWriter && lock_holder(lock_file(run_dir_, id_)).has_value();
   policy_.ended(now, other_runs ? std::nullopt : end.exit_code);
   std::string line = id_ + ": pid " + std::to_string(pid) + " ended, " + exit_what_;
   if (!exit_reason_.empty()) line += ": " + exit_reason_;

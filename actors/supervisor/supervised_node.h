@@ -19,7 +19,6 @@ namespace stampede::actors {
 
 class SupervisedNode {
  public:
-  // `config` outlives the node.
   SupervisedNode(std::string role, int index, const config::Config& config);
 
   const std::string& id() const { return id_; }
@@ -34,6 +33,12 @@ class SupervisedNode {
   // Takes over the process that holds the node's lock, or else starts one. Returns one line about
   // what was done. May block for 200 ms when a holder has not yet written its name.
   std::string bring_up(Ms now);
+
+  // Which accepted text its process runs with; empty: it was not heard of yet, or was started by
+  // hand with settings of its own.
+  [[nodiscard]] std::string text() const { return reported("config"); }
+  // The text that it cannot take without a new start; empty: none.
+  [[nodiscard]] std::string text_to_restart_for() const { return reported("config_restart"); }
 
   // The process's fd became readable: reaps it, tells the policy. Returns one line about it.
   std::string take_end(Ms now);
@@ -56,13 +61,14 @@ class SupervisedNode {
   [[nodiscard]] const nlohmann::json& system_view() const { return system_view_; }
 
  private:
+  [[nodiscard]] std::string reported(const char* member) const;  // empty: nothing, or no text
   [[nodiscard]] SpawnRequest spawn_request() const;
   [[nodiscard]] std::string missing_place(const SpawnRequest& request) const;
 
   std::string role_;
   int index_;
   std::string id_;
-  const config::Config& config_;
+  std::filesystem::path run_dir_;
   RestartPolicy policy_;
   std::optional<WatchedProcess> process_;
   std::uint64_t instance_ = 0;

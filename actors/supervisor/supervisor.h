@@ -25,7 +25,8 @@ std::variant<std::vector<NodeCount>, std::string> parse_nodes(const std::string&
 inline constexpr const char* kNodesDefault = "webapp=1,broker=1,backend=1";
 
 // Runs until SIGTERM, which stops the nodes first (webapps, broker, backend; at most 35 s each,
-// then SIGKILL). A second SIGTERM kills them and ends at once. Returns the exit code.
+// then SIGKILL). A second SIGTERM kills them and ends at once. SIGHUP: accepts the configuration
+// anew, as `config reload`. Returns the exit code.
 int run_supervisor(const config::Config& config, const std::vector<NodeCount>& nodes);
 
 }  // namespace stampede::actors

@@ -25,6 +25,8 @@ void SupervisorAdmin::take(Ms now, const json& request, const Respond& respond) 
     restart(now, node, respond);
   } else if (what == "books_told") {
     take_books(request, respond);
+  } else if (what == "config_reload") {
+    reload(now, request, respond);
   } else if (what == "stop" || what == "drain") {
     acts_.stop();
     respond({{"ok", true}});
@@ -32,7 +34,7 @@ void SupervisorAdmin::take(Ms now, const json& request, const Respond& respond) 
     respond(refusal("unknown_op",
                     "do is one of status, item_put, item_set, item_open, item_close, stock_change, "
                     "items, promo_add, promo_set, promo_end, promos, books, clock_accept, "
-                    "sessions_end, start, restart, "
+                    "sessions_end, config_reload, start, restart, "
                     "stop, drain, ops_login, books_told, kill, pause, failpoints, database, undo",
                     2));
   }
@@ -61,6 +63,13 @@ void SupervisorAdmin::forward(Ms now, const std::string& what, const json& reque
   }
   desk_.open(backend->id(), 0, operator_command_map(what, read), now + kCommandTimeout, respond);
   acts_.send_wanted(*backend);
+}
+
+void SupervisorAdmin::reload(Ms now, const json& request, const Respond& respond) {
+  CommandMembers members(request);
+  const bool check = members.flag("check");
+  if (!members.error().empty()) return respond(refusal(members));
+  acts_.reload(now, check, respond);
 }
 
 bool SupervisorAdmin::refused_while_stopping(const Respond& respond) const {

@@ -10,6 +10,7 @@
 //   {"do":"kill"|"pause"|"failpoints"|"undo", …}   supervisor_chaos.h
 //   {"do":"start"[,"node":N]}                ends a node's wait for the operator or its back-off
 //   {"do":"restart","node":N}                kill -9 and start again; also ends a wait
+//   {"do":"config_reload"[,"check":true]}   supervisor_config.h
 //   {"do":"stop"} {"do":"drain"}             as SIGTERM; answered at once
 //   {"do":"ops_login"}                       {"path"}: opens the operator's page once (ops_door.h)
 //   {"do":"books_told","violations":N}       what `stampede verify` has found, for the metrics
@@ -37,6 +38,8 @@ struct SupervisorActs {
   std::function<bool()> stopping;
   std::function<std::string()> ops_code;                     // opens the operator's page once
   std::function<void(std::uint64_t violations)> books_told;  // what a verify has found
+  std::function<bool()> dev;  // whether chaos is allowed, now
+  std::function<void(Ms now, bool check, std::function<void(const nlohmann::json&)>)> reload;
 };
 
 class SupervisorAdmin {
@@ -49,7 +52,7 @@ class SupervisorAdmin {
       : nodes_(nodes),
         desk_(desk),
         acts_(std::move(acts)),
-        chaos_(own, nodes, desk, acts_.send_wanted) {}
+        chaos_(own, nodes, desk, acts_.send_wanted, acts_.dev) {}
 
   // Answers now or later, exactly once.
   void take(Ms now, const nlohmann::json& request, const Respond& respond);
@@ -61,6 +64,7 @@ class SupervisorAdmin {
  private:
   void forward(Ms now, const std::string& what, const nlohmann::json& request,
                const Respond& respond);
+  void reload(Ms now, const nlohmann::json& request, const Respond& respond);
   bool refused_while_stopping(const Respond& respond) const;
   void start(Ms now, const std::string& node, const Respond& respond);
   void restart(Ms now, const std::string& node, const Respond& respond);

@@ -29,19 +29,20 @@ int open_signals() {
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGHUP);
   sigaddset(&set, SIGCHLD);
-  config::ignore_idle_signals();
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
+  config::ignore_idle_signals();  // what is blocked is read all the same
   return ::signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-// True: told to stop. The end of a child of others is dealt with here.
-bool take_signal(int signals, const std::vector<pid_t>& watched) {
+// The signal that is to be passed on; 0: none. The end of a child of others is dealt with here.
+int take_signal(int signals, const std::vector<pid_t>& watched) {
   signalfd_siginfo info{};
-  if (::read(signals, &info, sizeof info) != sizeof info) return false;
-  if (info.ssi_signo != SIGCHLD) return true;
+  if (::read(signals, &info, sizeof info) != sizeof info) return 0;
+  if (info.ssi_signo != SIGCHLD) return static_cast<int>(info.ssi_signo);
   reap_others(watched);
-  return false;
+  return 0;
 }
 
 // Passes signals on until the process has ended.
@@ -50,10 +51,10 @@ ProcessEnd wait_for_end(WatchedProcess& process, int signals, bool& told_to_stop
     pollfd fds[2] = {{process.fd(), POLLIN, 0}, {signals, POLLIN, 0}};
     if (::poll(fds, 2, -1) < 0) continue;
     if (fds[0].revents != 0) return process.take_end();
-    if (fds[1].revents != 0 && take_signal(signals, {process.pid()})) {
-      told_to_stop = true;
-      process.signal(SIGTERM);
-    }
+    const int signal = fds[1].revents != 0 ? take_signal(signals, {process.pid()}) : 0;
+    if (signal == 0) continue;
+    told_to_stop = told_to_stop || signal != SIGHUP;
+    process.signal(signal == SIGHUP ? SIGHUP : SIGTERM);
   }
 }
 
@@ -63,8 +64,10 @@ bool told_to_stop_within(milliseconds wait, int signals) {
     const auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now());
     if (left.count() <= 0) return false;
     pollfd stop{signals, POLLIN, 0};
-    if (::poll(&stop, 1, static_cast<int>(left.count())) == 1 && take_signal(signals, {}))
-      return true;
+    if (::poll(&stop, 1, static_cast<int>(left.count())) != 1) continue;
+    const int signal = take_signal(signals, {});
+    if (signal == SIGHUP) log_warning("SIGHUP while there is no supervisor: nothing was reloaded");
+    if (signal != 0 && signal != SIGHUP) return true;
   }
 }
 
@@ -84,6 +87,7 @@ int run_guard(const std::vector<std::string>& arguments) {
   for (;;) {
     const auto began = steady_clock::now();
     auto spawned = WatchedProcess::start(request);
+    if (request.with_failpoints) request.arguments.emplace_back("--accepted");
     request.with_failpoints = false;  // they are for the first start alone
     if (auto* reason = std::get_if<std::string>(&spawned)) {
       log_critical(*reason);

@@ -19,6 +19,7 @@
 #include "actors/supervisor/status_page.h"
 #include "actors/supervisor/supervised_node.h"
 #include "actors/supervisor/supervisor_admin.h"
+#include "actors/supervisor/supervisor_config.h"
 #include "actors/supervisor/supervisor_http.h"
 #include "config/process/descriptor_watch.h"
 #include "config/process/wall_clock.h"
@@ -27,6 +28,7 @@
 namespace stampede::actors {
 
 using StopAtom = caf::atom_constant<caf::atom("stop")>;
+using ReloadAtom = caf::atom_constant<caf::atom("reload")>;
 
 namespace {
 
@@ -46,7 +48,8 @@ constexpr std::array<const char*, 3> kStopOrder{"webapp", "broker", "backend"};
 class SupervisorRole : public transport::PortRole {
  public:
   SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount>& counts,
-                 std::shared_ptr<RunningProcesses> running, std::shared_ptr<OpsDoor> door);
+                 std::shared_ptr<RunningProcesses> running, std::shared_ptr<OpsDoor> door,
+                 caf::actor_addr http);
 
   void start(PortControl& port) override;
   caf::message_handler mail(PortControl& port) override;
@@ -60,6 +63,8 @@ class SupervisorRole : public transport::PortRole {
   void take_end(SupervisedNode& node);
   void look_after(SupervisedNode& node);
   void take_report(json report);
+  void reload_for_signal();
+  void use_config(const config::Config& config);
   void send_wanted(const SupervisedNode& node);
   void go_on_stopping();
   void act(const OpsAsk& ask);
@@ -70,6 +75,8 @@ class SupervisorRole : public transport::PortRole {
   NodeRuntime& runtime_;
   std::shared_ptr<RunningProcesses> running_;
   SupervisedNodes nodes_;
+  caf::actor_addr http_;  // weak: a strong handle would outlive the actor system
+  SupervisorConfig config_;
   CommandDesk desk_;
   SupervisorAdmin requests_;
   AdminSocket admin_;
@@ -92,17 +99,27 @@ class SupervisorRole : public transport::PortRole {
 
 SupervisorRole::SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount>& counts,
                                std::shared_ptr<RunningProcesses> running,
-                               std::shared_ptr<OpsDoor> door)
+                               std::shared_ptr<OpsDoor> door, caf::actor_addr http)
     : runtime_(runtime),
       running_(std::move(running)),
-      requests_(runtime, nodes_, desk_,
-                {[this] { return page()->line; },
-                 [this](const SupervisedNode& node) { send_wanted(node); },
-                 [this] { stopping_ = true; }, [this] { return stopping_; },
-                 [door = std::move(door)] { return door->new_code(OpsDoor::Clock::now()); },
-                 [this](std::uint64_t violations) {
-                   metrics_.books_told(violations, config::wall_ms());
-                 }}),
+      http_(std::move(http)),
+      config_(runtime, nodes_,
+              {[this](const SupervisedNode& node) { send_wanted(node); },
+               [this](const config::Config& config) { use_config(config); },
+               [this] { return stopping_; }}),
+      requests_(
+          runtime, nodes_, desk_,
+          {[this] { return page()->line; },
+           [this](const SupervisedNode& node) { send_wanted(node); }, [this] { stopping_ = true; },
+           [this] { return stopping_; },
+           [door = std::move(door)] { return door->new_code(OpsDoor::Clock::now()); },
+           [this](std::uint64_t violations) {
+             metrics_.books_told(violations, config::wall_ms());
+           },
+           [this] { return config_.now().dev; },
+           [this](Ms at, bool check, const SupervisorConfig::Respond& respond) {
+             config_.reload(at, check, respond);
+           }}),
       admin_(runtime.config().run_dir / "admin.sock",
              [this](const json& request, const AdminSocket::Respond& respond) {
                requests_.take(now(), request, respond);
@@ -121,6 +138,7 @@ Ms SupervisorRole::now() const {
 
 void SupervisorRole::start(PortControl& port) {
   port_ = &port;
+  config_.start();
   transport::SocketOptions reports;
   reports.kind = transport::SocketKind::pull;
   reports.endpoint = runtime_.endpoint(transport::Channel::reports);
@@ -144,7 +162,25 @@ caf::message_handler SupervisorRole::mail(PortControl&) {
           [this](MetricsAskAtom, const caf::actor& asker) {
             port_->self().send(asker, metrics_.page(nodes_));
           },
-          [this](StopAtom) { stopping_ = true; }};
+          [this](StopAtom) { stopping_ = true; }, [this](ReloadAtom) { reload_for_signal(); }};
+}
+
+void SupervisorRole::reload_for_signal() {
+  config_.reload(now(), false, [](const json& answer) {
+    if (answer.contains("error"))
+      log_warning("reload at SIGHUP: " + answer.value("message", std::string{}));
+    else
+      log_info("reload at SIGHUP: " + std::to_string(answer.at("changes").size()) +
+               " keys changed");
+  });
+}
+
+// What of it is the supervisor's own.
+void SupervisorRole::use_config(const config::Config& config) {
+  if (const auto http = caf::actor_cast<caf::actor>(http_))
+    caf::anon_send(
+        http, std::make_shared<const HttpSite>(HttpSite{config::list_of(config.webapp.hosts),
+                                                        config::list_of(config.webapp.origins)}));
 }
 
 // What the operator's page asks for goes the way of what comes through admin.sock.
@@ -170,6 +206,7 @@ void SupervisorRole::on_timer(PortControl& port) {
   desk_.expire(now());
   requests_.on_timer(now());
   metrics_.look(now(), config::wall_ms(), nodes_);
+  config_.on_timer(now());
   reap_others(running_->pids());
   admin_.go_on();
   if (stopping_) go_on_stopping();
@@ -190,6 +227,7 @@ void SupervisorRole::look_after(SupervisedNode& node) {
 }
 
 void SupervisorRole::bring_up(SupervisedNode& node) {
+  config_.keep_on_disk();
   log_info(node.bring_up(now()));
   if (!node.process()) return;
   running_->add(node.process()->id());
@@ -247,6 +285,7 @@ void SupervisorRole::take_report(json report) {
     if (entry.value("supervisor", std::uint64_t{0}) != runtime_.instance()) continue;
     desk_.answered(node->id(), entry.at("number").get<std::uint64_t>(), entry.at("reply"));
   }
+  config_.on_report(now(), *node);
   send_wanted(*node);
 }
 
@@ -255,6 +294,7 @@ void SupervisorRole::send_wanted(const SupervisedNode& node) {
   const json map = {{"instance", node.instance()},
                     {"began_us", began_us_},
                     {"phase", static_cast<std::uint16_t>(Phase::serving)},
+                    {"config", config_.now().accepted},
                     {"commands", desk_.commands_for(node.id(), node.instance())}};
   transport::Envelope envelope;
   envelope.kind = transport::EnvelopeKind::wanted;
@@ -282,6 +322,7 @@ void SupervisorRole::go_on_stopping() {
     if (!all_ended) return;
     ++stop_stage_;
   }
+  config_.finish();
   runtime_.request_stop();
 }
 
@@ -311,7 +352,10 @@ json SupervisorRole::status() const {
     if (node->role() == "backend") system_view = node->system_view();
   }
   auto status = system_status(std::move(views), system_view);
-  status["dev"] = runtime_.config().dev;  // what may be broken on purpose
+  status["dev"] = config_.now().dev;  // what may be broken on purpose
+  status["config"] = {{"accepted", config_.now().accepted},
+                      {"file", config_.now().origin.string()},
+                      {"reloading", config_.reloading()}};
   return status;
 }
 
@@ -360,14 +404,18 @@ void RunningProcesses::kill_all() const {
 
 caf::actor spawn_supervisor_port(NodeRuntime& node, const std::vector<NodeCount>& nodes,
                                  std::shared_ptr<RunningProcesses> running,
-                                 std::shared_ptr<OpsDoor> door) {
+                                 std::shared_ptr<OpsDoor> door, const caf::actor_addr& http) {
   return node.spawn_actor<transport::PortActor>(
       {"port"}, &node.context(),
-      std::make_unique<SupervisorRole>(node, nodes, std::move(running), std::move(door)));
+      std::make_unique<SupervisorRole>(node, nodes, std::move(running), std::move(door), http));
 }
 
 void stop_supervisor_port(const caf::actor& port) {
   caf::anon_send(port, StopAtom::value);
+}
+
+void reload_supervisor_port(const caf::actor& port) {
+  caf::anon_send(port, ReloadAtom::value);
 }
 
 }  // namespace stampede::actors

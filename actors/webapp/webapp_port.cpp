@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "actors/metrics/core/metric_report.h"
+#include "actors/node/node_log.h"
 #include "config/process/invariant.h"
 #include "config/process/wall_clock.h"
 #include "config/settings/ip_address.h"
@@ -69,16 +70,25 @@ std::array<std::uint64_t, 2> RandomBits::operator()() {
   return {pool_[used_ - 2], pool_[used_ - 1]};
 }
 
+std::shared_ptr<RateLimits> rate_limits(const config::Limits& limits) {
+  const RateSettings settings{limits.user_per_s, limits.user_burst, limits.address_per_min,
+                              limits.address_ban_s};
+  return settings.any() ? std::make_shared<RateLimits>(settings, RandomBits{}()) : nullptr;
+}
+
 WebappPort::WebappPort(NodeRuntime& node, std::shared_ptr<RateLimits> rates,
                        const TicketKey& tickets, caf::actor clerk,
-                       std::shared_ptr<const HttpCounts> http)
+                       std::shared_ptr<const HttpCounts> http, Live live)
     : node_(node),
       counts_addresses_(rates && rates->of_addresses()),
+      limits_(node.config().limits),
+      live_(std::move(live)),
       control_(node, {[this](nlohmann::json& json) { report(json); },
                       [this](Phase wanted) {
                         if (wanted == Phase::draining) start_drain();
                       },
-                      nullptr, [this](nlohmann::json& json) { report_metrics(json); }}),
+                      nullptr, [this](nlohmann::json& json) { report_metrics(json); },
+                      [this](const config::Config& now) { take_config(now); }}),
       core_(settings_of(node, std::move(rates), &tickets_), *this, [this] { return random_(); }),
       news_(*this),
       tickets_(tickets),
@@ -656,6 +666,29 @@ void WebappPort::ask_item(std::uint64_t item) {
   ask.request.one_item = true;
   ask.request.item = item;
   core_.on_request(ask, now_us());
+}
+
+// The limits begin anew only where they are others. Keys that cannot be read are left as they were:
+// the supervisor has looked at them, and whoever changed them since is told when they are reloaded.
+void WebappPort::take_config(const config::Config& now) {
+  auto keys = transport::read_curve(now.curve);
+  if (const auto* curve = std::get_if<transport::CurveOptions>(&keys))
+    node_.context().allow(*curve);
+  else
+    log_warning("the keys of clients stay as they are: " + std::get<std::string>(keys));
+  auto rates = core_.rates();
+  if (now.limits != limits_) {
+    limits_ = now.limits;
+    rates = rate_limits(limits_);
+    counts_addresses_ = rates && rates->of_addresses();
+    core_.limit_rates(rates);
+  }
+  if (clerk_) {
+    auto asks = std::make_shared<TokenAsks>();
+    asks->read_keys = true;
+    caf::anon_send(clerk_, TokenAsksPtr(std::move(asks)));
+  }
+  if (live_) live_(now, rates);
 }
 
 // A webapp never waits for anything but the backend, whose standstill is not the webapp's: each

@@ -59,6 +59,7 @@ CommandLine::CommandLine(CLI::App& app, Command& chosen)
   add_clock(app, chosen);
   add_order(app, chosen);
   add_migrate(app, chosen);
+  add_config(app, chosen);
   add_log(app, chosen);
   add_snapshot(app, chosen);
   add_verify(app, chosen);

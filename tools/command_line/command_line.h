@@ -19,6 +19,8 @@ struct Command {
   std::string node;  // "webapp-1"; empty: a tool. A wrong configuration ends a node with 78, a tool
                      // with 2
   std::function<int(const ToolOptions&)> run;
+  // Instead of `run`, of a tool that judges the configuration itself.
+  std::function<int(const config::LoadOptions&, bool json)> run_unloaded{};
 };
 
 class CommandLine {
@@ -41,6 +43,8 @@ class CommandLine {
   void add_promo_terms(CLI::App& command, bool required);
   [[nodiscard]] PromoChange promo_change() const;
   void add_clock(CLI::App& app, Command& chosen);
+  void add_config(CLI::App& app, Command& chosen);
+  void add_config_keys(CLI::App& config, Command& chosen);
   void add_chaos(CLI::App& app, Command& chosen);
   void add_chaos_crash(CLI::App& chaos, Command& chosen);
   void add_chaos_faults(CLI::App& chaos, Command& chosen);

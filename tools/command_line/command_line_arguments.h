@@ -61,6 +61,9 @@ struct CommandLine::Arguments {
   std::string duration = "10s";
   std::string bench_timeout = "30s";
   bool no_drain = false;
+  std::string config_key;
+  std::string config_value;
+  bool config_origin = false;
 };
 
 inline void on_chosen(CLI::App* command, Command& chosen,

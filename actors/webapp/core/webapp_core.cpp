@@ -792,6 +792,12 @@ bool WebappCore::drop_if_own(const ClientToken& client) {
   return true;
 }
 
+void WebappCore::limit_rates(std::shared_ptr<RateLimits> rates) {
+  rates_ = std::move(rates);
+  counted_ = 0;
+  be_alert();
+}
+
 // After whatever may change it.
 void WebappCore::be_alert() {
   closely_ = draining_ || rates_ != nullptr || desk_ != nullptr;

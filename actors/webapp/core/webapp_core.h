@@ -91,6 +91,9 @@ class WebappCore {
   // for itself; where it is empty, or there is none of it, what shows() said.
   bool on_orders(const ClientToken& client, std::span<const ClientRequest> orders,
                  std::int64_t now_us, std::span<const std::string_view> tokens = {});
+  // Other limits from now on, or none (null); what was counted is forgotten.
+  void limit_rates(std::shared_ptr<RateLimits> rates);
+  [[nodiscard]] const std::shared_ptr<RateLimits>& rates() const { return rates_; }
   // Who asks, and whether he may; null: that is not looked at.
   [[nodiscard]] LoginDesk* desk() { return desk_.get(); }
   [[nodiscard]] const LoginDesk* desk() const { return desk_.get(); }
