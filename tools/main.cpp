@@ -23,6 +23,7 @@
 #include "config/process/version.h"
 #include "config/settings/config.h"
 #include "tools/ask/tool_options.h"
+#include "tools/command_line/advice.h"
 #include "tools/command_line/command_line.h"
 #include "tools/command_line/one_of.h"
 #include "tools/output/safe_output.h"
@@ -37,6 +38,7 @@ struct NodeFlags {
   int index = 1;
   std::string wanted = "serve";
   bool guard = false;
+  bool again = false;
   std::string nodes = stampede::actors::kNodesDefault;
 };
 
@@ -58,13 +60,15 @@ int supervise(const NodeFlags& flags, const ToolOptions& options,
   }
   if (flags.guard) return stampede::actors::run_guard(arguments);
   return stampede::actors::run_supervisor(
-      options.config, std::get<std::vector<stampede::actors::NodeCount>>(nodes));
+      options.config, std::get<std::vector<stampede::actors::NodeCount>>(nodes), flags.again);
 }
 
 void add_supervisor(CLI::App& app, NodeFlags& flags, Command& chosen,
                     const std::vector<std::string>& arguments) {
   auto* supervisor = app.add_subcommand("supervisor", "Start the nodes and keep them running");
   supervisor->add_flag("--guard", flags.guard, "Be a parent that starts the supervisor again");
+  supervisor->add_flag("--again", flags.again,
+                       "Go on with what operators wanted of the one before, as a guard says");
   supervisor->add_option("--nodes", flags.nodes, "How many nodes of each role")
       ->capture_default_str();
   supervisor->callback([&flags, &chosen, &arguments] {
@@ -81,7 +85,8 @@ void add_node(CLI::App& app, const std::string& role, const std::string& descrip
       ->check(CLI::Range(1, 16));
   node->add_option("--wanted", flags.wanted, "Until the supervisor says otherwise")
       ->capture_default_str()
-      ->check(stampede::tools::one_of({"replay", "serve", "drain"}));
+      ->check(stampede::tools::one_of({"replay", "serve", "drain"}))
+      ->type_name("replay|serve|drain");
   node->callback([&flags, &chosen, role, run] {
     chosen = {role + "-" + std::to_string(flags.index),
               [&flags, role, run](const ToolOptions& options) {
@@ -126,9 +131,17 @@ std::vector<std::string> words_of(int argc, char** argv) {
   return words;
 }
 
+// What needs no system, and so no configuration.
+int run_alone(const Command& command, bool json, const std::string& config_fault = {}) {
+  stampede::tools::escape_what_is_printed();
+  return stampede::tools::whole_output_or_failure(command.run({{}, json, config_fault}));
+}
+
 int run_command(const Command& command, const stampede::config::LoadOptions& load, bool json) {
+  if (!command.with_config) return run_alone(command, json);
   auto config = stampede::config::load(load);
   if (const auto* error = std::get_if<stampede::config::ConfigError>(&config)) {
+    if (command.judges_config) return run_alone(command, json, stampede::config::describe(*error));
     return refuse(command, stampede::config::run_directory(load), *error);
   }
   // What a node makes is its user's alone, whatever mask it was started with.
@@ -167,10 +180,8 @@ int main(int argc, char** argv) {
     app.parse(words_of(argc, argv));
   } catch (const CLI::ParseError& error) {
     // "A subcommand is required" alone would not tell which word was none.
-    if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
-      for (const auto& word : app.remaining(true))
-        std::fprintf(stderr, "stampede: there is no %s here\n", word.c_str());
-    }
+    if (dynamic_cast<const CLI::Success*>(&error) == nullptr)
+      std::fprintf(stderr, "%s", stampede::tools::advice(app).c_str());
     const int code = app.exit(error) == 0 ? 0 : stampede::kExitWrongUse;
     return stampede::tools::whole_output_or_failure(code);
   }

@@ -12,6 +12,7 @@
 #include "actors/protocol/envelope.h"
 #include "config/faults/failpoint.h"
 #include "config/process/wall_clock.h"
+#include "transport/port/time_grid.h"
 #include "transport/zmq/peer_guard.h"
 
 namespace stampede::actors {
@@ -67,6 +68,12 @@ void ControlLink::take_wanted(std::uint64_t supervisor, const json& map) try {
   if (known && wanted != last_wanted_) {
     last_wanted_ = wanted;
     if (handlers_.wanted) handlers_.wanted(wanted);
+  }
+  const bool refused = map.value("orders_refused", false);
+  if (orders_refused_ != refused) {
+    orders_refused_ = refused;
+    if (handlers_.orders_refused) handlers_.orders_refused(refused);
+    wake_now();
   }
   if (map.contains("commands")) take_commands(map.at("commands"));
 } catch (const json::exception& error) {
@@ -145,7 +152,8 @@ void ControlLink::beat(transport::PortControl& port) {
   config::failpoint("heartbeat");
   node_.check_actors();
   beat_now_ = false;
-  next_beat_ = port.now() + std::chrono::milliseconds(node_.config().supervisor.heartbeat_ms);
+  next_beat_ = transport::next_on_grid(
+      port.now(), std::chrono::milliseconds(node_.config().supervisor.heartbeat_ms));
   json report = {{"node", node_.id()},
                  {"role", node_.options().role},
                  {"pid", ::getpid()},

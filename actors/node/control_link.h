@@ -15,7 +15,7 @@
 //            peers_cut, short_of, …what `report` adds…, replies:[{supervisor, number, reply}]};
 //            `supervisor` is the
 //           instance of the one that asked
-//   wanted  topic frame "<node id>/" first, then {instance, began_us, phase,
+//   wanted  topic frame "<node id>/" first, then {instance, began_us, phase, orders_refused,
 //           commands:[{number, command}]};
 //           its envelope's `sender` is the supervisor's instance, `began_us` when that began
 //           (this machine's steady clock); instance 0 in the map addresses whoever runs under that
@@ -24,6 +24,7 @@
 #include <cstdint>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "actors/node/core/command_inbox.h"
@@ -49,6 +50,9 @@ struct ControlHandlers {
   // {"do":"kill_actor"} and {"do":"failpoints"} are carried out by the link itself. May throw
   // json::exception on a member of another type: answered as bad_request.
   std::function<void(std::uint64_t ticket, const nlohmann::json& command)> command;
+  // An operator has drained the system, or ended that. Called when it is first said, and when it
+  // changes.
+  std::function<void(bool refused)> orders_refused = {};
 };
 
 class ControlLink {
@@ -85,6 +89,7 @@ class ControlLink {
   transport::MonoTime next_beat_{};
   Phase phase_ = Phase::starting;
   Phase last_wanted_;
+  std::optional<bool> orders_refused_;  // none: nobody has said
   bool beat_now_ = true;
   CommandInbox inbox_;
   std::string kill_after_beat_;

@@ -300,6 +300,7 @@ int run_node(NodeOptions options, const std::function<void(NodeRuntime&)>& start
   const int signals = block_signals();
   const std::string id = node_id(options);
   start_log(id);
+  name_thread(id);  // of the process, too
   raise_open_files();
   leave_no_core();
   if (const auto problem = prepare(options); !problem.empty()) {

@@ -12,6 +12,8 @@
 #include "actors/node/exit_note.h"
 #include "actors/node/node.h"
 #include "actors/node/node_lock.h"
+#include "config/process/utc_text.h"
+#include "config/process/wall_clock.h"
 
 namespace stampede::actors {
 namespace {
@@ -69,6 +71,7 @@ SpawnRequest SupervisedNode::spawn_request() const {
   request.arguments.insert(request.arguments.end(),
                            {role_, "--index", std::to_string(index_), "--wanted", "serve"});
   request.output = config_.run_dir / "log" / (id_ + ".log");
+  request.name = id_;
   request.with_failpoints = !started_before_;
   if (!next_failpoints_.empty()) request.failpoints = next_failpoints_.front();
   return request;
@@ -87,8 +90,10 @@ std::string SupervisedNode::missing_place(const SpawnRequest& request) const {
 
 std::string SupervisedNode::bring_up(Ms now) {
   instance_ = 0;
+  told_at_ = kNeverTold;
   report_ = json::object();
   kill_reason_.clear();
+  end_reason_.clear();
   if (const auto holder = lock_holder(lock_file(config_.run_dir, id_))) {
     auto adopted = WatchedProcess::adopt(holder->process);
     if (!adopted) {
@@ -107,7 +112,7 @@ std::string SupervisedNode::bring_up(Ms now) {
     policy_.start_failed(now);
     exit_what_ = "not started";
     exit_reason_ = *reason;
-    exit_at_ = now;
+    exit_wall_ms_ = config::wall_ms();
     return id_ + ": " + *reason;
   }
   started_before_ = true;
@@ -132,8 +137,10 @@ std::string SupervisedNode::take_end(Ms now) {
   if (!kill_reason_.empty()) {
     exit_what_ = "SIGKILL";
     exit_reason_ = kill_reason_;
+  } else if (!end_reason_.empty()) {
+    exit_reason_ = end_reason_;
   }
-  exit_at_ = now;
+  exit_wall_ms_ = config::wall_ms();
   // Who asked the database is gone, and what it heard.
   if (const auto database = system_view_.find("database"); database != system_view_.end()) {
     (*database)["state"] = "unknown";
@@ -167,8 +174,10 @@ bool SupervisedNode::take_report(Ms now, json report) {
   return true;
 }
 
-void SupervisedNode::terminate() {
-  if (process_) process_->signal(SIGTERM);
+void SupervisedNode::terminate(const std::string& why) {
+  if (!process_) return;
+  end_reason_ = why;
+  process_->signal(SIGTERM);
 }
 
 void SupervisedNode::kill(const std::string& why) {
@@ -177,11 +186,17 @@ void SupervisedNode::kill(const std::string& why) {
   process_->signal(SIGKILL);
 }
 
-json SupervisedNode::last_exit(Ms now) const {
+json SupervisedNode::last_exit() const {
   if (exit_what_.empty()) return nullptr;
-  std::string text = exit_what_ + " " + std::to_string((now - exit_at_) / 1000) + " s ago";
-  if (!exit_reason_.empty()) text += ": " + exit_reason_;
-  return text;
+  return exit_reason_.empty() ? exit_what_ : exit_what_ + ": " + exit_reason_;
+}
+
+std::uint64_t SupervisedNode::counter(const char* name) const {
+  const auto counters = report_.find("counters");
+  if (counters == report_.end() || !counters->is_object()) return 0;
+  const auto found = counters->find(name);
+  const bool number = found != counters->end() && found->is_number_unsigned();
+  return number ? found->get<std::uint64_t>() : 0;
 }
 
 json SupervisedNode::view(Ms now) const {
@@ -192,7 +207,8 @@ json SupervisedNode::view(Ms now) const {
   view["pid"] = process_ ? json(process_->pid()) : json(nullptr);
   view["restarts"] = policy_.restarts();
   view["uptime_s"] = process_ ? json(uptime_s(process_->id())) : json(nullptr);
-  view["last_exit"] = last_exit(now);
+  view["last_exit"] = last_exit();
+  view["last_exit_at"] = exit_what_.empty() ? json(nullptr) : json(config::utc_text(exit_wall_ms_));
   view["heartbeat_age_ms"] = process_ && instance_ != 0 ? json(now - heard_at_) : json(nullptr);
   if (policy_.state() == NodeState::backing_off) {
     view["restart_in_ms"] = std::max<Ms>(0, policy_.start_at() - now);

@@ -29,7 +29,8 @@ class RunningProcesses {
   std::vector<ProcessId> processes_;  // guarded by mutex_
 };
 
-caf::actor spawn_supervisor_port(NodeRuntime& node, const std::vector<NodeCount>& nodes,
+// `again`: its predecessor has ended without stopping the system.
+caf::actor spawn_supervisor_port(NodeRuntime& node, const std::vector<NodeCount>& nodes, bool again,
                                  std::shared_ptr<RunningProcesses> running);
 
 // Stops the nodes in order, then calls NodeRuntime::request_stop(). Thread-safe.

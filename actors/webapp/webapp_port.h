@@ -8,6 +8,7 @@
 // anywhere.
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -75,6 +76,7 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   void ask_item(std::uint64_t item) override;
 
   void open_sockets(transport::PortControl& port);
+  void look_soon(transport::PortControl& port);
   // `again`: what waited for verdicts on its tokens comes once more.
   void take_client(transport::Message& parts, bool again = false);
   void take_ask(HttpAsk& ask, bool again = false);
@@ -104,6 +106,7 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
 
   NodeRuntime& node_;
   bool counts_addresses_;
+  std::chrono::milliseconds tick_idle_;  // between two looks while nobody waits
   ControlLink control_;
   RandomBits random_;
   WebappCore core_;
