@@ -24,6 +24,7 @@ using transport::Frame;
 // An absent supervisor must not leave minutes of old heartbeats in the queue.
 constexpr int kReportsQueued = 4;
 constexpr int kWantedQueued = 64;
+constexpr int kRestingBeats = 2;  // a node that serves and has nothing to do beats half as often
 
 }  // namespace
 
@@ -152,8 +153,6 @@ void ControlLink::beat(transport::PortControl& port) {
   config::failpoint("heartbeat");
   node_.check_actors();
   beat_now_ = false;
-  next_beat_ = transport::next_on_grid(
-      port.now(), std::chrono::milliseconds(node_.config().supervisor.heartbeat_ms));
   json report = {{"node", node_.id()},
                  {"role", node_.options().role},
                  {"pid", ::getpid()},
@@ -169,6 +168,10 @@ void ControlLink::beat(transport::PortControl& port) {
   else
     report["short_of"] = nullptr;
   if (handlers_.report) handlers_.report(report);
+  const bool rests = phase_ == Phase::serving && !report.value("work_waiting", false);
+  next_beat_ = transport::next_on_grid(
+      port.now(), std::chrono::milliseconds(node_.config().supervisor.heartbeat_ms) *
+                      (rests ? kRestingBeats : 1));
   report["replies"] = inbox_.replies();
 
   transport::Envelope envelope;

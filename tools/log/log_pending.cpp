@@ -34,7 +34,8 @@ class PendingReader final : public storage::LogVisitor {
   Status on_record(const storage::BatchInfo& batch, const storage::RecordView& record) override {
     if (auto folded = in_file(batch, table.record(record)); !folded) return folded;
     if (record.type == RecordType::emit) {
-      times_.emplace_back(record.lsn, batch.wall_ns);
+      if (times_.empty() || times_.back().second != batch.wall_ns)
+        times_.emplace_back(record.lsn, batch.wall_ns);
     } else if (record.type == RecordType::fail && decoder_.outcome(record.payload, outcome_)) {
       table.each_named(record.type, outcome_, [this](FateTable::Index command, const auto& named) {
         auto& refusal = refusals_[command];
@@ -45,8 +46,9 @@ class PendingReader final : public storage::LogVisitor {
   }
 
   [[nodiscard]] std::int64_t wall_ms(Lsn lsn) const {
-    const auto at = std::lower_bound(times_.begin(), times_.end(), std::pair{lsn, std::int64_t{0}});
-    return at == times_.end() ? 0 : at->second / 1'000'000;
+    const auto behind = std::upper_bound(times_.begin(), times_.end(), lsn,
+                                         [](Lsn of, const auto& time) { return of < time.first; });
+    return behind == times_.begin() ? 0 : std::prev(behind)->second / 1'000'000;
   }
   [[nodiscard]] Refusal refusal(FateTable::Index command) const {
     const auto found = refusals_.find(command);
@@ -56,7 +58,7 @@ class PendingReader final : public storage::LogVisitor {
   FateTable table;
 
  private:
-  std::vector<std::pair<Lsn, std::int64_t>> times_;  // ascending
+  std::vector<std::pair<Lsn, std::int64_t>> times_;  // ascending; holds for those behind it, too
   std::map<FateTable::Index, Refusal> refusals_;
   storage::CommandDecoder decoder_;
   storage::Outcome outcome_;
@@ -163,6 +165,7 @@ int run_pending(const ToolOptions& options, const PendingWish& wish, std::ostrea
                 std::ostream& err) {
   const auto dir = existing_log_dir(options, {});
   if (!dir) return report_error(err, dir.error());
+  let_others_go_first();
   storage::PosixDisk disk;
   std::unique_ptr<PendingReader> reader;
   const auto beginning = read_whole(disk, *dir, reader, [](const LogBeginning& at) {

@@ -278,6 +278,7 @@ int run_trace(const ToolOptions& options, const storage::DbOptions& database,
               const std::string& request_id, std::ostream& out, std::ostream& err) {
   const auto dir = existing_log_dir(options, {});
   if (!dir) return report_error(err, dir.error());
+  let_others_go_first();
   storage::PosixDisk disk;
   std::unique_ptr<Tracer> tracer;
   const auto beginning = read_whole(disk, *dir, tracer, [&](const LogBeginning& at) {

@@ -160,7 +160,7 @@ struct Found {
   std::map<Lsn, ListedOrder> orders;
   std::string database;    // why it was not asked; empty: it was
   bool complete = true;    // else the time was over
-  Lsn looked_down_to = 0;  // in the database
+  Lsn looked_down_to = 0;  // in the database; 0: to its end, or not at all
 };
 
 storage::OrderFilter filter_of(const OrderListWish& wish) {
@@ -292,11 +292,13 @@ int run_order_list(const ToolOptions& options, const storage::DbOptions& databas
                    const OrderListWish& wish, std::ostream& out, std::ostream& err) {
   const auto dir = existing_log_dir(options, {});
   if (!dir) return report_error(err, dir.error());
-  const auto until = steady_clock::now() + std::chrono::milliseconds(wish.timeout_ms);
+  const auto began = steady_clock::now();
+  const auto until = began + std::chrono::milliseconds(wish.timeout_ms);
+  let_others_go_first();
   storage::PosixDisk disk;
   std::unique_ptr<OrderReader> log;
   const auto beginning = read_whole(disk, *dir, log, [&](const LogBeginning&) {
-    return std::make_unique<OrderReader>(wish, until);
+    return std::make_unique<OrderReader>(wish, steady_clock::now() + (until - began) / 2);
   });
   if (!beginning && !log->late) return report_error(err, beginning.error());
   Found found;
@@ -305,7 +307,11 @@ int run_order_list(const ToolOptions& options, const storage::DbOptions& databas
   if (wants_confirmed(wish)) look_in_database(database, wish, until, found);
   settle(found, *log, wish);
   if (options.json) {
-    json report = {{"orders", json::array()}, {"complete", found.complete}};
+    const bool partly = !found.complete && found.looked_down_to != 0;
+    json report = {
+        {"orders", json::array()},
+        {"complete", found.complete},
+        {"looked_down_to", partly ? json(storage::to_text(found.looked_down_to)) : json(nullptr)}};
     for (auto at = found.orders.rbegin(); at != found.orders.rend(); ++at)
       report["orders"].push_back(order_json(at->second));
     out << report.dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
