@@ -13,6 +13,7 @@ PACKAGES=(
   libcjose-dev libssl-dev prometheus-cpp-dev
   mariadb-server-core mariadb-client python3 python3-zmq python3-msgpack procps curl
   doctest-dev clang-format-14 shellcheck wrk valgrind
+  groff-base     # renders the man pages in a test
   ruby php-cli  # run clients/examples
   python3-cryptography  # mints session tokens for a test
 )

@@ -249,8 +249,26 @@ count = collections.Counter(node["role"] for node in json.load(sys.stdin)["nodes
 print(",".join(f"{role}={count[role]}" for role in ("webapp", "broker", "backend")))'
 }
 
+# Nodes that an operator has stopped.
+start_stopped_nodes() {
+  local node
+  while read -r node; do
+    stampede start "$node" >/dev/null || fail 1 "$node was not started; the message above says why"
+    step nodes "$node was stopped, and starts"
+  done < <(stampede --json status 2>/dev/null | python -c '
+import json, sys
+try:
+    nodes = json.load(sys.stdin).get("nodes", [])
+except ValueError:
+    nodes = []
+for node in nodes:
+    if node.get("state") == "stopped":
+        print(node["node"])')
+}
+
 start_nodes() {
   if is_running; then
+    start_stopped_nodes
     step nodes "already running (see scripts/status.sh)"
     return
   fi
@@ -280,9 +298,25 @@ for node in nodes:
         print(node.get("node"), "ended:", node.get("last_exit"))' || true
 }
 
+# drained: every node is ready, and an operator has orders refused.
+drained() {
+  stampede --json status 2>/dev/null | python -c '
+import json, sys
+try:
+    status = json.load(sys.stdin)
+except ValueError:
+    sys.exit(1)
+ready = all(node["state"] == "ready" for node in status["nodes"])
+sys.exit(0 if ready and status.get("drained_at") else 1)'
+}
+
 wait_until_ready() {
   local until=$((SECONDS + wait_s)) given_up running
   until stampede health --wait 1s >/dev/null 2>&1; do
+    if drained; then
+      say "orders are refused: the system was drained; stampede undrain ends that"
+      break
+    fi
     if ! is_running; then
       tail -n 15 "$RUN/log/supervisor.log" >&2 || true
       fail 1 "the supervisor ended; $RUN/log/supervisor.log says why"

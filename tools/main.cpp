@@ -26,6 +26,7 @@
 #include "config/settings/running_nodes.h"
 #include "config/settings/trusted_place.h"
 #include "tools/ask/tool_options.h"
+#include "tools/command_line/advice.h"
 #include "tools/command_line/command_line.h"
 #include "tools/command_line/one_of.h"
 #include "tools/output/safe_output.h"
@@ -41,6 +42,7 @@ struct NodeFlags {
   std::string wanted = "serve";
   bool guard = false;
   bool accepted = false;  // what the system has accepted, whatever the file says
+  bool again = false;
   std::string nodes = stampede::actors::kNodesDefault;
 };
 
@@ -62,7 +64,7 @@ int supervise(const NodeFlags& flags, const ToolOptions& options,
   }
   if (flags.guard) return stampede::actors::run_guard(arguments);
   return stampede::actors::run_supervisor(
-      options.config, std::get<std::vector<stampede::actors::NodeCount>>(nodes));
+      options.config, std::get<std::vector<stampede::actors::NodeCount>>(nodes), flags.again);
 }
 
 // Given by the guard and the supervisor, to those that they start again.
@@ -75,6 +77,8 @@ void add_supervisor(CLI::App& app, NodeFlags& flags, Command& chosen,
   auto* supervisor = app.add_subcommand("supervisor", "Start the nodes and keep them running");
   supervisor->add_flag("--guard", flags.guard, "Be a parent that starts the supervisor again");
   add_accepted(*supervisor, flags);
+  supervisor->add_flag("--again", flags.again,
+                       "Go on with what operators wanted of the one before, as a guard says");
   supervisor->add_option("--nodes", flags.nodes, "How many nodes of each role")
       ->capture_default_str();
   supervisor->callback([&flags, &chosen, &arguments] {
@@ -91,7 +95,8 @@ void add_node(CLI::App& app, const std::string& role, const std::string& descrip
       ->check(CLI::Range(1, 16));
   node->add_option("--wanted", flags.wanted, "Until the supervisor says otherwise")
       ->capture_default_str()
-      ->check(stampede::tools::one_of({"replay", "serve", "drain"}));
+      ->check(stampede::tools::one_of({"replay", "serve", "drain"}))
+      ->type_name("replay|serve|drain");
   add_accepted(*node, flags);
   node->callback([&flags, &chosen, role, run] {
     chosen = {role + "-" + std::to_string(flags.index),
@@ -161,14 +166,22 @@ Loaded load_for(const Command& command, const stampede::config::LoadOptions& opt
   return stampede::config::load_beside(options);
 }
 
+// What needs no system, and so no configuration.
+int run_alone(const Command& command, bool json, const std::string& config_fault = {}) {
+  stampede::tools::escape_what_is_printed();
+  return stampede::tools::whole_output_or_failure(command.run({{}, json, config_fault}));
+}
+
 int run_command(const Command& command, const stampede::config::LoadOptions& load, bool accepted,
                 bool json) {
   if (command.run_unloaded) {
     stampede::tools::escape_what_is_printed();
     return stampede::tools::whole_output_or_failure(command.run_unloaded(load, json));
   }
+  if (!command.with_config) return run_alone(command, json);
   auto config = load_for(command, load, accepted);
   if (const auto* error = std::get_if<stampede::config::ConfigError>(&config)) {
+    if (command.judges_config) return run_alone(command, json, stampede::config::describe(*error));
     return refuse(command, stampede::config::run_directory(load), *error);
   }
   // What a node makes is its user's alone, whatever mask it was started with.
@@ -207,10 +220,8 @@ int main(int argc, char** argv) {
     app.parse(words_of(argc, argv));
   } catch (const CLI::ParseError& error) {
     // "A subcommand is required" alone would not tell which word was none.
-    if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
-      for (const auto& word : app.remaining(true))
-        std::fprintf(stderr, "stampede: there is no %s here\n", word.c_str());
-    }
+    if (dynamic_cast<const CLI::Success*>(&error) == nullptr)
+      std::fprintf(stderr, "%s", stampede::tools::advice(app).c_str());
     const int code = app.exit(error) == 0 ? 0 : stampede::kExitWrongUse;
     return stampede::tools::whole_output_or_failure(code);
   }

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 #include <unordered_map>
+#include <utility>
 
 #include "actors/http/http_connection.h"
 #include "actors/http/http_head.h"
@@ -81,7 +82,6 @@ class HttpServer::Loop final : private HttpHost {
     desk_->set_home();
     if (options_.on_start) options_.on_start(self);
     accept();
-    check_times();
     io_->run();
     acceptor_.close();
     while (!connections_.empty()) connections_.back().connection->close();
@@ -152,6 +152,7 @@ class HttpServer::Loop final : private HttpHost {
     ++of_address_[address];
     count();
     connection->start();
+    if (!std::exchange(checks_times_, true)) check_times();
   }
 
   void count() const {
@@ -203,6 +204,8 @@ class HttpServer::Loop final : private HttpHost {
       const auto stream = streams_[i];
       stream->check_time(now);
     }
+    checks_times_ = !connections_.empty() || !streams_.empty();  // else nobody's time could end
+    if (!checks_times_) return;
     time_check_.expires_after(kTimeCheck);
     time_check_.async_wait([this](const error_code& error) {
       if (!error) check_times();
@@ -333,6 +336,7 @@ class HttpServer::Loop final : private HttpHost {
   std::minstd_rand random_{std::random_device{}()};
   std::array<char, 16 * 1024> scratch_{};
   bool round_open_ = false;
+  bool checks_times_ = false;  // the timer runs
 };
 
 // --- the actor ----------------------------------------------------------------------------------

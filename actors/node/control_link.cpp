@@ -14,6 +14,7 @@
 #include "actors/protocol/envelope.h"
 #include "config/faults/failpoint.h"
 #include "config/process/wall_clock.h"
+#include "transport/port/time_grid.h"
 #include "transport/zmq/peer_guard.h"
 
 namespace stampede::actors {
@@ -33,6 +34,7 @@ std::uint64_t resident_bytes() {
   static const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   return resident * page;
 }
+constexpr int kRestingBeats = 2;  // a node that serves and has nothing to do beats half as often
 
 }  // namespace
 
@@ -85,6 +87,12 @@ void ControlLink::take_wanted(std::uint64_t supervisor, const json& map) try {
     if (handlers_.wanted) handlers_.wanted(wanted);
   }
   if (follower_.on_wanted(map.value("config", std::string{}))) wake_now();
+  const bool refused = map.value("orders_refused", false);
+  if (orders_refused_ != refused) {
+    orders_refused_ = refused;
+    if (handlers_.orders_refused) handlers_.orders_refused(refused);
+    wake_now();
+  }
   if (map.contains("commands")) take_commands(map.at("commands"));
 } catch (const json::exception& error) {
   log_warning(std::string("a malformed control message was ignored: ") + error.what());
@@ -162,7 +170,6 @@ void ControlLink::beat(transport::PortControl& port) {
   config::failpoint("heartbeat");
   node_.check_actors();
   beat_now_ = false;
-  next_beat_ = port.now() + std::chrono::milliseconds(node_.config().supervisor.heartbeat_ms);
   json report = {{"node", node_.id()},
                  {"role", node_.options().role},
                  {"pid", ::getpid()},
@@ -181,6 +188,10 @@ void ControlLink::beat(transport::PortControl& port) {
   report["config_restart"] = follower_.restart_for();
   if (handlers_.report) handlers_.report(report);
   add_metrics(report, port.now());
+  const bool rests = phase_ == Phase::serving && !report.value("work_waiting", false);
+  next_beat_ = transport::next_on_grid(
+      port.now(), std::chrono::milliseconds(node_.config().supervisor.heartbeat_ms) *
+                      (rests ? kRestingBeats : 1));
   report["replies"] = inbox_.replies();
 
   transport::Envelope envelope;

@@ -18,7 +18,7 @@
 //            actors/metrics/core/metric_report.h
 //            `config` is the id of the accepted text that it runs with, `config_restart` that of
 //            one that needs a new start; empty: none
-//   wanted  topic frame "<node id>/" first, then {instance, began_us, phase, config,
+//   wanted  topic frame "<node id>/" first, then {instance, began_us, phase, config, orders_refused,
 //           commands:[{number, command}]};
 //           its envelope's `sender` is the supervisor's instance, `began_us` when that began
 //           (this machine's steady clock); instance 0 in the map addresses whoever runs under that
@@ -27,6 +27,7 @@
 #include <cstdint>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "actors/node/config_follower.h"
@@ -58,6 +59,9 @@ struct ControlHandlers {
   // The system runs with another text, of which nothing differs that this role reads at its start
   // (config_follower.h). Empty: nothing of it concerns the role.
   std::function<void(const config::Config& now)> live{};
+  // An operator has drained the system, or ended that. Called when it is first said, and when it
+  // changes.
+  std::function<void(bool refused)> orders_refused = {};
 };
 
 class ControlLink {
@@ -96,6 +100,7 @@ class ControlLink {
   transport::MonoTime next_metrics_{};
   Phase phase_ = Phase::starting;
   Phase last_wanted_;
+  std::optional<bool> orders_refused_;  // none: nobody has said
   bool beat_now_ = true;
   CommandInbox inbox_;
   ConfigFollower follower_;

@@ -191,16 +191,18 @@ class NodeProcess {
   // True when a signal came, false when the stop was requested or the time is over.
   bool wait_for_stop(std::optional<steady_clock::time_point> deadline) {
     for (;;) {
-      auto wait = NodeLock::kRestoreEvery;
+      int lost = lock_.watch();
+      if (!lock_.restore()) lost = -1;
+      auto wait = lost >= 0 ? NodeLock::kLookEvery : NodeLock::kRestoreEvery;
       if (deadline) {
         wait = std::min(wait,
                         std::chrono::duration_cast<milliseconds>(*deadline - steady_clock::now()));
         if (wait.count() <= 0) return false;
       }
-      lock_.restore();
-      pollfd fds[2] = {{signals_, POLLIN, 0}, {node_.stop_event_, POLLIN, 0}};
-      if (::poll(fds, 2, static_cast<int>(wait.count())) <= 0) continue;
+      pollfd fds[3] = {{signals_, POLLIN, 0}, {node_.stop_event_, POLLIN, 0}, {lost, POLLIN, 0}};
+      if (::poll(fds, 3, static_cast<int>(wait.count())) <= 0) continue;
       if (fds[1].revents != 0) return false;
+      if (fds[0].revents == 0) continue;
       signalfd_siginfo info{};
       if (::read(signals_, &info, sizeof info) != sizeof info) continue;
       if (info.ssi_signo != SIGHUP) return true;
@@ -310,6 +312,7 @@ int run_node(NodeOptions options, const std::function<void(NodeRuntime&)>& start
   const std::string id = node_id(options);
   start_log(id);
   set_log_level(options.config.log.level);
+  name_thread(id);  // of the process, too
   raise_open_files();
   leave_no_core();
   if (const auto problem = prepare(options); !problem.empty()) {

@@ -12,6 +12,8 @@
 #include "actors/node/exit_note.h"
 #include "actors/node/node.h"
 #include "actors/node/node_lock.h"
+#include "config/process/utc_text.h"
+#include "config/process/wall_clock.h"
 #include "config/settings/accepted_text.h"
 
 namespace stampede::actors {
@@ -67,6 +69,7 @@ SpawnRequest SupervisedNode::spawn_request() const {
       "--run-dir", run_dir_.string(), role_,       "--index", std::to_string(index_),
       "--wanted",  "serve",           "--accepted"};
   request.output = run_dir_ / "log" / (id_ + ".log");
+  request.name = id_;
   request.with_failpoints = !started_before_;
   if (!next_failpoints_.empty()) request.failpoints = next_failpoints_.front();
   return request;
@@ -91,8 +94,10 @@ std::string SupervisedNode::reported(const char* member) const {
 
 std::string SupervisedNode::bring_up(Ms now) {
   instance_ = 0;
+  told_at_ = kNeverTold;
   report_ = json::object();
   kill_reason_.clear();
+  end_reason_.clear();
   if (const auto holder = lock_holder(lock_file(run_dir_, id_))) {
     auto adopted = WatchedProcess::adopt(holder->process);
     if (!adopted) {
@@ -112,7 +117,7 @@ std::string SupervisedNode::bring_up(Ms now) {
     policy_.start_failed(now);
     exit_what_ = "not started";
     exit_reason_ = *reason;
-    exit_at_ = now;
+    exit_wall_ms_ = config::wall_ms();
     return id_ + ": " + *reason;
   }
   adopted_ = false;
@@ -138,8 +143,10 @@ std::string SupervisedNode::take_end(Ms now) {
   if (!kill_reason_.empty()) {
     exit_what_ = "SIGKILL";
     exit_reason_ = kill_reason_;
+  } else if (!end_reason_.empty()) {
+    exit_reason_ = end_reason_;
   }
-  exit_at_ = now;
+  exit_wall_ms_ = config::wall_ms();
   // Who asked the database is gone, and what it heard.
   if (const auto database = system_view_.find("database"); database != system_view_.end()) {
     (*database)["state"] = "unknown";
@@ -173,8 +180,10 @@ bool SupervisedNode::take_report(Ms now, json report) {
   return true;
 }
 
-void SupervisedNode::terminate() {
-  if (process_) process_->signal(SIGTERM);
+void SupervisedNode::terminate(const std::string& why) {
+  if (!process_) return;
+  end_reason_ = why;
+  process_->signal(SIGTERM);
 }
 
 void SupervisedNode::kill(const std::string& why) {
@@ -183,11 +192,17 @@ void SupervisedNode::kill(const std::string& why) {
   process_->signal(SIGKILL);
 }
 
-json SupervisedNode::last_exit(Ms now) const {
+json SupervisedNode::last_exit() const {
   if (exit_what_.empty()) return nullptr;
-  std::string text = exit_what_ + " " + std::to_string((now - exit_at_) / 1000) + " s ago";
-  if (!exit_reason_.empty()) text += ": " + exit_reason_;
-  return text;
+  return exit_reason_.empty() ? exit_what_ : exit_what_ + ": " + exit_reason_;
+}
+
+std::uint64_t SupervisedNode::counter(const char* name) const {
+  const auto counters = report_.find("counters");
+  if (counters == report_.end() || !counters->is_object()) return 0;
+  const auto found = counters->find(name);
+  const bool number = found != counters->end() && found->is_number_unsigned();
+  return number ? found->get<std::uint64_t>() : 0;
 }
 
 json SupervisedNode::view(Ms now) const {
@@ -198,7 +213,8 @@ json SupervisedNode::view(Ms now) const {
   view["pid"] = process_ ? json(process_->pid()) : json(nullptr);
   view["restarts"] = policy_.restarts();
   view["uptime_s"] = process_ ? json(uptime_s(process_->id())) : json(nullptr);
-  view["last_exit"] = last_exit(now);
+  view["last_exit"] = last_exit();
+  view["last_exit_at"] = exit_what_.empty() ? json(nullptr) : json(config::utc_text(exit_wall_ms_));
   view["heartbeat_age_ms"] = process_ && instance_ != 0 ? json(now - heard_at_) : json(nullptr);
   if (policy_.state() == NodeState::backing_off) {
     view["restart_in_ms"] = std::max<Ms>(0, policy_.start_at() - now);

@@ -46,22 +46,30 @@ class SupervisedNode {
   // A heartbeat. False when it is not from the present process.
   bool take_report(Ms now, nlohmann::json report);
 
+  // When its present process was last told what is wanted; long ago: never.
+  [[nodiscard]] Ms told_at() const { return told_at_; }
+  void told(Ms now) { told_at_ = now; }
+
   // Failpoints for one later process alone: each start takes the oldest text that waits.
   void arm_next_start(std::string failpoints) { next_failpoints_.push_back(std::move(failpoints)); }
   void disarm_next_starts() { next_failpoints_.clear(); }
 
-  void terminate();                   // SIGTERM; nothing without a process
+  // SIGTERM; nothing without a process. `why` becomes part of last_exit.
+  void terminate(const std::string& why = {});
   void kill(const std::string& why);  // SIGKILL; `why` becomes part of last_exit
 
   // This node's entry in `status`: its own members, then whatever its heartbeat carries.
   [[nodiscard]] nlohmann::json view(Ms now) const;
-  // How its last process ended, how long ago and why; null: none has.
-  [[nodiscard]] nlohmann::json last_exit(Ms now) const;
+  // How its last process ended, and why: "exit 70: …"; null: none has.
+  [[nodiscard]] nlohmann::json last_exit() const;
+  // A counter of its last heartbeat; 0: it told none.
+  [[nodiscard]] std::uint64_t counter(const char* name) const;
   // Members of the last heartbeat that belong to the whole system; survive the process's end.
   [[nodiscard]] const nlohmann::json& system_view() const { return system_view_; }
 
  private:
   [[nodiscard]] std::string reported(const char* member) const;  // empty: nothing, or no text
+  static constexpr Ms kNeverTold = -1'000'000;
   [[nodiscard]] SpawnRequest spawn_request() const;
   [[nodiscard]] std::string missing_place(const SpawnRequest& request) const;
 
@@ -74,14 +82,16 @@ class SupervisedNode {
   std::uint64_t instance_ = 0;
   bool adopted_ = false;
   Ms heard_at_ = 0;
+  Ms told_at_ = kNeverTold;
   nlohmann::json report_ = nlohmann::json::object();
   nlohmann::json system_view_ = nlohmann::json::object();
   bool started_before_ = false;
   std::deque<std::string> next_failpoints_;
   std::string kill_reason_;
-  std::string exit_what_;  // empty: none yet
+  std::string end_reason_;  // of a SIGTERM
+  std::string exit_what_;   // empty: none yet
   std::string exit_reason_;
-  Ms exit_at_ = 0;
+  std::int64_t exit_wall_ms_ = 0;
 };
 
 RestartOptions restart_options(const config::Supervisor& config);

@@ -68,7 +68,7 @@ std::variant<std::vector<NodeCount>, std::string> parse_nodes(const std::string&
   return nodes;
 }
 
-int run_supervisor(const config::Config& config, const std::vector<NodeCount>& nodes) {
+int run_supervisor(const config::Config& config, const std::vector<NodeCount>& nodes, bool again) {
   const auto running = std::make_shared<RunningProcesses>();
   NodeOptions options;
   options.role = "supervisor";
@@ -109,7 +109,7 @@ int run_supervisor(const config::Config& config, const std::vector<NodeCount>& n
     const auto server = node.spawn_actor<HttpServer>({"http"}, std::move(http)).address();
     const auto secret = shared_secret(ticket_key_file(config.run_dir));
     if (const auto* wrong = std::get_if<std::string>(&secret)) node.fail(kExitConfig, *wrong);
-    port = spawn_supervisor_port(node, nodes, running, door, server);
+    port = spawn_supervisor_port(node, nodes, again, running, door, server);
     made.set_value(port);
   };
   return run_node(std::move(options), start, [&](NodeRuntime&) { stop_supervisor_port(port); });

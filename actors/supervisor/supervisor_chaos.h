@@ -61,6 +61,7 @@ class SupervisorChaos {
   static bool knows(std::string_view what);
   void take(Ms now, const nlohmann::json& request, const Respond& respond);
   void on_timer(Ms now);
+  [[nodiscard]] bool busy() const { return !pauses_.empty(); }
   // Also when the system is stopped: a paused node could not hear it.
   void undo(Ms now);
 

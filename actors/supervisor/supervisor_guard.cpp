@@ -8,8 +8,10 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <utility>
 
 #include "actors/node/node_log.h"
+#include "actors/node/watched_actor.h"
 #include "actors/supervisor/process_watch.h"
 #include "config/process/idle_signals.h"
 
@@ -80,15 +82,20 @@ bool is_final(const ProcessEnd& end) {
 
 int run_guard(const std::vector<std::string>& arguments) {
   start_log("guard");
+  name_thread("guard");
   const int signals = open_signals();
   bool told_to_stop = false;
-  SpawnRequest request{arguments, {}, true, {}};
+  SpawnRequest request;
+  request.arguments = arguments;
+  request.with_failpoints = true;
+  request.name = "supervisor-1";
   milliseconds wait = kBackoffMin;
   for (;;) {
     const auto began = steady_clock::now();
     auto spawned = WatchedProcess::start(request);
-    if (request.with_failpoints) request.arguments.emplace_back("--accepted");
-    request.with_failpoints = false;  // they are for the first start alone
+    // Only the first start begins a system, and failpoints are for it alone.
+    if (std::exchange(request.with_failpoints, false))
+      request.arguments.insert(request.arguments.end(), {"--accepted", "--again"});
     if (auto* reason = std::get_if<std::string>(&spawned)) {
       log_critical(*reason);
       return 1;

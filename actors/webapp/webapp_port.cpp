@@ -2,15 +2,18 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <chrono>
 #include <span>
 #include <utility>
 
 #include "actors/metrics/core/metric_report.h"
 #include "actors/node/node_log.h"
+#include "actors/node/operator_wishes.h"
 #include "config/process/invariant.h"
 #include "config/process/wall_clock.h"
 #include "config/settings/ip_address.h"
+#include "transport/port/time_grid.h"
 #include "transport/zmq/peer_guard.h"
 
 namespace stampede::actors {
@@ -28,7 +31,8 @@ using transport::SocketOptions;
 using Client = ClientToken::Kind;
 
 constexpr milliseconds kTickBusy{5};
-constexpr milliseconds kTickIdle{50};
+constexpr int kTickIdleMinMs = 50;
+constexpr int kTickIdleMaxMs = 250;
 constexpr std::int64_t kClientMessageBytesMax = 1 << 20;  // a larger one cuts the connection
 constexpr int kLastAnswersLingerMs = 500;                 // for answers given just before the end
 constexpr std::chrono::seconds kSweepEvery{5};
@@ -81,6 +85,8 @@ WebappPort::WebappPort(NodeRuntime& node, std::shared_ptr<RateLimits> rates,
                        std::shared_ptr<const HttpCounts> http, Live live)
     : node_(node),
       counts_addresses_(rates && rates->of_addresses()),
+      tick_idle_(
+          std::clamp(node.config().webapp.items_refresh_ms / 4, kTickIdleMinMs, kTickIdleMaxMs)),
       limits_(node.config().limits),
       live_(std::move(live)),
       control_(node, {[this](nlohmann::json& json) { report(json); },
@@ -88,7 +94,8 @@ WebappPort::WebappPort(NodeRuntime& node, std::shared_ptr<RateLimits> rates,
                         if (wanted == Phase::draining) start_drain();
                       },
                       nullptr, [this](nlohmann::json& json) { report_metrics(json); },
-                      [this](const config::Config& now) { take_config(now); }}),
+                      [this](const config::Config& now) { take_config(now); },
+                      [this](bool refused) { core_.refuse_orders(refused); }}),
       core_(settings_of(node, std::move(rates), &tickets_), *this, [this] { return random_(); }),
       news_(*this),
       tickets_(tickets),
@@ -98,6 +105,7 @@ WebappPort::WebappPort(NodeRuntime& node, std::shared_ptr<RateLimits> rates,
 
 void WebappPort::start(transport::PortControl& port) {
   port_ = &port;
+  core_.refuse_orders(read_operator_wishes(node_.config().run_dir).drained());
   open_sockets(port);
   control_.start(port);
   control_.set_phase(Phase::serving);
@@ -164,14 +172,23 @@ void WebappPort::on_timer(transport::PortControl& port) {
   core_.on_tick(now_us());
   news_.on_tick(now_us());
   if (core_.desk() != nullptr && port.now() >= next_sweep_) drop_connections();
-  next_tick_ = port.now() + (core_.busy() || !news_.idle() ? kTickBusy : kTickIdle);
+  const bool busy = core_.busy() || !news_.idle();
+  next_tick_ = busy ? port.now() + kTickBusy : transport::next_on_grid(port.now(), tick_idle_);
   port.wake_at(next_tick_);
 }
 
-void WebappPort::end_of_round(transport::PortControl&) {
+// Who waits has a deadline, so the next look may not be as far away as when nobody does.
+void WebappPort::look_soon(transport::PortControl& port) {
+  if (next_tick_ <= port.now() + kTickBusy || (!core_.busy() && news_.idle())) return;
+  next_tick_ = port.now() + kTickBusy;
+  port.wake_at(next_tick_);
+}
+
+void WebappPort::end_of_round(transport::PortControl& port) {
   round_entries_ = 0;
   send_late();
   core_.end_of_round(now_us());
+  look_soon(port);
   if (clerk_) send_new_tokens();
   if (http_answers_) {
     caf::anon_send(http_, std::move(http_answers_));
@@ -705,6 +722,9 @@ void WebappPort::report(nlohmann::json& report) const {
   report["state"] = state;
   report["refuses"] = nullptr;
   if (state != "ready") report["refuses"] = "every order is refused: " + state;
+  if (core_.orders_refused())
+    report["refuses"] = "every order is refused: drained by the operator, until stampede undrain";
+  report["orders_refused"] = core_.orders_refused();
   if (const auto why = core_.standstill(); !why.empty()) report["refuses"] = why;
   report["work_waiting"] = core_.busy();
   report["progress"] = ticks_;
@@ -721,6 +741,7 @@ void WebappPort::report(nlohmann::json& report) const {
       {"waiting", core_.waiting()},
       {"batches", counters.batches},
       {"batches_resent", counters.resent},
+      {"asked_again", counters.asked_again},
       {"results_ignored", counters.results_ignored},
       {"results_malformed", counters.results_malformed + malformed_messages_},
       {"answers_late", counters.answers_late},

@@ -8,6 +8,7 @@
 // DrainMail from anywhere.
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -85,6 +86,7 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   void ask_item(std::uint64_t item) override;
 
   void open_sockets(transport::PortControl& port);
+  void look_soon(transport::PortControl& port);
   // `again`: what waited for verdicts on its tokens comes once more.
   void take_client(transport::Message& parts, bool again = false);
   void take_ask(HttpAsk& ask, bool again = false);
@@ -122,7 +124,8 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
 
   NodeRuntime& node_;
   bool counts_addresses_;
-  config::Limits limits_;  // that count now
+  std::chrono::milliseconds tick_idle_;  // between two looks while nobody waits
+  config::Limits limits_;                // that count now
   Live live_;
   ControlLink control_;
   RandomBits random_;
