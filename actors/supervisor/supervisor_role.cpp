@@ -16,6 +16,7 @@
 #include "actors/supervisor/metrics_page.h"
 #include "actors/supervisor/ops_face.h"
 #include "actors/supervisor/process_watch.h"
+#include "actors/supervisor/service_notice.h"
 #include "actors/supervisor/status_page.h"
 #include "actors/supervisor/supervised_node.h"
 #include "actors/supervisor/supervisor_admin.h"
@@ -39,6 +40,7 @@ using transport::SocketId;
 constexpr std::chrono::milliseconds kTick{20};
 constexpr int kPagePause = 20;  // times as long as a page of the status took to make
 constexpr Ms kAsleep = 1'000;   // a longer gap between two ticks: we were stopped ourselves
+constexpr Ms kTellPause = 500;  // between two status lines for the service manager
 constexpr int kReportsQueued =
     4;  // of each node; a report may have 2 MiB, and anybody may send them
 constexpr std::array<const char*, 3> kStopOrder{"webapp", "broker", "backend"};
@@ -61,6 +63,7 @@ class SupervisorRole : public transport::PortRole {
   void look_after(SupervisedNode& node);
   void take_report(json report);
   void send_wanted(const SupervisedNode& node);
+  void tell_service_manager();
   void go_on_stopping();
   void act(const OpsAsk& ask);
   json status() const;
@@ -88,6 +91,8 @@ class SupervisorRole : public transport::PortRole {
   std::uint64_t wanted_lost_ = 0;
   config::DescriptorWatch descriptors_;
   std::string shortage_;  // of descriptors; empty: none
+  ServiceNotice service_ = ServiceNotice::of_environment();
+  Ms tell_at_ = 0;
 };
 
 SupervisorRole::SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount>& counts,
@@ -172,8 +177,19 @@ void SupervisorRole::on_timer(PortControl& port) {
   metrics_.look(now(), config::wall_ms(), nodes_);
   reap_others(running_->pids());
   admin_.go_on();
+  tell_service_manager();
   if (stopping_) go_on_stopping();
   port.wake_at(port.now() + kTick);
+}
+
+// The admin socket is open since start(), so the first word is that it answers.
+void SupervisorRole::tell_service_manager() {
+  if (!service_.listens() || now() < tell_at_) return;
+  tell_at_ = now() + kTellPause;
+  if (stopping_) return service_.tell_stopping();
+  json views = json::array();
+  for (const auto& node : nodes_) views.push_back(node->view(now()));
+  service_.tell(service_status(views));
 }
 
 void SupervisorRole::look_after(SupervisedNode& node) {
