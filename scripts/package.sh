@@ -7,20 +7,24 @@ source "${BASH_SOURCE[0]%/*}/parts/lib.sh"
 
 usage() {
   cat <<'TEXT'
-Usage: scripts/package.sh [--output DIR]
+Usage: scripts/package.sh [--output DIR] [--debug-symbols]
 Builds the program if needed and makes stampede_<version>_amd64.deb of it in DIR (default: the build
 directory): program, systemd unit, system user, scripts, configuration, documents, Python client.
-Needs the packages of scripts/install_deps.sh --package. Prints the package's path.
-STAMPEDE_BIN names a program that is there already.
+Needs the packages of scripts/install_deps.sh --package. Prints the path of what it made.
+  --debug-symbols   builds all of it anew, beside the build directory, with line numbers and names,
+                    which become a second package, stampede-dbgsym
+STAMPEDE_BIN names a program that is there already; what it has of symbols becomes stampede-dbgsym.
 Exit: 0 done, 1 failure, 2 wrong use.
 TEXT
 }
 
 output=$BUILD
+symbols=false
 while (($#)); do
   case $1 in
     --help | -h) usage; exit 0 ;;
     --output) need_value "$1" $#; output=$(realpath -m -- "$2"); shift 2 ;;
+    --debug-symbols) symbols=true; shift ;;
     *) wrong_use "$1" ;;
   esac
 done
@@ -30,7 +34,12 @@ for tool in dh_builddeb dpkg-buildpackage fakeroot; do
   command -v "$tool" >/dev/null ||
     fail 1 "$tool is missing; scripts/install_deps.sh --package installs it"
 done
-if [[ -z ${STAMPEDE_BIN:-} ]]; then build_project stampede; fi
+if $symbols; then
+  BUILD+=-symbols
+  STAMPEDE=$BUILD/bin/stampede
+  export CXXFLAGS="${CXXFLAGS:-} -g1"
+fi
+if $symbols || [[ -z ${STAMPEDE_BIN:-} ]]; then build_project stampede; fi
 version=$("$STAMPEDE" --version) || fail 1 "$STAMPEDE does not say its version"
 
 scratch=$(mktemp -d)
@@ -95,5 +104,7 @@ lay_out_packaging
 (cd "$tree" && dpkg-buildpackage --build=binary --no-sign --no-check-builddeps --no-pre-clean \
   >"$scratch/log" 2>&1) || { cat "$scratch/log" >&2; fail 1 "the package could not be made"; }
 mkdir -p "$output"
-mv "$scratch"/stampede_*.deb "$output/"
-echo "$output/stampede_${version}_amd64.deb"
+for package in "$scratch"/*.deb; do
+  mv "$package" "$output/"
+  echo "$output/${package##*/}"
+done

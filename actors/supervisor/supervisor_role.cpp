@@ -184,9 +184,9 @@ void SupervisorRole::on_timer(PortControl& port) {
 
 // The admin socket is open since start(), so the first word is that it answers.
 void SupervisorRole::tell_service_manager() {
+  if (stopping_) return service_.tell_stopping();
   if (!service_.listens() || now() < tell_at_) return;
   tell_at_ = now() + kTellPause;
-  if (stopping_) return service_.tell_stopping();
   json views = json::array();
   for (const auto& node : nodes_) views.push_back(node->view(now()));
   service_.tell(service_status(views));

@@ -39,7 +39,7 @@ class Package(unittest.TestCase):
                    env=cls.system.environment)
         if made.returncode:
             raise AssertionError(made.stdout)
-        cls.deb = Path(made.stdout.splitlines()[-1])
+        cls.deb = next(cls.system.home.glob("stampede_*.deb"))
         cls.root = cls.system.home / "root"
         run("dpkg-deb", "-x", cls.deb, cls.root)
         cls.unit = cls.root / "lib/systemd/system/stampede.service"
@@ -47,6 +47,18 @@ class Package(unittest.TestCase):
     def test_lintian_finds_no_fault(self):
         done = run("lintian", "--allow-root", "--fail-on", "error,warning", self.deb)
         self.assertEqual(done.returncode, 0, done.stdout)
+
+    def test_symbols_become_a_package_of_their_own(self):
+        source, program = self.system.home / "main.cpp", self.system.home / "with_symbols"
+        source.write_text("#include <cstdio>\nint main() { std::puts(\"0.0.1\"); }\n",
+                          encoding="ascii")
+        run("g++", "-g1", "-o", program, source)
+        output = self.system.home / "symbols"
+        made = run(PROJECT / "scripts/package.sh", "--output", output,
+                   env=self.system.environment | {"STAMPEDE_BIN": str(program)})
+        self.assertEqual(made.stdout.split(),
+                         [str(output / f"{name}_0.0.1_amd64.deb")
+                          for name in ("stampede-dbgsym", "stampede")], made.stdout)
 
     def test_what_it_needs_is_computed(self):
         needs = run("dpkg-deb", "-f", self.deb, "Depends").stdout
