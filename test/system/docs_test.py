@@ -28,7 +28,6 @@ NOT_RUN = {
     ("docs/deployment.md", "# mariadb"): "needs a database server of the machine",
     ("docs/deployment.md", "# systemctl"): "needs a running systemd",
     ("docs/deployment.md", "# runuser"): "needs the system's user stampede",
-    ("docs/runbook.md", ""): "for a system in trouble, and for its operator alone",
     ("docs/deployment.md", "$ stampede bench"): "a measurement, for a quiet machine",
 }
 # Blocks in other words than a shell's.

@@ -2,6 +2,7 @@
 """What a running system answers over HTTP is what docs/openapi.yaml says: status, kind of contents
 and every member, of each operation at least once, and of its refusals."""
 
+import http.client
 import json
 import re
 import unittest
@@ -49,6 +50,8 @@ class Asking(SystemTest):
             return None
         kind = reply.headers.get_content_type()
         self.assertIn(kind, response["content"], f"{operation} {status}")
+        if not kind.endswith("json"):
+            return reply.text
         schema = response["content"][kind]["schema"] | {"components": DOCUMENT["components"]}
         body = json.loads(reply.text)
         errors = [error.message for error in
@@ -106,6 +109,8 @@ class Orders(Asking):
         for name in ("p", "q"):
             self.order(201, {"id": name, "item": 3, "user": "ann"})
         self.ask("payOrder", 200, {"id": "pay-1", "amount_cents": 500}, place={"id": "p"})
+        self.order(201, {"id": "r", "item": 3, "user": "ann"})
+        self.ask("payOrderForDemo", 200, {"id": "pay-3", "amount_cents": 500}, place={"id": "r"})
         self.ask("payOrder", 409, {"id": "pay-2", "amount_cents": 500}, place={"id": "p"})
         self.ask("cancelOrder", 403, query="?user=bob", place={"id": "q"})
         self.ask("cancelOrder", 200, query="?user=ann", place={"id": "q"})
@@ -128,6 +133,23 @@ class Orders(Asking):
         self.ask("listItems", 400, query="?limit=x")
         self.ask("getItem", 404, place={"item": 99})
 
+    def test_pages(self):
+        self.ask("getShop", 200)
+        self.assertIn("<html", self.ask("getPage", 200))
+
+    def test_events(self):
+        self.ask("getEvents", 404, query="?items=99")
+        connection = http.client.HTTPConnection("127.0.0.1", self.system.http_port, timeout=20)
+        self.addCleanup(connection.close)
+        connection.request("GET", "/v1/events?items=1")
+        stream = connection.getresponse()
+        kind = stream.headers.get_content_type()
+        told = OPERATIONS["getEvents"][2]["responses"]["200"]
+        self.assertEqual((stream.status, [kind]), (200, list(told["content"])))
+        line = next(line for line in stream if line.startswith(b"data:"))
+        schema = DOCUMENT["components"]["schemas"]["Event"] | {"components": DOCUMENT["components"]}
+        jsonschema.Draft202012Validator(schema).validate(json.loads(line.removeprefix(b"data:")))
+
     def test_other_shapes(self):
         made = self.ask("postMiaoshaOrder", 200, {"itemId": 1}, Content_Type=FORM["Content-Type"])
         self.ask("postMiaoshaOrder", 400, {"itemId": "x"}, Content_Type=FORM["Content-Type"])
@@ -145,8 +167,8 @@ class Orders(Asking):
 
     def test_each_operation_is_asked_in_this_file(self):
         source = (PROJECT / "test/system/openapi_test.py").read_text(encoding="utf-8")
-        self.assertEqual(set(re.findall(r'\bask\("(\w+)", 20[0-4]', source)) | {"postOrder"},
-                         set(OPERATIONS))
+        asked = set(re.findall(r'\bask\("(\w+)", 20[0-4]', source))
+        self.assertEqual(asked | {"postOrder", "getEvents"}, set(OPERATIONS))
 
 
 class Sessions(Asking):
