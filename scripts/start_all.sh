@@ -184,7 +184,7 @@ move_old_state_away() {
 # A binary in use is left alone: restarted nodes must be of the same build as the others.
 build_if_needed() {
   if is_running && [[ -x $STAMPEDE ]]; then return; fi
-  if [[ -z ${STAMPEDE_BIN:-} ]]; then build_project stampede; fi
+  if [[ -z ${STAMPEDE_BIN:-} ]] && ! is_installed; then build_project stampede; fi
   [[ -x $STAMPEDE ]] || fail 1 "$STAMPEDE is missing"
   step build "$STAMPEDE"
 }
@@ -382,7 +382,8 @@ add_items() {
 }
 
 print_addresses() {
-  local http base bind who
+  local http base bind who here=scripts
+  if is_installed; then here=$PROJECT/scripts; fi
   http=$(setting webapp.http 127.0.0.1:8080)
   base=$(setting net.port_base 7100)
   bind=$(setting net.bind 127.0.0.1)
@@ -395,13 +396,14 @@ stampede api      http://$http/v1/items
 stampede zmq      tcp://$bind:$((base + 1))   (news $((base + 2)))
 stampede health   http://$bind:$base/readyz
 loopback only, $who
-Next: scripts/demo.sh   Look: scripts/status.sh, scripts/sql.sh   Stop: scripts/stop_all.sh
+Next: $here/demo.sh   Look: $here/status.sh, $here/sql.sh   Stop: $here/stop_all.sh
 TEXT
 }
 
 check_wishes
 trust_run_dir
-"$PROJECT/scripts/install_deps.sh" >&2
+if is_installed; then deps=(--run); else deps=(); fi
+"$PROJECT/scripts/install_deps.sh" "${deps[@]}" >&2
 umask 077
 lock_scripts
 # shellcheck source=scripts/parts/private_db.sh

@@ -16,6 +16,7 @@
 #include "actors/supervisor/metrics_page.h"
 #include "actors/supervisor/ops_face.h"
 #include "actors/supervisor/process_watch.h"
+#include "actors/supervisor/service_notice.h"
 #include "actors/supervisor/status_page.h"
 #include "actors/supervisor/supervised_node.h"
 #include "actors/supervisor/supervisor_admin.h"
@@ -45,6 +46,7 @@ constexpr std::chrono::milliseconds kBehindBeats{20};  // nodes report at multip
 constexpr Ms kWantedEvery = 1'000;  // what nobody needs to hear is repeated so often
 constexpr int kPagePause = 20;      // times as long as a page of the status took to make
 constexpr Ms kAsleep = 1'000;       // a longer gap between two ticks: we were stopped ourselves
+constexpr Ms kTellPause = 500;      // between two status lines for the service manager
 constexpr int kReportsQueued =
     4;  // of each node; a report may have 2 MiB, and anybody may send them
 constexpr std::array<const char*, 3> kStopOrder{"webapp", "broker", "backend"};
@@ -71,6 +73,7 @@ class SupervisorRole : public transport::PortRole {
   void use_config(const config::Config& config);
   void note_recovery(const SupervisedNode& node);
   void send_wanted(const SupervisedNode& node);
+  void tell_service_manager();
   void go_on_stopping();
   void look_within(std::chrono::milliseconds time);
   [[nodiscard]] bool busy() const;
@@ -106,6 +109,8 @@ class SupervisorRole : public transport::PortRole {
   std::uint64_t wanted_lost_ = 0;
   config::DescriptorWatch descriptors_;
   std::string shortage_;  // of descriptors; empty: none
+  ServiceNotice service_ = ServiceNotice::of_environment();
+  Ms tell_at_ = 0;
 };
 
 SupervisorRole::SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount>& counts,
@@ -253,10 +258,21 @@ void SupervisorRole::on_timer(PortControl& port) {
   config_.on_timer(now());
   reap_others(running_->pids());
   admin_.go_on();
+  tell_service_manager();
   if (stopping_) go_on_stopping();
   next_tick_ = transport::MonoTime::max();
   const auto idle = transport::next_on_grid(port.now(), kTickIdle) + kBehindBeats - port.now();
   look_within(busy() ? kTick : std::chrono::ceil<std::chrono::milliseconds>(idle));
+}
+
+// The admin socket is open since start(), so the first word is that it answers.
+void SupervisorRole::tell_service_manager() {
+  if (stopping_) return service_.tell_stopping();
+  if (!service_.listens() || now() < tell_at_) return;
+  tell_at_ = now() + kTellPause;
+  json views = json::array();
+  for (const auto& node : nodes_) views.push_back(node->view(now()));
+  service_.tell(service_status(views));
 }
 
 void SupervisorRole::look_after(SupervisedNode& node) {
