@@ -188,7 +188,9 @@ void ControlLink::beat(transport::PortControl& port) {
   report["config_restart"] = follower_.restart_for();
   if (handlers_.report) handlers_.report(report);
   add_metrics(report, port.now());
-  const bool rests = phase_ == Phase::serving && !report.value("work_waiting", false);
+  // What a command has changed is told soon.
+  const bool rests = phase_ == Phase::serving && !report.value("work_waiting", false) &&
+                     !inbox_.has_replies();
   next_beat_ = transport::next_on_grid(
       port.now(), std::chrono::milliseconds(node_.config().supervisor.heartbeat_ms) *
                       (rests ? kRestingBeats : 1));
