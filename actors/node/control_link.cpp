@@ -40,7 +40,10 @@ ControlLink::ControlLink(NodeRuntime& node, ControlHandlers handlers)
     : node_(node),
       handlers_(std::move(handlers)),
       last_wanted_(node.options().wanted),
-      follower_(node.config(), node.options().role, handlers_.live) {}
+      follower_(node.config(), node.options().role, [this](const config::Config& now) {
+        set_log_level(now.log.level);
+        if (handlers_.live) handlers_.live(now);
+      }) {}
 
 void ControlLink::start(transport::PortControl& port) {
   port_ = &port;

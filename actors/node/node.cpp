@@ -309,6 +309,7 @@ int run_node(NodeOptions options, const std::function<void(NodeRuntime&)>& start
   const int signals = block_signals(static_cast<bool>(options.hangup));
   const std::string id = node_id(options);
   start_log(id);
+  set_log_level(options.config.log.level);
   raise_open_files();
   leave_no_core();
   if (const auto problem = prepare(options); !problem.empty()) {

@@ -86,6 +86,7 @@ struct Log {
   std::uint64_t backlog_commands_max = 4'000'000;  // owed commands; beyond it: overloaded
   std::int64_t retain_s = 86400;                   // closed segments stay so long; -1: for ever
   std::string sync = "always";                     // fdatasync per batch
+  std::string level = "info";                      // of the nodes' own lines, in <run>/log
 };
 
 struct Snapshot {

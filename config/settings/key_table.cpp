@@ -57,6 +57,9 @@ bool is_claim(const std::string& text) {
   return text.size() <= 256 && std::none_of(text.begin(), text.end(),
                                             [](unsigned char c) { return c < 0x20 || c == 0x7F; });
 }
+bool is_level(const std::string& text) {
+  return text == "info" || text == "warning" || text == "critical";
+}
 bool is_sync(const std::string& text) {
   return text == "always";
 }
@@ -435,6 +438,10 @@ std::vector<Key> log_keys() {
       text<&Config::log, &Log::sync>(
           "log.sync", kBackend, "word", is_sync, "\"always\"",
           "`always`: no answer leaves before its record is on the disk (fdatasync)."),
+      text<&Config::log, &Log::level>(
+          "log.level", kLive, "word", is_level, "\"info\", \"warning\" or \"critical\"",
+          "Which lines of their own the nodes write to `<run>/log`: all, from warnings on, or only "
+          "why they ended. All else in this section is about the command log."),
       number<&Config::snapshot, &Snapshot::every_bytes>(
           "snapshot.every_bytes", kBackend, "bytes", 1, 1ll << 40,
           "A snapshot is made when closed segments of this size lie behind the newest one. Smaller "

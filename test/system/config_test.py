@@ -178,6 +178,11 @@ class AReload(ConfigCase):
         self.assertIn("\n[limits]  # of buyers\nuser_per_s = 1000  # each\nuser_burst = 21\n",
                       self.file.read_text(encoding="utf-8"))
         self.assertEqual(self.get("limits.user_per_s"), 1000)
+        log = self.system.run / "log" / "broker-1.log"
+        self.config("set", "log.level", "critical")
+        length = log.stat().st_size
+        self.system.restart("broker-1")
+        self.assertEqual(log.stat().st_size, length)
         shown = {one["key"]: one for one in self.config("show")["keys"]}
         self.assertEqual(shown["limits.user_burst"],
                          {"key": "limits.user_burst", "value": 21, "origin": "file",
