@@ -203,7 +203,7 @@ Key compat_switch() {
 
 Key dev_switch() {
   Key key{.name = "dev", .type = ValueType::boolean, .unit = "switch"};
-  key.change = kLive;
+  key.change = kWebapp;  // the shop's demonstration of a payment; of chaos the supervisor judges
   key.allowed = "true or false";
   key.default_value = "false";
   key.effect =
