@@ -73,7 +73,9 @@ addTexts({
     more_items: "{n} more items; `stampede item list` shows all.",
 
     answers_by: "Answers since the backend's start",
-    confirmed: "confirmed",
+    answers_by_reason: "Answers by reason",
+    reason_confirmed: "confirmed",
+    reason_edge_sold_out: "sold out, told at the edge",
     reason_sold_out: "sold out",
     reason_limit_reached: "limit reached",
     reason_refused: "refused, undecided",
@@ -217,7 +219,9 @@ addTexts({
     more_items: "还有 {n} 件商品；`stampede item list` 可查看全部。",
 
     answers_by: "后端启动以来的结果",
-    confirmed: "已确认",
+    answers_by_reason: "按原因统计的结果",
+    reason_confirmed: "已确认",
+    reason_edge_sold_out: "已售罄（边缘直接告知）",
     reason_sold_out: "已售罄",
     reason_limit_reached: "达到限购",
     reason_refused: "未受理",
