@@ -5,20 +5,26 @@ set -euo pipefail
 # shellcheck source=scripts/parts/surroundings.sh
 source "${BASH_SOURCE[0]%/*}/parts/surroundings.sh"
 
-# What the program is built from, what runs it, and what the checks need.
+# What scripts beside a program that is built need.
+RUN_PACKAGES=(mariadb-server-core mariadb-client python3 python3-zmq python3-msgpack procps curl)
+# What the program is built from, and what the checks need.
 PACKAGES=(
+  "${RUN_PACKAGES[@]}"
   g++ cmake ninja-build pkg-config ccache git
   libcaf-dev libzmq3-dev cppzmq-dev libmsgpack-cxx-dev libboost-dev libmysqlcppconn-dev
   libspdlog-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libsodium-dev libisal-dev
   libcjose-dev libssl-dev prometheus-cpp-dev
-  mariadb-server-core mariadb-client python3 python3-zmq python3-msgpack procps curl
   doctest-dev clang-format-14 shellcheck wrk valgrind
+  groff-base     # renders the man pages in a test
   ruby php-cli  # run clients/examples
   python3-cryptography  # mints session tokens for a test
+  python3-jsonschema python3-yaml  # judge docs/openapi.yaml
 )
 # What scripts/bench.sh measures against (without it those points are named as missing), and what
 # the micro-benchmarks are built with.
 BENCH_PACKAGES=(redis-server nats-server libnats-dev libmariadb-dev libbenchmark-dev)
+# What scripts/package.sh builds and its test judges with.
+PACKAGE_PACKAGES=(debhelper fakeroot lintian mmdebstrap)
 # What scripts/fuzz.sh builds with.
 FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)
 # What runs clients/js. Debian has no ZeroMQ for Node: npm brings it.
@@ -32,9 +38,12 @@ BROWSER_PACKAGES=(chromium-headless-shell libjs-jquery)
 
 usage() {
   cat <<'TEXT'
-Usage: scripts/install_deps.sh [--print] [--bench] [--fuzz] [--clients] [--browser] [--promtool]
+Usage: scripts/install_deps.sh [--print] [--run] [--bench] [--fuzz] [--clients] [--browser]
+                               [--promtool] [--package]
 Installs the missing Debian 12 packages with apt-get, as root or through sudo.
   --print   only says what it would do
+  --run     only what runs a program that is built already
+  --package also what scripts/package.sh builds the Debian package with
   --fuzz    also clang with libFuzzer, for scripts/fuzz.sh
   --clients also Node, and into clients/js/node_modules the packages of its package-lock.json with
             npm; where npm cannot bring them, the tests that need them are skipped
@@ -107,6 +116,8 @@ while (($#)); do
   case $1 in
     --help | -h) usage; exit 0 ;;
     --print) print_only=true ;;
+    --run) PACKAGES=("${RUN_PACKAGES[@]}") ;;
+    --package) PACKAGES+=("${PACKAGE_PACKAGES[@]}") ;;
     --fuzz) PACKAGES+=("${FUZZ_PACKAGES[@]}") ;;
     --clients)
       clients=true

@@ -184,7 +184,7 @@ move_old_state_away() {
 # A binary in use is left alone: restarted nodes must be of the same build as the others.
 build_if_needed() {
   if is_running && [[ -x $STAMPEDE ]]; then return; fi
-  if [[ -z ${STAMPEDE_BIN:-} ]]; then build_project stampede; fi
+  if [[ -z ${STAMPEDE_BIN:-} ]] && ! is_installed; then build_project stampede; fi
   [[ -x $STAMPEDE ]] || fail 1 "$STAMPEDE is missing"
   step build "$STAMPEDE"
 }
@@ -249,15 +249,38 @@ count = collections.Counter(node["role"] for node in json.load(sys.stdin)["nodes
 print(",".join(f"{role}={count[role]}" for role in ("webapp", "broker", "backend")))'
 }
 
+# Nodes that an operator has stopped.
+start_stopped_nodes() {
+  local node
+  while read -r node; do
+    stampede start "$node" >/dev/null || fail 1 "$node was not started; the message above says why"
+    step nodes "$node was stopped, and starts"
+  done < <(stampede --json status 2>/dev/null | python -c '
+import json, sys
+try:
+    nodes = json.load(sys.stdin).get("nodes", [])
+except ValueError:
+    nodes = []
+for node in nodes:
+    if node.get("state") == "stopped":
+        print(node["node"])')
+}
+
 start_nodes() {
   if is_running; then
+    start_stopped_nodes
     step nodes "already running (see scripts/status.sh)"
     return
   fi
   mkdir -p "$RUN/log"
   STARTED_NODES=true
-  setsid "$STAMPEDE" --run-dir "$RUN" supervisor --guard --nodes "$(nodes_wanted)" \
-    </dev/null >>"$RUN/log/supervisor.log" 2>&1 9>&- &
+  # What the environment said is in the file by now: there it can be changed while the system runs.
+  (
+    for name in "${!STAMPEDE_@}"; do
+      if [[ $name == *__* || $name == STAMPEDE_DEV ]]; then unset "$name"; fi
+    done
+    exec setsid "$STAMPEDE" --run-dir "$RUN" supervisor --guard --nodes "$(nodes_wanted)"
+  ) </dev/null >>"$RUN/log/supervisor.log" 2>&1 9>&- &
   remember_process "$RUN/guard.pid" $!
   disown
 }
@@ -275,9 +298,25 @@ for node in nodes:
         print(node.get("node"), "ended:", node.get("last_exit"))' || true
 }
 
+# drained: every node is ready, and an operator has orders refused.
+drained() {
+  stampede --json status 2>/dev/null | python -c '
+import json, sys
+try:
+    status = json.load(sys.stdin)
+except ValueError:
+    sys.exit(1)
+ready = all(node["state"] == "ready" for node in status["nodes"])
+sys.exit(0 if ready and status.get("drained_at") else 1)'
+}
+
 wait_until_ready() {
   local until=$((SECONDS + wait_s)) given_up running
   until stampede health --wait 1s >/dev/null 2>&1; do
+    if drained; then
+      say "orders are refused: the system was drained; stampede undrain ends that"
+      break
+    fi
     if ! is_running; then
       tail -n 15 "$RUN/log/supervisor.log" >&2 || true
       fail 1 "the supervisor ended; $RUN/log/supervisor.log says why"
@@ -343,7 +382,8 @@ add_items() {
 }
 
 print_addresses() {
-  local http base bind who
+  local http base bind who here=scripts
+  if is_installed; then here=$PROJECT/scripts; fi
   http=$(setting webapp.http 127.0.0.1:8080)
   base=$(setting net.port_base 7100)
   bind=$(setting net.bind 127.0.0.1)
@@ -356,13 +396,14 @@ stampede api      http://$http/v1/items
 stampede zmq      tcp://$bind:$((base + 1))   (news $((base + 2)))
 stampede health   http://$bind:$base/readyz
 loopback only, $who
-Next: scripts/demo.sh   Look: scripts/status.sh, scripts/sql.sh   Stop: scripts/stop_all.sh
+Next: $here/demo.sh   Look: $here/status.sh, $here/sql.sh   Stop: $here/stop_all.sh
 TEXT
 }
 
 check_wishes
 trust_run_dir
-"$PROJECT/scripts/install_deps.sh" >&2
+if is_installed; then deps=(--run); else deps=(); fi
+"$PROJECT/scripts/install_deps.sh" "${deps[@]}" >&2
 umask 077
 lock_scripts
 # shellcheck source=scripts/parts/private_db.sh
@@ -380,12 +421,12 @@ if $fresh && [[ -n $(setting db.url) ]]; then
   fail 6 "--fresh is refused: this system uses $(setting db.url), which is not ours to move; \
 take another STAMPEDE_RUN_DIR"
 fi
-if is_running; then
+# Nodes whose supervisor died keep serving, with what was accepted; the new one adopts them.
+if is_running || [[ -n $(running_nodes) ]]; then
   if $fresh; then fail 6 "--fresh: the system runs; scripts/stop_all.sh first"; fi
   check_running_database
 else
-  # Nodes whose supervisor died keep serving, and hold their ports; the new one adopts them.
-  if ! $db_only && [[ -z $(running_nodes) ]]; then check_ports; fi
+  if ! $db_only; then check_ports; fi
   if $fresh; then move_old_state_away; fi
   write_settings
 fi

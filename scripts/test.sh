@@ -109,7 +109,7 @@ fault_tests() {
 }
 
 say "--- packages and build"
-"$PROJECT/scripts/install_deps.sh" --clients --browser --promtool >&2
+"$PROJECT/scripts/install_deps.sh" --clients --browser --promtool --package >&2
 build_project all
 check_labels
 case $what in

@@ -21,8 +21,12 @@
 #include "actors/webapp/webapp.h"
 #include "config/process/throughput.h"
 #include "config/process/version.h"
+#include "config/settings/accepted_text.h"
 #include "config/settings/config.h"
+#include "config/settings/running_nodes.h"
+#include "config/settings/trusted_place.h"
 #include "tools/ask/tool_options.h"
+#include "tools/command_line/advice.h"
 #include "tools/command_line/command_line.h"
 #include "tools/command_line/one_of.h"
 #include "tools/output/safe_output.h"
@@ -37,6 +41,8 @@ struct NodeFlags {
   int index = 1;
   std::string wanted = "serve";
   bool guard = false;
+  bool accepted = false;  // what the system has accepted, whatever the file says
+  bool again = false;
   std::string nodes = stampede::actors::kNodesDefault;
 };
 
@@ -58,13 +64,21 @@ int supervise(const NodeFlags& flags, const ToolOptions& options,
   }
   if (flags.guard) return stampede::actors::run_guard(arguments);
   return stampede::actors::run_supervisor(
-      options.config, std::get<std::vector<stampede::actors::NodeCount>>(nodes));
+      options.config, std::get<std::vector<stampede::actors::NodeCount>>(nodes), flags.again);
+}
+
+// Given by the guard and the supervisor, to those that they start again.
+void add_accepted(CLI::App& command, NodeFlags& flags) {
+  command.add_flag("--accepted", flags.accepted)->group("");
 }
 
 void add_supervisor(CLI::App& app, NodeFlags& flags, Command& chosen,
                     const std::vector<std::string>& arguments) {
   auto* supervisor = app.add_subcommand("supervisor", "Start the nodes and keep them running");
   supervisor->add_flag("--guard", flags.guard, "Be a parent that starts the supervisor again");
+  add_accepted(*supervisor, flags);
+  supervisor->add_flag("--again", flags.again,
+                       "Go on with what operators wanted of the one before, as a guard says");
   supervisor->add_option("--nodes", flags.nodes, "How many nodes of each role")
       ->capture_default_str();
   supervisor->callback([&flags, &chosen, &arguments] {
@@ -81,7 +95,9 @@ void add_node(CLI::App& app, const std::string& role, const std::string& descrip
       ->check(CLI::Range(1, 16));
   node->add_option("--wanted", flags.wanted, "Until the supervisor says otherwise")
       ->capture_default_str()
-      ->check(stampede::tools::one_of({"replay", "serve", "drain"}));
+      ->check(stampede::tools::one_of({"replay", "serve", "drain"}))
+      ->type_name("replay|serve|drain");
+  add_accepted(*node, flags);
   node->callback([&flags, &chosen, role, run] {
     chosen = {role + "-" + std::to_string(flags.index),
               [&flags, role, run](const ToolOptions& options) {
@@ -126,9 +142,46 @@ std::vector<std::string> words_of(int argc, char** argv) {
   return words;
 }
 
-int run_command(const Command& command, const stampede::config::LoadOptions& load, bool json) {
-  auto config = stampede::config::load(load);
+using Loaded = std::variant<stampede::config::Config, stampede::config::ConfigError>;
+
+// A supervisor of a stopped system accepts its configuration anew; one that comes after another
+// goes on with what that one had accepted, or with the text before a reload that was not over.
+Loaded load_for_supervisor(const stampede::config::LoadOptions& options, bool again) {
+  namespace config = stampede::config;
+  const auto run_dir = config::run_directory(options);
+  if (!config::distrust(run_dir, config::PlaceKind::directory).empty())
+    return config::load(options);  // which says so
+  if (!again && !config::a_node_runs(run_dir)) return config::load(options);
+  std::error_code error;
+  for (const auto& file : {config::earlier_file(run_dir), config::accepted_file(run_dir)}) {
+    if (std::filesystem::exists(file, error)) return config::load_text(file, run_dir);
+  }
+  return config::load(options);
+}
+
+Loaded load_for(const Command& command, const stampede::config::LoadOptions& options,
+                bool accepted) {
+  if (command.node == "supervisor-1") return load_for_supervisor(options, accepted);
+  if (accepted) return stampede::config::load_accepted(stampede::config::run_directory(options));
+  return stampede::config::load_beside(options);
+}
+
+// What needs no system, and so no configuration.
+int run_alone(const Command& command, bool json, const std::string& config_fault = {}) {
+  stampede::tools::escape_what_is_printed();
+  return stampede::tools::whole_output_or_failure(command.run({{}, json, config_fault}));
+}
+
+int run_command(const Command& command, const stampede::config::LoadOptions& load, bool accepted,
+                bool json) {
+  if (command.run_unloaded) {
+    stampede::tools::escape_what_is_printed();
+    return stampede::tools::whole_output_or_failure(command.run_unloaded(load, json));
+  }
+  if (!command.with_config) return run_alone(command, json);
+  auto config = load_for(command, load, accepted);
   if (const auto* error = std::get_if<stampede::config::ConfigError>(&config)) {
+    if (command.judges_config) return run_alone(command, json, stampede::config::describe(*error));
     return refuse(command, stampede::config::run_directory(load), *error);
   }
   // What a node makes is its user's alone, whatever mask it was started with.
@@ -167,10 +220,8 @@ int main(int argc, char** argv) {
     app.parse(words_of(argc, argv));
   } catch (const CLI::ParseError& error) {
     // "A subcommand is required" alone would not tell which word was none.
-    if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
-      for (const auto& word : app.remaining(true))
-        std::fprintf(stderr, "stampede: there is no %s here\n", word.c_str());
-    }
+    if (dynamic_cast<const CLI::Success*>(&error) == nullptr)
+      std::fprintf(stderr, "%s", stampede::tools::advice(app).c_str());
     const int code = app.exit(error) == 0 ? 0 : stampede::kExitWrongUse;
     return stampede::tools::whole_output_or_failure(code);
   }
@@ -178,5 +229,5 @@ int main(int argc, char** argv) {
   if (!file.empty()) load.file = file;
   load.run_dir = run_dir;
   load.env = stampede::config::environment();
-  return run_command(chosen, load, json);
+  return run_command(chosen, load, flags.accepted, json);
 }

@@ -20,7 +20,12 @@ TokenClerk::TokenClerk(caf::actor_config& config, TokenKeys keys, TokenRules rul
       keys_read_ms_(config::wall_ms()) {}
 
 void TokenClerk::act() {
-  work_until_end<TokenAsksPtr>([&](const TokenAsksPtr& asks) { answer(*asks); });
+  work_until_end<TokenAsksPtr>([&](const TokenAsksPtr& asks) {
+    if (asks->read_keys)
+      read_keys();
+    else
+      answer(*asks);
+  });
 }
 
 void TokenClerk::answer(const TokenAsks& asks) {
@@ -41,7 +46,11 @@ TokenVerdict TokenClerk::judge(const TokenAsk& ask) {
 bool TokenClerk::renew_keys() {
   const auto now_ms = config::wall_ms();
   if (now_ms >= keys_read_ms_ && now_ms - keys_read_ms_ < kKeysAgainMs) return false;
-  keys_read_ms_ = now_ms;
+  return read_keys();
+}
+
+bool TokenClerk::read_keys() {
+  keys_read_ms_ = config::wall_ms();
   auto keys = read_keys_();
   if (const auto* fault = std::get_if<std::string>(&keys)) {
     log_warning("the keys of sessions stay as they are: " + *fault);

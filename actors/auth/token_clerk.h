@@ -5,7 +5,8 @@
 //
 // Mail: TokenAsksPtr, answered by one TokenVerdictsPtr to its `from`, in the same order. How many
 // may be on their way is the asker's to bound. When a token names a key that is not known, the key
-// files are read anew, at most once a second: so a shop may change its keys while it sells.
+// files are read anew, at most once a second: so a shop may change its keys while it sells. They
+// are read anew where that is asked for, too: so it may take keys away.
 
 #include <caf/all.hpp>
 #include <cstdint>
@@ -29,6 +30,7 @@ struct TokenAsk {
 struct TokenAsks {
   caf::actor from;
   std::vector<TokenAsk> asks;
+  bool read_keys = false;  // nothing is asked but that the key files are read anew
 };
 
 struct TokenVerdict {
@@ -53,7 +55,8 @@ class TokenClerk : public SteadyActor {
  private:
   void answer(const TokenAsks& asks);
   [[nodiscard]] TokenVerdict judge(const TokenAsk& ask);
-  bool renew_keys();
+  bool renew_keys();  // not twice in a second
+  bool read_keys();
 
   TokenRules rules_;
   TokenVerifier verifier_;

@@ -20,6 +20,7 @@
 #include "actors/protocol/operator_command.h"
 #include "config/faults/failpoint.h"
 #include "config/process/memory_left.h"
+#include "transport/port/time_grid.h"
 
 namespace stampede::actors {
 
@@ -28,6 +29,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr auto kTick = milliseconds(50);         // news and status, when no mail comes
+constexpr auto kTickIdle = milliseconds(250);    // the same while nothing is to be done
 constexpr auto kExpireAgain = milliseconds(5);   // while more orders are due than one tick takes
 constexpr auto kLookAgain = milliseconds(1);     // for a command that is not done yet
 constexpr auto kReplayLook = milliseconds(100);  // whether the replay stands still
@@ -109,6 +111,7 @@ class Backend : public transport::PortRole {
       core().flush(effects_);
       if (decided_something()) config::failpoint("decided");
       carry_out(port);
+      if (next_tick_ > port.now() + kTick && is_awake()) look_at(port, port.now() + kTick);
     }
     port_.send(port);
     round_began_us_ = 0;
@@ -245,13 +248,26 @@ class Backend : public transport::PortRole {
     effects_.clear();
   }
 
+  // Somebody waits, something is owed, or a time to pay may end.
+  [[nodiscard]] bool is_awake() {
+    return core().work_open() || !core().projection().idle() || core().phase() != Phase::serving ||
+           core().book().held().size() > 0 || status_.clock_ahead_us.load() != 0;
+  }
+
+  void look_at(transport::PortControl& port, transport::MonoTime when) {
+    next_tick_ = when;
+    port.wake_at(next_tick_);
+  }
+
   void tick(transport::PortControl& port) {
-    next_tick_ = port.now() + kTick;
     port.call_when_quiet();
     look_at_room();
     clock_->look();
-    if (core().expire(clock_->now_us(), effects_)) next_tick_ = port.now() + kExpireAgain;
-    port.wake_at(next_tick_);
+    const bool more = core().expire(clock_->now_us(), effects_);
+    if (more || is_awake())
+      look_at(port, port.now() + (more ? kExpireAgain : kTick));
+    else
+      look_at(port, transport::next_on_grid(port.now(), kTickIdle));
     std::string news;
     if (const auto count = core().take_news(news, kNewsPerTick); count > 0)
       port_.queue_news(count, std::move(news));

@@ -2,6 +2,7 @@
 
 #include "actors/backend/backend_report.h"
 #include "config/faults/failpoint.h"
+#include "transport/port/time_grid.h"
 
 namespace stampede::actors {
 
@@ -100,7 +101,7 @@ void BackendPort::send_queued(PortControl& port) {
 }
 
 void BackendPort::hello(PortControl& port) {
-  next_hello_ = port.now() + kHelloEvery;
+  next_hello_ = transport::next_on_grid(port.now(), kHelloEvery);
   link_.set_phase(status_.phase.load());
   const auto window = node_.config().broker.inflight_max;
   Message message;

@@ -22,7 +22,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr auto kLookEvery = milliseconds(500);  // at the sizes of the log's files
+constexpr auto kLookEvery = milliseconds(1000);  // at the sizes of the log's files
 constexpr std::size_t kDifferencesLogged = 5;
 
 // Rests after each question for as long as it took, so that the lanes have the database to

@@ -7,6 +7,7 @@
 #include "actors/metrics/core/metric_report.h"
 #include "actors/protocol/envelope.h"
 #include "actors/protocol/node_messages.h"
+#include "transport/port/time_grid.h"
 
 namespace stampede::actors {
 
@@ -149,7 +150,7 @@ void BrokerPort::on_timer(PortControl& port) {
   control_.on_timer(port);
   if (port.now() < next_tick_) return;
   ++ticks_;
-  next_tick_ = port.now() + kTick;
+  next_tick_ = transport::next_on_grid(port.now(), kTick);
   port.wake_at(next_tick_);
   core_.on_tick(ms_of(port.now()), effects_);
   carry_out(port, nothing_);

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 #include <unordered_map>
+#include <utility>
 
 #include "actors/http/http_connection.h"
 #include "actors/http/http_head.h"
@@ -81,7 +82,6 @@ class HttpServer::Loop final : private HttpHost {
     desk_->set_home();
     if (options_.on_start) options_.on_start(self);
     accept();
-    check_times();
     io_->run();
     acceptor_.close();
     while (!connections_.empty()) connections_.back().connection->close();
@@ -93,6 +93,7 @@ class HttpServer::Loop final : private HttpHost {
     await_tick();
   }
   void stop() { io_->stop(); }
+  void set_site(HttpSite site) { options_.site = std::move(site); }
   void drop_handlers() { options_ = {}; }  // they may hold this very actor
 
  private:
@@ -151,6 +152,7 @@ class HttpServer::Loop final : private HttpHost {
     ++of_address_[address];
     count();
     connection->start();
+    if (!std::exchange(checks_times_, true)) check_times();
   }
 
   void count() const {
@@ -202,6 +204,8 @@ class HttpServer::Loop final : private HttpHost {
       const auto stream = streams_[i];
       stream->check_time(now);
     }
+    checks_times_ = !connections_.empty() || !streams_.empty();  // else nobody's time could end
+    if (!checks_times_) return;
     time_check_.expires_after(kTimeCheck);
     time_check_.async_wait([this](const error_code& error) {
       if (!error) check_times();
@@ -332,12 +336,15 @@ class HttpServer::Loop final : private HttpHost {
   std::minstd_rand random_{std::random_device{}()};
   std::array<char, 16 * 1024> scratch_{};
   bool round_open_ = false;
+  bool checks_times_ = false;  // the timer runs
 };
 
 // --- the actor ----------------------------------------------------------------------------------
 
 HttpServer::HttpServer(caf::actor_config& config, HttpServerOptions options)
-    : blocking_actor(config), on_mail_(options.on_mail) {
+    : blocking_actor(config),
+      on_mail_(
+          options.on_mail.or_else([this](const HttpSitePtr& site) { loop_->set_site(*site); })) {
   loop_ = std::make_unique<Loop>(std::move(options));
 }
 

@@ -62,6 +62,9 @@ struct HttpSite {
   std::vector<std::string> origins;  // "https://shop.example"
 };
 
+// Mail to a server: from now on this is its site.
+using HttpSitePtr = std::shared_ptr<const HttpSite>;
+
 struct HttpRequest {
   std::string method;  // "GET", for HEAD, too
   std::string target;  // the path; only what must be is still percent-encoded (normal_path)
@@ -157,3 +160,5 @@ class HttpServer : public caf::blocking_actor {
 };
 
 }  // namespace stampede::actors
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(stampede::actors::HttpSitePtr)

@@ -14,6 +14,7 @@
 #include "actors/protocol/envelope.h"
 #include "config/faults/failpoint.h"
 #include "config/process/wall_clock.h"
+#include "transport/port/time_grid.h"
 #include "transport/zmq/peer_guard.h"
 
 namespace stampede::actors {
@@ -33,11 +34,18 @@ std::uint64_t resident_bytes() {
   static const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   return resident * page;
 }
+constexpr int kRestingBeats = 2;  // a node that serves and has nothing to do beats half as often
 
 }  // namespace
 
 ControlLink::ControlLink(NodeRuntime& node, ControlHandlers handlers)
-    : node_(node), handlers_(std::move(handlers)), last_wanted_(node.options().wanted) {}
+    : node_(node),
+      handlers_(std::move(handlers)),
+      last_wanted_(node.options().wanted),
+      follower_(node.config(), node.options().role, [this](const config::Config& now) {
+        set_log_level(now.log.level);
+        if (handlers_.live) handlers_.live(now);
+      }) {}
 
 void ControlLink::start(transport::PortControl& port) {
   port_ = &port;
@@ -77,6 +85,13 @@ void ControlLink::take_wanted(std::uint64_t supervisor, const json& map) try {
   if (known && wanted != last_wanted_) {
     last_wanted_ = wanted;
     if (handlers_.wanted) handlers_.wanted(wanted);
+  }
+  if (follower_.on_wanted(map.value("config", std::string{}))) wake_now();
+  const bool refused = map.value("orders_refused", false);
+  if (orders_refused_ != refused) {
+    orders_refused_ = refused;
+    if (handlers_.orders_refused) handlers_.orders_refused(refused);
+    wake_now();
   }
   if (map.contains("commands")) take_commands(map.at("commands"));
 } catch (const json::exception& error) {
@@ -155,7 +170,6 @@ void ControlLink::beat(transport::PortControl& port) {
   config::failpoint("heartbeat");
   node_.check_actors();
   beat_now_ = false;
-  next_beat_ = port.now() + std::chrono::milliseconds(node_.config().supervisor.heartbeat_ms);
   json report = {{"node", node_.id()},
                  {"role", node_.options().role},
                  {"pid", ::getpid()},
@@ -170,8 +184,14 @@ void ControlLink::beat(transport::PortControl& port) {
     report["short_of"] = shortage;
   else
     report["short_of"] = nullptr;
+  report["config"] = follower_.text();
+  report["config_restart"] = follower_.restart_for();
   if (handlers_.report) handlers_.report(report);
   add_metrics(report, port.now());
+  const bool rests = phase_ == Phase::serving && !report.value("work_waiting", false);
+  next_beat_ = transport::next_on_grid(
+      port.now(), std::chrono::milliseconds(node_.config().supervisor.heartbeat_ms) *
+                      (rests ? kRestingBeats : 1));
   report["replies"] = inbox_.replies();
 
   transport::Envelope envelope;

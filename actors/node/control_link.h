@@ -12,10 +12,13 @@
 // Wire: an envelope frame (kind report or wanted; `sender` the node's instance) and one msgpack
 // map.
 //   report  {node, role, pid, instance, phase, ts, actors:[name], messages_dropped, peers_refused,
-//            peers_cut, short_of, …what `report` adds…, replies:[{supervisor, number, reply}]};
-//            `supervisor` is the instance of the one that asked; once a second, and in each while
-//            it drains, metrics: see actors/metrics/core/metric_report.h
-//   wanted  topic frame "<node id>/" first, then {instance, began_us, phase,
+//            peers_cut, short_of, config, config_restart, …what `report` adds…,
+//            replies:[{supervisor, number, reply}]}; `supervisor` is the instance of the one that
+//            asked; once a second, and in each while it drains, metrics: see
+//            actors/metrics/core/metric_report.h
+//            `config` is the id of the accepted text that it runs with, `config_restart` that of
+//            one that needs a new start; empty: none
+//   wanted  topic frame "<node id>/" first, then {instance, began_us, phase, config, orders_refused,
 //           commands:[{number, command}]};
 //           its envelope's `sender` is the supervisor's instance, `began_us` when that began
 //           (this machine's steady clock); instance 0 in the map addresses whoever runs under that
@@ -24,8 +27,10 @@
 #include <cstdint>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
+#include "actors/node/config_follower.h"
 #include "actors/node/core/command_inbox.h"
 #include "actors/sale/codes.h"
 #include "config/process/descriptor_watch.h"
@@ -51,6 +56,12 @@ struct ControlHandlers {
   std::function<void(std::uint64_t ticket, const nlohmann::json& command)> command;
   // Adds the role's metrics (a MetricReport). Called about once a second.
   std::function<void(nlohmann::json& metrics)> metrics{};
+  // The system runs with another text, of which nothing differs that this role reads at its start
+  // (config_follower.h). Empty: nothing of it concerns the role.
+  std::function<void(const config::Config& now)> live{};
+  // An operator has drained the system, or ended that. Called when it is first said, and when it
+  // changes.
+  std::function<void(bool refused)> orders_refused = {};
 };
 
 class ControlLink {
@@ -89,8 +100,10 @@ class ControlLink {
   transport::MonoTime next_metrics_{};
   Phase phase_ = Phase::starting;
   Phase last_wanted_;
+  std::optional<bool> orders_refused_;  // none: nobody has said
   bool beat_now_ = true;
   CommandInbox inbox_;
+  ConfigFollower follower_;
   std::string kill_after_beat_;
   bool wake_after_beat_ = false;
   config::DescriptorWatch descriptors_;

@@ -191,18 +191,22 @@ class NodeProcess {
   // True when a signal came, false when the stop was requested or the time is over.
   bool wait_for_stop(std::optional<steady_clock::time_point> deadline) {
     for (;;) {
-      auto wait = NodeLock::kRestoreEvery;
+      int lost = lock_.watch();
+      if (!lock_.restore()) lost = -1;
+      auto wait = lost >= 0 ? NodeLock::kLookEvery : NodeLock::kRestoreEvery;
       if (deadline) {
         wait = std::min(wait,
                         std::chrono::duration_cast<milliseconds>(*deadline - steady_clock::now()));
         if (wait.count() <= 0) return false;
       }
-      lock_.restore();
-      pollfd fds[2] = {{signals_, POLLIN, 0}, {node_.stop_event_, POLLIN, 0}};
-      if (::poll(fds, 2, static_cast<int>(wait.count())) <= 0) continue;
+      pollfd fds[3] = {{signals_, POLLIN, 0}, {node_.stop_event_, POLLIN, 0}, {lost, POLLIN, 0}};
+      if (::poll(fds, 3, static_cast<int>(wait.count())) <= 0) continue;
       if (fds[1].revents != 0) return false;
+      if (fds[0].revents == 0) continue;
       signalfd_siginfo info{};
-      if (::read(signals_, &info, sizeof info) == sizeof info) return true;
+      if (::read(signals_, &info, sizeof info) != sizeof info) continue;
+      if (info.ssi_signo != SIGHUP) return true;
+      node_.options().hangup();
     }
   }
 
@@ -213,11 +217,12 @@ class NodeProcess {
 
 namespace {
 
-int block_signals() {
+int block_signals(bool hangup) {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  if (hangup) sigaddset(&set, SIGHUP);  // though ignored below, it is read while it is blocked
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   config::ignore_idle_signals();
   return ::signalfd(-1, &set, SFD_CLOEXEC);
@@ -292,14 +297,22 @@ int run_locked(NodeOptions options, std::uint64_t instance, int signals, NodeLoc
 
 }  // namespace
 
+std::string fault_of_keys(const config::Config& config) {
+  const auto keys = keys_of(config);
+  const auto* fault = std::get_if<std::string>(&keys);
+  return fault == nullptr ? std::string{} : *fault;
+}
+
 int run_node(NodeOptions options, const std::function<void(NodeRuntime&)>& start,
              const std::function<void(NodeRuntime&)>& drain) {
   // Process 1 of a container is given orphans. Only a supervisor has children whose end it awaits;
   // it reaps the others itself.
   if (::getpid() == 1 && options.role != "supervisor") (void)std::signal(SIGCHLD, SIG_IGN);
-  const int signals = block_signals();
+  const int signals = block_signals(static_cast<bool>(options.hangup));
   const std::string id = node_id(options);
   start_log(id);
+  set_log_level(options.config.log.level);
+  name_thread(id);  // of the process, too
   raise_open_files();
   leave_no_core();
   if (const auto problem = prepare(options); !problem.empty()) {

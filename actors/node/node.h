@@ -28,7 +28,8 @@ struct NodeOptions {
   Phase wanted = Phase::serving;  // until the supervisor says otherwise
   int drain_max_ms = 30'000;      // after the first SIGTERM; then the node stops all the same
   config::Config config;
-  std::function<void()> at_once;  // before a second SIGTERM ends the process; must not block
+  std::function<void()> hangup{};  // what SIGHUP asks for; empty: it is ignored. Must not block
+  std::function<void()> at_once;   // before a second SIGTERM ends the process; must not block
 };
 
 class NodeRuntime {
@@ -112,6 +113,10 @@ class NodeRuntime {
   int stop_event_;  // eventfd, readable once a stop is requested
   ActorList actors_;
 };
+
+// Why a node could not start with the keys that this names (curve.*, net.mode); empty: it could.
+// Reads files.
+[[nodiscard]] std::string fault_of_keys(const config::Config& config);
 
 // Runs one node in this process until it is told to stop: takes flock(<run>/<node id>.lock)
 // (retried for 1 s, then exit 75), sets up logging and RLIMIT_NOFILE, arms STAMPEDE_FAILPOINTS,

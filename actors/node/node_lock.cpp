@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -100,20 +102,45 @@ NodeLock::NodeLock(std::filesystem::path file, std::uint64_t instance, int fd)
 NodeLock::NodeLock(NodeLock&& other) noexcept
     : file_(std::move(other.file_)),
       instance_(other.instance_),
-      fd_(std::exchange(other.fd_, -1)) {}
+      fd_(std::exchange(other.fd_, -1)),
+      watch_(std::exchange(other.watch_, -1)) {}
 
-void NodeLock::restore() {
+// An open file tells of its own unlinking by its attributes.
+int NodeLock::watch() {
+  if (watch_ >= 0) return watch_;
+  watch_ = ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+  if (watch_ < 0) return -1;
+  const auto file = "/proc/self/fd/" + std::to_string(fd_);
+  const auto place = file_.parent_path();
+  constexpr std::uint32_t kGoes = IN_MOVE_SELF | IN_DELETE_SELF;
+  const bool hears = ::inotify_add_watch(watch_, file.c_str(), kGoes | IN_ATTRIB) >= 0 &&
+                     ::inotify_add_watch(watch_, place.c_str(), kGoes | IN_ONLYDIR) >= 0;
+  if (!hears) unwatch();
+  return watch_;
+}
+
+void NodeLock::unwatch() {
+  if (watch_ >= 0) ::close(std::exchange(watch_, -1));
+}
+
+bool NodeLock::restore() {
   struct stat held {};
   struct stat named {};
-  if (::fstat(fd_, &held) != 0) return;
+  if (::fstat(fd_, &held) != 0) return false;
+  std::array<char, 1024> heard;
+  while (watch_ >= 0 && ::read(watch_, heard.data(), heard.size()) > 0) {
+  }
   if (::stat(file_.c_str(), &named) == 0 && named.st_ino == held.st_ino &&
       named.st_dev == held.st_dev)
-    return;
+    return true;
+  unwatch();
   auto again = take(file_, instance_, 0);
   if (auto* lock = std::get_if<NodeLock>(&again)) std::swap(fd_, lock->fd_);
+  return false;
 }
 
 NodeLock::~NodeLock() {
+  unwatch();
   if (fd_ >= 0) ::close(fd_);
 }
 

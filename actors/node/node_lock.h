@@ -33,8 +33,10 @@ struct LockHolder {
 
 class NodeLock {
  public:
-  // How often whoever holds a lock restores it.
+  // Within that time whoever holds a lock restores it.
   static constexpr std::chrono::milliseconds kRestoreEvery{250};
+  // How often he looks all the same while he would hear of it.
+  static constexpr std::chrono::milliseconds kLookEvery{2'000};
 
   // Retries for `retry_ms` and blocks meanwhile; where there is no file a holder that lost it has
   // that time to restore it. The text says who holds it and what to do.
@@ -45,15 +47,21 @@ class NodeLock {
   ~NodeLock();
 
   // Makes the file anew when its name is gone or leads to another file, so that whoever looks for
-  // the node finds it; not when another process holds that one. Does not block; errors pass.
-  void restore();
+  // the node finds it; not when another process holds that one. Does not block; errors pass. True:
+  // it was in its place.
+  bool restore();
+  // Readable once the file, or its directory, was moved or removed: restore() then. -1: nobody
+  // tells. Ask for it before restore(), which may end it.
+  [[nodiscard]] int watch();
 
  private:
   NodeLock(std::filesystem::path file, std::uint64_t instance, int fd);
+  void unwatch();
 
   std::filesystem::path file_;
   std::uint64_t instance_;
   int fd_;
+  int watch_ = -1;  // an inotify of the file
 };
 
 std::filesystem::path lock_file(const std::filesystem::path& run_dir, const std::string& node);

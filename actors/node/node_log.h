@@ -8,6 +8,8 @@
 namespace stampede::actors {
 
 void start_log(const std::string& node);  // once, before the first line
+// "info", "warning" or "critical": from now on lines below it are not written.
+void set_log_level(const std::string& level);
 void log_info(const std::string& text);
 void log_warning(const std::string& text);
 void log_critical(const std::string& text);  // flushed on return

@@ -65,6 +65,8 @@ class AdminSocket {
   // Goes on with requests and answers that had to wait, and listens again when the socket's file is
   // gone; call it from every timer.
   void go_on();
+  // Somebody is connected, or waits to be.
+  [[nodiscard]] bool busy() const { return rests_ || !connections_.empty(); }
   // Closes everything and removes the file.
   void finish(transport::PortControl& port);
 

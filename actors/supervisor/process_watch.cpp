@@ -77,7 +77,7 @@ std::string to_text(const ProcessEnd& end) {
 }
 
 std::variant<WatchedProcess, std::string> WatchedProcess::start(const SpawnRequest& request) {
-  std::string program = "stampede";
+  std::string program = request.name.empty() ? "stampede" : "stampede-" + request.name;
   std::vector<std::string> arguments = request.arguments;
   std::vector<char*> argv{program.data()};
   for (auto& argument : arguments) argv.push_back(argument.data());

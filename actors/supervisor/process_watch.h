@@ -25,6 +25,7 @@ struct SpawnRequest {
   std::filesystem::path output;        // stdout and stderr are appended here; empty: inherited
   bool with_failpoints = false;        // passes STAMPEDE_FAILPOINTS on
   std::string failpoints;              // given as STAMPEDE_FAILPOINTS instead; empty: not
+  std::string name;                    // "webapp-1": argv[0] is stampede-webapp-1; empty: stampede
 };
 
 // How a process ended; both empty when nobody can know.

@@ -12,6 +12,9 @@
 #include "actors/node/exit_note.h"
 #include "actors/node/node.h"
 #include "actors/node/node_lock.h"
+#include "config/process/utc_text.h"
+#include "config/process/wall_clock.h"
+#include "config/settings/accepted_text.h"
 
 namespace stampede::actors {
 namespace {
@@ -57,39 +60,45 @@ SupervisedNode::SupervisedNode(std::string role, int index, const config::Config
     : role_(std::move(role)),
       index_(index),
       id_(role_ + "-" + std::to_string(index)),
-      config_(config),
+      run_dir_(config.run_dir),
       policy_(restart_options(config.supervisor)) {}
 
 SpawnRequest SupervisedNode::spawn_request() const {
   SpawnRequest request;
-  request.arguments = {"--run-dir", config_.run_dir.string()};
-  if (!config_.origin.empty()) {
-    request.arguments.insert(request.arguments.end(), {"--config", config_.origin.string()});
-  }
-  request.arguments.insert(request.arguments.end(),
-                           {role_, "--index", std::to_string(index_), "--wanted", "serve"});
-  request.output = config_.run_dir / "log" / (id_ + ".log");
+  request.arguments = {
+      "--run-dir", run_dir_.string(), role_,       "--index", std::to_string(index_),
+      "--wanted",  "serve",           "--accepted"};
+  request.output = run_dir_ / "log" / (id_ + ".log");
+  request.name = id_;
   request.with_failpoints = !started_before_;
   if (!next_failpoints_.empty()) request.failpoints = next_failpoints_.front();
   return request;
 }
 
-// What the node could not start without and may come back: the file with its settings, which was
-// there when the supervisor began, and the directory of its log lines, which is made.
+// What the node could not start without and may come back: the text with its settings, which the
+// supervisor writes again, and the directory of its log lines, which is made.
 std::string SupervisedNode::missing_place(const SpawnRequest& request) const {
   std::error_code error;
-  if (!config_.origin.empty() && !std::filesystem::exists(config_.origin, error))
-    return config_.origin.string() + " is gone; it is waited for";
+  const auto settings = config::accepted_file(run_dir_);
+  if (!std::filesystem::exists(settings, error))
+    return settings.string() + " is gone; it is waited for";
   const auto place = request.output.parent_path();
   std::filesystem::create_directories(place, error);
   return error ? "cannot make " + place.string() + ": " + error.message() : std::string{};
 }
 
+std::string SupervisedNode::reported(const char* member) const {
+  const auto found = report_.find(member);
+  return found != report_.end() && found->is_string() ? found->get<std::string>() : std::string{};
+}
+
 std::string SupervisedNode::bring_up(Ms now) {
   instance_ = 0;
+  told_at_ = kNeverTold;
   report_ = json::object();
   kill_reason_.clear();
-  if (const auto holder = lock_holder(lock_file(config_.run_dir, id_))) {
+  end_reason_.clear();
+  if (const auto holder = lock_holder(lock_file(run_dir_, id_))) {
     auto adopted = WatchedProcess::adopt(holder->process);
     if (!adopted) {
       policy_.start_failed(now);
@@ -108,7 +117,7 @@ std::string SupervisedNode::bring_up(Ms now) {
     policy_.start_failed(now);
     exit_what_ = "not started";
     exit_reason_ = *reason;
-    exit_at_ = now;
+    exit_wall_ms_ = config::wall_ms();
     return id_ + ": " + *reason;
   }
   adopted_ = false;
@@ -124,7 +133,7 @@ std::string SupervisedNode::take_end(Ms now) {
   ProcessEnd end = process_->take_end();
   process_.reset();
   exit_reason_.clear();
-  if (const auto note = read_exit_note(config_.run_dir, id_); note && note->pid == pid) {
+  if (const auto note = read_exit_note(run_dir_, id_); note && note->pid == pid) {
     if (!end.exit_code && !end.signal) end.exit_code = note->code;
     exit_reason_ = note->reason;
   } else if (end.exit_code && *end.exit_code != 0) {
@@ -134,8 +143,10 @@ std::string SupervisedNode::take_end(Ms now) {
   if (!kill_reason_.empty()) {
     exit_what_ = "SIGKILL";
     exit_reason_ = kill_reason_;
+  } else if (!end_reason_.empty()) {
+    exit_reason_ = end_reason_;
   }
-  exit_at_ = now;
+  exit_wall_ms_ = config::wall_ms();
   // Who asked the database is gone, and what it heard.
   if (const auto database = system_view_.find("database"); database != system_view_.end()) {
     (*database)["state"] = "unknown";
@@ -144,7 +155,7 @@ std::string SupervisedNode::take_end(Ms now) {
   // "Another one runs": true of a node that an earlier supervisor started and that this one did not
   // see yet. Starting again finds its lock and adopts it.
   const bool other_runs =
-      end.exit_code == kExitOtherWriter && lock_holder(lock_file(config_.run_dir, id_)).has_value();
+      end.exit_code == kExitOtherWriter && lock_holder(lock_file(run_dir_, id_)).has_value();
   policy_.ended(now, other_runs ? std::nullopt : end.exit_code);
   std::string line = id_ + ": pid " + std::to_string(pid) + " ended, " + exit_what_;
   if (!exit_reason_.empty()) line += ": " + exit_reason_;
@@ -169,8 +180,10 @@ bool SupervisedNode::take_report(Ms now, json report) {
   return true;
 }
 
-void SupervisedNode::terminate() {
-  if (process_) process_->signal(SIGTERM);
+void SupervisedNode::terminate(const std::string& why) {
+  if (!process_) return;
+  end_reason_ = why;
+  process_->signal(SIGTERM);
 }
 
 void SupervisedNode::kill(const std::string& why) {
@@ -179,11 +192,17 @@ void SupervisedNode::kill(const std::string& why) {
   process_->signal(SIGKILL);
 }
 
-json SupervisedNode::last_exit(Ms now) const {
+json SupervisedNode::last_exit() const {
   if (exit_what_.empty()) return nullptr;
-  std::string text = exit_what_ + " " + std::to_string((now - exit_at_) / 1000) + " s ago";
-  if (!exit_reason_.empty()) text += ": " + exit_reason_;
-  return text;
+  return exit_reason_.empty() ? exit_what_ : exit_what_ + ": " + exit_reason_;
+}
+
+std::uint64_t SupervisedNode::counter(const char* name) const {
+  const auto counters = report_.find("counters");
+  if (counters == report_.end() || !counters->is_object()) return 0;
+  const auto found = counters->find(name);
+  const bool number = found != counters->end() && found->is_number_unsigned();
+  return number ? found->get<std::uint64_t>() : 0;
 }
 
 json SupervisedNode::view(Ms now) const {
@@ -194,7 +213,8 @@ json SupervisedNode::view(Ms now) const {
   view["pid"] = process_ ? json(process_->pid()) : json(nullptr);
   view["restarts"] = policy_.restarts();
   view["uptime_s"] = process_ ? json(uptime_s(process_->id())) : json(nullptr);
-  view["last_exit"] = last_exit(now);
+  view["last_exit"] = last_exit();
+  view["last_exit_at"] = exit_what_.empty() ? json(nullptr) : json(config::utc_text(exit_wall_ms_));
   view["heartbeat_age_ms"] = process_ && instance_ != 0 ? json(now - heard_at_) : json(nullptr);
   if (policy_.state() == NodeState::backing_off) {
     view["restart_in_ms"] = std::max<Ms>(0, policy_.start_at() - now);

@@ -19,7 +19,6 @@ namespace stampede::actors {
 
 class SupervisedNode {
  public:
-  // `config` outlives the node.
   SupervisedNode(std::string role, int index, const config::Config& config);
 
   const std::string& id() const { return id_; }
@@ -35,47 +34,64 @@ class SupervisedNode {
   // what was done. May block for 200 ms when a holder has not yet written its name.
   std::string bring_up(Ms now);
 
+  // Which accepted text its process runs with; empty: it was not heard of yet, or was started by
+  // hand with settings of its own.
+  [[nodiscard]] std::string text() const { return reported("config"); }
+  // The text that it cannot take without a new start; empty: none.
+  [[nodiscard]] std::string text_to_restart_for() const { return reported("config_restart"); }
+
   // The process's fd became readable: reaps it, tells the policy. Returns one line about it.
   std::string take_end(Ms now);
 
   // A heartbeat. False when it is not from the present process.
   bool take_report(Ms now, nlohmann::json report);
 
+  // When its present process was last told what is wanted; long ago: never.
+  [[nodiscard]] Ms told_at() const { return told_at_; }
+  void told(Ms now) { told_at_ = now; }
+
   // Failpoints for one later process alone: each start takes the oldest text that waits.
   void arm_next_start(std::string failpoints) { next_failpoints_.push_back(std::move(failpoints)); }
   void disarm_next_starts() { next_failpoints_.clear(); }
 
-  void terminate();                   // SIGTERM; nothing without a process
+  // SIGTERM; nothing without a process. `why` becomes part of last_exit.
+  void terminate(const std::string& why = {});
   void kill(const std::string& why);  // SIGKILL; `why` becomes part of last_exit
 
   // This node's entry in `status`: its own members, then whatever its heartbeat carries.
   [[nodiscard]] nlohmann::json view(Ms now) const;
-  // How its last process ended, how long ago and why; null: none has.
-  [[nodiscard]] nlohmann::json last_exit(Ms now) const;
+  // How its last process ended, and why: "exit 70: …"; null: none has.
+  [[nodiscard]] nlohmann::json last_exit() const;
+  // A counter of its last heartbeat; 0: it told none.
+  [[nodiscard]] std::uint64_t counter(const char* name) const;
   // Members of the last heartbeat that belong to the whole system; survive the process's end.
   [[nodiscard]] const nlohmann::json& system_view() const { return system_view_; }
 
  private:
+  [[nodiscard]] std::string reported(const char* member) const;  // empty: nothing, or no text
+  static constexpr Ms kNeverTold = -1'000'000;
   [[nodiscard]] SpawnRequest spawn_request() const;
   [[nodiscard]] std::string missing_place(const SpawnRequest& request) const;
 
   std::string role_;
   int index_;
   std::string id_;
-  const config::Config& config_;
+  std::filesystem::path run_dir_;
   RestartPolicy policy_;
   std::optional<WatchedProcess> process_;
   std::uint64_t instance_ = 0;
   bool adopted_ = false;
   Ms heard_at_ = 0;
+  Ms told_at_ = kNeverTold;
   nlohmann::json report_ = nlohmann::json::object();
   nlohmann::json system_view_ = nlohmann::json::object();
   bool started_before_ = false;
   std::deque<std::string> next_failpoints_;
   std::string kill_reason_;
-  std::string exit_what_;  // empty: none yet
+  std::string end_reason_;  // of a SIGTERM
+  std::string exit_what_;   // empty: none yet
   std::string exit_reason_;
-  Ms exit_at_ = 0;
+  std::int64_t exit_wall_ms_ = 0;
 };
 
 RestartOptions restart_options(const config::Supervisor& config);

@@ -68,14 +68,15 @@ std::variant<std::vector<NodeCount>, std::string> parse_nodes(const std::string&
   return nodes;
 }
 
-int run_supervisor(const config::Config& config, const std::vector<NodeCount>& nodes) {
+int run_supervisor(const config::Config& config, const std::vector<NodeCount>& nodes, bool again) {
   const auto running = std::make_shared<RunningProcesses>();
   NodeOptions options;
   options.role = "supervisor";
   options.config = config;
   options.drain_max_ms = kStopMaxMs;
-  options.at_once = [running] { running->kill_all(); };
   caf::actor port;
+  options.hangup = [&port] { reload_supervisor_port(port); };
+  options.at_once = [running] { running->kill_all(); };
   const auto start = [&](NodeRuntime& node) {
     if (const auto fault = prepare_key_files(node.config(), config::wall_ms()); !fault.empty())
       node.fail(kExitConfig, fault);
@@ -105,10 +106,10 @@ int run_supervisor(const config::Config& config, const std::vector<NodeCount>& n
     http.port = config.net.port_base;
     http.site.hosts = config::list_of(config.webapp.hosts);
     http.site.origins = config::list_of(config.webapp.origins);
-    node.spawn_actor<HttpServer>({"http"}, std::move(http));
+    const auto server = node.spawn_actor<HttpServer>({"http"}, std::move(http)).address();
     const auto secret = shared_secret(ticket_key_file(config.run_dir));
     if (const auto* wrong = std::get_if<std::string>(&secret)) node.fail(kExitConfig, *wrong);
-    port = spawn_supervisor_port(node, nodes, running, door);
+    port = spawn_supervisor_port(node, nodes, again, running, door, server);
     made.set_value(port);
   };
   return run_node(std::move(options), start, [&](NodeRuntime&) { stop_supervisor_port(port); });

@@ -1,6 +1,10 @@
 #include "actors/supervisor/supervisor_admin.h"
 
+#include "actors/node/node.h"
+#include "actors/node/node_log.h"
 #include "actors/protocol/operator_command.h"
+#include "config/process/utc_text.h"
+#include "config/process/wall_clock.h"
 
 namespace stampede::actors {
 
@@ -25,15 +29,23 @@ void SupervisorAdmin::take(Ms now, const json& request, const Respond& respond) 
     restart(now, node, respond);
   } else if (what == "books_told") {
     take_books(request, respond);
-  } else if (what == "stop" || what == "drain") {
+  } else if (what == "config_reload") {
+    reload(now, request, respond);
+  } else if (what == "stop" && !node.empty()) {
+    stop(now, node, respond);
+  } else if (what == "stop") {
     acts_.stop();
     respond({{"ok", true}});
+  } else if (what == "drain" || what == "undrain") {
+    drain(what == "drain", respond);
+  } else if (what == "recoveries") {
+    tell_recoveries(respond);
   } else {
     respond(refusal("unknown_op",
                     "do is one of status, item_put, item_set, item_open, item_close, stock_change, "
                     "items, promo_add, promo_set, promo_end, promos, books, clock_accept, "
-                    "sessions_end, start, restart, "
-                    "stop, drain, ops_login, books_told, kill, pause, failpoints, database, undo",
+                    "sessions_end, config_reload, start, restart, stop, drain, undrain, "
+                    "recoveries, ops_login, books_told, kill, pause, failpoints, database, undo",
                     2));
   }
 }
@@ -53,14 +65,27 @@ void SupervisorAdmin::forward(Ms now, const std::string& what, const json& reque
     return respond(refusal("no_backend", "this supervisor runs no backend (see --nodes)", 3));
   }
   if (backend->policy().state() == NodeState::waiting_operator) {
-    const auto ended = backend->last_exit(now);
+    const auto ended = backend->last_exit();
     const std::string why = ended.is_string() ? ended.get<std::string>() : "it was not started";
     return respond(refusal(
         "no_backend",
         backend->id() + " waits for you: " + why + "; mend that, then `stampede start`", 3));
   }
+  if (!backend->policy().wanted() && !acts_.stopping()) {
+    return respond(refusal("no_backend",
+                           backend->id() + " was stopped by the operator; `stampede start " +
+                               backend->id() + "` starts it",
+                           3));
+  }
   desk_.open(backend->id(), 0, operator_command_map(what, read), now + kCommandTimeout, respond);
   acts_.send_wanted(*backend);
+}
+
+void SupervisorAdmin::reload(Ms now, const json& request, const Respond& respond) {
+  CommandMembers members(request);
+  const bool check = members.flag("check");
+  if (!members.error().empty()) return respond(refusal(members));
+  acts_.reload(now, check, respond);
 }
 
 bool SupervisorAdmin::refused_while_stopping(const Respond& respond) const {
@@ -75,7 +100,14 @@ void SupervisorAdmin::restart(Ms now, const std::string& name, const Respond& re
   if (refused_while_stopping(respond)) return;
   SupervisedNode* node = find_node(nodes_, name);
   if (node == nullptr) return respond(unknown_node(nodes_, name));
-  node->kill("restarted by the operator");
+  auto wishes = wishes_;
+  if (wishes.stopped.erase(node->id()) > 0 && !keep(wishes, respond)) return;
+  const char* why = "restarted by the operator";
+  if (node->role() == "backend") {
+    node->kill(why);
+  } else {
+    node->terminate(why);
+  }
   node->policy().want_running(now);
   respond({{"ok", true}, {"node", node->id()}});
 }
@@ -91,10 +123,83 @@ void SupervisorAdmin::take_books(const json& request, const Respond& respond) {
   respond({{"ok", true}});
 }
 
+// Others wait for it and say so; what it took it finishes first.
+void SupervisorAdmin::stop(Ms now, const std::string& name, const Respond& respond) {
+  if (refused_while_stopping(respond)) return;
+  SupervisedNode* node = find_node(nodes_, name);
+  if (node == nullptr) return respond(unknown_node(nodes_, name));
+  auto wishes = wishes_;
+  wishes.stopped.insert(node->id());
+  if (!keep(wishes, respond)) return;
+  node->policy().want_stopped(now);
+  node->terminate("stopped by the operator");
+  recoveries_.given_up(node->id());
+  respond({{"ok", true}, {"node", node->id()}});
+}
+
+void SupervisorAdmin::drain(bool drained, const Respond& respond) {
+  if (refused_while_stopping(respond)) return;
+  auto wishes = wishes_;
+  if (drained != wishes.drained()) {
+    wishes.drained_ms = drained ? config::wall_ms() : 0;
+    if (!keep(wishes, respond)) return;
+    log_warning(drained ? "drained by the operator: orders are refused" : "orders are taken again");
+    for (const auto& node : nodes_)
+      if (node->role() == "webapp") acts_.send_wanted(*node);
+  }
+  respond({{"ok", true},
+           {"drained", drained},
+           {"since", drained ? json(config::utc_text(wishes_.drained_ms)) : json(nullptr)}});
+}
+
+// What is not kept would be gone with the next crash, so it is not begun.
+bool SupervisorAdmin::keep(const OperatorWishes& wishes, const Respond& respond) {
+  if (!write_operator_wishes(own_.config().run_dir, wishes)) {
+    respond(refusal("internal",
+                    "operator.json in " + own_.config().run_dir.string() +
+                        " cannot be written; nothing was changed",
+                    1));
+    return false;
+  }
+  wishes_ = wishes;
+  return true;
+}
+
+void SupervisorAdmin::begin(bool go_on) {
+  if (!go_on) return forget_wishes();
+  wishes_ = read_operator_wishes(own_.config().run_dir);
+}
+
+void SupervisorAdmin::forget_wishes() {
+  wishes_ = {};
+  if (!write_operator_wishes(own_.config().run_dir, wishes_))
+    log_warning("operator.json cannot be removed");
+}
+
+void SupervisorAdmin::tell_recoveries(const Respond& respond) const {
+  json list = json::array();
+  const auto number = [](std::int64_t ms) { return ms < 0 ? json(nullptr) : json(ms); };
+  for (const auto& one : recoveries_.all()) {
+    list.push_back({{"node", one.node},
+                    {"cause", one.cause},
+                    {"ended_at", config::utc_text(one.ended_ms)},
+                    {"duration_ms", number(one.duration_ms)},
+                    {"replay_ms", number(one.replay_ms)},
+                    {"asked_again", one.asked_again}});
+  }
+  respond({{"ok", true}, {"recoveries", std::move(list)}});
+}
+
 void SupervisorAdmin::start(Ms now, const std::string& name, const Respond& respond) {
   if (refused_while_stopping(respond)) return;
   const SupervisedNode* one = name.empty() ? nullptr : find_node(nodes_, name);
   if (!name.empty() && one == nullptr) return respond(unknown_node(nodes_, name));
+  auto wishes = wishes_;
+  if (one == nullptr)
+    wishes.stopped.clear();
+  else
+    wishes.stopped.erase(one->id());
+  if (wishes != wishes_ && !keep(wishes, respond)) return;
   for (const auto& node : nodes_) {
     if (one == nullptr || node.get() == one) node->policy().want_running(now);
   }

@@ -9,11 +9,17 @@
 //   {"do":"items"|"books"|"clock_accept"|"sessions_end", …}   to the backend
 //   {"do":"kill"|"pause"|"failpoints"|"undo", …}   supervisor_chaos.h
 //   {"do":"start"[,"node":N]}                ends a node's wait for the operator or its back-off
-//   {"do":"restart","node":N}                kill -9 and start again; also ends a wait
-//   {"do":"stop"} {"do":"drain"}             as SIGTERM; answered at once
+//   {"do":"restart","node":N}                end and start again; also ends a wait. A backend by
+//                                           kill -9: its successor recovers while orders wait
+//   {"do":"config_reload"[,"check":true]}   supervisor_config.h
+//   {"do":"stop","node":N}                   SIGTERM; it is not started again before "start"
+//   {"do":"stop"}                            the whole system, as SIGTERM; answered at once
+//   {"do":"drain"} {"do":"undrain"}          webapps refuse new orders, or take them again
+//   {"do":"recoveries"}                      the newest, oldest first
 //   {"do":"ops_login"}                       {"path"}: opens the operator's page once (ops_door.h)
 //   {"do":"books_told","violations":N}       what `stampede verify` has found, for the metrics
 //
+// What operators want of nodes and orders is kept in <run>/operator.json (operator_wishes.h).
 // Every answer is one map; one with "error" carries "message" and the tool's "exit" code.
 
 #include <functional>
@@ -22,8 +28,10 @@
 #include <string>
 #include <vector>
 
+#include "actors/node/operator_wishes.h"
 #include "actors/supervisor/admin_socket.h"
 #include "actors/supervisor/core/command_desk.h"
+#include "actors/supervisor/core/recovery_list.h"
 #include "actors/supervisor/supervised_node.h"
 #include "actors/supervisor/supervisor_chaos.h"
 
@@ -37,19 +45,23 @@ struct SupervisorActs {
   std::function<bool()> stopping;
   std::function<std::string()> ops_code;                     // opens the operator's page once
   std::function<void(std::uint64_t violations)> books_told;  // what a verify has found
+  std::function<bool()> dev;  // whether chaos is allowed, now
+  std::function<void(Ms now, bool check, std::function<void(const nlohmann::json&)>)> reload;
 };
 
 class SupervisorAdmin {
  public:
   using Respond = AdminSocket::Respond;
 
-  // `own`, `nodes` and `desk` outlive this object.
+  // `own`, `nodes`, `desk` and `recoveries` outlive this object.
   SupervisorAdmin(NodeRuntime& own, const SupervisedNodes& nodes, CommandDesk& desk,
-                  SupervisorActs acts)
-      : nodes_(nodes),
+                  RecoveryList& recoveries, SupervisorActs acts)
+      : own_(own),
+        nodes_(nodes),
         desk_(desk),
+        recoveries_(recoveries),
         acts_(std::move(acts)),
-        chaos_(own, nodes, desk, acts_.send_wanted) {}
+        chaos_(own, nodes, desk, acts_.send_wanted, acts_.dev) {}
 
   // Answers now or later, exactly once.
   void take(Ms now, const nlohmann::json& request, const Respond& respond);
@@ -57,17 +69,32 @@ class SupervisorAdmin {
   // Call it from every timer: ends pauses that are over.
   void on_timer(Ms now) { chaos_.on_timer(now); }
   void undo_chaos(Ms now) { chaos_.undo(now); }
+  [[nodiscard]] bool busy() const { return chaos_.busy(); }  // it waits for a time
+
+  // What an operator has said to an earlier supervisor of this system holds; without `go_on` the
+  // system begins anew, and so does he.
+  void begin(bool go_on);
+  void forget_wishes();  // the system is being stopped
+  [[nodiscard]] const OperatorWishes& wishes() const { return wishes_; }
 
  private:
   void forward(Ms now, const std::string& what, const nlohmann::json& request,
                const Respond& respond);
+  void reload(Ms now, const nlohmann::json& request, const Respond& respond);
   bool refused_while_stopping(const Respond& respond) const;
   void start(Ms now, const std::string& node, const Respond& respond);
   void restart(Ms now, const std::string& node, const Respond& respond);
   void take_books(const nlohmann::json& request, const Respond& respond);
+  void stop(Ms now, const std::string& node, const Respond& respond);
+  void drain(bool drained, const Respond& respond);
+  void tell_recoveries(const Respond& respond) const;
+  bool keep(const OperatorWishes& wishes, const Respond& respond);
 
+  NodeRuntime& own_;
   const SupervisedNodes& nodes_;
   CommandDesk& desk_;
+  RecoveryList& recoveries_;
+  OperatorWishes wishes_;
   SupervisorActs acts_;
   SupervisorChaos chaos_;
 };

@@ -60,7 +60,7 @@ bool SupervisorChaos::knows(std::string_view what) {
 }
 
 void SupervisorChaos::take(Ms now, const json& request, const Respond& respond) {
-  if (!own_.config().dev) {
+  if (!allowed_()) {
     return respond(refusal("not_allowed",
                            "chaos is refused because dev is false; set dev = true in the "
                            "configuration of a system that you may break",

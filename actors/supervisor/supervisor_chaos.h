@@ -47,15 +47,21 @@ class SupervisorChaos {
  public:
   using Respond = AdminSocket::Respond;
   using SendWanted = std::function<void(const SupervisedNode&)>;
+  using Allowed = std::function<bool()>;  // whether this system may be broken, now
 
   // `own`, `nodes` and `desk` outlive this object.
   SupervisorChaos(NodeRuntime& own, const SupervisedNodes& nodes, CommandDesk& desk,
-                  SendWanted send_wanted)
-      : own_(own), nodes_(nodes), desk_(desk), send_wanted_(std::move(send_wanted)) {}
+                  SendWanted send_wanted, Allowed allowed)
+      : own_(own),
+        nodes_(nodes),
+        desk_(desk),
+        send_wanted_(std::move(send_wanted)),
+        allowed_(std::move(allowed)) {}
 
   static bool knows(std::string_view what);
   void take(Ms now, const nlohmann::json& request, const Respond& respond);
   void on_timer(Ms now);
+  [[nodiscard]] bool busy() const { return !pauses_.empty(); }
   // Also when the system is stopped: a paused node could not hear it.
   void undo(Ms now);
 
@@ -87,6 +93,7 @@ class SupervisorChaos {
   const SupervisedNodes& nodes_;
   CommandDesk& desk_;
   SendWanted send_wanted_;
+  Allowed allowed_;
   std::vector<Pause> pauses_;
   std::optional<WatchedProcess> database_;  // while it stands still
   Ms database_until_ = 0;

@@ -8,8 +8,10 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <utility>
 
 #include "actors/node/node_log.h"
+#include "actors/node/watched_actor.h"
 #include "actors/supervisor/process_watch.h"
 #include "config/process/idle_signals.h"
 
@@ -29,19 +31,20 @@ int open_signals() {
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGHUP);
   sigaddset(&set, SIGCHLD);
-  config::ignore_idle_signals();
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
+  config::ignore_idle_signals();  // what is blocked is read all the same
   return ::signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-// True: told to stop. The end of a child of others is dealt with here.
-bool take_signal(int signals, const std::vector<pid_t>& watched) {
+// The signal that is to be passed on; 0: none. The end of a child of others is dealt with here.
+int take_signal(int signals, const std::vector<pid_t>& watched) {
   signalfd_siginfo info{};
-  if (::read(signals, &info, sizeof info) != sizeof info) return false;
-  if (info.ssi_signo != SIGCHLD) return true;
+  if (::read(signals, &info, sizeof info) != sizeof info) return 0;
+  if (info.ssi_signo != SIGCHLD) return static_cast<int>(info.ssi_signo);
   reap_others(watched);
-  return false;
+  return 0;
 }
 
 // Passes signals on until the process has ended.
@@ -50,10 +53,10 @@ ProcessEnd wait_for_end(WatchedProcess& process, int signals, bool& told_to_stop
     pollfd fds[2] = {{process.fd(), POLLIN, 0}, {signals, POLLIN, 0}};
     if (::poll(fds, 2, -1) < 0) continue;
     if (fds[0].revents != 0) return process.take_end();
-    if (fds[1].revents != 0 && take_signal(signals, {process.pid()})) {
-      told_to_stop = true;
-      process.signal(SIGTERM);
-    }
+    const int signal = fds[1].revents != 0 ? take_signal(signals, {process.pid()}) : 0;
+    if (signal == 0) continue;
+    told_to_stop = told_to_stop || signal != SIGHUP;
+    process.signal(signal == SIGHUP ? SIGHUP : SIGTERM);
   }
 }
 
@@ -63,8 +66,10 @@ bool told_to_stop_within(milliseconds wait, int signals) {
     const auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now());
     if (left.count() <= 0) return false;
     pollfd stop{signals, POLLIN, 0};
-    if (::poll(&stop, 1, static_cast<int>(left.count())) == 1 && take_signal(signals, {}))
-      return true;
+    if (::poll(&stop, 1, static_cast<int>(left.count())) != 1) continue;
+    const int signal = take_signal(signals, {});
+    if (signal == SIGHUP) log_warning("SIGHUP while there is no supervisor: nothing was reloaded");
+    if (signal != 0 && signal != SIGHUP) return true;
   }
 }
 
@@ -77,14 +82,20 @@ bool is_final(const ProcessEnd& end) {
 
 int run_guard(const std::vector<std::string>& arguments) {
   start_log("guard");
+  name_thread("guard");
   const int signals = open_signals();
   bool told_to_stop = false;
-  SpawnRequest request{arguments, {}, true, {}};
+  SpawnRequest request;
+  request.arguments = arguments;
+  request.with_failpoints = true;
+  request.name = "supervisor-1";
   milliseconds wait = kBackoffMin;
   for (;;) {
     const auto began = steady_clock::now();
     auto spawned = WatchedProcess::start(request);
-    request.with_failpoints = false;  // they are for the first start alone
+    // Only the first start begins a system, and failpoints are for it alone.
+    if (std::exchange(request.with_failpoints, false))
+      request.arguments.insert(request.arguments.end(), {"--accepted", "--again"});
     if (auto* reason = std::get_if<std::string>(&spawned)) {
       log_critical(*reason);
       return 1;

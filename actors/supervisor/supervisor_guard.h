@@ -10,7 +10,8 @@ namespace stampede::actors {
 
 // Runs this program with `arguments` (which name the supervisor without --guard) and starts it
 // again, after 0.1 s doubling to 5 s, unless it ended with 0, 2, 6, 75 or 78, which another start
-// cannot mend. SIGTERM and SIGINT are passed on. Blocks; returns the supervisor's exit code.
+// cannot mend. Every start after the first is told --accepted: no more than what was accepted then.
+// SIGTERM, SIGINT and SIGHUP are passed on. Blocks; returns the supervisor's exit code.
 int run_guard(const std::vector<std::string>& arguments);
 
 }  // namespace stampede::actors

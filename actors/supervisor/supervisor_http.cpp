@@ -1,5 +1,6 @@
 #include "actors/supervisor/supervisor_http.h"
 
+#include "config/process/utc_text.h"
 #include "config/process/version.h"
 
 namespace stampede::actors {
@@ -75,8 +76,9 @@ HttpReply health(const json& nodes, const json& notes, bool readiness) {
 
 }  // namespace
 
-json system_status(std::vector<json> nodes, const json& system_view) {
-  json status = {{"nodes", std::move(nodes)}};
+json system_status(std::vector<json> nodes, const json& system_view, std::int64_t drained_ms) {
+  json status = {{"version", kVersion}, {"nodes", std::move(nodes)}};
+  status["drained_at"] = drained_ms == 0 ? json(nullptr) : json(config::utc_text(drained_ms));
   status["items"] = system_view.value("items", json::array());
   if (!system_view.contains("items")) status["items_told"] = false;
   status["log"] = system_view.value("log", json{{"durable_lsn", nullptr},
@@ -88,6 +90,9 @@ json system_status(std::vector<json> nodes, const json& system_view) {
   status["database"] = system_view.value(
       "database", json{{"state", "unknown"}, {"lag_s", nullptr}, {"failed", nullptr}});
   status["notes"] = notes_of(status["nodes"], status["database"]);
+  if (drained_ms != 0)
+    status["notes"].push_back("orders are refused since " + config::utc_text(drained_ms) +
+                              ": drained by the operator; stampede undrain ends it");
   return status;
 }
 

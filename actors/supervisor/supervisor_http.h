@@ -14,7 +14,9 @@
 namespace stampede::actors {
 
 // Assembles the document of contract §8 from the nodes' entries and the backend's system members.
-nlohmann::json system_status(std::vector<nlohmann::json> nodes, const nlohmann::json& system_view);
+// `drained_ms`: since when (since 1970) an operator has orders refused; 0: he has not.
+nlohmann::json system_status(std::vector<nlohmann::json> nodes, const nlohmann::json& system_view,
+                             std::int64_t drained_ms = 0);
 
 HttpReply answer_http(const HttpRequest& request, const StatusPage& page);
 

@@ -16,17 +16,21 @@
 #include "actors/supervisor/metrics_page.h"
 #include "actors/supervisor/ops_face.h"
 #include "actors/supervisor/process_watch.h"
+#include "actors/supervisor/service_notice.h"
 #include "actors/supervisor/status_page.h"
 #include "actors/supervisor/supervised_node.h"
 #include "actors/supervisor/supervisor_admin.h"
+#include "actors/supervisor/supervisor_config.h"
 #include "actors/supervisor/supervisor_http.h"
 #include "config/process/descriptor_watch.h"
 #include "config/process/wall_clock.h"
+#include "transport/port/time_grid.h"
 #include "transport/zmq/peer_guard.h"
 
 namespace stampede::actors {
 
 using StopAtom = caf::atom_constant<caf::atom("stop")>;
+using ReloadAtom = caf::atom_constant<caf::atom("reload")>;
 
 namespace {
 
@@ -37,16 +41,21 @@ using transport::PortControl;
 using transport::SocketId;
 
 constexpr std::chrono::milliseconds kTick{20};
-constexpr int kPagePause = 20;  // times as long as a page of the status took to make
-constexpr Ms kAsleep = 1'000;   // a longer gap between two ticks: we were stopped ourselves
+constexpr std::chrono::milliseconds kTickIdle{250};    // while no node is about to be started
+constexpr std::chrono::milliseconds kBehindBeats{20};  // nodes report at multiples of that
+constexpr Ms kWantedEvery = 1'000;  // what nobody needs to hear is repeated so often
+constexpr int kPagePause = 20;      // times as long as a page of the status took to make
+constexpr Ms kAsleep = 1'000;       // a longer gap between two ticks: we were stopped ourselves
+constexpr Ms kTellPause = 500;      // between two status lines for the service manager
 constexpr int kReportsQueued =
     4;  // of each node; a report may have 2 MiB, and anybody may send them
 constexpr std::array<const char*, 3> kStopOrder{"webapp", "broker", "backend"};
 
 class SupervisorRole : public transport::PortRole {
  public:
-  SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount>& counts,
-                 std::shared_ptr<RunningProcesses> running, std::shared_ptr<OpsDoor> door);
+  SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount>& counts, bool again,
+                 std::shared_ptr<RunningProcesses> running, std::shared_ptr<OpsDoor> door,
+                 caf::actor_addr http);
 
   void start(PortControl& port) override;
   caf::message_handler mail(PortControl& port) override;
@@ -60,23 +69,35 @@ class SupervisorRole : public transport::PortRole {
   void take_end(SupervisedNode& node);
   void look_after(SupervisedNode& node);
   void take_report(json report);
+  void reload_for_signal();
+  void use_config(const config::Config& config);
+  void note_recovery(const SupervisedNode& node);
   void send_wanted(const SupervisedNode& node);
+  void tell_service_manager();
   void go_on_stopping();
+  void look_within(std::chrono::milliseconds time);
+  [[nodiscard]] bool busy() const;
+  void tell_wanted(SupervisedNode& node);
   void act(const OpsAsk& ask);
   json status() const;
   const StatusPagePtr& page();
   json own_view() const;
 
   NodeRuntime& runtime_;
+  bool again_;
   std::shared_ptr<RunningProcesses> running_;
   SupervisedNodes nodes_;
+  caf::actor_addr http_;  // weak: a strong handle would outlive the actor system
+  SupervisorConfig config_;
   CommandDesk desk_;
+  RecoveryList recoveries_;
   SupervisorAdmin requests_;
   AdminSocket admin_;
   PortControl* port_ = nullptr;  // from start() on; used inside the port's calls only
   SocketId reports_ = 0;
   SocketId wanted_ = 0;
   Ms last_tick_ = 0;
+  transport::MonoTime next_tick_ = transport::MonoTime::max();
   bool stopping_ = false;
   bool chaos_undone_ = false;
   std::size_t stop_stage_ = 0;
@@ -88,24 +109,38 @@ class SupervisorRole : public transport::PortRole {
   std::uint64_t wanted_lost_ = 0;
   config::DescriptorWatch descriptors_;
   std::string shortage_;  // of descriptors; empty: none
+  ServiceNotice service_ = ServiceNotice::of_environment();
+  Ms tell_at_ = 0;
 };
 
 SupervisorRole::SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount>& counts,
-                               std::shared_ptr<RunningProcesses> running,
-                               std::shared_ptr<OpsDoor> door)
+                               bool again, std::shared_ptr<RunningProcesses> running,
+                               std::shared_ptr<OpsDoor> door, caf::actor_addr http)
     : runtime_(runtime),
+      again_(again),
       running_(std::move(running)),
-      requests_(runtime, nodes_, desk_,
-                {[this] { return page()->line; },
-                 [this](const SupervisedNode& node) { send_wanted(node); },
-                 [this] { stopping_ = true; }, [this] { return stopping_; },
-                 [door = std::move(door)] { return door->new_code(OpsDoor::Clock::now()); },
-                 [this](std::uint64_t violations) {
-                   metrics_.books_told(violations, config::wall_ms());
-                 }}),
+      http_(std::move(http)),
+      config_(runtime, nodes_,
+              {[this](const SupervisedNode& node) { send_wanted(node); },
+               [this](const config::Config& config) { use_config(config); },
+               [this] { return stopping_; }}),
+      requests_(
+          runtime, nodes_, desk_, recoveries_,
+          {[this] { return page()->line; },
+           [this](const SupervisedNode& node) { send_wanted(node); }, [this] { stopping_ = true; },
+           [this] { return stopping_; },
+           [door = std::move(door)] { return door->new_code(OpsDoor::Clock::now()); },
+           [this](std::uint64_t violations) {
+             metrics_.books_told(violations, config::wall_ms());
+           },
+           [this] { return config_.now().dev; },
+           [this](Ms at, bool check, const SupervisorConfig::Respond& respond) {
+             config_.reload(at, check, respond);
+           }}),
       admin_(runtime.config().run_dir / "admin.sock",
              [this](const json& request, const AdminSocket::Respond& respond) {
                requests_.take(now(), request, respond);
+               look_within(kTick);
              }) {
   for (const auto& [role, count] : counts) {
     for (int index = 1; index <= count; ++index) {
@@ -121,6 +156,7 @@ Ms SupervisorRole::now() const {
 
 void SupervisorRole::start(PortControl& port) {
   port_ = &port;
+  config_.start();
   transport::SocketOptions reports;
   reports.kind = transport::SocketKind::pull;
   reports.endpoint = runtime_.endpoint(transport::Channel::reports);
@@ -134,8 +170,13 @@ void SupervisorRole::start(PortControl& port) {
   wanted_ = port.open(wanted);
   admin_.start(port);
   last_tick_ = now();
-  for (auto& node : nodes_) node->policy().want_running(now());
-  port.wake_at(port.now());
+  requests_.begin(again_ || std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
+                    return lock_holder(lock_file(runtime_.config().run_dir, node->id()));
+                  }));
+  for (auto& node : nodes_) {
+    if (!requests_.wishes().stopped.contains(node->id())) node->policy().want_running(now());
+  }
+  look_within(std::chrono::milliseconds{0});
 }
 
 caf::message_handler SupervisorRole::mail(PortControl&) {
@@ -144,7 +185,33 @@ caf::message_handler SupervisorRole::mail(PortControl&) {
           [this](MetricsAskAtom, const caf::actor& asker) {
             port_->self().send(asker, metrics_.page(nodes_));
           },
-          [this](StopAtom) { stopping_ = true; }};
+          [this](StopAtom) {
+            stopping_ = true;
+            look_within(kTick);
+          },
+          [this](ReloadAtom) {
+            reload_for_signal();
+            look_within(kTick);
+          }};
+}
+
+void SupervisorRole::reload_for_signal() {
+  config_.reload(now(), false, [](const json& answer) {
+    if (answer.contains("error"))
+      log_warning("reload at SIGHUP: " + answer.value("message", std::string{}));
+    else
+      log_info("reload at SIGHUP: " + std::to_string(answer.at("changes").size()) +
+               " keys changed");
+  });
+}
+
+// What of it is the supervisor's own.
+void SupervisorRole::use_config(const config::Config& config) {
+  set_log_level(config.log.level);
+  if (const auto http = caf::actor_cast<caf::actor>(http_))
+    caf::anon_send(
+        http, std::make_shared<const HttpSite>(HttpSite{config::list_of(config.webapp.hosts),
+                                                        config::list_of(config.webapp.origins)}));
 }
 
 // What the operator's page asks for goes the way of what comes through admin.sock.
@@ -154,11 +221,29 @@ void SupervisorRole::act(const OpsAsk& ask) {
                        OpsDonePtr(std::make_shared<OpsDone>(OpsDone{number, std::move(line)})));
   };
   requests_.take(now(), ask.request, AdminSocket::Respond(give));
+  look_within(kTick);
+}
+
+void SupervisorRole::look_within(std::chrono::milliseconds time) {
+  const auto when = port_->now() + time;
+  if (when >= next_tick_) return;
+  next_tick_ = when;
+  port_->wake_at(when);
+}
+
+// Something is to be done at a time, or in turns.
+bool SupervisorRole::busy() const {
+  const auto starts = [](const auto& node) {
+    return node->policy().state() == NodeState::backing_off;
+  };
+  return stopping_ || admin_.busy() || requests_.busy() || config_.reloading() ||
+         std::any_of(nodes_.begin(), nodes_.end(), starts);
 }
 
 // --- nodes ---------------------------------------------------------------------------------------
 
 void SupervisorRole::on_timer(PortControl& port) {
+  if (port.now() < next_tick_) return;  // an earlier one was asked for meanwhile
   runtime_.check_actors();
   const Ms gap = now() - last_tick_;
   last_tick_ = now();
@@ -170,10 +255,24 @@ void SupervisorRole::on_timer(PortControl& port) {
   desk_.expire(now());
   requests_.on_timer(now());
   metrics_.look(now(), config::wall_ms(), nodes_);
+  config_.on_timer(now());
   reap_others(running_->pids());
   admin_.go_on();
+  tell_service_manager();
   if (stopping_) go_on_stopping();
-  port.wake_at(port.now() + kTick);
+  next_tick_ = transport::MonoTime::max();
+  const auto idle = transport::next_on_grid(port.now(), kTickIdle) + kBehindBeats - port.now();
+  look_within(busy() ? kTick : std::chrono::ceil<std::chrono::milliseconds>(idle));
+}
+
+// The admin socket is open since start(), so the first word is that it answers.
+void SupervisorRole::tell_service_manager() {
+  if (stopping_) return service_.tell_stopping();
+  if (!service_.listens() || now() < tell_at_) return;
+  tell_at_ = now() + kTellPause;
+  json views = json::array();
+  for (const auto& node : nodes_) views.push_back(node->view(now()));
+  service_.tell(service_status(views));
 }
 
 void SupervisorRole::look_after(SupervisedNode& node) {
@@ -190,6 +289,7 @@ void SupervisorRole::look_after(SupervisedNode& node) {
 }
 
 void SupervisorRole::bring_up(SupervisedNode& node) {
+  config_.keep_on_disk();
   log_info(node.bring_up(now()));
   if (!node.process()) return;
   running_->add(node.process()->id());
@@ -200,9 +300,13 @@ void SupervisorRole::take_end(SupervisedNode& node) {
   const auto instance = node.instance();
   port_->unwatch(node.process()->fd());
   running_->remove(node.process()->id());
+  const bool asked = !node.policy().wanted();
+  look_within(kTick);
   const std::string line = node.take_end(now());
   metrics_.ended(node);
-  if (stopping_) {
+  if (!asked)
+    recoveries_.ended(node.id(), node.last_exit().get<std::string>(), now(), config::wall_ms());
+  if (stopping_ || asked) {
     log_info(line);
   } else {
     log_warning(line);
@@ -242,12 +346,31 @@ void SupervisorRole::take_report(json report) {
     return;
   }
   metrics_.take(*node, metrics);
+  note_recovery(*node);
   for (const json& entry : replies) {
     // An answer to an earlier supervisor's command, which had the same number.
     if (entry.value("supervisor", std::uint64_t{0}) != runtime_.instance()) continue;
     desk_.answered(node->id(), entry.at("number").get<std::uint64_t>(), entry.at("reply"));
   }
-  send_wanted(*node);
+  config_.on_report(now(), *node);
+  tell_wanted(*node);
+}
+
+// At once where there is a command or news, or to a new process; else now and then, for a word may
+// have been lost.
+void SupervisorRole::tell_wanted(SupervisedNode& node) {
+  const bool due = now() - node.told_at() >= kWantedEvery;
+  if (!due && !desk_.has_commands(node.id())) return;
+  node.told(now());
+  send_wanted(node);
+}
+
+void SupervisorRole::note_recovery(const SupervisedNode& node) {
+  const auto state = node.policy().state();
+  if (state == NodeState::replaying) recoveries_.replays(node.id(), now());
+  if (state == NodeState::ready) recoveries_.ready(node.id(), now());
+  if (node.role() == "webapp")
+    recoveries_.asked_again(node.id(), node.instance(), node.counter("asked_again"), now());
 }
 
 void SupervisorRole::send_wanted(const SupervisedNode& node) {
@@ -255,6 +378,8 @@ void SupervisorRole::send_wanted(const SupervisedNode& node) {
   const json map = {{"instance", node.instance()},
                     {"began_us", began_us_},
                     {"phase", static_cast<std::uint16_t>(Phase::serving)},
+                    {"config", config_.now().accepted},
+                    {"orders_refused", requests_.wishes().drained()},
                     {"commands", desk_.commands_for(node.id(), node.instance())}};
   transport::Envelope envelope;
   envelope.kind = transport::EnvelopeKind::wanted;
@@ -268,7 +393,10 @@ void SupervisorRole::send_wanted(const SupervisedNode& node) {
 
 // Webapps first, so that nothing new comes in; the backend last, with all that was taken.
 void SupervisorRole::go_on_stopping() {
-  if (!std::exchange(chaos_undone_, true)) requests_.undo_chaos(now());
+  if (!std::exchange(chaos_undone_, true)) {
+    requests_.undo_chaos(now());
+    requests_.forget_wishes();
+  }
   while (stop_stage_ < kStopOrder.size()) {
     bool all_ended = true;
     for (auto& node : nodes_) {
@@ -282,6 +410,7 @@ void SupervisorRole::go_on_stopping() {
     if (!all_ended) return;
     ++stop_stage_;
   }
+  config_.finish();
   runtime_.request_stop();
 }
 
@@ -294,6 +423,7 @@ json SupervisorRole::own_view() const {
           {"restarts", 0},
           {"uptime_s", static_cast<double>((now() - started) / 100) / 10},
           {"last_exit", nullptr},
+          {"last_exit_at", nullptr},
           {"actors", runtime_.actor_names()},
           {"messages_dropped", runtime_.context().messages_dropped()},
           {"peers_refused", runtime_.context().peers_refused()},
@@ -310,8 +440,11 @@ json SupervisorRole::status() const {
     views.push_back(node->view(now()));
     if (node->role() == "backend") system_view = node->system_view();
   }
-  auto status = system_status(std::move(views), system_view);
-  status["dev"] = runtime_.config().dev;  // what may be broken on purpose
+  auto status = system_status(std::move(views), system_view, requests_.wishes().drained_ms);
+  status["dev"] = config_.now().dev;  // what may be broken on purpose
+  status["config"] = {{"accepted", config_.now().accepted},
+                      {"file", config_.now().origin.string()},
+                      {"reloading", config_.reloading()}};
   return status;
 }
 
@@ -358,16 +491,21 @@ void RunningProcesses::kill_all() const {
   }
 }
 
-caf::actor spawn_supervisor_port(NodeRuntime& node, const std::vector<NodeCount>& nodes,
+caf::actor spawn_supervisor_port(NodeRuntime& node, const std::vector<NodeCount>& nodes, bool again,
                                  std::shared_ptr<RunningProcesses> running,
-                                 std::shared_ptr<OpsDoor> door) {
+                                 std::shared_ptr<OpsDoor> door, const caf::actor_addr& http) {
   return node.spawn_actor<transport::PortActor>(
       {"port"}, &node.context(),
-      std::make_unique<SupervisorRole>(node, nodes, std::move(running), std::move(door)));
+      std::make_unique<SupervisorRole>(node, nodes, again, std::move(running), std::move(door),
+                                       http));
 }
 
 void stop_supervisor_port(const caf::actor& port) {
   caf::anon_send(port, StopAtom::value);
+}
+
+void reload_supervisor_port(const caf::actor& port) {
+  caf::anon_send(port, ReloadAtom::value);
 }
 
 }  // namespace stampede::actors

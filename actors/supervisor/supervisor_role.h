@@ -30,11 +30,15 @@ class RunningProcesses {
   std::vector<ProcessId> processes_;  // guarded by mutex_
 };
 
-caf::actor spawn_supervisor_port(NodeRuntime& node, const std::vector<NodeCount>& nodes,
+// `again`: its predecessor has ended without stopping the system. `http`: the supervisor's HTTP
+// server, which hears of other names for it.
+caf::actor spawn_supervisor_port(NodeRuntime& node, const std::vector<NodeCount>& nodes, bool again,
                                  std::shared_ptr<RunningProcesses> running,
-                                 std::shared_ptr<OpsDoor> door);
+                                 std::shared_ptr<OpsDoor> door, const caf::actor_addr& http);
 
 // Stops the nodes in order, then calls NodeRuntime::request_stop(). Thread-safe.
 void stop_supervisor_port(const caf::actor& port);
+// Accepts the configuration anew, as `config reload`; the log says how it went. Thread-safe.
+void reload_supervisor_port(const caf::actor& port);
 
 }  // namespace stampede::actors

@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 
+#include <future>
+
 #include "actors/auth/account_keeper.h"
 #include "actors/auth/key_files.h"
 #include "actors/auth/password_clerk.h"
@@ -18,23 +20,18 @@ namespace {
 
 constexpr int kPortStep = 100;  // between the HTTP ports of webapp 1, 2, …
 
+HttpSite site_of(const config::Webapp& webapp) {
+  return {config::list_of(webapp.hosts), config::list_of(webapp.origins)};
+}
+
 HttpServerOptions http_options(const NodeRuntime& node) {
   const auto& address = node.config().webapp.http;  // host:port, checked by config
   const auto colon = address.rfind(':');
   HttpServerOptions options;
   options.host = address.substr(0, colon);
   options.port = std::stoi(address.substr(colon + 1)) + kPortStep * (node.options().index - 1);
-  options.site.hosts = config::list_of(node.config().webapp.hosts);
-  options.site.origins = config::list_of(node.config().webapp.origins);
+  options.site = site_of(node.config().webapp);
   return options;
-}
-
-// Null: none is set.
-std::shared_ptr<RateLimits> rate_limits(const NodeRuntime& node) {
-  const auto& limits = node.config().limits;
-  const RateSettings settings{limits.user_per_s, limits.user_burst, limits.address_per_min,
-                              limits.address_ban_s};
-  return settings.any() ? std::make_shared<RateLimits>(settings, RandomBits{}()) : nullptr;
 }
 
 // A webapp that could not read tickets would refuse what others have given.
@@ -92,17 +89,31 @@ ShopSettings shop_settings(NodeRuntime& node) {
   return {possible, std::move(text)};
 }
 
-// A weak address: a strong handle would outlive the actor system.
+// The port's half of a reload: what the HTTP server is to know of it. `http` is told once, by
+// whoever starts it.
+WebappPort::Live tell_http(std::shared_future<caf::actor_addr> http) {
+  return [http = std::move(http)](const config::Config& now,
+                                  const std::shared_ptr<RateLimits>& rates) {
+    const auto server = caf::actor_cast<caf::actor>(http.get());
+    if (!server) return;
+    caf::anon_send(server, std::make_shared<const HttpSite>(site_of(now.webapp)));
+    caf::anon_send(server, RateLimitsPtr(rates));
+  };
+}
+
+// Weak addresses: a strong handle would outlive the actor system.
 class Webapp {
  public:
   void start(NodeRuntime& node) {
     // Chooses what suits this processor: a ticket's MAC takes a fifth less.
     if (sodium_init() < 0) node.fail(kExitInvariant, "libsodium cannot be initialised");
-    const auto rates = rate_limits(node);
+    const auto rates = rate_limits(node.config().limits);
     const auto counts = std::make_shared<HttpCounts>();
+    std::promise<caf::actor_addr> http;
     const auto port = node.spawn_actor<transport::PortActor>(
         {"port"}, &node.context(),
-        std::make_unique<WebappPort>(node, rates, ticket_key(node), spawn_clerk(node), counts));
+        std::make_unique<WebappPort>(node, rates, ticket_key(node), spawn_clerk(node), counts,
+                                     tell_http(http.get_future().share())));
     port_ = port.address();
     auto options = http_options(node);
     GatewaySettings settings{port,
@@ -116,7 +127,9 @@ class Webapp {
                              counts,
                              shop_settings(node)};
     log_info("http on " + options.host + ":" + std::to_string(options.port));
-    node.spawn_actor<HttpServer>({"http"}, with_gateway(std::move(options), std::move(settings)));
+    const auto server = node.spawn_actor<HttpServer>(
+        {"http"}, with_gateway(std::move(options), std::move(settings)));
+    http.set_value(server.address());
   }
 
   void drain() {

@@ -2,14 +2,18 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <chrono>
 #include <span>
 #include <utility>
 
 #include "actors/metrics/core/metric_report.h"
+#include "actors/node/node_log.h"
+#include "actors/node/operator_wishes.h"
 #include "config/process/invariant.h"
 #include "config/process/wall_clock.h"
 #include "config/settings/ip_address.h"
+#include "transport/port/time_grid.h"
 #include "transport/zmq/peer_guard.h"
 
 namespace stampede::actors {
@@ -27,7 +31,8 @@ using transport::SocketOptions;
 using Client = ClientToken::Kind;
 
 constexpr milliseconds kTickBusy{5};
-constexpr milliseconds kTickIdle{50};
+constexpr int kTickIdleMinMs = 50;
+constexpr int kTickIdleMaxMs = 250;
 constexpr std::int64_t kClientMessageBytesMax = 1 << 20;  // a larger one cuts the connection
 constexpr int kLastAnswersLingerMs = 500;                 // for answers given just before the end
 constexpr std::chrono::seconds kSweepEvery{5};
@@ -69,16 +74,28 @@ std::array<std::uint64_t, 2> RandomBits::operator()() {
   return {pool_[used_ - 2], pool_[used_ - 1]};
 }
 
+std::shared_ptr<RateLimits> rate_limits(const config::Limits& limits) {
+  const RateSettings settings{limits.user_per_s, limits.user_burst, limits.address_per_min,
+                              limits.address_ban_s};
+  return settings.any() ? std::make_shared<RateLimits>(settings, RandomBits{}()) : nullptr;
+}
+
 WebappPort::WebappPort(NodeRuntime& node, std::shared_ptr<RateLimits> rates,
                        const TicketKey& tickets, caf::actor clerk,
-                       std::shared_ptr<const HttpCounts> http)
+                       std::shared_ptr<const HttpCounts> http, Live live)
     : node_(node),
       counts_addresses_(rates && rates->of_addresses()),
+      tick_idle_(
+          std::clamp(node.config().webapp.items_refresh_ms / 4, kTickIdleMinMs, kTickIdleMaxMs)),
+      limits_(node.config().limits),
+      live_(std::move(live)),
       control_(node, {[this](nlohmann::json& json) { report(json); },
                       [this](Phase wanted) {
                         if (wanted == Phase::draining) start_drain();
                       },
-                      nullptr, [this](nlohmann::json& json) { report_metrics(json); }}),
+                      nullptr, [this](nlohmann::json& json) { report_metrics(json); },
+                      [this](const config::Config& now) { take_config(now); },
+                      [this](bool refused) { core_.refuse_orders(refused); }}),
       core_(settings_of(node, std::move(rates), &tickets_), *this, [this] { return random_(); }),
       news_(*this),
       tickets_(tickets),
@@ -88,6 +105,7 @@ WebappPort::WebappPort(NodeRuntime& node, std::shared_ptr<RateLimits> rates,
 
 void WebappPort::start(transport::PortControl& port) {
   port_ = &port;
+  core_.refuse_orders(read_operator_wishes(node_.config().run_dir).drained());
   open_sockets(port);
   control_.start(port);
   control_.set_phase(Phase::serving);
@@ -154,14 +172,23 @@ void WebappPort::on_timer(transport::PortControl& port) {
   core_.on_tick(now_us());
   news_.on_tick(now_us());
   if (core_.desk() != nullptr && port.now() >= next_sweep_) drop_connections();
-  next_tick_ = port.now() + (core_.busy() || !news_.idle() ? kTickBusy : kTickIdle);
+  const bool busy = core_.busy() || !news_.idle();
+  next_tick_ = busy ? port.now() + kTickBusy : transport::next_on_grid(port.now(), tick_idle_);
   port.wake_at(next_tick_);
 }
 
-void WebappPort::end_of_round(transport::PortControl&) {
+// Who waits has a deadline, so the next look may not be as far away as when nobody does.
+void WebappPort::look_soon(transport::PortControl& port) {
+  if (next_tick_ <= port.now() + kTickBusy || (!core_.busy() && news_.idle())) return;
+  next_tick_ = port.now() + kTickBusy;
+  port.wake_at(next_tick_);
+}
+
+void WebappPort::end_of_round(transport::PortControl& port) {
   round_entries_ = 0;
   send_late();
   core_.end_of_round(now_us());
+  look_soon(port);
   if (clerk_) send_new_tokens();
   if (http_answers_) {
     caf::anon_send(http_, std::move(http_answers_));
@@ -658,6 +685,29 @@ void WebappPort::ask_item(std::uint64_t item) {
   core_.on_request(ask, now_us());
 }
 
+// The limits begin anew only where they are others. Keys that cannot be read are left as they were:
+// the supervisor has looked at them, and whoever changed them since is told when they are reloaded.
+void WebappPort::take_config(const config::Config& now) {
+  auto keys = transport::read_curve(now.curve);
+  if (const auto* curve = std::get_if<transport::CurveOptions>(&keys))
+    node_.context().allow(*curve);
+  else
+    log_warning("the keys of clients stay as they are: " + std::get<std::string>(keys));
+  auto rates = core_.rates();
+  if (now.limits != limits_) {
+    limits_ = now.limits;
+    rates = rate_limits(limits_);
+    counts_addresses_ = rates && rates->of_addresses();
+    core_.limit_rates(rates);
+  }
+  if (clerk_) {
+    auto asks = std::make_shared<TokenAsks>();
+    asks->read_keys = true;
+    caf::anon_send(clerk_, TokenAsksPtr(std::move(asks)));
+  }
+  if (live_) live_(now, rates);
+}
+
 // A webapp never waits for anything but the backend, whose standstill is not the webapp's: each
 // tick counts as progress, so that only a port that no longer runs is taken for hung.
 void WebappPort::report(nlohmann::json& report) const {
@@ -672,6 +722,9 @@ void WebappPort::report(nlohmann::json& report) const {
   report["state"] = state;
   report["refuses"] = nullptr;
   if (state != "ready") report["refuses"] = "every order is refused: " + state;
+  if (core_.orders_refused())
+    report["refuses"] = "every order is refused: drained by the operator, until stampede undrain";
+  report["orders_refused"] = core_.orders_refused();
   if (const auto why = core_.standstill(); !why.empty()) report["refuses"] = why;
   report["work_waiting"] = core_.busy();
   report["progress"] = ticks_;
@@ -688,6 +741,7 @@ void WebappPort::report(nlohmann::json& report) const {
       {"waiting", core_.waiting()},
       {"batches", counters.batches},
       {"batches_resent", counters.resent},
+      {"asked_again", counters.asked_again},
       {"results_ignored", counters.results_ignored},
       {"results_malformed", counters.results_malformed + malformed_messages_},
       {"answers_late", counters.answers_late},

@@ -8,8 +8,10 @@
 // DrainMail from anywhere.
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -52,12 +54,18 @@ struct ClientAddress {  // a ROUTER's peer, and what it wants to have back befor
   bool delimiter = false;
 };
 
+// As configured; null: no limit is set.
+std::shared_ptr<RateLimits> rate_limits(const config::Limits& limits);
+
 class WebappPort final : public transport::PortRole, private WebappOutput, private NewsOutput {
  public:
   // `rates` null: nobody's requests are counted. `tickets`: what they are signed with. `clerk`: who
   // looks at new tokens, where there are sessions. `http`: what the HTTP server counts.
+  // `live`: what else follows a reload of the configuration; called in the port's thread, with the
+  // limits that count from now on (null: none).
+  using Live = std::function<void(const config::Config&, const std::shared_ptr<RateLimits>&)>;
   WebappPort(NodeRuntime& node, std::shared_ptr<RateLimits> rates, const TicketKey& tickets,
-             caf::actor clerk, std::shared_ptr<const HttpCounts> http);
+             caf::actor clerk, std::shared_ptr<const HttpCounts> http, Live live);
 
   void start(transport::PortControl& port) override;
   caf::message_handler mail(transport::PortControl& port) override;
@@ -78,6 +86,7 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   void ask_item(std::uint64_t item) override;
 
   void open_sockets(transport::PortControl& port);
+  void look_soon(transport::PortControl& port);
   // `again`: what waited for verdicts on its tokens comes once more.
   void take_client(transport::Message& parts, bool again = false);
   void take_ask(HttpAsk& ask, bool again = false);
@@ -110,10 +119,14 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   void stop_when_drained();
   void report(nlohmann::json& report) const;
   void report_metrics(nlohmann::json& out) const;
+  void take_config(const config::Config& now);
   [[nodiscard]] std::int64_t now_us() const;
 
   NodeRuntime& node_;
   bool counts_addresses_;
+  std::chrono::milliseconds tick_idle_;  // between two looks while nobody waits
+  config::Limits limits_;                // that count now
+  Live live_;
   ControlLink control_;
   RandomBits random_;
   WebappCore core_;

@@ -1,13 +1,11 @@
 #include "config/settings/config.h"
 
 #include <sys/stat.h>
-#include <toml++/toml.h>
 
-#include <algorithm>
 #include <fstream>
-#include <sstream>
 
 #include "config/settings/key_table.h"
+#include "config/settings/sources.h"
 #include "config/settings/trusted_place.h"
 
 extern "C" char** environ;  // NOLINT: the C library's own name
@@ -17,154 +15,12 @@ namespace stampede::config {
 namespace {
 
 namespace fs = std::filesystem;
-using Failure = std::optional<ConfigError>;
-
-std::string joined_keys(const std::string& section) {
-  std::string result;
-  for (const auto& key : keys()) {
-    if (key.section() != section) continue;
-    if (!result.empty()) result += ", ";
-    result += section.empty() ? key.name : key.name.substr(section.size() + 1);
-  }
-  return result;
-}
-
-std::string unknown_key_message(const std::string& section) {
-  const auto known = joined_keys(section);
-  if (!known.empty() && !section.empty()) return "unknown key; [" + section + "] knows: " + known;
-  std::string sections;
-  std::string last;
-  for (const auto& key : keys()) {
-    if (key.section().empty() || key.section() == last) continue;
-    last = key.section();
-    sections += "[" + last + "], ";
-  }
-  sections.replace(sections.size() - 2, 2, " and dev");
-  return "unknown key; known are " + sections + " (see config/README.md)";
-}
-
-// --- the file ------------------------------------------------------------------------------------
-
-class FileReader {
- public:
-  FileReader(const fs::path& file, Config& config) : file_(file.string()), config_(config) {}
-
-  Failure read() {
-    std::error_code error;
-    if (!fs::is_regular_file(file_, error))
-      return at({}, "", "no such file; give another one with --config or STAMPEDE_CONFIG");
-    std::ifstream stream(file_, std::ios::binary);
-    if (!stream) return at({}, "", "cannot be read; check its permissions");
-    std::ostringstream text;
-    text << stream.rdbuf();
-    try {
-      return read_table(toml::parse(text.str()), "");
-    } catch (const toml::parse_error& problem) {
-      return at(problem.source().begin, "", "no valid TOML: " + std::string(problem.description()));
-    }
-  }
-
- private:
-  Failure read_table(const toml::table& table, const std::string& section) {
-    for (const auto& [key, node] : table) {
-      const auto name = (section.empty() ? "" : section + ".") + std::string(key.str());
-      auto failure = read_node(name, section, key, node);
-      if (failure) return failure;
-    }
-    return std::nullopt;
-  }
-
-  Failure read_node(const std::string& name, const std::string& section, const toml::key& key,
-                    const toml::node& node) {
-    const auto* known = find_key(name);
-    if (known) return read_value(*known, node);
-    if (section.empty() && node.is_table() && !joined_keys(name).empty())
-      return read_table(*node.as_table(), name);
-    return at(key.source().begin, name, unknown_key_message(section));
-  }
-
-  Failure read_value(const Key& key, const toml::node& node) {
-    const auto value = key.list && node.is_array() ? joined(*node.as_array()) : value_of(node);
-    const auto where = node.source().begin;
-    if (!value) return at(where, key.name, "has the wrong type; give " + allowed_phrase(key));
-    auto wrong = apply_value(key, *value, config_);
-    if (wrong) return at(where, key.name, *wrong);
-    return std::nullopt;
-  }
-
-  static std::optional<Value> value_of(const toml::node& node) {
-    if (const auto* number = node.as_integer()) return Value{number->get()};
-    if (const auto* flag = node.as_boolean()) return Value{flag->get()};
-    if (const auto* text = node.as_string()) return Value{text->get()};
-    return std::nullopt;
-  }
-
-  static std::optional<Value> joined(const toml::array& array) {
-    std::string all;
-    for (const auto& node : array) {
-      const auto* text = node.as_string();
-      if (text == nullptr || text->get().find(',') != std::string::npos) return std::nullopt;
-      all += (all.empty() ? "" : ",") + text->get();
-    }
-    return Value{all};
-  }
-
-  ConfigError at(toml::source_position where, const std::string& key,
-                 const std::string& message) const {
-    return {file_, static_cast<int>(where.line), static_cast<int>(where.column), key, message};
-  }
-
-  std::string file_;
-  Config& config_;
-};
-
-// --- environment and flags -----------------------------------------------------------------------
-
-bool names_a_key(const std::string& variable) {
-  return variable.find("__") != std::string::npos || variable == "STAMPEDE_DEV";
-}
-
-Failure apply_environment(const Environment& env, Config& config) {
-  for (const auto& [variable, text] : env) {
-    if (!variable.starts_with("STAMPEDE_") || !names_a_key(variable)) continue;
-    const auto& name = variable;  // clang 14 cannot capture a structured binding
-    const auto it = std::find_if(keys().begin(), keys().end(),
-                                 [&name](const Key& key) { return key.env() == name; });
-    if (it == keys().end())
-      return ConfigError{"environment", 0, 0, variable,
-                         "names no key; unset it, or take one of config/README.md "
-                         "(STAMPEDE_<SECTION>__<KEY>)"};
-    auto wrong = apply_text(*it, text, config);
-    if (wrong) return ConfigError{"environment", 0, 0, variable, *wrong};
-  }
-  return std::nullopt;
-}
-
-Failure apply_flags(const std::vector<std::pair<std::string, std::string>>& flags, Config& config) {
-  for (const auto& [name, text] : flags) {
-    const auto* key = find_key(name);
-    const auto section = name.substr(0, std::min(name.find('.'), name.size()));
-    if (!key) return ConfigError{"command line", 0, 0, name, unknown_key_message(section)};
-    auto wrong = apply_text(*key, text, config);
-    if (wrong) return ConfigError{"command line", 0, 0, name, *wrong};
-  }
-  return std::nullopt;
-}
 
 // --- paths and what only shows when all keys are known -------------------------------------------
 
 std::string variable(const Environment& env, const std::string& name) {
   const auto it = env.find(name);
   return it == env.end() ? "" : it->second;
-}
-
-fs::path chosen_file(const LoadOptions& options, const fs::path& run_dir) {
-  if (options.file) return fs::absolute(*options.file).lexically_normal();
-  if (const auto given = variable(options.env, "STAMPEDE_CONFIG"); !given.empty())
-    return fs::absolute(given).lexically_normal();
-  std::error_code error;
-  const auto usual = run_dir / "stampede.toml";
-  return fs::exists(usual, error) ? usual : fs::path{};
 }
 
 fs::path default_password_file(const Config& config) {
@@ -317,23 +173,48 @@ fs::path run_directory(const LoadOptions& options) {
   return absolute.has_filename() ? absolute : absolute.parent_path();
 }
 
+fs::path asked_file(const LoadOptions& options) {
+  if (options.file) return fs::absolute(*options.file).lexically_normal();
+  const auto given = variable(options.env, "STAMPEDE_CONFIG");
+  return given.empty() ? fs::path{} : fs::absolute(given).lexically_normal();
+}
+
+fs::path usual_file(const fs::path& run_dir) {
+  const auto file = run_dir / "stampede.toml";
+  std::error_code error;
+  return fs::exists(file, error) ? file : fs::path{};
+}
+
+Failure start_reading(const fs::path& run_dir, Config& config) {
+  config.run_dir = run_dir;
+  auto failure = check_place(run_dir, PlaceKind::directory, "");
+  if (failure) failure->distrusted = true;
+  return failure;
+}
+
+Failure read_trusted_file(const fs::path& file, Config& config, TextNotes* notes) {
+  if (file.empty()) return std::nullopt;
+  auto failure = check_place(file, PlaceKind::file, "");
+  return failure ? failure : read_file(file, config, notes);
+}
+
+Failure judge_whole(Config& config) {
+  if (auto failure = check_together(config)) return failure;
+  resolve_paths(config);
+  return check_named_places(config);
+}
+
 std::variant<Config, ConfigError> load(const LoadOptions& options) {
   Config config;
-  config.run_dir = run_directory(options);
-  Failure failure = check_place(config.run_dir, PlaceKind::directory, "");
-  if (failure) {
-    failure->distrusted = true;
-    return *failure;
-  }
-  config.origin = chosen_file(options, config.run_dir);
-  failure = check_place(config.origin, PlaceKind::file, "");
-  if (!failure && !config.origin.empty()) failure = FileReader(config.origin, config).read();
-  if (!failure) failure = apply_environment(options.env, config);
-  if (!failure) failure = apply_flags(options.flags, config);
-  if (!failure) failure = check_together(config);
+  auto failure = start_reading(run_directory(options), config);
   if (failure) return *failure;
-  resolve_paths(config);
-  if (auto distrusted = check_named_places(config)) return *distrusted;
+  config.origin = asked_file(options);
+  if (config.origin.empty()) config.origin = usual_file(config.run_dir);
+  failure = read_trusted_file(config.origin, config);
+  if (!failure) failure = read_environment(options.env, config);
+  if (!failure) failure = read_flags(options.flags, config);
+  if (!failure) failure = judge_whole(config);
+  if (failure) return *failure;
   return config;
 }
 
@@ -380,7 +261,8 @@ std::vector<KeyDescription> describe_keys() {
     const auto bounds = key.type == ValueType::integer
                             ? std::to_string(key.min) + " ... " + std::to_string(key.max)
                             : key.allowed;
-    result.push_back({key.name, key.env(), key.unit, key.default_value, bounds, key.effect});
+    result.push_back({key.name, key.env(), key.unit, key.default_value, bounds,
+                      describe(key.change), key.effect});
   }
   return result;
 }

@@ -8,6 +8,8 @@
 // unknown key, a wrong type, a value out of bounds is an error that names its place and says what
 // is allowed. Every key with unit, default, bounds and effect: config/README.md.
 //
+// That is what a system starts with. One that runs has accepted it: accepted_text.h.
+//
 // Thread-safe: no state is kept. load() reads files and is meant for a process's start.
 
 #include <cstdint>
@@ -53,6 +55,7 @@ struct Limits {                      // of one webapp; 0: no such limit
   std::int64_t user_burst = 10;      // of them at once
   std::int64_t address_per_min = 0;  // requests from one address
   std::int64_t address_ban_s = 0;    // one that goes over it is refused for so long
+  bool operator==(const Limits&) const = default;
 };
 
 inline constexpr std::int64_t kSessionSecondsMax = 366 * std::int64_t{86'400};
@@ -83,6 +86,7 @@ struct Log {
   std::uint64_t backlog_commands_max = 4'000'000;  // owed commands; beyond it: overloaded
   std::int64_t retain_s = 86400;                   // closed segments stay so long; -1: for ever
   std::string sync = "always";                     // fdatasync per batch
+  std::string level = "info";                      // of the nodes' own lines, in <run>/log
 };
 
 struct Snapshot {
@@ -115,6 +119,17 @@ struct Supervisor {
   int restart_backoff_max_ms = 30000;
 };
 
+using Value = std::variant<bool, std::int64_t, std::string>;
+
+enum class Origin { preset, file, environment, flag };
+
+struct GivenValue {
+  Value value;
+  Origin origin = Origin::file;
+  bool operator==(const GivenValue&) const = default;
+};
+using GivenValues = std::map<std::string, GivenValue>;  // by key; who is not there has its default
+
 struct Config {
   Net net;
   Curve curve;
@@ -128,9 +143,12 @@ struct Config {
   Tickets tickets;
   Db db;
   Supervisor supervisor;
-  bool dev = false;               // allows chaos commands
-  std::filesystem::path run_dir;  // absolute
-  std::filesystem::path origin;   // the file that was read; empty: none
+  bool dev = false;                             // allows chaos commands
+  std::filesystem::path run_dir;                // absolute
+  std::filesystem::path origin;                 // the file that was read; empty: none
+  GivenValues given;                            // what it said, and the environment and flags
+  std::map<std::string, std::string> contents;  // of files that keys name; see accepted_text.h
+  std::string accepted;                         // which accepted text this is; empty: none
 };
 
 struct ConfigError {
@@ -157,6 +175,9 @@ struct LoadOptions {
 // The process's environment, STAMPEDE_* only.
 Environment environment();
 
+// --config or $STAMPEDE_CONFIG, absolute; empty: neither.
+std::filesystem::path asked_file(const LoadOptions& options);
+
 // Absolute; known even when the configuration is wrong.
 std::filesystem::path run_directory(const LoadOptions& options);
 
@@ -179,6 +200,7 @@ struct KeyDescription {
   std::string unit;
   std::string default_value;  // as written in TOML, without quotes
   std::string bounds;         // "262144 ... 1073741824"
+  std::string change;         // "live", "system", "node: webapp, backend"
   std::string effect;
 };
 std::vector<KeyDescription> describe_keys();

@@ -57,6 +57,9 @@ bool is_claim(const std::string& text) {
   return text.size() <= 256 && std::none_of(text.begin(), text.end(),
                                             [](unsigned char c) { return c < 0x20 || c == 0x7F; });
 }
+bool is_level(const std::string& text) {
+  return text == "info" || text == "warning" || text == "critical";
+}
 bool is_sync(const std::string& text) {
   return text == "always";
 }
@@ -121,25 +124,33 @@ bool is_db_url(const std::string& text) {
 
 // --- rows ----------------------------------------------------------------------------------------
 
-std::string shown(const std::string& value) {
-  return value;
-}
-std::string shown(const std::filesystem::path& value) {
-  return value.string();
-}
-template <typename Number>
-requires std::is_arithmetic_v<Number> std::string shown(Number value) {
-  return std::to_string(value);
+constexpr Change kLive{ChangeClass::live, 0};
+constexpr Change kSystem{ChangeClass::system, 0};
+constexpr Change kWebapp{ChangeClass::node, role::kWebapp};
+constexpr Change kBackend{ChangeClass::node, role::kBackend};
+constexpr Change kWebappBackend{ChangeClass::node, role::kWebapp | role::kBackend};
+constexpr Change kEveryNode{ChangeClass::node, role::kWebapp | role::kBroker | role::kBackend};
+
+template <auto Section, auto Member>
+Value value_in(const Config& config) {
+  const auto& field = (config.*Section).*Member;
+  using Field = std::remove_cvref_t<decltype(field)>;
+  if constexpr (std::is_same_v<Field, bool>) return Value{field};
+  if constexpr (std::is_same_v<Field, std::string>) return Value{field};
+  if constexpr (std::is_same_v<Field, std::filesystem::path>) return Value{field.string()};
+  if constexpr (std::is_arithmetic_v<Field>) return Value{static_cast<std::int64_t>(field)};
 }
 
 template <auto Section, auto Member>
-Key number(const char* name, const char* unit, std::int64_t min, std::int64_t max,
+Key number(const char* name, Change change, const char* unit, std::int64_t min, std::int64_t max,
            const char* effect) {
   Key key{.name = name, .type = ValueType::integer, .unit = unit, .min = min, .max = max};
+  key.change = change;
   key.effect = effect;
-  key.default_value = shown((Config{}.*Section).*Member);
+  key.default_value = std::to_string((Config{}.*Section).*Member);
   key.allowed = "a whole number from " + std::to_string(min) + " to " + std::to_string(max) +
                 " (unit: " + unit + ")";
+  key.get = value_in<Section, Member>;
   key.set = [](Config& config, const Value& value) {
     auto& field = (config.*Section).*Member;
     field = static_cast<std::remove_reference_t<decltype(field)>>(std::get<std::int64_t>(value));
@@ -148,12 +159,14 @@ Key number(const char* name, const char* unit, std::int64_t min, std::int64_t ma
 }
 
 template <auto Section, auto Member>
-Key text(const char* name, const char* unit, bool (*accepts)(const std::string&),
+Key text(const char* name, Change change, const char* unit, bool (*accepts)(const std::string&),
          const char* allowed, const char* effect, const char* default_value = nullptr) {
   Key key{.name = name, .type = ValueType::text, .unit = unit, .accepts = accepts};
+  key.change = change;
   key.allowed = allowed;
   key.effect = effect;
-  key.default_value = default_value ? default_value : shown((Config{}.*Section).*Member);
+  key.get = value_in<Section, Member>;
+  key.default_value = default_value ? default_value : std::get<std::string>(key.get(Config{}));
   key.set = [](Config& config, const Value& value) {
     (config.*Section).*Member = std::get<std::string>(value);
   };
@@ -166,46 +179,47 @@ Key list_key(Key key) {
 }
 
 // One that is off unless it is set.
-Key switch_key(const char* name) {
+template <auto Section, auto Member>
+Key switch_key(const char* name, Change change, const char* effect) {
   Key key{.name = name, .type = ValueType::boolean, .unit = "switch"};
+  key.change = change;
   key.allowed = "true or false";
   key.default_value = "false";
-  return key;
-}
-
-Key compat_switch() {
-  auto key = switch_key("webapp.compat");
-  key.effect =
-      "Serves the pages of springboot-seckill, too: `POST /user/login`, `POST /order/create`, "
-      "`GET /item/get`, with its numbers and Chinese texts. Needs `auth.mode` required. The pages' "
-      "own origin belongs into `webapp.origins`.";
+  key.effect = effect;
+  key.get = value_in<Section, Member>;
   key.set = [](Config& config, const Value& value) {
-    config.webapp.compat = std::get<bool>(value);
+    (config.*Section).*Member = std::get<bool>(value);
   };
   return key;
 }
 
+Key compat_switch() {
+  return switch_key<&Config::webapp, &Webapp::compat>(
+      "webapp.compat", kWebapp,
+      "Serves the pages of springboot-seckill, too: `POST /user/login`, `POST /order/create`, "
+      "`GET /item/get`, with its numbers and Chinese texts. Needs `auth.mode` required. The pages' "
+      "own origin belongs into `webapp.origins`.");
+}
+
 Key dev_switch() {
-  auto key = switch_key("dev");
+  Key key{.name = "dev", .type = ValueType::boolean, .unit = "switch"};
+  key.change = kLive;
+  key.allowed = "true or false";
+  key.default_value = "false";
   key.effect =
       "Allows the `stampede chaos` commands. Leave it off wherever real orders are taken; "
       "`start_all.sh` sets it for a system on its own private database.";
+  key.get = [](const Config& config) { return Value{config.dev}; };
   key.set = [](Config& config, const Value& value) { config.dev = std::get<bool>(value); };
   return key;
 }
 
 Key single_session() {
-  Key key{.name = "auth.single_session", .type = ValueType::boolean, .unit = "switch"};
-  key.allowed = "true or false";
-  key.default_value = "false";
-  key.effect =
+  return switch_key<&Config::auth, &Auth::single_session>(
+      "auth.single_session", kWebapp,
       "A login ends the older session of its user: the next use of that one is answered "
       "`session_replaced`. Of sessions that were opened while it was off nothing is known. For "
-      "built-in accounts alone: not together with `auth.keys_file`.";
-  key.set = [](Config& config, const Value& value) {
-    config.auth.single_session = std::get<bool>(value);
-  };
-  return key;
+      "built-in accounts alone: not together with `auth.keys_file`.");
 }
 
 constexpr std::int64_t kMillion = 1'000'000;
@@ -213,17 +227,17 @@ constexpr std::int64_t kMillion = 1'000'000;
 std::vector<Key> net_keys() {
   return {
       text<&Config::net, &Net::mode>(
-          "net.mode", "word", is_mode, "\"ipc\" or \"tcp\"",
+          "net.mode", kSystem, "word", is_mode, "\"ipc\" or \"tcp\"",
           "How the nodes talk to each other: unix sockets under `<run>/sock`, or tcp on "
           "`net.bind`. Clients use tcp, and on this host also `<run>/sock/clients-<k>`."),
       text<&Config::net, &Net::bind>(
-          "net.bind", "IPv4 address", is_host_address,
+          "net.bind", kSystem, "IPv4 address", is_host_address,
           "127.x.y.z, or, with curve.key_file and curve.allow_file, another IPv4 address of this "
           "host (not 0.0.0.0)",
           "The address of every ZeroMQ socket on tcp: the client ports, and with `net.mode` tcp "
           "those between the nodes. HTTP ports stay on loopback."),
       number<&Config::net, &Net::port_base>(
-          "net.port_base", "port", 1024, 65000,
+          "net.port_base", kSystem, "port", 1024, 65000,
           "All tcp ports but the HTTP one are derived from it (base + 0 ... 21, webapp *k* adds "
           "100·(k−1)), so that systems can run side by side."),
   };
@@ -232,22 +246,25 @@ std::vector<Key> net_keys() {
 std::vector<Key> curve_keys() {
   return {
       text<&Config::curve, &Curve::key_file>(
-          "curve.key_file", "path", is_path, "a path (relative ones start at the run directory)",
+          "curve.key_file", kSystem, "path", is_path,
+          "a path (relative ones start at the run directory)",
           "File with this side's CURVE key pair, mode 0600; `stampede keys new FILE` makes one. "
           "Nodes: the system's, the same for all. A tool on a client's machine: the client's own. "
           "Empty: no CURVE; then whoever can connect can buy as anyone.",
           ""),
       text<&Config::curve, &Curve::server_key>(
-          "curve.server_key", "key", is_curve_key, "a public key of 40 characters",
+          "curve.server_key", kSystem, "key", is_curve_key, "a public key of 40 characters",
           "The system's public key, for tools with another `curve.key_file` than the nodes'. "
           "Empty: the public key of `curve.key_file`."),
       text<&Config::curve, &Curve::allow_file>(
-          "curve.allow_file", "path", is_path, "a path (relative ones start at the run directory)",
+          "curve.allow_file", kSystem, "path", is_path,
+          "a path (relative ones start at the run directory)",
           "The clients' public keys, one a line, each followed by `trusted` if its owner may pay "
           "and "
           "speak for every user, and by a name if you like; `# ` begins "
-          "a comment. Read when a node starts. They open the client ports only, nothing between "
-          "the nodes. Empty: only holders of `curve.key_file` may connect.",
+          "a comment. Read when a webapp starts, and at `stampede config reload`. They open the "
+          "client ports only, nothing between the nodes. Empty: only holders of `curve.key_file` "
+          "may connect.",
           ""),
   };
 }
@@ -255,49 +272,49 @@ std::vector<Key> curve_keys() {
 std::vector<Key> webapp_keys() {
   return {
       text<&Config::webapp, &Webapp::http>(
-          "webapp.http", "address:port", is_loopback_endpoint,
+          "webapp.http", kSystem, "address:port", is_loopback_endpoint,
           "127.x.y.z:PORT: HTTP has no authentication of its own and stays on loopback",
           "Where webapp 1 serves HTTP; webapp *k* adds 100·(k−1) to the port. Customers of other "
           "hosts come through a proxy on this one that speaks TLS and knows who they are."),
       list_key(text<&Config::webapp, &Webapp::hosts>(
-          "webapp.hosts", "host names", is_host_list,
+          "webapp.hosts", kLive, "host names", is_host_list,
           "host names without ports, divided by commas, or an array of them",
           "The names under which webapps and supervisor answer HTTP, with any port, beside "
           "loopback "
           "addresses and `localhost`, which always do; any other Host is refused (403), because a "
           "page could have bound it to this address. Add what a proxy passes on.")),
       list_key(text<&Config::webapp, &Webapp::origins>(
-          "webapp.origins", "origins", is_origin_list,
+          "webapp.origins", kLive, "origins", is_origin_list,
           "origins like https://shop.example, divided by commas, or an array of them",
           "Pages of these origins may send requests from a browser and read the answers (CORS with "
           "credentials), beside the server's own; other pages are refused (403).")),
       list_key(text<&Config::webapp, &Webapp::proxies>(
-          "webapp.proxies", "IP addresses", is_network_list,
+          "webapp.proxies", kWebapp, "IP addresses", is_network_list,
           "IP addresses or networks like 10.0.0.0/8, divided by commas, or an array of them",
           "Whose X-Forwarded-For is believed: a request's address is then the last hop in it that "
           "is none of these. Empty: it is the peer's.")),
       number<&Config::webapp, &Webapp::result_cache_ttl_s>(
-          "webapp.result_cache_ttl_s", "seconds", 0, 3600,
+          "webapp.result_cache_ttl_s", kWebapp, "seconds", 0, 3600,
           "How long a webapp answers a known request id by itself; 0: it always asks the backend."),
       number<&Config::webapp, &Webapp::items_refresh_ms>(
-          "webapp.items_refresh_ms", "milliseconds", 50, 60000,
+          "webapp.items_refresh_ms", kWebapp, "milliseconds", 50, 60000,
           "How often a webapp asks the backend which items changed, so that lost news heal. What "
           "it knows of items is not used when no answer came for five times as long."),
       number<&Config::webapp, &Webapp::items_max>(
-          "webapp.items_max", "items", 0, kMillion,
+          "webapp.items_max", kWebapp, "items", 0, kMillion,
           "Items of which a webapp holds a copy at most; those not asked for longest go first. It "
           "answers questions about items, and turns orders of sold-out ones away, by itself. 0: it "
           "always asks the backend."),
       number<&Config::webapp, &Webapp::resend_ms>(
-          "webapp.resend_ms", "milliseconds", 50, 60000,
+          "webapp.resend_ms", kWebapp, "milliseconds", 50, 60000,
           "A batch that has no answer after this is sent again, unchanged. Lower repairs lost "
           "messages sooner and costs double work when the backend is merely slow."),
       number<&Config::webapp, &Webapp::waiting_max>(
-          "webapp.waiting_max", "requests", 1, kMillion,
+          "webapp.waiting_max", kWebapp, "requests", 1, kMillion,
           "Open requests in one webapp; beyond it the answer is `overloaded`."),
       compat_switch(),
       number<&Config::webapp, &Webapp::events_max>(
-          "webapp.events_max", "connections", 0, 20'000,
+          "webapp.events_max", kWebapp, "connections", 0, 20'000,
           "Connections that hear `/v1/events` of one webapp, beside those of buyers; beyond it the "
           "answer is `overloaded`."),
   };
@@ -306,21 +323,21 @@ std::vector<Key> webapp_keys() {
 std::vector<Key> limits_keys() {
   return {
       number<&Config::limits, &Limits::user_per_s>(
-          "limits.user_per_s", "requests/s", 0, kMillion,
+          "limits.user_per_s", kLive, "requests/s", 0, kMillion,
           "Orders, tickets and cancels of one user in one webapp, in the long run; beyond it the "
           "answer is "
           "`rate_limited`. Orders of an array count each. 0: no limit."),
       number<&Config::limits, &Limits::user_burst>(
-          "limits.user_burst", "requests", 1, kMillion,
+          "limits.user_burst", kLive, "requests", 1, kMillion,
           "So many of them a user may send at once, having sent none for a while."),
       number<&Config::limits, &Limits::address_per_min>(
-          "limits.address_per_min", "requests/min", 0, 60 * kMillion,
+          "limits.address_per_min", kLive, "requests/min", 0, 60 * kMillion,
           "Requests of any kind but `ping` and health checks from one IP address (of IPv6: from "
           "one /64) to one webapp, over ZeroMQ and HTTP together, a minute's worth at once. Unix "
           "sockets have no address. Behind a proxy set `webapp.proxies`, or all its customers are "
           "one. 0: no limit."),
       number<&Config::limits, &Limits::address_ban_s>(
-          "limits.address_ban_s", "seconds", 0, 86400,
+          "limits.address_ban_s", kLive, "seconds", 0, 86400,
           "An address that goes over `limits.address_per_min` is refused for so long, whatever it "
           "asks. 0: until it keeps to the limit."),
   };
@@ -329,39 +346,43 @@ std::vector<Key> limits_keys() {
 std::vector<Key> auth_keys() {
   return {
       text<&Config::auth, &Auth::mode>(
-          "auth.mode", "word", is_auth_mode, "\"off\" or \"required\"",
+          "auth.mode", kWebapp, "word", is_auth_mode, "\"off\" or \"required\"",
           "`required`: every order, cancel and `get` needs a session token, which says who the "
           "user "
           "is; payments are for tokens with the scope `service` and for trusted keys of "
           "`curve.allow_file`. The supervisor then writes `<run>/service.token` for the tools."),
       text<&Config::auth, &Auth::keys_file>(
-          "auth.keys_file", "path", is_path, "a path (relative ones start at the run directory)",
+          "auth.keys_file", kWebapp, "path", is_path,
+          "a path (relative ones start at the run directory)",
           "A JWK set with the keys of those who log customers in (HS256, RS256 or ES256); mode "
           "0600 "
-          "where one is a shared secret. Read when a webapp starts, and again when a token names a "
-          "key that is not in it. Empty: only the system's own tokens are taken, and customers log "
+          "where one is a shared secret. Read when a webapp starts, at `stampede config reload`, "
+          "and "
+          "when a token names a key that is not in it. Empty: only the system's own tokens are "
+          "taken, and customers log "
           "in "
           "with built-in accounts.",
           ""),
       text<&Config::auth, &Auth::issuer>(
-          "auth.issuer", "text", is_claim, "a text of at most 256 bytes without control characters",
+          "auth.issuer", kWebapp, "text", is_claim,
+          "a text of at most 256 bytes without control characters",
           "What the claim `iss` of their tokens must be. Empty: anything."),
-      text<&Config::auth, &Auth::audience>("auth.audience", "text", is_claim,
+      text<&Config::auth, &Auth::audience>("auth.audience", kWebapp, "text", is_claim,
                                            "a text of at most 256 bytes without control characters",
                                            "What the claim `aud` of their tokens must be or name. "
                                            "Empty: it must not be there, since "
                                            "such a token is for somebody else."),
       number<&Config::auth, &Auth::sessions_max>(
-          "auth.sessions_max", "tokens", 4096, 10 * kMillion,
+          "auth.sessions_max", kWebapp, "tokens", 4096, 10 * kMillion,
           "Verified tokens that one webapp remembers until they expire, about 250 bytes each; of "
           "more the oldest are verified again when they come."),
       number<&Config::auth, &Auth::session_s>(
-          "auth.session_s", "seconds", 1, kSessionSecondsMax,
+          "auth.session_s", kWebapp, "seconds", 1, kSessionSecondsMax,
           "So long a session lasts that a built-in account opened by logging in. There are such "
           "accounts when `auth.mode` is `required` and `auth.keys_file` is empty. For new sessions "
           "only."),
       number<&Config::auth, &Auth::revoked_max>(
-          "auth.revoked_max", "sessions", 1, 10 * kMillion,
+          "auth.revoked_max", kWebappBackend, "sessions", 1, 10 * kMillion,
           "Sessions that have ended before their tokens expire, and with `auth.single_session` "
           "newest sessions of users, each so many at once, and 10,000 more that `user lock` ends: "
           "about 200 bytes each in the backend, 120 in every webapp. None is forgotten early; "
@@ -373,25 +394,25 @@ std::vector<Key> auth_keys() {
 std::vector<Key> backend_keys() {
   return {
       number<&Config::broker, &Broker::inflight_max>(
-          "broker.inflight_max", "orders", 16384, kMillion,
+          "broker.inflight_max", kEveryNode, "orders", 16384, kMillion,
           "Orders between broker and backend; beyond it the answer is `overloaded`."),
       number<&Config::backend, &Backend::orders_max>(
-          "backend.orders_max", "orders", 1, 1000 * kMillion,
+          "backend.orders_max", kWebappBackend, "orders", 1, 1000 * kMillion,
           "Confirmed orders the backend remembers, at most 64 bytes of memory each; beyond it the "
           "answer is `overloaded`."),
       number<&Config::backend, &Backend::rejections_max>(
-          "backend.rejections_max", "rejections", 1, 1000 * kMillion,
+          "backend.rejections_max", kBackend, "rejections", 1, 1000 * kMillion,
           "The newest rejections remembered; an older request id may be decided anew."),
       number<&Config::backend, &Backend::orders_ahead_max>(
-          "backend.orders_ahead_max", "orders", 0, 1000 * kMillion,
+          "backend.orders_ahead_max", kBackend, "orders", 0, 1000 * kMillion,
           "Memory for so many orders more, about 210 bytes each, is made while nothing else is to "
           "be done: as many as a sale's first rush, which then waits for none. 0: none is."),
       number<&Config::backend, &Backend::hold_grace_s>(
-          "backend.hold_grace_s", "s", 0, 86400,
+          "backend.hold_grace_s", kBackend, "s", 0, 86400,
           "After a start no unpaid order expires for so long, so that payments that waited come "
           "in."),
       number<&Config::tickets, &Tickets::ahead_s>(
-          "tickets.ahead_s", "s", 0, 86400,
+          "tickets.ahead_s", kBackend, "s", 0, 86400,
           "So long before its start a promo gives tickets, if it has any."),
   };
 }
@@ -399,26 +420,30 @@ std::vector<Key> backend_keys() {
 std::vector<Key> log_keys() {
   return {
       text<&Config::log, &Log::dir>(
-          "log.dir", "path", is_path, "a path (relative ones start at the run directory)",
+          "log.dir", kSystem, "path", is_path, "a path (relative ones start at the run directory)",
           "The command log. Lives as long as the orders: back it up, never empty it by hand.",
           "<run>/commandlog"),
       number<&Config::log, &Log::segment_bytes>(
-          "log.segment_bytes", "bytes", 256 * 1024, 1024 * 1024 * 1024,
+          "log.segment_bytes", kBackend, "bytes", 256 * 1024, 1024 * 1024 * 1024,
           "Size of one segment file, preallocated. Smaller ones rotate more often."),
       number<&Config::log, &Log::backlog_commands_max>(
-          "log.backlog_commands_max", "commands", 1, 1000 * kMillion,
+          "log.backlog_commands_max", kWebappBackend, "commands", 1, 1000 * kMillion,
           "Commands owed to the database (order inserts plus changed items); beyond it the answer "
           "is `overloaded`. Decides how long the database may be away."),
       number<&Config::log, &Log::retain_s>(
-          "log.retain_s", "seconds", -1, 10ll * 365 * 86400,
+          "log.retain_s", kBackend, "seconds", -1, 10ll * 365 * 86400,
           "A closed segment stays at least so long; then it goes when two snapshots stand for it, "
           "nothing in it is owed, and the database was seen to hold its orders. -1: none ever "
           "goes."),
       text<&Config::log, &Log::sync>(
-          "log.sync", "word", is_sync, "\"always\"",
+          "log.sync", kBackend, "word", is_sync, "\"always\"",
           "`always`: no answer leaves before its record is on the disk (fdatasync)."),
+      text<&Config::log, &Log::level>(
+          "log.level", kLive, "word", is_level, "\"info\", \"warning\" or \"critical\"",
+          "Which lines of their own the nodes write to `<run>/log`: all, from warnings on, or only "
+          "why they ended. All else in this section is about the command log."),
       number<&Config::snapshot, &Snapshot::every_bytes>(
-          "snapshot.every_bytes", "bytes", 1, 1ll << 40,
+          "snapshot.every_bytes", kBackend, "bytes", 1, 1ll << 40,
           "A snapshot is made when closed segments of this size lie behind the newest one. Smaller "
           "restarts sooner and writes more; two are kept, the log before the older one may go."),
   };
@@ -427,21 +452,22 @@ std::vector<Key> log_keys() {
 std::vector<Key> db_keys() {
   return {
       text<&Config::db, &Db::url>(
-          "db.url", "URL", is_db_url,
+          "db.url", kSystem, "URL", is_db_url,
           "mysql://USER@HOST:PORT/DB or mysql://USER@localhost/DB?socket=PATH, without a password "
           "(that goes into db.password_file)",
           "The database the orders are written to.",
           "mysql://stampede@localhost/stampede?socket=<run>/db/mysql.sock"),
       text<&Config::db, &Db::password_file>(
-          "db.password_file", "path", is_path, "a path (relative ones start at the run directory)",
+          "db.password_file", kSystem, "path", is_path,
+          "a path (relative ones start at the run directory)",
           "File with the database password, mode 0600. Only the default one may be absent: then "
           "there is no password.",
           "<run>/db.password"),
       number<&Config::db, &Db::lanes>(
-          "db.lanes", "connections", 1, 64,
+          "db.lanes", kSystem, "connections", 1, 64,
           "Parallel connections that write orders; more helps while the database waits for disks."),
       number<&Config::db, &Db::batch_rows_max>(
-          "db.batch_rows_max", "rows", 1, 9000,
+          "db.batch_rows_max", kSystem, "rows", 1, 9000,
           "Order rows in one transaction. More cost the database less; a statement that grows too "
           "large for a server is cut in two by itself."),
   };
@@ -450,20 +476,20 @@ std::vector<Key> db_keys() {
 std::vector<Key> supervisor_keys() {
   return {
       number<&Config::supervisor, &Supervisor::heartbeat_ms>(
-          "supervisor.heartbeat_ms", "milliseconds", 10, 10000,
+          "supervisor.heartbeat_ms", kEveryNode, "milliseconds", 10, 10000,
           "How often every node reports its state and progress."),
       number<&Config::supervisor, &Supervisor::missed_heartbeats_max>(
-          "supervisor.missed_heartbeats_max", "heartbeats", 2, 1000,
+          "supervisor.missed_heartbeats_max", kLive, "heartbeats", 2, 1000,
           "So many missing in a row and the node is taken for dead, killed and restarted."),
       number<&Config::supervisor, &Supervisor::stall_ms>(
-          "supervisor.stall_ms", "milliseconds", 500, 600000,
+          "supervisor.stall_ms", kBackend, "milliseconds", 500, 600000,
           "A node with waiting work that makes no progress for so long is hung: killed and "
           "restarted. A stalled disk is only shown."),
       number<&Config::supervisor, &Supervisor::restart_backoff_min_ms>(
-          "supervisor.restart_backoff_min_ms", "milliseconds", 0, 60000,
+          "supervisor.restart_backoff_min_ms", kLive, "milliseconds", 0, 60000,
           "The first wait before a restart; doubles with each quick death."),
       number<&Config::supervisor, &Supervisor::restart_backoff_max_ms>(
-          "supervisor.restart_backoff_max_ms", "milliseconds", 1, 600000,
+          "supervisor.restart_backoff_max_ms", kLive, "milliseconds", 1, 600000,
           "The longest wait before a restart."),
   };
 }
@@ -495,9 +521,8 @@ ValueType type_of(const Value& value) {
 }
 
 std::string quoted(const Value& value) {
-  if (const auto* number = std::get_if<std::int64_t>(&value)) return std::to_string(*number);
-  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
-  return "\"" + std::get<std::string>(value) + "\"";
+  const bool text = std::holds_alternative<std::string>(value);
+  return text ? "\"" + to_text(value) + "\"" : to_text(value);
 }
 
 bool in_bounds(const Key& key, const Value& value) {
@@ -509,6 +534,29 @@ bool in_bounds(const Key& key, const Value& value) {
 }
 
 }  // namespace
+
+std::string to_text(const Value& value) {
+  if (const auto* number = std::get_if<std::int64_t>(&value)) return std::to_string(*number);
+  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
+  return std::get<std::string>(value);
+}
+
+std::string describe(const Change& change) {
+  if (change.needs == ChangeClass::live) return "live";
+  if (change.needs == ChangeClass::system) return "system";
+  std::string text = "node: ";
+  for (const char* role : {"webapp", "broker", "backend"}) {
+    if ((change.roles & role_bit(role)) != 0)
+      text += (text.back() == ' ' ? "" : ", ") + std::string(role);
+  }
+  return text;
+}
+
+unsigned role_bit(std::string_view role) {
+  if (role == "webapp") return role::kWebapp;
+  if (role == "broker") return role::kBroker;
+  return role == "backend" ? role::kBackend : 0;
+}
 
 std::string Key::section() const {
   const auto dot = name.find('.');
@@ -571,18 +619,25 @@ std::optional<std::string> apply_value(const Key& key, const Value& value, Confi
   return std::nullopt;
 }
 
-std::optional<std::string> apply_text(const Key& key, const std::string& text, Config& config) {
-  Value value = text;
+std::variant<Value, WrongValue> value_of_text(const Key& key, const std::string& text) {
   if (key.type == ValueType::integer) {
     const auto number = parse_integer(text);
-    if (!number) return quoted(value) + " is no whole number; give " + allowed_phrase(key);
-    value = *number;
-  } else if (key.type == ValueType::boolean) {
-    if (text != "true" && text != "false")
-      return quoted(value) + " is not allowed; give " + allowed_phrase(key);
-    value = text == "true";
+    if (!number)
+      return WrongValue{quoted(Value{text}) + " is no whole number; give " + allowed_phrase(key)};
+    return Value{*number};
   }
-  return apply_value(key, value, config);
+  if (key.type == ValueType::boolean) {
+    if (text != "true" && text != "false")
+      return WrongValue{quoted(Value{text}) + " is not allowed; give " + allowed_phrase(key)};
+    return Value{text == "true"};
+  }
+  return Value{text};
+}
+
+std::optional<std::string> apply_text(const Key& key, const std::string& text, Config& config) {
+  const auto value = value_of_text(key, text);
+  if (const auto* wrong = std::get_if<WrongValue>(&value)) return wrong->why;
+  return apply_value(key, std::get<Value>(value), config);
 }
 
 }  // namespace stampede::config

@@ -2,7 +2,8 @@
 """Docs that are true, as far as a script can see it.
 
 Usage: scripts/checks/check_docs.py [--self-test]
-Links and paths of Markdown files lead somewhere; types and functions that docs/ names are there.
+Links, their #anchors and paths of Markdown files lead somewhere; types and functions that docs/
+names are there.
 Files, folders and constants that a comment names are there, and no formatter has broken a ruler.
 docs/architecture.md has one row for each room of cmake/rooms.txt, and its kind.
 Exit: 0 true, 1 findings (each printed as file:line: what).
@@ -105,20 +106,45 @@ def comments(name, text):
             yield number, line
 
 
-def markdown_findings(tree, name, text):
-    folder = Path(name).parent.as_posix()
+def without_fences(text):
+    """Yields (line number, line) outside of fenced blocks."""
     fenced = False
     for number, line in enumerate(text.splitlines(), 1):
         if line.startswith("```"):
             fenced = not fenced
-        if fenced:
-            continue
+        elif not fenced:
+            yield number, line
+
+
+def anchors(text):
+    """What a link may have behind its #: headings in small letters, gaps as hyphens."""
+    for _, line in without_fences(text):
+        heading = re.match(r"#+ (.*)", line)
+        if heading:
+            words = LINK.sub(lambda link: link[0][1:].split("]")[0], heading[1])
+            yield re.sub(r"[^\w\- ]", "", words.lower()).strip().replace(" ", "-")
+
+
+def link_finding(tree, name, target):
+    """What is wrong with a link of the file, or None."""
+    target, _, anchor = target.partition("#")
+    folder = Path(name).parent.as_posix()
+    path = (PROJECT / folder / target).resolve() if target else PROJECT / name
+    if target and (not path.is_relative_to(PROJECT) or not path.exists()):
+        return f"a link to {target}, which is not there"
+    text = tree.texts.get(path.relative_to(PROJECT).as_posix(), "")
+    if anchor and path.suffix == ".md" and anchor not in set(anchors(text)):
+        return f"a link to #{anchor}, which is no heading of {path.name}"
+    return None
+
+
+def markdown_findings(tree, name, text):
+    folder = Path(name).parent.as_posix()
+    for number, line in without_fences(text):
         for target in LINK.findall(line):
-            target = target.split("#")[0]
-            if target and "://" not in target:
-                path = (PROJECT / folder / target).resolve()
-                if not path.is_relative_to(PROJECT) or not path.exists():
-                    yield number, f"a link to {target}, which is not there"
+            wrong = None if "://" in target else link_finding(tree, name, target)
+            if wrong:
+                yield number, wrong
         for span in CODE_SPAN.findall(line):
             for message in missing_names(tree, span, folder):
                 yield number, message
@@ -194,6 +220,8 @@ def self_test():
         ("docs/x.md", "`a/b.h` [x](x.md) `x.md` <https://a/e.h> `a/<k>`\n", 0),
         ("docs/x.md", "`a/e.h` [y](y.md)\n", 2),
         ("docs/x.md", "```\na/e.h\n```\n", 0),
+        ("docs/x.md", "# A word, `so`\n[x](#a-word-so)\n", 0),
+        ("docs/x.md", "# A word\n```\n# other\n```\n[x](#other) [y](#a-words)\n", 2),
         ("docs/x.md", "`Known::part` `Known` `Idempotency-Key` `part()` `a word`\n", 0),
         ("docs/x.md", "`Known::gone` `Gone` `gone()` `Gone::part`\n", 4),
     ]

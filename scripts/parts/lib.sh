@@ -1,7 +1,8 @@
 # Shell functions shared by the scripts; sourced, never run. Bash 5, Debian 12.
 # shellcheck shell=bash
 #
-# Sets PROJECT (the source tree), RUN (the run directory, absolute), STAMPEDE (the binary).
+# Sets PROJECT (the source tree, or /usr/share/stampede of the package), RUN (the run directory,
+# absolute), STAMPEDE (the binary).
 # Processes are known by pid and start time together: a pid alone may have been given away.
 
 # shellcheck source=scripts/parts/surroundings.sh
@@ -10,6 +11,10 @@ source "${BASH_SOURCE[0]%/*}/surroundings.sh"
 PROJECT=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 BUILD=${STAMPEDE_BUILD_DIR:-$PROJECT/build}
 STAMPEDE=${STAMPEDE_BIN:-$BUILD/bin/stampede}
+
+# is_installed: these scripts are the package's, without sources.
+is_installed() { [[ ! -e $PROJECT/CMakeLists.txt ]]; }
+if is_installed; then STAMPEDE=${STAMPEDE_BIN:-$(realpath -m -- "$PROJECT/../../bin/stampede")}; fi
 
 # --- words ---------------------------------------------------------------------------------------
 
@@ -34,9 +39,18 @@ step() { printf '%-11s %s\n' "$1" "$2"; }
 
 # --- places --------------------------------------------------------------------------------------
 
-# The run directory is relative to where the caller stands when given, else beside the sources.
+# default_run_dir: beside the sources; of the package, where its user keeps state.
+default_run_dir() {
+  if is_installed; then
+    echo "${XDG_STATE_HOME:-${HOME:?}/.local/state}/stampede"
+  else
+    echo "$PROJECT/run"
+  fi
+}
+
+# The run directory is relative to where the caller stands when given.
 use_run_dir() {
-  RUN=${1:-$PROJECT/run}
+  RUN=${1:-$(default_run_dir)}
   case $RUN in /*) ;; *) RUN=$PWD/$RUN ;; esac
   RUN_AS_GIVEN=$RUN
   RUN=$(realpath -m -- "$RUN")

@@ -1,6 +1,8 @@
 #!/usr/bin/python3 -Es
 """Reads and writes a system's own configuration, <run>/stampede.toml, for the scripts.
 
+While a system runs there, `get` reads what it has accepted, <run>/config.accepted.toml, instead.
+
 Usage: scripts/parts/settings.py FILE get KEY [DEFAULT]
        scripts/parts/settings.py FILE set [KEY=VALUE]...
 KEY is section.key or dev. `set` keeps what the file holds, adds STAMPEDE_<SECTION>__<KEY> of the
@@ -9,6 +11,7 @@ by the program that reads them, not here.
 Exit: 0 done, 1 the file is no TOML, 2 wrong use.
 """
 
+import fcntl
 import os
 import re
 import sys
@@ -19,6 +22,27 @@ HEAD = """\
 # This system's configuration, written by scripts/start_all.sh; your changes are kept.
 # Every key, its unit and bounds: config/README.md in the sources.
 """
+
+
+def is_locked(path):
+    try:
+        lock = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def in_force(path):
+    """The file that counts: of a system that runs the accepted text, which no edit reaches."""
+    accepted = path.parent / "config.accepted.toml"
+    runs = accepted.exists() and any(map(is_locked, path.parent.glob("*-*.lock")))
+    return accepted if runs else path
 
 
 def read(path):
@@ -77,6 +101,8 @@ def main(arguments):
         print("settings.py: see --help", file=sys.stderr)
         return 2
     path = Path(arguments[0])
+    if arguments[1] == "get":
+        path = in_force(path)
     try:
         values = read(path)
     except tomllib.TOMLDecodeError as problem:

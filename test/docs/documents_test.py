@@ -4,6 +4,7 @@ calls, SF1 and HTTP, the benchmark's figures. (Those whose other side is C++: ta
 
 import inspect
 import json
+import math
 import re
 import sys
 import unittest
@@ -14,6 +15,7 @@ sys.path[:0] = [str(PROJECT / folder) for folder in
                 ("test/torture", "test/system", "scripts/parts", "clients/python")]
 
 READMES = ("README.md", "README.zh-CN.md")
+BENCH = "test/bench/README.md"
 YES = {"yes": True, "是": True, "**no**": False, "**否**": False}
 
 
@@ -119,12 +121,62 @@ class Protocol(unittest.TestCase):
         self.assertEqual(documented - {"/"}, served)  # "/" is a file of the pages
 
 
-class Benchmark(unittest.TestCase):
-    """The READMEs' figures are those of the result that they name."""
+class Reference(unittest.TestCase):
+    """docs/reference.md: what clients are told, against the sources and the vectors."""
 
-    def points(self, readme):
-        result = re.search(r"\[JSON\]\(([^)]+)\)", text_of(readme))[1]
-        return json.loads(text_of(result))["points"]
+    def section(self, title):
+        return text_of("docs/reference.md").split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+    def first_cells(self, title):
+        return re.findall(r"^\| `(\w+)` \|", self.section(title), re.M)
+
+    def test_each_code_says_what_to_do(self):
+        told = self.first_cells("What a client does")
+        self.assertEqual(len(told), len(set(told)))
+        self.assertEqual(set(told), set(self.first_cells("Codes")))
+
+    def test_the_headers_are_those_that_are_read_and_written(self):
+        rows = "".join(re.findall(r"^\| (`[A-Z].*?) \|", self.section("Headers"), re.M))
+        named = {name.lower() for name in re.findall(r"`([\w-]+)`", rows)}
+        sources = "".join(file.read_text(encoding="utf-8") for room in ("webapp/http", "http")
+                          for file in (PROJECT / "actors" / room).glob("*.cpp"))
+        used = {name.lower() for name in
+                re.findall(r'header\("([\w-]+)"', sources) +
+                re.findall(r'"([A-Z]\w*(?:-[A-Z]\w*)+)"', sources)}
+        self.assertGreater(len(used), 8)
+        self.assertLessEqual(used - {"sec-fetch-dest", "sec-fetch-mode"}, named)
+
+    def test_the_limits_are_those_that_are_kept(self):
+        limits = self.section("Limits")
+        source = text_of("actors/protocol/sf1.h")
+        def constant(name):
+            value = re.search(rf"{name} = ([\d' *]+);", source)[1].replace("'", "")
+            return math.prod(int(part) for part in value.split("*"))
+        for name, words in (
+                ("kSf1MapBytesMax", "{kib} KiB, depth"), ("kSf1DepthMax", "depth {n} |"),
+                ("kSf1BatchBytesMax", "orders, {kib} KiB"), ("kSf1BatchOrdersMax", "{n} orders,"),
+                ("kSf1OpenMax", "connection | {n} |"), ("kDeadlineMaxMs", "| {n} ("),
+                ("kDeadlineDefaultMs", "({n} without one)"), ("kSf1TokenBytesMax", "{n} bytes")):
+            value = constant(name)
+            self.assertIn(words.format(n=value, kib=value // 1024), limits, name)
+
+    def test_the_frames_are_those_of_the_vectors(self):
+        vectors = {vector["name"]: vector
+                   for vector in json.loads(text_of("test/vectors/sf1.json"))["vectors"]}
+        rows = re.findall(r"^\| ([^|`]+) \| `([0-9a-f]+)` \| `(.*)` \|$",
+                          self.section("SF1 in bytes"), re.M)
+        self.assertGreater(len(rows), 9)
+        for name, frame, decoded in rows:
+            self.assertEqual(frame, vectors[name]["hex"], name)
+            self.assertEqual(json.loads(decoded), vectors[name]["decoded"], name)
+
+
+class Benchmark(unittest.TestCase):
+    """The documents' figures are those of the result that test/bench/README.md names."""
+
+    def points(self):
+        result = re.search(r"\[JSON\]\(([^)]+)\)", text_of(BENCH))[1]
+        return json.loads(text_of("test/bench/" + result))["points"]
 
     def shown(self, entry):
         if entry["ratio"] is None:
@@ -141,10 +193,10 @@ class Benchmark(unittest.TestCase):
             self.assertEqual(YES[hit[2]], entry[which + "_met"])
 
     def test_every_row_is_one_of_the_result(self):
-        for readme in READMES:
-            points = self.points(readme)
+        points = self.points()
+        for readme in (*READMES, BENCH):
             rows = [cells for cells in rows_of(readme, r"P\d+ .*")]
-            self.assertGreater(len(rows), 15)
+            self.assertGreaterEqual(len(rows), 15 if readme == BENCH else 5)
             for cells in rows:
                 ratio = cells[3].translate({ord("（"): " (", ord("）"): ")"})
                 wanted = ratio or cells[1]
@@ -155,6 +207,44 @@ class Benchmark(unittest.TestCase):
                 with self.subTest(readme=readme, row=cells):
                     self.check_bound(cells[4], found[0], "floor")
                     self.check_bound(cells[5], found[0], "goal")
+
+    def test_the_sizes_in_deployment_are_those_of_the_result(self):
+        points = self.points()
+        named = {"P1": "P1", "P2": "P2", "P3": "P3-hot", "P9": "P9", "P7": "P7", "P10": "P10"}
+        seen = set()
+        for cells in rows_of("docs/deployment.md", r".+"):
+            point = re.fullmatch(r"(?:`scripts/bench.sh`, )?(P\d+)", cells[-1])
+            if not point or point[1] not in named:
+                continue
+            median = points[named[point[1]]]["stampede"]["median"]
+            shown = f"{median:.2f}" if median < 10 else f"{median:,.0f}"
+            self.assertTrue(cells[1].startswith(shown + " "), f"{cells}: {shown}")
+            seen.add(point[1])
+        self.assertEqual(seen, set(named))
+
+
+class Readmes(unittest.TestCase):
+    """The README is short, and the Chinese one is the same document."""
+
+    def parts(self, name):
+        """Levels of headings, blocks without what people read, and figures."""
+        text = text_of(name)
+        blocks = re.findall(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S)
+        code = [(kind, re.sub(r" *#.*", "", body)) for kind, body in blocks
+                if not re.search("[┌└]", body)]
+        prose = re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
+        levels = [len(hit) for hit in re.findall(r"^(#+) ", prose, re.M)]
+        figures = set(re.findall(r"\d+(?:,\d{3})*(?:\.\d+)?", prose))
+        return levels, code, len(blocks), figures
+
+    def test_both_have_the_same_headings_blocks_and_figures(self):
+        english, chinese = (self.parts(name) for name in READMES)
+        self.assertEqual(english[:3], chinese[:3])
+        self.assertEqual(english[3] ^ chinese[3], {"11", "1100"})  # 11 million, 1100 万
+
+    def test_it_is_short(self):
+        for name in READMES:
+            self.assertLessEqual(len(text_of(name).splitlines()), 150, name)
 
 
 if __name__ == "__main__":

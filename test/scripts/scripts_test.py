@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """What the scripts say and refuse before they start anything."""
 
+import fcntl
 import os
 import re
 import subprocess
@@ -133,6 +134,17 @@ class Settings(unittest.TestCase):
         self.settings("set", **variables)
         self.assertEqual(self.settings("get", "net.port_base").stdout, "7400\n")
         self.assertNotIn("run_dir", Path(self.file).read_text(encoding="utf-8").lower())
+
+    def test_of_a_running_system_what_it_accepted_is_read(self):
+        run_dir = Path(self.file).parent
+        (run_dir / "config.accepted.toml").write_text("[log]\ndir = 'x'\n", encoding="utf-8")
+        Path(self.file).write_text("[log]\ndir = 'y'\n", encoding="utf-8")
+        self.assertEqual(self.settings("get", "log.dir").stdout, "y\n")
+        with (run_dir / "broker-1.lock").open("w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.assertEqual(self.settings("get", "log.dir").stdout, "x\n")
+            Path(self.file).write_text("[[[", encoding="utf-8")
+            self.assertEqual(self.settings("get", "log.dir").stdout, "x\n")
 
     def test_a_file_that_is_no_toml_is_named(self):
         Path(self.file).write_text("[[[", encoding="utf-8")

@@ -466,7 +466,7 @@ class GracefulEnd(SystemTest):
             pid = system.pid("backend-1")
             system.signal(pid, signal.SIGTERM)
             system.wait_back("backend-1", pid, seconds=40)
-            self.assertRegex(system.node("backend-1")["last_exit"], r"^exit 0 ")
+            self.assertRegex(system.node("backend-1")["last_exit"], r"^exit 0\b")
             log = (system.run / "log" / "backend-1.log").read_text(encoding="utf-8")
             last = [line for line in log.splitlines() if "replay.done" in line][-1]
             self.assertIn(" applied=0 ", last)

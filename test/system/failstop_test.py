@@ -64,7 +64,7 @@ class FailStop(SystemTest):
     def check_end(self, system, node, actor):
         """What `status` says of the process that was before."""
         said = system.node(node)["last_exit"]
-        self.assertRegex(said, r"^exit 70 \d+ s ago: actor \S")
+        self.assertRegex(said, r"^exit 70: actor \S")
         self.assertRegex(said, rf"actor [^:]*\b{re.escape(actor)}\b[^:]* threw: "
                                rf"failpoint actor:{re.escape(actor)}$")
 
@@ -171,7 +171,7 @@ class FailStop(SystemTest):
                 self.assertEqual(done.returncode, 0, done.stderr)
                 system.wait_back("backend-1", pid)
                 self.assertRegex(system.node("backend-1")["last_exit"],
-                                 rf"^exit 70 \d+ s ago: actor {actor} ended: killed$")
+                                 rf"^exit 70: actor {actor} ended: killed$")
             self.assertEqual(client.order(1, "ann", 1).state, "confirmed")
         start_database(system)
         self.wait_for(system, "backend-1", lambda names: names == lasting)

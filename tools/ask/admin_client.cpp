@@ -1,8 +1,6 @@
 #include "tools/ask/admin_client.h"
 
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -14,6 +12,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "config/settings/running_nodes.h"
 #include "tools/ask/tool_options.h"
 
 namespace stampede::tools {
@@ -41,25 +40,6 @@ class Descriptor {
 constexpr milliseconds kComesBack{5'000};  // a supervisor that was killed, with a guard
 constexpr milliseconds kLookAgain{50};
 
-bool is_locked(const std::filesystem::path& file) {
-  const Descriptor opened(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (opened.get() < 0) return false;
-  return ::flock(opened.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-}
-
-// Of whatever kind. Other locks there have a name without a number.
-bool a_node_runs(const std::filesystem::path& run_dir) {
-  std::error_code error;
-  std::filesystem::directory_iterator entry(run_dir, error);
-  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    const auto& file = entry->path();
-    const bool of_node =
-        file.extension() == ".lock" && file.stem().string().find('-') != std::string::npos;
-    if (of_node && is_locked(file)) return true;
-  }
-  return false;
-}
-
 // 0, or why not.
 int connect_within(milliseconds patience, int fd, const sockaddr_un& address,
                    const std::filesystem::path& run_dir) {
@@ -69,7 +49,7 @@ int connect_within(milliseconds patience, int fd, const sockaddr_un& address,
     if (::connect(fd, target, sizeof address) == 0) return 0;
     const int error = errno;
     const bool nobody = error == ENOENT || error == ECONNREFUSED;
-    if (!nobody || steady_clock::now() >= deadline || !a_node_runs(run_dir)) return error;
+    if (!nobody || steady_clock::now() >= deadline || !config::a_node_runs(run_dir)) return error;
     std::this_thread::sleep_for(kLookAgain);
   }
 }

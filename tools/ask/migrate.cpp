@@ -1,5 +1,6 @@
 #include "tools/ask/migrate.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -37,8 +38,12 @@ int report(const storage::Error& error, bool as_json) {
 
 nlohmann::json to_json(const storage::MigrationState& state) {
   nlohmann::json entry{{"version", state.version}, {"name", state.name}};
-  entry["applied_at"] =
-      state.applied_at.empty() ? nlohmann::json() : nlohmann::json(state.applied_at);
+  entry["applied_at"] = nullptr;
+  if (!state.applied_at.empty()) {  // as SQL has it, but for two letters
+    std::string time = state.applied_at + "Z";
+    std::replace(time.begin(), time.end(), ' ', 'T');
+    entry["applied_at"] = std::move(time);
+  }
   return entry;
 }
 

@@ -5,7 +5,9 @@
 #include <chrono>
 #include <cstdio>
 
+#include "config/process/utc_text.h"
 #include "storage/commands/promo_terms.h"
+#include "tools/ask/duration.h"
 
 namespace stampede::tools {
 
@@ -126,23 +128,15 @@ std::optional<Moment> parse_moment(std::string_view text) {
   return relative ? parse_from_now(text) : parse_date_time(text);
 }
 
+std::optional<std::int64_t> parse_past_ms(std::string_view text, std::int64_t now_ms) {
+  if (const auto ago = parse_duration_ms(text)) return now_ms - *ago;
+  const auto moment = parse_moment(text);
+  if (!moment) return std::nullopt;
+  return moment->from_now ? now_ms + moment->ms : moment->ms;
+}
+
 std::string moment_text(std::int64_t ms) {
-  const chr::sys_time<chr::milliseconds> at{chr::milliseconds{ms}};
-  const auto midnight = chr::floor<chr::days>(at);
-  const chr::year_month_day date{midnight};
-  const chr::hh_mm_ss time{at - midnight};
-  std::array<char, 48> text;
-  const auto fraction = static_cast<int>(time.subseconds().count());
-  std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d", int{date.year()},
-                unsigned{date.month()}, unsigned{date.day()},
-                static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
-                static_cast<int>(time.seconds().count()));
-  std::string out = text.data();
-  if (fraction != 0) {
-    std::snprintf(text.data(), text.size(), ".%03d", fraction);
-    out += text.data();
-  }
-  return out + "Z";
+  return config::utc_text(ms);
 }
 
 }  // namespace stampede::tools

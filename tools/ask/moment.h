@@ -20,6 +20,10 @@ struct Moment {
 // Nothing: it is none of these, or not between 1970 and the end of 9999.
 std::optional<Moment> parse_moment(std::string_view text);
 
+// Milliseconds since 1970 of a moment, or of a time ago ("10m", "30s", as durations are written);
+// `now_ms` is now.
+std::optional<std::int64_t> parse_past_ms(std::string_view text, std::int64_t now_ms);
+
 // "2026-11-29T12:00:00.250Z"; whole seconds without a fraction.
 std::string moment_text(std::int64_t ms);
 

@@ -1,15 +1,22 @@
 #include "tools/ask/status.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "config/process/utc_text.h"
+#include "config/process/wall_clock.h"
 #include "tools/ask/admin_client.h"
 #include "tools/ask/json_text.h"
+#include "tools/ask/moment.h"
+#include "tools/ask/terminal.h"
 
 namespace stampede::tools {
 namespace {
@@ -19,6 +26,7 @@ using nlohmann::json;
 constexpr int kAnswerMs = 5'000;
 constexpr std::chrono::milliseconds kAskAgain{100};
 constexpr std::size_t kItemsShown = 20;
+constexpr std::int64_t kWatchMs = 100;  // between two looks, at least
 
 // 300000 -> "300,000"
 std::string grouped(const json& value) {
@@ -114,6 +122,18 @@ std::string refuses_text(const json& node) {
   return refuses ? text_of(node, "refuses") : std::string{};
 }
 
+// "exit 70 12 s ago: …".
+std::string last_exit_text(const json& node) {
+  const auto what = text_of(node, "last_exit");
+  const auto at = node.find("last_exit_at");
+  if (at == node.end() || !at->is_string()) return what;
+  const auto moment = parse_moment(at->get_ref<const std::string&>());
+  if (!moment) return what;
+  const auto ago = std::max<std::int64_t>(0, (config::wall_ms() - moment->ms) / 1000);
+  const auto end = std::min(what.find(':'), what.size());
+  return what.substr(0, end) + " " + std::to_string(ago) + " s ago" + what.substr(end);
+}
+
 void print_nodes(const json& status) {
   std::printf("%-12s %-16s %-9s %8s %8s  %-9s %s\n", "NODE", "STATE", "UP", "RESTARTS", "PID",
               "HEARTBEAT", "LAST EXIT");
@@ -121,7 +141,7 @@ void print_nodes(const json& status) {
     std::printf("%-12s %-16s %-9s %8s %8s  %-9s %s%s\n", text_of(node, "node").c_str(),
                 text_of(node, "state").c_str(), clock_text(node.value("uptime_s", json())).c_str(),
                 text_of(node, "restarts").c_str(), text_of(node, "pid").c_str(),
-                heartbeat_text(node).c_str(), text_of(node, "last_exit").c_str(),
+                heartbeat_text(node).c_str(), last_exit_text(node).c_str(),
                 replay_text(node).c_str());
   }
   for (const json& node : status.at("nodes")) {
@@ -142,6 +162,8 @@ std::string next_step(const json& status) {
       return name + " waits for you: repair what its last exit says, then run: stampede start " +
              name;
     }
+    if (state == "stopped")
+      return name + " was stopped by you; to start it: stampede start " + name;
     if (state == "replaying") return "orders wait until " + name + " is ready; nothing to do";
     if (state == "backing_off")
       return name + " is started again by itself; see log/" + name + ".log";
@@ -159,7 +181,7 @@ std::string not_ready(const json& status) {
     text += node.value("node", std::string{}) + " " + state + replay_text(node);
     if (!why.empty()) text += " (" + why + ")";
     if (state != "ready" && node.contains("last_exit") && node.at("last_exit").is_string()) {
-      text += " (last exit: " + node.at("last_exit").get<std::string>() + ")";
+      text += " (last exit: " + last_exit_text(node) + ")";
     }
   }
   return text;
@@ -198,20 +220,82 @@ std::string sale_text(const json& status) {
   return text;
 }
 
-int run_status(const ToolOptions& options) {
-  const auto answer = ask_admin_for_operator(options.config, {{"do", "status"}}, kAnswerMs);
-  if (const auto* failure = std::get_if<AdminFailure>(&answer)) {
-    std::fprintf(stderr, "stampede status: %s\n", failure->message.c_str());
-    return failure->exit;
+namespace {
+
+using StatusAnswer = std::variant<json, AdminFailure>;
+
+StatusAnswer ask_status(const ToolOptions& options) {
+  return ask_admin_for_operator(options.config, {{"do", "status"}}, kAnswerMs);
+}
+
+int tell(const AdminFailure& failure) {
+  std::fprintf(stderr, "stampede status: %s\n", failure.message.c_str());
+  return failure.exit;
+}
+
+void print_status(const json& status) {
+  std::printf("stampede  %s\n", text_of(status, "version").c_str());
+  print_sale(status);
+  print_nodes(status);
+  if (const auto next = next_step(status); !next.empty()) std::printf("next: %s\n", next.c_str());
+}
+
+sigset_t ending_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  return set;
+}
+
+// Waits for one of the signals that end a program, which are blocked; false: none came in time.
+bool told_to_end(std::int64_t wait_ms) {
+  const auto set = ending_signals();
+  const timespec wait{wait_ms / 1000, wait_ms % 1000 * 1'000'000};
+  return ::sigtimedwait(&set, nullptr, &wait) > 0;
+}
+
+void show(const ToolOptions& options, const StatusAnswer& answer, bool terminal) {
+  // The escaper lets no sequence of a terminal through stdout: this goes to the terminal itself.
+  if (terminal) clear_terminal();
+  const auto* status = std::get_if<json>(&answer);
+  if (options.json) {
+    if (status != nullptr) std::printf("%s\n", status->dump().c_str());
+  } else if (status != nullptr) {
+    if (!terminal) std::printf("%s\n", config::utc_text(config::wall_ms()).c_str());
+    print_status(*status);
+    if (!terminal) std::printf("\n");
   }
+  if (status == nullptr) tell(std::get<AdminFailure>(answer));
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int run_status(const ToolOptions& options) {
+  const auto answer = ask_status(options);
+  if (const auto* failure = std::get_if<AdminFailure>(&answer)) return tell(*failure);
   const json& status = std::get<json>(answer);
   if (options.json) {
     std::printf("%s\n", status.dump(2).c_str());
     return kExitDone;
   }
-  print_sale(status);
-  print_nodes(status);
-  if (const auto next = next_step(status); !next.empty()) std::printf("next: %s\n", next.c_str());
+  print_status(status);
+  return kExitDone;
+}
+
+int watch_status(const ToolOptions& options, std::int64_t every_ms) {
+  const auto set = ending_signals();
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  auto answer = ask_status(options);
+  if (const auto* failure = std::get_if<AdminFailure>(&answer)) return tell(*failure);
+  const bool terminal = !options.json && ::isatty(STDOUT_FILENO) == 1;
+  do {
+    show(options, answer, terminal);
+    if (std::ferror(stdout) != 0) break;  // nobody reads any more
+    if (told_to_end(std::max<std::int64_t>(every_ms, kWatchMs))) break;
+    answer = ask_status(options);
+  } while (true);
   return kExitDone;
 }
 

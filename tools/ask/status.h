@@ -15,7 +15,10 @@ namespace stampede::tools {
 // while no backend has told its supervisor.
 std::string sale_text(const nlohmann::json& status);
 
-int run_status(const ToolOptions& options);                        // 0 reported, 7 not running
+int run_status(const ToolOptions& options);  // 0 reported, 7 not running
+// The same every so often until SIGINT or SIGTERM, on a terminal in one place; with --json one
+// document a line. A supervisor that is away meanwhile is waited for. 0; 7 none was there at first.
+int watch_status(const ToolOptions& options, std::int64_t every_ms);
 int run_health(const ToolOptions& options, std::int64_t wait_ms);  // 0 ready, 3 not within wait_ms
 
 }  // namespace stampede::tools

@@ -11,6 +11,9 @@ namespace stampede::tools {
 struct ToolOptions {
   config::Config config;
   bool json = false;  // one JSON document on stdout instead of text
+  // Why `config` has the defaults: it could not be read. Only for who judges it; empty: it is
+  // right.
+  std::string config_fault = {};
 };
 
 }  // namespace stampede::tools

@@ -145,10 +145,4 @@ int run_chaos_undo(const ToolOptions& options) {
   });
 }
 
-int run_start(const ToolOptions& options, const std::string& node) {
-  json request = {{"do", "start"}};
-  if (!node.empty()) request["node"] = node;
-  return ask(options, "start", request, "starting " + (node.empty() ? "all nodes" : node));
-}
-
 }  // namespace stampede::tools

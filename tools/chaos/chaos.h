@@ -53,7 +53,4 @@ int run_chaos_list(const ToolOptions& options);
 // Ends every pause and failpoint, lets the private database go on.
 int run_chaos_undo(const ToolOptions& options);
 
-// Starts nodes that wait for the operator or back off, at once. `node` empty: all of them.
-int run_start(const ToolOptions& options, const std::string& node);
-
 }  // namespace stampede::tools

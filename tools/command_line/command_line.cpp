@@ -14,6 +14,7 @@
 #include "tools/ask/ops.h"
 #include "tools/ask/status.h"
 #include "tools/command_line/command_line_arguments.h"
+#include "tools/command_line/examples.h"
 
 namespace stampede::tools {
 namespace {
@@ -52,13 +53,19 @@ int with_database(const ToolOptions& options,
 
 CommandLine::CommandLine(CLI::App& app, Command& chosen)
     : arguments_(std::make_unique<Arguments>()) {
-  on_chosen(app.add_subcommand("status", "Show nodes, sale, log and database"), chosen, run_status);
+  add_status(app, chosen);
   add_health(app, chosen);
+  add_nodes(app, chosen);
+  add_drain(app, chosen);
+  add_logs(app, chosen);
   add_items(app, chosen);
   add_promos(app, chosen);
   add_clock(app, chosen);
   add_order(app, chosen);
+  add_trace(app, chosen);
+  add_pending(app, chosen);
   add_migrate(app, chosen);
+  add_config(app, chosen);
   add_log(app, chosen);
   add_snapshot(app, chosen);
   add_verify(app, chosen);
@@ -68,10 +75,25 @@ CommandLine::CommandLine(CLI::App& app, Command& chosen)
   on_chosen(app.add_subcommand("ops", "Print a link that opens the operator's page"), chosen,
             run_ops);
   add_chaos(app, chosen);
+  add_doctor(app, chosen);
+  add_help(app, chosen);
   take_decimals_only(app);
+  add_examples(app);
 }
 
 CommandLine::~CommandLine() = default;
+
+void CommandLine::add_status(CLI::App& app, Command& chosen) {
+  auto* status = app.add_subcommand("status", "Show nodes, sale, log and database");
+  status->add_flag("--watch", arguments_->watch, "Show it again and again until Ctrl-C");
+  auto* every =
+      status->add_option("--every", arguments_->watch_every, "Pause between two, with --watch");
+  every->capture_default_str()->check(check_duration);
+  on_chosen(status, chosen, [this](const ToolOptions& options) {
+    if (!arguments_->watch) return run_status(options);
+    return watch_status(options, parse_duration_ms(arguments_->watch_every).value_or(1'000));
+  });
+}
 
 void CommandLine::add_health(CLI::App& app, Command& chosen) {
   auto* health = app.add_subcommand("health", "Exit 0 when every node is ready, else 3");

@@ -19,6 +19,10 @@ struct Command {
   std::string node;  // "webapp-1"; empty: a tool. A wrong configuration ends a node with 78, a tool
                      // with 2
   std::function<int(const ToolOptions&)> run;
+  bool with_config = true;     // false: it speaks of no system; its options have the defaults
+  bool judges_config = false;  // it is run without one, too, and told why there is none
+  // Instead of `run`, of a tool that judges the configuration itself.
+  std::function<int(const config::LoadOptions&, bool json)> run_unloaded{};
 };
 
 class CommandLine {
@@ -31,7 +35,16 @@ class CommandLine {
 
  private:
   struct Arguments;  // what the flags are parsed into
+  void add_status(CLI::App& app, Command& chosen);
   void add_health(CLI::App& app, Command& chosen);
+  void add_nodes(CLI::App& app, Command& chosen);
+  void add_drain(CLI::App& app, Command& chosen);
+  void add_logs(CLI::App& app, Command& chosen);
+  void add_help(CLI::App& app, Command& chosen);
+  void add_trace(CLI::App& app, Command& chosen);
+  void add_pending(CLI::App& app, Command& chosen);
+  void add_order_list(CLI::App& order, Command& chosen);
+  void add_doctor(CLI::App& app, Command& chosen);
   void add_items(CLI::App& app, Command& chosen);
   void add_item_add(CLI::App& item, Command& chosen);
   void add_item_set(CLI::App& item, Command& chosen);
@@ -41,6 +54,8 @@ class CommandLine {
   void add_promo_terms(CLI::App& command, bool required);
   [[nodiscard]] PromoChange promo_change() const;
   void add_clock(CLI::App& app, Command& chosen);
+  void add_config(CLI::App& app, Command& chosen);
+  void add_config_keys(CLI::App& config, Command& chosen);
   void add_chaos(CLI::App& app, Command& chosen);
   void add_chaos_crash(CLI::App& chaos, Command& chosen);
   void add_chaos_faults(CLI::App& chaos, Command& chosen);

@@ -4,24 +4,46 @@
 // command_line*.cpp only.
 
 #include <functional>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "actors/protocol/node_messages.h"
+#include "config/process/wall_clock.h"
 #include "storage/mysql/db_options.h"
 #include "tools/ask/duration.h"
 #include "tools/ask/flag_names.h"
 #include "tools/ask/item.h"
+#include "tools/ask/moment.h"
+#include "tools/ask/node_logs.h"
 #include "tools/ask/order.h"
 #include "tools/ask/promo.h"
 #include "tools/bench/bench.h"
 #include "tools/chaos/chaos.h"
 #include "tools/command_line/command_line.h"
 #include "tools/log/log_tool.h"
+#include "tools/log/order_finder.h"
 
 namespace stampede::tools {
 
 struct CommandLine::Arguments {
+  bool watch = false;
+  std::string watch_every = "1s";
   std::string health_wait = "0s";
+  std::string node_wait = "30s";
+  std::string drain_wait = "0s";
+  int recoveries_max = 20;
+  LogsWish logs;
+  std::string logs_since;
+  OrderListWish order_list;
+  std::string list_since;
+  std::string list_until;
+  std::string list_timeout = "30s";
+  PendingWish pending_wish;
+  std::string pending_older;
+  std::vector<std::string> pending_exclude;
+  std::vector<std::string> help_topic;
+  std::string shell;
   std::string verify_wait = "30s";
   ItemChange item;
   ItemChange item_set;  // the terms that are given
@@ -61,11 +83,16 @@ struct CommandLine::Arguments {
   std::string duration = "10s";
   std::string bench_timeout = "30s";
   bool no_drain = false;
+  std::string config_key;
+  std::string config_value;
+  bool config_origin = false;
 };
 
 inline void on_chosen(CLI::App* command, Command& chosen,
-                      std::function<int(const ToolOptions&)> run) {
-  command->callback([&chosen, run = std::move(run)] { chosen = {{}, run}; });
+                      std::function<int(const ToolOptions&)> run, bool with_config = true) {
+  command->callback([&chosen, run = std::move(run), with_config] {
+    chosen = {{}, run, with_config};
+  });
 }
 
 // The database's options, or a message and the exit code 2.
@@ -93,6 +120,16 @@ inline std::string check_request_id(const std::string& text) {
 inline std::string check_user(const std::string& text) {
   if (actors::valid_user(text)) return {};
   return "a user is 1 to 64 bytes of UTF-8 without control characters";
+}
+
+// Of a time that lies behind: 10m (ago), or a moment. Nothing where nothing was typed.
+inline std::optional<std::int64_t> past_ms(const std::string& text) {
+  return text.empty() ? std::nullopt : parse_past_ms(text, config::wall_ms());
+}
+
+inline std::string check_past(const std::string& text) {
+  if (past_ms(text)) return {};
+  return text + " is no time; give one like 10m (ago) or 2026-11-29T20:00:00+08:00";
 }
 
 // A line break or an escape sequence would spoil every list that shows the text.

@@ -26,7 +26,7 @@ std::string strip_percent(std::string text) {
 }  // namespace
 
 void CommandLine::add_order(CLI::App& app, Command& chosen) {
-  auto* order = app.add_subcommand("order", "Buy: order 1 --user ann; or: order show REQUEST_ID");
+  auto* order = app.add_subcommand("order", "Buy an item, or look at orders");
   Order& args = arguments_->order;
   order->require_subcommand(0, 1);
   auto* item = order->add_option("ITEM", args.item, "Number of the item")->check(item_range());
@@ -58,6 +58,7 @@ void CommandLine::add_order(CLI::App& app, Command& chosen) {
   on_chosen(show, chosen, [this](const ToolOptions& options) {
     return run_order_show(options, arguments_->shown_id);
   });
+  add_order_list(*order, chosen);
 }
 
 void CommandLine::add_log(CLI::App& app, Command& chosen) {
@@ -180,7 +181,8 @@ void CommandLine::add_bench_ways(CLI::App* bench) {
           "zmq (SF1), ipc (SF1 over the run directory's socket), http (POST /v1/orders) or "
           "miaosha (POST /miaosha/order)")
       ->capture_default_str()
-      ->check(one_of({"zmq", "ipc", "http", "miaosha"}));
+      ->check(one_of({"zmq", "ipc", "http", "miaosha"}))
+      ->type_name("zmq|ipc|http|miaosha");
   bench->add_option("--batch", args.batch, "Orders of one message, with --via zmq or ipc")
       ->capture_default_str()
       ->check(CLI::Range(1u, static_cast<unsigned>(kBatchMax)));

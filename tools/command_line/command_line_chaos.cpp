@@ -1,4 +1,4 @@
-// The part of the command line that breaks things on purpose, and `start`.
+// The part of the command line that breaks things on purpose.
 
 #include "tools/chaos/chaos.h"
 #include "tools/command_line/command_line.h"
@@ -14,11 +14,6 @@ void add_duration(CLI::App* command, const char* flag, std::string& value, const
 }  // namespace
 
 void CommandLine::add_chaos(CLI::App& app, Command& chosen) {
-  auto* start = app.add_subcommand("start", "Start nodes that wait for the operator");
-  start->add_option("NODE", arguments_->node, "backend-1 and so on (default: all)");
-  on_chosen(start, chosen,
-            [this](const ToolOptions& options) { return run_start(options, arguments_->node); });
-
   auto* chaos = app.add_subcommand("chaos", "Break things on purpose (needs dev = true)");
   chaos->require_subcommand(1);
   auto* kill = chaos->add_subcommand("kill", "kill -9 a node, or kill one of its actors");

@@ -129,6 +129,10 @@ void Context::wake_judge() {
   impl_->zap->wake();
 }
 
+void Context::allow(const CurveOptions& curve) {
+  if (impl_->zap) impl_->zap->allow(curve);
+}
+
 void* Context::native() const {
   return impl_->handle;
 }

@@ -67,6 +67,9 @@ class Context {  // one per process; thread-safe; outlives all sockets
   // called, is false; from then on nobody is let in.
   void judge_keys(const std::function<bool()>& go_on);
   void wake_judge();  // any thread
+  // Other keys for the client ports, where there are keys at all; who is connected stays so. Any
+  // thread.
+  void allow(const CurveOptions& curve);
   // Messages that no Socket::receive() gave: without their end, or to an XPUB and no topic. Any
   // thread.
   [[nodiscard]] std::uint64_t messages_dropped() const;

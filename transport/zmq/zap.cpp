@@ -67,7 +67,8 @@ bool AllowList::trusts(std::string_view key) const {
 // --- the thread --------------------------------------------------------------------------------
 
 ZapHandler::ZapHandler(void* context, const CurveOptions& curve)
-    : allowed_(curve), wake_event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    : allowed_(std::make_shared<const AllowList>(curve)),
+      wake_event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   STAMPEDE_ASSERT(wake_event_ >= 0, "no eventfd to be had");
   socket_ = zmq_socket(context, ZMQ_REP);
   if (socket_ == nullptr) fail_zmq("zmq_socket");
@@ -96,6 +97,17 @@ void ZapHandler::wake() {
   ::eventfd_write(wake_event_, 1);
 }
 
+void ZapHandler::allow(const CurveOptions& curve) {
+  auto list = std::make_shared<const AllowList>(curve);
+  const std::lock_guard guard(lock_);
+  allowed_ = std::move(list);
+}
+
+std::shared_ptr<const AllowList> ZapHandler::allowed() const {
+  const std::lock_guard guard(lock_);
+  return allowed_;
+}
+
 void ZapHandler::run(const std::function<bool()>& go_on) {
   zmq_pollitem_t items[] = {{nullptr, wake_event_, ZMQ_POLLIN, 0}, {socket_, 0, ZMQ_POLLIN, 0}};
   for (;;) {
@@ -115,11 +127,12 @@ void ZapHandler::run(const std::function<bool()>& go_on) {
 void ZapHandler::answer_one() {
   const auto fields = receive_fields(socket_);
   if (fields.size() < 2) return;
+  const auto list = allowed();
   const bool admitted = fields.size() == kFields && fields[kVersion] == "1.0" &&
                         fields[kMechanism] == "CURVE" &&
-                        allowed_.admits(fields[kDomain], fields[kKey]);
+                        list->admits(fields[kDomain], fields[kKey]);
   ++(admitted ? admitted_ : refused_);
-  const auto* user = !admitted ? "" : allowed_.trusts(fields[kKey]) ? kTrustedPeer : kKnownPeer;
+  const auto* user = !admitted ? "" : list->trusts(fields[kKey]) ? kTrustedPeer : kKnownPeer;
   send_fields(socket_, {"1.0", fields[kRequestId], admitted ? "200" : "400",
                         admitted ? "OK" : "this key is not allowed here", user, ""});
 }

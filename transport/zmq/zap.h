@@ -5,11 +5,13 @@
 // first socket to its end. While there is none, ZMQ_ZAP_ENFORCE_DOMAIN lets nobody in.
 //
 // One thread, the handler's own or a caller's, which blocks on its own socket; judging a key
-// touches no file and no lock.
+// touches no file.
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -51,6 +53,8 @@ class ZapHandler {
   // Judges in the calling thread until `go_on`, asked whenever wake() was called, is false.
   void run(const std::function<bool()>& go_on);
   void wake();  // any thread
+  // From now on these may come in; who is in stays. Any thread.
+  void allow(const CurveOptions& curve);
 
   [[nodiscard]] std::uint64_t admitted() const { return admitted_.load(); }  // any thread
   [[nodiscard]] std::uint64_t refused() const { return refused_.load(); }    // any thread
@@ -58,8 +62,11 @@ class ZapHandler {
  private:
   void answer_one();
 
-  AllowList allowed_;
-  void* socket_ = nullptr;  // REP; after the constructor the thread's
+  [[nodiscard]] std::shared_ptr<const AllowList> allowed() const;
+
+  mutable std::mutex lock_;
+  std::shared_ptr<const AllowList> allowed_;  // guarded by lock_
+  void* socket_ = nullptr;                    // REP; after the constructor the thread's
   int wake_event_;
   std::atomic<bool> ended_{false};
   std::atomic<std::uint64_t> admitted_{0};

@@ -26,6 +26,12 @@ json CommandDesk::commands_for(const std::string& node, std::uint64_t instance) 
   return list;
 }
 
+bool CommandDesk::has_commands(const std::string& node) const {
+  for (const auto& [number, entry] : open_)
+    if (entry.node == node) return true;
+  return false;
+}
+
 void CommandDesk::answered(const std::string& node, std::uint64_t number, const json& answer) {
   const auto entry = open_.find(number);
   if (entry != open_.end() && entry->second.node == node) close(entry, answer);

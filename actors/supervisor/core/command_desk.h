@@ -32,6 +32,7 @@ class CommandDesk {
   // [{number, command}] for a wanted message to this process: the oldest kToldMax. A node takes
   // numbers in ascending order, so the others follow as those are answered.
   [[nodiscard]] nlohmann::json commands_for(const std::string& node, std::uint64_t instance) const;
+  [[nodiscard]] bool has_commands(const std::string& node) const;  // of whatever process
   void answered(const std::string& node, std::uint64_t number, const nlohmann::json& answer);
   void process_ended(const std::string& node, std::uint64_t instance);
   void expire(Ms now);

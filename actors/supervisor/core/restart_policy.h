@@ -60,6 +60,7 @@ class RestartPolicy {
 
   explicit RestartPolicy(const RestartOptions& options) : options_(options) {}
 
+  void set_options(const RestartOptions& options) { options_ = options; }  // from now on
   void want_running(Ms now);  // also the operator's "go on": forgets a wait
   void want_stopped(Ms now);
   void started(Ms now);       // a process exists: spawned or adopted

@@ -99,6 +99,7 @@ bool BatchSender::send_repeats(std::int64_t now_us) {
     batch->repeat = false;
     --repeats_;
     ++counters_.resent;
+    counters_.asked_again += batch->count();
   }
   return true;
 }

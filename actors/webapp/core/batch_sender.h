@@ -85,6 +85,7 @@ using OutgoingBatchPtr = std::unique_ptr<OutgoingBatch>;
 struct SenderCounters {
   std::uint64_t batches = 0;
   std::uint64_t resent = 0;           // batches
+  std::uint64_t asked_again = 0;      // requests in them
   std::uint64_t results_ignored = 0;  // another instance, unknown number, lower epoch
 };
 

@@ -89,7 +89,7 @@ std::string_view WebappCore::standstill() const {
 }
 
 std::string_view WebappCore::state() const {
-  if (draining_) return "draining";
+  if (draining_ || orders_refused_) return "draining";
   const auto code = unavailable();
   if (code != Code::none) return info(code).text;
   const bool ready = !desk_ || !desk_->sessions() || desk_->ends().begun();
@@ -263,6 +263,9 @@ Refusal WebappCore::look_closely(const ClientToken& client, ClientRequest& reque
 Refusal WebappCore::look_at_order(const ClientToken& client, ClientRequest& request,
                                   std::int64_t now_us) {
   if (auto over = over_user_rate(request, now_us); over.code != Code::none) return over;
+  const bool buys = request.op == ClientOp::order || request.op == ClientOp::ticket;
+  if (buys && orders_refused_ && results_.find(request.id) == nullptr)
+    return {Code::draining, request.id, {}};
   judge_ticket(request);
   if (!draining_ && sold_out_here(client, request, now_us))
     return {Code::sold_out, id_of(request), {}};
@@ -792,9 +795,15 @@ bool WebappCore::drop_if_own(const ClientToken& client) {
   return true;
 }
 
+void WebappCore::limit_rates(std::shared_ptr<RateLimits> rates) {
+  rates_ = std::move(rates);
+  counted_ = 0;
+  be_alert();
+}
+
 // After whatever may change it.
 void WebappCore::be_alert() {
-  closely_ = draining_ || rates_ != nullptr || desk_ != nullptr;
+  closely_ = draining_ || orders_refused_ || rates_ != nullptr || desk_ != nullptr;
   alert_ = closely_ || stock_.any();
   if (stock_.on() && !stock_.marked(nothing_left_)) nothing_left_ = kNoItem;
 }
@@ -815,6 +824,11 @@ void WebappCore::drain() {
   draining_ = true;  // from now on detached orders have deadlines too
   be_alert();
   sender_.for_each([this](OutgoingBatch& batch) { table_.look_again(batch.content); });
+}
+
+void WebappCore::refuse_orders(bool refuse) {
+  orders_refused_ = refuse;
+  be_alert();
 }
 
 void WebappCore::pass_deadlines(std::int64_t now_us) {

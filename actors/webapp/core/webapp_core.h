@@ -91,6 +91,9 @@ class WebappCore {
   // for itself; where it is empty, or there is none of it, what shows() said.
   bool on_orders(const ClientToken& client, std::span<const ClientRequest> orders,
                  std::int64_t now_us, std::span<const std::string_view> tokens = {});
+  // Other limits from now on, or none (null); what was counted is forgotten.
+  void limit_rates(std::shared_ptr<RateLimits> rates);
+  [[nodiscard]] const std::shared_ptr<RateLimits>& rates() const { return rates_; }
   // Who asks, and whether he may; null: that is not looked at.
   [[nodiscard]] LoginDesk* desk() { return desk_.get(); }
   [[nodiscard]] const LoginDesk* desk() const { return desk_.get(); }
@@ -111,6 +114,9 @@ class WebappCore {
   void on_tick(std::int64_t now_us);  // deadlines and repeats; every few ms while busy()
 
   void drain();  // new requests are refused from now on
+  // New orders and tickets are refused with `draining` while it is so; everything else goes on.
+  void refuse_orders(bool refuse);
+  [[nodiscard]] bool orders_refused() const { return orders_refused_; }
   // Somebody waits: its own questions do not count.
   [[nodiscard]] bool busy() const {
     const auto own = (own_ == Own::none ? 0U : 1U) + (desk_ && desk_->ends().asking() ? 1U : 0U);
@@ -241,11 +247,12 @@ class WebappCore {
   std::uint64_t nothing_left_ = ~std::uint64_t{0};  // the item that stock_ was told so of last
   std::array<char, 32> minted_{};                   // of an order that is turned away
   bool draining_ = false;
+  bool orders_refused_ = false;
   std::shared_ptr<RateLimits> rates_;
   std::unique_ptr<LoginDesk> desk_;
   const TicketSigner* tickets_;
   TicketBytes ticket_bytes_;  // what the ticket at hand says
-  bool closely_;              // draining, or requests are counted or judged: each is looked at
+  bool closely_;              // each is looked at: some are refused, counted or judged
   bool alert_;                // … or items are sold out: one look for orders when all is as usual
   Credentials who_;
   std::uint64_t address_ = 0;

@@ -827,6 +827,7 @@ HttpServerOptions with_gateway(HttpServerOptions options, GatewaySettings settin
   options.on_mail = {
       [gateway](const HttpAnswersPtr& answers) { gateway->on_answers(answers); },
       [gateway](const StockEventsPtr& events) { gateway->on_stock(events); },
+      [gateway](const RateLimitsPtr& rates) { gateway->limit_rates(rates); },
       [gateway](const LoginReplyPtr& reply) { gateway->accounts().on_reply(*reply); },
       [gateway](const SignUpReplyPtr& reply) { gateway->accounts().on_reply(*reply); }};
   return options;

@@ -15,6 +15,8 @@
 
 namespace stampede::actors {
 
+using RateLimitsPtr = std::shared_ptr<RateLimits>;  // those that count from now on; null: none
+
 struct HttpAsk {
   std::uint64_t token = 0;  // the gateway's name for the waiting HTTP request
   ClientAsk ask;            // its texts are not set: `id`, `user` and `order` hold them
@@ -78,5 +80,6 @@ using HttpAnswersPtr = std::shared_ptr<std::vector<HttpAnswer>>;
 
 }  // namespace stampede::actors
 
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(stampede::actors::RateLimitsPtr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(stampede::actors::HttpAsksPtr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(stampede::actors::HttpAnswersPtr)

@@ -38,6 +38,12 @@ class Clerk {
                                                         std::move(read))) {}
   ~Clerk() { caf::anon_send_exit(clerk_, caf::exit_reason::user_shutdown); }
 
+  void read_keys() {
+    auto asks = std::make_shared<TokenAsks>();
+    asks->read_keys = true;
+    caf::anon_send(clerk_, TokenAsksPtr(asks));
+  }
+
   TokenVerdictsPtr ask(const std::vector<std::string>& tokens) {
     auto asks = std::make_shared<TokenAsks>();
     asks->from = caf::actor_cast<caf::actor>(self_);
@@ -88,6 +94,14 @@ TEST_CASE("a key that is new to it is looked up, at most once a second") {
   CHECK(reads == 1);
   for (int n = 0; n < 50; ++n) clerk.ask({token_of("c", "ann", 60'000)});
   CHECK(reads <= 2);
+}
+
+TEST_CASE("a key that was taken away counts no more once the keys are read anew") {
+  Clerk clerk([]() -> std::variant<TokenKeys, std::string> { return keys_of({"b"}); });
+  const auto code = [&] { return clerk.ask({token_of("a", "ann", 60'000)})->at(0).verdict.code; };
+  CHECK(code() == Code::none);
+  clerk.read_keys();
+  CHECK(code() == Code::not_logged_in);
 }
 
 TEST_CASE("keys that cannot be read leave those that are known") {

@@ -1,6 +1,7 @@
 #include "actors/node/node_lock.h"
 
 #include <doctest/doctest.h>
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -85,6 +86,32 @@ TEST_CASE("a lock whose file was taken away is found again under its name") {
   std::filesystem::rename(run.path.string() + "-away", run.path);
   lock.restore();
   CHECK(lock_holder(file)->instance == 77);
+}
+
+TEST_CASE("who holds a lock hears when its file or its directory goes") {
+  Directory run;
+  const auto file = lock_file(run.path, "broker-1");
+  auto taken = NodeLock::take(file, 77, 0);
+  REQUIRE(std::holds_alternative<NodeLock>(taken));
+  auto& lock = std::get<NodeLock>(taken);
+  const auto heard = [&] {
+    pollfd watch{lock.watch(), POLLIN, 0};
+    REQUIRE(watch.fd >= 0);
+    return ::poll(&watch, 1, 0) == 1;
+  };
+  CHECK_FALSE(heard());
+  CHECK(lock.restore());
+  std::filesystem::remove(file);
+  CHECK(heard());
+  CHECK_FALSE(lock.restore());  // it was not
+  CHECK_FALSE(heard());
+  CHECK(lock.restore());
+  std::filesystem::rename(run.path, run.path.string() + "-away");
+  CHECK(heard());
+  CHECK_FALSE(lock.restore());
+  std::filesystem::rename(run.path.string() + "-away", run.path);
+  CHECK(lock.restore());
+  CHECK_FALSE(heard());
 }
 
 TEST_CASE("a held lock whose content names nobody is still held") {

@@ -38,7 +38,7 @@ TEST_CASE("a node that is killed is started again") {
     REQUIRE(system.ready("broker-1", before));
     CHECK(system.node("broker-1")["restarts"] == kills);
   }
-  CHECK(last_exit(system, "broker-1").starts_with("SIGKILL "));
+  CHECK(last_exit(system, "broker-1").starts_with("SIGKILL"));
 }
 
 TEST_CASE("a node that is stopped by SIGSTOP is killed and started again") {
@@ -54,18 +54,29 @@ TEST_CASE("a node whose configuration is wrong waits for the operator") {
   SupervisedSystem system(kTwo);
   REQUIRE(system.ready("broker-1"));
   REQUIRE(system.ready("webapp-1"));
-  const auto file = system.config().run_dir / "stampede.toml";
+  // What was accepted is written by the supervisor alone; somebody else did.
+  const auto file = system.config().run_dir / "config.accepted.toml";
   std::ofstream(file) << "nonsense = 1\n";
   const pid_t before = system.pid("broker-1");
   REQUIRE(::kill(before, SIGKILL) == 0);
   REQUIRE(eventually([&] { return system.state("broker-1") == "waiting_operator"; }));
-  CHECK(last_exit(system, "broker-1").starts_with("exit 78 "));
+  CHECK(last_exit(system, "broker-1").starts_with("exit 78: "));
   CHECK(last_exit(system, "broker-1").find("nonsense") != std::string::npos);
   CHECK(system.state("webapp-1") == "ready");
 
   std::filesystem::remove(file);
   CHECK(system.ask({{"do", "start"}, {"node", "broker-1"}}) == json{{"ok", true}});
   CHECK(system.ready("broker-1", before));
+}
+
+TEST_CASE("an edit of the configuration reaches no node that is started again") {
+  SupervisedSystem system(kBrokerOnly);
+  REQUIRE(system.ready("broker-1"));
+  std::ofstream(system.config().run_dir / "stampede.toml") << "[broker\n";
+  const pid_t before = system.pid("broker-1");
+  REQUIRE(::kill(before, SIGKILL) == 0);
+  CHECK(system.ready("broker-1", before));
+  CHECK(system.run({"status"}) == 0);
 }
 
 TEST_CASE("nodes outlive their supervisor and are adopted by the next") {
@@ -167,7 +178,7 @@ TEST_CASE("an actor that is killed takes its process with it, with exit code 70"
   const json killed = system.ask({{"do", "kill"}, {"node", "broker-1"}, {"actor", "port"}});
   CHECK(killed["ok"] == true);
   REQUIRE(system.ready("broker-1", before));
-  CHECK(last_exit(system, "broker-1").starts_with("exit 70 "));
+  CHECK(last_exit(system, "broker-1").starts_with("exit 70: "));
   CHECK(system.node("broker-1")["restarts"] == 1);
 }
 
@@ -178,7 +189,7 @@ TEST_CASE("an actor that returns on being killed ends its process with 70 too") 
     const pid_t before = system.pid("webapp-1");
     CHECK(system.ask({{"do", "kill"}, {"node", "webapp-1"}, {"actor", actor}})["ok"] == true);
     REQUIRE(system.ready("webapp-1", before));
-    CHECK(last_exit(system, "webapp-1").starts_with("exit 70 "));
+    CHECK(last_exit(system, "webapp-1").starts_with("exit 70: "));
     CHECK(last_exit(system, "webapp-1").find(std::string("actor ") + actor) != std::string::npos);
   }
 }
@@ -269,4 +280,59 @@ TEST_CASE("bad lines on admin.sock are answered and change nothing") {
   CHECK(system.ask({{"do", 5}})["message"] == "do must be a text");
   CHECK(system.ask({{"do", "start"}, {"node", "nobody"}})["exit"] == 2);
   CHECK(system.state("broker-1") == "ready");
+}
+
+TEST_CASE("a node that was stopped stays so, whoever crashes, until it is started") {
+  SupervisedSystem system(kTwo, true);
+  REQUIRE(system.ready("broker-1"));
+  REQUIRE(system.ready("webapp-1"));
+  const pid_t webapp = system.pid("webapp-1");
+  CHECK(system.ask({{"do", "stop"}, {"node", "webapp-1"}})["ok"] == true);
+  REQUIRE(eventually([&] { return system.state("webapp-1") == "stopped"; }));
+  CHECK(last_exit(system, "webapp-1") == "exit 0: stopped by the operator");
+  const pid_t supervisor = system.pid("supervisor-1");
+  REQUIRE(::kill(supervisor, SIGKILL) == 0);
+  REQUIRE(system.ready("supervisor-1", supervisor));
+  REQUIRE(system.ready("broker-1"));
+  CHECK(system.state("webapp-1") == "stopped");
+  CHECK(system.ask({{"do", "start"}, {"node", "webapp-1"}}) == json{{"ok", true}});
+  REQUIRE(system.ready("webapp-1", webapp));
+  const pid_t second = system.pid("webapp-1");
+  CHECK(system.ask({{"do", "restart"}, {"node", "webapp"}})["node"] == "webapp-1");
+  REQUIRE(system.ready("webapp-1", second));
+  CHECK(last_exit(system, "webapp-1") == "exit 0: restarted by the operator");
+  CHECK(system.ask({{"do", "stop"}, {"node", "nobody"}})["exit"] == 2);
+}
+
+TEST_CASE("a recovery is told with its cause, and a stop that was asked for is none") {
+  SupervisedSystem system(kTwo);
+  REQUIRE(system.ready("broker-1"));
+  REQUIRE(system.ready("webapp-1"));
+  const pid_t before = system.pid("broker-1");
+  REQUIRE(::kill(before, SIGKILL) == 0);
+  REQUIRE(system.ready("broker-1", before));
+  CHECK(system.ask({{"do", "stop"}, {"node", "webapp-1"}})["ok"] == true);
+  REQUIRE(eventually([&] { return system.state("webapp-1") == "stopped"; }));
+  const json list = system.ask({{"do", "recoveries"}})["recoveries"];
+  REQUIRE(list.size() == 1);
+  CHECK(list[0]["node"] == "broker-1");
+  CHECK(list[0]["cause"] == "SIGKILL");
+  CHECK(list[0]["duration_ms"].get<int>() > 0);
+  CHECK(list[0]["ended_at"].get<std::string>().ends_with("Z"));
+}
+
+TEST_CASE("what an operator wanted ends with the system that he stopped") {
+  SupervisedSystem system(kTwo);
+  REQUIRE(system.ready("webapp-1"));
+  CHECK(system.ask({{"do", "drain"}})["drained"] == true);
+  const auto file = system.config().run_dir / "operator.json";
+  CHECK(std::filesystem::exists(file));
+  REQUIRE(eventually([&] { return system.node("webapp-1")["orders_refused"] == true; }));
+  CHECK(system.ask({{"do", "undrain"}})["drained"] == false);
+  CHECK_FALSE(std::filesystem::exists(file));
+  REQUIRE(eventually([&] { return system.node("webapp-1")["orders_refused"] == false; }));
+  CHECK(system.ask({{"do", "drain"}})["drained"] == true);
+  CHECK(system.ask({{"do", "stop"}}) == json{{"ok", true}});
+  CHECK(system.wait_for_end() == 0);
+  CHECK_FALSE(std::filesystem::exists(file));
 }

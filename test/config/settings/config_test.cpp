@@ -1,37 +1,16 @@
 #include "config/settings/config.h"
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #include <fstream>
+
+#include "test/config/settings/run_dir.h"
 
 namespace stampede::config {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A run directory of its own, gone at the end of the test.
-class RunDir {
- public:
-  RunDir() {
-    std::string pattern = (fs::temp_directory_path() / "config_test.XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
-  }
-  RunDir(const RunDir&) = delete;
-  RunDir& operator=(const RunDir&) = delete;
-  ~RunDir() { fs::remove_all(path_); }
-
-  fs::path write(const std::string& name, const std::string& text) const {
-    std::ofstream(path_ / name) << text;
-    return path_ / name;
-  }
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 Config loaded(const LoadOptions& options) {
   auto result = load(options);

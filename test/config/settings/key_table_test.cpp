@@ -21,7 +21,7 @@ std::string text_of(const std::string& name) {
 
 std::string readme_row(const KeyDescription& key) {
   return "| `" + key.name + "` | " + key.unit + " | `" + key.default_value + "` | " + key.bounds +
-         " | " + key.effect + " |\n";
+         " | " + key.change + " | " + key.effect + " |\n";
 }
 
 TEST_CASE("the README has one exact row for every key and no other") {

@@ -59,7 +59,9 @@ TEST_CASE("the flags of an item are shown with bounds and defaults") {
         "                              Percent of the total below which it is low\n"
         "  --unpaid-per-user-max UINT:UINT in [0 - 1000000]=0\n"
         "                              Units that one user may have unpaid at a time; 0: no bound\n"
-        "  --sale always|promo_only    always, or promo_only: sold through promos alone\n\n");
+        "  --sale always|promo_only    always, or promo_only: sold through promos alone\n\n"
+        "Example:\n"
+        "  stampede item add 1 --name Phone --stock 300 --limit-per-user 2\n");
 }
 
 TEST_CASE("flags out of bounds are refused") {

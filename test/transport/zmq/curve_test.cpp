@@ -98,6 +98,19 @@ TEST_CASE("a key of the allow-list opens the clients' door only") {
   CHECK(nodes.lets_in(system));
 }
 
+TEST_CASE("another allow-list counts from the moment it is given") {
+  const KeyPair ann = minted();
+  const KeyPair bob = minted();
+  auto system = system_keys({ann.public_key});
+  Door clients(system, true);
+  CHECK(clients.lets_in(client_keys(ann, system)));
+  CHECK_FALSE(clients.lets_in(client_keys(bob, system)));
+  system.clients = {bob.public_key};
+  clients.context.allow(system);
+  CHECK(clients.lets_in(client_keys(bob, system)));
+  CHECK_FALSE(clients.lets_in(client_keys(ann, system)));
+}
+
 TEST_CASE("no key, an unlisted key, a wrong server key: nothing gets in, the rest is served") {
   const KeyPair ann = minted();
   const auto system = system_keys({ann.public_key});

@@ -158,6 +158,26 @@ TEST_CASE("an order over the user's rate is refused before anything else is look
   CHECK(webapp.core.counters().refused[static_cast<std::size_t>(Code::rate_limited)] >= 1);
 }
 
+TEST_CASE("limits that come later count from then on, and none when they are gone") {
+  WebappFixture webapp;
+  webapp.hello();
+  const auto over = [&](const char* id) {
+    webapp.take(WebappFixture::order(id));
+    const auto replies = webapp.replies();
+    return !replies.empty() && replies.back().code == Code::rate_limited;
+  };
+  CHECK_FALSE(over("a"));
+  CHECK_FALSE(over("b"));
+  webapp.core.limit_rates(limits({.user_per_s = 1, .user_burst = 1}));
+  CHECK_FALSE(over("c"));
+  CHECK(over("d"));
+  webapp.core.limit_rates(nullptr);
+  webapp.core.end_of_round(webapp.now);
+  const auto before = webapp.core.counters().refused[static_cast<std::size_t>(Code::rate_limited)];
+  for (const char* id : {"e", "f", "g"}) webapp.take(WebappFixture::order(id));
+  CHECK(webapp.core.counters().refused[static_cast<std::size_t>(Code::rate_limited)] == before);
+}
+
 TEST_CASE("each order of an array counts for its user and for the address it comes from") {
   const auto order = [](const std::string& id, const std::string& user) {
     return json{{"op", "order"}, {"id", id}, {"item", 1}, {"user", user}};

@@ -219,6 +219,18 @@ TEST_CASE("a draining webapp refuses every entry") {
   CHECK(codes_of(webapp.only_array()) == std::vector{Code::draining, Code::draining});
 }
 
+TEST_CASE("a webapp whose orders are refused refuses every entry, and later none") {
+  WebappFixture webapp;
+  webapp.hello();
+  webapp.core.refuse_orders(true);
+  webapp.take_frame(json::array({order("a"), order("b")}));
+  CHECK(codes_of(webapp.only_array()) == std::vector{Code::draining, Code::draining});
+  webapp.core.refuse_orders(false);
+  webapp.take_frame(json::array({order("a")}));
+  webapp.round();
+  CHECK(webapp.sent.size() == 1);
+}
+
 TEST_CASE("an array waits for the latest deadline of its entries, then leaves whole") {
   WebappFixture webapp;
   webapp.hello();

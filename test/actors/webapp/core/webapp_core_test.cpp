@@ -476,6 +476,27 @@ TEST_CASE("draining ends at the deadlines when no answer comes, detached orders 
   CHECK_FALSE(webapp.core.busy());
 }
 
+TEST_CASE("while an operator refuses orders everything else goes on, and then they do") {
+  WebappFixture webapp;
+  webapp.hello();
+  webapp.take_and_send(WebappFixture::order("old"));
+  webapp.core.refuse_orders(true);
+  CHECK(webapp.core.orders_refused());
+  CHECK(webapp.core.state() == "draining");
+  webapp.take(WebappFixture::order("new"));
+  CHECK(webapp.only_reply().code == Code::draining);
+  ClientAsk get = WebappFixture::order("old");
+  get.request.op = ClientOp::get;
+  webapp.take_and_send(get);
+  CHECK(webapp.sent.size() == 2);
+  webapp.result(1, WebappFixture::confirmed());
+  CHECK(webapp.only_reply().id == "old");
+  webapp.core.refuse_orders(false);
+  CHECK(webapp.core.state() == "ready");
+  webapp.take_and_send(WebappFixture::order("new"));
+  CHECK(webapp.sent.size() == 3);
+}
+
 // --- orders whose client does not wait ------------------------------------------------------
 
 TEST_CASE("a detached order is queued at once, sent, and remembered when decided") {

@@ -1,0 +1,390 @@
+#!/usr/bin/python3
+"""The command line as a whole, on one system: its tree, and what operators do and look at.
+
+What is made of the tree (help, examples, advice, completion, man pages) is tried on every command.
+"""
+
+import datetime
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+from pathlib import Path
+
+from system import BINARY, System, SystemTest, eventually
+
+from stampede import Client, StampedeError
+
+IDLE_S = float(os.environ.get("STAMPEDE_IDLE_S", "8"))
+IDLE_SHARE_MAX = 0.003 if IDLE_S >= 60 else 0.02  # other tests use the machine, too
+RFC_3339 = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
+NOT_FOR_TOOLS = ("supervisor", "webapp", "broker", "backend")
+
+
+def setUpModule():
+    CommandsTest.system = System()
+    unittest.addModuleCleanup(CommandsTest.system.stop)
+    CommandsTest.system.start("1:Phone:1000", "2:Pad:3", nodes="webapp=2,broker=1,backend=1")
+
+
+class CommandsTest(SystemTest):
+    system = None
+
+    def setUp(self):
+        self.addCleanup(self._show_logs_of_a_failure, self.system)
+
+    def order(self, item, user, **options):
+        with Client(self.system.zmq) as client:
+            return client.order(item, user, 1, **options)
+
+    def code_of(self, item, user, **options):
+        with self.assertRaises(StampedeError) as caught:
+            self.order(item, user, **options)
+        return caught.exception.code
+
+    def must(self, *arguments, code=0, **options):
+        done = self.system.stampede(*arguments, **options)
+        self.assertEqual(done.returncode, code, (arguments, done.stdout, done.stderr))
+        return done
+
+    def check_times(self, value, name=""):
+        """Numbers or RFC 3339, never prose."""
+        if isinstance(value, dict):
+            for key, member in value.items():
+                self.check_times(member, key)
+        elif isinstance(value, list):
+            for member in value:
+                self.check_times(member, name)
+        elif name == "at" or name.endswith("_at"):
+            self.assertTrue(value is None or RFC_3339.match(value), (name, value))
+        elif name.endswith(("_s", "_ms", "_us")):
+            self.assertIsInstance(value, (int, float, type(None)), (name, value))
+        elif isinstance(value, str):
+            self.assertNotRegex(value, r"\d+ (s|min|h) ago", name)
+
+
+class Tree(CommandsTest):
+    def commands(self):
+        return self.system.report("help", "commands")
+
+    def test_every_command_has_help_with_one_example(self):
+        commands = self.commands()
+        self.assertGreater(len(commands), 55)
+        for one in commands:
+            done = self.must(*one["command"].split(), "--help")
+            self.assertEqual(done.stdout.count("Example:"), 1, one)
+            self.assertIn(one["example"], done.stdout)
+            self.assertEqual(done.stdout, self.must("help", *one["command"].split()).stdout)
+
+    def test_unknown_words_are_told_with_what_is_near(self):
+        for one in self.commands():
+            words = one["command"].split()
+            wrong = self.must(*words, "--hepl", code=2)
+            self.assertRegex(wrong.stderr, "did you mean --help|is required", one)
+        for typed, meant in (("stauts", "status"), ("item lst", "list"), ("ordr 1", "order"),
+                             ("chaos kil backend-1", "kill"), ("log vrify", "verify")):
+            wrong = self.must(*typed.split(), code=2)
+            self.assertIn(f"did you mean {meant}?", wrong.stderr)
+        self.assertIn("did you mean item add", self.must("help", "item", "ad", code=2).stderr)
+
+    def test_topics(self):
+        codes = {one["code"] for one in self.system.report("help", "exit-codes")}
+        self.assertEqual(codes, {0, 1, 2, 3, 4, 5, 6, 7, 8, 65, 70, 74, 75, 78})
+        self.assertIn("could not connect", self.must("help", "exit-codes").stdout)
+        self.assertIn("stampede item add 1", self.must("help", "examples").stdout)
+        self.assertIn("Usage: stampede", self.must("help").stdout)
+
+    def test_a_wrong_run_directory_is_told_with_what_to_do(self):
+        nowhere = self.system.home / "nowhere"
+        for words in ("status", "health", "start", "stop webapp-1", "restart webapp-1", "drain",
+                      "undrain", "recoveries", "item list", "promo list", "verify"):
+            done = subprocess.run([BINARY, "--run-dir", nowhere, *words.split()], text=True,
+                                  capture_output=True, check=False)
+            self.assertIn(done.returncode, (3, 7), words)
+            self.assertIn("start_all.sh", done.stdout + done.stderr, words)
+        for words in ("logs", "trace r-1", "order list", "pending", "log verify"):
+            done = subprocess.run([BINARY, "--run-dir", nowhere, *words.split()], text=True,
+                                  capture_output=True, check=False)
+            self.assertEqual(done.returncode, 2, (words, done.stderr))
+            self.assertIn("nowhere", done.stderr)
+        self.assertFalse(nowhere.exists())
+
+    def test_json_has_numbers_and_times_and_no_prose(self):
+        self.order(1, "jo", request_id="js-1")
+        for words in ("status", "health", "item list", "item show 1", "promo list", "recoveries",
+                      "order show js-1", "order list", "trace js-1", "pending", "verify",
+                      "log verify", "log replay --dry-run", "migrate status", "doctor",
+                      "help commands", "help exit-codes"):
+            self.check_times(self.system.report(*words.split()))
+        self.assertRegex(self.system.status()["version"], r"^\d+\.\d+\.\d+$")
+        for line in self.must("--json", "logs").stdout.splitlines():
+            self.assertTrue(RFC_3339.match(json.loads(line)["time"]), line)
+
+    def read_until(self, terminal, wanted, seconds=10):
+        text, until = "", time.monotonic() + seconds
+        while not re.search(wanted, text) and time.monotonic() < until:
+            if select.select([terminal], [], [], 0.1)[0]:
+                text += os.read(terminal, 65536).decode(errors="replace")
+        return text
+
+    def test_bash_completes_in_a_terminal(self):
+        script = self.system.home / "completion.bash"
+        script.write_text(self.must("completion", "bash").stdout)
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.environ.update(PS1="$ ", TERM="dumb", HISTFILE="/dev/null")
+            os.execv("/bin/bash", ["bash", "--norc", "--noprofile", "-i"])
+        try:
+            os.write(terminal, f"bind 'set enable-bracketed-paste off'; . {script}; echo rea''dy\n"
+                     .encode())
+            self.read_until(terminal, "ready")
+            for typed, wanted in (("stampede stat\t", "stampede status "),
+                                  ("stampede item sh\t", "item show "),
+                                  ("stampede item add --st\t", "--stock "),
+                                  ("stampede --run-dir /tmp bench --via mi\t", "miaosha "),
+                                  ("stampede stop bac\t", "backend-1 "),
+                                  ("stampede item s\t\t", r"set +show +stock")):
+                os.write(terminal, typed.encode())
+                self.assertRegex(self.read_until(terminal, wanted), wanted, typed)
+                os.write(terminal, b"\x15")  # the line goes
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            os.close(terminal)
+
+    def test_completion_is_a_script_of_its_shell(self):
+        for shell in ("bash", "zsh"):
+            text = self.must("completion", shell).stdout
+            if shutil.which(shell):
+                done = subprocess.run([shell, "-n"], input=text, text=True, capture_output=True,
+                                      check=False)
+                self.assertEqual((done.returncode, done.stderr), (0, ""), shell)
+        self.must("completion", "fish", code=2)
+
+    @unittest.skipUnless(shutil.which("groff"), "groff is not there")
+    def test_man_pages_are_rendered_without_a_warning(self):
+        pages = [self.must("help", "man").stdout]
+        pages += [self.must("help", "man", *one["command"].split()).stdout
+                  for one in self.commands()]
+        done = subprocess.run(["groff", "-man", "-ww", "-Tutf8"], input="\n".join(pages), text=True,
+                              capture_output=True, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("Price of one unit", done.stdout)
+        for page in pages:
+            self.assertTrue(page.startswith(".TH STAMPEDE"), page[:80])
+
+
+class Nodes(CommandsTest):
+    def test_a_drained_system_refuses_orders_and_nothing_else(self):
+        before = self.order(1, "ann", request_id="dr-0")
+        self.must("drain", "--wait", "20s")
+        self.assertEqual(self.code_of(1, "bob", request_id="dr-1", timeout=1), "draining")
+        with Client(self.system.zmq) as client:
+            self.assertEqual(client.get("dr-0").order_id, before.order_id)
+            self.assertEqual(client.items(1)[0].item, 1)
+        status = self.system.status()
+        self.assertRegex(status["drained_at"], RFC_3339)
+        self.assertIn("stampede undrain", self.must("status").stdout)
+        self.assertIn("drained by the operator", self.must("health", code=3).stdout)
+        self.must("item", "stock", 1, "+1")  # the operator goes on
+        for name in ("webapp-1", "supervisor-1"):
+            pid = self.system.kill9(name)
+            self.system.wait_back(name, pid)
+        self.assertEqual(self.code_of(1, "bob", request_id="dr-1", timeout=1), "draining")
+        self.assertEqual(self.system.script("start_all.sh").returncode, 0)
+        self.must("undrain")
+        self.system.wait_ready()
+        self.assertEqual(self.order(1, "bob", request_id="dr-1").state, "confirmed")
+        self.assertIsNone(self.system.status()["drained_at"])
+
+    def test_a_stopped_node_stays_stopped_until_it_is_started(self):
+        self.must("stop", "webapp-2")
+        self.assertEqual(self.system.node("webapp-2")["state"], "stopped")
+        self.assertEqual(self.order(1, "cy").state, "confirmed")
+        self.system.wait_back("supervisor-1", self.system.kill9("supervisor-1"))
+        self.assertEqual(self.system.node("webapp-2")["state"], "stopped")
+        self.assertIn("stampede start webapp-2", self.must("status").stdout)
+        self.must("start", "webapp-2")
+        self.system.wait_ready()
+        pid = self.system.pid("webapp-2")
+        again = self.system.report("restart", "webapp-2")
+        self.assertNotEqual(again["pid"], pid)
+        backend = self.system.pid("backend-1")
+        self.must("restart", "backend")
+        self.assertNotEqual(self.system.pid("backend-1"), backend)
+        self.assertEqual(self.system.stampede("stop", "nobody").returncode, 2)
+
+    def test_recoveries_say_cause_and_duration(self):
+        pid = self.system.kill9("backend-1")
+        self.order(1, "dan")
+        self.system.wait_back("backend-1", pid)
+        newest = self.system.report("recoveries")["recoveries"][0]
+        self.assertEqual((newest["node"], newest["cause"]), ("backend-1", "SIGKILL"))
+        self.assertGreater(newest["duration_ms"], 0)
+        self.assertIsInstance(newest["asked_again"], int)
+        self.assertRegex(self.must("recoveries", "--limit", 1).stdout, r"backend-1 .* SIGKILL")
+
+    def test_status_is_watched(self):
+        watch = self.system.popen("status", "--watch", "--every", "200ms")
+        lines = [watch.stdout.readline() for _ in range(40)]
+        watch.send_signal(signal.SIGINT)
+        self.assertEqual(watch.wait(10), 0)
+        watch.communicate()
+        self.assertGreater(sum(line.startswith("NODE ") for line in lines), 1)
+        watch = self.system.popen("--json", "status", "--watch", "--every", "200ms")
+        documents = [json.loads(watch.stdout.readline()) for _ in range(3)]
+        watch.terminate()
+        watch.communicate(timeout=10)
+        self.assertEqual({len(one["nodes"]) for one in documents}, {5})
+
+    def test_logs_of_nodes_by_time_level_and_name(self):
+        whole = self.must("logs").stdout.splitlines()
+        times = [line.split()[0] for line in whole]
+        self.assertEqual(times, sorted(times))
+        self.assertTrue({"webapp-1", "backend-1"} <= {line.split()[2] for line in whole})
+        one = self.must("logs", "backend").stdout.splitlines()
+        self.assertEqual({line.split()[2] for line in one}, {"backend-1"})
+        self.assertEqual(self.must("logs", "--since", "+1h").stdout, "")
+        for line in self.must("logs", "--level", "warning").stdout.splitlines():
+            self.assertIn(line.split()[1], ("warning", "error", "critical"))
+        self.assertIn("there are: ", self.must("logs", "nobody", code=2).stderr)
+        follow = self.system.popen("logs", "-f", "--since", "0s", "broker-1")
+        time.sleep(0.3)
+        self.system.wait_back("broker-1", self.system.kill9("broker-1"))
+        self.assertIn(" broker-1 ", follow.stdout.readline())
+        follow.terminate()
+        follow.communicate(timeout=10)
+
+    def test_processes_have_the_names_of_their_nodes(self):
+        for name, pid in self.system.pids().items():
+            process = Path(f"/proc/{pid}")
+            self.assertEqual((process / "comm").read_text().strip(), name)
+            first = (process / "cmdline").read_bytes().split(b"\0")[0].decode()
+            self.assertEqual(first, f"stampede-{name}")
+
+
+class Idle(CommandsTest):
+    def test_a_system_that_waits_uses_next_to_nothing(self):
+        pids = list(self.system.pids().values())
+        pids.append(int((self.system.run / "guard.pid").read_text(encoding="ascii").split()[0]))
+        before = self.used(pids)
+        time.sleep(IDLE_S)
+        share = (self.used(pids) - before) / IDLE_S
+        print(f"idle: {share:.4%} of a processor, with two webapps", flush=True)
+        self.assertLess(share, IDLE_SHARE_MAX)
+
+    @staticmethod
+    def used(pids):
+        """Seconds of processor time."""
+        ticks = 0
+        for pid in pids:
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+            ticks += int(stat[11]) + int(stat[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+
+class Orders(CommandsTest):
+    def listed(self, *flags):
+        return self.system.report("order", "list", *flags)["orders"]
+
+    def test_orders_are_listed_by_what_they_are(self):
+        began = datetime.datetime.now(datetime.timezone.utc).isoformat()
+        for number in range(4):
+            state = self.order(2, "eve", request_id=f"ls-{number}").state
+        self.assertEqual(state, "rejected")
+        self.order(1, "fay", request_id="ls-9")
+        mine = self.listed("--user", "eve")
+        self.assertEqual([one["state"] for one in mine], ["rejected"] + 3 * ["confirmed"])
+        self.assertEqual([one["request_id"] for one in mine], [None, "ls-2", "ls-1", "ls-0"])
+        self.assertEqual(mine[0]["reason"], "sold_out")
+        self.assertEqual({one["user"] for one in mine}, {"eve"})
+        self.system.verify()
+        self.assertTrue(all(one["stored"] for one in self.listed("--item", 2, "--state",
+                                                                  "confirmed")))
+        self.assertEqual(len(self.listed("--since", began, "--limit", 2)), 2)
+        self.assertEqual(self.listed("--until", began, "--user", "eve"), [])
+        self.assertEqual(self.listed("--user", "nobody"), [])
+        self.assertEqual(self.listed("--state", "paid"), [])
+        self.assertIn("ls-9", self.must("order", "list", "--user", "fay").stdout)
+        self.must("order", "list", "--state", "confirmd", code=2)
+        self.assertIn("rejected", {one["state"] for one in self.listed("--state", "rejected")})
+
+    def test_a_request_is_traced_from_its_decision_to_its_row(self):
+        order = self.order(1, "gil", request_id="tr-1")
+        self.system.verify()
+        trace = eventually(lambda: (found := self.system.report("trace", "tr-1"))["stored"]
+                           and found["stored"]["at"] and found)
+        self.assertEqual(trace["decided"]["order_id"], str(order.order_id))
+        self.assertEqual((trace["received"], trace["answered"]), (None, None))
+        self.assertEqual(trace["stored"]["row"], True)
+        kinds = {one["command"]: one for one in trace["commands"]}
+        self.assertEqual(kinds["OrderInsert"]["outcomes"][0]["outcome"], "EXEC")
+        self.assertIn("ItemAmountUpdate", kinds)
+        said = self.must("trace", "tr-1").stdout
+        for word in ("received  not kept", "decided ", "durable ", "EXEC ", "row there"):
+            self.assertIn(word, said)
+        with Client(self.system.zmq) as client:
+            self.assertEqual(client.order(2, "hal", 5, request_id="tr-2").state, "rejected")
+        self.assertEqual(self.system.report("trace", "tr-2")["decided"]["state"], "rejected")
+        self.assertIn("neither log nor database", self.must("trace", "tr-3", code=1).stderr)
+
+    def test_what_the_database_owes_is_told_with_its_age(self):
+        self.system.verify()
+        self.assertEqual(self.system.report("pending")["pending"], [])
+        database = self.system.database_pid()
+        self.system.signal(database, signal.SIGSTOP)
+        try:
+            self.order(1, "ida", request_id="pe-1")
+            rows = eventually(lambda: self.system.report("pending")["pending"])
+            by_kind = {row["command"]: row for row in rows}
+            self.assertEqual(set(by_kind), {"OrderInsert", "ItemAmountUpdate"})
+            self.assertEqual(by_kind["OrderInsert"]["item"], 1)
+            self.assertEqual(by_kind["OrderInsert"]["state"], "pending")
+            self.assertLess(by_kind["OrderInsert"]["age_s"], 60)
+            some = self.system.report("pending", "--exclude", "ItemAmountUpdate", "--item", 1)
+            self.assertEqual([row["command"] for row in some["pending"]], ["OrderInsert"])
+            self.assertEqual(self.system.report("pending", "--older", "1h")["pending"], [])
+            listed = self.system.stampede("--json", "order", "list", "--user", "ida")
+            self.assertEqual(listed.returncode, 7)
+            self.assertFalse(json.loads(listed.stdout)["orders"][0]["stored"])
+        finally:
+            self.system.signal(database, signal.SIGCONT)
+        self.system.verify()
+
+
+class Doctor(CommandsTest):
+    def verdicts(self, done):
+        return {(one["check"], one["verdict"]) for one in json.loads(done.stdout)["checks"]}
+
+    def test_a_sound_system_passes(self):
+        done = self.must("--json", "doctor")
+        found = self.verdicts(done)
+        for check in ("config", "run dir", "node", "port", "disk room", "database", "schema",
+                      "rights"):
+            self.assertIn((check, "ok"), found)
+        self.assertNotIn("fail", {verdict for _, verdict in found})
+        self.assertIn("is held by webapp-1", self.must("doctor").stdout)
+
+    def test_without_a_system_it_says_what_is_in_the_way(self):
+        nowhere = self.system.home / "other"
+        done = subprocess.run([BINARY, "--run-dir", nowhere, "doctor"], text=True, check=False,
+                              env=self.system.environment, capture_output=True)
+        self.assertEqual(done.returncode, 4, done.stderr)
+        self.assertRegex(done.stdout, r"fail  port +127\S+ is taken: supervisor-1 \(pid \d+\)")
+        self.assertRegex(done.stdout, "fail  database +cannot connect")
+        nowhere.mkdir()
+        (nowhere / "stampede.toml").write_text("nonsense = 1\n")
+        done = subprocess.run([BINARY, "--run-dir", nowhere, "doctor"], text=True, check=False,
+                              capture_output=True)
+        self.assertEqual(done.returncode, 4, done.stderr)
+        self.assertRegex(done.stdout, "fail  config .*nonsense")
+
+
+if __name__ == "__main__":
+    unittest.main()

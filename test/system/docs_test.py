@@ -1,0 +1,126 @@
+#!/usr/bin/python3
+"""The commands of README.md and docs/getting-started.md do what stands there: every `sh` block is
+run, in order, on one system, and the `text` block behind it is compared with what was printed.
+Blocks that are not run are `console`, each with its reason here. In the documents' place for ports
+and program stand this system's own.
+
+Compared are the lines that are shown, in their order, numbers and ids taken as equal to any other;
+a shown line may be a part of what was printed."""
+
+import re
+import subprocess
+import unittest
+
+from system import BINARY, PROJECT, SystemTest
+
+RUN = ("README.md", "docs/getting-started.md")
+SHOWN_ONLY = sorted({"README.zh-CN.md"} | {
+    path.relative_to(PROJECT).as_posix() for path in (PROJECT / "docs").rglob("*.md")} - set(RUN))
+# (file, how the block begins; empty: each one of the file): why it is not run here.
+NOT_RUN = {
+    ("README.md", "$ scripts/test.sh"): "runs all tests, this one too",
+    ("README.zh-CN.md", "$ scripts/test.sh"): "the same",
+    ("docs/getting-started.md", "$ scripts/demo.sh"): "half a minute; system_scripts runs it",
+    ("docs/getting-started.md", "$ scripts/torture.sh --only F5"):
+        "minutes each; the matrix' rows and system tests of their own run them",
+    ("docs/deployment.md", "# apt install"): "changes the machine; test/package runs it in a root "
+                                             "directory of its own",
+    ("docs/deployment.md", "# mariadb"): "needs a database server of the machine",
+    ("docs/deployment.md", "# systemctl"): "needs a running systemd",
+    ("docs/deployment.md", "# runuser"): "needs the system's user stampede",
+    ("docs/deployment.md", "$ stampede bench"): "a measurement, for a quiet machine",
+}
+# Blocks in other words than a shell's.
+OTHERS = {"text", "python", "toml", "json", "yaml", "sql"}
+
+
+def blocks_of(name):
+    """(language, text, line number) of each fenced block."""
+    text = (PROJECT / name).read_text(encoding="utf-8")
+    for hit in re.finditer(r"^```(\S*)\n(.*?)^```$", text, re.M | re.S):
+        yield hit[1], hit[2], text[:hit.start()].count("\n") + 1
+
+
+def as_pattern(line):
+    """A regular expression for a shown line: numbers, ids and gaps may be others."""
+    parts = []
+    for part in re.split(r"([0-9a-f]{32}|\d[\d,.]*|\s+)", line.strip()):
+        if re.fullmatch(r"[0-9a-f]{32}", part):
+            parts.append("[0-9a-f]{32}")
+        elif re.fullmatch(r"\d[\d,.]*", part):
+            parts.append(r"\d[\d,.]*")
+        elif part.isspace():
+            parts.append(r"\s+")
+        else:
+            parts.append(re.escape(part))
+    return "".join(parts)
+
+
+def missing_lines(shown, printed):
+    """The shown lines that are not in what was printed, behind the one before."""
+    at = 0
+    for line in filter(str.strip, shown.splitlines()):
+        hit = re.compile(as_pattern(line)).search(printed, at)
+        if hit:
+            at = hit.end()
+        else:
+            yield line
+
+
+class Documents(SystemTest):
+    def test_each_block_says_what_it_is(self):
+        not_run = set()
+        for name in (*RUN, *SHOWN_ONLY):
+            for language, text, line in blocks_of(name):
+                where = f"{name}:{line}"
+                if language == "console":
+                    begun = [key for key in NOT_RUN if key[0] == name and text.startswith(key[1])]
+                    self.assertEqual(len(begun), 1, f"{where}: a console block without a reason")
+                    not_run.add(begun[0])
+                elif language == "sh":
+                    run = name in RUN or name == "README.zh-CN.md"
+                    self.assertTrue(run, f"{where}: nobody runs this block")
+                else:
+                    self.assertIn(language, OTHERS, where)
+        there = {key for key in NOT_RUN if key[0] in SHOWN_ONLY or key[0] in RUN}
+        self.assertEqual(there, not_run, "reasons for blocks that are not there")
+
+    def test_the_judge_sees_what_differs(self):
+        self.assertEqual(list(missing_lines("left 3\nOK", "a\nleft 1,299\nOK at 7")), [])
+        self.assertEqual(list(missing_lines("OK\nleft 3", "left 3\nOK")), ["left 3"])
+        self.assertEqual(list(missing_lines("lost 0 ok", "lost 0 BAD")), ["lost 0 ok"])
+
+    def run_block(self, system, text, where):
+        base = system.base
+        ports = {"8080": system.http_port, "7100": base, "7101": base + 1, "7102": base + 2}
+        script = re.sub(r"(localhost|127\.0\.0\.1):(8080|710[012])\b",
+                        lambda hit: f"{hit[1]}:{ports[hit[2]]}", text)
+        script = script.replace("build/bin/stampede", BINARY)
+        done = subprocess.run(["/bin/bash", "-euo", "pipefail", "-c", script], text=True,
+                              env=system.environment, cwd=PROJECT, timeout=120, check=False,
+                              capture_output=True)
+        self.assertEqual(done.returncode, 0, f"{where}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def test_the_commands_print_what_is_shown(self):
+        system = self.new_system()
+        ran = 0
+        for name in RUN:
+            printed = None
+            for language, text, line in blocks_of(name):
+                where = f"{name}:{line}\n{text}"
+                if language == "sh":
+                    printed = self.run_block(system, text, where)
+                    ran += 1
+                elif language == "text" and printed is not None:
+                    shown = text.replace("run/db/", f"{system.run}/db/")
+                    self.assertEqual(list(missing_lines(shown, printed)), [],
+                                     f"{where}\nprinted:\n{printed}")
+                    printed = None
+                else:
+                    printed = None
+        self.assertGreater(ran, 12)
+
+
+if __name__ == "__main__":
+    unittest.main()
