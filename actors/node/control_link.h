@@ -18,7 +18,8 @@
 //            actors/metrics/core/metric_report.h
 //            `config` is the id of the accepted text that it runs with, `config_restart` that of
 //            one that needs a new start; empty: none
-//   wanted  topic frame "<node id>/" first, then {instance, began_us, phase, config, orders_refused,
+//   wanted  topic frame "<node id>/" first, then {instance, began_us, phase, config,
+//   orders_refused,
 //           commands:[{number, command}]};
 //           its envelope's `sender` is the supervisor's instance, `began_us` when that began
 //           (this machine's steady clock); instance 0 in the map addresses whoever runs under that

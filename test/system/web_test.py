@@ -307,7 +307,8 @@ class Buying(Page):
     def test_stock_is_heard_of_without_asking(self):
         page = self.shop()
         page.until("document.querySelectorAll('.card').length >= 4")
-        heard = "performance.getEntriesByType('resource').filter((one) => one.name.includes(%r)).length"
+        heard = ("performance.getEntriesByType('resource')"
+                 ".filter((one) => one.name.includes(%r)).length")
         page.until(heard % "/v1/events")
         buyer = self.item(PHONE)
         self.buy(buyer)
