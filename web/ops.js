@@ -200,6 +200,9 @@ function Nodes({ status }) {
   const heads = [t("node"), t("state"), t("restarts"), t("uptime"), t("last_end"), t("action")];
   return html`<${Table} id="nodes" title=${t("nodes")} heads=${heads}>
     ${status.nodes.map((node) => html`<${NodeRow} key=${node.node} node=${node} dev=${status.dev} />`)}
+    <tr><td colspan="6">${status.drained_at
+      ? html`<${ActionButton} action=${actions.undrain}>${t("undrain")}<//>`
+      : html`<${ActionButton} action=${actions.drain}>${t("drain")}<//>`}</td></tr>
   <//>`;
 }
 

@@ -132,7 +132,7 @@ class Door(Shop):
                         Content_Type="application/json", **token)
         self.assertEqual((said[0], json.loads(said[2])["field"]), (403, "Origin"))
         self.assertEqual(self.act(Content_Type="text/plain", **token)[0], 415)
-        for body in ({"do": "stop"}, {"do": "stock_change"}, {"do": 1}, {"x": 1}, ["do"]):
+        for body in ({"do": "stop"}, {"do": "config_reload"}, {"do": 1}, {"x": 1}, ["do"]):
             self.assertEqual(self.act(body, **token)[0], 400, body)
         self.assertEqual(self.act({"do": "kill", "node": "backend-9"}, **token)[0], 404)
         self.assertEqual(self.act({"do": "item_close", "item": 99, "request_id": "n"}, **token)[0],
@@ -420,6 +420,15 @@ class Ops(Page):
         page.click("tr:has(th) .act", "Open")
         page.click(".dialog .main", "Do it")
         page.shows("Done: stampede item open 1")
+
+    def test_an_operator_stops_the_sale_and_goes_on(self):
+        page = self.ops()
+        page.click(".act", "Take no more orders")
+        page.click(".dialog .main", "Do it")
+        page.shows("drained by the operator")  # an alarm, until it is over
+        page.click(".act", "Take orders again")
+        page.click(".dialog .main", "Do it")
+        page.until("!document.querySelector('.alarm-bar')")
 
     def test_without_signing_in_it_is_read_only(self):
         page = self.ops(signed_in=False)
