@@ -24,7 +24,7 @@ PACKAGES=(
 # the micro-benchmarks are built with.
 BENCH_PACKAGES=(redis-server nats-server libnats-dev libmariadb-dev libbenchmark-dev)
 # What scripts/package.sh builds and its test judges with.
-PACKAGE_PACKAGES=(debhelper fakeroot lintian mmdebstrap)
+PACKAGE_PACKAGES=(debhelper fakeroot lintian)
 # What scripts/fuzz.sh builds with.
 FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)
 # What runs clients/js. Debian has no ZeroMQ for Node: npm brings it.

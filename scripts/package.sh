@@ -60,6 +60,7 @@ lay_out_program() {
   put 644 etc/stampede config/stampede.toml
   put 644 usr/lib/python3/dist-packages/stampede clients/python/stampede/*.py
   put 755 usr/share/stampede/clients/python clients/python/order.py
+  put 644 usr/share/stampede/dashboards dashboards/alerts.yml dashboards/grafana.json
 }
 
 # What works without sources; the rest builds or tests.
@@ -73,13 +74,31 @@ lay_out_scripts() {
   put 755 usr/share/stampede/scripts/parts scripts/parts/*.py
 }
 
+# What the program says of itself: a page for each command, and completion.
+lay_out_help() {
+  local pages=$tree/pages command
+  install -d "$pages" "$root/usr/share/bash-completion/completions" \
+    "$root/usr/share/zsh/vendor-completions"
+  "$STAMPEDE" help man >"$pages/stampede.1"
+  cat "$PROJECT/packaging/files.1" >>"$pages/stampede.1"
+  while read -r command; do
+    # shellcheck disable=SC2086
+    "$STAMPEDE" help man $command >"$pages/stampede-${command// /-}.1"
+  done < <("$STAMPEDE" --json help commands | python -c '
+import json, sys
+for command in json.load(sys.stdin):
+    print(command["command"])')
+  "$STAMPEDE" completion bash >"$root/usr/share/bash-completion/completions/stampede"
+  "$STAMPEDE" completion zsh >"$root/usr/share/zsh/vendor-completions/_stampede"
+}
+
 lay_out_documents() {
   local documents=$tree/documents
   install -d "$documents"
   (cd "$PROJECT" && install -m 644 -t "$documents" README.md README.zh-CN.md \
-    docs/{getting-started,concepts,deployment,protocol,reference,glossary}.md docs/openapi.yaml)
+    docs/{getting-started,concepts,deployment,protocol,reference,glossary,runbook}.md \
+    docs/openapi.yaml)
   install -m 644 "$PROJECT/config/README.md" "$documents/configuration.md"
-  install -m 644 "$PROJECT/packaging/stampede.1" "$tree/stampede.1"
 }
 
 # The time of the last commit: the same tree makes the same package.
@@ -99,6 +118,7 @@ TEXT
 
 lay_out_program
 lay_out_scripts
+lay_out_help
 lay_out_documents
 lay_out_packaging
 (cd "$tree" && dpkg-buildpackage --build=binary --no-sign --no-check-builddeps --no-pre-clean \

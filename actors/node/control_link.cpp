@@ -34,7 +34,9 @@ std::uint64_t resident_bytes() {
   static const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   return resident * page;
 }
-constexpr int kRestingBeats = 2;  // a node that serves and has nothing to do beats half as often
+// A node that serves and has nothing to do beats half as often, where enough may be missed.
+constexpr int kRestingBeats = 2;
+constexpr int kMissedForRest = 6;
 
 }  // namespace
 
@@ -188,10 +190,12 @@ void ControlLink::beat(transport::PortControl& port) {
   report["config_restart"] = follower_.restart_for();
   if (handlers_.report) handlers_.report(report);
   add_metrics(report, port.now());
-  const bool rests = phase_ == Phase::serving && !report.value("work_waiting", false);
+  const auto& beats = node_.config().supervisor;
+  // What a command has changed is told soon.
+  const bool rests = phase_ == Phase::serving && !report.value("work_waiting", false) &&
+                     beats.missed_heartbeats_max >= kMissedForRest && !inbox_.has_replies();
   next_beat_ = transport::next_on_grid(
-      port.now(), std::chrono::milliseconds(node_.config().supervisor.heartbeat_ms) *
-                      (rests ? kRestingBeats : 1));
+      port.now(), std::chrono::milliseconds(beats.heartbeat_ms) * (rests ? kRestingBeats : 1));
   report["replies"] = inbox_.replies();
 
   transport::Envelope envelope;

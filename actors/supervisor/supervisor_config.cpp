@@ -112,7 +112,7 @@ void SupervisorConfig::reload(Ms now, bool check, const Respond& respond) {
   }
   if (check || anew.accepted == now_.accepted)
     return respond({{"ok", true}, {"changes", as_json(changes)}, {"accepted", now_.accepted}});
-  if (const auto busy = still_on_the_way(nodes_now(now)); !busy.empty())
+  if (const auto busy = still_on_the_way(nodes_now()); !busy.empty())
     return respond(refusal("not_ready", nothing_changed(busy + "; ask again when it is ready"),
                            kExitNotReady));
   begin(now, std::move(anew), std::move(changes), respond);
@@ -188,11 +188,11 @@ void SupervisorConfig::on_report(Ms now, SupervisedNode& node) {
   node.kill("its configuration changed");
 }
 
-std::vector<ConfiguredNode> SupervisorConfig::nodes_now(Ms now) const {
+std::vector<ConfiguredNode> SupervisorConfig::nodes_now() const {
   std::vector<ConfiguredNode> all;
   for (const auto& node : nodes_) {
     if (!node->policy().wanted()) continue;
-    const auto ended = node->last_exit(now);
+    const auto ended = node->last_exit();
     const bool by_hand = node->instance() != 0 && node->text().empty();
     all.push_back({node->id(), node->policy().state(), by_hand || node->text() == now_.accepted,
                    ended.is_string() ? ended.get<std::string>() : std::string{}});
@@ -205,15 +205,15 @@ void SupervisorConfig::on_timer(Ms now) {
   if (acts_.stopping() && rollout_.stage() == ConfigRollout::Stage::forward)
     return go_back(now, "the system is being stopped");
   using Step = ConfigRollout::Step;
-  switch (rollout_.look(now, nodes_now(now))) {
+  switch (rollout_.look(now, nodes_now())) {
     case Step::wait:
       return;
     case Step::finished:
       return finish_forward(now);
     case Step::go_back:
-      return go_back(now, laggards(nodes_now(now)));
+      return go_back(now, laggards(nodes_now()));
     case Step::gone_back:
-      return finish_back(now);
+      return finish_back();
   }
 }
 
@@ -241,8 +241,8 @@ void SupervisorConfig::go_back(Ms now, const std::string& why) {
   use(now, std::move(old), text_before_);
 }
 
-void SupervisorConfig::finish_back(Ms now) {
-  auto left = laggards(nodes_now(now));
+void SupervisorConfig::finish_back() {
+  auto left = laggards(nodes_now());
   rollout_.end();
   set_limits(restart_options(now_.supervisor));
   const auto all = left.empty() ? std::string("every node runs with the old configuration again")

@@ -57,13 +57,13 @@ class SupervisorConfig {
   [[nodiscard]] std::string fault_beside_keys(const config::Config& anew) const;
   [[nodiscard]] std::string refused_changes(const std::vector<config::KeyChange>& changes) const;
   [[nodiscard]] std::string write_both(const std::string& text);
-  [[nodiscard]] std::vector<ConfiguredNode> nodes_now(Ms now) const;
+  [[nodiscard]] std::vector<ConfiguredNode> nodes_now() const;
   void begin(Ms now, config::Config anew, std::vector<config::KeyChange> changes, Respond respond);
   void use(Ms now, config::Config config, std::string text);
   void set_limits(const RestartOptions& options);
   void go_back(Ms now, const std::string& why);
   void finish_forward(Ms now);
-  void finish_back(Ms now);
+  void finish_back();
   void prepare_keys(const config::Config& config) const;
   void answer(const nlohmann::json& answer);
 

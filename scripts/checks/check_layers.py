@@ -247,7 +247,7 @@ def word_breaches(room, name, number, code):
 
 
 def reached_breaches(sources, room, name, among=None):
-    """What headers bring along counts as if the file itself included it; `among`: of these alone."""
+    """What headers (`among`: of these alone) bring along counts as if the file included it."""
     allowed = {header for _, header in room.allows}
     opened = {door for strict in sources.rooms.values() if strict.kind
               for door in strict.doors}

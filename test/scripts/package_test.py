@@ -50,8 +50,13 @@ class Package(unittest.TestCase):
 
     def test_symbols_become_a_package_of_their_own(self):
         source, program = self.system.home / "main.cpp", self.system.home / "with_symbols"
-        source.write_text("#include <cstdio>\nint main() { std::puts(\"0.0.1\"); }\n",
-                          encoding="ascii")
+        source.write_text("""
+            #include <cstdio>
+            #include <string>
+            int main(int, char** words) {
+              const std::string word = words[1];
+              std::puts(word == "--version" ? "0.0.1" : word == "--json" ? "[]" : ".TH X 1");
+            }""", encoding="ascii")
         run("g++", "-g1", "-o", program, source)
         output = self.system.home / "symbols"
         made = run(PROJECT / "scripts/package.sh", "--output", output,
@@ -70,7 +75,11 @@ class Package(unittest.TestCase):
                      "usr/lib/sysusers.d/stampede.conf", "usr/lib/tmpfiles.d/stampede.conf",
                      "usr/share/stampede/scripts/start_all.sh",
                      "usr/lib/python3/dist-packages/stampede/client.py",
-                     "usr/share/man/man1/stampede.1.gz"):
+                     "usr/share/stampede/dashboards/alerts.yml",
+                     "usr/share/bash-completion/completions/stampede",
+                     "usr/share/zsh/vendor-completions/_stampede",
+                     "usr/share/man/man1/stampede.1.gz",
+                     "usr/share/man/man1/stampede-item-add.1.gz"):
             self.assertTrue((self.root / file).is_file(), file)
         conffiles = run("dpkg-deb", "--info", self.deb, "conffiles").stdout.split()
         self.assertEqual(conffiles, ["/etc/stampede/stampede.toml"])

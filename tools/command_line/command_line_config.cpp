@@ -6,7 +6,10 @@ namespace {
 
 void on_chosen_unloaded(CLI::App* command, Command& chosen,
                         std::function<int(const config::LoadOptions&, bool)> run) {
-  command->callback([&chosen, run = std::move(run)] { chosen = {{}, nullptr, run}; });
+  command->callback([&chosen, run = std::move(run)] {
+    chosen = {};
+    chosen.run_unloaded = run;
+  });
 }
 
 }  // namespace

@@ -74,6 +74,13 @@ constexpr Example kExamples[] = {
     {"recoveries", "recoveries --limit 10"},
     {"logs", "logs backend-1 --since 10m --level warning"},
     {"doctor", "doctor"},
+    {"ops", "ops"},
+    {"config check", "config check"},
+    {"config diff", "config diff"},
+    {"config reload", "config reload"},
+    {"config set", "config set limits.user_per_s 5"},
+    {"config get", "config get webapp.http"},
+    {"config show", "config show --origin"},
     {"help", "help item add"},
     {"completion", "completion bash"},
 };
