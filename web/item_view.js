@@ -1,6 +1,6 @@
 // What is on sale: an item's price, stock and offer, and the button that buys it.
 
-import { loggedIn, loginWanted, user } from "./account.js";
+import { loggedIn, loginWanted, rules, user } from "./account.js";
 import { now, parts } from "./clock.js";
 import { language, moment, number, price, t } from "./language.js";
 import { buy, orders } from "./orders.js";
@@ -101,6 +101,7 @@ function Buy({ item, offer }) {
   const [qty, setQty] = useState(1);
   const order = lastOrder(item.item);
   const open = order?.phase === "open";
+  const { known } = useCell(rules); // until then nobody knows who buys
   const reason = blocked(item, offer);
   const promo = offer?.runs ? offer : undefined;
   const most = Math.max(1, Math.min(kQtyMax, item.left));
@@ -111,7 +112,7 @@ function Buy({ item, offer }) {
   return html`<div class="buy">
     <div class="buy-row">
       <${Quantity} qty=${wanted} most=${most} set=${setQty} />
-      <button type="button" class="main big" disabled=${Boolean(reason) || open} onClick=${go}>
+      <button type="button" class="main big" disabled=${Boolean(reason) || open || !known} onClick=${go}>
         ${t(words, { price: price(each * wanted) })}</button>
     </div>
     <p class="hidden" role="status">${order && t(`${face(order).name}_title`)}</p>

@@ -3,7 +3,7 @@
 import { ask } from "./ask.js";
 import { Chart } from "./chart.js";
 import { span } from "./clock.js";
-import { begin, decimal, language, LanguageSwitch, number, t } from "./language.js";
+import { begin, decimal, has, language, LanguageSwitch, number, t } from "./language.js";
 import { ActionButton, ActionDialog, actions, Outcome, signIn, wanted } from "./ops_actions.js";
 import { alarmsOf, kSilentMs, readSession, session, soldSum, system, watch } from "./ops_state.js";
 import "./ops_texts.js";
@@ -200,6 +200,9 @@ function Nodes({ status }) {
   const heads = [t("node"), t("state"), t("restarts"), t("uptime"), t("last_end"), t("action")];
   return html`<${Table} id="nodes" title=${t("nodes")} heads=${heads}>
     ${status.nodes.map((node) => html`<${NodeRow} key=${node.node} node=${node} dev=${status.dev} />`)}
+    <tr><td colspan="6">${status.drained_at
+      ? html`<${ActionButton} action=${actions.undrain}>${t("undrain")}<//>`
+      : html`<${ActionButton} action=${actions.drain}>${t("drain")}<//>`}</td></tr>
   <//>`;
 }
 
@@ -233,11 +236,18 @@ function LogAndDatabase({ status }) {
   <//>`;
 }
 
-function Answers({ status }) {
+// By every webapp and since the supervisor's start, where its metrics are told; most frequent first.
+function allAnswers(answers) {
+  const rows = [...answers].filter(([, count]) => count > 0).sort((one, two) => two[1] - one[1]);
+  return rows.map(([code, count]) => [has(`reason_${code}`) ? t(`reason_${code}`) : code, shown(count)]);
+}
+
+function Answers({ status, answers }) {
+  if (answers?.size)
+    return html`<${Facts} id="answers" title=${t("answers_by_reason")} rows=${allAnswers(answers)} />`;
   const requests = status.nodes.find((node) => node.role === "backend")?.requests ?? {};
-  const names = ["sold_out", "limit_reached", "refused", "replayed", "malformed"];
-  const rows = [[t("confirmed"), shown(requests.confirmed)],
-    ...names.map((name) => [t(`reason_${name}`), shown(requests[name])])];
+  const names = ["confirmed", "sold_out", "limit_reached", "refused", "replayed", "malformed"];
+  const rows = names.map((name) => [t(`reason_${name}`), shown(requests[name])]);
   return html`<${Facts} id="answers" title=${t("answers_by")} rows=${rows} />`;
 }
 
@@ -251,7 +261,7 @@ function Page() {
       <${Outcome} />
       ${!status && html`<p class="empty">${t("loading")}</p>`}
       ${status && html`<${Tiles} ...${state} /><${Hour} history=${state.history} />
-        <div class="panels"><${Items} status=${status} /><${Answers} status=${status} />
+        <div class="panels"><${Items} status=${status} /><${Answers} ...${state} />
           <${Nodes} status=${status} /><${LogAndDatabase} status=${status} /></div>`}
     </main>
     <${ActionDialog} />`;

@@ -42,6 +42,8 @@ export const actions = {
     name: "retry", command: "stampede log retry", byHand: parked > 0,
     request: { do: "restart", node: "backend-1" },
   }),
+  drain: () => ({ name: "drain", command: "stampede drain", request: { do: "drain" } }),
+  undrain: () => ({ name: "undrain", command: "stampede undrain", request: { do: "undrain" } }),
   cutDatabase: () => ({
     name: "database", command: "stampede chaos db --stop 5s",
     request: { do: "database", for_ms: kPauseMs },

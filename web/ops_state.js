@@ -7,7 +7,8 @@ const kEveryMs = 1_000;
 const kHistoryMs = 5_000;
 export const kSilentMs = 4_000; // without an answer: that is an alarm
 
-// { status, heardAt, soldRate, history, diskFree }; `status` null until the first answer.
+// { status, heardAt, soldRate, history, diskFree, answers: Map by code }; `status` null until the
+// first answer.
 export const system = cell({ status: null, heardAt: performance.now(), soldRate: null });
 export const session = cell({ signed_in: false });
 
@@ -41,13 +42,18 @@ async function readHistory() {
   if (status === 200 && Array.isArray(body.t)) system.set({ ...system.get(), history: body });
 }
 
-// One number of the metrics' text; undefined where there are none.
-async function readDisk() {
+// What the metrics' text says beside all this; nothing where there is none.
+async function readMetrics() {
   try {
     const answer = await fetch("/metrics", { signal: AbortSignal.timeout(5000) });
     if (!answer.ok) return;
-    const found = /^stampede_log_disk_free_bytes(?:\{[^}]*\})? (\S+)$/m.exec(await answer.text());
-    if (found) system.set({ ...system.get(), diskFree: Number(found[1]) });
+    const text = await answer.text();
+    const disk = /^stampede_log_disk_free_bytes(?:\{[^}]*\})? (\S+)$/m.exec(text);
+    const answers = new Map();
+    for (const [, code, count] of text.matchAll(/^stampede_answers_total\{.*?code="(\w+)".*?\} (\S+)$/gm))
+      answers.set(code, (answers.get(code) ?? 0) + Number(count));
+    const more = disk ? { diskFree: Number(disk[1]) } : {};
+    system.set({ ...system.get(), ...more, answers });
   } catch {
     // The next one comes.
   }
@@ -69,7 +75,7 @@ function every(ms, read) {
 export function watch() {
   every(kEveryMs, readStatus);
   every(kHistoryMs, readHistory);
-  every(kHistoryMs, readDisk);
+  every(kHistoryMs, readMetrics);
   every(30_000, readSession);
   document.addEventListener("visibilitychange", () => document.hidden || readStatus());
 }

@@ -110,6 +110,7 @@ async function drive(id) {
 
 // One question, and what its answer changes; how long to wait before the next one.
 async function step(order) {
+  if (!rules.get().known) return 300; // who buys is not known yet
   if (!loggedIn()) return wantLogin(order);
   if (rules.get().login !== "none" && order.user !== user()) return waitForItsBuyer(order);
   if (order.ticketed && !order.ticket) return askTicket(order);

@@ -20,9 +20,9 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kWaitingMax = 64;  // actions without their answers
-constexpr std::array<std::string_view, 10> kOpsActions{
-    "item_open", "item_close", "start",    "restart", "kill",
-    "pause",     "failpoints", "database", "undo",    "clock_accept"};
+constexpr std::array<std::string_view, 12> kOpsActions{
+    "item_open", "item_close", "drain",      "undrain",  "start", "restart",
+    "kill",      "pause",      "failpoints", "database", "undo",  "clock_accept"};
 
 HttpReply json_reply(int status, const json& body) {
   HttpReply reply;
