@@ -38,7 +38,7 @@ struct SupervisorActs {
   std::function<bool()> stopping;
   std::function<std::string()> ops_code;                     // opens the operator's page once
   std::function<void(std::uint64_t violations)> books_told;  // what a verify has found
-  std::function<bool()> dev;  // whether chaos is allowed, now
+  std::function<bool()> dev;                                 // whether chaos is allowed, now
   std::function<void(Ms now, bool check, std::function<void(const nlohmann::json&)>)> reload;
 };
 

@@ -113,9 +113,7 @@ SupervisorRole::SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount
            [this](const SupervisedNode& node) { send_wanted(node); }, [this] { stopping_ = true; },
            [this] { return stopping_; },
            [door = std::move(door)] { return door->new_code(OpsDoor::Clock::now()); },
-           [this](std::uint64_t violations) {
-             metrics_.books_told(violations, config::wall_ms());
-           },
+           [this](std::uint64_t violations) { metrics_.books_told(violations, config::wall_ms()); },
            [this] { return config_.now().dev; },
            [this](Ms at, bool check, const SupervisorConfig::Respond& respond) {
              config_.reload(at, check, respond);

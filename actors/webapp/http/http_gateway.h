@@ -49,7 +49,7 @@ class HttpGateway {
   void flush();  // sends what was collected
   void on_answers(const HttpAnswersPtr& answers);
   void on_stock(const StockEventsPtr& events);
-  bool tick();                                                   // see HttpServerOptions::on_tick
+  bool tick();  // see HttpServerOptions::on_tick
   void limit_rates(RateLimitsPtr rates) { settings_.rates = std::move(rates); }  // from now on
   [[nodiscard]] HttpAccounts& accounts() { return *accounts_; }  // where there are any
 
