@@ -8,9 +8,11 @@
 #include "actors/webapp/http/http_form.h"
 #include "actors/webapp/http/http_gateway.h"
 #include "actors/webapp/http/http_json.h"
+#include "test/support/eventually.h"
 
 using namespace stampede::actors;
 using nlohmann::json;
+namespace test = stampede::test;
 
 namespace {
 
@@ -69,6 +71,17 @@ class Routes {
     CHECK(reply_->content_type == "application/json");
     return json::parse(reply_->body);
   }
+  // What the gateway asks by itself, later.
+  HttpAsk asked_again() {
+    CHECK(test::eventually([this] {
+      static_cast<void>(gateway_.tick());
+      return port_->has_next_message();
+    }));
+    HttpAsk again;
+    port_->receive([&](const HttpAsksPtr& asks) { again = asks->asks.front(); });
+    return again;
+  }
+  [[nodiscard]] bool ticks() { return gateway_.tick(); }
   bool answered(std::uint64_t token) {
     HttpAnswer answer;
     answer.token = token;
@@ -1188,4 +1201,29 @@ TEST_CASE("an address over its limit is told so in the words of the path") {
   CHECK(told.at("code") == 500);
   CHECK(told.at("msg") == "请求过于频繁，请60秒后再试");
   CHECK(routes.request("GET", "/v1/items/7").reply.value().status == 429);
+}
+
+TEST_CASE("who asks for an open order and waits is told its decision") {
+  Routes routes;
+  const auto asked = routes.request("GET", "/v1/orders/mine", "", "Prefer: wait=5\r\n");
+  REQUIRE(asked.ask);
+  CHECK_FALSE(routes.answered(asked.ask->token));  // it is queued
+  const auto again = routes.asked_again();
+  CHECK(again.token == asked.ask->token);
+  CHECK(again.id == "mine");
+  CHECK_FALSE(routes.answered(again.token));
+  const auto reply = routes.answer(routes.asked_again(), decided(State::confirmed));
+  CHECK(reply.status == 200);
+  CHECK(json::parse(reply.body)["state"] == "confirmed");
+  CHECK_FALSE(routes.ticks());  // nobody waits any more
+}
+
+TEST_CASE(
+    "who does not wait is told at once that an order is open, and so is who takes his place") {
+  Routes routes;
+  const auto patient = routes.request("GET", "/v1/orders/mine", "", "Prefer: wait=5\r\n");
+  CHECK(routes.answer(*patient.ask, decided(State::confirmed)).status == 200);
+  const auto asked = routes.request("GET", "/v1/orders/other");
+  CHECK(routes.answered(asked.ask->token));
+  CHECK_FALSE(routes.ticks());
 }
