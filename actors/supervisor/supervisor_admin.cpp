@@ -1,15 +1,42 @@
 #include "actors/supervisor/supervisor_admin.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "actors/protocol/operator_command.h"
+#include "config/process/exit_codes.h"
 
 namespace stampede::actors {
 
 using nlohmann::json;
 
+namespace {
+
+// What the supervisor does by itself. What a request has beside its members is refused: whoever
+// says it wants less, or something else.
+struct OwnRequest {
+  std::string_view name;
+  bool of_a_node;  // may name one
+};
+constexpr OwnRequest kOwnRequests[] = {
+    {"status", false}, {"start", true}, {"restart", true}, {"stop", false}, {"drain", false}};
+
+const OwnRequest* find_own(std::string_view what) {
+  const auto* found = std::find_if(std::begin(kOwnRequests), std::end(kOwnRequests),
+                                   [&](const auto& one) { return one.name == what; });
+  return found == std::end(kOwnRequests) ? nullptr : found;
+}
+
+}  // namespace
+
 void SupervisorAdmin::take(Ms now, const json& request, const Respond& respond) {
   CommandMembers members(request);
   const std::string what(members.text("do", kNameBytesMax));
-  const std::string node(members.text("node", kNameBytesMax, false));
+  const auto* own = find_own(what);
+  const std::string node(own != nullptr && own->of_a_node
+                             ? members.text("node", kNameBytesMax, false)
+                             : std::string_view{});
+  if (own != nullptr) members.refuse_others();
   if (!members.error().empty()) return respond(refusal(members));
   if (what == "status") {
     respond.line(acts_.status());
@@ -40,7 +67,7 @@ void SupervisorAdmin::forward(Ms now, const std::string& what, const json& reque
                               const Respond& respond) {
   const auto read = read_operator_command(request);
   if (!read.error.empty()) {
-    json refused = refusal("bad_request", read.error, 1);
+    json refused = refusal("bad_request", read.error, kExitWrongUse);
     refused["field"] = read.field;
     return respond(refused);
   }

@@ -12,6 +12,7 @@
 //   {"do":"restart","node":N}                kill -9 and start again; also ends a wait
 //   {"do":"stop"} {"do":"drain"}             as SIGTERM; answered at once
 //
+// A member that a request does not have is refused, nothing is done.
 // Every answer is one map; one with "error" carries "message" and the tool's "exit" code.
 
 #include <functional>
