@@ -171,6 +171,7 @@ int main(int argc, char** argv) {
       for (const auto& word : app.remaining(true))
         std::fprintf(stderr, "stampede: there is no %s here\n", word.c_str());
     }
+    stampede::tools::escape_what_is_printed();
     const int code = app.exit(error) == 0 ? 0 : stampede::kExitWrongUse;
     return stampede::tools::whole_output_or_failure(code);
   }
