@@ -119,7 +119,8 @@ class WebappCore {
   [[nodiscard]] std::uint64_t answered() const { return answered_; }  // progress
   [[nodiscard]] Code unavailable() const;        // why nothing is served now; none: it is
   [[nodiscard]] std::string_view state() const;  // as `ping` says it
-  // Why nothing new is decided though the state is `ready`, for people; empty: it is.
+  // Why nothing new is decided before somebody does something about it, for people; empty: it is,
+  // or `state` says all.
   [[nodiscard]] std::string_view standstill() const;
   [[nodiscard]] WebappCounters counters() const;
   [[nodiscard]] std::uint64_t epoch() const { return sender_.epoch(); }
@@ -188,7 +189,8 @@ class WebappCore {
       note_nothing_left(answer);
   }
   void note_nothing_left(const Answer& answer);
-  void refuse_array(WaitingBatch& batch, Waiter& waiter, Code code);
+  void refuse_array(WaitingBatch& batch, Waiter& waiter, const Refusal& as);
+  [[nodiscard]] Refusal batch_refusal(Code code) const;
   void retire(OutgoingBatchPtr batch, std::int64_t retry_us);
 
   // what is known here of items
