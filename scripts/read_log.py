@@ -6,9 +6,10 @@ nothing but struct and msgpack: any language can do the same. Changes nothing an
 backend.
 It does not tell a torn end from damage; `stampede log verify` does.
 
-usage: read_log.py DIR
+usage: read_log.py DIR    (exit 74: the log cannot be read, or the output not be written)
 """
 import json
+import os
 import pathlib
 import re
 import signal
@@ -149,5 +150,12 @@ if __name__ == "__main__":
         sys.exit(0)
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    for line in lines(sys.argv[1]):
-        print(shown(json.dumps(line, ensure_ascii=False)))
+    try:
+        for line in lines(sys.argv[1]):
+            print(shown(json.dumps(line, ensure_ascii=False)))
+        sys.stdout.flush()
+    except OSError as failure:
+        print(f"read_log.py: {failure}", file=sys.stderr)
+        # What is left in the buffer would be tried again, and told as a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(74)

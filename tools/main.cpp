@@ -222,6 +222,7 @@ int main(int argc, char** argv) {
     // "A subcommand is required" alone would not tell which word was none.
     if (dynamic_cast<const CLI::Success*>(&error) == nullptr)
       std::fprintf(stderr, "%s", stampede::tools::advice(app).c_str());
+    stampede::tools::escape_what_is_printed();
     const int code = app.exit(error) == 0 ? 0 : stampede::kExitWrongUse;
     return stampede::tools::whole_output_or_failure(code);
   }

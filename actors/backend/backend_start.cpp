@@ -132,12 +132,16 @@ class Starter : private StartOutlet {
   }
 
   void waits(std::string_view for_what, const Error& why) override {
+    // All was read, or nothing is there to be read.
+    status_.replayed_bytes.store(status_.replay_total_bytes.load());
+    if (why.code == Errc::full) status_.log_room.store(0);
     if (exit_code_of(why.code) == 0) status_.database.failed("database", why, monotonic_us());
     if (why.message != waited_for_) spdlog::warn("{}: {}", for_what, why.message);
     waited_for_ = why.message;
   }
 
   void recovered(const RecoveredLog& log, const ClaimStart& claim) override {
+    if (status_.log_room.exchange(kRoomUnknown) == 0) spdlog::warn("the log's disk has room again");
     status_.log_name.store(log_name(claim.log_uuid));
     say_parked();
     auto notes = log.notes;

@@ -18,6 +18,8 @@
 
 namespace stampede::actors {
 
+inline constexpr std::uint64_t kRoomUnknown = ~std::uint64_t{0};  // no log is written yet
+
 struct BackendStatus {
   std::atomic<Phase> phase{Phase::starting};
   std::atomic<bool> stop_wanted{false};  // the port's word to a start that still waits
@@ -36,7 +38,7 @@ struct BackendStatus {
   std::atomic<std::uint64_t> log_bytes{0}, log_segments{0}, log_syncs{0}, log_sync_us_max{0};
   std::atomic<std::uint64_t> log_written{0};  // bytes of this process' batches, synced
   // Bytes that may be on their way to the log; 0: no room but for outcomes, nothing new is decided.
-  std::atomic<std::uint64_t> log_room{~std::uint64_t{0}};
+  std::atomic<std::uint64_t> log_room{kRoomUnknown};
   std::atomic<bool> backlog_full{false};  // so much is owed that new orders are refused
   std::atomic<std::uint64_t> log_oldest_segment{1}, log_oldest_position{0};  // still there
   std::atomic<std::uint64_t> snapshot_lsn{0}, snapshot_bytes{0};  // the newest; 0 bytes: none

@@ -4,6 +4,10 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <memory>
+#include <mutex>
+
+#include "actors/node/stderr_file.h"
 #include "config/process/control_escaper.h"
 
 namespace stampede::actors {
@@ -26,11 +30,27 @@ class OneLine final : public spdlog::custom_flag_formatter {
   }
 };
 
+// To stderr, whose file is made again when somebody has removed it.
+class LinesSink final : public spdlog::sinks::stderr_sink_mt {
+ public:
+  void log(const spdlog::details::log_msg& message) override {
+    {
+      const std::lock_guard lock(look_mutex_);
+      lines_.look(StderrFile::Clock::now());
+    }
+    spdlog::sinks::stderr_sink_mt::log(message);
+  }
+
+ private:
+  std::mutex look_mutex_;
+  StderrFile lines_;
+};
+
 }  // namespace
 
 void start_log(const std::string& node) {
   spdlog::drop(node);
-  auto logger = spdlog::stderr_logger_mt(node);
+  auto logger = std::make_shared<spdlog::logger>(node, std::make_shared<LinesSink>());
   auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
   formatter->add_flag<OneLine>('*').set_pattern("%Y-%m-%dT%H:%M:%S.%fZ %l %n %*");
   logger->set_formatter(std::move(formatter));

@@ -1,5 +1,6 @@
 #include "actors/protocol/operator_command.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace stampede::actors {
@@ -9,6 +10,7 @@ using storage::Term;
 
 namespace {
 
+constexpr std::size_t kNameShownMax = 64;  // of a stranger's member
 constexpr std::int64_t kNumberMax = std::numeric_limits<std::int64_t>::max();
 
 std::string range_text(std::int64_t min, std::int64_t max) {
@@ -29,6 +31,7 @@ struct TermMembers {
   CommandMembers& members;
   void operator()(const Term& term, std::string_view& value) const {
     value = members.text(term.name, static_cast<std::size_t>(term.max), term.required);
+    if (turns_text(value)) members.fail(term.name, std::string(kNoTurns));
   }
   template <class Number>
   void operator()(const Term& term, Number& value) const {
@@ -75,9 +78,20 @@ bool CommandMembers::flag(std::string_view name) {
   return false;
 }
 
-const json* CommandMembers::find(std::string_view name) const {
+const json* CommandMembers::find(std::string_view name) {
+  knows(name);
   const auto found = map_.find(name);
   return found == map_.end() || found->is_null() ? nullptr : &*found;
+}
+
+void CommandMembers::refuse_others() {
+  if (!error_.empty()) return;
+  for (const auto& [name, value] : map_.items()) {
+    if (std::find(known_.begin(), known_.end(), name) != known_.end()) continue;
+    field_ = name.substr(0, kNameShownMax);
+    error_ = field_ + " is no member of this request";
+    return;
+  }
 }
 
 void CommandMembers::fail(std::string_view name, const std::string& what) {
@@ -130,6 +144,7 @@ struct GivenTerms {
   void operator()(const Term& term, Value& value) {
     const auto bit = 1U << at++;
     const bool there = is_there(map, term.name);
+    members.members.knows(term.name);
     if (!there && some) return;
     if (there) given |= bit;
     members(term, value);
@@ -162,6 +177,7 @@ struct GivenPromoTerms : GivenTerms {
   using GivenTerms::operator();
   void operator()(const Term& term, std::int64_t& value) {
     const auto* from = time_from_now(term);
+    if (from != nullptr) members.members.knows(from->name), members.members.knows(term.name);
     if (from == nullptr || !is_there(map, from->name)) return GivenTerms::operator()(term, value);
     if (is_there(map, term.name))
       members.members.fail(from->name, "left out beside " + std::string(term.name));
@@ -239,6 +255,7 @@ OperatorCommand read_operator_command(const json& map) {
   } else if (out.promo.action = promo_action(what); out.promo.action != PromoAction::invalid) {
     read_promo(map, members, out.promo);
   }
+  members.refuse_others();
   out.error = members.error();
   out.field = members.field();
   return out;

@@ -18,13 +18,14 @@
 //   {"do":"sessions_end", user, at_ms}       of the user all that were opened up to then
 //
 // Texts are UTF-8 without control characters within their bounds, numbers whole and in range.
-// Members that nobody knows are left out.
+// A member that the command does not have is at fault, too.
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "actors/sale/item_request.h"
 #include "actors/sale/promo_rules.h"
@@ -43,17 +44,21 @@ class CommandMembers {
   // `otherwise`: when it is not there, or null.
   std::int64_t number(std::string_view name, std::int64_t min, std::int64_t max,
                       std::optional<std::int64_t> otherwise = {});
-  std::string_view request_id();                              // "request_id"
-  bool flag(std::string_view name);                           // false when it is not there
-  void fail(std::string_view name, const std::string& what);  // … it must be
+  std::string_view request_id();                                 // "request_id"
+  bool flag(std::string_view name);                              // false when it is not there
+  void fail(std::string_view name, const std::string& what);     // … it must be
+  void knows(std::string_view name) { known_.push_back(name); }  // it may be there
+  // Call it last: the first member that none of the above has asked for does not fit.
+  void refuse_others();
 
   [[nodiscard]] const std::string& error() const { return error_; }  // empty: none
   [[nodiscard]] const std::string& field() const { return field_; }  // … the member's name
 
  private:
-  [[nodiscard]] const nlohmann::json* find(std::string_view name) const;
+  [[nodiscard]] const nlohmann::json* find(std::string_view name);
 
   const nlohmann::json& map_;
+  std::vector<std::string_view> known_;  // what was asked for
   std::string error_;
   std::string field_;
 };

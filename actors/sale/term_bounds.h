@@ -15,8 +15,9 @@ struct TermBounds {
   std::string_view& wrong;
 
   void operator()(const storage::Term& term, std::string_view value) const {
-    note(term,
-         value.empty() ? term.min == 0 : valid_text(value, static_cast<std::size_t>(term.max)));
+    note(term, value.empty()
+                   ? term.min == 0
+                   : valid_text(value, static_cast<std::size_t>(term.max)) && !turns_text(value));
   }
   template <class Number>
   void operator()(const storage::Term& term, const Number& value) const {

@@ -1,8 +1,12 @@
 #include "actors/supervisor/supervisor_admin.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "actors/node/node.h"
 #include "actors/node/node_log.h"
 #include "actors/protocol/operator_command.h"
+#include "config/process/exit_codes.h"
 #include "config/process/utc_text.h"
 #include "config/process/wall_clock.h"
 
@@ -10,10 +14,47 @@ namespace stampede::actors {
 
 using nlohmann::json;
 
+namespace {
+
+// What the supervisor does by itself. What a request has beside its members is refused: whoever
+// says it wants less, or something else.
+struct OwnRequest {
+  std::string_view name;
+  bool of_a_node = false;     // may name one
+  std::string_view member{};  // what else it may have
+};
+constexpr OwnRequest kOwnRequests[] = {
+    {"status"},
+    {"start", true},
+    {"restart", true},
+    {"stop", true},
+    {"drain"},
+    {"undrain"},
+    {"recoveries"},
+    {"ops_login"},
+    {"books_told", false, "violations"},
+    {"config_reload", false, "check"},
+};
+
+const OwnRequest* find_own(std::string_view what) {
+  const auto* found = std::find_if(std::begin(kOwnRequests), std::end(kOwnRequests),
+                                   [&](const auto& one) { return one.name == what; });
+  return found == std::end(kOwnRequests) ? nullptr : found;
+}
+
+}  // namespace
+
 void SupervisorAdmin::take(Ms now, const json& request, const Respond& respond) {
   CommandMembers members(request);
   const std::string what(members.text("do", kNameBytesMax));
-  const std::string node(members.text("node", kNameBytesMax, false));
+  const auto* own = find_own(what);
+  const std::string node(own != nullptr && own->of_a_node
+                             ? members.text("node", kNameBytesMax, false)
+                             : std::string_view{});
+  if (own != nullptr) {
+    members.knows(own->member);
+    members.refuse_others();
+  }
   if (!members.error().empty()) return respond(refusal(members));
   if (what == "status") {
     respond.line(acts_.status());
@@ -56,7 +97,7 @@ void SupervisorAdmin::forward(Ms now, const std::string& what, const json& reque
                               const Respond& respond) {
   const auto read = read_operator_command(request);
   if (!read.error.empty()) {
-    json refused = refusal("bad_request", read.error, 1);
+    json refused = refusal("bad_request", read.error, kExitWrongUse);
     refused["field"] = read.field;
     return respond(refused);
   }

@@ -20,6 +20,7 @@
 //   {"do":"books_told","violations":N}       what `stampede verify` has found, for the metrics
 //
 // What operators want of nodes and orders is kept in <run>/operator.json (operator_wishes.h).
+// A member that a request does not have is refused, nothing is done.
 // Every answer is one map; one with "error" carries "message" and the tool's "exit" code.
 
 #include <functional>

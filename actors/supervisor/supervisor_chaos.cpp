@@ -67,17 +67,26 @@ void SupervisorChaos::take(Ms now, const json& request, const Respond& respond) 
                            6));
   }
   const auto what = request.at("do").get<std::string>();
+  CommandMembers members(request);
+  members.knows("do");
   if (what == "undo") {
+    members.refuse_others();
+    if (!members.error().empty()) return respond(refusal(members));
     undo(now);
     return respond({{"ok", true}});
   }
-  CommandMembers members(request);
   Break wanted;
   wanted.node = members.text("node", kNameBytesMax, false);
-  wanted.actor = members.text("actor", kNameBytesMax, false);
-  wanted.points = members.text("arm", kPointsBytesMax, false);
-  wanted.next_start = members.flag("next_start");
-  wanted.pause = std::clamp<Ms>(members.number("for_ms", 0, INT64_MAX, 0), 1, kPauseMax);
+  if (what == "kill") wanted.actor = members.text("actor", kNameBytesMax, false);
+  if (what == "pause" || what == "database")
+    wanted.pause = std::clamp<Ms>(members.number("for_ms", 0, INT64_MAX, 0), 1, kPauseMax);
+  if (what == "failpoints") {
+    wanted.points = members.text("arm", kPointsBytesMax);
+    wanted.next_start = members.flag("next_start");
+    if (const auto wrong = config::wrong_failpoints(wanted.points); !wrong.empty())
+      members.fail("arm", "POINT=ACTION[@N] and so on: " + wrong);
+  }
+  members.refuse_others();
   if (!members.error().empty()) return respond(refusal(members));
   if (what == "database") return stop_database(now, wanted.pause, respond);
   if (wanted.node == own_.id() || wanted.node == own_.options().role)

@@ -11,6 +11,10 @@
 #include <optional>
 #include <stdexcept>
 #include <thread>
+#include <utility>
+#include <vector>
+
+#include "config/faults/failpoint_names.h"
 
 namespace stampede::config {
 
@@ -55,7 +59,13 @@ std::optional<Action> parse_action(std::string_view text) {
   return std::nullopt;
 }
 
-std::string arm_one(std::string_view text) {
+struct Armed {
+  std::string name;
+  Point point;
+};
+
+// One of a list of points; or what is wrong with it.
+std::string read_one(std::string_view text, std::vector<Armed>& read) {
   const auto equals = text.find('=');
   if (equals == std::string_view::npos) return "'" + std::string(text) + "' has no '='";
   auto action_text = text.substr(equals + 1);
@@ -71,7 +81,19 @@ std::string arm_one(std::string_view text) {
   if (!action)
     return "'" + std::string(action_text) +
            "' is none of kill exit abort stop throw eio on hang slow";
-  points.insert_or_assign(std::string(text.substr(0, equals)), Point{*action, nth});
+  read.push_back({std::string(text.substr(0, equals)), Point{*action, nth}});
+  return {};
+}
+
+std::string read_all(std::string_view text, std::vector<Armed>& read) {
+  while (!text.empty()) {
+    const auto semicolon = text.find(';');
+    const auto one = text.substr(0, semicolon);
+    if (!one.empty())
+      if (auto error = read_one(one, read); !error.empty()) return error;
+    if (semicolon == std::string_view::npos) break;
+    text.remove_prefix(semicolon + 1);
+  }
   return {};
 }
 
@@ -131,16 +153,19 @@ void disarm_failpoints() {
   detail::failpoints_armed.store(false, std::memory_order_relaxed);
 }
 
+std::string wrong_failpoints(std::string_view text) {
+  std::vector<Armed> read;
+  if (auto error = read_all(text, read); !error.empty()) return error;
+  for (const auto& one : read)
+    if (!is_failpoint(one.name)) return "there is no point " + one.name;
+  return {};
+}
+
 std::string arm_failpoints(std::string_view text) {
+  std::vector<Armed> read;
+  if (auto error = read_all(text, read); !error.empty()) return error;
   const std::lock_guard lock(points_mutex);
-  while (!text.empty()) {
-    const auto semicolon = text.find(';');
-    const auto one = text.substr(0, semicolon);
-    if (!one.empty())
-      if (auto error = arm_one(one); !error.empty()) return error;
-    if (semicolon == std::string_view::npos) break;
-    text.remove_prefix(semicolon + 1);
-  }
+  for (auto& one : read) points.insert_or_assign(std::move(one.name), one.point);
   detail::failpoints_armed.store(!points.empty(), std::memory_order_relaxed);
   return {};
 }

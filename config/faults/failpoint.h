@@ -25,8 +25,11 @@ bool pass_failpoint(std::string_view name);
 }  // namespace detail
 
 // Arms the points of `text` beside those that are armed; returns an empty string, or what is wrong
-// with the text.
+// with the text: then none is armed.
 std::string arm_failpoints(std::string_view text);
+// What is wrong with a text that an operator gives, names that no point has among it; empty:
+// nothing.
+std::string wrong_failpoints(std::string_view text);
 void disarm_failpoints();
 bool failpoint_armed(std::string_view name);  // and its turn may still come
 

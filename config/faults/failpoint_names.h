@@ -54,10 +54,23 @@ inline constexpr std::array kCrashPoints{
     FailpointName{"claimed", PassedAt::start, "lanes claimed, nothing applied yet"},
 };
 
+// Those beside them that only tests and chaos arm: they pretend an error, lose news, or end one
+// actor (`actor:NAME`) or the replay of one record (`replay_record:LSN`).
+inline constexpr std::array<std::string_view, 8> kOtherPoints{
+    "actor", "disk_full", "in_retain",     "in_snapshot",
+    "news",  "pass_over", "replay_record", "session_news"};
+
 inline const FailpointName* find_crash_point(std::string_view name) {
   const auto* found = std::find_if(kCrashPoints.begin(), kCrashPoints.end(),
                                    [&](const auto& point) { return point.name == name; });
   return found == kCrashPoints.end() ? nullptr : found;
+}
+
+// `name`, of a kind with its label.
+inline bool is_failpoint(std::string_view name) {
+  const auto kind = name.substr(0, name.find(':'));
+  return find_crash_point(name) != nullptr ||
+         std::find(kOtherPoints.begin(), kOtherPoints.end(), kind) != kOtherPoints.end();
 }
 
 }  // namespace stampede::config

@@ -8,7 +8,7 @@ namespace stampede {
 inline constexpr int kExitPortTaken = 6;
 inline constexpr int kExitCorrupt = 65;
 inline constexpr int kExitInvariant = 70;
-inline constexpr int kExitIo = 74;
+inline constexpr int kExitIo = 74;  // on the log; of tools: their output cannot be written
 inline constexpr int kExitOtherWriter = 75;
 inline constexpr int kExitConfig = 78;
 

@@ -20,6 +20,8 @@ namespace stampede::storage {
 inline constexpr std::size_t kItemNameBytesMax = 500;
 inline constexpr std::uint32_t kQtyMax = 1000;  // units in one order, of any item
 inline constexpr std::int64_t kStockMax = 1'000'000'000'000;
+inline constexpr std::int64_t kPriceCentsMax = 1'000'000'000'000;  // an order's total has room
+static_assert(kPriceCentsMax <= std::numeric_limits<std::int64_t>::max() / kQtyMax);
 
 // A view, a text of its own, or whatever else a name is kept as.
 template <class Text>
@@ -61,7 +63,7 @@ inline constexpr Term kNameTerm{.name = "name",
                                 .in_status = true,
                                 .help = "Name, 1 to 500 bytes of UTF-8"};
 inline constexpr Term kPriceTerm{
-    .name = "price_cents", .shown = true, .help = "Price of one unit", .flag_max = kStockMax};
+    .name = "price_cents", .max = kPriceCentsMax, .shown = true, .help = "Price of one unit"};
 inline constexpr Term kTotalTerm{.name = "total",
                                  .max = kStockMax,
                                  .required = true,

@@ -24,7 +24,7 @@ inline constexpr Term kPromoNameTerm{.name = "name",
                                      .required = true,
                                      .help = "Name, 1 to 500 bytes of UTF-8"};
 inline constexpr Term kPromoPriceTerm{
-    .name = "price_cents", .required = true, .help = "Price of one unit", .flag_max = kStockMax};
+    .name = "price_cents", .max = kPriceCentsMax, .required = true, .help = "Price of one unit"};
 inline constexpr Term kPromoStartsTerm{.name = "starts_at_ms",
                                        .max = kPromoTimeMsMax,
                                        .required = true,

@@ -382,6 +382,8 @@ class Damage(SystemTest):
         good = dict(id="7", name="'Lamp'", price_cents="1999", total="40", amount="40",
                     limit_per_user="2", max_qty="3")
         odd = (("amount", "39", "total"), ("name", "''", "name"), ("price_cents", "19.99", "19.99"),
+               ("price_cents", "1000000000001", "price_cents"),
+               ("name", "CONVERT(0x61E280AE62 USING utf8mb4)", "name"),
                ("max_qty", "4294967301", "max_qty"), ("limit_per_user", "-1", "limit_per_user"),
                ("max_qty", "NULL", "column"))
         for column, value, word in odd:

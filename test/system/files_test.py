@@ -6,9 +6,14 @@ old segments, sockets; and a disk that is full for a while.
 import os
 import shutil
 import unittest
+import urllib.error
+import urllib.request
+
+import msgpack
+import zmq
 
 from buyers import Crowd, Sale
-from by_hand import Backend, log_dir, log_text, must, segments, waits_for_operator
+from by_hand import Backend, arm_next_starts, log_dir, log_text, must, segments, waits_for_operator
 from system import SystemTest, eventually
 
 from stampede import Client, StampedeError
@@ -118,6 +123,49 @@ class Files(SystemTest):
         system.wait_ready()
         self.assertEqual(system.pid("backend-1"), pid)
         system.verify()
+
+    def test_a_backend_that_starts_on_a_full_disk_says_so_and_goes_on_by_itself(self):
+        system = self.start_system("1:Phone:1000")
+        arm_next_starts(system, "disk_full=on")
+        must(system.stampede("chaos", "kill", "backend-1"), "kill")
+        backend = lambda: system.node("backend-1")
+        self.assertTrue(eventually(lambda: "disk is full" in str(backend().get("refuses")), 20),
+                        backend())
+        self.assertEqual(backend()["state"], "replaying")
+        self.assertEqual(backend()["replay"]["done_bytes"], backend()["replay"]["total_bytes"])
+        health = system.stampede("health")
+        self.assertEqual(health.returncode, 3)
+        self.assertRegex(health.stdout, r"backend-1 replaying .*\(the log's disk is full")
+        status = system.stampede("status").stdout
+        self.assertIn("backend-1: the log's disk is full", status)
+        self.assertRegex(status, "next: backend-1 waits: make room")
+        for address in (f"http://127.0.0.1:{system.base}/readyz?node=backend-1",
+                        f"{system.http}/readyz"):
+            self.assertTrue(eventually(lambda url=address: "full" in self.refusal(url)[1], 10))
+            self.assertEqual(self.refusal(address)[0], 503)
+        with zmq.Context() as context, context.socket(zmq.DEALER) as dealer:
+            dealer.setsockopt(zmq.LINGER, 0)
+            dealer.connect(system.zmq)
+            dealer.send(msgpack.packb({"op": "order", "id": "early", "item": 1, "user": "ann",
+                                       "deadline_ms": 20000}))
+            self.assertTrue(dealer.poll(5000), "at once, not at its deadline")
+            told = msgpack.unpackb(dealer.recv())
+        self.assertEqual((told["code"], told["retry"]), ("overloaded", True))
+        self.assertRegex(told["message"], "the disk of the command log .* is full")
+        with Client(system.zmq) as client:
+            must(system.stampede("chaos", "undo"), "undo")
+            system.wait_ready()
+            self.assertIsNone(backend()["refuses"])
+            self.assertEqual(client.order(1, "ann", 1, timeout=10).state, "confirmed")
+        system.verify()
+
+    @staticmethod
+    def refusal(address):
+        try:
+            with urllib.request.urlopen(address, timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.read().decode()
 
 
 if __name__ == "__main__":

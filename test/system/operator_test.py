@@ -60,14 +60,19 @@ class OperatorDoors(SystemTest):
         odd += [{"do": "items", "from": "x"}, {"do": "items", "limit": -1}, {"do": 5}, {"do": []},
                 {"do": "restart", "node": 5}, {"do": "pause", "node": "backend-1", "for_ms": "x"},
                 {"do": "kill", "node": "backend-1", "actor": []}, {"do": "start", "node": "x" * 99}]
+        deep = json.loads("[" * 900 + "]" * 900)
+        odd += [put | {"sale": "never"}, change | {"bogus": deep}, {"do": "items", "other": 1},
+                {"do": "drain", "node": "webapp-1"}, {"do": "stop", "node": "webapp-1"},
+                {"do": "undo", "x": 1}, {"do": "kill", "node": "webapp-1", "for_ms": 1},
+                {"do": "failpoints", "node": "backend-1", "arm": "zz=kill", "next_start": True},
+                {"do": "failpoints", "node": "backend-1", "arm": "decided=kill@-1"},
+                put | {"price_cents": 10**12 + 1}, put | {"name": "a\u202eb"}]
         pids = system.pids()
         for request in odd:
             began = time.monotonic()
             answer = admin(system, request)
             self.assertIn("error", answer, request)
             self.assertLess(time.monotonic() - began, 5, request)
-        deep = {"do": "items", "other": json.loads("[" * 900 + "]" * 900)}
-        self.assertIn("items", admin(system, deep))
         self.assertEqual((system.pids(), self.total(system)), (pids, 100))
         self.assertEqual(len(admin(system, {"do": "items"})["items"]), 1)
 

@@ -4,6 +4,7 @@ that are gone, output that cannot be written, starts that fail."""
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -155,8 +156,8 @@ class Callers(SystemTest):
                         ["/bin/sh", "-c", f'exec "$0" "$@" {way}', BINARY, "--run-dir",
                          str(self.system.run), *report.split()], env=self.system.environment,
                         stderr=subprocess.PIPE, text=True, timeout=60, check=False)
-                    self.assertEqual(done.returncode, 1, done.stderr)
-                    self.assertIn("output is not whole", done.stderr)
+                    self.assertEqual(done.returncode, 74, done.stderr)
+                    self.assertRegex(done.stderr, "output is not whole: (No space|Bad file)")
         for script in ("status.sh", "sql.sh --help", "sql.sh -N -e 'select 1'",
                        f"read_log.py {self.system.run}/commandlog", "stop_all.sh --help"):
             for way in ">/dev/full", ">&-":
@@ -165,6 +166,18 @@ class Callers(SystemTest):
                                       timeout=60, check=False)
                 self.assertNotEqual(done.returncode, 0, (script, way))
                 self.assertNotEqual(done.stderr, "", (script, way))
+                self.assertNotIn("Traceback", done.stderr, (script, way))
+
+    def test_an_order_whose_answer_nobody_could_read_is_found_again(self):
+        """1 would say that the answer is an error code; the id is what it is asked for with."""
+        done = subprocess.run(["/bin/sh", "-c", 'exec "$0" "$@" >/dev/full', BINARY, "--run-dir",
+                               str(self.system.run), "order", "1", "--user", "ann"],
+                              env=self.system.environment, stderr=subprocess.PIPE, text=True,
+                              timeout=60, check=False)
+        self.assertEqual(done.returncode, 74, done.stderr)
+        name = re.search("stampede order show ([0-9A-Za-z_-]+)", done.stderr)[1]
+        found = self.system.stampede("order", "show", name)
+        self.assertIn("state confirmed", found.stdout)
 
     def test_an_item_that_is_there_keeps_its_stock(self):
         for stock in 1000, 5:

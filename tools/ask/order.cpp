@@ -63,6 +63,15 @@ void advise_retry(const json& answer, const std::string& id) {
   std::fprintf(stderr, "the order is not settled: ask again with --request-id %s\n", id.c_str());
 }
 
+// What was bought must be found again, though nobody has read what was said of it.
+void advise_show(const std::string& id) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
+  std::fprintf(stderr,
+               "the answer to request %s could not be printed; ask for it: stampede order show "
+               "%s\n",
+               id.c_str(), id.c_str());
+}
+
 }  // namespace
 
 std::string describe_answer(const json& answer) {
@@ -106,6 +115,7 @@ int run_order(const ToolOptions& options, const Order& order) {
   }
   const json& answer = std::get<json>(outcome);
   print(options, answer, describe_answer(answer) + took(start) + "   request " + id);
+  advise_show(id);
   advise_retry(answer, id);
   return exit_for(answer);
 }

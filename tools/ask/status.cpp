@@ -118,7 +118,9 @@ void print_sale(const json& status) {
 // Why a node that runs well must refuse everything; empty: it need not.
 std::string refuses_text(const json& node) {
   const auto why = node.find("refuses");
-  const bool refuses = why != node.end() && why->is_string() && node.value("state", "") == "ready";
+  const auto state = node.value("state", std::string{});
+  const bool well = state == "ready" || state == "replaying";
+  const bool refuses = well && why != node.end() && why->is_string();
   return refuses ? text_of(node, "refuses") : std::string{};
 }
 
@@ -164,6 +166,8 @@ std::string next_step(const json& status) {
     }
     if (state == "stopped")
       return name + " was stopped by you; to start it: stampede start " + name;
+    if (state == "replaying" && !refuses_text(node).empty())
+      return name + " waits: make room on the log's disk (log.dir), it goes on by itself";
     if (state == "replaying") return "orders wait until " + name + " is ready; nothing to do";
     if (state == "backing_off")
       return name + " is started again by itself; see log/" + name + ".log";

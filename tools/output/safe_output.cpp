@@ -94,8 +94,9 @@ int whole_output_or_failure(int code) {
   // Some file systems tell at the close that there was no room.
   if (::close(STDOUT_FILENO) == 0 && !lost) return code;
   if (!lost || error == 0) error = errno;
-  std::fprintf(stderr, "stampede: the output is not whole: %s\n", std::strerror(error));
-  return code == kExitDone ? kExitFailure : code;
+  std::fprintf(stderr, "stampede: the output is not whole: %s\n",
+               error != 0 ? std::strerror(error) : "it cannot be written");
+  return code == kExitDone ? kExitIo : code;
 }
 
 }  // namespace stampede::tools

@@ -19,7 +19,7 @@ void escape_what_is_printed();
 void hold_standard_streams();
 
 // Flushes and closes what was printed to stdout and std::cout, before the process ends. Returns
-// `code`, or kExitFailure with a word on stderr when it was 0 and not all reached its place.
+// `code`, or kExitIo when it was 0 and not all reached its place; then a word on stderr says why.
 int whole_output_or_failure(int code);
 
 }  // namespace stampede::tools

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::int64_t kRetryDetachedUs = 200'000;
 constexpr std::int64_t kMsUs = 1000;
+constexpr std::int64_t kRetryMsMin = 100;                   // that an answer from memory asks for
 constexpr std::size_t kCopiedRowsMax = 64 * kItemsPageMax;  // in one round
 constexpr std::uint64_t kNoItem = ~std::uint64_t{0};
 
@@ -84,7 +85,7 @@ Code WebappCore::unavailable() const {
 }
 
 std::string_view WebappCore::standstill() const {
-  if (draining_ || unavailable() != Code::none) return {};
+  if (draining_ || !sender_.connected()) return {};
   return replies_.sentence(actors::limit_of(sender_.standstill()));
 }
 
@@ -619,8 +620,10 @@ Refusal WebappCore::told(const Waiter& waiter, std::string_view id, const Refusa
                      waiter.client.kind == ClientToken::Kind::http && !waiter.foreign;
   const auto* known = asked ? results_.find(id) : nullptr;
   if (known == nullptr || known->code == Code::none) return refusal;
-  const auto wait_us = known->retry_us == 0 ? 0 : std::max(known->retry_us - now_us, kMsUs);
-  return {known->code, {}, {}, (wait_us + kMsUs - 1) / kMsUs};
+  if (known->retry_us == 0) return {known->code, {}, {}};
+  const auto wait_us = known->retry_us - now_us;
+  if (wait_us <= 0) return refusal;  // the reason is over: nothing is decided, the same id may come
+  return {known->code, {}, {}, std::max((wait_us + kMsUs - 1) / kMsUs, kRetryMsMin)};
 }
 
 // Answers an array from the result at hand. False: the result breaks off.
@@ -646,28 +649,39 @@ void WebappCore::answer_entry(const ClientToken& client, std::string_view id) {
   replies_.refuse(client, id, Code::internal);
 }
 
-void WebappCore::refuse_array(WaitingBatch& batch, Waiter& waiter, Code code, std::int64_t now_us) {
+void WebappCore::refuse_array(WaitingBatch& batch, Waiter& waiter, const Refusal& as,
+                              std::int64_t now_us) {
   replies_.array(batch, waiter, [&](std::size_t position) {
-    replies_.refuse(waiter.client, batch.requests().id_at(position), code, limit_of_batch(code));
+    replies_.refuse(waiter.client, batch.requests().id_at(position), as.code, as.field);
     return true;
   });
   answered_ += waiter.count;
   finish(batch, waiter, now_us);
 }
 
+// What is said of a batch that nobody looked at. A backend that waits for room before it serves is
+// overloaded as one that runs out of it.
+Refusal WebappCore::batch_refusal(Code code) const {
+  const auto stands =
+      code == Code::replaying ? actors::limit_of(sender_.standstill()) : std::string_view{};
+  if (!stands.empty()) return {Code::overloaded, {}, stands};
+  return {code, {}, limit_of_batch(code)};
+}
+
 void WebappCore::on_refusal(const BatchHead& head, Code code, std::int64_t now_us) {
   auto* batch = sender_.find(head);
   if (batch == nullptr) return;
+  const auto as = batch_refusal(code);
   // Its clients wait on, until their deadlines. `overloaded` for a repeat may mean no more than
   // that its first copy still takes the room.
-  if (backend_absent(code) || (code == Code::overloaded && batch->attempts > 1))
+  if (backend_absent(as.code) || (as.code == Code::overloaded && batch->attempts > 1))
     return sender_.hold(*batch, code, now_us);
   for (auto& waiter : batch->content.waiters()) {
     if (waiter.done) continue;
     if (waiter.array)
-      refuse_array(batch->content, waiter, code, now_us);
+      refuse_array(batch->content, waiter, as, now_us);
     else
-      answer_error(batch->content, waiter, {code, {}, limit_of_batch(code)}, now_us);
+      answer_error(batch->content, waiter, as, now_us);
   }
   retire(sender_.remove(head.number), now_us + kRetryDetachedUs);
 }
@@ -851,8 +865,9 @@ void WebappCore::pass_deadline(OutgoingBatch& batch, Waiter& waiter, std::int64_
   auto code = unavailable();
   if (code == Code::none) code = batch.refused;
   if (code == Code::none) code = Code::deadline_passed;
-  if (waiter.array) return refuse_array(content, waiter, code, now_us);
-  if (!waiter.detached) replies_.refuse(waiter.client, id, code, limit_of_batch(code));
+  const auto as = batch_refusal(code);
+  if (waiter.array) return refuse_array(content, waiter, as, now_us);
+  if (!waiter.detached) replies_.refuse(waiter.client, id, as.code, as.field);
   if (waiter.mode != WaitMode::deadline) results_.forget(id);
   finish(content, waiter, now_us);
 }

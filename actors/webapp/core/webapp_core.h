@@ -126,7 +126,8 @@ class WebappCore {
   [[nodiscard]] std::uint64_t answered() const { return answered_; }  // progress
   [[nodiscard]] Code unavailable() const;        // why nothing is served now; none: it is
   [[nodiscard]] std::string_view state() const;  // as `ping` says it
-  // Why nothing new is decided though the state is `ready`, for people; empty: it is.
+  // Why nothing new is decided before somebody does something about it, for people; empty: it is,
+  // or `state` says all.
   [[nodiscard]] std::string_view standstill() const;
   [[nodiscard]] WebappCounters counters() const;
   // From the receipt of orders to their answers, those included that nobody waited for any more.
@@ -197,7 +198,8 @@ class WebappCore {
       note_nothing_left(answer);
   }
   void note_nothing_left(const Answer& answer);
-  void refuse_array(WaitingBatch& batch, Waiter& waiter, Code code, std::int64_t now_us);
+  void refuse_array(WaitingBatch& batch, Waiter& waiter, const Refusal& as, std::int64_t now_us);
+  [[nodiscard]] Refusal batch_refusal(Code code) const;
   void finish(WaitingBatch& batch, Waiter& waiter, std::int64_t now_us) {
     if (waiter.kind == RequestKind::order) answer_us_.add(now_us - waiter.asked_us, waiter.count);
     table_.finish(batch, waiter);

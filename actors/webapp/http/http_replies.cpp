@@ -240,7 +240,8 @@ HttpReply account_reply(const SignUpReply& reply) {
 HttpReply ready_reply(const HttpAnswer& answer) {
   const bool serving = answer.state == to_text(Phase::serving);
   if (serving && answer.message.empty()) return json_reply(200, {{"state", "ready"}});
-  if (serving) return code_problem(Code::overloaded, {}, {}, answer.message, answer.state);
+  if (!answer.message.empty())
+    return code_problem(Code::overloaded, {}, {}, answer.message, answer.state);
   return code_problem(parse_code(answer.state).value_or(Code::no_backend), {}, {}, {},
                       answer.state);
 }

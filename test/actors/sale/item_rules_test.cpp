@@ -579,6 +579,24 @@ TEST_CASE_FIXTURE(RulesTest, "a limit set during a sale counts orders from then 
   replay();
 }
 
+// What it was counted against when it was bought is looked at, no limit that came behind it.
+TEST_CASE_FIXTURE(RulesTest, "a late payment of an order that no limit counted is bound by none") {
+  set_sale(kAll, {"hold_s"});
+  order("a", 3);
+  ItemRequest limit;
+  limit.put.terms.limit_per_user = 2;
+  set(limit, {"limit_per_user"});
+  CHECK(order("b", 2).answer.state == State::confirmed);
+  CHECK(cancel("a").error == Code::none);
+  CHECK(cancel("b").error == Code::none);
+  CHECK(order("c", 2).answer.state == State::confirmed);  // his limit is used up
+  CHECK(pay("late-b", "b", 1998).fulfilment() == Fulfilment::refund_due);
+  CHECK(pay("late-a", "a", 2997).fulfilment() == Fulfilment::paid);
+  CHECK(cancel("c").error == Code::none);  // and what is paid late counts as it did before: not
+  CHECK(order("d", 2).answer.state == State::confirmed);
+  replay();
+}
+
 TEST_CASE_FIXTURE(RulesTest, "limits come before bounds, bounds before the stock") {
   add(2);
   ItemRequest limit;

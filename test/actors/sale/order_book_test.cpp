@@ -295,14 +295,21 @@ TEST_CASE_FIXTURE(BookTest, "a term out of its bounds is named") {
     return decision.error == Code::bad_request ? std::string(decision.field) : std::string();
   };
   const std::string longest(kItemNameBytesMax, 'n');
-  CHECK(wrong(longest, INT64_MAX, kStockMax, 1'000'000'000, kQtyMax).empty());
+  CHECK(wrong(longest, storage::kPriceCentsMax, kStockMax, 1'000'000'000, kQtyMax).empty());
   CHECK(wrong("n", 0, 0, 0, 1).empty());
   CHECK(wrong("", -1, -1, 0, 0) == "name");
   CHECK(wrong(longest + "n", 0, 0, 0, 1) == "name");
   for (const std::string_view text : {"a\nb", "a\x1b[2J", "\x7f", "\xc2\x9b", "\xff"}) {
     CHECK(wrong(text, 0, 0, 0, 1) == "name");
   }
+  for (const std::string_view text : {"a\xe2\x80\xae"
+                                      "b",
+                                      "\xe2\x81\xa6",
+                                      "\xef\xbb\xbf"
+                                      "a"})
+    CHECK(wrong(text, 0, 0, 0, 1) == "name");
   CHECK(wrong("n", -1, -1, 0, 0) == "price_cents");
+  CHECK(wrong("n", storage::kPriceCentsMax + 1, 0, 0, 1) == "price_cents");
   CHECK(wrong("n", 0, -1, 0, 0) == "total");
   CHECK(wrong("n", 0, kStockMax + 1, 0, 1) == "total");
   CHECK(wrong("n", 0, 0, 1'000'000'001, 1) == "limit_per_user");

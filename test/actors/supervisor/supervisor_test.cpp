@@ -223,8 +223,12 @@ TEST_CASE("failpoints are armed in a running node, and for single later starts")
   REQUIRE(system.ready("broker-1"));
   json request = {{"do", "failpoints"}, {"node", "broker-1"}, {"arm", "heartbeat=explode"}};
   CHECK(system.ask(request)["exit"] == 2);
-  request["arm"] = "heartbeat=kill@3";
   request["next_start"] = true;
+  for (const char* odd : {"zz=kill", "heartbeat=kill@-1", "heartbeat"}) {
+    request["arm"] = odd;
+    CHECK(system.ask(request)["field"] == "arm");
+  }
+  request["arm"] = "heartbeat=kill@3";
   CHECK(system.ask(request)["ok"] == true);
   CHECK(system.ask(request)["ok"] == true);
   request["next_start"] = false;
@@ -279,6 +283,12 @@ TEST_CASE("bad lines on admin.sock are answered and change nothing") {
   CHECK(system.ask({{"do", 5}})["error"] == "bad_request");
   CHECK(system.ask({{"do", 5}})["message"] == "do must be a text");
   CHECK(system.ask({{"do", "start"}, {"node", "nobody"}})["exit"] == 2);
+  for (const char* what : {"stop", "drain", "status", "start", "restart", "items", "books"}) {
+    const json odd = system.ask({{"do", what}, {"bogus", 1}});
+    CHECK((odd["exit"] == 2 && odd["field"] == "bogus"));
+  }
+  for (const char* what : {"stop", "drain", "status"})
+    CHECK(system.ask({{"do", what}, {"node", "webapp-1"}})["field"] == "node");
   CHECK(system.state("broker-1") == "ready");
 }
 

@@ -38,6 +38,22 @@ TEST_CASE("a point that is not armed does nothing") {
   CHECK_FALSE(failpoint("never_armed"));
 }
 
+TEST_CASE("of a text that is wrong nothing is armed") {
+  CHECK(arm_failpoints("first_of_two=eio;second=kill@-1") == "'-1' is not a number from 1");
+  CHECK_FALSE(failpoint_armed("first_of_two"));
+}
+
+TEST_CASE("an operator names points that there are") {
+  for (const char* text : {"decided=kill@3", "news=on;in_replay=eio", "actor:port=throw",
+                           "replay_record:1.5=kill", "disk_full=on"})
+    CHECK(wrong_failpoints(text).empty());
+  CHECK(wrong_failpoints("decided=kill;zz=kill") == "there is no point zz");
+  CHECK(wrong_failpoints("decided:1=kill") == "there is no point decided:1");
+  CHECK(wrong_failpoints("decided=kill@-1") == "'-1' is not a number from 1");
+  CHECK(wrong_failpoints("decided").ends_with("has no '='"));
+  CHECK_FALSE(failpoint_armed("decided"));
+}
+
 TEST_CASE("eio fires at the named pass and only there") {
   CHECK(arm_failpoints("third_pass=eio@3").empty());
   CHECK_FALSE(failpoint("third_pass"));

@@ -278,6 +278,28 @@ TEST_CASE("the code of the last refusal is the answer at the deadline") {
   CHECK(webapp.only_reply().code == Code::replaying);
 }
 
+TEST_CASE("while a backend waits for room before it serves, that is what everybody hears") {
+  WebappFixture webapp;
+  webapp.hello(1, 1, Phase::replaying);
+  webapp.take_and_send(WebappFixture::order("early"));
+  webapp.refuse(1, Code::replaying);
+  CHECK(webapp.replies().empty());
+  CHECK(webapp.core.standstill().empty());
+  webapp.hello(1, 1, Phase::replaying, 0, Standstill::log_room);
+  CHECK(webapp.core.state() == "replaying");
+  const std::string full(webapp.core.standstill());
+  CHECK(full.starts_with("the disk of the command log (log.dir) is full"));
+  webapp.take_and_send(WebappFixture::order("late"));
+  webapp.refuse(webapp.sent.back().number, Code::replaying);
+  auto reply = webapp.only_reply();
+  CHECK((reply.id == "late" && reply.code == Code::overloaded && reply.message == full));
+  webapp.pass(5100);  // who asked before it was known waits as for every start
+  reply = webapp.only_reply();
+  CHECK((reply.id == "early" && reply.code == Code::overloaded && reply.message == full));
+  webapp.hello(1, 2);
+  CHECK(webapp.core.standstill().empty());
+}
+
 TEST_CASE("overloaded is said at once and the batch is forgotten") {
   WebappFixture webapp;
   webapp.hello();
@@ -605,10 +627,14 @@ TEST_CASE("who asks what became of an order that came too early hears how long i
   CHECK(reply.retry_after_ms == 30'000);
   webapp.pass(29'000);
   CHECK(told(webapp, "k", unknown).retry_after_ms == 1000);
-  webapp.pass(5'000);
+  webapp.pass(990);
   reply = told(webapp, "k", unknown);
   CHECK(reply.code == Code::not_started);
-  CHECK(reply.retry_after_ms == 1);  // now
+  CHECK(reply.retry_after_ms == 100);
+  webapp.pass(10);  // it has begun: nothing is decided, and the id may be posted again
+  reply = told(webapp, "k", unknown);
+  CHECK(reply.code == Code::unknown_request);
+  CHECK(reply.retry_after_ms == 0);
 }
 
 TEST_CASE("a detached order outlives its deadline and every refusal that may be retried") {

@@ -31,6 +31,7 @@ struct SeenReply {
   std::string state;
   std::int64_t retry_after_ms;
   std::string user;  // of a session
+  std::string message;
 };
 
 struct SeenArray {
@@ -105,8 +106,8 @@ class WebappFixture : private WebappOutput {
 
   // --- broker and backend ---
   void hello(std::uint64_t broker = 1, std::uint64_t epoch = 1, Phase phase = Phase::serving,
-             std::uint64_t window = 0) {
-    hello_ = Hello{broker, epoch, window, phase};
+             std::uint64_t window = 0, Standstill standstill = Standstill::none) {
+    hello_ = Hello{broker, epoch, window, phase, 0, standstill};
     say_hello();
     round();
   }
@@ -189,7 +190,8 @@ class WebappFixture : private WebappOutput {
         .push_back({client, reply.kind, std::string(reply.id),
                     reply.answer != nullptr ? *reply.answer : Answer{}, reply.code,
                     std::string(reply.field), reply.items != nullptr ? reply.items->size() : 0,
-                    std::string(reply.state), reply.retry_after_ms, std::string(reply.user)});
+                    std::string(reply.state), reply.retry_after_ms, std::string(reply.user),
+                    std::string(reply.message)});
   }
   void open_array(const ClientToken& client, std::uint32_t entries) override {
     CHECK_FALSE(open_);
