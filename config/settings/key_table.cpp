@@ -477,7 +477,8 @@ std::vector<Key> supervisor_keys() {
   return {
       number<&Config::supervisor, &Supervisor::heartbeat_ms>(
           "supervisor.heartbeat_ms", kEveryNode, "milliseconds", 10, 10000,
-          "How often every node reports its state and progress."),
+          "How often every node reports its state and progress; half as often while it serves and "
+          "nothing waits, if `missed_heartbeats_max` is 6 or more."),
       number<&Config::supervisor, &Supervisor::missed_heartbeats_max>(
           "supervisor.missed_heartbeats_max", kLive, "heartbeats", 2, 1000,
           "So many missing in a row and the node is taken for dead, killed and restarted."),

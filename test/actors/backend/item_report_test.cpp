@@ -18,5 +18,5 @@ TEST_CASE("an item as the admin socket shows it") {
         R"("price_cents":1999,"sale":"always","seq":"1099511627781","sold":2,"state":"open",)"
         R"("total":100,"unpaid_per_user_max":0})");
   CHECK(item_status(row).dump() ==
-        R"({"item":7,"left":98,"name":"Phone 名","sold":2,"total":100})");
+        R"({"item":7,"left":98,"name":"Phone 名","sold":2,"state":"open","total":100})");
 }
