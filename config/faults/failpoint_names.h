@@ -56,9 +56,10 @@ inline constexpr std::array kCrashPoints{
 
 // Those beside them that only tests and chaos arm: they pretend an error, lose news, or end one
 // actor (`actor:NAME`) or the replay of one record (`replay_record:LSN`).
-inline constexpr std::array<std::string_view, 8> kOtherPoints{
-    "actor", "disk_full", "in_retain",     "in_snapshot",
-    "news",  "pass_over", "replay_record", "session_news"};
+inline constexpr std::array<std::string_view, 12> kOtherPoints{
+    "actor",          "disk_full",   "in_retain",       "in_snapshot",
+    "news",           "pass_over",   "reload_accepted", "reload_done",
+    "reload_earlier", "reload_told", "replay_record",   "session_news"};
 
 inline const FailpointName* find_crash_point(std::string_view name) {
   const auto* found = std::find_if(kCrashPoints.begin(), kCrashPoints.end(),

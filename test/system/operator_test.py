@@ -62,7 +62,7 @@ class OperatorDoors(SystemTest):
                 {"do": "kill", "node": "backend-1", "actor": []}, {"do": "start", "node": "x" * 99}]
         deep = json.loads("[" * 900 + "]" * 900)
         odd += [put | {"sale": "never"}, change | {"bogus": deep}, {"do": "items", "other": 1},
-                {"do": "drain", "node": "webapp-1"}, {"do": "stop", "node": "webapp-1"},
+                {"do": "drain", "node": "webapp-1"}, {"do": "undrain", "node": "webapp-1"},
                 {"do": "undo", "x": 1}, {"do": "kill", "node": "webapp-1", "for_ms": 1},
                 {"do": "failpoints", "node": "backend-1", "arm": "zz=kill", "next_start": True},
                 {"do": "failpoints", "node": "backend-1", "arm": "decided=kill@-1"},

@@ -143,7 +143,7 @@ class Supervision(SystemTest):
                             *[f"pass_over:{lsn}=abort"] * 2)
             system.kill9("backend-1")
             reason = waits_for_operator(system, "backend-1", 60)
-            self.assertTrue(reason.startswith("exit 65 "), reason)
+            self.assertTrue(reason.startswith("exit 65: "), reason)
             self.assertIn(lsn, reason)
             must(system.stampede("log", "retry"), "log retry")
             system.wait_ready()

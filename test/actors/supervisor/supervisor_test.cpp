@@ -283,11 +283,12 @@ TEST_CASE("bad lines on admin.sock are answered and change nothing") {
   CHECK(system.ask({{"do", 5}})["error"] == "bad_request");
   CHECK(system.ask({{"do", 5}})["message"] == "do must be a text");
   CHECK(system.ask({{"do", "start"}, {"node", "nobody"}})["exit"] == 2);
-  for (const char* what : {"stop", "drain", "status", "start", "restart", "items", "books"}) {
+  for (const char* what : {"stop", "drain", "undrain", "config_reload", "status", "start",
+                           "restart", "items", "books"}) {
     const json odd = system.ask({{"do", what}, {"bogus", 1}});
     CHECK((odd["exit"] == 2 && odd["field"] == "bogus"));
   }
-  for (const char* what : {"stop", "drain", "status"})
+  for (const char* what : {"drain", "undrain", "status"})
     CHECK(system.ask({{"do", what}, {"node", "webapp-1"}})["field"] == "node");
   CHECK(system.state("broker-1") == "ready");
 }
