@@ -1,12 +1,15 @@
 #!/usr/bin/python3 -Es
 """Proves that the tests would find faults: plants each and looks whether a test fails.
 
-Usage: scripts/checks/mutation_gate.py [--only NAME]... [--list | --check] [--build-dir DIR]
+Usage: scripts/checks/mutation_gate.py [--only NAME]... [--share N] [--list | --check]
+           [--build-dir DIR]
 The faults are the patches in test/mutations/ (its README tells their form). All go together into a
 copy of the sources (build-mutations/), each behind a switch that exists only there; the copy is
 built once: the simulator and the unit tests that the patches name. Then, fault by fault, its switch
 is turned on and its seeds or its test case run until something fails. Without a switch nothing may.
   --only NAME      this fault; may be given again
+  --share N        one part of N, of the faults by the program that catches them: another one with
+                   each commit, all within N of them
   --list           the faults and what catches them, and nothing else
   --check          that all patches apply and have a switch and a catcher, and nothing else
   --build-dir DIR  where to copy to and to build
@@ -274,6 +277,7 @@ def arguments():
         sys.exit(0)
     parser = argparse.ArgumentParser(usage=re.search("Usage: (.*)", __doc__)[1], add_help=False)
     parser.add_argument("--only", action="append", metavar="NAME")
+    parser.add_argument("--share", type=int, default=1, metavar="N")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--build-dir", type=Path)
@@ -283,11 +287,27 @@ def arguments():
     return options
 
 
+def commits(project):
+    """How many led here; 0 outside of a repository."""
+    counted = subprocess.run(["git", "-C", project, "rev-list", "--count", "HEAD"],
+                             capture_output=True, text=True, check=False)
+    return int(counted.stdout) if counted.returncode == 0 else 0
+
+
+def shared(patches, parts, turn):
+    """Those of the turn's part: programs in turns, for what one takes to build is what it costs."""
+    programs = sorted({patch.program for patch in patches})[turn % parts::parts]
+    return [patch for patch in patches if patch.program in programs]
+
+
 def main():
     options = arguments()
     patches, sources = read_all(options.project)
     if patches is None:
         return 1
+    if options.share < 1:
+        print("--share: 1 or more")
+        return 2
     if options.list or options.check:
         for patch in patches if options.list else []:
             print(f"{patch.name:28} {patch.program:20} {patch.fault}")
@@ -298,6 +318,11 @@ def main():
         print("no such fault:", ", ".join(sorted(unknown)))
         return 2
     chosen = [patch for patch in patches if not options.only or patch.name in options.only]
+    if options.share > 1:
+        turn = commits(options.project)
+        chosen = shared(chosen, options.share, turn)
+        print(f"part {turn % options.share + 1} of {options.share}: "
+              f"{len(chosen)} of {len(patches)} faults", flush=True)
     scratch, directory = options.build_dir / "sources", options.build_dir / "build"
     copy(options.project, sources, scratch)
     if not build(scratch, directory, sorted({patch.program for patch in chosen})):

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The gate itself: a product of one file, with a simulator of one seed, and faults for it."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -189,6 +190,19 @@ class Patches(Gate):
 
 
 class Runs(Gate):
+    def test_a_share_is_one_part_of_the_programs(self):
+        code, out = self.gate("--share", "2")
+        self.assertEqual(code, 0, out)
+        self.assertIn("part 1 of 2: 1 of 2 faults", out)
+        self.assertIn("caught 1/1", out)
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q",
+                        "--allow-empty", "-m", "one"], cwd=self.project, check=True)
+        code, other = self.gate("--share", "2")
+        self.assertIn("part 2 of 2: 1 of 2 faults", other)
+        caught = {re.search(r"caught +(\w+) ", text)[1] for text in (out, other)}
+        self.assertEqual(caught, {"gives_away", "too_strict"})
+        self.assertEqual(self.gate("--share", "0")[0], 2)
+
     def test_every_fault_is_caught_and_a_survivor_is_named(self):
         code, out = self.gate()
         self.assertEqual(code, 0, out)
