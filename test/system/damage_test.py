@@ -212,7 +212,7 @@ class Damage(SystemTest):
         done = system.try_start()
         self.assertEqual(done.returncode, 1, done.stderr)
         reason = waits_for_operator(system, "backend-1")
-        self.assertRegex(reason, r"^exit 65 .*stampede log replay --all")
+        self.assertRegex(reason, r"^exit 65: .*stampede log replay --all")
         # While the nodes run the log is theirs; a backend that waits for the operator has let go.
         stop_nodes(system)
         report = must(system.stampede("--json", "log", "replay", "--all"), "log replay --all")

@@ -191,7 +191,7 @@ class PutBack(SystemTest):
             self.put_back(system, data, copy)
             # Without any further order: lanes look by themselves.
             reason = waits_for_operator(system, "backend-1")
-            self.assertRegex(reason, "^exit 65 .*put back.*log replay --all")
+            self.assertRegex(reason, "^exit 65: .*put back.*log replay --all")
             with self.subTest("and at each start"), Backend(system) as backend:
                 self.assertEqual(backend.wait(), 65, backend.text())
                 self.assertIn("log replay --all", backend.text())
@@ -273,7 +273,7 @@ class PutBack(SystemTest):
                            f"RENAME TABLE anew TO {table}")
                 # Without any further order.
                 reason = waits_for_operator(system, "backend-1")
-                self.assertRegex(reason, "^exit 65 .*put back.*log replay --all")
+                self.assertRegex(reason, "^exit 65: .*put back.*log replay --all")
                 stop_nodes(system)
                 must(system.stampede("log", "replay", "--all"), "log replay --all")
                 start(system)
@@ -307,7 +307,7 @@ class PutBack(SystemTest):
                                f"SELECT {names} FROM kept; DROP TABLE {table}, kept; "
                                f"RENAME TABLE anew TO {table}")
                     reason = waits_for_operator(system, "backend-1")
-                    self.assertRegex(reason, "^exit 65 .*put back.*log replay --all")
+                    self.assertRegex(reason, "^exit 65: .*put back.*log replay --all")
                     with Backend(system) as backend:
                         self.assertEqual(backend.wait(), 65, backend.text())
                         self.assertIn("log replay --all", backend.text())
@@ -352,7 +352,7 @@ class PutBack(SystemTest):
             self.sell(client, ["second"])
             stop_nodes(system)
         self.assertEqual(system.try_start().returncode, 1)  # it migrates, the backend refuses
-        self.assertRegex(waits_for_operator(system, "backend-1"), "^exit 65 .*log replay --all")
+        self.assertRegex(waits_for_operator(system, "backend-1"), "^exit 65: .*log replay --all")
         stop_nodes(system)
         must(system.stampede("log", "replay", "--all"), "log replay --all")
         start(system)
@@ -446,7 +446,7 @@ class Schema(SystemTest):
         self.assertEqual(system.number("SELECT COUNT(*) FROM orders"), 4)
         # The program that comes back misses what was given up, and the log has it.
         self.assertEqual(system.try_start().returncode, 1)
-        self.assertRegex(waits_for_operator(system, "backend-1"), "^exit 65 .*log replay --all")
+        self.assertRegex(waits_for_operator(system, "backend-1"), "^exit 65: .*log replay --all")
         stop_nodes(system)
         system.sql("TRUNCATE TABLE orders")
         must(system.stampede("log", "replay", "--all"), "log replay --all")

@@ -81,7 +81,7 @@ class Files(SystemTest):
         for damage in (first.unlink, second.unlink, lambda: os.truncate(second, 100_000)):
             damage()
             system.try_start(timeout=60)
-            self.assertRegex(waits_for_operator(system, "backend-1"), "^exit 65 .*segment")
+            self.assertRegex(waits_for_operator(system, "backend-1"), "^exit 65: .*segment")
             first.write_bytes(kept[0])
             second.write_bytes(kept[1])
             must(system.stampede("start", "backend-1"), "start")
