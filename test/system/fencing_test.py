@@ -274,7 +274,8 @@ class Refusals(SystemTest):
         system.sql("RENAME TABLE schema_version TO elsewhere")
         shutil.rmtree(log_dir(system))
         system.kill9("backend-1")
-        self.assertRegex(waits_for_operator(system, "backend-1"), r"^exit 78: .*stampede migrate up")
+        self.assertRegex(waits_for_operator(system, "backend-1"),
+                         r"^exit 78: .*stampede migrate up")
         restarts = system.node("backend-1")["restarts"]
         done = system.stampede("health", "--wait", "1s")
         self.assertEqual((done.returncode, "exit 78" in done.stdout), (3, True), done.stdout)
