@@ -263,6 +263,7 @@ bool HttpConnection::take_line(std::string_view text) {
   headers_only_ = line->method == "HEAD";
   old_client_ = line->minor == 0;
   request_.method = headers_only_ ? "GET" : line->method;
+  request_.headers_only = headers_only_;
   request_.target = std::move(*path);
   auto query = parse_query(target->query);
   broken_query_ = !query;

@@ -72,6 +72,7 @@ struct HttpRequest {
   std::string authority;         // host and port that the client asked for
   config::IpAddress peer;        // who is connected
   bool names_host = false;       // false: HTTP/1.0 without Host
+  bool headers_only = false;     // it was HEAD: nothing may change by it
   std::string head;              // the header lines, each ended by CRLF
   std::string body;
 

@@ -68,6 +68,12 @@ void log_warning(const std::string& text) {
   spdlog::warn("{}", text);
 }
 
+void log_audit(const std::string& text) {
+  const auto* const logger = spdlog::default_logger_raw();
+  const spdlog::details::log_msg line(logger->name(), spdlog::level::info, text);
+  for (const auto& sink : logger->sinks()) sink->log(line);
+}
+
 void log_critical(const std::string& text) {
   spdlog::critical("{}", text);
   spdlog::default_logger()->flush();

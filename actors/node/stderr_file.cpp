@@ -15,12 +15,10 @@ namespace {
 constexpr std::string_view kDeleted = " (deleted)";  // behind what was the name, says Linux
 
 // Empty: not known.
-std::filesystem::path former_name(int fd) {
+std::filesystem::path name_of(int fd) {
   std::error_code error;
-  const auto link = std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd), error);
-  std::string name = link.string();
-  if (error || !name.ends_with(kDeleted)) return {};
-  name.resize(name.size() - kDeleted.size());
+  auto name = std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd), error).string();
+  if (name.ends_with(kDeleted)) name.resize(name.size() - kDeleted.size());
   return name;
 }
 
@@ -29,7 +27,7 @@ bool same_file(const struct stat& one, const struct stat& other) {
 }
 
 // The directory may have gone with it.
-int make_again(const std::filesystem::path& name) {
+int open_anew(const std::filesystem::path& name) {
   std::error_code error;
   std::filesystem::create_directory(name.parent_path(), error);
   return ::open(name.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -42,14 +40,16 @@ void StderrFile::look(Clock::time_point now) {
   next_ = now + kLookEvery;
   struct stat err {};
   struct stat out {};
-  if (::fstat(STDERR_FILENO, &err) != 0 || !S_ISREG(err.st_mode) || err.st_nlink != 0) return;
+  struct stat there {};
+  if (::fstat(STDERR_FILENO, &err) != 0 || !S_ISREG(err.st_mode)) return;
+  if (name_.empty()) name_ = name_of(STDERR_FILENO);
+  if (name_.empty() || (::lstat(name_.c_str(), &there) == 0 && same_file(there, err))) return;
   const bool both = ::fstat(STDOUT_FILENO, &out) == 0 && same_file(out, err);
-  const auto name = former_name(STDERR_FILENO);
-  const int made = name.empty() ? -1 : make_again(name);
-  if (made < 0) return;
-  static_cast<void>(::dup2(made, STDERR_FILENO));
-  if (both) static_cast<void>(::dup2(made, STDOUT_FILENO));
-  ::close(made);
+  const auto opened = open_anew(name_);
+  if (opened < 0) return;
+  static_cast<void>(::dup2(opened, STDERR_FILENO));
+  if (both) static_cast<void>(::dup2(opened, STDOUT_FILENO));
+  ::close(opened);
 }
 
 }  // namespace stampede::actors

@@ -1,9 +1,11 @@
 #pragma once
 
-// The file that a node's lines go to (stderr, and stdout with it). Somebody may remove it while the
-// node runs: lines would be written where nobody finds them until the node's next start.
+// The file that a node's lines go to (stderr, and stdout with it). Somebody may remove or rename it
+// while the node runs, as rotation does: lines would be written where nobody looks for them until
+// the node's next start.
 
 #include <chrono>
+#include <filesystem>
 
 namespace stampede::actors {
 
@@ -13,14 +15,15 @@ class StderrFile {
 
   static constexpr std::chrono::seconds kLookEvery{1};
 
-  // Makes a file again that has no name any more, and lets stderr, and stdout when it went to the
-  // same file, go there. Looks at most once in kLookEvery; call it before each line. What is no
-  // file, or was not removed, stays as it is, as does what cannot be made: then it is tried again.
-  // Blocks on the file system. One thread at a time.
+  // Where the file no longer stands under the name that it had at the first look, goes on in the
+  // one that does, or makes it: stderr, and stdout when it went to the same file. Looks at most
+  // once in kLookEvery; call it before each line. What is no file stays as it is, as does what
+  // cannot be opened: then it is tried again. Blocks on the file system. One thread at a time.
   void look(Clock::time_point now);
 
  private:
   Clock::time_point next_{};
+  std::filesystem::path name_;  // empty: not known yet
 };
 
 }  // namespace stampede::actors

@@ -60,6 +60,13 @@ std::optional<HttpReply> foreign(const HttpRequest& request) {
   return std::nullopt;
 }
 
+// Previews of links ask so; the link is for whoever opens it.
+HttpReply looked_at_link() {
+  auto reply = problem(405, "unknown_op", "this link opens once, by GET");
+  reply.headers.emplace_back("Allow", "GET");
+  return reply;
+}
+
 // What an answer of admin.sock is over HTTP.
 int status_of(const json& answer) {
   const auto error = answer.find("error");
@@ -88,7 +95,7 @@ bool OpsFace::take(const HttpRequest& request, HttpRespond& respond) {
   if (auto file = files_.answer(request)) {
     respond(std::move(*file));
   } else if (request.target == "/login" && request.method == "GET") {
-    respond(log_in(request));
+    respond(request.headers_only ? looked_at_link() : log_in(request));
   } else if (request.target == "/v1/ops" && request.method == "GET") {
     respond(about(request));
   } else if (request.target == "/v1/ops/logout" && request.method == "POST") {
@@ -129,13 +136,13 @@ HttpReply OpsFace::log_in(const HttpRequest& request) const {
   const auto code = sole_value(request.query, "code").value;
   const auto session = door_->open(code.value_or(""), OpsDoor::Clock::now());
   if (session.empty()) {
-    log_warning("ops: a log-in from " + address_text(request.peer) + " with a code that is none");
+    log_audit("ops: a log-in from " + address_text(request.peer) + " with a code that is none");
     return problem(403, "not_allowed",
                    "this link was used already, or is older than two minutes: `stampede ops` "
                    "prints a new one",
                    "code");
   }
-  log_info("ops: logged in from " + address_text(request.peer));
+  log_audit("ops: logged in from " + address_text(request.peer));
   HttpReply reply;
   reply.status = 303;
   reply.content_type.clear();
@@ -160,7 +167,7 @@ HttpReply OpsFace::log_out(const HttpRequest& request) const {
 void OpsFace::act(const HttpRequest& request, HttpRespond& respond) {
   if (auto refused = foreign(request)) return respond(std::move(*refused));
   if (!is_operator(request)) {
-    log_warning("ops: an action from " + address_text(request.peer) + " without the token");
+    log_audit("ops: an action from " + address_text(request.peer) + " without the token");
     return respond(not_in());
   }
   auto asked = read_request_line(request.body);
@@ -185,8 +192,8 @@ void OpsFace::on_done(const OpsDone& done) {
   auto answer = json::parse(*done.line, nullptr, false);
   const int status = answer.is_object() ? status_of(answer) : 500;
   const auto& waiting = entry.mapped();
-  log_info("ops: " + waiting.what + ": " +
-           (status == 200 ? std::string("done") : answer.value("message", std::string("failed"))));
+  log_audit("ops: " + waiting.what + ": " +
+            (status == 200 ? std::string("done") : answer.value("message", std::string("failed"))));
   if (status != 200 && answer.is_object()) answer["code"] = answer["error"];
   waiting.respond(json_reply(status, answer));
 }

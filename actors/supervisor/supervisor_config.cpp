@@ -92,6 +92,14 @@ std::string SupervisorConfig::write_both(const std::string& text) {
 
 // --- a reload ------------------------------------------------------------------------------------
 
+// What somebody has written over it, or taken away, is what the nodes would read.
+void SupervisorConfig::put_text_back() const {
+  const auto file = config::accepted_file(now_.run_dir);
+  if (text_.empty() || config::text_of(file) == text_) return;
+  const auto fault = config::write_durably(file, text_);
+  log_warning(fault.empty() ? file.string() + " was not what was accepted, and is again" : fault);
+}
+
 void SupervisorConfig::reload(Ms now, bool check, const Respond& respond) {
   if (acts_.stopping())
     return respond(refusal("draining", "the system is being stopped; start it again afterwards",
@@ -110,6 +118,7 @@ void SupervisorConfig::reload(Ms now, bool check, const Respond& respond) {
     refused["changes"] = as_json(changes);
     return respond(refused);
   }
+  if (!check) put_text_back();
   if (check || anew.accepted == now_.accepted)
     return respond({{"ok", true}, {"changes", as_json(changes)}, {"accepted", now_.accepted}});
   if (const auto busy = still_on_the_way(nodes_now()); !busy.empty())

@@ -58,6 +58,7 @@ class SupervisorConfig {
   [[nodiscard]] std::string refused_changes(const std::vector<config::KeyChange>& changes) const;
   [[nodiscard]] std::string write_both(const std::string& text);
   [[nodiscard]] std::vector<ConfiguredNode> nodes_now() const;
+  void put_text_back() const;
   void begin(Ms now, config::Config anew, std::vector<config::KeyChange> changes, Respond respond);
   void use(Ms now, config::Config config, std::string text);
   void set_limits(const RestartOptions& options);

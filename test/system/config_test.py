@@ -3,6 +3,7 @@
 is accepted as a whole, by every node, or not at all, whoever is killed meanwhile."""
 
 import json
+import re
 import signal
 import time
 import unittest
@@ -87,15 +88,31 @@ class AnEdit(ConfigCase):
             must(system.script("start_all.sh"), "start_all.sh")
             wrong = self.config("check", code=2)
             self.assertIn(f"{self.file}:", wrong["error"])
+            told = must(system.stampede("status"), "status").stdout
+            self.assertRegex(told, f"config: {re.escape(str(self.file))}:.*goes on with")
+            self.assertRegex(system.stampede("doctor").stdout, r"(?m)^warn +config .*goes on with")
             for words in (("diff",), ("reload",), ("set", "tickets.ahead_s", "5")):
                 self.config(*words, code=2)
             self.edit("")
             self.assertEqual(self.config("diff"), {"running": True, "changes": []})
+            self.assertNotIn("config:", must(system.stampede("status"), "status").stdout)
+            self.damage_the_accepted_text()
             self.assertTrue(sale.stop(), crowd.open())
             self.assertEqual(crowd.faults, [])
             self.assertTrue(crowd.ask_all_again())
             self.assertEqual(crowd.faults, [])
         system.verify()
+
+    def damage_the_accepted_text(self):
+        """Tools that cannot read it any more name the command that puts it back."""
+        before = self.accepted.read_text(encoding="utf-8")
+        for damaged in (before + "bogus = 3\n", ""):
+            self.accepted.write_text(damaged, encoding="utf-8")
+            if damaged:
+                self.assertIn("stampede config reload", self.system.stampede("status").stderr)
+            self.config("reload")
+            self.assertEqual(self.accepted.read_text(encoding="utf-8"), before)
+            must(self.system.stampede("status"), "status")
 
     def test_an_edit_waits_until_it_is_accepted(self):
         system = self.system

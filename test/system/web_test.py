@@ -146,6 +146,7 @@ class Door(Shop):
     def test_a_link_opens_once(self):
         url = self.system.report("ops")["url"]
         path = url.split(str(self.system.base), 1)[1]
+        self.assertEqual(self.ask(self.system.base, "HEAD", path)[0], 405)  # a preview opens none
         status, headers, _ = self.ask(self.system.base, "GET", path)
         self.assertEqual((status, headers["Location"]), (303, "/"))
         self.assertRegex(headers["Set-Cookie"], "; HttpOnly; SameSite=Strict$")

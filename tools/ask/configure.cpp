@@ -125,6 +125,17 @@ std::string name_of_file(const Config& config) {
 
 // --- looking -------------------------------------------------------------------------------------
 
+std::string file_note(const Config& now) {
+  if (now.accepted.empty()) return {};  // nothing runs: the file is what was read
+  const auto anew = config::load_anew(now);
+  if (const auto* error = std::get_if<ConfigError>(&anew))
+    return config::describe(*error) + "; the system goes on with what it has accepted";
+  const auto differing = config::changes(now, std::get<Config>(anew)).size();
+  if (differing == 0) return {};
+  return name_of_file(now) + " differs from what the system runs with in " +
+         std::to_string(differing) + (differing == 1 ? " key" : " keys");
+}
+
 int run_config_check(const config::LoadOptions& load, bool as_json) {
   const auto accepted = running(load);
   if (accepted && std::holds_alternative<ConfigError>(*accepted))

@@ -12,6 +12,10 @@
 
 namespace stampede::tools {
 
+// What an operator should know of the file of a system that runs with `now`: that it is wrong, or
+// says something else. Empty: it says the same.
+std::string file_note(const config::Config& now);
+
 // Whether the file, with the environment and flags of the system, could be accepted.
 int run_config_check(const config::LoadOptions& load, bool json);
 // What differs from what the running system has accepted, and what each of it needs.

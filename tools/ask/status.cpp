@@ -14,6 +14,7 @@
 #include "config/process/utc_text.h"
 #include "config/process/wall_clock.h"
 #include "tools/ask/admin_client.h"
+#include "tools/ask/configure.h"
 #include "tools/ask/json_text.h"
 #include "tools/ask/moment.h"
 #include "tools/ask/terminal.h"
@@ -229,7 +230,10 @@ namespace {
 using StatusAnswer = std::variant<json, AdminFailure>;
 
 StatusAnswer ask_status(const ToolOptions& options) {
-  return ask_admin_for_operator(options.config, {{"do", "status"}}, kAnswerMs);
+  auto answer = ask_admin_for_operator(options.config, {{"do", "status"}}, kAnswerMs);
+  if (auto* status = std::get_if<json>(&answer))
+    (*status)["config"]["note"] = file_note(options.config);
+  return answer;
 }
 
 int tell(const AdminFailure& failure) {
@@ -241,6 +245,9 @@ void print_status(const json& status) {
   std::printf("stampede  %s\n", text_of(status, "version").c_str());
   print_sale(status);
   print_nodes(status);
+  const json& config = status.at("config");
+  if (const auto note = config.value("note", std::string{}); !note.empty())
+    std::printf("config: %s (stampede config diff)\n", note.c_str());
   if (const auto next = next_step(status); !next.empty()) std::printf("next: %s\n", next.c_str());
 }
 

@@ -5,6 +5,7 @@
 
 #include "config/process/version.h"
 #include "tools/ask/admin_client.h"
+#include "tools/ask/configure.h"
 
 namespace stampede::tools {
 namespace {
@@ -23,6 +24,8 @@ Finding config_finding(const ToolOptions& options, const std::string& fault) {
   if (!fault.empty())
     return {"config", Verdict::fail, fault, "mend the named place; config/README.md has every key"};
   const auto& origin = options.config.origin;
+  if (const auto note = file_note(options.config); !note.empty())
+    return {"config", Verdict::warn, note, "stampede config check, config diff, config reload"};
   return {"config",
           Verdict::ok,
           origin.empty() ? "no file: defaults and environment" : origin.string() + " is well",

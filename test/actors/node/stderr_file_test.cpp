@@ -89,6 +89,29 @@ TEST_CASE("a file of lines that was removed is made again, once a second at most
   CHECK(mode == 0600);
 }
 
+TEST_CASE("after a rename lines go on in the file of the old name") {
+  std::string rotated;
+  std::string anew;
+  {
+    NodeLines lines;
+    StderrFile file;
+    const auto now = StderrFile::Clock::now();
+    file.look(now);
+    NodeLines::say(STDERR_FILENO, "one\n");
+    const auto old = lines.file.parent_path() / "node.log.1";
+    std::filesystem::rename(lines.file, old);
+    std::ofstream(lines.file) << "made by who rotates\n";
+    file.look(now + StderrFile::kLookEvery);
+    NodeLines::say(STDERR_FILENO, "two\n");
+    NodeLines::say(STDOUT_FILENO, "three\n");
+    anew = lines.text();
+    lines.file = old;
+    rotated = lines.text();
+  }
+  CHECK(rotated == "one\n");
+  CHECK(anew == "made by who rotates\ntwo\nthree\n");
+}
+
 TEST_CASE("a link that stands in the removed file's place is not followed") {
   std::string stranger;
   {
