@@ -31,7 +31,6 @@ struct TermMembers {
   CommandMembers& members;
   void operator()(const Term& term, std::string_view& value) const {
     value = members.text(term.name, static_cast<std::size_t>(term.max), term.required);
-    if (turns_text(value)) members.fail(term.name, std::string(kNoTurns));
   }
   template <class Number>
   void operator()(const Term& term, Number& value) const {

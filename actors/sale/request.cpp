@@ -103,17 +103,6 @@ bool valid_text(std::string_view text, std::size_t bytes_max) {
   return true;
 }
 
-bool turns_text(std::string_view text) {
-  const auto has = [&](std::string_view start, unsigned char first, unsigned char last) {
-    for (auto at = text.find(start); at != text.npos; at = text.find(start, at + 1)) {
-      const auto end = static_cast<unsigned char>(text.substr(at + start.size()).front());
-      if (end >= first && end <= last) return true;
-    }
-    return false;
-  };
-  return has("\xE2\x80", 0xAA, 0xAE) || has("\xE2\x81", 0xA6, 0xA9) || has("\xEF\xBB", 0xBF, 0xBF);
-}
-
 std::string_view to_text(State state) {
   switch (state) {
     case State::queued:

@@ -39,13 +39,6 @@ bool valid_request_id(std::string_view id);
 bool valid_user(std::string_view user);
 // 1 to bytes_max bytes of UTF-8 without control characters.
 bool valid_text(std::string_view text, std::size_t bytes_max);
-// Whether valid UTF-8 has one of the characters that turn around how what stands beside it is shown
-// (U+202A to U+202E, U+2066 to U+2069), or a byte order mark (U+FEFF). In what an operator says
-// they are refused as control characters are: a list would show another name, or price.
-bool turns_text(std::string_view text);
-inline constexpr std::string_view kNoTurns =
-    "without characters that change the direction of text (U+202A to U+202E, U+2066 to U+2069) and "
-    "without a byte order mark (U+FEFF)";
 
 enum class RequestKind : std::uint8_t {
   invalid = 0,

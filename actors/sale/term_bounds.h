@@ -15,9 +15,8 @@ struct TermBounds {
   std::string_view& wrong;
 
   void operator()(const storage::Term& term, std::string_view value) const {
-    note(term, value.empty()
-                   ? term.min == 0
-                   : valid_text(value, static_cast<std::size_t>(term.max)) && !turns_text(value));
+    note(term,
+         value.empty() ? term.min == 0 : valid_text(value, static_cast<std::size_t>(term.max)));
   }
   template <class Number>
   void operator()(const storage::Term& term, const Number& value) const {

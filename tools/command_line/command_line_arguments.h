@@ -135,10 +135,7 @@ inline std::string check_past(const std::string& text) {
 // A line break or an escape sequence would spoil every list that shows the text.
 inline std::string check_text(const std::string& text, const storage::Term& term) {
   if (text.empty() && term.min == 0) return {};
-  if (actors::valid_text(text, static_cast<std::size_t>(term.max)))
-    return actors::turns_text(text)
-               ? "a " + std::string(term.name) + " is " + std::string(actors::kNoTurns)
-               : std::string{};
+  if (actors::valid_text(text, static_cast<std::size_t>(term.max))) return {};
   return "a " + std::string(term.name) + " is " + std::to_string(term.min) + " to " +
          std::to_string(term.max) + " bytes of UTF-8 without control characters";
 }

@@ -161,21 +161,6 @@ TEST_CASE("no price comes in of which an order would have no total") {
   }
 }
 
-TEST_CASE("what an operator says is shown as it was said, in every list") {
-  const std::string rule = "name must be " + std::string(kNoTurns);
-  for (const char* name : {"a\u202e b", "\u202a", "\u202d", "a\u2066", "a\u2069b", "\ufeffPhone"}) {
-    CHECK(error_with(kPut, "name", name) == rule);
-    CHECK(error_with(kPromo, "name", name) == rule);
-  }
-  CHECK(error_with(kPut, "description", "a\u202e b").starts_with("description must be without"));
-  // Marks of right-to-left text, and what stands beside those that are refused.
-  for (const char* name :
-       {"\u05d0\u200f!", "a\u200e", "a\u2029", "a\u202f", "a\u2065", "a\u206a", "\ufefe"})
-    CHECK(error_with(kPut, "name", name).empty());
-  const json end{{"do", "sessions_end"}, {"user", "a\u202e"}, {"at_ms", 1}};
-  CHECK(read_operator_command(end).error.empty());  // users are theirs to choose
-}
-
 TEST_CASE("a member that a command does not have is named, whatever it holds") {
   for (const auto& command :
        {kPut, kStock, kPromo, json{{"do", "items"}}, json{{"do", "promos"}}, json{{"do", "books"}},

@@ -73,6 +73,7 @@ TEST_CASE("a PUSH gives no work to a peer that spoke and is gone") {
     peer.offer(said);
     CHECK(peer.is_cut());
   }
+  REQUIRE(test::eventually([&] { return !push.writable(); }));  // its end has been heard of
   Socket pull(context, connect_to(SocketKind::pull, options.endpoint));
   for (int i = 0; i < 8; ++i) {
     REQUIRE(send_in_time(push, {"work"}));
