@@ -52,7 +52,7 @@ void SupervisorAdmin::take(Ms now, const json& request, const Respond& respond) 
                              ? members.text("node", kNameBytesMax, false)
                              : std::string_view{});
   if (own != nullptr) {
-    members.knows(own->member);
+    if (!own->member.empty()) members.knows(own->member);
     members.refuse_others();
   }
   if (!members.error().empty()) return respond(refusal(members));

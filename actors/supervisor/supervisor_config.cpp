@@ -73,11 +73,16 @@ void SupervisorConfig::finish() {
 }
 
 void SupervisorConfig::keep_on_disk() {
-  const auto accepted = config::accepted_file(now_.run_dir);
   std::error_code error;
-  if (std::filesystem::exists(accepted, error)) return;
-  const auto fault = config::write_durably(accepted, text_);
-  log_warning(fault.empty() ? accepted.string() + " was gone and is written again" : fault);
+  if (!std::filesystem::exists(config::accepted_file(now_.run_dir), error)) put_text_back();
+}
+
+// Whatever stands there instead of the accepted text, or nothing: it is what nodes and tools read.
+void SupervisorConfig::put_text_back() const {
+  const auto file = config::accepted_file(now_.run_dir);
+  if (text_.empty() || config::text_of(file) == text_) return;
+  const auto fault = config::write_durably(file, text_);
+  log_warning(fault.empty() ? file.string() + " was not what was accepted, and is again" : fault);
 }
 
 // The earlier text first: from then on a successor goes back.
@@ -91,14 +96,6 @@ std::string SupervisorConfig::write_both(const std::string& text) {
 }
 
 // --- a reload ------------------------------------------------------------------------------------
-
-// What somebody has written over it, or taken away, is what the nodes would read.
-void SupervisorConfig::put_text_back() const {
-  const auto file = config::accepted_file(now_.run_dir);
-  if (text_.empty() || config::text_of(file) == text_) return;
-  const auto fault = config::write_durably(file, text_);
-  log_warning(fault.empty() ? file.string() + " was not what was accepted, and is again" : fault);
-}
 
 void SupervisorConfig::reload(Ms now, bool check, const Respond& respond) {
   if (acts_.stopping())

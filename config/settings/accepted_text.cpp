@@ -192,9 +192,7 @@ std::variant<Config, ConfigError> load_beside(const LoadOptions& options) {
   if (!fs::exists(file, error) || !a_node_runs(config.run_dir)) return load(options);
   failure = read_text(file, config);
   if (!failure && asks_for_another(options, config)) return load(options);
-  if (!failure) failure = read_environment(options.env, config);
-  if (!failure) failure = read_flags(options.flags, config);
-  if (!failure) failure = judge_whole(config);
+  if (!failure) failure = finish_reading(options, config);
   if (failure) return *failure;
   return config;
 }
@@ -220,10 +218,6 @@ bool write_all(int fd, std::string_view text) {
   }
   return true;
 }
-
-}  // namespace
-
-namespace {
 
 std::string write_with_mode(const fs::path& file, std::string_view text, mode_t mode) {
   const auto draft = fs::path(file.string() + ".new");

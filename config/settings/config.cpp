@@ -204,6 +204,12 @@ Failure judge_whole(Config& config) {
   return check_named_places(config);
 }
 
+Failure finish_reading(const LoadOptions& options, Config& config) {
+  auto failure = read_environment(options.env, config);
+  if (!failure) failure = read_flags(options.flags, config);
+  return failure ? failure : judge_whole(config);
+}
+
 std::variant<Config, ConfigError> load(const LoadOptions& options) {
   Config config;
   auto failure = start_reading(run_directory(options), config);
@@ -211,9 +217,7 @@ std::variant<Config, ConfigError> load(const LoadOptions& options) {
   config.origin = asked_file(options);
   if (config.origin.empty()) config.origin = usual_file(config.run_dir);
   failure = read_trusted_file(config.origin, config);
-  if (!failure) failure = read_environment(options.env, config);
-  if (!failure) failure = read_flags(options.flags, config);
-  if (!failure) failure = judge_whole(config);
+  if (!failure) failure = finish_reading(options, config);
   if (failure) return *failure;
   return config;
 }

@@ -42,5 +42,7 @@ Failure read_trusted_file(const std::filesystem::path& file, Config& config,
 std::filesystem::path usual_file(const std::filesystem::path& run_dir);
 // Last: what the values are worth together; makes paths absolute and looks at what they lead to.
 Failure judge_whole(Config& config);
+// What a caller brings lies above what was read before: its environment, its flags; then the whole.
+Failure finish_reading(const LoadOptions& options, Config& config);
 
 }  // namespace stampede::config

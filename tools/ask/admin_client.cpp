@@ -39,6 +39,7 @@ class Descriptor {
 
 constexpr milliseconds kComesBack{5'000};  // a supervisor that was killed, with a guard
 constexpr milliseconds kLookAgain{50};
+constexpr int kStatusMs = 2'000;
 
 // 0, or why not.
 int connect_within(milliseconds patience, int fd, const sockaddr_un& address,
@@ -137,6 +138,12 @@ Answer ask_admin(const config::Config& config, const json& request, int timeout_
 
 Answer ask_admin_or_fail(const config::Config& config, const json& request, int timeout_ms) {
   return judged(ask_admin(config, request, timeout_ms));
+}
+
+json status_or_null(const config::Config& config) {
+  const auto answer = ask_admin_or_fail(config, {{"do", "status"}}, kStatusMs);
+  const auto* status = std::get_if<json>(&answer);
+  return status == nullptr ? json(nullptr) : *status;
 }
 
 Answer ask_admin_for_operator(const config::Config& config, const json& request, int timeout_ms) {

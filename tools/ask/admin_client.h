@@ -26,8 +26,12 @@ std::variant<nlohmann::json, AdminFailure> ask_admin_or_fail(const config::Confi
                                                              const nlohmann::json& request,
                                                              int timeout_ms = 35'000);
 
-// The same for a command that somebody has typed. A supervisor that was killed is back a moment
-// later: while a node's lock in the run directory is held, this waits for it, up to 5 s.
+// The system's status, for a tool that has something to say without one, too: null when nobody
+// answers within 2 s.
+nlohmann::json status_or_null(const config::Config& config);
+
+// ask_admin_or_fail() for a command that somebody has typed. A supervisor that was killed is back a
+// moment later: while a node's lock in the run directory is held, this waits for it, up to 5 s.
 std::variant<nlohmann::json, AdminFailure> ask_admin_for_operator(const config::Config& config,
                                                                   const nlohmann::json& request,
                                                                   int timeout_ms = 35'000);

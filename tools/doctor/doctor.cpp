@@ -12,14 +12,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kAnswerMs = 2'000;
-
-json status_of(const config::Config& config) {
-  const auto answer = ask_admin_or_fail(config, {{"do", "status"}}, kAnswerMs);
-  const auto* status = std::get_if<json>(&answer);
-  return status == nullptr ? json(nullptr) : *status;
-}
-
 Finding config_finding(const ToolOptions& options, const std::string& fault) {
   if (!fault.empty())
     return {"config", Verdict::fail, fault, "mend the named place; config/README.md has every key"};
@@ -42,7 +34,7 @@ Findings look(const ToolOptions& options, const std::string& config_fault) {
   add(all, check_descriptors());
   if (!config_fault.empty()) return all;
   const auto& config = options.config;
-  const auto status = status_of(config);
+  const auto status = status_or_null(config);
   add(all, check_run_directory(config));
   add(all, check_nodes(status));
   add(all, check_ports(config, status));

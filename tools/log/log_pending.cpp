@@ -21,8 +21,6 @@ using storage::Lsn;
 using storage::RecordType;
 using storage::Status;
 
-constexpr int kAnswerMs = 2'000;
-
 struct Refusal {
   std::uint64_t errnum = 0;
   std::uint64_t tries = 0;
@@ -124,9 +122,8 @@ class PendingList {
 
 // Why all of them wait, where a system runs; null: nobody says.
 json database_now(const ToolOptions& options) {
-  const auto answer = ask_admin_or_fail(options.config, {{"do", "status"}}, kAnswerMs);
-  const auto* status = std::get_if<json>(&answer);
-  return status == nullptr ? json(nullptr) : status->value("database", json(nullptr));
+  const auto status = status_or_null(options.config);
+  return status.is_null() ? status : status.value("database", json(nullptr));
 }
 
 void print_pending(const json& report, std::ostream& out) {

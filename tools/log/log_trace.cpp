@@ -65,10 +65,6 @@ class Tracer final : public storage::LogVisitor {
     return storage::Done{};
   }
 
-  struct Step {  // an outcome
-    std::string command;
-    json map;
-  };
   // The newest decision on the id, and what followed; null: the log has none.
   json decided = nullptr;
   json commands = json::array();
