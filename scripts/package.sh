@@ -42,6 +42,8 @@ fi
 if $symbols || [[ -z ${STAMPEDE_BIN:-} ]]; then build_project stampede; fi
 version=$("$STAMPEDE" --version) || fail 1 "$STAMPEDE does not say its version"
 
+STAMPEDE=$(realpath -- "$STAMPEDE")
+cd -- "$PROJECT"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 tree=$scratch/stampede
@@ -52,7 +54,7 @@ put() {
   local mode=$1 target=$root/$2
   shift 2
   install -d "$target"
-  (cd "$PROJECT" && install -m "$mode" -t "$target" -- "$@")
+  install -m "$mode" -t "$target" -- "$@"
 }
 
 lay_out_program() {
@@ -80,7 +82,7 @@ lay_out_help() {
   install -d "$pages" "$root/usr/share/bash-completion/completions" \
     "$root/usr/share/zsh/vendor-completions"
   "$STAMPEDE" help man >"$pages/stampede.1"
-  cat "$PROJECT/packaging/files.1" >>"$pages/stampede.1"
+  cat packaging/files.1 >>"$pages/stampede.1"
   while read -r command; do
     # shellcheck disable=SC2086
     "$STAMPEDE" help man $command >"$pages/stampede-${command// /-}.1"
@@ -95,16 +97,16 @@ for command in json.load(sys.stdin):
 lay_out_documents() {
   local documents=$tree/documents
   install -d "$documents"
-  (cd "$PROJECT" && install -m 644 -t "$documents" README.md README.zh-CN.md \
+  install -m 644 -t "$documents" README.md README.zh-CN.md \
     docs/{getting-started,concepts,deployment,protocol,reference,glossary,runbook}.md \
-    docs/openapi.yaml)
-  install -m 644 "$PROJECT/config/README.md" "$documents/configuration.md"
+    docs/openapi.yaml
+  install -m 644 config/README.md "$documents/configuration.md"
 }
 
 # The time of the last commit: the same tree makes the same package.
 lay_out_packaging() {
   local when
-  cp -R "$PROJECT/packaging/debian" "$tree/debian"
+  cp -R packaging/debian "$tree/debian"
   when=$(git -C "$PROJECT" log -1 --format=%ct 2>/dev/null || date +%s)
   cat >"$tree/debian/changelog" <<TEXT
 stampede ($version) bookworm; urgency=medium

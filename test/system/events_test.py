@@ -167,7 +167,7 @@ class Crowd(SystemTest):
         deaf.connect(("127.0.0.1", system.http_port))
         deaf.sendall(b"GET /v1/events?items=1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
         self.addCleanup(deaf.close)
-        streams = lambda: self.counters(system)["stampede_event_streams"]
+        streams = lambda: self.counters(system).get("stampede_event_streams", 0)
         self.assertTrue(eventually(lambda: streams() == STREAMS + 1, 30), streams())
         # One more is too many, and takes the place of none; buyers are served.
         with Listener(system.http_port, "1") as refused:

@@ -358,6 +358,8 @@ class Login(Page):
         page.shows("Thank you.")
         for verb in ("lock", "unlock"):
             must(self.system.stampede("user", verb, "ann"), verb)
+        page.until("""fetch("/v1/orders/none", {headers: {Authorization: "Bearer " + JSON.parse(
+          localStorage.getItem("stampede.account")).token}}).then((said) => said.status === 401)""")
         self.buy(page)
         page.shows("Log in again, then your order goes on.")
         self.log_in(page, "Log in", "wrong password")

@@ -59,7 +59,8 @@ class Rig:
         self.environment = {}
         self.let_database_go_on()
         shutil.rmtree(self.log_dir, ignore_errors=True)
-        for pattern in ("*.exit", "*.lock", "*.clock", "log/*.log", "admin.sock", "torture.*"):
+        for pattern in ("*.exit", "*.lock", "*.clock", "log/*.log", "admin.sock", "torture.*",
+                        "config.accepted.toml"):
             for path in self.run.glob(pattern):
                 path.unlink()
         statements = "".join(f"DELETE FROM {table};" for table in TABLES)
