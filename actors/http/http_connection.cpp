@@ -110,8 +110,9 @@ void HttpReplyDesk::hand_out() {
 
 // --- reading --------------------------------------------------------------------------------
 
-HttpConnection::HttpConnection(HttpHost& host, tcp::socket socket, const config::IpAddress& peer)
-    : host_(host), socket_(std::move(socket)), peer_(peer) {}
+HttpConnection::HttpConnection(HttpHost& host, tcp::socket socket, const config::IpAddress& peer,
+                               std::uint64_t number)
+    : host_(host), socket_(std::move(socket)), peer_(peer), number_(number) {}
 
 void HttpConnection::start() {
   Error ignored;
@@ -378,6 +379,7 @@ void HttpConnection::hand_over() {
   leave_body();
   request_.body = std::move(parser_->get().body());
   request_.peer = peer_;
+  request_.connection = number_;
   parser_.reset();
   had_turn_ = true;
   if (auto own = own_answer()) return write(std::move(*own));

@@ -86,8 +86,8 @@ class HttpConnection final : public HttpStream,
  public:
   using Clock = std::chrono::steady_clock;
 
-  HttpConnection(HttpHost& host, boost::asio::ip::tcp::socket socket,
-                 const config::IpAddress& peer);
+  HttpConnection(HttpHost& host, boost::asio::ip::tcp::socket socket, const config::IpAddress& peer,
+                 std::uint64_t number);
 
   void start();
   void proceed();  // does what can be done now, one request at most
@@ -149,6 +149,7 @@ class HttpConnection final : public HttpStream,
   HttpHost& host_;
   boost::asio::ip::tcp::socket socket_;
   config::IpAddress peer_;
+  std::uint64_t number_;
   State state_ = State::idle;
   Clock::time_point since_;
   Clock::time_point deadline_;

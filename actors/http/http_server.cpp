@@ -14,6 +14,7 @@
 
 #include "actors/http/http_connection.h"
 #include "actors/http/http_head.h"
+#include "config/process/descriptor_shares.h"
 #include "transport/zmq/socket_error.h"
 
 namespace stampede::actors {
@@ -140,19 +141,24 @@ class HttpServer::Loop final : private HttpHost {
   }
 
   void take(tcp::socket socket) {
-    if (connections_.size() >= options_.limits.connections_max && !make_room())
+    if (connections_.size() >= connections_max() && !make_room())
       return turn_away(std::move(socket));
     error_code gone;
     const auto address = socket.remote_endpoint(gone).address();
     if (gone) return;
-    auto connection = std::make_shared<HttpConnection>(static_cast<HttpHost&>(*this),
-                                                       std::move(socket), bytes_of(address));
+    auto connection = std::make_shared<HttpConnection>(
+        static_cast<HttpHost&>(*this), std::move(socket), bytes_of(address), ++connections_taken_);
     connection->place = connections_.size();
     connections_.push_back({connection, address});
     ++of_address_[address];
     count();
     connection->start();
     if (!std::exchange(checks_times_, true)) check_times();
+  }
+
+  [[nodiscard]] std::size_t connections_max() const {
+    return std::min(options_.limits.connections_max,
+                    config::descriptors_for(config::Door::requests));
   }
 
   void count() const {
@@ -180,8 +186,8 @@ class HttpServer::Loop final : private HttpHost {
   }
 
   void turn_away(tcp::socket socket) const {
-    const auto words = std::to_string(options_.limits.connections_max) +
-                       " connections are being served; try again\n";
+    const auto words =
+        std::to_string(connections_max()) + " connections are being served; try again\n";
     const auto busy =
         "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Type: text/plain\r\n"
         "Content-Length: " +
@@ -325,6 +331,7 @@ class HttpServer::Loop final : private HttpHost {
   asio::steady_timer accept_pause_;
   asio::steady_timer tick_;
   bool ticking_ = false;
+  std::uint64_t connections_taken_ = 0;
   std::vector<Entry> connections_;
   std::vector<std::shared_ptr<HttpConnection>> streams_;
   std::map<asio::ip::address, std::size_t> of_address_;  // connections

@@ -71,6 +71,7 @@ struct HttpRequest {
   std::vector<QueryPair> query;  // what follows '?', cut and decoded
   std::string authority;         // host and port that the client asked for
   config::IpAddress peer;        // who is connected
+  std::uint64_t connection = 0;  // which one it came on; unique in the server's life
   bool names_host = false;       // false: HTTP/1.0 without Host
   bool headers_only = false;     // it was HEAD: nothing may change by it
   std::string head;              // the header lines, each ended by CRLF

@@ -5,18 +5,30 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
 #include <vector>
 
 #include "actors/supervisor/request_line.h"
+#include "config/process/descriptor_shares.h"
 
 namespace stampede::actors {
 
 using nlohmann::json;
 
 constexpr int kBacklog = 1024;  // that connect at once: nobody is refused for the number of others
+
+namespace {
+
+pid_t process_of(int fd) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  return ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : 0;
+}
+
+}  // namespace
 
 AdminSocket::AdminSocket(std::filesystem::path file, Handler handler)
     : file_(std::move(file)), handler_(std::move(handler)) {}
@@ -78,6 +90,11 @@ void AdminSocket::finish(transport::PortControl& port) {
   port_ = nullptr;
 }
 
+// Who floods it takes no descriptor that the supervisor needs for its nodes.
+std::size_t AdminSocket::places() {
+  return std::min(kConnectionsMax, config::descriptors_for(config::Door::operators));
+}
+
 void AdminSocket::accept_all() {
   for (int taken = 0; taken < kAcceptsPerTurn; ++taken) {
     const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -87,13 +104,14 @@ void AdminSocket::accept_all() {
       if (rests_) port_->unwatch(listener_);
       return;
     }
-    if (connections_.size() >= kConnectionsMax && !make_place()) {
+    if (connections_.size() >= places() && !make_place()) {
       ::close(fd);
       continue;
     }
     const auto id = ++last_id_;
     Connection& connection = connections_[id];
     connection.fd = fd;
+    connection.process = process_of(fd);
     connection.since = port_->now();
     port_->watch(fd, [this, id] { read(id); });
     read(id);  // before the next one may take its place
@@ -134,6 +152,20 @@ void AdminSocket::read(std::uint64_t id) {
   turn(id);
 }
 
+bool AdminSocket::must_wait(const Connection& connection) const {
+  if (connection.pending >= kPendingMax || !connection.output.empty()) return true;
+  const auto of_process = worked_->find(connection.process);
+  return of_process != worked_->end() && of_process->second >= kPendingOfProcessMax;
+}
+
+std::shared_ptr<void> AdminSocket::one_more_of(pid_t process) {
+  ++(*worked_)[process];
+  return {nullptr, [worked = worked_, process](void*) {
+            const auto of_process = worked->find(process);
+            if (--of_process->second == 0) worked->erase(of_process);
+          }};
+}
+
 bool AdminSocket::has_line(const Connection& connection) {
   return connection.input.find('\n') != std::string::npos;
 }
@@ -151,8 +183,7 @@ void AdminSocket::turn(std::uint64_t id) {
     const auto found = connections_.find(id);
     if (found == connections_.end()) return;
     Connection& connection = found->second;
-    const bool busy = connection.pending >= kPendingMax || !connection.output.empty();
-    if (busy || !has_line(connection)) break;
+    if (must_wait(connection) || !has_line(connection)) break;
     take_line(id, connection);
   }
   const auto found = connections_.find(id);
@@ -175,7 +206,9 @@ void AdminSocket::take_line(std::uint64_t id, Connection& connection) {
   const auto request = read_request_line(std::string_view(connection.input).substr(0, end));
   connection.input.erase(0, end + 1);
   ++connection.pending;
-  const Respond respond([this, id](SharedText text) { answer(id, std::move(text)); });
+  const Respond respond([this, id, counted = one_more_of(connection.process)](SharedText text) {
+    answer(id, std::move(text));
+  });
   if (request) return handler_(*request, respond);
   respond({{"error", "bad_request"},
            {"message", "a request is one JSON object on one line, no member twice"},

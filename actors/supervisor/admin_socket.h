@@ -13,7 +13,8 @@
 //   kAcceptsPerTurn newcomers, each of whom is heard at once
 //   kLinesPerTurn requests of a connection, then the others have their turn
 //   no further request of a connection is looked at while it has not taken its answers, or while
-//     kPendingMax of its requests are being worked on
+//     kPendingMax of its requests are being worked on, or kPendingOfProcessMax of its process: of
+//     connections that are gone, too, for what they asked is done all the same
 //   kLineBytesMax a request; more: told so, and the connection is closed
 //   kOutputBytesMax of answers that wait, of all connections together; over it, the one that has
 //     taken nothing for longest is closed
@@ -75,11 +76,13 @@ class AdminSocket {
   static constexpr std::size_t kLineBytesMax = 64 * 1024;
   static constexpr std::size_t kOutputBytesMax = 16 * 1024 * 1024;
   static constexpr int kPendingMax = 16;
+  static constexpr int kPendingOfProcessMax = 64;
   static constexpr int kLinesPerTurn = 8;
   static constexpr int kAcceptsPerTurn = 64;
 
   struct Connection {
     int fd = -1;
+    pid_t process = 0;
     transport::MonoTime since;  // when it last sent or took something
     std::string input;
     std::deque<SharedText> output;
@@ -89,15 +92,20 @@ class AdminSocket {
     bool ended = false;  // the peer sends no more; its answers are still written
   };
   using Connections = std::map<std::uint64_t, Connection>;
+  using Worked = std::map<pid_t, int>;  // requests of each process that nobody has answered yet
 
   void listen();  // throws as start() does
   void listen_again();
+  [[nodiscard]] static std::size_t places();  // for connections, at this moment
   void accept_all();
   // The one that has sent or taken nothing for longest, of those that `waits` says yes of.
   Connections::iterator longest_idle(bool (*waits)(const Connection&));
   bool make_place();
   void read(std::uint64_t id);
   void turn(std::uint64_t id);
+  [[nodiscard]] bool must_wait(const Connection& connection) const;
+  // To be held by whoever is to answer one more request of the process.
+  [[nodiscard]] std::shared_ptr<void> one_more_of(pid_t process);
   static bool has_line(const Connection& connection);
   static bool has_more(const Connection& connection);
   void take_line(std::uint64_t id, Connection& connection);
@@ -117,6 +125,7 @@ class AdminSocket {
   std::uint64_t last_id_ = 0;
   std::size_t output_bytes_ = 0;  // that wait, of all connections
   Connections connections_;
+  std::shared_ptr<Worked> worked_ = std::make_shared<Worked>();
 };
 
 }  // namespace stampede::actors

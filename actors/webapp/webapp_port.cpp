@@ -295,7 +295,7 @@ void WebappPort::judge_ticket(const std::string& ticket, ClientRequest& request)
 
 void WebappPort::take_ask(HttpAsk& entry, bool again) {
   core_.comes_from(0);  // the HTTP actor has counted it
-  entry.ask.client = ClientToken::numbered(Client::http, entry.token);
+  entry.ask.client = ClientToken::numbered(Client::http, entry.token, entry.connection);
   if (entry.ask.request.op == ClientOp::keep_session) return keep_session(entry);
   entry.ask.request.id = entry.id;
   entry.ask.request.user = entry.user;
@@ -336,7 +336,7 @@ void WebappPort::take_array(HttpArrayAsk& array, bool again) {
   }
   core_.comes_from(array.address, 1);
   if (core_.desk() != nullptr) show_credentials(array.session, bytes, again);
-  const auto client = ClientToken::numbered(Client::http, array.token);
+  const auto client = ClientToken::numbered(Client::http, array.token, array.connection);
   if (!core_.on_orders(client, orders_, now_us(), shown_)) hold(std::move(array), bytes);
 }
 

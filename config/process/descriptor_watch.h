@@ -13,11 +13,12 @@ class DescriptorWatch {
   using Time = std::chrono::steady_clock::time_point;
 
   // A sentence as long as there were fewer than kFew left within the last seconds (those that are
-  // given back may be taken again at once), else empty. Some system calls.
+  // given back may be taken again at once), else empty. So it is, too, where the doors have all
+  // that is theirs (descriptor_shares.h). Some system calls.
   [[nodiscard]] std::string look(Time now);
 
  private:
-  static constexpr std::size_t kFew = 8;
+  static constexpr std::size_t kFew = 24;
   static constexpr std::chrono::seconds kTold{5};
   Time told_until_{};
 };

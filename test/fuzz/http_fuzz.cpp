@@ -155,7 +155,7 @@ Outcome outcome_of(std::string_view bytes, const std::set<std::size_t>& cuts) {
   FUZZ_CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
   std::make_shared<HttpConnection>(host,
                                    asio::ip::tcp::socket(*loop(), asio::ip::tcp::v4(), ends[0]),
-                                   stampede::config::IpAddress{})
+                                   stampede::config::IpAddress{}, 1)
       ->start();
   std::size_t from = 0;
   for (const auto cut : cuts) {

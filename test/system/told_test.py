@@ -11,6 +11,8 @@ import resource
 import signal
 import socket
 import subprocess
+import sys
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -19,7 +21,7 @@ from pathlib import Path
 import msgpack
 import zmq
 
-from by_hand import end_database, log_text, start_database, waits_for_operator
+from by_hand import admin, end_database, log_text, start_database, waits_for_operator
 from system import SystemTest, eventually
 
 from stampede import Client
@@ -299,6 +301,103 @@ class LimitsTold(SystemTest):
             self.assertEqual(taken, {"id": "m", "state": "queued"})
             self.assertTrue(modest.poll(20000))
             self.assertEqual(msgpack.unpackb(modest.recv())["state"], "confirmed")
+
+    def test_who_fills_one_door_leaves_the_others_open_and_dead_nodes_are_started_again(self):
+        system = self.start_system("1:Phone:1000")
+        webapp, supervisor = system.pid("webapp-1"), system.pid("supervisor-1")
+        for pid in (webapp, supervisor):
+            hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (160, hard))
+        listen = b"GET /v1/events?items=1 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        held = []
+        self.addCleanup(lambda: [one.close() for one in held])
+
+        def fill(address, words=b"", family=socket.AF_INET):
+            for _ in range(200):
+                one = socket.socket(family)
+                one.settimeout(5)
+                try:
+                    one.connect(address)
+                    one.sendall(words)
+                except OSError:
+                    pass  # turned away
+                held.append(one)
+
+        fill(("127.0.0.1", system.base + 1))
+        fill(("127.0.0.1", system.http_port), listen)
+        fill(("127.0.0.1", system.http_port))
+        with Client(system.zmq) as client:
+            self.assertEqual(client.order(1, "ann", 1, timeout=20).state, "confirmed")
+        self.assertEqual(self.ready_8080(system)[0], 200)
+        fill(("127.0.0.1", system.base))
+        fill(str(system.run / "admin.sock"), family=socket.AF_UNIX)
+        began = time.monotonic()
+        self.assertEqual(system.stampede("status").returncode, 0)
+        self.assertLess(time.monotonic() - began, 3)
+        system.signal(webapp, signal.SIGKILL)
+        again = lambda: system.pid("webapp-1") not in (None, webapp)
+        self.assertTrue(eventually(again, 5), system.status()["notes"])
+        self.assertEqual(system.pid("supervisor-1"), supervisor)
+
+    def test_an_http_connection_that_fills_the_open_requests_leaves_room_to_the_others(self):
+        system = self.start_system("1:Phone:5000", STAMPEDE_WEBAPP__WAITING_MAX="900")
+        post = lambda name: (lambda body: (
+            b"POST /v1/orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (len(body), body)))(
+                json.dumps({"item": 1, "user": "ann", "id": name}).encode())
+        pid = system.pid("backend-1")
+        system.signal(pid, signal.SIGSTOP)
+        try:
+            with socket.create_connection(("127.0.0.1", system.http_port), 10) as greedy:
+                heard = b""
+                for number in range(1000):
+                    greedy.sendall(post(f"g{number}"))
+                    if number % 50 == 49:  # one answer at a time
+                        while heard.count(b"HTTP/1.1 ") <= number:
+                            heard += greedy.recv(65536)
+                self.assertIn(b"HTTP/1.1 503", heard)
+                self.assertGreater(heard.count(b"HTTP/1.1 202"), 500)
+                with socket.create_connection(("127.0.0.1", system.http_port), 10) as modest:
+                    modest.sendall(post("m"))
+                    self.assertIn(b"HTTP/1.1 202", modest.recv(65536))
+        finally:
+            system.signal(pid, signal.SIGCONT)
+
+    def test_a_process_that_floods_the_control_socket_leaves_others_their_answers(self):
+        system = self.start_system("1:Phone:1000")
+        flood = subprocess.Popen([sys.executable, "-c", """
+import socket, sys, time
+line = b'{"do":"stock_change","request_id":"r","item":1,"delta":1}\\n' * 16
+while True:
+    kept = []
+    for _ in range(60):
+        one = socket.socket(socket.AF_UNIX)
+        one.setblocking(False)
+        try:
+            one.connect(sys.argv[1])
+            one.send(line)
+        except OSError:
+            pass
+        kept.append(one)
+    time.sleep(0.02)
+""", str(system.run / "admin.sock")])
+        try:
+            time.sleep(1)
+            for _ in range(5):
+                began = time.monotonic()
+                self.assertTrue(eventually(lambda: "items" in self.told(system, "items"), 10))
+                self.assertLess(time.monotonic() - began, 2)
+        finally:
+            flood.kill()
+            flood.wait()
+
+    @staticmethod
+    def told(system, what):
+        """The control socket's answer; {} of a connection that had to make room."""
+        try:
+            return admin(system, {"do": what})
+        except (OSError, ValueError):
+            return {}
 
     @staticmethod
     def cpu(pid):

@@ -1,7 +1,6 @@
 #include "transport/zmq/peer_table.h"
 
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,6 +9,8 @@
 #include <ctime>
 #include <system_error>
 #include <utility>
+
+#include "config/process/descriptor_shares.h"
 
 namespace stampede::transport {
 
@@ -50,11 +51,15 @@ std::uint32_t any_number() {
   return number;
 }
 
-// Leaves some descriptors to everything else.
+// What the descriptors allow: a fifth of them for those that were cut and are not closed yet.
 std::size_t peers_that_fit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return PeerTable::kBounds.peers;
-  return std::min<std::size_t>(PeerTable::kBounds.peers, limit.rlim_cur / 8 * 7);
+  const auto share = config::descriptors_for(config::Door::peers);
+  return std::min<std::size_t>(PeerTable::kBounds.peers, share - share / 5);
+}
+
+std::size_t peers_being_closed() {
+  return std::min<std::size_t>(PeerTable::kBounds.handshakes,
+                               config::descriptors_for(config::Door::peers) / 5);
 }
 
 }  // namespace
@@ -69,7 +74,6 @@ bool PeerTable::listen(int fd, const StreamRules& rules) {
   if (found == rules_.end()) return false;
   if (found == end) rules_[rules_used_++] = rules;
   at(fd).rules = static_cast<std::uint8_t>(found - rules_.begin());
-  peers_max_ = peers_that_fit();
   if (process_ == 0) known_topics_.set_secret(any_number());
   process_ = ::getpid();
   at(fd).kind.store(Kind::listener, std::memory_order_release);
@@ -85,8 +89,9 @@ bool PeerTable::accept(int listener, int fd) {
   if (fd >= kDescriptors) return false;
   const bool subscriber = rules_[at(listener).rules].tells_topics;
   if (subscriber && ends_waiting_ > kBounds.ends_waiting) return false;
-  if (peers_ >= peers_max_ && !cut_idlest()) return false;
-  if (peers_ >= peers_max_ + kBounds.handshakes) return false;  // those cut are not closed yet
+  const auto fit = peers_that_fit();
+  if (peers_ >= fit && !cut_idlest()) return false;
+  if (peers_ >= fit + peers_being_closed()) return false;
   Peer& peer = at(fd);
   peer.rules = at(listener).rules;
   peer.gone = false;

@@ -205,7 +205,6 @@ class PeerTable {
   int highest_ = 0;
   std::uint32_t lives_ = 0;
   int process_ = 0;
-  std::size_t peers_max_ = 0;  // set with the first listener
   std::uint32_t dice_ = 0;
   // A queue of those without a whole handshake, and of some that are ready or gone meanwhile.
   std::array<PeerId, kQueue> greeting_{};

@@ -16,17 +16,25 @@ ClientToken ClientToken::router(Kind kind, std::string_view identity) {
   return token;
 }
 
-ClientToken ClientToken::numbered(Kind kind, std::uint64_t number) {
+ClientToken ClientToken::numbered(Kind kind, std::uint64_t number, std::uint64_t connection) {
+  static_assert(sizeof number + sizeof connection <= kIdentityBytesMax);
   ClientToken token;
   token.kind = kind;
-  token.size = sizeof number;
+  token.size = sizeof number + sizeof connection;
   std::memcpy(token.bytes.data(), &number, sizeof number);
+  std::memcpy(token.bytes.data() + sizeof number, &connection, sizeof connection);
   return token;
 }
 
 std::uint64_t ClientToken::number() const {
   std::uint64_t value = 0;
   std::memcpy(&value, bytes.data(), sizeof value);
+  return value;
+}
+
+std::uint64_t ClientToken::connection() const {
+  std::uint64_t value = 0;
+  std::memcpy(&value, bytes.data() + sizeof value, sizeof value);
   return value;
 }
 

@@ -32,9 +32,11 @@ struct ClientToken {
   std::array<char, kIdentityBytesMax> bytes{};
 
   static ClientToken router(Kind kind, std::string_view identity);  // ≤ kIdentityBytesMax bytes
-  static ClientToken numbered(Kind kind, std::uint64_t number);
+  // `connection`: whose requests these are, where a connection has several.
+  static ClientToken numbered(Kind kind, std::uint64_t number, std::uint64_t connection = 0);
   [[nodiscard]] std::string_view identity() const { return {bytes.data(), size}; }
   [[nodiscard]] std::uint64_t number() const;
+  [[nodiscard]] std::uint64_t connection() const;
   bool operator==(const ClientToken&) const = default;
 };
 

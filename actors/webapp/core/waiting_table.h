@@ -219,9 +219,9 @@ class WaitingTable {
 };
 
 inline std::uint16_t WaitingTable::slot_of(const ClientToken& client) {
-  if (client.kind == ClientToken::Kind::http) return 0;
   std::uint64_t start = 0;
   std::memcpy(&start, client.bytes.data(), sizeof start);  // behind `size` all bytes are 0
+  if (client.kind == ClientToken::Kind::http) start = client.connection();
   // Identities have 5 bytes; behind one of these stands the number of the request.
   if (client.kind == ClientToken::Kind::correlated) start &= 0xff'ffff'ffffU;
   return static_cast<std::uint16_t>((start * 0x9e3779b97f4a7c15U) >> 52U);

@@ -7,6 +7,7 @@
 #include "actors/protocol/sf1.h"
 #include "actors/webapp/http/http_checks.h"
 #include "actors/webapp/http/http_replies.h"
+#include "config/process/descriptor_shares.h"
 
 namespace stampede::actors {
 
@@ -18,6 +19,11 @@ constexpr std::size_t kRetryMin = 1000, kRetrySpread = 3000, kRetryStep = 797;
 
 HttpReply too_many(const std::string& what) {
   return code_problem(Code::overloaded, {}, {}, what);
+}
+
+std::string all_taken(std::size_t streams, bool for_descriptors) {
+  return (for_descriptors ? "all that file descriptors allow (" : "webapp.events_max (") +
+         std::to_string(streams) + ") connections hear events already";
 }
 
 }  // namespace
@@ -51,9 +57,9 @@ void EventDesk::open(const HttpRequest& request, HttpRespond&& respond, Time now
   std::string fault;
   const auto items = read_event_items(request.query, fault);
   if (items.empty()) return respond(bad_field("items", fault));
-  if (streams_ + waiting_.size() >= streams_max_)
-    return respond(too_many("webapp.events_max (" + std::to_string(streams_max_) +
-                            ") connections hear events already"));
+  if (const auto most = std::min(streams_max_, config::descriptors_for(config::Door::streams));
+      streams_ + waiting_.size() >= most)
+    return respond(too_many(all_taken(most, most < streams_max_)));
   if (!topics_->fits(items))
     return respond(too_many("too many different items are being heard of"));
   waiting_.push_back(

@@ -118,6 +118,7 @@ bool is_health(std::string_view target) {
 }  // namespace
 
 void HttpGateway::handle(const HttpRequest& request, HttpRespond&& respond) {
+  connection_ = request.connection;
   if (settings_.rates && refused_by_rate(request, respond)) return;
   const bool known = handle_miaosha(request, respond) || handle_orders(request, respond) ||
                      handle_items(request, respond) || handle_promos(request, respond) ||
@@ -519,6 +520,7 @@ void HttpGateway::post_orders(const HttpRequest& request, HttpRespond& respond) 
   pending_[token & 0xFFFFFFFFU].faults = std::move(body.faults);
   auto& array = asks_->arrays.emplace_back();
   array.token = token;
+  array.connection = connection_;
   array.address = address_;
   array.orders = std::move(body.orders);
   for (auto& order : array.orders) order.first = first.holds(order.id);
@@ -743,6 +745,7 @@ HttpAsk& HttpGateway::ask(Route route, HttpRespond& respond) {
   const auto token = wait_in_slot(route, respond);
   auto& entry = asks_->asks.emplace_back();
   entry.token = token;
+  entry.connection = connection_;
   return entry;
 }
 

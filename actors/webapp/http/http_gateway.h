@@ -143,7 +143,8 @@ class HttpGateway {
   StaticFiles shop_;
   std::optional<HttpAccounts> accounts_;
   EventDesk events_;
-  std::uint64_t address_ = 0;  // of the request at hand; 0: not counted
+  std::uint64_t address_ = 0;     // of the request at hand; 0: not counted
+  std::uint64_t connection_ = 0;  // of the request at hand
   caf::actor self_;
   HttpAsksPtr asks_;
   std::vector<Pending> pending_;

@@ -18,9 +18,10 @@ namespace stampede::actors {
 using RateLimitsPtr = std::shared_ptr<RateLimits>;  // those that count from now on; null: none
 
 struct HttpAsk {
-  std::uint64_t token = 0;  // the gateway's name for the waiting HTTP request
-  ClientAsk ask;            // its texts are not set: `id`, `user` and `order` hold them
-                            // keep_session: valid_until_ms is its `exp`, `id` its `jti`
+  std::uint64_t token = 0;       // the gateway's name for the waiting HTTP request
+  std::uint64_t connection = 0;  // HttpRequest::connection: who shares what is there for all
+  ClientAsk ask;                 // its texts are not set: `id`, `user` and `order` hold them
+                                 // keep_session: valid_until_ms is its `exp`, `id` its `jti`
   std::string id;
   std::string user;
   std::string order{};
@@ -42,6 +43,7 @@ struct HttpOrder {  // checked: every member holds an allowed value
 
 struct HttpArrayAsk {  // orders that are answered together
   std::uint64_t token = 0;
+  std::uint64_t connection = 0;
   std::uint64_t address = 0;  // where it comes from: of its orders one is counted (RateLimits)
   std::int64_t deadline_ms = kDeadlineDefaultMs;
   std::vector<HttpOrder> orders;

@@ -346,3 +346,27 @@ TEST_CASE("a token gives back the identity or the number that it was made of") {
   CHECK(http.number() == 0xfedc'ba98'7654'3210);
   CHECK_FALSE(http == router);
 }
+
+TEST_CASE("an HTTP connection has a share of its own, however its requests are called") {
+  WaitingTable table{900};
+  WaitingBatch batch;
+  std::uint64_t number = 0;
+  const auto of = [&](std::uint64_t connection) {
+    return ClientToken::numbered(ClientToken::Kind::http, ++number, connection);
+  };
+  const auto take = [&](std::uint64_t connection) {
+    auto asked = ask(ClientOp::order, "k");
+    asked.client = of(connection);
+    if (!table.has_room(asked.client)) return false;
+    table.add(batch, asked, asked.request.id, 0);
+    return true;
+  };
+  int taken = 0;
+  while (take(1)) ++taken;
+  CHECK(taken < 900);
+  CHECK(take(2));
+  CHECK_FALSE(take(1));
+  const auto token = ClientToken::numbered(ClientToken::Kind::http, 5, 7);
+  CHECK(token.number() == 5);
+  CHECK(token.connection() == 7);
+}
