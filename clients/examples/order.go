@@ -21,13 +21,14 @@ func main() {
 	id, client, status := fmt.Sprintf("%x", key), http.Client{Timeout: 10 * time.Second}, 0
 	order, _ := json.Marshal(map[string]any{"item": 1, "user": os.Args[1], "id": id})
 	said := []byte("no answer; id " + id)
-	for try := 0; try < 20; try++ { // silence, 202 and 5xx say nothing: ask again with the same id,
+	for try := 0; try < 20; try++ { // silence, 202, 429 and 5xx say nothing: the same id again,
 		request, _ := http.NewRequest("POST", "http://"+host+"/v1/orders", bytes.NewReader(order))
 		request.Header = http.Header{"Content-Type": {"application/json"}, "Prefer": {"wait=5"}}
 		if reply, err := client.Do(request); err == nil { // which never buys twice
 			body, cut := io.ReadAll(reply.Body)
 			reply.Body.Close()
-			if status, said = reply.StatusCode, body; cut == nil && (status <= 201 || status/100 == 4) {
+			status, said = reply.StatusCode, body
+			if cut == nil && (status <= 201 || refused(status)) {
 				break
 			}
 		}
@@ -40,5 +41,7 @@ func main() {
 	if bytes.Contains(said, []byte(`"state":"rejected"`)) { // other refusals decide nothing
 		os.Exit(8)
 	}
-	os.Exit(map[bool]int{true: 1, false: 5}[status/100 == 4])
+	os.Exit(map[bool]int{true: 1, false: 5}[refused(status)])
 }
+
+func refused(status int) bool { return status/100 == 4 && status != 429 }

@@ -16,17 +16,19 @@ class Order {
     var client = HttpClient.newHttpClient();
     int status = 0;
     String said = "no answer; id " + id;
-    for (int n = 0; n < 20; ++n) { // silence, 202 and 5xx say nothing: ask again with the same id,
+    for (int n = 0; n < 20; ++n) { // silence, 202, 429 and 5xx say nothing: the same id again,
       try {                        // which never buys twice
         var reply = client.send(order, HttpResponse.BodyHandlers.ofString());
         status = reply.statusCode();
         said = reply.body();
-        if (status == 200 || status == 201 || status / 100 == 4) break;
+        if (status == 200 || status == 201 || refused(status)) break;
       } catch (IOException silence) { /* the connection says no more than that */ }
       Thread.sleep(500);
     }
     System.out.println(said);
     boolean rejected = said.contains("\"state\":\"rejected\""); // other refusals decide nothing
-    System.exit(status == 200 || status == 201 ? 0 : rejected ? 8 : status / 100 == 4 ? 1 : 5);
+    System.exit(status == 200 || status == 201 ? 0 : rejected ? 8 : refused(status) ? 1 : 5);
   }
+
+  static boolean refused(int status) { return status / 100 == 4 && status != 429; }
 }

@@ -30,6 +30,9 @@ if args.op == "cancel": ask |= {"order": args.id, "user": args.user}
 ask |= {name: value for name in ("item", "qty", "promo", "valid_until_ms")
         if args.op == "order" and (value := getattr(args, name)) is not None}
 
+# Refused before anybody looks whether the id is known.
+UNASKED = ("not_logged_in", "session_expired", "session_replaced", "not_allowed")
+
 context = zmq.Context()
 end = time.monotonic() + args.wait
 
@@ -47,11 +50,16 @@ def connected():
 def answer_to(ask):  # what is still to come of one question must not be taken for the next one's
     if args.token: ask["token"] = args.token
     socket = connected()
-    answer = {"retry": True, "message": f"no answer; ask again with --id {ask['id']}"}
+    answer = nothing = {"retry": True, "message": f"no answer; ask again with --id {ask['id']}"}
+    silent = False
     while time.monotonic() < end:  # a timeout says nothing: the same id never buys, or pays, twice
         socket.send(msgpack.packb(ask))
         ask.pop("first", None)  # only the first time is the first time
-        answer = msgpack.unpackb(socket.recv()) if socket.poll(1000) else answer
+        if socket.poll(1000): answer = msgpack.unpackb(socket.recv())
+        else: silent = True
+        if silent and answer.get("code") in UNASKED:  # an earlier try may have bought all the same
+            answer = nothing | {"code": answer["code"], "message": answer.get("message")}
+            break
         if not answer.get("retry") or answer.get("code") == "unknown_request": break
         pause = answer.get("retry_after_ms", 100) / 1000
         if time.monotonic() + pause > end: break  # a promo that starts later than we wait

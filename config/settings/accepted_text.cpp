@@ -5,6 +5,7 @@
 #include <toml++/toml.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -132,10 +133,14 @@ std::string accepted_text(const Config& config) {
 }
 
 std::string text_of(const fs::path& file) {
+  constexpr std::size_t kBytesMax = 4 << 20;  // of any file that a key names no more is good
+  std::error_code error;
+  if (!fs::is_regular_file(file, error)) return {};  // to open a pipe is to wait for its writer
   std::ifstream stream(file, std::ios::binary);
-  std::ostringstream text;
-  text << stream.rdbuf();
-  return text.str();
+  std::string text(std::min<std::size_t>(fs::file_size(file, error), kBytesMax), '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(stream.gcount()));
+  return text;
 }
 
 // FNV-1a: tells texts apart that nobody chose to be alike.

@@ -235,6 +235,7 @@ std::variant<std::string, ConfigError> read_secret(const fs::path& file, const c
     if (errno == ENOENT && may_be_absent) return std::string{};
     return failure(absent);
   }
+  if (!S_ISREG(status.st_mode)) return failure("is no regular file");
   if ((status.st_mode & 077) != 0) return failure("others may read it; chmod 600 it");
   std::ifstream stream(file);
   std::string secret;

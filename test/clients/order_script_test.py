@@ -53,6 +53,21 @@ class OrderScript(unittest.TestCase):
         with FakeWebapp(lambda request: [refused(request, "no_backend", True, 1)]) as webapp:
             self.assertEqual(run(webapp, 5, ["--wait", "0.5"])["code"], "no_backend")
 
+    def test_who_is_turned_away_behind_a_try_without_an_answer_may_have_bought(self):
+        for code in ("not_logged_in", "session_expired", "session_replaced", "not_allowed"):
+            count = []
+
+            def script(request, code=code, count=count):
+                count.append(1)
+                return [refused(request, code, False)] if len(count) > 1 else []
+
+            with FakeWebapp(script) as webapp:
+                said = run(webapp, 5)
+            self.assertEqual(said["code"], code)
+            self.assertEqual(len(webapp.requests), 2)
+            with FakeWebapp(lambda request, code=code: [refused(request, code, False)]) as webapp:
+                self.assertEqual(run(webapp, 1)["code"], code)
+
     def test_what_is_asked_is_what_the_flags_say(self):
         plain = {"op": "order", "item": 1, "user": "ann"}
         for flags, wanted, ends, status in (

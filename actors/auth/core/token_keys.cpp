@@ -67,6 +67,19 @@ std::size_t signature_bytes_of(const json& key, const Algorithm& algorithm) {
   return algorithm.kty == "EC" ? 64 : 32;
 }
 
+// The library verifies nothing by a modulus whose first octet is 1: of 2049 bits, 2057 and so on. A
+// leading zero is no form of one (RFC 7518 section 6.3.1.1).
+std::string modulus_fault(const json& key) {
+  const auto* text = text_member(key, "n");
+  const auto modulus = text ? from_base64url(*text) : std::nullopt;
+  if (!modulus || modulus->size() < kModulusBytesMin || modulus->size() > kModulusBytesMax)
+    return "its n is no modulus of 2048 to 8192 bits";
+  const auto first = static_cast<unsigned char>(modulus->front());
+  if (first == 0) return "its n begins with a zero octet";
+  return first == 1 ? "its n has one bit more than whole octets; take a key of 2048 or 3072 bits"
+                    : "";
+}
+
 // What is wrong with a key that is for us; empty: nothing.
 std::string fault_of(const json& key, const Algorithm& algorithm) {
   if (key.contains("kid")) {
@@ -84,10 +97,8 @@ std::string fault_of(const json& key, const Algorithm& algorithm) {
     return bytes_of(key, "x") == 32 && bytes_of(key, "y") == 32
                ? ""
                : "its x or y is no base64url of 32 bytes";
-  const auto modulus = bytes_of(key, "n");
-  const bool good = modulus >= kModulusBytesMin && modulus <= kModulusBytesMax;
-  return good && bytes_of(key, "e") > 0 ? ""
-                                        : "its n is no modulus of 2048 to 8192 bits, or e none";
+  if (bytes_of(key, "e") == 0) return "its e is no base64url";
+  return modulus_fault(key);
 }
 
 // Three parts of base64url, each the only text that stands for its bytes: so one token has one

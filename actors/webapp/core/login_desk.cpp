@@ -34,11 +34,18 @@ Admission LoginDesk::admit(const ClientRequest& request, const Credentials& who,
   as_it_is.user = request.op == ClientOp::get ? std::string_view{} : request.user;
   as_it_is.service = true;
   if (is_for_all(request.op)) return as_it_is;
-  if (!settings_.sessions)
-    return request.op == ClientOp::pay && !who.trusted_key ? refused(Code::not_allowed) : as_it_is;
+  if (!settings_.sessions) return who.trusted_key ? as_it_is : allow_stranger(request, as_it_is);
   const auto caller = find_caller(who, now_us);
   if (caller.refusal.waits || caller.refusal.code != Code::none) return caller.refusal;
   return allow(request, caller.session);
+}
+
+// Nobody shows tokens, and some keys are trusted: not his. Only the name makes an order his.
+Admission LoginDesk::allow_stranger(const ClientRequest& request, const Admission& as_it_is) {
+  if (request.op == ClientOp::pay) return refused(Code::not_allowed);
+  if (request.op == ClientOp::cancel && request.user.empty())
+    return refused(Code::not_allowed, "user");
+  return as_it_is;
 }
 
 // Why a session is not taken that has ended, or may have; code none: it has not.

@@ -122,6 +122,8 @@ class LoginDesk {
   [[nodiscard]] Caller wait_for(std::uint64_t number);
   [[nodiscard]] Admission refusal_by_end(const Session& session, const Credentials& who,
                                          std::int64_t now_us) const;
+  [[nodiscard]] static Admission allow_stranger(const ClientRequest& request,
+                                                const Admission& as_it_is);
   [[nodiscard]] static Admission allow(const ClientRequest& request, const Session* session);
 
   LoginSettings settings_;

@@ -113,6 +113,15 @@ TEST_CASE("a tool may ask for another file than the system's own") {
   CHECK(right(load_beside(options)).db.lanes == 3);
 }
 
+TEST_CASE("what is no file has no text, and nobody is waited for") {
+  const RunDir run;
+  const auto pipe = run.path() / "pipe";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK(text_of(pipe).empty());
+  CHECK(text_of(run.path()).empty());
+  CHECK(text_of(run.path() / "absent").empty());
+}
+
 TEST_CASE("of a system that does not run the file counts") {
   const RunDir run;
   run.write("stampede.toml", "[db]\nlanes = 3\n");

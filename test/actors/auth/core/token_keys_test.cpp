@@ -205,6 +205,11 @@ TEST_CASE("a set that cannot be used is refused naming the key") {
   auto short_rsa = Signer::rs256("b").key();
   short_rsa["n"] = to_base64url(std::string(128, '\xA5'));
   CHECK(second(short_rsa).find("2048") != std::string::npos);
+  for (const auto& [first, words] : {std::pair{'\x00', "zero octet"}, {'\x01', "one bit more"}}) {
+    auto odd_rsa = Signer::rs256("b").key();
+    odd_rsa["n"] = to_base64url(first + std::string(256, '\xA5'));
+    CHECK(second(odd_rsa).find(words) != std::string::npos);
+  }
   auto no_point = Signer::es256("b").key();
   no_point["y"] = to_base64url(std::string(32, '\x01'));
   second(no_point);

@@ -124,7 +124,7 @@ TEST_CASE("items and pings are for everybody; without a session nothing else is"
   CHECK(desk.take_new().empty());
 }
 
-TEST_CASE("without sessions only payments are looked at") {
+TEST_CASE("without sessions only payments are looked at, and who gives back an order of nobody") {
   Desk desk({.sessions = false});
   for (const auto op : {ClientOp::order, ClientOp::cancel, ClientOp::items, ClientOp::ping})
     CHECK(may(desk.ask(op, "ann", "any token"), "ann"));
@@ -132,6 +132,8 @@ TEST_CASE("without sessions only payments are looked at") {
   CHECK((may(get, "") && get.service));
   CHECK(refused(desk.ask(ClientOp::pay, "", "any token"), Code::not_allowed));
   CHECK(may(desk.ask(ClientOp::pay, "", trusted_key()), ""));
+  CHECK(refused(desk.ask(ClientOp::cancel, "", "any token"), Code::not_allowed, "user"));
+  CHECK(may(desk.ask(ClientOp::cancel, "", trusted_key()), ""));
   const Session* session = nullptr;
   CHECK(desk.log_in(on_connection("c", "t"), desk.now, session).code == Code::unknown_op);
 }
