@@ -46,6 +46,7 @@ ControlLink::ControlLink(NodeRuntime& node, ControlHandlers handlers)
       last_wanted_(node.options().wanted),
       follower_(node.config(), node.options().role, [this](const config::Config& now) {
         set_log_level(now.log.level);
+        set_log_format(now.log.format);
         if (handlers_.live) handlers_.live(now);
       }) {}
 

@@ -206,6 +206,7 @@ void SupervisorRole::reload_for_signal() {
 // What of it is the supervisor's own.
 void SupervisorRole::use_config(const config::Config& config) {
   set_log_level(config.log.level);
+  set_log_format(config.log.format);
   if (const auto http = caf::actor_cast<caf::actor>(http_))
     caf::anon_send(
         http, std::make_shared<const HttpSite>(HttpSite{config::list_of(config.webapp.hosts),
