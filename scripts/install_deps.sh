@@ -18,7 +18,8 @@ PACKAGES=(
   groff-base     # renders the man pages in a test
   ruby php-cli  # run clients/examples
   python3-cryptography  # mints session tokens for a test
-  python3-jsonschema python3-yaml  # judge docs/openapi.yaml
+  python3-markdown python3-yaml  # make the page at /docs
+  python3-jsonschema  # judges docs/openapi.yaml
 )
 # What scripts/bench.sh measures against (without it those points are named as missing), and what
 # the micro-benchmarks are built with.
