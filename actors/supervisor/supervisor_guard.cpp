@@ -82,8 +82,9 @@ bool is_final(const ProcessEnd& end) {
 
 }  // namespace
 
-int run_guard(const std::vector<std::string>& arguments) {
+int run_guard(const std::vector<std::string>& arguments, const std::string& log_format) {
   start_log("guard");
+  set_log_format(log_format);
   name_thread("guard");
   const int signals = open_signals();
   bool told_to_stop = false;
