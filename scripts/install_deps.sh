@@ -18,7 +18,8 @@ PACKAGES=(
   groff-base     # renders the man pages in a test
   ruby php-cli  # run clients/examples
   python3-cryptography  # mints session tokens for a test
-  python3-jsonschema python3-yaml  # judge docs/openapi.yaml
+  python3-markdown python3-yaml  # make the page at /docs
+  python3-jsonschema  # judges docs/openapi.yaml
 )
 # What scripts/bench.sh measures against (without it those points are named as missing), and what
 # the micro-benchmarks are built with.
@@ -49,8 +50,9 @@ Installs the missing Debian 12 packages with apt-get, as root or through sudo.
             npm; where npm cannot bring them, the tests that need them are skipped
   --browser also a Chromium without a window and jQuery, for the tests of pages, and where npm is
             there, the packages of web/package-lock.json into web/node_modules
-  --promtool also promtool, into build/packages, out of the package prometheus: the daemon in it is
-            neither installed nor started; without it the tests of alerts are skipped
+  --promtool also promtool and prometheus, into build/packages, out of the package prometheus,
+            which is not installed: no service is started; without them the tests of alerts are
+            skipped
   --bench   also the peers of scripts/bench.sh and the library of the micro-benchmarks; Debian
             starts services with redis-server and nats-server
 Does nothing, and needs no root, when all are there. Without --bench it starts no service: only the
@@ -62,16 +64,16 @@ TEXT
 # Checks alerts and metrics for the tests.
 fetch_promtool() {
   local tools=$PROMTOOL_DIR scratch
-  if ! $promtool || [[ -x $tools/promtool ]]; then return 0; fi
+  if ! $promtool || [[ -x $tools/promtool && -x $tools/prometheus ]]; then return 0; fi
   if $print_only; then
-    printf 'apt-get download prometheus  # and promtool out of it, into %s\n' "$tools"
+    printf 'apt-get download prometheus  # and its programs, into %s\n' "$tools"
     return 0
   fi
   scratch=$(mktemp -d)
   chmod 755 "$scratch"  # apt-get as root downloads as another user
   if (cd "$scratch" && apt-get download -q prometheus && dpkg -x prometheus_*.deb .) >&2; then
     mkdir -p "$tools"
-    mv "$scratch/usr/bin/promtool" "$tools/promtool"
+    mv "$scratch"/usr/bin/prom{tool,etheus} "$tools/"
   else
     echo "install_deps.sh: no promtool to be had; tests of alerts are skipped" >&2
   fi

@@ -62,7 +62,7 @@ int supervise(const NodeFlags& flags, const ToolOptions& options,
     std::fprintf(stderr, "stampede supervisor: %s\n", problem->c_str());
     return stampede::kExitWrongUse;
   }
-  if (flags.guard) return stampede::actors::run_guard(arguments);
+  if (flags.guard) return stampede::actors::run_guard(arguments, options.config.log.format);
   return stampede::actors::run_supervisor(
       options.config, std::get<std::vector<stampede::actors::NodeCount>>(nodes), flags.again);
 }

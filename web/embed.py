@@ -13,10 +13,17 @@ import re
 import sys
 from pathlib import Path
 
+sys.dont_write_bytecode = True  # the folder is the source's
+import docs_page  # noqa: E402  pylint: disable=wrong-import-position
+
 HERE = Path(__file__).resolve().parent
 TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8",
-         ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
-PAGES = {"shop_pages": "shop.html", "ops_pages": "ops.html"}
+         ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml",
+         ".yaml": "application/yaml"}
+# Whose pages, and under which address each is served.
+PAGES = {"shop_pages": {"shop.html": "/", "docs.html": "/docs", "openapi.yaml": "/openapi.yaml"},
+         "ops_pages": {"ops.html": "/"}}
+ELSEWHERE = {"openapi.yaml": docs_page.DOCS / "openapi.yaml"}
 # What a vendored file calls another one by.
 BARE_NAMES = {"preact": "vendor/preact.module.js"}
 # import … from "./x.js" · export … from "x" · import "./x.js", minified or not
@@ -27,7 +34,7 @@ SOURCE_MAP = re.compile(r"^//# sourceMappingURL=.*$", re.MULTILINE)
 
 
 class Files:
-    """The files that one page needs, by the name that it has in the folder."""
+    """The files that pages need, by the names that they have in the folder."""
 
     def __init__(self):
         self.made = {}  # name in the folder -> (path that it is served under, content)
@@ -41,16 +48,18 @@ class Files:
             self.made[name] = (f"/assets/{stem}.{mark}{suffix}", content)
         return self.made[name][0]
 
-    def page(self, name):
+    def page(self, name, address):
         """The page itself, which keeps its plain address."""
-        self.made[name] = ("/", self._linked(name))
+        self.made[name] = (address, self._linked(name))
 
     def _linked(self, name):
-        path = HERE / name
+        path = ELSEWHERE.get(name, HERE / name)
         content = path.read_bytes()
         if path.suffix not in (".html", ".js"):
             return content
         text = SOURCE_MAP.sub("", content.decode())
+        if name == "docs.html":
+            text = text.replace("<!-- text -->", docs_page.body())
         pattern = LINK if path.suffix == ".html" else IMPORT
 
         def replace(found):
@@ -67,10 +76,11 @@ class Files:
         return self.path_of(target.relative_to(HERE).as_posix())
 
 
-def files_of(page):
-    """[(path, type, content, compressed)] of one page."""
+def files_of(pages):
+    """[(path, type, content, compressed)] of pages that one node serves."""
     files = Files()
-    files.page(page)
+    for name, address in pages.items():
+        files.page(name, address)
     return [(path, TYPES[Path(name).suffix], content, gzip.compress(content, 9, mtime=0))
             for name, (path, content) in sorted(files.made.items())]
 
@@ -88,14 +98,14 @@ class Source:
 
     def row(self, path, kind, content, packed):
         etag = f'"\\"{hashlib.sha256(content).hexdigest()[:32]}\\""'
-        hashed = "false" if path == "/" else "true"
+        hashed = "true" if path.startswith("/assets/") else "false"
         return (f'    {{"{path}", "{kind}", {etag}, {hashed},\n     {self.array(content)},\n'
                 f"     {self.array(packed)}}},")
 
     def text(self):
         tables = []
-        for function, page in PAGES.items():
-            rows = "\n".join(self.row(*file) for file in files_of(page))
+        for function, pages in PAGES.items():
+            rows = "\n".join(self.row(*file) for file in files_of(pages))
             tables.append(f"std::span<const actors::StaticFile> {function}() {{\n"
                           f"  static constexpr actors::StaticFile kFiles[] = {{\n{rows}\n  }};\n"
                           "  return kFiles;\n}\n")
@@ -115,11 +125,11 @@ class Source:
 
 def print_sizes():
     shared = {}
-    for page in PAGES.values():
-        files = files_of(page)
-        print(f"{page}: {sum(len(packed) for *_, packed in files)} bytes")
+    for function, pages in PAGES.items():
+        files = files_of(pages)
+        print(f"{function}: {sum(len(packed) for *_, packed in files)} bytes")
         for path, _, content, packed in files:
-            shared[path if path != "/" else page] = len(packed)
+            shared[path if path.startswith("/assets/") else function + path] = len(packed)
             print(f"  {len(packed):7} of {len(content):7}  {path}")
     print(f"together: {sum(shared.values())} bytes")
 

@@ -5,7 +5,7 @@ import { Chart } from "./chart.js";
 import { span } from "./clock.js";
 import { begin, decimal, has, language, LanguageSwitch, number, t } from "./language.js";
 import { ActionButton, ActionDialog, actions, Outcome, signIn, wanted } from "./ops_actions.js";
-import { alarmsOf, kSilentMs, readSession, session, soldSum, system, watch } from "./ops_state.js";
+import { alarmsOf, kSilentMs, session, soldSum, system, watch } from "./ops_state.js";
 import "./ops_texts.js";
 import { html, render, useCell, useTicks } from "./view.js";
 
@@ -33,12 +33,14 @@ function serving({ status, heardAt }) {
 
 async function signOut() {
   await ask("POST", "/v1/ops/logout", { body: {} });
-  readSession();
+  session.set({ signed_in: false });
 }
+
+const whoIs = (signedIn, over) => (signedIn ? "signed_in" : over ? "signed_out" : "read_only");
 
 function Header() {
   const state = serving(useCell(system));
-  const { signed_in: signedIn } = useCell(session);
+  const { signed_in: signedIn, over } = useCell(session);
   return html`<header class="top">
     <a class="skip" href="#main">${t("skip")}</a>
     <p class="brand"><svg viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8" />
@@ -46,7 +48,7 @@ function Header() {
       <span>Stampede <span class="brand-soft">${t("ops")}</span></span></p>
     <p class=${`state ${state}`} role="status">${t(`state_${state}`)}</p>
     <div class="top-end">
-      <span class="who">${t(signedIn ? "signed_in" : "read_only")}</span>
+      <span class="who" role="status">${t(whoIs(signedIn, over))}</span>
       ${signedIn ? html`<button type="button" class="quiet" onClick=${signOut}>${t("log_out")}</button>`
         : html`<button type="button" class="quiet" onClick=${() => wanted.set(signIn)}>
           ${t("sign_in")}</button>`}
@@ -239,7 +241,8 @@ function LogAndDatabase({ status }) {
 // By every webapp and since the supervisor's start, where its metrics are told; most frequent first.
 function allAnswers(answers) {
   const rows = [...answers].filter(([, count]) => count > 0).sort((one, two) => two[1] - one[1]);
-  return rows.map(([code, count]) => [has(`reason_${code}`) ? t(`reason_${code}`) : code, shown(count)]);
+  const words = (code) => (has(`reason_${code}`) ? `${t(`reason_${code}`)} (${code})` : code);
+  return rows.map(([code, count]) => [words(code), shown(count)]);
 }
 
 function Answers({ status, answers }) {

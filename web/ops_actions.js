@@ -54,7 +54,7 @@ export const actions = {
 async function act(action, request) {
   outcome.set({ name: "doing" });
   const { status, body } = await ask("POST", "/v1/ops/actions", { body: request, waitS: 30 });
-  if (status === 401) session.set({ ...session.get(), signed_in: false });
+  if (status === 401) session.set({ signed_in: false, over: session.get().signed_in });
   if (status === 200) outcome.set({ name: "done", slots: { what: action.shown } });
   else outcome.set({ name: "failed_action", bad: true,
     slots: { why: body.message ?? body.title ?? t("state_silent") } });

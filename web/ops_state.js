@@ -10,8 +10,10 @@ export const kSilentMs = 4_000; // without an answer: that is an alarm
 // { status, heardAt, soldRate, history, diskFree, answers: Map by code }; `status` null until the
 // first answer.
 export const system = cell({ status: null, heardAt: performance.now(), soldRate: null });
+// `over`: it ended by itself, with the supervisor that it was opened at.
 export const session = cell({ signed_in: false });
 
+const supervisorOf = (status) => status?.nodes.find((node) => node.role === "supervisor")?.pid;
 const backendOf = (status) => status.nodes.find((node) => node.role === "backend");
 export const soldSum = (status) => (status.items ?? []).reduce((sum, item) => sum + item.sold, 0);
 
@@ -33,6 +35,7 @@ async function readStatus() {
   const at = performance.now();
   if (status !== 200 || !body.nodes) return system.set({ ...system.get() });
   const { soldRate, ...rest } = system.get();
+  if (rest.status && supervisorOf(rest.status) !== supervisorOf(body)) readSession();
   const measured = rate(body, at);
   system.set({ ...rest, status: body, heardAt: at, soldRate: measured ?? soldRate });
 }
@@ -61,7 +64,8 @@ async function readMetrics() {
 
 export async function readSession() {
   const { status, body } = await ask("GET", "/v1/ops");
-  if (status === 200) session.set(body);
+  const { signed_in: before, over } = session.get();
+  if (status === 200) session.set({ ...body, over: !body.signed_in && (before || over) });
 }
 
 function every(ms, read) {

@@ -16,6 +16,7 @@ using transport::SocketKind;
 namespace {
 
 constexpr auto kHelloEvery = std::chrono::milliseconds(250);
+constexpr auto kHelloAtRest = 2 * kHelloEvery;
 constexpr auto kRetrySend = std::chrono::milliseconds(5);
 // Results that the broker does not take: beyond this the oldest are dropped and counted, webapps
 // ask again. The broker's credit keeps it far from full.
@@ -101,7 +102,7 @@ void BackendPort::send_queued(PortControl& port) {
 }
 
 void BackendPort::hello(PortControl& port) {
-  next_hello_ = transport::next_on_grid(port.now(), kHelloEvery);
+  next_hello_ = transport::next_on_grid(port.now(), link_.rests() ? kHelloAtRest : kHelloEvery);
   link_.set_phase(status_.phase.load());
   const auto window = node_.config().broker.inflight_max;
   Message message;

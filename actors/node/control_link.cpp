@@ -46,6 +46,7 @@ ControlLink::ControlLink(NodeRuntime& node, ControlHandlers handlers)
       last_wanted_(node.options().wanted),
       follower_(node.config(), node.options().role, [this](const config::Config& now) {
         set_log_level(now.log.level);
+        set_log_format(now.log.format);
         if (handlers_.live) handlers_.live(now);
       }) {}
 
@@ -154,6 +155,7 @@ void ControlLink::reply(std::uint64_t ticket, json answer) {
 }
 
 void ControlLink::set_phase(Phase phase) {
+  if (phase_ == phase) return;
   phase_ = phase;
   wake_now();
 }
@@ -192,10 +194,10 @@ void ControlLink::beat(transport::PortControl& port) {
   add_metrics(report, port.now());
   const auto& beats = node_.config().supervisor;
   // What a command has changed is told soon.
-  const bool rests = phase_ == Phase::serving && !report.value("work_waiting", false) &&
-                     beats.missed_heartbeats_max >= kMissedForRest && !inbox_.has_replies();
+  rests_ = phase_ == Phase::serving && !report.value("work_waiting", false) &&
+           beats.missed_heartbeats_max >= kMissedForRest && !inbox_.has_replies();
   next_beat_ = transport::next_on_grid(
-      port.now(), std::chrono::milliseconds(beats.heartbeat_ms) * (rests ? kRestingBeats : 1));
+      port.now(), std::chrono::milliseconds(beats.heartbeat_ms) * (rests_ ? kRestingBeats : 1));
   report["replies"] = inbox_.replies();
 
   transport::Envelope envelope;

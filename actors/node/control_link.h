@@ -78,9 +78,11 @@ class ControlLink {
   // The answer of a command, for the supervisor that gave it: goes out with the next heartbeat,
   // which is due at once.
   void reply(std::uint64_t ticket, nlohmann::json answer);
-  // Reported at once.
+  // Another one than before is reported at once.
   void set_phase(Phase phase);
   [[nodiscard]] Phase phase() const { return phase_; }
+  // At the last heartbeat nothing was to be done, so that the next one takes its time.
+  [[nodiscard]] bool rests() const { return rests_; }
 
  private:
   void take_wanted(std::uint64_t supervisor, const nlohmann::json& map);
@@ -103,6 +105,7 @@ class ControlLink {
   Phase last_wanted_;
   std::optional<bool> orders_refused_;  // none: nobody has said
   bool beat_now_ = true;
+  bool rests_ = false;
   CommandInbox inbox_;
   ConfigFollower follower_;
   std::string kill_after_beat_;

@@ -206,7 +206,8 @@ class NodeProcess {
       signalfd_siginfo info{};
       if (::read(signals_, &info, sizeof info) != sizeof info) continue;
       if (info.ssi_signo != SIGHUP) return true;
-      node_.options().hangup();
+      reopen_log();
+      if (node_.options().hangup) node_.options().hangup();
     }
   }
 
@@ -217,12 +218,12 @@ class NodeProcess {
 
 namespace {
 
-int block_signals(bool hangup) {
+int block_signals() {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
-  if (hangup) sigaddset(&set, SIGHUP);  // though ignored below, it is read while it is blocked
+  sigaddset(&set, SIGHUP);  // though ignored below, it is read while it is blocked
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   config::ignore_idle_signals();
   return ::signalfd(-1, &set, SFD_CLOEXEC);
@@ -308,10 +309,11 @@ int run_node(NodeOptions options, const std::function<void(NodeRuntime&)>& start
   // Process 1 of a container is given orphans. Only a supervisor has children whose end it awaits;
   // it reaps the others itself.
   if (::getpid() == 1 && options.role != "supervisor") (void)std::signal(SIGCHLD, SIG_IGN);
-  const int signals = block_signals(static_cast<bool>(options.hangup));
+  const int signals = block_signals();
   const std::string id = node_id(options);
   start_log(id);
   set_log_level(options.config.log.level);
+  set_log_format(options.config.log.format);
   name_thread(id);  // of the process, too
   raise_open_files();
   leave_no_core();

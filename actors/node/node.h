@@ -28,7 +28,7 @@ struct NodeOptions {
   Phase wanted = Phase::serving;  // until the supervisor says otherwise
   int drain_max_ms = 30'000;      // after the first SIGTERM; then the node stops all the same
   config::Config config;
-  std::function<void()> hangup{};  // what SIGHUP asks for; empty: it is ignored. Must not block
+  std::function<void()> hangup{};  // SIGHUP reopens the node's log, and this. Must not block
   std::function<void()> at_once;   // before a second SIGTERM ends the process; must not block
 };
 

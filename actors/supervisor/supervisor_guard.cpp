@@ -55,6 +55,7 @@ ProcessEnd wait_for_end(WatchedProcess& process, int signals, bool& told_to_stop
     if (fds[0].revents != 0) return process.take_end();
     const int signal = fds[1].revents != 0 ? take_signal(signals, {process.pid()}) : 0;
     if (signal == 0) continue;
+    if (signal == SIGHUP) reopen_log();
     told_to_stop = told_to_stop || signal != SIGHUP;
     process.signal(signal == SIGHUP ? SIGHUP : SIGTERM);
   }
@@ -68,6 +69,7 @@ bool told_to_stop_within(milliseconds wait, int signals) {
     pollfd stop{signals, POLLIN, 0};
     if (::poll(&stop, 1, static_cast<int>(left.count())) != 1) continue;
     const int signal = take_signal(signals, {});
+    if (signal == SIGHUP) reopen_log();
     if (signal == SIGHUP) log_warning("SIGHUP while there is no supervisor: nothing was reloaded");
     if (signal != 0 && signal != SIGHUP) return true;
   }
@@ -80,8 +82,9 @@ bool is_final(const ProcessEnd& end) {
 
 }  // namespace
 
-int run_guard(const std::vector<std::string>& arguments) {
+int run_guard(const std::vector<std::string>& arguments, const std::string& log_format) {
   start_log("guard");
+  set_log_format(log_format);
   name_thread("guard");
   const int signals = open_signals();
   bool told_to_stop = false;

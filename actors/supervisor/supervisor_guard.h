@@ -11,7 +11,8 @@ namespace stampede::actors {
 // Runs this program with `arguments` (which name the supervisor without --guard) and starts it
 // again, after 0.1 s doubling to 5 s, unless it ended with 0, 2, 6, 75 or 78, which another start
 // cannot mend. Every start after the first is told --accepted: no more than what was accepted then.
-// SIGTERM, SIGINT and SIGHUP are passed on. Blocks; returns the supervisor's exit code.
-int run_guard(const std::vector<std::string>& arguments);
+// SIGTERM, SIGINT and SIGHUP are passed on. `log_format` is that of the guard's own few lines.
+// Blocks; returns the supervisor's exit code.
+int run_guard(const std::vector<std::string>& arguments, const std::string& log_format);
 
 }  // namespace stampede::actors

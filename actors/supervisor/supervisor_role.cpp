@@ -42,6 +42,7 @@ using transport::SocketId;
 
 constexpr std::chrono::milliseconds kTick{20};
 constexpr std::chrono::milliseconds kTickIdle{250};    // while no node is about to be started
+constexpr std::chrono::milliseconds kTickAtRest{500};  // at most; with shorter heartbeats less
 constexpr std::chrono::milliseconds kBehindBeats{20};  // nodes report at multiples of that
 constexpr Ms kWantedEvery = 1'000;  // what nobody needs to hear is repeated so often
 constexpr int kPagePause = 20;      // times as long as a page of the status took to make
@@ -206,6 +207,7 @@ void SupervisorRole::reload_for_signal() {
 // What of it is the supervisor's own.
 void SupervisorRole::use_config(const config::Config& config) {
   set_log_level(config.log.level);
+  set_log_format(config.log.format);
   if (const auto http = caf::actor_cast<caf::actor>(http_))
     caf::anon_send(
         http, std::make_shared<const HttpSite>(HttpSite{config::list_of(config.webapp.hosts),
@@ -259,7 +261,9 @@ void SupervisorRole::on_timer(PortControl& port) {
   tell_service_manager();
   if (stopping_) go_on_stopping();
   next_tick_ = transport::MonoTime::max();
-  const auto idle = transport::next_on_grid(port.now(), kTickIdle) + kBehindBeats - port.now();
+  const auto beats = 2 * std::chrono::milliseconds(config_.now().supervisor.heartbeat_ms);
+  const auto every = std::clamp(beats, kTickIdle, kTickAtRest);
+  const auto idle = transport::next_on_grid(port.now(), every) + kBehindBeats - port.now();
   look_within(busy() ? kTick : std::chrono::ceil<std::chrono::milliseconds>(idle));
 }
 

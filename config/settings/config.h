@@ -87,6 +87,7 @@ struct Log {
   std::int64_t retain_s = 86400;                   // closed segments stay so long; -1: for ever
   std::string sync = "always";                     // fdatasync per batch
   std::string level = "info";                      // of the nodes' own lines, in <run>/log
+  std::string format = "text";                     // of the same: "text" or "json"
 };
 
 struct Snapshot {

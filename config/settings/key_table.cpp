@@ -60,6 +60,9 @@ bool is_claim(const std::string& text) {
 bool is_level(const std::string& text) {
   return text == "info" || text == "warning" || text == "critical";
 }
+bool is_format(const std::string& text) {
+  return text == "text" || text == "json";
+}
 bool is_sync(const std::string& text) {
   return text == "always";
 }
@@ -441,7 +444,12 @@ std::vector<Key> log_keys() {
       text<&Config::log, &Log::level>(
           "log.level", kLive, "word", is_level, "\"info\", \"warning\" or \"critical\"",
           "Which lines of their own the nodes write to `<run>/log`: all, from warnings on, or only "
-          "why they ended. All else in this section is about the command log."),
+          "why they ended."),
+      text<&Config::log, &Log::format>(
+          "log.format", kLive, "word", is_format, "\"text\" or \"json\"",
+          "How those lines are written: `TIME LEVEL NODE TEXT`, or a map of JSON with the same "
+          "four "
+          "members, one a line. All else in this section is about the command log."),
       number<&Config::snapshot, &Snapshot::every_bytes>(
           "snapshot.every_bytes", kBackend, "bytes", 1, 1ll << 40,
           "A snapshot is made when closed segments of this size lie behind the newest one. Smaller "

@@ -261,6 +261,43 @@ class Nodes(CommandsTest):
         follow.terminate()
         follow.communicate(timeout=10)
 
+    def test_logs_are_maps_when_asked_rotated_when_full_and_read_all_the_same(self):
+        log = self.system.run / "log" / "supervisor.log"
+        self.must("config", "set", "log.format", "json")
+        now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        early = f"{now} info supervisor-1 early {'x' * 4000}"
+        self.addCleanup(self.must, "config", "set", "log.format", "text")
+        follow = self.system.popen("logs", "-f", "--since", "0s", "supervisor")
+        with open(log, "a", encoding="ascii") as full:
+            full.write((early + "\n") * (1 + (32 << 20) // len(early)))
+        self.system.wait_back("broker-1", self.system.kill9("broker-1"))
+        rotated = log.with_name("supervisor.log.1")
+        self.assertTrue(eventually(rotated.exists, 10))
+        said = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+        self.assertEqual({tuple(line) for line in said}, {("time", "level", "node", "text")})
+        self.assertTrue(any("broker-1" in line["text"] for line in said), said)
+        self.assertEqual(log.stat().st_mode & 0o777, 0o600)
+        # As text, over the rotation: what was followed, and what an older file has.
+        heard = next(line for line in follow.stdout if "broker-1: started" in line)
+        self.assertRegex(heard, "^2[^ ]+Z info supervisor-1 broker-1: started, pid")
+        follow.terminate()
+        follow.communicate(timeout=10)
+        self.assertEqual(self.must("logs", "supervisor").stdout.splitlines()[-len(said):],
+                         [" ".join(line.values()) for line in said])
+        whole = self.must("--json", "logs", "supervisor").stdout
+        self.assertGreater(whole.count('"text":"early x'), 8_000)
+        # Who rotates by a rename and SIGHUP has the new file at once.
+        guard = int((self.system.run / "guard.pid").read_text(encoding="ascii").split()[0])
+        log.rename(log.with_name("supervisor.log.2"))
+        self.system.signal(guard, signal.SIGHUP)
+        self.assertTrue(eventually(log.exists, 10))
+        pid = self.system.pid("webapp-2")
+        theirs = log.with_name("webapp-2.log")
+        theirs.rename(theirs.with_name("webapp-2.log.1"))
+        self.system.signal(pid, signal.SIGHUP)
+        self.assertTrue(eventually(theirs.exists, 10))
+        self.assertEqual(self.system.pid("webapp-2"), pid)
+
     def test_processes_have_the_names_of_their_nodes(self):
         for name, pid in self.system.pids().items():
             process = Path(f"/proc/{pid}")

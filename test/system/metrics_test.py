@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """/metrics and /v1/history of a real system: what happened is counted once and for all nodes, kills
-included; promtool takes the text; conditions of alerts show in it.
+included; promtool takes the text. What its alerts say of it: alerts_test.py.
 """
 
 import json
@@ -12,7 +12,6 @@ import unittest
 import urllib.error
 import urllib.request
 
-from by_hand import end_database, start_database
 from system import PROJECT, SystemTest, eventually
 
 sys.path.insert(0, str(PROJECT / "test" / "dashboards"))
@@ -23,8 +22,7 @@ from stampede import Client  # noqa: E402
 SAMPLE = re.compile(r'^(\w+?)(?:\{(.*)\})? (\S+)$')
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 # Series that are there only once somebody has done something.
-LATER = {"stampede_books_violations", "stampede_books_checked_timestamp_seconds",
-         "stampede_decisions_total", "stampede_broker_refused_total"}
+LATER = {"stampede_books_violations", "stampede_books_checked_timestamp_seconds"}
 
 
 def text_of(system, path="/metrics"):
@@ -67,6 +65,11 @@ class Metrics(SystemTest):
 
     def test_a_sale_with_kills_is_counted_and_no_counter_falls(self):
         system = self.start_system("1:Phone:30", "2:Lamp:1000", nodes="webapp=2,broker=1,backend=1")
+        # A rate sees the first of each kind: its series was there before.
+        for code in ("confirmed", "sold_out", "overloaded", "internal"):
+            self.becomes(system, 0, "stampede_answers_total", node="webapp-2", code=code)
+        self.becomes(system, 0, "stampede_broker_refused_total", code="no_backend")
+        self.becomes(system, 0, "stampede_orders_total", outcome="limit_reached")
         with Client(system.zmq) as first, Client(system.zmq_2) as second:
             for number in range(40):
                 buyer = first if number % 2 else second
@@ -103,7 +106,7 @@ class Metrics(SystemTest):
         system.restart("supervisor-1")
         self.becomes(system, 1, "stampede_node_up", node="webapp-1")
         self.becomes(system, 980, "stampede_stock_left")
-        self.assertIn(value(system, "stampede_orders_total", outcome="confirmed"), (0, None))
+        self.assertEqual(value(system, "stampede_orders_total", outcome="confirmed"), 0)
         self.whole_and_right(system)
         system.verify()
         self.assertEqual(value(system, "stampede_books_violations"), 0)
@@ -149,37 +152,6 @@ class Metrics(SystemTest):
         done = subprocess.run([promtool(), "check", "metrics"], input=text, text=True,
                               capture_output=True, timeout=30, check=False)
         self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
-
-    def test_conditions_of_alerts_show(self):
-        system = self.start_system("1:Phone:100000", STAMPEDE_DB__LANES="1")
-        with Client(system.zmq) as client:
-            client.order(1, "ann")
-            self.becomes(system, 1, "stampede_database_up")
-            self.becomes(system, 0, "stampede_commands_owed")
-
-            end_database(system)
-            for number in range(5):
-                client.order(1, f"bob-{number}")
-            self.becomes(system, 0, "stampede_database_up", seconds=30)
-            self.assertTrue(eventually(lambda: value(system, "stampede_commands_owed") >= 5, 10))
-            self.assertTrue(
-                eventually(lambda: value(system, "stampede_database_lag_seconds") > 0.5, 10))
-            start_database(system)
-            self.becomes(system, 1, "stampede_database_up", seconds=60)
-            self.becomes(system, 0, "stampede_commands_owed", seconds=60)
-
-            # The database refuses the command for good.
-            system.sql("CREATE TRIGGER refuse BEFORE INSERT ON orders FOR EACH ROW SET "
-                       "NEW.user_id = IF(NEW.user_id = 'carl', REPEAT('x', 99), NEW.user_id)")
-            client.order(1, "carl")
-            self.becomes(system, 1, "stampede_commands_failed", seconds=30)
-
-        # Between two processes a node is down.
-        def down():
-            system.kill9("webapp-1")
-            return eventually(lambda: value(system, "stampede_node_up", node="webapp-1") == 0, 1, 0)
-        self.assertTrue(eventually(down, 20))
-        self.becomes(system, 1, "stampede_node_ready", seconds=30, node="webapp-1")
 
 
 if __name__ == "__main__":

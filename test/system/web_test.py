@@ -106,6 +106,25 @@ class Files(Shop):
             self.assertEqual(self.ask(port, "GET", names[0].replace(".", ".0", 1))[0], 404)
         self.assertEqual(self.ask(self.system.http_port, "POST", "/", {})[0], 405)
 
+    def test_the_reference_for_clients_is_served_with_what_programs_read(self):
+        status, headers, page = self.ask(self.system.http_port, "GET", "/docs")
+        self.assertEqual((status, headers["Content-Type"]), (200, "text/html; charset=utf-8"))
+        self.assertIn("script-src 'self'", headers["Content-Security-Policy"])
+        status, headers, api = self.ask(self.system.http_port, "GET", "/openapi.yaml")
+        self.assertEqual((status, headers["Content-Type"]), (200, "application/yaml"))
+        self.assertEqual(api, (PROJECT / "docs" / "openapi.yaml").read_bytes())
+        page = page.decode()
+        for route in re.findall(r"^  (/\S+):$", api.decode(), re.MULTILINE):
+            self.assertIn(f"<code>{route}</code></h4>", page)
+        ids = re.findall(r'\bid="([^"]+)"', page)
+        self.assertEqual(len(ids), len(set(ids)))
+        for link in re.findall(r'<a [^>]*href="([^"]+)"', page):
+            if link.startswith("#"):
+                self.assertIn(link[1:], ids)
+            else:
+                self.assertEqual(self.ask(self.system.http_port, "GET", link)[0], 200, link)
+        self.assertEqual(self.ask(self.system.base, "GET", "/docs")[0], 404)
+
 
 # --- the operator's door --------------------------------------------------------------------------
 
@@ -392,6 +411,17 @@ class Looks(Page):
                 page.shows({"en": "My orders", "zh": "我的订单"}[language])
                 self.judge(page, f"orders_{name}")
 
+    def test_the_reference_for_clients_is_readable_everywhere(self):
+        for language, width, dark in (("en", 1280, False), ("zh", 360, True), ("en", 360, False)):
+            with self.subTest(language=language, width=width, dark=dark):
+                page = self.shop("docs", language=language, width=width, dark=dark)
+                page.shows({"en": "For whoever writes a client", "zh": "客户端开发参考"}[language])
+                page.shows("/v1/orders/{id}/payments")
+                page.until("document.querySelector('#languages button')")
+                other = {"en": "本页内容", "zh": "On this page"}[language]
+                self.assertNotIn(other, page.text())
+                self.judge(page, f"docs_{language}_{width}{'_dark' if dark else ''}")
+
     def test_the_other_language_is_one_click_away_and_stays(self):
         page = self.shop()
         page.click(".top-end button", "中文")
@@ -432,6 +462,31 @@ class Ops(Page):
         page.click(".act", "Take orders again")
         page.click(".dialog .main", "Do it")
         page.until("!document.querySelector('.alarm-bar')")
+
+    def test_what_the_database_has_refused_is_tried_again(self):
+        self.system.sql("CREATE TRIGGER refuse BEFORE INSERT ON orders FOR EACH ROW SET "
+                        "NEW.user_id = IF(NEW.user_id = 'carl', REPEAT('x', 99), NEW.user_id)")
+        self.system.report("order", BOOK, "--user", "carl")
+        self.assertEqual(self.system.stampede("order", 99, "--user", "carl").returncode, 1)
+        page = self.ops()
+        page.shows("One command failed in the database.")
+        page.shows("no such item (unknown_item)")
+        self.system.sql("DROP TRIGGER refuse")
+        page.click(".act", "Retry failed")
+        page.shows("stampede log retry")
+        page.click(".dialog .main", "Do it")
+        page.shows("Done: stampede log retry")
+        page.until("!document.querySelector('.alarm-bar')", 40)
+        self.assertEqual(len(self.system.sql("SELECT 1 FROM orders WHERE user_id = 'carl'")), 1)
+
+    def test_with_the_supervisor_that_it_was_opened_at_a_session_ends_and_that_is_seen(self):
+        page = self.ops()
+        page.shows("Signed in")
+        self.system.restart("supervisor-1")
+        page.shows("Signed out by a restart", 10)
+        page.click("tr:has(th) .act", "Close")
+        page.shows("stampede ops")
+        self.assertEqual(page.js("document.querySelectorAll('.dialog .danger').length"), 0)
 
     def test_without_signing_in_it_is_read_only(self):
         page = self.ops(signed_in=False)

@@ -1,7 +1,7 @@
 #pragma once
 
-// `stampede logs`: the event lines of the nodes, <run>/log/<node>.log, in the order of their times.
-// Needs no running system. Blocks; one thread.
+// `stampede logs`: the event lines of the nodes, <run>/log/<node>.log and what was rotated of it,
+// in the order of their times. Needs no running system. Blocks; one thread.
 
 #include <cstdint>
 #include <optional>
@@ -19,13 +19,13 @@ struct LogsWish {
   std::string level = "trace";           // and what is worse
 };
 
-// One line of a log, as actors/node/node_log.h has it. What is no such line (what a dying process
-// prints) has neither time nor level.
+// One line of a log, as actors/node/node_log.h has it in either format. What is no such line (what
+// a dying process prints) has neither time nor level.
 struct LogLine {
-  std::string_view time;  // RFC 3339
-  std::string_view level;
-  std::string_view node;
-  std::string_view text;
+  std::string time;  // RFC 3339
+  std::string level;
+  std::string node;
+  std::string text;  // without control characters where the line was one of JSON
 };
 LogLine read_log_line(std::string_view line);
 

@@ -51,6 +51,12 @@ void MetricSums::begin(const std::string& node, Process& process, std::uint64_t 
     if (key.node == node) counter.last = 0;
   for (auto& [key, histogram] : histograms_)
     if (key.node == node) histogram.last = {};
+  for (std::size_t metric = 0; metric < metric_table().size(); ++metric) {
+    const auto& info = metric_table()[metric];
+    if (!info.labels.empty() && node.starts_with(info.counted_by))
+      for (const auto label : info.labels)
+        counters_.try_emplace({metric, node, std::string(label)});
+  }
 }
 
 void MetricSums::take_metric(const std::string& node, std::size_t metric, const json& value) {

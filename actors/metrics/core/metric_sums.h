@@ -5,6 +5,8 @@
 // same process, so that no counter ever falls and no rate breaks. Gauges are what was said last,
 // and end with the process.
 //
+// Labels that the table knows have their series, at 0, from a node's first report on.
+//
 // Of a process that ran before the first report is heard (a new supervisor takes over the nodes of
 // the one before), only what comes from then on is counted: what others have counted already would
 // look like a burst.

@@ -9,14 +9,38 @@ namespace {
 
 constexpr double kMicro = 1e-6;
 
+constexpr std::string_view kBackends = "backend-";
+constexpr std::string_view kBrokers = "broker-";
+constexpr std::string_view kWebapps = "webapp-";
+
+constexpr auto kOrderOutcomes =
+    std::to_array<std::string_view>({"confirmed", "sold_out", "limit_reached"});
+constexpr auto kDecisionOutcomes = std::to_array<std::string_view>({"replayed", "refused"});
+constexpr auto kBrokerCodes =
+    std::to_array<std::string_view>({"overloaded", "no_backend", "internal"});
+// Every code that a client may be told (actors/sale/codes.h), and what only the sums tell apart.
+constexpr auto kAnswerCodes = std::to_array<std::string_view>(
+    {"confirmed",        "edge_sold_out",   "sold_out",     "limit_reached",   "unknown_item",
+     "unknown_request",  "bad_request",     "bad_protocol", "unknown_op",      "key_reused",
+     "too_large",        "overloaded",      "replaying",    "draining",        "no_backend",
+     "log_unavailable",  "deadline_passed", "not_started",  "ended",           "unknown_promo",
+     "expired_request",  "not_payable",     "already_paid", "not_cancellable", "not_allowed",
+     "closed",           "promo_only",      "unpaid_limit", "ticket_required", "ticket_invalid",
+     "ticket_expired",   "gate_closed",     "rate_limited", "not_logged_in",   "session_expired",
+     "session_replaced", "user_exists",     "internal"});
+
 constexpr auto kTable = std::to_array<MetricInfo>({
     // --- the sale, as the backend decides it
     {.name = metric::kOrders,
      .label = "outcome",
-     .help = "Orders decided: confirmed, or rejected as sold_out or limit_reached."},
+     .help = "Orders decided: confirmed, or rejected as sold_out or limit_reached.",
+     .counted_by = kBackends,
+     .labels = kOrderOutcomes},
     {.name = metric::kDecisions,
      .label = "outcome",
-     .help = "Requests that decided nothing new: replayed (known id), refused."},
+     .help = "Requests that decided nothing new: replayed (known id), refused.",
+     .counted_by = kBackends,
+     .labels = kDecisionOutcomes},
     {.name = metric::kDecidedRequests, .help = "Requests that the backend has looked at."},
     {.name = metric::kBackendMalformed, .help = "Requests that the backend could not read."},
     {.name = metric::kPayments, .help = "Orders that were paid."},
@@ -91,7 +115,9 @@ constexpr auto kTable = std::to_array<MetricInfo>({
      .label = "code",
      .by_node = true,
      .help = "Answers to clients: confirmed, a reason of rejection, a code of refusal, or "
-             "edge_sold_out (turned away by the webapp alone)."},
+             "edge_sold_out (turned away by the webapp alone).",
+     .counted_by = kWebapps,
+     .labels = kAnswerCodes},
     {.name = metric::kAnswerSeconds,
      .kind = MetricKind::histogram,
      .by_node = true,
@@ -129,7 +155,9 @@ constexpr auto kTable = std::to_array<MetricInfo>({
     {.name = metric::kBrokerForwarded, .help = "Requests that the broker passed on."},
     {.name = metric::kBrokerRefused,
      .label = "code",
-     .help = "Requests that the broker refused, by code."},
+     .help = "Requests that the broker refused, by code.",
+     .counted_by = kBrokers,
+     .labels = kBrokerCodes},
     {.name = metric::kBrokerInFlight,
      .kind = MetricKind::gauge,
      .help = "Requests that were passed on and are not answered."},

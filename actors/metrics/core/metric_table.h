@@ -20,6 +20,11 @@ struct MetricInfo {
   bool by_node = false;      // each node has series of its own
   double unit = 1;           // of what is reported, in the metric's unit
   std::string_view help{};
+  // Of a counter with a label: the nodes that count it, by the beginning of their names, and the
+  // labels that they may count. Those series are there, at 0, before the first event: a rate
+  // cannot see the step of a series that begins with it.
+  std::string_view counted_by{};
+  std::span<const std::string_view> labels{};
 };
 
 inline constexpr std::size_t kMetricLabelsMax = 128;  // series of one metric and node

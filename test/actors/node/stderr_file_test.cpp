@@ -3,62 +3,19 @@
 #include "actors/node/stderr_file.h"
 
 #include <doctest/doctest.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string>
-#include <string_view>
 
 #include "actors/node/node_log.h"
+#include "test/actors/node/node_lines.h"
 #include "test/support/eventually.h"
 
 namespace stampede::actors {
 namespace {
-
-// stderr and stdout go to `file` as a supervisor sends them; back again at the end.
-class NodeLines {
- public:
-  NodeLines() : err_(::dup(STDERR_FILENO)), out_(::dup(STDOUT_FILENO)) {
-    std::string pattern = std::filesystem::temp_directory_path() / "stderr-XXXXXX";
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    place = pattern;
-    file = place / "log" / "node.log";
-    std::filesystem::create_directory(file.parent_path());
-    const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-    ::dup2(fd, STDERR_FILENO);
-    ::dup2(fd, STDOUT_FILENO);
-    ::close(fd);
-  }
-  ~NodeLines() {
-    ::dup2(err_, STDERR_FILENO);
-    ::dup2(out_, STDOUT_FILENO);
-    ::close(err_);
-    ::close(out_);
-    std::filesystem::remove_all(place);
-  }
-  NodeLines(const NodeLines&) = delete;
-  NodeLines& operator=(const NodeLines&) = delete;
-
-  static void say(int fd, std::string_view text) {
-    static_cast<void>(!::write(fd, text.data(), text.size()));
-  }
-  [[nodiscard]] std::string text() const {
-    std::ifstream in(file);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-
-  std::filesystem::path place;
-  std::filesystem::path file;
-
- private:
-  int err_;
-  int out_;
-};
 
 TEST_CASE("a file of lines that was removed is made again, once a second at most") {
   std::string before;
@@ -124,6 +81,65 @@ TEST_CASE("a link that stands in the removed file's place is not followed") {
     if (std::filesystem::exists(lines.place / "stranger")) stranger = "written";
   }
   CHECK(stranger.empty());
+}
+
+TEST_CASE("a full file is rotated, and of the old ones as many stay as are kept") {
+  std::string files[StderrFile::kFiles + 1];
+  {
+    NodeLines lines;
+    StderrFile file(8);
+    const auto now = StderrFile::Clock::now();
+    for (int number = 0; number < 2 * StderrFile::kFiles; ++number) {
+      file.look(now);  // no later than the first time: what was written counts
+      file.write("line " + std::to_string(number) + "\n");
+      file.write("m\n");
+    }
+    for (int number = 0; number <= StderrFile::kFiles; ++number)
+      files[number] = lines.text(number == 0 ? "" : "." + std::to_string(number));
+  }
+  CHECK(files[0] == "line 9\nm\n");
+  CHECK(files[1] == "line 8\nm\n");
+  CHECK(files[StderrFile::kFiles - 1] == "line 5\nm\n");
+  CHECK(files[StderrFile::kFiles].empty());
+}
+
+TEST_CASE("who shares a file that another process has rotated goes on in the new one") {
+  std::string old;
+  std::string anew;
+  {
+    NodeLines lines;
+    StderrFile file(8);
+    const auto now = StderrFile::Clock::now();
+    file.look(now);
+    file.write("one, two\n");
+    const auto first = lines.file.parent_path() / "node.log.1";
+    std::filesystem::rename(lines.file, first);
+    std::ofstream(lines.file) << "theirs\n";
+    file.look(now);  // full, but it is the other's no more
+    file.write("three\n");
+    NodeLines::say(STDOUT_FILENO, "four\n");
+    anew = lines.text();
+    old = lines.text(".1");
+  }
+  CHECK(old == "one, two\n");
+  CHECK(anew == "theirs\nthree\nfour\n");
+}
+
+TEST_CASE("where no file can be renamed, lines go on in the full one") {
+  std::string text;
+  {
+    NodeLines lines;
+    StderrFile file(8);
+    const auto now = StderrFile::Clock::now();
+    file.look(now);
+    file.write("one, two\n");
+    std::ofstream(lines.file.string() + ".3") << "old\n";
+    std::filesystem::create_directories(lines.file.string() + ".4/full");
+    file.look(now);
+    file.write("three\n");
+    text = lines.text();
+  }
+  CHECK(text == "one, two\nthree\n");
 }
 
 TEST_CASE("a node's next lines make its file again") {

@@ -4,6 +4,10 @@
 
 #include <doctest/doctest.h>
 
+#include <map>
+#include <string>
+#include <utility>
+
 #include "actors/metrics/core/metric_report.h"
 
 using namespace stampede::actors;
@@ -66,16 +70,32 @@ TEST_CASE("a counter never falls, whatever is reported") {
   CHECK(sums.total(metric::kRequests) == 12);
 }
 
+TEST_CASE("series of the labels that are known are there before anything is counted") {
+  MetricSums sums;
+  sums.take("webapp-1", 7, false, requests(0));
+  for (const auto& info : metric_table()) {
+    const bool counts = info.counted_by == "webapp-";
+    const auto samples = samples_of(sums, info.name);
+    if (counts) CHECK(samples.size() == info.labels.size());
+    for (const auto& sample : samples) CHECK(sample.value == 0);
+    if (!counts && !info.labels.empty()) CHECK(samples.empty());
+  }
+  sums.take("webapp-1", 7, false, answers(5, 0));
+  sums.take("webapp-1", 8, false, requests(0));  // another process: none falls back to 0
+  CHECK(sums.totals(metric::kAnswers).at("confirmed") == 5);
+  CHECK(sums.totals(metric::kAnswers).at("overloaded") == 0);
+}
+
 TEST_CASE("nodes and labels have series of their own") {
   MetricSums sums;
   sums.take("webapp-1", 7, false, answers(5, 2));
   sums.take("webapp-2", 9, false, answers(1, 0));
-  const auto samples = samples_of(sums, metric::kAnswers);
-  REQUIRE(samples.size() == 3);  // nothing was sold out at webapp-2
-  CHECK(samples[0].node == "webapp-1");
-  CHECK(samples[0].label == "confirmed");
-  CHECK(samples[0].value == 5);
-  CHECK(samples[2].node == "webapp-2");
+  std::map<std::pair<std::string, std::string>, double> values;
+  for (const auto& sample : samples_of(sums, metric::kAnswers))
+    values[{sample.node, sample.label}] = sample.value;
+  CHECK(values.at({"webapp-1", "confirmed"}) == 5);
+  CHECK(values.at({"webapp-1", "sold_out"}) == 2);
+  CHECK(values.at({"webapp-2", "confirmed"}) == 1);
   CHECK(sums.totals(metric::kAnswers).at("confirmed") == 6);
 }
 
