@@ -17,6 +17,7 @@ PACKAGES=(
   doctest-dev clang-format-14 shellcheck wrk valgrind
   groff-base     # renders the man pages in a test
   ruby php-cli  # run clients/examples
+  jq  # docs/everyday.md
   python3-cryptography  # mints session tokens for a test
   python3-jsonschema python3-yaml  # judge docs/openapi.yaml
 )
