@@ -142,6 +142,9 @@ class Pictures(Chromium):
             page.shows({"en": "Still open", "zh": "结果未定"}[language])
             self.wait_open(at)
         self.system.signal(pid, signal.SIGCONT)
+        for page in pages.values():
+            page.until("document.querySelector('.outcome.no')")
+            page.until("document.querySelector('.buy .main').disabled")  # the stock's news is there
 
     def wait_open(self, count):
         """Until the webapp holds so many requests."""
