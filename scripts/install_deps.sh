@@ -17,6 +17,7 @@ PACKAGES=(
   doctest-dev clang-format-14 shellcheck wrk valgrind
   groff-base     # renders the man pages in a test
   ruby php-cli  # run clients/examples
+  jq  # docs/everyday.md
   python3-cryptography  # mints session tokens for a test
   python3-markdown python3-yaml  # make the page at /docs
   python3-jsonschema  # judges docs/openapi.yaml
@@ -30,6 +31,11 @@ PACKAGE_PACKAGES=(debhelper fakeroot lintian)
 FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)
 # What runs clients/js. Debian has no ZeroMQ for Node: npm brings it.
 CLIENT_PACKAGES=(nodejs)
+# Clients and load tools of others that foreign_clients_test runs in its long form.
+LONG_CLIENT_PACKAGES=(
+  apache2-utils hey nghttp2-client jmeter jmeter-http
+  libjeromq-java libmsgpack-java openjdk-17-jdk-headless
+)
 PROMTOOL_DIR=$(realpath -m -- "${BASH_SOURCE[0]%/*}/../build/packages")
 CLIENT=$(realpath -- "${BASH_SOURCE[0]%/*}/../clients/js")
 # What the pages are tested with, and what was taken into web/vendor.
@@ -40,7 +46,7 @@ BROWSER_PACKAGES=(chromium-headless-shell libjs-jquery)
 usage() {
   cat <<'TEXT'
 Usage: scripts/install_deps.sh [--print] [--run] [--bench] [--fuzz] [--clients] [--browser]
-                               [--promtool] [--package]
+                               [--promtool] [--package] [--long-clients]
 Installs the missing Debian 12 packages with apt-get, as root or through sudo.
   --print   only says what it would do
   --run     only what runs a program that is built already
@@ -48,6 +54,7 @@ Installs the missing Debian 12 packages with apt-get, as root or through sudo.
   --fuzz    also clang with libFuzzer, for scripts/fuzz.sh
   --clients also Node, and into clients/js/node_modules the packages of its package-lock.json with
             npm; where npm cannot bring them, the tests that need them are skipped
+  --long-clients also ab, hey, h2load, JMeter, a JDK and jeromq, for STAMPEDE_CLIENTS=long
   --browser also a Chromium without a window and jQuery, for the tests of pages, and where npm is
             there, the packages of web/package-lock.json into web/node_modules
   --promtool also promtool and prometheus, into build/packages, out of the package prometheus,
@@ -126,6 +133,7 @@ while (($#)); do
       PACKAGES+=("${CLIENT_PACKAGES[@]}")
       command -v npm >/dev/null || PACKAGES+=(npm)  # other packages of Node contain it
       ;;
+    --long-clients) PACKAGES+=("${LONG_CLIENT_PACKAGES[@]}") ;;
     --browser)
       browser=true
       PACKAGES+=("${BROWSER_PACKAGES[@]}")

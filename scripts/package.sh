@@ -98,7 +98,7 @@ lay_out_documents() {
   local documents=$tree/documents
   install -d "$documents"
   install -m 644 -t "$documents" README.md README.zh-CN.md \
-    docs/{getting-started,concepts,deployment,protocol,reference,glossary,runbook}.md \
+    docs/{getting-started,everyday,concepts,deployment,protocol,reference,glossary,runbook}.md \
     docs/openapi.yaml
   install -m 644 config/README.md "$documents/configuration.md"
 }

@@ -12,7 +12,8 @@ Installs missing packages, builds into build/, runs the tests, prints their summ
   unit     sources: format, layers, house style, shell; then everything without other processes
   system   real nodes, real clients, a private database, kill -9
   faults   unit, and the system tests that test/system/README.md names beside a fault's id
-  web      the pages (none in this version)
+  web      the pages: files and words, then each in a real Chromium, and pages of strangers;
+           its pictures lie in build/screenshots
   all      everything (default)
 Repeat a random test with the seed it printed: STAMPEDE_TEST_SEED=N scripts/test.sh unit -- -R NAME
 Exit: 0 all passed, 1 a test failed, the build failed or a process was left behind, 2 wrong use.
@@ -120,7 +121,7 @@ case $what in
     ctest_arguments+=(-R "$(fault_tests)")
     run_label system 2
     ;;
-  web) summaries+=("web: no tests in this version") ;;
+  web) run_label web 2 ;;
   all)
     run_label unit 2
     run_label system 2

@@ -1,6 +1,7 @@
 // What the supervisor says, asked again and again, and what follows from two answers in a row.
 
 import { ask } from "./ask.js";
+import { has, moment } from "./language.js";
 import { cell } from "./view.js";
 
 const kEveryMs = 1_000;
@@ -91,6 +92,8 @@ export function alarmsOf({ status, heardAt }, span, t) {
   const silence = performance.now() - heardAt;
   const alarms = silence > kSilentMs ? [{ name: "alarm_silent", slots: { time: span(silence) } }] : [];
   if (!status) return alarms;
+  if (status.drained_at)
+    alarms.push({ name: "alarm_drained", slots: { moment: moment(Date.parse(status.drained_at)) } });
   for (const node of status.nodes) alarms.push(...alarmsOfNode(node, t));
   const { database, log } = status;
   if (database.state === "unreachable" || database.state === "refused")
@@ -98,9 +101,22 @@ export function alarmsOf({ status, heardAt }, span, t) {
       slots: { state: t(`database_${database.state}`), time: span((database.for_s ?? 0) * 1000) } });
   if (database.failed > 0) alarms.push({ name: "alarm_failed", slots: { n: database.failed } });
   if (log.parked?.length) alarms.push({ name: "alarm_parked", slots: { n: log.parked.length } });
-  for (const note of status.notes ?? [])
-    if (!note.startsWith("the database is")) alarms.push({ text: note });
-  return alarms;
+  return [...alarms, ...(status.notes ?? []).filter((note) => !kSaidAbove.test(note)).map(alarmOfNote)];
+}
+
+const kSaidAbove = /^(the database is|orders are refused since)/;
+
+function alarmOfNote(note) {
+  const [, n] = /^[\w-]+: the wall clock has stepped (\d+) s/.exec(note) ?? [];
+  return n ? { name: "alarm_clock", slots: { n: Number(n) } } : { text: note };
+}
+
+// The node's own sentence, in the reader's language where it is a known one.
+function why(sentence, t) {
+  const [, phase] = /^every order is refused: (\w+)$/.exec(sentence) ?? [];
+  const name = phase ?? (sentence.startsWith("the log's disk is full") ? "log_room"
+    : sentence.startsWith("the database is away or slow") ? "backlog" : "");
+  return has(`why_${name}`) ? t(`why_${name}`) : sentence;
 }
 
 function alarmsOfNode(node, t) {
@@ -110,6 +126,7 @@ function alarmsOfNode(node, t) {
       detail: node.last_exit });
   else if (node.state !== "ready")
     found.push({ name: "alarm_node", slots: { node: node.node, state: t(node.state) } });
-  if (node.refuses) found.push({ name: "alarm_refuses", slots: { node: node.node, why: node.refuses } });
+  if (node.refuses && !node.refuses.startsWith("every order is refused: drained"))
+    found.push({ name: "alarm_refuses", slots: { node: node.node, why: why(node.refuses, t) } });
   return found;
 }

@@ -227,20 +227,21 @@ class Readmes(unittest.TestCase):
     """The README is short, and the Chinese one is the same document."""
 
     def parts(self, name):
-        """Levels of headings, blocks without what people read, and figures."""
+        """Levels of headings, blocks without what people read, where links lead, and figures."""
         text = text_of(name)
         blocks = re.findall(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S)
         code = [(kind, re.sub(r" *#.*", "", body)) for kind, body in blocks
                 if not re.search("[┌└]", body)]
         prose = re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
         levels = [len(hit) for hit in re.findall(r"^(#+) ", prose, re.M)]
+        links = set(re.findall(r"\]\(([^)#\s]+)", prose)) - set(READMES)
         figures = set(re.findall(r"\d+(?:,\d{3})*(?:\.\d+)?", prose))
-        return levels, code, len(blocks), figures
+        return levels, code, len(blocks), links, figures
 
-    def test_both_have_the_same_headings_blocks_and_figures(self):
+    def test_both_have_the_same_headings_blocks_links_and_figures(self):
         english, chinese = (self.parts(name) for name in READMES)
-        self.assertEqual(english[:3], chinese[:3])
-        self.assertEqual(english[3] ^ chinese[3], {"11", "1100"})  # 11 million, 1100 万
+        self.assertEqual(english[:4], chinese[:4])
+        self.assertEqual(english[4] ^ chinese[4], {"11", "1100"})  # 11 million, 1100 万
 
     def test_it_is_short(self):
         for name in READMES:

@@ -188,7 +188,12 @@ class Page:
                       windowsVirtualKeyCode=code, **text)
 
     def screenshot(self, path, whole=False):
-        shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+        """Of what the window shows, or of the whole page, however long."""
+        more = {}
+        if whole:
+            size = self.call("Page.getLayoutMetrics")["cssContentSize"]
+            more = {"captureBeyondViewport": True, "clip": size | {"scale": 1}}
+        shot = self.call("Page.captureScreenshot", format="png", **more)
         path.write_bytes(base64.b64decode(shot["data"]))
 
     def overflow(self):
@@ -199,3 +204,36 @@ class Page:
               && !one.closest('.scroll, .skip, .hidden');
           }).map((one) => one.outerHTML.slice(0, 120))
           .concat(document.documentElement.scrollWidth > innerWidth ? ['the page scrolls'] : [])""")
+
+    def collisions(self):
+        """Texts and buttons that lie over each other, and texts that their own box cuts off: none
+        may. What covers the page on purpose (dialogs, what sticks to the top) is left out."""
+        return self.js("""(() => {
+          const apart = '.hidden, .skip, .cover, .alarms, dialog, .scroll';
+          const lines = [];
+          const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+          while (walker.nextNode()) {
+            const text = walker.currentNode, place = text.parentElement;
+            if (!text.data.trim() || place.closest(apart)) continue;
+            const range = document.createRange();
+            range.selectNodeContents(text);
+            for (const box of range.getClientRects())
+              if (box.width > 1 && box.height > 1)
+                lines.push({ text: text.data.trim().slice(0, 40), place, box });
+          }
+          const shared = (one, two, from, to) =>
+            Math.min(one.box[to], two.box[to]) - Math.max(one.box[from], two.box[from]);
+          const meet = (one, two) => !one.place.contains(two.place)
+            && !two.place.contains(one.place) && shared(one, two, 'left', 'right') > 1
+            && shared(one, two, 'top', 'bottom') > 4;
+          const found = [];
+          lines.forEach((one, at) => lines.slice(at + 1).forEach((two) => {
+            if (meet(one, two)) found.push(`"${one.text}" lies over "${two.text}"`);
+          }));
+          const cuts = (box) => getComputedStyle(box).overflowX !== 'visible'
+            && getComputedStyle(box).display !== 'inline' && box.scrollWidth > box.clientWidth + 1;
+          for (const { place, text } of lines)
+            for (let box = place; box !== document.body; box = box.parentElement)
+              if (cuts(box)) found.push(`"${text}" is cut off`);
+          return found;
+        })()""")

@@ -1,19 +1,25 @@
 #!/usr/bin/python3
-"""The commands of README.md and docs/getting-started.md do what stands there: every `sh` block is
-run, in order, on one system, and the `text` block behind it is compared with what was printed.
+"""The commands of README.md, docs/getting-started.md and docs/everyday.md do what stands there:
+each `sh` block is run, in order, on one system (everyday.md: on one of its own), and the `text`
+block behind it is compared with what was printed.
 Blocks that are not run are `console`, each with its reason here. In the documents' place for ports
 and program stand this system's own.
 
 Compared are the lines that are shown, in their order, numbers and ids taken as equal to any other;
 a shown line may be a part of what was printed."""
 
+import os
 import re
 import subprocess
 import unittest
+from pathlib import Path
 
+from by_hand import must
 from system import BINARY, PROJECT, SystemTest
 
-RUN = ("README.md", "docs/getting-started.md")
+FIRST = ("README.md", "docs/getting-started.md")
+EVERYDAY = "docs/everyday.md"
+RUN = (*FIRST, EVERYDAY)
 SHOWN_ONLY = sorted({"README.zh-CN.md"} | {
     path.relative_to(PROJECT).as_posix() for path in (PROJECT / "docs").rglob("*.md")} - set(RUN))
 # (file, how the block begins; empty: each one of the file): why it is not run here.
@@ -68,6 +74,8 @@ def missing_lines(shown, printed):
 
 
 class Documents(SystemTest):
+    places = {}  # what a document says: what gives that of this test
+
     def test_each_block_says_what_it_is(self):
         not_run = set()
         for name in (*RUN, *SHOWN_ONLY):
@@ -96,6 +104,8 @@ class Documents(SystemTest):
         script = re.sub(r"(localhost|127\.0\.0\.1):(8080|710[012])\b",
                         lambda hit: f"{hit[1]}:{ports[hit[2]]}", text)
         script = script.replace("build/bin/stampede", BINARY)
+        for shown, place in self.places.items():
+            script = script.replace(shown, place()) if shown in script else script
         done = subprocess.run(["/bin/bash", "-euo", "pipefail", "-c", script], text=True,
                               env=system.environment, cwd=PROJECT, timeout=120, check=False,
                               capture_output=True)
@@ -104,22 +114,52 @@ class Documents(SystemTest):
 
     def test_the_commands_print_what_is_shown(self):
         system = self.new_system()
-        ran = 0
-        for name in RUN:
-            printed = None
-            for language, text, line in blocks_of(name):
-                where = f"{name}:{line}\n{text}"
-                if language == "sh":
-                    printed = self.run_block(system, text, where)
-                    ran += 1
-                elif language == "text" and printed is not None:
-                    shown = text.replace("run/db/", f"{system.run}/db/")
-                    self.assertEqual(list(missing_lines(shown, printed)), [],
-                                     f"{where}\nprinted:\n{printed}")
-                    printed = None
-                else:
-                    printed = None
-        self.assertGreater(ran, 12)
+        self.assertGreater(sum(self.run_document(system, name) for name in FIRST), 12)
+
+    def run_document(self, system, name):
+        """How many blocks were run."""
+        ran, printed = 0, None
+        for language, text, line in blocks_of(name):
+            where = f"{name}:{line}\n{text}"
+            if language == "sh":
+                printed = self.run_block(system, text, where)
+                ran += 1
+            elif language == "text" and printed is not None:
+                shown = text.replace("run/db/", f"{system.run}/db/")
+                self.assertEqual(list(missing_lines(shown, printed)), [],
+                                 f"{where}\nprinted:\n{printed}")
+                printed = None
+            else:
+                printed = None
+        return ran
+
+    def test_everyday_tasks(self):
+        """The second system of the page has ports of its own here; when it has ended, its database
+        is the page's other server."""
+        system, second = self.new_system(), self.new_system()
+        second.run = Path(f"{system.run}-2")
+        second.environment["STAMPEDE_RUN_DIR"] = str(second.run)
+        tools = system.home / "bin"
+        tools.mkdir()
+        (tools / "stampede").symlink_to(BINARY)
+        system.environment |= {"PATH": f"{tools}:{os.environ['PATH']}", "RUN": str(system.run)}
+        self.places = {
+            "PORT_BASE=7300": lambda: f"PORT_BASE={second.base}",
+            "127.0.0.1:8090": lambda: f"127.0.0.1:{second.http_port}",
+            "/run/mysqld/mysqld.sock":
+                lambda: self.other_database(second, Path(f"{system.run}.password"))}
+        self.assertGreater(self.run_document(system, EVERYDAY), 18)
+        self.assertEqual(system.processes(), second.processes(), "of the first one")
+
+    def other_database(self, other, password_file):
+        """Started, with an empty database and a user; its socket."""
+        self.assertEqual(other.processes(), {})
+        must(other.script("start_all.sh", "--db-only"), "start_all.sh --db-only")
+        other.sql("CREATE DATABASE shop CHARACTER SET utf8mb4; CREATE USER shop@localhost "
+                  "IDENTIFIED BY 'secret'; GRANT ALL ON shop.* TO shop@localhost")
+        password_file.write_text("secret\n", encoding="ascii")
+        password_file.chmod(0o600)
+        return f"{other.run}/db/mysql.sock"
 
 
 if __name__ == "__main__":

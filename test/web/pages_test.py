@@ -88,6 +88,13 @@ class Pages(unittest.TestCase):
                     named &= known  # shared: each page has those that it shows
                 self.assertEqual(named - known, set(), source)
 
+    def test_the_operators_page_has_words_for_every_code(self):
+        codes = (WEB.parent / "actors" / "sale" / "codes.cpp").read_text(encoding="utf-8")
+        named = set(re.findall(r"\{Code::(\w+), ", codes)) - {"none"}
+        self.assertGreater(len(named), 30)
+        self.assertEqual({f"reason_{code}" for code in named} - set(texts("ops_texts.js")["en"]),
+                         set())
+
     def test_nothing_needs_what_the_policy_forbids(self):
         for path in WEB.glob("*.html"):
             page = path.read_text(encoding="utf-8")
