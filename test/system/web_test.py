@@ -513,6 +513,33 @@ class Ops(Page):
         page.until("!document.querySelector('.alarm-bar')", 40)
         self.assertGreater(self.system.node("backend-1")["restarts"], restarts)
 
+    def test_alarms_are_told_in_the_readers_language(self):
+        """Those that a test does not bring about; the sentences are the nodes' own."""
+        sources = " ".join((PROJECT / "actors" / file).read_text(encoding="utf-8") for file in
+                           ("backend/backend_report.cpp", "supervisor/supervisor_http.cpp"))
+        full, away = "the log's disk is full", "the database is away or slow"
+        stepped, drained = "the wall clock has stepped ", "orders are refused since "
+        for sentence in (full, away, stepped, drained):
+            self.assertIn(f'"{sentence}', sources)
+        status = {"nodes": [{"node": "backend-1", "state": "ready", "refuses": why + ": so"}
+                            for why in (full, away)],
+                  "drained_at": "2026-11-30T18:00:00.000Z", "database": {"state": "ok"}, "log": {},
+                  "notes": [f"backend-1: {stepped}7 s forward; so", f"{drained}then: so", "other"]}
+        page = self.ops(language="zh")
+        said = page.js("""(async () => {
+            const file = (name) => import(performance.getEntriesByType('resource')
+              .map((one) => one.name).find((one) => one.includes(`/assets/${name}.`)));
+            const { alarmsOf } = await file('ops_state');
+            const { t } = await file('language');
+            return alarmsOf({ status: %s, heardAt: performance.now() }, String, t)
+              .map((one) => one.text ?? t(one.name, one.slots));
+          })()""" % json.dumps(status))
+        self.assertEqual([re.sub(r"自 .* 起", "", one) for one in said],
+                         ["停止接收订单（运维操作）。stampede undrain 可恢复。",
+                          "backend-1 拒绝订单：日志所在磁盘已满", "backend-1 拒绝订单：数据库无法连接或过慢",
+                          "系统时钟向前跳了 7 秒。请校正；如果时钟无误，请运行 stampede clock accept。",
+                          "other"])
+
     def test_the_page_is_readable_everywhere(self):
         for language, width, dark in (("en", 1280, False), ("zh", 360, True), ("en", 360, False)):
             with self.subTest(language=language, width=width, dark=dark):
