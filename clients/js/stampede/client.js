@@ -4,7 +4,7 @@ import { Dealer, Subscriber } from 'zeromq';
 
 import { Answer, Receipt, StampedeError, Ticket, itemsOf, stockOf } from './answers.js';
 import { allSent, cancelRequest, checkedId, checkedToken, newId, orderRequest, orderRequests,
-  partsOf, payRequest, ticketRequest, whole } from './orders.js';
+  only, partsOf, payRequest, ticketRequest, whole } from './orders.js';
 import { Patience, Pauses, now } from './patience.js';
 import { BatchQuestion, Question, askedOf } from './question.js';
 import { pack, unpack } from './sf1.js';
@@ -92,7 +92,9 @@ export class Client {
    * @param {{endpoint?: string, newsEndpoint?: string, curve?: Curve, token?: string}} [options]
    *   `curve`: keys for a system that admits those of its allow-list only
    */
-  constructor({ endpoint = DEFAULT_ENDPOINT, newsEndpoint, curve, token } = {}) {
+  constructor(options = {}) {
+    const { endpoint = DEFAULT_ENDPOINT, newsEndpoint, curve, token } =
+      only(options, 'endpoint', 'newsEndpoint', 'curve', 'token');
     this.token = token;
     this.#endpoint = endpoint;
     this.#newsEndpoint = newsEndpoint;
@@ -109,7 +111,8 @@ export class Client {
    * @param {{timeoutMs?: number}} [options]
    * @returns {Promise<Answer>} confirmed or rejected: both are final
    */
-  async order(order, { timeoutMs = TIMEOUT_MS } = {}) {
+  async order(order, options = {}) {
+    const { timeoutMs = TIMEOUT_MS } = only(options, 'timeoutMs');
     const request = { op: 'order', ...orderRequest(order) };
     return new Answer(await this.#ask(new Question(request, timeoutMs)));
   }
@@ -121,7 +124,8 @@ export class Client {
    * @param {{timeoutMs?: number, token?: string}} [options]
    * @returns {Promise<(Answer | StampedeError)[]>}
    */
-  async orderMany(orders, { timeoutMs = TIMEOUT_MS, token = this.token } = {}) {
+  async orderMany(orders, options = {}) {
+    const { timeoutMs = TIMEOUT_MS, token = this.token } = only(options, 'timeoutMs', 'token');
     const requests = orderRequests(orders).map((one) => ({ op: 'order', ...one }));
     const more = DEADLINE_BYTES + (token === undefined ? 0 : token.length + 9);
     const parts = partsOf(requests, (one) => pack(one).length + more, ARRAY_BYTES_MAX);
@@ -136,7 +140,8 @@ export class Client {
    * @param {string} id
    * @param {{token?: string, timeoutMs?: number}} [options]
    */
-  async get(id, { token, timeoutMs = TIMEOUT_MS } = {}) {
+  async get(id, options = {}) {
+    const { token, timeoutMs = TIMEOUT_MS } = only(options, 'token', 'timeoutMs');
     const question = new Question({ op: 'get', id: checkedId(id) }, timeoutMs);
     return new Answer(await this.#ask(question, token));
   }
@@ -147,7 +152,9 @@ export class Client {
    * @param {import('./answers.js').Whole} promo
    * @param {{user: string, token?: string, id?: string, timeoutMs?: number}} options
    */
-  async ticket(promo, { user, token, id, timeoutMs = TIMEOUT_MS } = /** @type {any} */ ({})) {
+  async ticket(promo, options = /** @type {any} */ ({})) {
+    const { user, token, id, timeoutMs = TIMEOUT_MS } =
+      only(options, 'user', 'token', 'id', 'timeoutMs');
     const question = new Question(ticketRequest(promo, user, id), timeoutMs);
     return new Ticket(await this.#ask(question, token));
   }
@@ -159,7 +166,8 @@ export class Client {
    * @param {import('./answers.js').Whole} amountCents
    * @param {{id?: string, token?: string, timeoutMs?: number}} [options]
    */
-  async pay(order, amountCents, { id, token, timeoutMs = TIMEOUT_MS } = {}) {
+  async pay(order, amountCents, options = {}) {
+    const { id, token, timeoutMs = TIMEOUT_MS } = only(options, 'id', 'token', 'timeoutMs');
     const request = payRequest(order, amountCents, id);
     return new Receipt(await this.#ask(new Question(request, timeoutMs), token));
   }
@@ -169,7 +177,8 @@ export class Client {
    * @param {string} order its request id
    * @param {{user?: string, token?: string, timeoutMs?: number}} [options] user: its buyer
    */
-  async cancel(order, { user, token, timeoutMs = TIMEOUT_MS } = {}) {
+  async cancel(order, options = {}) {
+    const { user, token, timeoutMs = TIMEOUT_MS } = only(options, 'user', 'token', 'timeoutMs');
     const question = new Question(cancelRequest(order, user), timeoutMs);
     return new Receipt(await this.#ask(question, token));
   }
@@ -179,7 +188,8 @@ export class Client {
    * @param {{timeoutMs?: number}} [options]
    * @returns {Promise<import('./answers.js').Item[]>}
    */
-  async items(item, { timeoutMs = TIMEOUT_MS } = {}) {
+  async items(item, options = {}) {
+    const { timeoutMs = TIMEOUT_MS } = only(options, 'timeoutMs');
     const page = (/** @type {object} */ which) =>
       this.#ask(new Question({ op: 'items', id: newId(), ...which }, timeoutMs));
     if (item !== undefined) return itemsOf(await page({ item: whole('item', item) }));
@@ -197,7 +207,8 @@ export class Client {
    * @param {{timeoutMs?: number}} [options]
    * @returns {Promise<string>}
    */
-  async ping({ timeoutMs = TIMEOUT_MS } = {}) {
+  async ping(options = {}) {
+    const { timeoutMs = TIMEOUT_MS } = only(options, 'timeoutMs');
     return (await this.#ask(new Question({ op: 'ping', id: newId() }, timeoutMs))).state;
   }
 
@@ -209,7 +220,8 @@ export class Client {
    * @param {{silenceMs?: number}} [options]
    * @returns {AsyncGenerator<import('./answers.js').Stock, void, void>}
    */
-  async *stock(item, { silenceMs = 10_000 } = {}) {
+  async *stock(item, options = {}) {
+    const { silenceMs = 10_000 } = only(options, 'silenceMs');
     let seq = -1n;
     const isNew = (/** @type {any} */ row) => row.seq > seq && ((seq = row.seq), true);
     while (!this.#closed) {

@@ -3,7 +3,7 @@
 import { NotConnected, OutcomeUnknown, Receipt, StampedeError, Ticket, codeOf, endOf, itemOf,
   itemsOf, stockOf } from './answers.js';
 import { allSent, bytesOf, cancelRequest, checkedId, checkedToken, narrow, newId, orderRequest,
-  orderRequests, partsOf, payRequest, ticketRequest, whole } from './orders.js';
+  only, orderRequests, partsOf, payRequest, ticketRequest, whole } from './orders.js';
 import { Patience, Pauses } from './patience.js';
 
 const DEFAULT_BASE = 'http://127.0.0.1:8080';
@@ -57,6 +57,25 @@ function strangerOf(/** @type {number} */ status) {
 }
 
 /** A page asks another origin for each header of its own whether it may send it. */
+/** @returns {URL | undefined} of an address, or a path of the page's own site */
+function urlOf(/** @type {string} */ base) {
+  for (const page of [undefined, /** @type {any} */ (globalThis).location?.href]) {
+    try {
+      return new URL(base, page);
+    } catch { /* no whole address */ }
+  }
+  return undefined;
+}
+
+/** What can never be asked is refused before anything is. */
+function checkedBase(/** @type {string} */ base) {
+  const url = urlOf(base);
+  if (!/^https?:$/.test(url?.protocol ?? '') || url?.username || url?.password)
+    throw new StampedeError('bad_request', `'${base}' is no address like ${DEFAULT_BASE}: http or `
+      + 'https, without a user', { field: 'base' });
+  return base;
+}
+
 function isOfAnotherPage(/** @type {string} */ base) {
   const page = /** @type {any} */ (globalThis).location;
   if (page === undefined) return false;
@@ -85,9 +104,10 @@ export class HttpClient {
    * @param {{fetch?: typeof fetch, token?: string}} [options]
    */
   constructor(base = DEFAULT_BASE, options = {}) {
-    this.#base = base.replace(/\/+$/, '');
-    this.token = options.token;
-    this.#fetch = options.fetch ?? ((...all) => fetch(...all));
+    const { fetch: own, token } = only(options, 'fetch', 'token');
+    this.#base = checkedBase(base).replace(/\/+$/, '');
+    this.token = token;
+    this.#fetch = own ?? ((...all) => fetch(...all));
     this.#saysFirst = !isOfAnotherPage(this.#base);
   }
 
@@ -100,7 +120,8 @@ export class HttpClient {
    * @param {{timeoutMs?: number}} [options]
    * @returns {Promise<import('./answers.js').Answer>} confirmed or rejected: both are final
    */
-  async order(order, { timeoutMs = TIMEOUT_MS } = {}) {
+  async order(order, options = {}) {
+    const { timeoutMs = TIMEOUT_MS } = only(options, 'timeoutMs');
     const { token, ...request } = orderRequest(order);
     const call = this.#call(request.id, timeoutMs, 'order', token);
     return call.answer((left, again) => postOrders(jsonOf(request), left,
@@ -121,7 +142,8 @@ export class HttpClient {
    * @param {{token?: string, timeoutMs?: number}} [options]
    * @returns {Promise<(import('./answers.js').Answer | StampedeError)[]>}
    */
-  async orderMany(orders, { token, timeoutMs = TIMEOUT_MS } = {}) {
+  async orderMany(orders, options = {}) {
+    const { token, timeoutMs = TIMEOUT_MS } = only(options, 'token', 'timeoutMs');
     const parts = partsOf(orderRequests(orders), (one) => bytesOf(jsonOf(one)) + 1,
       ARRAY_BYTES_MAX);
     const patience = new Patience(timeoutMs);
@@ -141,7 +163,8 @@ export class HttpClient {
    * @param {string} id
    * @param {{token?: string, timeoutMs?: number}} [options]
    */
-  async get(id, { token, timeoutMs = TIMEOUT_MS } = {}) {
+  async get(id, options = {}) {
+    const { token, timeoutMs = TIMEOUT_MS } = only(options, 'token', 'timeoutMs');
     const path = `/v1/orders/${checkedId(id)}`;
     return this.#call(id, timeoutMs, 'get', token).answer(() => ({ path }));
   }
@@ -152,7 +175,9 @@ export class HttpClient {
    * @param {import('./answers.js').Whole} promo
    * @param {{user: string, token?: string, id?: string, timeoutMs?: number}} options
    */
-  async ticket(promo, { user, token, id: own, timeoutMs = TIMEOUT_MS } = /** @type {any} */ ({})) {
+  async ticket(promo, options = /** @type {any} */ ({})) {
+    const { user, token, id: own, timeoutMs = TIMEOUT_MS } =
+      only(options, 'user', 'token', 'id', 'timeoutMs');
     const { id, promo: number, user: buyer } = ticketRequest(promo, user, own);
     const init = post(`{"id":"${id}","user":${JSON.stringify(buyer)}}`);
     return this.#call(id, timeoutMs, 'ticket', token).ticket(
@@ -166,7 +191,8 @@ export class HttpClient {
    * @param {import('./answers.js').Whole} amountCents
    * @param {{id?: string, token?: string, timeoutMs?: number}} [options]
    */
-  async pay(order, amountCents, { id: own, token, timeoutMs = TIMEOUT_MS } = {}) {
+  async pay(order, amountCents, options = {}) {
+    const { id: own, token, timeoutMs = TIMEOUT_MS } = only(options, 'id', 'token', 'timeoutMs');
     const { id, amount_cents: amount } = payRequest(order, amountCents, own);
     const init = post(`{"id":"${id}","amount_cents":${amount}}`);
     return this.#call(id, timeoutMs, 'pay', token).receipt(order,
@@ -178,7 +204,8 @@ export class HttpClient {
    * @param {string} order its request id
    * @param {{user?: string, token?: string, timeoutMs?: number}} [options] user: its buyer
    */
-  async cancel(order, { user, token, timeoutMs = TIMEOUT_MS } = {}) {
+  async cancel(order, options = {}) {
+    const { user, token, timeoutMs = TIMEOUT_MS } = only(options, 'user', 'token', 'timeoutMs');
     const { id } = cancelRequest(order, user);
     const query = user === undefined ? '' : `?user=${encodeURIComponent(user)}`;
     const init = { method: 'DELETE', headers: { 'Idempotency-Key': id } };
@@ -191,7 +218,8 @@ export class HttpClient {
    * @param {{timeoutMs?: number}} [options]
    * @returns {Promise<import('./answers.js').Item[]>}
    */
-  async items(item, { timeoutMs = TIMEOUT_MS } = {}) {
+  async items(item, options = {}) {
+    const { timeoutMs = TIMEOUT_MS } = only(options, 'timeoutMs');
     const call = this.#call(newId(), timeoutMs, 'items');
     if (item !== undefined) {
       const row = await call.values(() => ({ path: `/v1/items/${whole('item', item)}` }));
@@ -212,7 +240,8 @@ export class HttpClient {
    * @param {{timeoutMs?: number}} [options]
    * @returns {Promise<string>}
    */
-  async ping({ timeoutMs = TIMEOUT_MS } = {}) {
+  async ping(options = {}) {
+    const { timeoutMs = TIMEOUT_MS } = only(options, 'timeoutMs');
     const call = this.#call(newId(), timeoutMs, 'ping');
     const isFinal = (/** @type {Reply} */ { status, values }) =>
       status === 200 || (values?.state ?? values?.code) !== undefined;
@@ -226,7 +255,8 @@ export class HttpClient {
    * @param {{everyMs?: number}} [options]
    * @returns {AsyncGenerator<import('./answers.js').Stock, void, void>}
    */
-  async *stock(item, { everyMs = 1000 } = {}) {
+  async *stock(item, options = {}) {
+    const { everyMs = 1000 } = only(options, 'everyMs');
     let seq = -1n;
     while (!this.#closed) {
       const [row] = await this.items(item);

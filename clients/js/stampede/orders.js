@@ -30,6 +30,21 @@ export function checkedId(/** @type {unknown} */ id, field = 'id') {
   return id;
 }
 
+/**
+ * Options of a call that takes these and no others.
+ * @template {object} T
+ * @param {T} options
+ * @param {string[]} names
+ * @returns {T}
+ */
+export function only(options, ...names) {
+  const unknown = Object.keys(options).find((name) => !names.includes(name));
+  if (unknown !== undefined)
+    throw new StampedeError('bad_request', `no option is called '${unknown}' here; there are `
+      + names.join(', '), { field: unknown });
+  return options;
+}
+
 /** @returns {import('./answers.js').Whole} */
 export function whole(/** @type {string} */ name, /** @type {unknown} */ value, low = 0) {
   const good = typeof value === 'bigint' ? value >= low && value < WHOLE_END

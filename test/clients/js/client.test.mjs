@@ -412,3 +412,15 @@ zmqTest('close ends what is open', () => [], async (client, webapp) => {
   client.close();
   await assert.rejects(open, { name: 'OutcomeUnknown' });
 });
+
+zmqTest('options that are not known are refused before anything is sent', () => [],
+  async (client, webapp) => {
+    for (const call of [() => client.order(ANN, { id: 'mine' }), () => client.get('a', { tokn: 'x' }),
+      () => client.orderMany([ANN], { promo: 7 }),
+      () => client.ticket(1, { user: 'ann', key: 'a' }),
+      () => client.pay('a', 5, { request_id: 'p' }), () => client.cancel('a', { usr: 'ann' }),
+      () => client.items(1, { limit: 5 }), () => client.ping({ timeout: 1 })])
+      await assert.rejects(call(), { code: 'bad_request', message: /no option is called/ });
+    assert.throws(() => new client.constructor({ endpiont: 'x' }), /no option is called/);
+    assert.equal(webapp.requests.length, 0);
+  });

@@ -437,4 +437,12 @@ test('what is not understood is refused before anything is sent', async () => {
   await assert.rejects(client.order([ANN]), TypeError);
   await assert.rejects(client.orderMany([{ ...ANN, id: 'a' }, { ...ANN, id: 'a' }]), RangeError);
   await assert.rejects(client.order(ANN, { timeoutMs: '5' }), TypeError);
+  for (const call of [() => client.order(ANN, { id: 'mine' }), () => client.get('a', { tokn: 'x' }),
+    () => client.orderMany([ANN], { promo: 7 }), () => client.ticket(1, { user: 'ann', key: 'a' }),
+    () => client.pay('a', 5, { request_id: 'p' }), () => client.cancel('a', { usr: 'ann' }),
+    () => client.items(1, { limit: 5 }), () => client.ping({ timeout: 1 })])
+    await assert.rejects(call(), { code: 'bad_request', message: /no option is called/ });
+  assert.throws(() => new HttpClient('http://127.0.0.1:1', { tokens: 'x' }), /no option is called/);
+  for (const base of ['notaurl', 'ftp://127.0.0.1', 'http://u:p@127.0.0.1'])
+    assert.throws(() => new HttpClient(base), { code: 'bad_request', field: 'base' });
 });
