@@ -17,6 +17,7 @@
 #include "actors/backend/monotonic.h"
 #include "actors/backend/replay_trace_file.h"
 #include "actors/backend/snapshot_keeper.h"
+#include "actors/node/operator_wishes.h"
 #include "actors/protocol/operator_command.h"
 #include "config/faults/failpoint.h"
 #include "config/process/memory_left.h"
@@ -56,7 +57,9 @@ class Backend : public transport::PortRole {
                .command =
                    [this](std::uint64_t number, const nlohmann::json& command) {
                      commands_.emplace_back(number, command);
-                   }}) {}
+                   },
+               .orders_refused = [this](bool refused) { refuse_orders(refused); }}),
+        orders_refused_(read_operator_wishes(node.config().run_dir).drained()) {}
 
   void start(transport::PortControl& port) override {
     status_.phase.store(Phase::replaying);
@@ -154,6 +157,7 @@ class Backend : public transport::PortRole {
     publish_status();
     port_.open_intake(port);
     want(wanted_);
+    refuse_orders(orders_refused_);
     tick(port);
   }
 
@@ -233,6 +237,11 @@ class Backend : public transport::PortRole {
     if (wanted == Phase::draining || wanted == Phase::serving) core().set_phase(wanted);
     spdlog::info("phase {}", to_text(core().phase()));
     publish_status();
+  }
+
+  void refuse_orders(bool refused) {
+    orders_refused_ = refused;
+    if (started()) core().refuse_orders(refused);
   }
 
   void carry_out(transport::PortControl& port) {
@@ -353,6 +362,7 @@ class Backend : public transport::PortRole {
   std::unique_ptr<BackendStart> start_;  // null while the log is being replayed, as the next
   std::optional<BackendClock> clock_;
   Phase wanted_ = Phase::serving;
+  bool orders_refused_;
   std::deque<std::pair<std::uint64_t, nlohmann::json>> commands_;  // of this round, or waiting
   caf::actor log_;
   std::vector<caf::actor> lanes_;

@@ -28,11 +28,11 @@ BackendPort::BackendPort(NodeRuntime& node, BackendStatus& status, BackendHandle
     : node_(node),
       status_(status),
       handlers_(std::move(handlers)),
-      link_(node,
-            {.report = [this](nlohmann::json& out) { report(out); },
-             .wanted = handlers_.wanted,
-             .command = handlers_.command,
-             .metrics = [this](nlohmann::json& out) { report_backend_metrics(out, status_); }}) {}
+      link_(node, {.report = [this](nlohmann::json& out) { report(out); },
+                   .wanted = handlers_.wanted,
+                   .command = handlers_.command,
+                   .metrics = [this](nlohmann::json& out) { report_backend_metrics(out, status_); },
+                   .orders_refused = handlers_.orders_refused}) {}
 
 void BackendPort::start(PortControl& port) {
   results_ = port.open({.kind = SocketKind::push,

@@ -20,6 +20,7 @@ struct BackendHandlers {
   std::function<void(const transport::Envelope& envelope, std::string_view body)> work;
   std::function<void(Phase wanted)> wanted;
   std::function<void(std::uint64_t number, const nlohmann::json& command)> command;
+  std::function<void(bool refused)> orders_refused;  // as in ControlHandlers
 };
 
 class BackendPort {

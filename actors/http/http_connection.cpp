@@ -3,10 +3,13 @@
 #define BOOST_DISABLE_ASSERTS
 #include "actors/http/http_connection.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <array>
 #include <boost/asio/post.hpp>
 #include <boost/beast/http/status.hpp>
+#include <cerrno>
 
 #include "actors/http/http_access.h"
 #include "actors/http/http_date.h"
@@ -342,6 +345,17 @@ void HttpConnection::refuse_large_body() {
   refuse(503, "overloaded", "too many large bodies are coming at once");
 }
 
+void HttpConnection::refuse_guest() {
+  refuse(503, "overloaded", "as many connections as may be are being served; try again");
+}
+
+bool HttpConnection::hung_up() {
+  if (state_ != State::working) return false;
+  char byte;
+  const auto got = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 void HttpConnection::leave_body() {
   if (large_body_place) host_.large_body_left(*this);
 }
@@ -382,6 +396,8 @@ void HttpConnection::hand_over() {
   request_.connection = number_;
   parser_.reset();
   had_turn_ = true;
+  if (guest && !host_.urgent(request_.target)) return refuse_guest();
+  keep_alive_ = keep_alive_ && !guest;
   if (auto own = own_answer()) return write(std::move(*own));
   state_ = State::working;
   const auto number = ++request_number_;

@@ -73,6 +73,8 @@ class HttpHost {
   // Its answer is a stream from now on.
   virtual void streams(HttpConnection& connection) = 0;
   virtual void stream_cut() = 0;  // one is closed because its peer does not read
+  // Whether a guest's request is answered.
+  virtual bool urgent(std::string_view target) const = 0;
   // It has more to do: proceed() is called when the others had their turn.
   virtual void goes_on(std::shared_ptr<HttpConnection> connection) = 0;
   virtual std::span<char> scratch() = 0;  // room for one read
@@ -99,6 +101,8 @@ class HttpConnection final : public HttpStream,
   [[nodiscard]] bool waits_for_peer() const {
     return state_ != State::working && state_ != State::closed;
   }
+  // Its client waits for an answer no more. One system call.
+  [[nodiscard]] bool hung_up();
   // HttpStream
   [[nodiscard]] bool open() const override { return state_ == State::streaming; }
   [[nodiscard]] bool ready() const override { return open() && written_ == out_.size(); }
@@ -109,6 +113,7 @@ class HttpConnection final : public HttpStream,
   // The host's own: where it finds the connection again.
   std::size_t place = 0;
   bool among_streams = false;
+  bool guest = false;  // beyond those who may be connected: for one urgent request
   std::optional<std::list<HttpConnection*>::iterator> waiting_place;
   std::optional<std::list<HttpConnection*>::iterator> large_body_place;
 
@@ -130,6 +135,7 @@ class HttpConnection final : public HttpStream,
   bool take_body();
   void take_body_limit();
   void refuse_long_body();
+  void refuse_guest();
   void leave_body();
   [[nodiscard]] std::optional<HttpReply> own_answer() const;
   [[nodiscard]] HttpReply options_answer() const;

@@ -29,6 +29,7 @@ namespace {
 constexpr milliseconds kTimeCheck{200};
 constexpr milliseconds kAcceptPause{100};  // when the process has no descriptors left
 constexpr std::size_t kTurns = 64;         // connections that go on before sockets are looked at
+constexpr std::size_t kGuestsMax = 64;     // who may ask for what is urgent
 constexpr int kSample = 16;                // connections looked at for one to close
 constexpr int kSendBuffer = 64 * 1024;     // the kernel's, for a peer that does not read
 
@@ -141,7 +142,8 @@ class HttpServer::Loop final : private HttpHost {
   }
 
   void take(tcp::socket socket) {
-    if (connections_.size() >= connections_max() && !make_room())
+    const bool guest = connections_.size() - guests_.size() >= connections_max() && !make_room();
+    if (guest && guests_.size() >= guests_max() && !make_room_for_guest())
       return turn_away(std::move(socket));
     error_code gone;
     const auto address = socket.remote_endpoint(gone).address();
@@ -149,6 +151,8 @@ class HttpServer::Loop final : private HttpHost {
     auto connection = std::make_shared<HttpConnection>(
         static_cast<HttpHost&>(*this), std::move(socket), bytes_of(address), ++connections_taken_);
     connection->place = connections_.size();
+    connection->guest = guest;
+    if (guest) guests_.push_back(connection.get());
     connections_.push_back({connection, address});
     ++of_address_[address];
     count();
@@ -176,12 +180,28 @@ class HttpServer::Loop final : private HttpHost {
     };
     for (int looked_at = 0; looked_at < kSample && !connections_.empty(); ++looked_at) {
       const auto& entry = connections_[random_() % connections_.size()];
-      if (!entry.connection->waits_for_peer()) continue;
+      const auto& one = *entry.connection;
+      if (one.guest || !(one.waits_for_peer() || entry.connection->hung_up())) continue;
       if (worst == nullptr || worse(entry, *worst)) worst = &entry;
     }
     if (worst == nullptr) return false;
     const auto connection = worst->connection;
     connection->close();
+    return true;
+  }
+
+  [[nodiscard]] std::size_t guests_max() const {
+    return std::min(kGuestsMax, std::max<std::size_t>(connections_max() / 4, 1));
+  }
+
+  // Closes the guest that has let us wait for longest.
+  bool make_room_for_guest() {
+    HttpConnection* oldest = nullptr;
+    for (auto* const guest : guests_)
+      if (guest->waits_for_peer() && (oldest == nullptr || guest->since() < oldest->since()))
+        oldest = guest;
+    if (oldest == nullptr) return false;
+    oldest->close();
     return true;
   }
 
@@ -260,6 +280,7 @@ class HttpServer::Loop final : private HttpHost {
   }
 
   void leave_connections(const HttpConnection& connection) {
+    if (connection.guest) std::erase(guests_, &connection);
     const auto place = connection.place;
     const auto of_address = of_address_.find(connections_[place].address);
     if (--of_address->second == 0) of_address_.erase(of_address);
@@ -318,6 +339,10 @@ class HttpServer::Loop final : private HttpHost {
     if (!turns_.empty()) asio::post(*io_, [this] { take_turns(); });
   }
 
+  bool urgent(std::string_view target) const override {
+    return options_.urgent && options_.urgent(target);
+  }
+
   std::span<char> scratch() override { return scratch_; }
   const HttpSite& site() const override { return options_.site; }
   const HttpLimits& limits() const override { return options_.limits; }
@@ -333,6 +358,7 @@ class HttpServer::Loop final : private HttpHost {
   bool ticking_ = false;
   std::uint64_t connections_taken_ = 0;
   std::vector<Entry> connections_;
+  std::vector<HttpConnection*> guests_;  // of connections_
   std::vector<std::shared_ptr<HttpConnection>> streams_;
   std::map<asio::ip::address, std::size_t> of_address_;  // connections
   std::deque<std::shared_ptr<HttpConnection>> turns_;    // who goes on, first come first served

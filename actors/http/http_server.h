@@ -17,10 +17,12 @@
 //
 // Bounds: idle connections close after 10 s. Over 10,000 connections a newcomer takes the place of
 // the one that waits longest for its client, of the address with most connections (of 16 taken at
-// random); only where all are being served it gets 503. One connection has one answer on its way,
-// and one request a turn, then the others come first. Answers that peers do not take: 16 MiB in
-// all, then the connection that has taken nothing for longest is closed. Bodies over 4 KiB that are
-// not there as a whole: 128, then of the one that began first no more is waited for (503).
+// random), and counts as waiting who has hung up behind its request; only where all are being
+// served it gets 503, and an answer all the same if it asks for what is urgent (64 at once). One
+// connection has one answer on its way, and one request a turn, then the others come first. Answers
+// that peers do not take: 16 MiB in all, then the connection that has taken nothing for longest is
+// closed. Bodies over 4 KiB that are not there as a whole: 128, then of the one that began first no
+// more is waited for (503).
 //
 // An answer may be a stream (HttpReply::on_stream): its connection is then counted apart from the
 // others, costs no more than 8 KiB of the kernel's memory, and is closed when its peer has taken
@@ -133,6 +135,8 @@ struct HttpServerOptions {
   std::function<void(const caf::actor& self)> on_start;  // in the server's thread, before requests
   // Every kHttpTick for as long as it returns true; looked at anew after each round and each mail.
   std::function<bool()> on_tick{};
+  // What is answered, too, while as many as may be connected are being served: health.
+  std::function<bool(std::string_view target)> urgent{};
   std::shared_ptr<HttpCounts> counts = std::make_shared<HttpCounts>();
 };
 

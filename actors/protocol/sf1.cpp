@@ -4,6 +4,8 @@
 
 #include <array>
 #include <bit>
+#include <cmath>
+#include <optional>
 
 namespace stampede::actors {
 
@@ -231,9 +233,24 @@ bool Sf1Decoder::take_rare_unsigned(unsigned key, std::uint64_t number) {
   }
 }
 
+namespace {
+
+// Some encoders send numbers above 2^32 so. From 2^53 on a float may stand for several.
+std::optional<std::uint64_t> whole_of(double number) {
+  constexpr double kEnd = 9007199254740992.0;
+  if (!(number >= 0 && number < kEnd) || number != std::trunc(number)) return std::nullopt;
+  return static_cast<std::uint64_t>(number);
+}
+
+}  // namespace
+
 bool Sf1Decoder::take_value(unsigned key, const Value& value) {
   if (value.is_text()) return take_text(key, value.text);
   if (value.type == Type::unsigned_int) return take_unsigned(key, value.number);
+  if (value.type == Type::float64) {
+    const auto whole = whole_of(std::bit_cast<double>(value.number));
+    return whole && take_unsigned(key, *whole);
+  }
   if (key == kToken && value.type == Type::nil) token_ = {};  // not that of a map before
   if (key == kToken) return value.type == Type::nil;
   if ((key != kAck && key != kFirst) || value.type != Type::boolean) return false;

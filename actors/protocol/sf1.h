@@ -7,8 +7,8 @@
 //
 // What the contract leaves open, decided here: a key that is there twice is refused (bad_request,
 // the key as field; a second `id` is bad_protocol); text may be str or bin; nil is no value of any
-// known key, nor are float and ext, which are ignored in unknown keys; `items` takes `item`, or
-// `from` and `limit`, not both.
+// known key, nor are float32 and ext, which are ignored in unknown keys; a float64 that is a whole
+// number from 0 below 2^53 is that number; `items` takes `item`, or `from` and `limit`, not both.
 // Of batches: a frame with an entry that is no map, or whose `id` is malformed, is refused whole
 // with one map (bad_protocol, or too_large for a batch beyond its bounds), and nothing of it is
 // decided; every other fault is an error in its entry's place and the others go on. An entry obeys

@@ -104,7 +104,7 @@ void AdminSocket::accept_all() {
       if (rests_) port_->unwatch(listener_);
       return;
     }
-    if (connections_.size() >= places() && !make_place()) {
+    if (connections_.size() >= places() && !make_place(process_of(fd))) {
       ::close(fd);
       continue;
     }
@@ -118,7 +118,8 @@ void AdminSocket::accept_all() {
   }
 }
 
-AdminSocket::Connections::iterator AdminSocket::longest_idle(bool (*waits)(const Connection&)) {
+AdminSocket::Connections::iterator AdminSocket::longest_idle(
+    const std::function<bool(const Connection&)>& waits) {
   auto longest = connections_.end();
   for (auto it = connections_.begin(); it != connections_.end(); ++it) {
     if (!waits(it->second)) continue;
@@ -128,14 +129,27 @@ AdminSocket::Connections::iterator AdminSocket::longest_idle(bool (*waits)(const
 }
 
 // Of those that wait for their peer alone, or of those that do not wait for their answers.
-bool AdminSocket::make_place() {
+bool AdminSocket::make_place(pid_t newcomer) {
   auto oldest = longest_idle([](const Connection& one) {
     return !one.output.empty() || (one.pending == 0 && !has_line(one));
   });
   if (oldest == connections_.end()) oldest = longest_idle(has_more);
+  if (oldest == connections_.end()) oldest = of_greediest(newcomer);
   if (oldest == connections_.end()) return false;
   drop(oldest->first);
   return true;
+}
+
+// One of another process than the newcomer's.
+AdminSocket::Connections::iterator AdminSocket::of_greediest(pid_t newcomer) {
+  std::map<pid_t, std::size_t> counts;
+  for (const auto& [id, connection] : connections_) ++counts[connection.process];
+  const auto most = std::max_element(counts.begin(), counts.end(), [](auto& one, auto& other) {
+    return one.second < other.second;
+  });
+  if (most == counts.end() || most->first == newcomer || most->second < kConnectionsMax / 4)
+    return connections_.end();
+  return longest_idle([&](const Connection& one) { return one.process == most->first; });
 }
 
 void AdminSocket::read(std::uint64_t id) {

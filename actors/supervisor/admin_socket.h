@@ -9,7 +9,8 @@
 // No peer may hold up the others, nor grow the process:
 //   kConnectionsMax connections; a newcomer over it takes the place of the one that has been idle,
 //     or has taken nothing, for longest; where there is none, of one that has asked for more before
-//     it was answered; where all wait for one answer, it is closed
+//     it was answered; where all wait for one answer, of the process that has most connections, if
+//     these are a quarter of all; else it is closed
 //   kAcceptsPerTurn newcomers, each of whom is heard at once
 //   kLinesPerTurn requests of a connection, then the others have their turn
 //   no further request of a connection is looked at while it has not taken its answers, or while
@@ -99,8 +100,9 @@ class AdminSocket {
   [[nodiscard]] static std::size_t places();  // for connections, at this moment
   void accept_all();
   // The one that has sent or taken nothing for longest, of those that `waits` says yes of.
-  Connections::iterator longest_idle(bool (*waits)(const Connection&));
-  bool make_place();
+  Connections::iterator longest_idle(const std::function<bool(const Connection&)>& waits);
+  bool make_place(pid_t newcomer);
+  Connections::iterator of_greediest(pid_t newcomer);
   void read(std::uint64_t id);
   void turn(std::uint64_t id);
   [[nodiscard]] bool must_wait(const Connection& connection) const;

@@ -100,6 +100,7 @@ int run_supervisor(const config::Config& config, const std::vector<NodeCount>& n
       if ((*ops)->take(request, respond)) return;
       (*face)->on_request(std::move(request), std::move(respond));
     };
+    http.urgent = [](std::string_view path) { return path == "/healthz" || path == "/readyz"; };
     http.on_mail = {[face](const StatusPagePtr& page) { (*face)->on_page(page); },
                     [face](const MetricsPagePtr& page) { (*face)->on_page(page); },
                     [ops](const OpsDonePtr& done) { (*ops)->on_done(*done); }};

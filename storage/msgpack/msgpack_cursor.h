@@ -1,9 +1,9 @@
 #pragma once
 
 // Walks msgpack from a stranger in place, value by value: nothing is allocated, no declared length
-// is believed; nil, bool, int, str, bin, array and map are known, float and ext are passed over as
-// `foreign`. For the few formats that are read for every order; msgpack_tokens reads the others.
-// Thread-compatible.
+// is believed; nil, bool, int, str, bin, array, map and float64 are known, float32 and ext are
+// passed over as `foreign`. For the few formats that are read for every order; msgpack_tokens reads
+// the others. Thread-compatible.
 
 #include <array>
 #include <bit>
@@ -252,7 +252,7 @@ inline bool MsgpackCursor::skip(const ShortText& text) {
     case 0xCA:
       return foreign(value, 4);
     case 0xCB:
-      return foreign(value, 8);
+      return big_endian<8>(n) && scalar(value, Type::float64, n);
     case 0xCC:
       return big_endian<1>(n) && scalar(value, Type::unsigned_int, n);
     case 0xCD:

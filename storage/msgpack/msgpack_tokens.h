@@ -22,7 +22,9 @@ struct Token {
     bin,
     array,
     map,
-    foreign,  // float or ext: of msgpack_cursor alone, which passes over them
+    // Of msgpack_cursor alone:
+    float64,  // `number` has its bits
+    foreign,  // float32 or ext, passed over
   };
   Type type = Type::nil;
   std::uint32_t size = 0;    // array: elements; map: pairs

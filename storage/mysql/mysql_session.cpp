@@ -99,6 +99,14 @@ sql::ConnectOptionsMap connect_options(const DbOptions& options, const DbAddress
   return map;
 }
 
+// A server lets a session in and ends it at its first statement, for instance when its init_connect
+// is wrong; what it says of that (1184) is in its own log alone.
+constexpr unsigned kErrnumSessionEnded = 1184;
+
+bool is_lost(unsigned errnum) {
+  return errnum == 2006 || errnum == 2013;
+}
+
 // Who may not in, or finds no such database, will not by asking again.
 Errc connect_errc(unsigned errnum) {
   const bool final = errnum == 1044 || errnum == 1045 || errnum == 1049 || errnum == 1698;
@@ -171,9 +179,10 @@ Status MysqlSession::prepare(const DbOptions& options, Commit commit) {
       commit == Commit::explicitly ? "SET autocommit=0" : "SET autocommit=1",
   };
   for (const auto& setting : settings) {
-    const auto outcome = execute(setting);
-    if (outcome.failed && outcome.errnum != kErrnumUnknownVariable)
-      return failed(*this, setting, outcome);
+    auto outcome = execute(setting);
+    if (!outcome.failed || outcome.errnum == kErrnumUnknownVariable) continue;
+    if (&setting == settings && is_lost(outcome.errnum)) outcome.errnum = kErrnumSessionEnded;
+    return failed(*this, setting, outcome);
   }
   return check_settings();
 }

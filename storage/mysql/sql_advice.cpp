@@ -32,6 +32,7 @@ std::string_view sql_advice(unsigned sql_number) {
     case 1045:  // wrong user or password
     case 1130:  // not from this host
     case 1698:  // the user may not log in this way
+    case 1820:
     case 1862:  // the password is too old
     case 2049:
     case 2059:

@@ -102,6 +102,7 @@ class Host final : public HttpHost {
   void goes_on(std::shared_ptr<HttpConnection> connection) override {
     asio::post(*loop(), [connection = std::move(connection)] { connection->proceed(); });
   }
+  bool urgent(std::string_view) const override { return false; }
   std::span<char> scratch() override { return scratch_; }
   const HttpLimits& limits() const override { return limits_; }
   const HttpSite& site() const override { return site_; }

@@ -20,8 +20,7 @@ const { pack, unpack } = {
 }[codec]();
 
 const OPTIONS = { linger: 0, receiveTimeout: 20_000, sendTimeout: 20_000 };
-// A number of more than 32 bits msgpackr sends as a float64, unless it is a BigInt; SF1 has no floats.
-const number = codec === 'msgpackr' && Number(item) > 0xffffffff ? BigInt(item) : Number(item);
+const number = Number(item); // above 2^32 both codecs send a float64
 const orderOf = (name) => ({ op: 'order', id: `${codec}-${name}`, item: number, user: codec, qty: 1 });
 
 const subscriber = new Subscriber({ linger: 0, receiveTimeout: 20_000 });

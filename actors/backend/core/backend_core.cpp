@@ -165,7 +165,10 @@ void BackendCore::decide_order(const Prepared& prepared, std::int64_t now_us, Re
     return results.answer(decision.answer);
   }
   const bool owes = decision.answer.state == State::confirmed;
-  if (decision.error == Code::none && full(owes)) {
+  if (orders_refused_) {
+    decision.error = Code::draining;
+    decision.field = {};
+  } else if (decision.error == Code::none && full(owes)) {
     decision.error = Code::overloaded;
     decision.field = reached_limit();
   }
@@ -240,7 +243,9 @@ void BackendCore::give_ticket(const Request& request, std::int64_t now_us, Resul
     return results.error(Code::bad_request);
   }
   auto decision = book_.decide_ticket(request, now_us);
-  if (decision.error == Code::none && !decision.known && full(true)) {
+  if (decision.error == Code::none && !decision.known && orders_refused_) {
+    decision.error = Code::draining;
+  } else if (decision.error == Code::none && !decision.known && full(true)) {
     decision.error = Code::overloaded;
     decision.field = reached_limit();
   }

@@ -55,6 +55,9 @@ class BackendCore {
   [[nodiscard]] const OrderBook& book() const { return book_; }
   void set_phase(Phase phase);  // illegal moves are broken invariants
   [[nodiscard]] Phase phase() const { return phase_; }
+  // While an operator wants it new orders and tickets are refused with `draining`; what is known is
+  // answered, all else goes on.
+  void refuse_orders(bool refuse) { orders_refused_ = refuse; }
   // The log is at `last` and has `level`; the next decision takes the first lsn of `epoch`.
   void take_over(std::uint64_t epoch, Lsn last, storage::FeatureLevel level);
   // How often the database has refused what is owed, for the next FAIL.
@@ -185,6 +188,7 @@ class BackendCore {
   std::deque<std::pair<Lsn, Lsn>> changes_;
   std::unordered_map<Lsn, Lsn> newest_changes_;
   bool lanes_started_ = false;
+  bool orders_refused_ = false;
   std::uint64_t log_room_ = ~std::uint64_t{0};
   AppendBuilder builder_;
   std::deque<AppendBuilder::Built> in_log_;  // sent, not durable

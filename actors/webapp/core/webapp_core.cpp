@@ -264,9 +264,8 @@ Refusal WebappCore::look_closely(const ClientToken& client, ClientRequest& reque
 Refusal WebappCore::look_at_order(const ClientToken& client, ClientRequest& request,
                                   std::int64_t now_us) {
   if (auto over = over_user_rate(request, now_us); over.code != Code::none) return over;
-  const bool buys = request.op == ClientOp::order || request.op == ClientOp::ticket;
-  if (buys && orders_refused_ && results_.find(request.id) == nullptr)
-    return {Code::draining, request.id, {}};
+  const bool new_order = request.op == ClientOp::order && is_first(client, request);
+  if (orders_refused_ && new_order) return {Code::draining, request.id, {}};  // others: the backend
   judge_ticket(request);
   if (!draining_ && sold_out_here(client, request, now_us))
     return {Code::sold_out, id_of(request), {}};

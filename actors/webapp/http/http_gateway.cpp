@@ -827,6 +827,7 @@ HttpServerOptions with_gateway(HttpServerOptions options, GatewaySettings settin
   };
   options.end_of_round = [gateway] { gateway->flush(); };
   options.on_tick = [gateway] { return gateway->tick(); };
+  options.urgent = is_health;
   options.on_mail = {
       [gateway](const HttpAnswersPtr& answers) { gateway->on_answers(answers); },
       [gateway](const StockEventsPtr& events) { gateway->on_stock(events); },

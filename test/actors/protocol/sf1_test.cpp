@@ -215,6 +215,27 @@ TEST_CASE("every batch vector is understood entry by entry, or refused whole") {
   }
 }
 
+TEST_CASE("a float64 is a number where it is a whole one below 2^53") {
+  const auto item_of = [](double number) -> std::optional<std::uint64_t> {
+    const json order{{"op", "order"}, {"id", "a"}, {"user", "ann"}, {"item", number}};
+    const auto bytes = json::to_msgpack(order);
+    Sf1Decoder decoder;
+    const std::string frame(bytes.begin(), bytes.end());
+    REQUIRE(frame.find('\xcb') != std::string::npos);
+    if (decoder.decode(frame)) return decoder.request().item;
+    CHECK(decoder.refusal().code == Code::bad_request);
+    CHECK(decoder.refusal().field == "item");
+    CHECK(decoder.refusal().id == "a");
+    return std::nullopt;
+  };
+  CHECK(item_of(5'000'000'000.0) == 5'000'000'000);
+  CHECK(item_of(9'007'199'254'740'991.0) == 9'007'199'254'740'991);
+  for (const double number :
+       {9'007'199'254'740'992.0, 4'294'967'296.5, -4'294'967'297.0, 1e300,
+        std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()})
+    CHECK(item_of(number) == std::nullopt);
+}
+
 TEST_CASE("a batch of 1000 orders and 256 KiB is read and a larger one is too large") {
   Sf1Decoder decoder;
   const auto order = unhex("83a26f70a56f72646572a46974656d01a475736572a3616e6e");

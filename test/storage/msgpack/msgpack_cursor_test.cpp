@@ -152,10 +152,9 @@ TEST_CASE("cursor: float and ext are passed over whole, and cut ones are not the
     for (const int byte : head) bytes.push_back(static_cast<char>(byte));
     return bytes.append(size, 'x');
   };
-  for (const auto& bytes :
-       {of(4, {0xCA}), of(8, {0xCB}), of(2, {0xD4}), of(3, {0xD5}), of(5, {0xD6}), of(9, {0xD7}),
-        of(17, {0xD8}), of(1, {0xC7, 0}), of(256, {0xC7, 255}), of(257, {0xC8, 1, 0}),
-        of(65'537, {0xC9, 0, 1, 0, 0})}) {
+  for (const auto& bytes : {of(4, {0xCA}), of(2, {0xD4}), of(3, {0xD5}), of(5, {0xD6}),
+                            of(9, {0xD7}), of(17, {0xD8}), of(1, {0xC7, 0}), of(256, {0xC7, 255}),
+                            of(257, {0xC8, 1, 0}), of(65'537, {0xC9, 0, 1, 0, 0})}) {
     MsgpackCursor cursor(bytes);
     MsgpackCursor::Value value;
     REQUIRE(cursor.next(value));
