@@ -8,9 +8,10 @@ program of the commit in test/upgrade/base instead, which is built first (minute
 STAMPEDE_UPGRADE_FROM=PATH. STAMPEDE_TEST_SEED=N repeats the moments of the kills.
 """
 
+import contextlib
 import os
 import random
-import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -114,24 +115,22 @@ class UpgradeCase(SystemTest):
         return path
 
     def start_on(self, *items, nodes="webapp=2"):
-        """A system on the older program; that, and the newer one."""
+        """A system on the older program; the list of that and the newer one."""
         system = self.new_system()
         old = base_program() or self.copy(system, "stampede-old", (VERSION, OTHER_VERSION))
-        shutil.copy(old, system.home / "stampede-then")
-        system.environment["STAMPEDE_BIN"] = str(system.home / "stampede-then")
+        system.environment["STAMPEDE_BIN"] = str(old)
         system.start(*items, nodes=nodes)
-        return system, self.copy(system, "stampede-next")
+        return system, [old, self.copy(system, "stampede-next")]
 
     def guard(self, system):
-        return next((int(line.split()[1]) for line in subprocess.run(
-            ["/usr/bin/python3", "-Es", PROJECT / "scripts/parts/processes.py", system.run],
-            capture_output=True, text=True, check=True).stdout.splitlines()
-            if line.startswith("guard ")), None)
+        """Its process, or None."""
+        return next((pid for pid, words in system.processes().items()
+                     if " supervisor " in words and " --guard " in f"{words} "), None)
 
     def programs(self, system):
         """Of supervisor, nodes, and the guard if there is one."""
-        pids = list(system.pids().values()) + [self.guard(system) or os.getpid()]
-        return {file_of(pid) for pid in pids if pid and pid != os.getpid()}
+        pids = {*system.pids().values(), self.guard(system)} - {None}
+        return {file_of(pid) for pid in pids}
 
     def stat(self, path):
         found = os.stat(path)
@@ -142,7 +141,7 @@ class UnderLoad(UpgradeCase):
     def setUp(self):
         self.random = random.Random(seed())
 
-    def upgrade(self, system, program, kill=None):
+    def upgrade(self, system, program, kill):
         """`stampede upgrade`; `kill` is called at some moment while it is under way."""
         going = system.popen("--json", "upgrade", "--binary", program)
         if kill:
@@ -152,69 +151,87 @@ class UnderLoad(UpgradeCase):
             time.sleep(self.random.uniform(0, 0.6))
             kill(system)
         out, err = going.communicate(timeout=90)
-        return going.returncode, out, err
+        return going.returncode, (out + err).strip()
 
-    def judge(self, system, crowd, sale):
-        self.assertTrue(sale.stop(), crowd.open())
-        self.assertEqual((crowd.faults, crowd.refused), ([], {}))
-        report = system.verify()
-        confirmed = crowd.confirmed()
-        self.assertEqual((report["confirmed"], report["rows"]), (len(confirmed), len(confirmed)))
-        self.assertGreater(len(confirmed), 1000)
-        self.assertTrue(crowd.ask_all_again(60), crowd.faults[:3])
-        self.assertEqual(crowd.faults, [])
+    def settled(self, system):
+        return system.stampede("health").returncode == 0 and len(self.programs(system)) == 1
 
-    def check(self, kill=None, whole=None):
-        """One sale with an upgrade in it; `whole`: the program that the system must end up with."""
-        system, program = self.start_on("1:Phone:1000000")
-        then = self.programs(system)
+    def step(self, system, crowd, programs, kill=None, maybe_back=False):
+        """An upgrade under load to the other one of the two programs, which are exchanged then."""
+        then, answered, watch = self.programs(system), len(crowd.answers), Watch(system.run)
+        crowd.pause = 0.0
+        code, said = self.upgrade(system, programs[1], kill)
+        ended = eventually(lambda: self.settled(system), 30, 0.1)
+        self.assertTrue(eventually(lambda: len(crowd.answers) > answered + RATE))
+        watch.stop()
+        print(f"  exit {code}, longest pause {crowd.pause:.2f} s, {watch.looks:,} looks, {said}",
+              flush=True, file=sys.stderr)
+        self.assertTrue(ended, (said, system.status(), self.programs(system)))
+        self.assertEqual(watch.mixed, [])
+        now = self.programs(system)
+        if not maybe_back or now != then:
+            self.assertEqual(now, {self.stat(programs[1])}, said)
+            programs.reverse()
+        if not maybe_back:
+            self.assertEqual(code, 0, said)
+        return crowd.pause
+
+    @contextlib.contextmanager
+    def sale(self, system):
         with TimedCrowd(system.zmq, system.zmq_2) as crowd:
             sale = Sale(crowd, 1, "up", rate=RATE)
             self.assertTrue(eventually(lambda: len(crowd.answers) > RATE))
-            watch = Watch(system.run)
-            code, out, err = self.upgrade(system, program, kill)
-            ended = eventually(lambda: system.stampede("health").returncode == 0
-                               and len(self.programs(system)) == 1, 30, 0.2)
-            pause = crowd.pause
-            answered = len(crowd.answers)
-            self.assertTrue(eventually(lambda: len(crowd.answers) > answered + RATE))
-            watch.stop()
-            self.assertTrue(ended, (out, err, system.status(), self.programs(system)))
-            self.assertEqual(watch.mixed, [])
-            self.judge(system, crowd, sale)
-        print(f"  upgrade exit {code}, longest pause {pause:.2f} s, {len(crowd.answers):,} orders, "
-              f"asked again {crowd.sent_again:,}, {watch.looks:,} looks {out.strip()}{err.strip()}",
-              flush=True, file=sys.stderr)
-        now = self.programs(system)
-        self.assertIn(now, (then, {self.stat(program)}))
-        if whole:
-            self.assertEqual((code, now), (0, {self.stat(program)}), out + err)
-        if not kill:
-            self.assertLess(pause, PAUSE_MAX_S)
-        return system, program
+            try:
+                yield crowd
+            finally:
+                ended = sale.stop()
+            self.assertTrue(ended, crowd.open())
+            self.assertEqual((crowd.faults, crowd.refused), ([], {}))
+            report = system.verify()
+            confirmed = len(crowd.confirmed())
+            self.assertEqual((report["confirmed"], report["rows"]), (confirmed, confirmed))
+            self.assertTrue(crowd.ask_all_again(60), crowd.faults[:3])
+            self.assertEqual(crowd.faults, [])
 
-    def test_an_upgrade_is_a_short_pause(self):
-        system, program = self.check(whole=True)
-        status = system.status()
-        self.assertEqual({node["version"] for node in status["nodes"]}, {"0.1.0"})
+    def kills(self):
+        """Whom, and whether all may be as before then. The guard last: it does not come again."""
+        return ((lambda system: system.kill9("backend-1"), False),
+                (lambda system: system.kill9("supervisor-1"), True),
+                (self.kill_guard, False))
+
+    def kill_guard(self, system):
+        os.kill(eventually(lambda: self.guard(system)), signal.SIGKILL)
+
+    def test_an_upgrade_is_a_short_pause_whoever_is_killed_meanwhile(self):
+        system, programs = self.start_on("1:Phone:1000000")
+        begun = system.pids()
+        with self.sale(system) as crowd:
+            self.assertLess(self.step(system, crowd, programs), PAUSE_MAX_S)
+            self.check_versions(system)
+            self.assertEqual(system.pid("supervisor-1") == begun["supervisor-1"],
+                             base_program() is None)
+            if base_program() is None:
+                for kill, maybe_back in self.kills():
+                    self.step(system, crowd, programs, kill, maybe_back)
+
+    def check_versions(self, system):
+        """The status names them, and the same program again changes nothing."""
+        self.assertEqual({node["version"] for node in system.status()["nodes"]}, {"0.1.0"})
         before = system.pids()
-        again = system.report("upgrade")
-        self.assertEqual((again["changed"], again["binary"]), (False, str(program)))
+        self.assertFalse(system.report("upgrade")["changed"])
         self.assertEqual(system.pids(), before)
 
-    def test_a_backend_that_is_killed_meanwhile(self):
-        self.check(lambda system: system.kill9("backend-1"), whole=True)
-
-    def test_a_supervisor_that_is_killed_meanwhile(self):
-        self.check(lambda system: system.kill9("supervisor-1"))
-
-    def test_a_guard_that_is_killed_meanwhile(self):
-        self.check(lambda system: os.kill(self.guard(system), 9), whole=True)
+    @unittest.skipUnless(base_program(), "of the long tier: STAMPEDE_UPGRADE=base")
+    def test_from_the_base_whoever_is_killed_meanwhile(self):
+        for kill, maybe_back in self.kills():
+            system, programs = self.start_on("1:Phone:1000000")
+            with self.sale(system) as crowd:
+                self.step(system, crowd, programs, kill, maybe_back)
 
 
 class Refused(UpgradeCase):
     def test_a_program_that_does_not_fit_is_refused_and_nothing_is_touched(self):
-        system, program = self.start_on("1:Phone:10", nodes="webapp=1")
+        system, (_, program) = self.start_on("1:Phone:10", nodes="webapp=1")
         before = system.pids(), self.programs(system)
         says = system.home / "says"
 

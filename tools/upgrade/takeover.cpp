@@ -21,6 +21,7 @@ using std::chrono::steady_clock;
 constexpr milliseconds kLookAgain{20};
 constexpr milliseconds kEndsWithin{5'000};
 constexpr milliseconds kServiceManagerWithin{10'000};
+constexpr int kStarts = 2;  // somebody may kill the first guard before it has a supervisor
 
 bool supervisor_runs(const std::string& run_dir) {
   const auto file = fs::path(run_dir) / "supervisor-1.lock";
@@ -71,7 +72,12 @@ std::string take_over(const Superior& superior, const std::string& program,
   auto words = superior.words;
   for (const char* word : {"--accepted", "--again"})
     if (!has_word(words, word)) words.words.emplace_back(word);
-  return start_apart(program, words, superior.log);
+  std::string fault;
+  for (int i = 0; i < kStarts; ++i) {
+    fault = start_apart(program, words, superior.log);
+    if (fault.empty() && await_supervisor(run_dir, true, kEndsWithin)) return {};
+  }
+  return fault.empty() ? "the new supervisor does not start" : fault;
 }
 
 }  // namespace stampede::tools
