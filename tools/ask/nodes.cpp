@@ -156,19 +156,22 @@ int run_nodes(const ToolOptions& options, const std::string& list, std::int64_t 
   const auto before = ask(options, {{"do", "status"}});
   if (const auto* failure = std::get_if<AdminFailure>(&before))
     return report_failure(options, "nodes", *failure);
-  auto counts = counts_of(std::get<json>(before));
+  const auto counts = counts_of(std::get<json>(before));
   if (list.empty()) return done(options, counts, list_text(counts));
   if (const auto taken = taken_port(options.config, list, counts.at("webapp")); !taken.empty())
     return report_failure(options, "nodes", {taken, kExitRefused});
   const auto answer = ask(options, {{"do", "nodes"}, {"nodes", list}});
   if (const auto* failure = std::get_if<AdminFailure>(&answer))
     return report_failure(options, "nodes", *failure);
-  const auto now = await(options, milliseconds(wait_ms), all_there);
+  json wanted = std::get<json>(answer);
+  wanted.erase("ok");
+  const auto now = await(options, milliseconds(wait_ms), [&](const json& status) {
+    return counts_of(status) == wanted && all_there(status);
+  });
   if (now.is_null())
     return timed_out(options, "nodes",
                      "not every node serves yet, or has ended; see: stampede status");
-  counts = counts_of(now);
-  return done(options, counts, list_text(counts));
+  return done(options, wanted, list_text(wanted));
 }
 
 int run_start(const ToolOptions& options, const std::string& node) {
