@@ -12,13 +12,15 @@ Usage: scripts/start_all.sh [--item ID:NAME:STOCK]... [--nodes webapp=1,broker=1
                             [--db-only]
 Installs missing packages, builds if needed, starts a private MariaDB, migrates, starts the nodes,
 waits until they are ready, adds the items, prints the addresses. Safe to run again: on a running
-system it starts what is missing and adds the items that are not there. A start that fails takes
-back what it began; only nodes that need time or you are left running, and it says so.
+system it starts what is missing, adds the items that are not there, and lets the system go on as
+this program where it runs another one (`stampede upgrade`). A start that fails takes back what it
+began; only nodes that need time or you are left running, and it says so.
 
   --item ID:NAME:STOCK      something to sell; may be given several times. One that is there keeps
                             its stock
   --nodes LIST              how many of each node (default webapp=1,broker=1,backend=1); who is not
-                            named runs once. A running system keeps its own: another one is refused
+                            named runs once. On a running system so many webapps from now on (as
+                            `stampede nodes`); the others cannot change
   --db URL                  use this database, mysql://user@host:port/db, instead of a private one;
                             remembered in <run>/stampede.toml. Its user must be allowed to create
                             tables and a view for the migration. Refused while the system runs with
@@ -110,6 +112,7 @@ check_running_database() {
 
 # What this call began, to be taken back when it fails.
 STARTED_NODES=false
+WAS_RUNNING=false
 SETTINGS_BEFORE=
 KEEP=  # why what was begun runs on all the same
 FINISHED=false
@@ -181,9 +184,9 @@ move_old_state_away() {
   fi
 }
 
-# A binary in use is left alone: restarted nodes must be of the same build as the others.
+# Nodes that run keep the program that they were started with, whatever is built; all of them change
+# to the new one together.
 build_if_needed() {
-  if is_running && [[ -x $STAMPEDE ]]; then return; fi
   if [[ -z ${STAMPEDE_BIN:-} ]] && ! is_installed; then build_project stampede; fi
   [[ -x $STAMPEDE ]] || fail 1 "$STAMPEDE is missing"
   step build "$STAMPEDE"
@@ -266,10 +269,23 @@ for node in nodes:
         print(node["node"])')
 }
 
+# What runs goes on as this program, with as many nodes as asked for.
+change_nodes() {
+  local said
+  said=$(stampede upgrade --binary "$STAMPEDE" --wait "${wait_s}s") ||
+    fail $? "the running system was not upgraded; the message above says why"
+  step program "$said"
+  if [[ -z $nodes ]]; then return; fi
+  said=$(stampede nodes "$nodes" --wait "${wait_s}s") ||
+    fail $? "--nodes: the message above says why not"
+  step nodes "$said"
+}
+
 start_nodes() {
   if is_running; then
     start_stopped_nodes
     step nodes "already running (see scripts/status.sh)"
+    WAS_RUNNING=true
     return
   fi
   mkdir -p "$RUN/log"
@@ -336,9 +352,6 @@ wait_until_ready() {
     sleep 0.1
   done
   running=$(nodes_running) || fail 1 "the supervisor says no more which nodes run"
-  [[ -z $nodes || $running == "$(nodes_wanted)" ]] ||
-    fail 6 "--nodes: the system runs with $running, not with $(nodes_wanted); \
-scripts/stop_all.sh first"
   step nodes "ready: $running"
 }
 
@@ -435,6 +448,7 @@ migrate
 if ! $db_only; then
   start_nodes
   wait_until_ready
+  if $WAS_RUNNING; then change_nodes; fi
   add_items
   print_addresses
 fi

@@ -30,6 +30,7 @@
 #include "tools/command_line/command_line.h"
 #include "tools/command_line/one_of.h"
 #include "tools/output/safe_output.h"
+#include "tools/upgrade/program_facts.h"
 
 namespace {
 
@@ -43,16 +44,29 @@ struct NodeFlags {
   bool guard = false;
   bool accepted = false;  // what the system has accepted, whatever the file says
   bool again = false;
+  bool judge = false;  // whether it could be the supervisor; starts nothing
+  int child = 0;
   std::string nodes = stampede::actors::kNodesDefault;
 };
 
-// What the supervisor behind a guard is started with: the same words without --guard.
+// What the supervisor behind a guard is started with: the same words without those for the guard.
 std::vector<std::string> without_guard(int argc, char** argv) {
   std::vector<std::string> arguments;
   for (int i = 1; i < argc; ++i) {
-    if (std::string(argv[i]) != "--guard") arguments.emplace_back(argv[i]);
+    const std::string word = argv[i];
+    if (word == "--child") ++i;
+    if (word != "--guard" && word != "--child") arguments.push_back(word);
   }
   return arguments;
+}
+
+// Before anything is touched, by the program itself: it runs here, understands these words, and
+// takes the configuration that the system has accepted.
+int judge(const ToolOptions& options) {
+  const auto fault = stampede::actors::fault_of_keys(options.config);
+  if (fault.empty()) return stampede::tools::tell_facts();
+  std::fprintf(stderr, "stampede: %s\n", fault.c_str());
+  return stampede::kExitWrongUse;
 }
 
 int supervise(const NodeFlags& flags, const ToolOptions& options,
@@ -62,9 +76,12 @@ int supervise(const NodeFlags& flags, const ToolOptions& options,
     std::fprintf(stderr, "stampede supervisor: %s\n", problem->c_str());
     return stampede::kExitWrongUse;
   }
-  if (flags.guard) return stampede::actors::run_guard(arguments, options.config.log.format);
+  if (flags.judge) return judge(options);
+  if (flags.guard)
+    return stampede::actors::run_guard(arguments, options.config.log.format, flags.child);
   return stampede::actors::run_supervisor(
-      options.config, std::get<std::vector<stampede::actors::NodeCount>>(nodes), flags.again);
+      options.config,
+      {std::get<std::vector<stampede::actors::NodeCount>>(nodes), flags.again, arguments});
 }
 
 // Given by the guard and the supervisor, to those that they start again.
@@ -79,10 +96,12 @@ void add_supervisor(CLI::App& app, NodeFlags& flags, Command& chosen,
   add_accepted(*supervisor, flags);
   supervisor->add_flag("--again", flags.again,
                        "Go on with what operators wanted of the one before, as a guard says");
+  supervisor->add_flag("--judge", flags.judge)->group("");
+  supervisor->add_option("--child", flags.child)->group("");
   supervisor->add_option("--nodes", flags.nodes, "How many nodes of each role")
       ->capture_default_str();
   supervisor->callback([&flags, &chosen, &arguments] {
-    chosen = {"supervisor-1",
+    chosen = {flags.judge ? "" : "supervisor-1",
               [&](const ToolOptions& options) { return supervise(flags, options, arguments); }};
   });
 }

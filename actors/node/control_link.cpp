@@ -13,6 +13,7 @@
 #include "actors/protocol/control_message.h"
 #include "actors/protocol/envelope.h"
 #include "config/faults/failpoint.h"
+#include "config/process/version.h"
 #include "config/process/wall_clock.h"
 #include "transport/port/time_grid.h"
 #include "transport/zmq/peer_guard.h"
@@ -174,11 +175,9 @@ void ControlLink::beat(transport::PortControl& port) {
   config::failpoint("heartbeat");
   node_.check_actors();
   beat_now_ = false;
-  json report = {{"node", node_.id()},
-                 {"role", node_.options().role},
-                 {"pid", ::getpid()},
-                 {"instance", node_.instance()},
-                 {"phase", static_cast<std::uint16_t>(phase_)},
+  json report = {{"node", node_.id()},           {"role", node_.options().role},
+                 {"version", kVersion},          {"pid", ::getpid()},
+                 {"instance", node_.instance()}, {"phase", static_cast<std::uint16_t>(phase_)},
                  {"ts", config::wall_ms()}};
   report["actors"] = node_.actor_names();
   report["messages_dropped"] = node_.context().messages_dropped();  // without their end

@@ -11,7 +11,8 @@
 //
 // Wire: an envelope frame (kind report or wanted; `sender` the node's instance) and one msgpack
 // map.
-//   report  {node, role, pid, instance, phase, ts, actors:[name], messages_dropped, peers_refused,
+//   report  {node, role, version, pid, instance, phase, ts, actors:[name], messages_dropped,
+//   peers_refused,
 //            peers_cut, short_of, config, config_restart, …what `report` adds…,
 //            replies:[{supervisor, number, reply}]}; `supervisor` is the instance of the one that
 //            asked; once a second, and in each while it drains, metrics: see

@@ -25,6 +25,8 @@ OperatorWishes read_operator_wishes(const std::filesystem::path& run_dir) {
     wishes.drained_ms = at->get<std::int64_t>();
   for (const json& node : map.value("stopped", json::array()))
     if (node.is_string()) wishes.stopped.insert(node.get<std::string>());
+  if (const auto count = map.find("webapps"); count != map.end() && count->is_number_unsigned())
+    wishes.webapps = count->get<int>();
   return wishes;
 }
 
@@ -34,7 +36,8 @@ bool write_operator_wishes(const std::filesystem::path& run_dir, const OperatorW
     std::filesystem::remove(wishes_file(run_dir), error);
     return !error;
   }
-  const json map = {{"drained_ms", wishes.drained_ms}, {"stopped", wishes.stopped}};
+  json map = {{"drained_ms", wishes.drained_ms}, {"stopped", wishes.stopped}};
+  if (wishes.webapps) map["webapps"] = *wishes.webapps;
   return replace_file(wishes_file(run_dir), map.dump() + "\n");
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -14,9 +15,10 @@ namespace stampede::actors {
 struct OperatorWishes {
   std::int64_t drained_ms = 0;    // since 1970; orders are refused. 0: they are taken
   std::set<std::string> stopped;  // nodes that are not to run
+  std::optional<int> webapps;     // so many are to run; empty: as many as at the system's start
 
   [[nodiscard]] bool drained() const { return drained_ms != 0; }
-  [[nodiscard]] bool any() const { return drained() || !stopped.empty(); }
+  [[nodiscard]] bool any() const { return drained() || !stopped.empty() || webapps; }
   bool operator==(const OperatorWishes&) const = default;
 };
 

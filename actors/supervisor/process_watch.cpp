@@ -101,6 +101,12 @@ std::variant<WatchedProcess, std::string> WatchedProcess::start(const SpawnReque
   return WatchedProcess({pid, start_time_of(pid).value_or(0)}, fd, true);
 }
 
+std::variant<WatchedProcess, std::string> WatchedProcess::of_child(pid_t pid) {
+  const int fd = ::pidfd_open(pid, 0);
+  if (fd < 0) return "cannot watch process " + std::to_string(pid) + ": " + std::strerror(errno);
+  return WatchedProcess({pid, start_time_of(pid).value_or(0)}, fd, true);
+}
+
 std::optional<WatchedProcess> WatchedProcess::adopt(const ProcessId& process) {
   const int fd = ::pidfd_open(process.pid, 0);
   if (fd < 0) return std::nullopt;

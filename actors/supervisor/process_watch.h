@@ -39,6 +39,8 @@ class WatchedProcess {
  public:
   // The child gets its own session, an empty signal mask and default signal actions.
   static std::variant<WatchedProcess, std::string> start(const SpawnRequest& request);
+  // A child of this process that somebody has started before, or why it cannot be watched.
+  static std::variant<WatchedProcess, std::string> of_child(pid_t pid);
   // Empty when that process is gone.
   static std::optional<WatchedProcess> adopt(const ProcessId& process);
 

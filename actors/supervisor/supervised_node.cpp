@@ -12,6 +12,7 @@
 #include "actors/node/exit_note.h"
 #include "actors/node/node.h"
 #include "actors/node/node_lock.h"
+#include "actors/supervisor/program_file.h"
 #include "config/process/utc_text.h"
 #include "config/process/wall_clock.h"
 #include "config/settings/accepted_text.h"
@@ -99,6 +100,10 @@ std::string SupervisedNode::bring_up(Ms now) {
   kill_reason_.clear();
   end_reason_.clear();
   if (const auto holder = lock_holder(lock_file(run_dir_, id_))) {
+    if (runs_another_program(holder->process.pid)) {
+      policy_.start_failed(now);
+      return id_ + ": runs already, but another program; it gives way first";
+    }
     auto adopted = WatchedProcess::adopt(holder->process);
     if (!adopted) {
       policy_.start_failed(now);
@@ -210,6 +215,7 @@ json SupervisedNode::view(Ms now) const {
   view["node"] = id_;
   view["role"] = role_;
   view["state"] = to_text(policy_.state());
+  if (retired_) view["retired"] = true;
   view["pid"] = process_ ? json(process_->pid()) : json(nullptr);
   view["restarts"] = policy_.restarts();
   view["uptime_s"] = process_ ? json(uptime_s(process_->id())) : json(nullptr);

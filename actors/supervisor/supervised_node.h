@@ -29,9 +29,14 @@ class SupervisedNode {
   const std::optional<WatchedProcess>& process() const { return process_; }
   std::uint64_t instance() const { return instance_; }  // 0: not heard of yet
   bool adopted() const { return adopted_; }  // its process was started by an earlier supervisor
+  int index() const { return index_; }
+  // It is not wanted any more, and is forgotten once its process has ended.
+  bool retired() const { return retired_; }
+  void retire(bool retired) { retired_ = retired; }
 
-  // Takes over the process that holds the node's lock, or else starts one. Returns one line about
-  // what was done. May block for 200 ms when a holder has not yet written its name.
+  // Takes over the process that holds the node's lock, or else starts one; one that runs another
+  // program than this is left alone. Returns one line about what was done. May block for 200 ms
+  // when a holder has not yet written its name.
   std::string bring_up(Ms now);
 
   // Which accepted text its process runs with; empty: it was not heard of yet, or was started by
@@ -81,6 +86,7 @@ class SupervisedNode {
   std::optional<WatchedProcess> process_;
   std::uint64_t instance_ = 0;
   bool adopted_ = false;
+  bool retired_ = false;
   Ms heard_at_ = 0;
   Ms told_at_ = kNeverTold;
   nlohmann::json report_ = nlohmann::json::object();

@@ -2,8 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
-#include <charconv>
 #include <future>
 #include <memory>
 #include <optional>
@@ -25,15 +23,6 @@ namespace {
 
 constexpr int kStopMaxMs = 120'000;  // three stages of 35 s and a little
 
-int allowed_max(const std::string& role) {
-  return role == "webapp" ? 16 : 1;
-}
-
-std::string wrong_nodes(const std::string& text) {
-  return "--nodes " + text +
-         ": give a list like webapp=2,broker=1,backend=1 (webapp 0 to 16, the others 0 or 1)";
-}
-
 // The token is another one at each start: who had an earlier one is nobody. No token, on a disk
 // that is full, is no reason to leave the nodes alone.
 std::shared_ptr<OpsDoor> ops_door(NodeRuntime& node) {
@@ -48,29 +37,17 @@ std::shared_ptr<OpsDoor> ops_door(NodeRuntime& node) {
 }  // namespace
 
 std::variant<std::vector<NodeCount>, std::string> parse_nodes(const std::string& text) {
+  auto counts = parse_counts(text);
+  if (auto* wrong = std::get_if<std::string>(&counts)) return std::move(*wrong);
   std::vector<NodeCount> nodes{{"webapp", 0}, {"broker", 0}, {"backend", 0}};
-  std::size_t begin = 0;
-  while (begin <= text.size()) {
-    const auto end = std::min(text.find(',', begin), text.size());
-    const std::string part = text.substr(begin, end - begin);
-    const auto equals = part.find('=');
-    const auto known = std::find_if(nodes.begin(), nodes.end(), [&](const NodeCount& node) {
-      return node.role == part.substr(0, equals);
-    });
-    if (equals == std::string::npos || known == nodes.end()) return wrong_nodes(text);
-    const char* first = part.data() + equals + 1;
-    const char* last = part.data() + part.size();
-    const auto [rest, error] = std::from_chars(first, last, known->count);
-    const bool number = error == std::errc{} && rest == last && first != last;
-    if (!number || known->count < 0 || known->count > allowed_max(known->role)) {
-      return wrong_nodes(text);
-    }
-    begin = end + 1;
+  for (const auto& given : std::get<std::vector<RoleCount>>(counts)) {
+    for (auto& node : nodes)
+      if (node.role == given.role) node.count = given.count;
   }
   return nodes;
 }
 
-int run_supervisor(const config::Config& config, const std::vector<NodeCount>& nodes, bool again) {
+int run_supervisor(const config::Config& config, const SupervisorWords& words) {
   const auto running = std::make_shared<RunningProcesses>();
   NodeOptions options;
   options.role = "supervisor";
@@ -112,7 +89,7 @@ int run_supervisor(const config::Config& config, const std::vector<NodeCount>& n
     const auto server = node.spawn_actor<HttpServer>({"http"}, std::move(http)).address();
     const auto secret = shared_secret(ticket_key_file(config.run_dir));
     if (const auto* wrong = std::get_if<std::string>(&secret)) node.fail(kExitConfig, *wrong);
-    port = spawn_supervisor_port(node, nodes, again, running, door, server);
+    port = spawn_supervisor_port(node, words, running, door, server);
     made.set_value(port);
   };
   return run_node(std::move(options), start, [&](NodeRuntime&) { stop_supervisor_port(port); });

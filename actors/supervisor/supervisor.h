@@ -11,24 +11,28 @@
 #include <variant>
 #include <vector>
 
+#include "actors/supervisor/core/role_counts.h"
 #include "config/settings/config.h"
 
 namespace stampede::actors {
 
-struct NodeCount {
-  std::string role;  // "webapp", "broker", "backend"
-  int count = 0;
-};
+using NodeCount = RoleCount;
 
-// "webapp=2,broker=1,backend=1" or a text that says what is wrong and what is allowed.
+// "webapp=2,broker=1,backend=1", 0 of those that are not named; or a text that says what is wrong
+// and what is allowed.
 std::variant<std::vector<NodeCount>, std::string> parse_nodes(const std::string& text);
 inline constexpr const char* kNodesDefault = "webapp=1,broker=1,backend=1";
 
-// `again`: started by a guard whose last supervisor has crashed, so what operators wanted holds.
+// What `stampede supervisor` was told.
+struct SupervisorWords {
+  std::vector<NodeCount> nodes;
+  bool again = false;  // its predecessor did not stop the system, so what operators wanted holds
+  std::vector<std::string> arguments;  // as typed, behind argv[0], for a program that comes after
+};
+
 // Runs until SIGTERM, which stops the nodes first (webapps, broker, backend; at most 35 s each,
 // then SIGKILL). A second SIGTERM kills them and ends at once. SIGHUP: accepts the configuration
 // anew, as `config reload`. Returns the exit code.
-int run_supervisor(const config::Config& config, const std::vector<NodeCount>& nodes,
-                   bool again = false);
+int run_supervisor(const config::Config& config, const SupervisorWords& words);
 
 }  // namespace stampede::actors

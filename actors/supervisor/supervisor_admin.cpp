@@ -1,7 +1,13 @@
 #include "actors/supervisor/supervisor_admin.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstring>
 #include <iterator>
+#include <variant>
 
 #include "actors/node/node.h"
 #include "actors/node/node_log.h"
@@ -15,6 +21,10 @@ namespace stampede::actors {
 using nlohmann::json;
 
 namespace {
+
+constexpr std::size_t kNodesBytesMax = 256;
+constexpr std::size_t kPathBytesMax = PATH_MAX;
+constexpr Ms kUpgradeWithin = 10'000;
 
 // What the supervisor does by itself. What a request has beside its members is refused: whoever
 // says it wants less, or something else.
@@ -34,6 +44,8 @@ constexpr OwnRequest kOwnRequests[] = {
     {"ops_login"},
     {"books_told", false, "violations"},
     {"config_reload", false, "check"},
+    {"nodes", false, "nodes"},
+    {"upgrade", false, "program"},
 };
 
 const OwnRequest* find_own(std::string_view what) {
@@ -72,6 +84,10 @@ void SupervisorAdmin::take(Ms now, const json& request, const Respond& respond) 
     take_books(request, respond);
   } else if (what == "config_reload") {
     reload(now, request, respond);
+  } else if (what == "nodes") {
+    set_nodes(request, respond);
+  } else if (what == "upgrade") {
+    upgrade(now, request, respond);
   } else if (what == "stop" && !node.empty()) {
     stop(now, node, respond);
   } else if (what == "stop") {
@@ -82,12 +98,13 @@ void SupervisorAdmin::take(Ms now, const json& request, const Respond& respond) 
   } else if (what == "recoveries") {
     tell_recoveries(respond);
   } else {
-    respond(refusal("unknown_op",
-                    "do is one of status, item_put, item_set, item_open, item_close, stock_change, "
-                    "items, promo_add, promo_set, promo_end, promos, books, clock_accept, "
-                    "sessions_end, config_reload, start, restart, stop, drain, undrain, "
-                    "recoveries, ops_login, books_told, kill, pause, failpoints, database, undo",
-                    2));
+    respond(refusal(
+        "unknown_op",
+        "do is one of status, item_put, item_set, item_open, item_close, stock_change, "
+        "items, promo_add, promo_set, promo_end, promos, books, clock_accept, "
+        "sessions_end, config_reload, nodes, upgrade, start, restart, stop, drain, "
+        "undrain, recoveries, ops_login, books_told, kill, pause, failpoints, database, undo",
+        2));
   }
 }
 
@@ -140,7 +157,7 @@ bool SupervisorAdmin::refused_while_stopping(const Respond& respond) const {
 void SupervisorAdmin::restart(Ms now, const std::string& name, const Respond& respond) {
   if (refused_while_stopping(respond)) return;
   SupervisedNode* node = find_node(nodes_, name);
-  if (node == nullptr) return respond(unknown_node(nodes_, name));
+  if (node == nullptr || node->retired()) return respond(unknown_node(nodes_, name));
   auto wishes = wishes_;
   if (wishes.stopped.erase(node->id()) > 0 && !keep(wishes, respond)) return;
   const char* why = "restarted by the operator";
@@ -168,7 +185,7 @@ void SupervisorAdmin::take_books(const json& request, const Respond& respond) {
 void SupervisorAdmin::stop(Ms now, const std::string& name, const Respond& respond) {
   if (refused_while_stopping(respond)) return;
   SupervisedNode* node = find_node(nodes_, name);
-  if (node == nullptr) return respond(unknown_node(nodes_, name));
+  if (node == nullptr || node->retired()) return respond(unknown_node(nodes_, name));
   auto wishes = wishes_;
   wishes.stopped.insert(node->id());
   if (!keep(wishes, respond)) return;
@@ -217,6 +234,78 @@ void SupervisorAdmin::forget_wishes() {
     log_warning("operator.json cannot be removed");
 }
 
+int SupervisorAdmin::count_of(const std::string& role) const {
+  return static_cast<int>(std::count_if(nodes_.begin(), nodes_.end(), [&](const auto& node) {
+    return node->role() == role && !node->retired();
+  }));
+}
+
+// Empty, or which of it a running system does not take.
+std::string SupervisorAdmin::unchangeable(const std::vector<RoleCount>& wanted) const {
+  for (const auto& [role, count] : wanted) {
+    const int now = count_of(role);
+    if (role == "webapp" || count == now) continue;
+    return role + "=" + std::to_string(count) + ": the system runs " + std::to_string(now) +
+           ", and only webapps change while it runs (webapp=0 to " + std::to_string(kWebappsMax) +
+           "). Nothing was changed";
+  }
+  return {};
+}
+
+void SupervisorAdmin::set_nodes(const json& request, const Respond& respond) {
+  CommandMembers members(request);
+  const std::string text(members.text("nodes", kNodesBytesMax));
+  if (!members.error().empty()) return respond(refusal(members));
+  const auto parsed = parse_counts(text);
+  if (const auto* wrong = std::get_if<std::string>(&parsed)) {
+    json refused = refusal("bad_request", *wrong + ". Nothing was changed", kExitWrongUse);
+    refused["field"] = "nodes";
+    return respond(refused);
+  }
+  if (refused_while_stopping(respond) || refused_while_changing(respond)) return;
+  const auto& wanted = std::get<std::vector<RoleCount>>(parsed);
+  if (const auto named = unchangeable(wanted); !named.empty())
+    return respond(refusal("refused", named, kExitRefused));
+  for (const auto& [role, count] : wanted) {
+    if (role != "webapp" || count == count_of(role)) continue;
+    auto wishes = wishes_;
+    wishes.webapps = count;
+    std::erase_if(wishes.stopped, [&](const std::string& name) {
+      const auto* node = find_node(nodes_, name);
+      return node != nullptr && node->role() == "webapp" && node->index() > count;
+    });
+    if (!keep(wishes, respond)) return;
+    log_info("webapps: " + std::to_string(count) + " are wanted, " +
+             std::to_string(count_of(role)) + " were");
+    acts_.set_webapps(count);
+  }
+  respond({{"ok", true},
+           {"webapp", count_of("webapp")},
+           {"broker", count_of("broker")},
+           {"backend", count_of("backend")}});
+}
+
+bool SupervisorAdmin::refused_while_changing(const Respond& respond) const {
+  if (!acts_.changing()) return false;
+  respond(refusal("busy", "configuration or program are being changed; ask again", kExitNotReady));
+  return true;
+}
+
+void SupervisorAdmin::upgrade(Ms now, const json& request, const Respond& respond) {
+  CommandMembers members(request);
+  const std::string program(members.text("program", kPathBytesMax));
+  if (members.error().empty() && !program.starts_with('/')) members.fail("program", "a whole path");
+  if (!members.error().empty()) return respond(refusal(members));
+  if (refused_while_stopping(respond) || refused_while_changing(respond)) return;
+  if (::access(program.c_str(), X_OK) != 0) {
+    return respond(
+        refusal("refused",
+                program + " cannot be started: " + std::strerror(errno) + ". Nothing was changed",
+                kExitRefused));
+  }
+  acts_.upgrade({program, respond, now + kUpgradeWithin});
+}
+
 void SupervisorAdmin::tell_recoveries(const Respond& respond) const {
   json list = json::array();
   const auto number = [](std::int64_t ms) { return ms < 0 ? json(nullptr) : json(ms); };
@@ -234,7 +323,8 @@ void SupervisorAdmin::tell_recoveries(const Respond& respond) const {
 void SupervisorAdmin::start(Ms now, const std::string& name, const Respond& respond) {
   if (refused_while_stopping(respond)) return;
   const SupervisedNode* one = name.empty() ? nullptr : find_node(nodes_, name);
-  if (!name.empty() && one == nullptr) return respond(unknown_node(nodes_, name));
+  if (!name.empty() && (one == nullptr || one->retired()))
+    return respond(unknown_node(nodes_, name));
   auto wishes = wishes_;
   if (one == nullptr)
     wishes.stopped.clear();
@@ -242,6 +332,7 @@ void SupervisorAdmin::start(Ms now, const std::string& name, const Respond& resp
     wishes.stopped.erase(one->id());
   if (wishes != wishes_ && !keep(wishes, respond)) return;
   for (const auto& node : nodes_) {
+    if (node->retired()) continue;
     if (one == nullptr || node.get() == one) node->policy().want_running(now);
   }
   respond({{"ok", true}});

@@ -15,6 +15,12 @@
 //   {"do":"stop","node":N}                   SIGTERM; it is not started again before "start"
 //   {"do":"stop"}                            the whole system, as SIGTERM; answered at once
 //   {"do":"drain"} {"do":"undrain"}          webapps refuse new orders, or take them again
+//   {"do":"nodes","nodes":"webapp=3"}        so many webapps from now on; fewer: those beyond
+//   finish
+//                                           what they took. Answered at once
+//   {"do":"upgrade","program":PATH}          the supervisor becomes that program, and brings guard
+//                                           and nodes to it (program_change.h); the connection
+//                                           closes then. An answer says why it does not
 //   {"do":"recoveries"}                      the newest, oldest first
 //   {"do":"ops_login"}                       {"path"}: opens the operator's page once (ops_door.h)
 //   {"do":"books_told","violations":N}       what `stampede verify` has found, for the metrics
@@ -33,10 +39,18 @@
 #include "actors/supervisor/admin_socket.h"
 #include "actors/supervisor/core/command_desk.h"
 #include "actors/supervisor/core/recovery_list.h"
+#include "actors/supervisor/core/role_counts.h"
 #include "actors/supervisor/supervised_node.h"
 #include "actors/supervisor/supervisor_chaos.h"
 
 namespace stampede::actors {
+
+// A program that this process is to become.
+struct UpgradeWish {
+  std::string program;           // a path
+  AdminSocket::Respond respond;  // why it does not
+  Ms until;                      // it waits so long for a moment at which it can be done
+};
 
 // What the requests need of the role.
 struct SupervisorActs {
@@ -48,6 +62,9 @@ struct SupervisorActs {
   std::function<void(std::uint64_t violations)> books_told;  // what a verify has found
   std::function<bool()> dev;                                 // whether chaos is allowed, now
   std::function<void(Ms now, bool check, std::function<void(const nlohmann::json&)>)> reload;
+  std::function<bool()> changing;  // configuration or program, now
+  std::function<void(int count)> set_webapps;
+  std::function<void(UpgradeWish)> upgrade;
 };
 
 class SupervisorAdmin {
@@ -82,6 +99,11 @@ class SupervisorAdmin {
   void forward(Ms now, const std::string& what, const nlohmann::json& request,
                const Respond& respond);
   void reload(Ms now, const nlohmann::json& request, const Respond& respond);
+  void set_nodes(const nlohmann::json& request, const Respond& respond);
+  [[nodiscard]] std::string unchangeable(const std::vector<RoleCount>& wanted) const;
+  [[nodiscard]] int count_of(const std::string& role) const;
+  void upgrade(Ms now, const nlohmann::json& request, const Respond& respond);
+  bool refused_while_changing(const Respond& respond) const;
   bool refused_while_stopping(const Respond& respond) const;
   void start(Ms now, const std::string& node, const Respond& respond);
   void restart(Ms now, const std::string& node, const Respond& respond);

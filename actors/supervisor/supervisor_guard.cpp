@@ -13,6 +13,7 @@
 #include "actors/node/node_log.h"
 #include "actors/node/watched_actor.h"
 #include "actors/supervisor/process_watch.h"
+#include "actors/supervisor/program_file.h"
 #include "config/process/idle_signals.h"
 
 namespace stampede::actors {
@@ -33,6 +34,7 @@ int open_signals() {
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGHUP);
   sigaddset(&set, SIGCHLD);
+  sigaddset(&set, kGuardChangesAt);
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
   config::ignore_idle_signals();  // what is blocked is read all the same
   return ::signalfd(-1, &set, SFD_CLOEXEC);
@@ -47,14 +49,27 @@ int take_signal(int signals, const std::vector<pid_t>& watched) {
   return 0;
 }
 
+// Its child goes on, and is the child of what this process becomes.
+void become_program_of(const WatchedProcess& supervisor, std::vector<std::string> arguments) {
+  if (!runs_another_program(supervisor.pid())) return;
+  const auto pid = std::to_string(supervisor.pid());
+  arguments.insert(arguments.begin(), "stampede");
+  arguments.insert(arguments.end(), {"--guard", "--child", pid});
+  log_info("becoming the program of the supervisor");
+  log_warning("going on as this program: " +
+              become_program("/proc/" + pid + "/exe", std::move(arguments)));
+}
+
 // Passes signals on until the process has ended.
-ProcessEnd wait_for_end(WatchedProcess& process, int signals, bool& told_to_stop) {
+ProcessEnd wait_for_end(WatchedProcess& process, int signals, bool& told_to_stop,
+                        const std::vector<std::string>& arguments) {
   for (;;) {
     pollfd fds[2] = {{process.fd(), POLLIN, 0}, {signals, POLLIN, 0}};
     if (::poll(fds, 2, -1) < 0) continue;
     if (fds[0].revents != 0) return process.take_end();
     const int signal = fds[1].revents != 0 ? take_signal(signals, {process.pid()}) : 0;
-    if (signal == 0) continue;
+    if (signal == kGuardChangesAt) become_program_of(process, arguments);
+    if (signal == 0 || signal == kGuardChangesAt) continue;
     if (signal == SIGHUP) reopen_log();
     told_to_stop = told_to_stop || signal != SIGHUP;
     process.signal(signal == SIGHUP ? SIGHUP : SIGTERM);
@@ -71,7 +86,7 @@ bool told_to_stop_within(milliseconds wait, int signals) {
     const int signal = take_signal(signals, {});
     if (signal == SIGHUP) reopen_log();
     if (signal == SIGHUP) log_warning("SIGHUP while there is no supervisor: nothing was reloaded");
-    if (signal != 0 && signal != SIGHUP) return true;
+    if (signal != 0 && signal != SIGHUP && signal != kGuardChangesAt) return true;
   }
 }
 
@@ -80,9 +95,26 @@ bool is_final(const ProcessEnd& end) {
          std::find(kFinalCodes.begin(), kFinalCodes.end(), *end.exit_code) != kFinalCodes.end();
 }
 
+// What every supervisor but the first one of a system is told.
+void go_on(std::vector<std::string>& arguments) {
+  for (const char* word : {"--accepted", "--again"})
+    if (std::find(arguments.begin(), arguments.end(), word) == arguments.end())
+      arguments.emplace_back(word);
+}
+
+// One more start, or the supervisor that is there; only the first start begins a system, and
+// failpoints are for it alone.
+std::variant<WatchedProcess, std::string> next_supervisor(SpawnRequest& request, pid_t child) {
+  auto next = child != 0 ? WatchedProcess::of_child(child) : WatchedProcess::start(request);
+  request.with_failpoints = false;
+  go_on(request.arguments);
+  return next;
+}
+
 }  // namespace
 
-int run_guard(const std::vector<std::string>& arguments, const std::string& log_format) {
+int run_guard(const std::vector<std::string>& arguments, const std::string& log_format,
+              pid_t child) {
   start_log("guard");
   set_log_format(log_format);
   name_thread("guard");
@@ -95,15 +127,13 @@ int run_guard(const std::vector<std::string>& arguments, const std::string& log_
   milliseconds wait = kBackoffMin;
   for (;;) {
     const auto began = steady_clock::now();
-    auto spawned = WatchedProcess::start(request);
-    // Only the first start begins a system, and failpoints are for it alone.
-    if (std::exchange(request.with_failpoints, false))
-      request.arguments.insert(request.arguments.end(), {"--accepted", "--again"});
-    if (auto* reason = std::get_if<std::string>(&spawned)) {
+    auto next = next_supervisor(request, std::exchange(child, 0));
+    if (auto* reason = std::get_if<std::string>(&next)) {
       log_critical(*reason);
       return 1;
     }
-    const auto end = wait_for_end(std::get<WatchedProcess>(spawned), signals, told_to_stop);
+    const auto end =
+        wait_for_end(std::get<WatchedProcess>(next), signals, told_to_stop, request.arguments);
     if (is_final(end) || told_to_stop) return end.exit_code.value_or(1);
     if (steady_clock::now() - began >= kCalm) wait = kBackoffMin;
     log_warning("the supervisor ended (" + to_text(end) + "); starting it again in " +

@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <optional>
 #include <utility>
 
 #include "actors/node/node_log.h"
@@ -16,6 +17,8 @@
 #include "actors/supervisor/metrics_page.h"
 #include "actors/supervisor/ops_face.h"
 #include "actors/supervisor/process_watch.h"
+#include "actors/supervisor/program_change.h"
+#include "actors/supervisor/program_file.h"
 #include "actors/supervisor/service_notice.h"
 #include "actors/supervisor/status_page.h"
 #include "actors/supervisor/supervised_node.h"
@@ -23,6 +26,8 @@
 #include "actors/supervisor/supervisor_config.h"
 #include "actors/supervisor/supervisor_http.h"
 #include "config/process/descriptor_watch.h"
+#include "config/process/exit_codes.h"
+#include "config/process/version.h"
 #include "config/process/wall_clock.h"
 #include "transport/port/time_grid.h"
 #include "transport/zmq/peer_guard.h"
@@ -52,9 +57,17 @@ constexpr int kReportsQueued =
     4;  // of each node; a report may have 2 MiB, and anybody may send them
 constexpr std::array<const char*, 3> kStopOrder{"webapp", "broker", "backend"};
 
+// Of what this process becomes: it begins no system.
+std::vector<std::string> words_of_successor(std::vector<std::string> words) {
+  words.insert(words.begin(), "stampede-supervisor-1");
+  for (const char* word : {"--accepted", "--again"})
+    if (std::find(words.begin(), words.end(), word) == words.end()) words.emplace_back(word);
+  return words;
+}
+
 class SupervisorRole : public transport::PortRole {
  public:
-  SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount>& counts, bool again,
+  SupervisorRole(NodeRuntime& runtime, const SupervisorWords& words,
                  std::shared_ptr<RunningProcesses> running, std::shared_ptr<OpsDoor> door,
                  caf::actor_addr http);
 
@@ -66,6 +79,12 @@ class SupervisorRole : public transport::PortRole {
 
  private:
   Ms now() const;
+  void begin_nodes();
+  void set_webapps(int count);
+  void end_surplus();
+  void forget_retired();
+  [[nodiscard]] bool may_start_nodes() const;
+  void go_on_upgrading();
   void bring_up(SupervisedNode& node);
   void take_end(SupervisedNode& node);
   void look_after(SupervisedNode& node);
@@ -85,10 +104,12 @@ class SupervisorRole : public transport::PortRole {
   json own_view() const;
 
   NodeRuntime& runtime_;
-  bool again_;
+  const SupervisorWords words_;
   std::shared_ptr<RunningProcesses> running_;
   SupervisedNodes nodes_;
   caf::actor_addr http_;  // weak: a strong handle would outlive the actor system
+  ProgramChange program_;
+  std::optional<UpgradeWish> upgrade_;  // to another program
   SupervisorConfig config_;
   CommandDesk desk_;
   RecoveryList recoveries_;
@@ -114,13 +135,14 @@ class SupervisorRole : public transport::PortRole {
   Ms tell_at_ = 0;
 };
 
-SupervisorRole::SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount>& counts,
-                               bool again, std::shared_ptr<RunningProcesses> running,
+SupervisorRole::SupervisorRole(NodeRuntime& runtime, const SupervisorWords& words,
+                               std::shared_ptr<RunningProcesses> running,
                                std::shared_ptr<OpsDoor> door, caf::actor_addr http)
     : runtime_(runtime),
-      again_(again),
+      words_(words),
       running_(std::move(running)),
       http_(std::move(http)),
+      program_(runtime.config().run_dir),
       config_(runtime, nodes_,
               {[this](const SupervisedNode& node) { send_wanted(node); },
                [this](const config::Config& config) { use_config(config); },
@@ -135,13 +157,16 @@ SupervisorRole::SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount
            [this] { return config_.now().dev; },
            [this](Ms at, bool check, const SupervisorConfig::Respond& respond) {
              config_.reload(at, check, respond);
-           }}),
+           },
+           [this] { return config_.reloading() || upgrade_ || !program_.over(); },
+           [this](int count) { set_webapps(count); },
+           [this](UpgradeWish wish) { upgrade_.emplace(std::move(wish)); }}),
       admin_(runtime.config().run_dir / "admin.sock",
              [this](const json& request, const AdminSocket::Respond& respond) {
                requests_.take(now(), request, respond);
                look_within(kTick);
              }) {
-  for (const auto& [role, count] : counts) {
+  for (const auto& [role, count] : words_.nodes) {
     for (int index = 1; index <= count; ++index) {
       nodes_.push_back(std::make_unique<SupervisedNode>(role, index, runtime.config()));
     }
@@ -169,13 +194,92 @@ void SupervisorRole::start(PortControl& port) {
   wanted_ = port.open(wanted);
   admin_.start(port);
   last_tick_ = now();
-  requests_.begin(again_ || std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
+  requests_.begin(words_.again || std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
                     return lock_holder(lock_file(runtime_.config().run_dir, node->id()));
                   }));
+  program_.begin(now());
+  begin_nodes();
+  look_within(std::chrono::milliseconds{0});
+}
+
+void SupervisorRole::begin_nodes() {
   for (auto& node : nodes_) {
     if (!requests_.wishes().stopped.contains(node->id())) node->policy().want_running(now());
   }
-  look_within(std::chrono::milliseconds{0});
+  if (const auto count = requests_.wishes().webapps) set_webapps(*count);
+  forget_retired();  // none was taken over yet
+  end_surplus();
+}
+
+// --- how many webapps ----------------------------------------------------------------------------
+
+// Those beyond finish what they have taken, and are forgotten then.
+void SupervisorRole::set_webapps(int count) {
+  for (auto& node : nodes_) {
+    if (node->role() != "webapp" || node->retired() == (node->index() > count)) continue;
+    node->retire(node->index() > count);
+    if (!node->retired()) {
+      node->policy().want_running(now());
+      continue;
+    }
+    node->policy().want_stopped(now());
+    node->terminate("fewer webapps are wanted");
+    recoveries_.given_up(node->id());
+  }
+  for (int index = 1; index <= count; ++index) {
+    if (find_node(nodes_, "webapp-" + std::to_string(index)) != nullptr) continue;
+    nodes_.push_back(std::make_unique<SupervisedNode>("webapp", index, config_.now()));
+    if (!requests_.wishes().stopped.contains(nodes_.back()->id()))
+      nodes_.back()->policy().want_running(now());
+  }
+}
+
+// What an earlier supervisor was about to end when it was killed itself.
+void SupervisorRole::end_surplus() {
+  for (int index = 1; index <= kWebappsMax; ++index) {
+    const auto name = "webapp-" + std::to_string(index);
+    const auto holder = lock_holder(lock_file(runtime_.config().run_dir, name));
+    if (!holder || find_node(nodes_, name) != nullptr) continue;
+    if (runs_another_program(holder->process.pid)) continue;  // which ends anyway
+    nodes_.push_back(std::make_unique<SupervisedNode>("webapp", index, config_.now()));
+    auto& node = *nodes_.back();
+    node.policy().want_running(now());
+    bring_up(node);
+    node.retire(true);
+    node.policy().want_stopped(now());
+    node.terminate("fewer webapps are wanted");
+  }
+}
+
+void SupervisorRole::forget_retired() {
+  std::erase_if(nodes_, [](const auto& node) { return node->retired() && !node->process(); });
+}
+
+// --- another program -----------------------------------------------------------------------------
+
+bool SupervisorRole::may_start_nodes() const {
+  return program_.may_start_nodes() && !upgrade_;
+}
+
+// A process that has not written its name yet could not be found by the program that comes.
+void SupervisorRole::go_on_upgrading() {
+  const bool one_begins = std::any_of(nodes_.begin(), nodes_.end(), [](const auto& node) {
+    return node->policy().state() == NodeState::starting && node->instance() == 0;
+  });
+  if (one_begins && !stopping_ && now() < upgrade_->until) return;
+  const auto wish = *std::exchange(upgrade_, std::nullopt);
+  std::string fault;
+  if (stopping_) {
+    fault = "the system is being stopped";
+  } else if (one_begins) {
+    fault = "a node is starting; ask again";
+  } else {
+    if (requests_.busy()) requests_.undo_chaos(now());  // nobody else knows of it
+    log_info("becoming " + wish.program);
+    fault = become_program(wish.program, words_of_successor(words_.arguments));
+  }
+  log_warning("upgrade: " + fault);
+  wish.respond(refusal("refused", fault + ". Nothing was changed", kExitRefused));
 }
 
 caf::message_handler SupervisorRole::mail(PortControl&) {
@@ -236,8 +340,8 @@ bool SupervisorRole::busy() const {
   const auto starts = [](const auto& node) {
     return node->policy().state() == NodeState::backing_off;
   };
-  return stopping_ || admin_.busy() || requests_.busy() || config_.reloading() ||
-         std::any_of(nodes_.begin(), nodes_.end(), starts);
+  return stopping_ || upgrade_ || !program_.over() || admin_.busy() || requests_.busy() ||
+         config_.reloading() || std::any_of(nodes_.begin(), nodes_.end(), starts);
 }
 
 // --- nodes ---------------------------------------------------------------------------------------
@@ -256,6 +360,9 @@ void SupervisorRole::on_timer(PortControl& port) {
   requests_.on_timer(now());
   metrics_.look(now(), config::wall_ms(), nodes_);
   config_.on_timer(now());
+  program_.on_timer(now());
+  forget_retired();
+  if (upgrade_) go_on_upgrading();
   reap_others(running_->pids());
   admin_.go_on();
   tell_service_manager();
@@ -282,7 +389,8 @@ void SupervisorRole::look_after(SupervisedNode& node) {
     case RestartPolicy::Action::none:
       return;
     case RestartPolicy::Action::start:
-      return bring_up(node);
+      if (may_start_nodes()) bring_up(node);
+      return;
     case RestartPolicy::Action::kill:
       log_warning(node.id() + ": killed, " + node.policy().kill_reason());
       node.kill(node.policy().kill_reason());
@@ -293,7 +401,11 @@ void SupervisorRole::look_after(SupervisedNode& node) {
 void SupervisorRole::bring_up(SupervisedNode& node) {
   config_.keep_on_disk();
   log_info(node.bring_up(now()));
-  if (!node.process()) return;
+  if (!node.process()) {
+    const auto holder = lock_holder(lock_file(runtime_.config().run_dir, node.id()));
+    if (holder && runs_another_program(holder->process.pid)) program_.begin(now());
+    return;
+  }
   running_->add(node.process()->id());
   port_->watch(node.process()->fd(), [this, &node] { take_end(node); });
 }
@@ -395,6 +507,7 @@ void SupervisorRole::send_wanted(const SupervisedNode& node) {
 
 // Webapps first, so that nothing new comes in; the backend last, with all that was taken.
 void SupervisorRole::go_on_stopping() {
+  if (!program_.over()) return;  // what gives way is nobody's yet
   if (!std::exchange(chaos_undone_, true)) {
     requests_.undo_chaos(now());
     requests_.forget_wishes();
@@ -430,6 +543,11 @@ json SupervisorRole::own_view() const {
           {"messages_dropped", runtime_.context().messages_dropped()},
           {"peers_refused", runtime_.context().peers_refused()},
           {"peers_cut", transport::peers_cut()},
+          {"version", kVersion},
+          {"program",
+           {{"path", own_program_path()},
+            {"file", to_text(own_program())},
+            {"changing", !program_.over()}}},
           {"short_of", shortage_.empty() ? json(nullptr) : json(shortage_)},
           {"reports_refused", reports_refused_},
           {"wanted_lost", wanted_lost_}};
@@ -493,13 +611,12 @@ void RunningProcesses::kill_all() const {
   }
 }
 
-caf::actor spawn_supervisor_port(NodeRuntime& node, const std::vector<NodeCount>& nodes, bool again,
+caf::actor spawn_supervisor_port(NodeRuntime& node, const SupervisorWords& words,
                                  std::shared_ptr<RunningProcesses> running,
                                  std::shared_ptr<OpsDoor> door, const caf::actor_addr& http) {
   return node.spawn_actor<transport::PortActor>(
       {"port"}, &node.context(),
-      std::make_unique<SupervisorRole>(node, nodes, again, std::move(running), std::move(door),
-                                       http));
+      std::make_unique<SupervisorRole>(node, words, std::move(running), std::move(door), http));
 }
 
 void stop_supervisor_port(const caf::actor& port) {

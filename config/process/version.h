@@ -6,6 +6,6 @@
 
 namespace stampede {
 
-inline constexpr std::string_view kVersion = "0.1.0";
+extern const std::string_view kVersion;
 
 }  // namespace stampede

@@ -7,6 +7,7 @@ purged. Of the long tier, skipped without STAMPEDE_ROOT:
     STAMPEDE_ROOT=DIR   one that is there, with the packages; it is changed
 """
 
+import json
 import os
 import re
 import shlex
@@ -21,7 +22,9 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(PROJECT / "test/system"))
 
-from system import System, eventually  # noqa: E402  pylint: disable=wrong-import-position
+# pylint: disable=wrong-import-position
+from buyers import Crowd, Sale  # noqa: E402
+from system import System, eventually  # noqa: E402
 
 NEEDS = ("mmdebstrap", "dh_builddeb", "fakeroot")
 MISSING = [name for name in NEEDS if not shutil.which(name)]
@@ -160,19 +163,31 @@ class PackageRoot(unittest.TestCase):
         return process, manager
 
     def upgrade(self):
-        """The next version, with the same contents, while the nodes run."""
+        """The next version, while it sells: the same program under another version."""
         tree = self.system.home / "next"
         must("dpkg-deb", "-R", self.deb, tree)
         control = tree / "DEBIAN/control"
         version = must("dpkg-deb", "-f", self.deb, "Version").strip()
         control.write_text(control.read_text(encoding="utf-8").replace(
             f"Version: {version}", "Version: 99"), encoding="utf-8")
+        program = tree / "usr/bin/stampede"
+        program.write_bytes(program.read_bytes().replace(b"0.1.0\0", b"0.1.9\0"))
         deb = self.system.home / "stampede_99_amd64.deb"
         must("dpkg-deb", "--root-owner-group", "-b", tree, deb)
         before = set(self.nodes())
-        said = self.dpkg("--install", self.moved(deb))
-        self.assertIn(f"what runs is still version {version}", said)
-        self.assertEqual(set(self.nodes()), before, "an upgrade ended or started something")
+        self.tool("item", "add", "2", "--name", "Pad", "--stock", "1000000")
+        with Crowd(self.system.zmq) as crowd:
+            sale = Sale(crowd, 2, "up")
+            self.assertTrue(eventually(lambda: len(crowd.answers) > 1000))
+            said = self.dpkg("--install", self.moved(deb))
+            self.assertIn("upgraded from 0.1.0 to 0.1.9", said)
+            answered = len(crowd.answers)
+            self.assertTrue(eventually(lambda: len(crowd.answers) > answered + 1000))
+            self.assertTrue(sale.stop(), crowd.open())
+            self.assertEqual((crowd.faults, crowd.refused), ([], {}))
+        status = json.loads(self.tool("--json", "status"))
+        self.assertEqual({node["version"] for node in status["nodes"]}, {"0.1.9"})
+        self.assertEqual(len(before & set(self.nodes())), 2, "guard and supervisor go on")
 
     def stop(self, process, manager):
         must(*self.of_unit("ExecStop"))

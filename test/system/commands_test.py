@@ -103,7 +103,8 @@ class Tree(CommandsTest):
     def test_a_wrong_run_directory_is_told_with_what_to_do(self):
         nowhere = self.system.home / "nowhere"
         for words in ("status", "health", "start", "stop webapp-1", "restart webapp-1", "drain",
-                      "undrain", "recoveries", "item list", "promo list", "verify"):
+                      "undrain", "recoveries", "nodes", "upgrade", "item list", "promo list",
+                      "verify"):
             done = subprocess.run([BINARY, "--run-dir", nowhere, *words.split()], text=True,
                                   capture_output=True, check=False)
             self.assertIn(done.returncode, (3, 7), words)

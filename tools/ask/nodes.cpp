@@ -6,8 +6,10 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <thread>
+#include <utility>
 
 #include "tools/ask/admin_client.h"
+#include "tools/ask/free_port.h"
 #include "tools/ask/json_text.h"
 #include "tools/ask/operator_change.h"
 
@@ -89,6 +91,88 @@ std::string seconds(const json& ms) {
 }
 
 }  // namespace
+
+// --- how many of each role -----------------------------------------------------------------------
+
+namespace {
+
+constexpr int kIndexStep = 100;  // between the ports of webapp 1, 2, …
+
+int count_of(const json& status, const std::string& role) {
+  int count = 0;
+  for (const json& node : status.value("nodes", json::array()))
+    count += node.value("role", "") == role && !node.value("retired", false) ? 1 : 0;
+  return count;
+}
+
+json counts_of(const json& status) {
+  json counts = json::object();
+  for (const char* role : {"webapp", "broker", "backend"}) counts[role] = count_of(status, role);
+  return counts;
+}
+
+std::string list_text(const json& counts) {
+  std::string text;
+  for (const char* role : {"webapp", "broker", "backend"})
+    text += (text.empty() ? "" : ",") + std::string(role) + "=" + counts.at(role).dump();
+  return text;
+}
+
+// Of the webapps to come, as far as the list can be read; empty: none is taken.
+std::string taken_port(const config::Config& config, const std::string& list, int webapps) {
+  int wanted = 0;
+  const auto at = list.rfind("webapp=");
+  if (at == std::string::npos || std::sscanf(list.c_str() + at, "webapp=%2d", &wanted) != 1)
+    return {};
+  const auto colon = config.webapp.http.rfind(':');
+  for (int k = webapps; k < wanted; ++k) {
+    const int http = std::stoi(config.webapp.http.substr(colon + 1)) + kIndexStep * k;
+    const int base = config.net.port_base + kIndexStep * k;
+    const std::pair<std::string, int> ports[] = {{config.webapp.http.substr(0, colon), http},
+                                                 {config.net.bind, base + 1},
+                                                 {config.net.bind, base + 2}};
+    for (const auto& [host, port] : ports) {
+      std::string why;
+      if (!is_port_free(host, port, why))
+        return "port " + std::to_string(port) + " on " + host + ", of webapp-" +
+               std::to_string(k + 1) + ": " + why + ". Nothing was changed";
+    }
+  }
+  return {};
+}
+
+// None is about to end, and each that is to run serves.
+bool all_there(const json& status) {
+  const auto& nodes = status.value("nodes", json::array());
+  return !nodes.empty() && std::all_of(nodes.begin(), nodes.end(), [](const json& node) {
+    const auto state = node.value("state", "");
+    return !node.value("retired", false) && (state == "ready" || state == "stopped");
+  });
+}
+
+}  // namespace
+
+int run_nodes(const ToolOptions& options, const std::string& list, std::int64_t wait_ms) {
+  const auto before = ask(options, {{"do", "status"}});
+  if (const auto* failure = std::get_if<AdminFailure>(&before))
+    return report_failure(options, "nodes", *failure);
+  const auto counts = counts_of(std::get<json>(before));
+  if (list.empty()) return done(options, counts, list_text(counts));
+  if (const auto taken = taken_port(options.config, list, counts.at("webapp")); !taken.empty())
+    return report_failure(options, "nodes", {taken, kExitRefused});
+  const auto answer = ask(options, {{"do", "nodes"}, {"nodes", list}});
+  if (const auto* failure = std::get_if<AdminFailure>(&answer))
+    return report_failure(options, "nodes", *failure);
+  json wanted = std::get<json>(answer);
+  wanted.erase("ok");
+  const auto now = await(options, milliseconds(wait_ms), [&](const json& status) {
+    return counts_of(status) == wanted && all_there(status);
+  });
+  if (now.is_null())
+    return timed_out(options, "nodes",
+                     "not every node serves yet, or has ended; see: stampede status");
+  return done(options, wanted, list_text(wanted));
+}
 
 int run_start(const ToolOptions& options, const std::string& node) {
   json request = {{"do", "start"}};

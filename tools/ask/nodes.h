@@ -29,6 +29,11 @@ int run_restart(const ToolOptions& options, const std::string& node, std::int64_
 int run_drain(const ToolOptions& options, std::int64_t wait_ms);
 int run_undrain(const ToolOptions& options);
 
+// How many nodes of each role run, or, with a list like webapp=3, are to run from now on. 0 they
+// serve, and those beyond have ended; 2 the list is none; 5 not within wait_ms; 6 refused: a role
+// that does not change, or a port that is taken; nothing was changed then.
+int run_nodes(const ToolOptions& options, const std::string& list, std::int64_t wait_ms);
+
 // The newest recoveries, newest first: cause, duration, requests asked again. 0.
 int run_recoveries(const ToolOptions& options, int limit);
 

@@ -38,6 +38,7 @@ class CommandLine {
   void add_status(CLI::App& app, Command& chosen);
   void add_health(CLI::App& app, Command& chosen);
   void add_nodes(CLI::App& app, Command& chosen);
+  void add_upgrade(CLI::App& app, Command& chosen);
   void add_drain(CLI::App& app, Command& chosen);
   void add_logs(CLI::App& app, Command& chosen);
   void add_help(CLI::App& app, Command& chosen);

@@ -23,6 +23,7 @@
 #include "tools/command_line/command_line.h"
 #include "tools/log/log_tool.h"
 #include "tools/log/order_finder.h"
+#include "tools/upgrade/upgrade.h"
 
 namespace stampede::tools {
 
@@ -32,6 +33,9 @@ struct CommandLine::Arguments {
   std::string health_wait = "0s";
   std::string node_wait = "30s";
   std::string drain_wait = "0s";
+  std::string nodes;
+  UpgradeWords upgrade;
+  std::string upgrade_wait = "60s";
   int recoveries_max = 20;
   LogsWish logs;
   std::string logs_since;

@@ -1,4 +1,4 @@
-// The subcommands about nodes: start, stop, restart, drain, recoveries, logs.
+// The subcommands about nodes: start, stop, restart, nodes, upgrade, drain, recoveries, logs.
 
 #include <string>
 
@@ -37,6 +37,15 @@ void CommandLine::add_nodes(CLI::App& app, Command& chosen) {
             [this](const ToolOptions& options) {
               return run_restart(options, arguments_->node, wait_of(arguments_->node_wait));
             });
+  auto* nodes = app.add_subcommand("nodes", "How many nodes run, and how many are to run");
+  nodes->add_option("LIST", arguments_->nodes, "webapp=3: so many from now on (default: show)");
+  nodes->add_option("--wait", arguments_->node_wait, "Wait so long until they serve or have ended")
+      ->capture_default_str()
+      ->check(check_duration);
+  on_chosen(nodes, chosen, [this](const ToolOptions& options) {
+    return run_nodes(options, arguments_->nodes, wait_of(arguments_->node_wait));
+  });
+  add_upgrade(app, chosen);
   auto* recoveries =
       app.add_subcommand("recoveries", "The last recoveries: cause, duration, orders asked again");
   recoveries->add_option("--limit", arguments_->recoveries_max, "So many, newest first")
@@ -44,6 +53,20 @@ void CommandLine::add_nodes(CLI::App& app, Command& chosen) {
       ->check(CLI::Range(1, 100));
   on_chosen(recoveries, chosen, [this](const ToolOptions& options) {
     return run_recoveries(options, arguments_->recoveries_max);
+  });
+}
+
+void CommandLine::add_upgrade(CLI::App& app, Command& chosen) {
+  auto* upgrade = app.add_subcommand("upgrade", "Let the running system go on as another program");
+  upgrade->add_option("--binary", arguments_->upgrade.binary,
+                      "Its file (default: what lies now where the running one was started from)");
+  upgrade->add_option("--wait", arguments_->upgrade_wait, "Wait so long until every node serves")
+      ->capture_default_str()
+      ->check(check_duration);
+  on_chosen(upgrade, chosen, [this](const ToolOptions& options) {
+    auto words = arguments_->upgrade;
+    words.wait_ms = parse_duration_ms(arguments_->upgrade_wait).value_or(words.wait_ms);
+    return run_upgrade(options, words);
   });
 }
 

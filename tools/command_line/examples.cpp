@@ -69,6 +69,8 @@ constexpr Example kExamples[] = {
     {"start", "start webapp-1"},
     {"stop", "stop webapp-1"},
     {"restart", "restart webapp-1"},
+    {"nodes", "nodes webapp=3"},
+    {"upgrade", "upgrade"},
     {"drain", "drain"},
     {"undrain", "undrain"},
     {"recoveries", "recoveries --limit 10"},

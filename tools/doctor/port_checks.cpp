@@ -1,19 +1,13 @@
 // The ports of a system: free, its own, or somebody else's, and whose.
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 #include <sstream>
 
+#include "tools/ask/free_port.h"
 #include "tools/doctor/doctor.h"
 
 namespace stampede::tools {
@@ -29,24 +23,6 @@ struct Port {
   int number = 0;
   std::string key;  // of the configuration that moves it
 };
-
-// Whether it could be bound now: SO_REUSEADDR as the nodes have it.
-bool is_free(const Port& port, std::string& why) {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return true;  // nobody can say
-  const int on = 1;
-  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port.number));
-  ::inet_pton(AF_INET, port.host.c_str(), &address.sin_addr);
-  const bool bound = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  // Two sockets may be bound so as long as none of them listens.
-  const bool free = bound && ::listen(fd, 1) == 0;
-  if (!free) why = std::strerror(errno);
-  ::close(fd);
-  return free;
-}
 
 // The inode of the socket that listens there; nothing: none does.
 std::optional<std::string> listener_inode(int port) {
@@ -109,7 +85,7 @@ std::string node_of(const json& status, int pid) {
 Finding look_at(const Port& port, const json& status) {
   const auto where = port.host + ":" + std::to_string(port.number);
   std::string why;
-  if (is_free(port, why)) {
+  if (is_port_free(port.host, port.number, why)) {
     if (!status.is_object()) return {"port", Verdict::ok, where + " is free", {}};
     return {"port", Verdict::warn, where + ": nobody listens there",
             "its node does not run; see above"};
