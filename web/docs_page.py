@@ -6,9 +6,12 @@ import html
 import re
 from pathlib import Path
 
-import markdown
-import yaml
-from markdown.extensions.toc import slugify
+try:
+    import markdown
+    import yaml
+    from markdown.extensions.toc import slugify
+except ImportError as missing:
+    raise SystemExit(f"{missing}: scripts/install_deps.sh brings what building needs") from None
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 # Sections that a client's author needs; the rest of the reference is for operators.
