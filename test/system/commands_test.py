@@ -188,6 +188,12 @@ class Nodes(CommandsTest):
         self.assertEqual(self.code_of(1, "bob", request_id="dr-1", timeout=1), "draining")
         with Client(self.system.zmq) as client:
             self.assertEqual(client.get("dr-0").order_id, before.order_id)
+            # What is known is answered; an id of one's own may be known, and is looked up.
+            again = client.order(1, "ann", id="dr-0")
+            self.assertEqual(again.order_id, before.order_id)
+            with self.assertRaises(StampedeError) as caught:
+                client.order(1, "ann", id="dr-9", timeout=1)
+            self.assertEqual(caught.exception.code, "draining")
             self.assertEqual(client.items(1)[0].item, 1)
         status = self.system.status()
         self.assertRegex(status["drained_at"], RFC_3339)

@@ -121,6 +121,8 @@ class DatabaseTold(SystemTest):
                 ("connections of a user", f"ALTER USER {user} WITH MAX_USER_CONNECTIONS 1",
                  f"ALTER USER {user} WITH MAX_USER_CONNECTIONS 0",
                  r"max_user_connections.*\(1226\); raise the limits"),
+                ("sessions that end", "SET GLOBAL init_connect='SELECT * FROM nowhere'",
+                 "SET GLOBAL init_connect=''", r"\(1184\); the server ends new sessions"),
                 ("table", "RENAME TABLE orders TO away", "RENAME TABLE away TO orders",
                  r"orders' doesn't exist.*\(1146\); if tables are being restored")):
             with self.subTest(name):
@@ -390,6 +392,30 @@ while True:
         finally:
             flood.kill()
             flood.wait()
+
+    def test_a_process_whose_commands_all_wait_leaves_others_the_control_socket(self):
+        system = self.start_system("1:Phone:1000")
+        pid = system.pid("backend-1")
+        system.signal(pid, signal.SIGSTOP)
+        waiting = subprocess.Popen([sys.executable, "-c", """
+import socket, sys, time
+kept = []
+for _ in range(64):
+    one = socket.socket(socket.AF_UNIX)
+    one.connect(sys.argv[1])
+    one.send(b'{"do":"items"}\\n')
+    kept.append(one)
+print("asked", flush=True)
+time.sleep(60)
+""", str(system.run / "admin.sock")], stdout=subprocess.PIPE)
+        try:
+            waiting.stdout.readline()
+            for _ in range(5):
+                self.assertEqual(system.stampede("status").returncode, 0)
+        finally:
+            waiting.kill()
+            waiting.communicate()
+            system.signal(pid, signal.SIGCONT)
 
     @staticmethod
     def told(system, what):

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "test/actors/http/http_client.h"
+#include "test/support/eventually.h"
 #include "transport/zmq/sockets.h"
 
 using namespace stampede::actors;
@@ -37,6 +38,7 @@ class EchoServer {
       threads_.emplace_back([respond, reply] { respond(reply), respond(reply); });
     };
     options.end_of_round = [this] { ++rounds; };
+    options.urgent = [](std::string_view target) { return target == "/urgent"; };
     options.on_listening = [this](int bound) { port = bound; };
     actor_ = system_.spawn<HttpServer, caf::detached>(std::move(options));
   }
@@ -357,11 +359,40 @@ TEST_CASE("where all connections are being served a newcomer is turned away") {
   served.send(get("/never"));
   while (!server.kept()) std::this_thread::yield();
   RawHttp second(server.port);
-  CHECK(second.read().status == 503);
+  CHECK(second.ask(get("/")).status == 503);
   CHECK(second.closed());
   server.kept()(HttpReply{});
   CHECK(served.read().status == 200);
   CHECK(RawHttp(server.port).ask(get("/")).status == 200);
+}
+
+TEST_CASE("what is urgent is answered where all connections are being served, each time anew") {
+  HttpLimits limits;
+  limits.connections_max = 1;
+  EchoServer server(limits);
+  RawHttp served(server.port);
+  served.send(get("/never"));
+  while (!server.kept()) std::this_thread::yield();
+  RawHttp idle(server.port);  // holds the only place of a guest, until somebody else comes
+  for (int i = 0; i < 3; ++i) {
+    RawHttp guest(server.port);
+    CHECK(guest.ask(get("/urgent")).status == 200);
+    CHECK(guest.closed());
+  }
+  CHECK(idle.closed());
+}
+
+TEST_CASE("who hung up while its answer was worked on makes room") {
+  HttpLimits limits;
+  limits.connections_max = 1;
+  EchoServer server(limits);
+  {
+    RawHttp gone(server.port);
+    gone.send(get("/never"));
+    while (!server.kept()) std::this_thread::yield();
+  }
+  CHECK(
+      stampede::test::eventually([&] { return RawHttp(server.port).ask(get("/")).status == 200; }));
 }
 
 TEST_CASE("answers that nobody reads are bounded over all connections, and others go on") {
