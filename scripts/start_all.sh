@@ -199,7 +199,7 @@ start_database() {
 }
 
 migrate() {
-  local report
+  local report line
   if uses_private_db; then
     (umask 077 && : >"$DB_DIR/admin.password")
     report=$(STAMPEDE_DB__URL="mysql://root@localhost/$DB_SCHEMA?socket=${DB_SOCKET//%/%25}" \
@@ -210,7 +210,9 @@ migrate() {
       fail $? "the migration failed; the message above says why (the user of --db must be allowed \
 to CREATE and ALTER tables, and to CREATE VIEW)"
   fi
-  step migrate "$(tail -n 1 <<<"$report")"
+  while read -r line; do
+    step migrate "$line"
+  done < <(grep '^mended: ' <<<"$report"; tail -n 1 <<<"$report")
 }
 
 # count_of ROLE: as asked for, 1 when it was not named.

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "storage/mysql/migrations.h"
 
@@ -50,20 +51,24 @@ nlohmann::json to_json(const storage::MigrationState& state) {
 }  // namespace
 
 int migrate_up(const storage::DbOptions& options, bool as_json) {
-  const auto applied = storage::apply_migrations(options);
+  std::vector<std::string> mended;
+  const auto applied = storage::apply_migrations(
+      options, [&](const std::string& sentence) { mended.push_back(sentence); });
   if (!applied) return report(applied.error(), as_json);
   if (as_json) {
     nlohmann::json result{{"ok", true}, {"version", storage::latest_schema_version()}};
     result["applied"] = nlohmann::json::array();
     for (const auto& state : *applied) result["applied"].push_back(to_json(state));
+    result["mended"] = mended;
     std::printf("%s\n", result.dump().c_str());
     return kDone;
   }
+  for (const auto& sentence : mended) std::printf("mended: %s\n", sentence.c_str());
   for (const auto& state : *applied) {
     std::printf("applied %03d %s\n", state.version, state.name.c_str());
   }
   std::printf("the schema is at version %d%s\n", storage::latest_schema_version(),
-              applied->empty() ? ", nothing to do" : "");
+              applied->empty() && mended.empty() ? ", nothing to do" : "");
   return kDone;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "storage/disk/posix_disk.h"
+#include "storage/log/log_begin.h"
 #include "storage/replay/fate_table.h"
 #include "storage/replay/replay.h"
 #include "tools/log/log_files.h"
@@ -261,6 +262,12 @@ int run_log_verify(const ToolOptions& options, const std::string& given, std::os
   for (const auto& one : report.snapshots) {
     if (!one.problem.empty()) report.violations.push_back(one.problem);
   }
+  const auto missing = storage::missing_segments(disk, *dir);
+  if (!missing) return report_error(err, missing.error());
+  for (const auto number : *missing)
+    report.violations.push_back("segment " + std::to_string(number) + " is missing in " + *dir +
+                                ", and it was not log.retain_s that removed it: put it back from "
+                                "a backup");
   if (options.json) {
     print_json(report, out);
   } else {
