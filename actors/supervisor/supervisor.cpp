@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <future>
 #include <memory>
 #include <optional>
@@ -34,10 +35,14 @@ std::string wrong_nodes(const std::string& text) {
          ": give a list like webapp=2,broker=1,backend=1 (webapp 0 to 16, the others 0 or 1)";
 }
 
+std::filesystem::path ops_token_file(const config::Config& config) {
+  return config.run_dir / "ops.token";
+}
+
 // The token is another one at each start: who had an earlier one is nobody.
 std::shared_ptr<OpsDoor> ops_door(NodeRuntime& node) {
   auto token = new_secret();
-  const auto file = node.config().run_dir / "ops.token";
+  const auto file = ops_token_file(node.config());
   if (!replace_file(file, token + "\n"))
     node.fail(kExitIo, "cannot write " + file.string() + ", the operator's token");
   return std::make_shared<OpsDoor>(std::move(token));
@@ -68,7 +73,8 @@ std::variant<std::vector<NodeCount>, std::string> parse_nodes(const std::string&
   return nodes;
 }
 
-int run_supervisor(const config::Config& config, const std::vector<NodeCount>& nodes, bool again) {
+int run_supervisor(const config::Config& config, const std::vector<NodeCount>& nodes,
+                   const EarlierSupervisor& earlier) {
   const auto running = std::make_shared<RunningProcesses>();
   NodeOptions options;
   options.role = "supervisor";
@@ -109,10 +115,14 @@ int run_supervisor(const config::Config& config, const std::vector<NodeCount>& n
     const auto server = node.spawn_actor<HttpServer>({"http"}, std::move(http)).address();
     const auto secret = shared_secret(ticket_key_file(config.run_dir));
     if (const auto* wrong = std::get_if<std::string>(&secret)) node.fail(kExitConfig, *wrong);
-    port = spawn_supervisor_port(node, nodes, again, running, door, server);
+    port = spawn_supervisor_port(node, nodes, earlier, running, door, server);
     made.set_value(port);
   };
-  return run_node(std::move(options), start, [&](NodeRuntime&) { stop_supervisor_port(port); });
+  const int code =
+      run_node(std::move(options), start, [&](NodeRuntime&) { stop_supervisor_port(port); });
+  std::error_code ignored;
+  if (code == 0) std::filesystem::remove(ops_token_file(config), ignored);
+  return code;
 }
 
 }  // namespace stampede::actors

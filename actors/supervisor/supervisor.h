@@ -24,11 +24,16 @@ struct NodeCount {
 std::variant<std::vector<NodeCount>, std::string> parse_nodes(const std::string& text);
 inline constexpr const char* kNodesDefault = "webapp=1,broker=1,backend=1";
 
-// `again`: started by a guard whose last supervisor has crashed, so what operators wanted holds.
+// What a guard says of the supervisor before this one.
+struct EarlierSupervisor {
+  bool again = false;  // there was one, and it has crashed: what operators wanted holds
+  std::string end;     // when (ms since 1970) and how, "1795257721203 SIGKILL"; empty: not known
+};
+
 // Runs until SIGTERM, which stops the nodes first (webapps, broker, backend; at most 35 s each,
 // then SIGKILL). A second SIGTERM kills them and ends at once. SIGHUP: accepts the configuration
 // anew, as `config reload`. Returns the exit code.
 int run_supervisor(const config::Config& config, const std::vector<NodeCount>& nodes,
-                   bool again = false);
+                   const EarlierSupervisor& earlier = {});
 
 }  // namespace stampede::actors

@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <utility>
 
 #include "actors/node/node_log.h"
@@ -16,11 +17,13 @@
 #include "actors/supervisor/metrics_page.h"
 #include "actors/supervisor/ops_face.h"
 #include "actors/supervisor/process_watch.h"
+#include "actors/supervisor/recovery_file.h"
 #include "actors/supervisor/service_notice.h"
 #include "actors/supervisor/status_page.h"
 #include "actors/supervisor/supervised_node.h"
 #include "actors/supervisor/supervisor_admin.h"
 #include "actors/supervisor/supervisor_config.h"
+#include "actors/supervisor/supervisor_guard.h"
 #include "actors/supervisor/supervisor_http.h"
 #include "config/process/descriptor_watch.h"
 #include "config/process/wall_clock.h"
@@ -46,16 +49,20 @@ constexpr std::chrono::milliseconds kBehindBeats{20};  // nodes report at multip
 constexpr Ms kWantedEvery = 1'000;  // what nobody needs to hear is repeated so often
 constexpr int kPagePause = 20;      // times as long as a page of the status took to make
 constexpr Ms kAsleep = 1'000;       // a longer gap between two ticks: we were stopped ourselves
+constexpr Ms kGuardPause = 2'000;   // between two looks whether the guard is there
 constexpr Ms kTellPause = 500;      // between two status lines for the service manager
 constexpr int kReportsQueued =
     4;  // of each node; a report may have 2 MiB, and anybody may send them
+constexpr const char* kGuardGone =
+    "the guard has ended: a supervisor that ends is not started again; scripts/start_all.sh starts "
+    "another guard";
 constexpr std::array<const char*, 3> kStopOrder{"webapp", "broker", "backend"};
 
 class SupervisorRole : public transport::PortRole {
  public:
-  SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount>& counts, bool again,
-                 std::shared_ptr<RunningProcesses> running, std::shared_ptr<OpsDoor> door,
-                 caf::actor_addr http);
+  SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount>& counts,
+                 EarlierSupervisor earlier, std::shared_ptr<RunningProcesses> running,
+                 std::shared_ptr<OpsDoor> door, caf::actor_addr http);
 
   void start(PortControl& port) override;
   caf::message_handler mail(PortControl& port) override;
@@ -72,8 +79,11 @@ class SupervisorRole : public transport::PortRole {
   void reload_for_signal();
   void use_config(const config::Config& config);
   void note_recovery(const SupervisedNode& node);
+  void remember_recoveries();
+  void keep_recoveries();
   void send_wanted(const SupervisedNode& node);
   void tell_service_manager();
+  void look_for_guard();
   void go_on_stopping();
   void look_within(std::chrono::milliseconds time);
   [[nodiscard]] bool busy() const;
@@ -84,13 +94,14 @@ class SupervisorRole : public transport::PortRole {
   json own_view() const;
 
   NodeRuntime& runtime_;
-  bool again_;
+  EarlierSupervisor earlier_;
   std::shared_ptr<RunningProcesses> running_;
   SupervisedNodes nodes_;
   caf::actor_addr http_;  // weak: a strong handle would outlive the actor system
   SupervisorConfig config_;
   CommandDesk desk_;
   RecoveryList recoveries_;
+  std::uint64_t recoveries_kept_ = 0;  // as of RecoveryList::changes()
   SupervisorAdmin requests_;
   AdminSocket admin_;
   PortControl* port_ = nullptr;  // from start() on; used inside the port's calls only
@@ -111,13 +122,15 @@ class SupervisorRole : public transport::PortRole {
   std::string shortage_;  // of descriptors; empty: none
   ServiceNotice service_ = ServiceNotice::of_environment();
   Ms tell_at_ = 0;
+  Ms guard_at_ = 0;
+  bool guard_gone_ = false;
 };
 
 SupervisorRole::SupervisorRole(NodeRuntime& runtime, const std::vector<NodeCount>& counts,
-                               bool again, std::shared_ptr<RunningProcesses> running,
+                               EarlierSupervisor earlier, std::shared_ptr<RunningProcesses> running,
                                std::shared_ptr<OpsDoor> door, caf::actor_addr http)
     : runtime_(runtime),
-      again_(again),
+      earlier_(std::move(earlier)),
       running_(std::move(running)),
       http_(std::move(http)),
       config_(runtime, nodes_,
@@ -168,7 +181,9 @@ void SupervisorRole::start(PortControl& port) {
   wanted_ = port.open(wanted);
   admin_.start(port);
   last_tick_ = now();
-  requests_.begin(again_ || std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
+  remember_recoveries();
+  requests_.begin(earlier_.again ||
+                  std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
                     return lock_holder(lock_file(runtime_.config().run_dir, node->id()));
                   }));
   for (auto& node : nodes_) {
@@ -257,6 +272,8 @@ void SupervisorRole::on_timer(PortControl& port) {
   reap_others(running_->pids());
   admin_.go_on();
   tell_service_manager();
+  look_for_guard();
+  keep_recoveries();
   if (stopping_) go_on_stopping();
   next_tick_ = transport::MonoTime::max();
   const auto idle = transport::next_on_grid(port.now(), kTickIdle) + kBehindBeats - port.now();
@@ -271,6 +288,16 @@ void SupervisorRole::tell_service_manager() {
   json views = json::array();
   for (const auto& node : nodes_) views.push_back(node->view(now()));
   service_.tell(service_status(views));
+}
+
+void SupervisorRole::look_for_guard() {
+  if (now() < guard_at_) return;
+  guard_at_ = now() + kGuardPause;
+  if (std::exchange(guard_gone_, guard_is_gone(runtime_.config().run_dir)) == guard_gone_) return;
+  if (guard_gone_)
+    log_warning(kGuardGone);
+  else
+    log_info("a guard looks after this supervisor again");
 }
 
 void SupervisorRole::look_after(SupervisedNode& node) {
@@ -371,6 +398,24 @@ void SupervisorRole::note_recovery(const SupervisedNode& node) {
     recoveries_.asked_again(node.id(), node.instance(), node.counter("asked_again"), now());
 }
 
+// Of this process, the moment in which it can be asked.
+void SupervisorRole::remember_recoveries() {
+  recoveries_.restore(read_recoveries(runtime_.config().run_dir));
+  recoveries_kept_ = recoveries_.changes();
+  const auto blank = earlier_.end.find(' ');
+  if (!earlier_.again || blank == std::string::npos) return;
+  const auto ended_ms = std::strtoll(earlier_.end.c_str(), nullptr, 10);
+  recoveries_.add({runtime_.id(), earlier_.end.substr(blank + 1), ended_ms,
+                   std::max<std::int64_t>(config::wall_ms() - ended_ms, 0)});
+}
+
+void SupervisorRole::keep_recoveries() {
+  if (recoveries_kept_ == recoveries_.changes()) return;
+  recoveries_kept_ = recoveries_.changes();
+  if (!write_recoveries(runtime_.config().run_dir, recoveries_.all()))
+    log_warning("recoveries.json cannot be written: the next supervisor will not know of all");
+}
+
 void SupervisorRole::send_wanted(const SupervisedNode& node) {
   if (node.instance() == 0) return;  // its first heartbeat brings it
   const json map = {{"instance", node.instance()},
@@ -439,6 +484,8 @@ json SupervisorRole::status() const {
     if (node->role() == "backend") system_view = node->system_view();
   }
   auto status = system_status(std::move(views), system_view, requests_.wishes().drained_ms);
+  if (guard_gone_) status["notes"].push_back(kGuardGone);
+  status["guard_gone"] = guard_gone_;
   status["dev"] = config_.now().dev;  // what may be broken on purpose
   status["config"] = {{"accepted", config_.now().accepted},
                       {"file", config_.now().origin.string()},
@@ -489,12 +536,13 @@ void RunningProcesses::kill_all() const {
   }
 }
 
-caf::actor spawn_supervisor_port(NodeRuntime& node, const std::vector<NodeCount>& nodes, bool again,
+caf::actor spawn_supervisor_port(NodeRuntime& node, const std::vector<NodeCount>& nodes,
+                                 const EarlierSupervisor& earlier,
                                  std::shared_ptr<RunningProcesses> running,
                                  std::shared_ptr<OpsDoor> door, const caf::actor_addr& http) {
   return node.spawn_actor<transport::PortActor>(
       {"port"}, &node.context(),
-      std::make_unique<SupervisorRole>(node, nodes, again, std::move(running), std::move(door),
+      std::make_unique<SupervisorRole>(node, nodes, earlier, std::move(running), std::move(door),
                                        http));
 }
 

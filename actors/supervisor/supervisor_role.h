@@ -30,9 +30,9 @@ class RunningProcesses {
   std::vector<ProcessId> processes_;  // guarded by mutex_
 };
 
-// `again`: its predecessor has ended without stopping the system. `http`: the supervisor's HTTP
-// server, which hears of other names for it.
-caf::actor spawn_supervisor_port(NodeRuntime& node, const std::vector<NodeCount>& nodes, bool again,
+// `http`: the supervisor's HTTP server, which hears of other names for it.
+caf::actor spawn_supervisor_port(NodeRuntime& node, const std::vector<NodeCount>& nodes,
+                                 const EarlierSupervisor& earlier,
                                  std::shared_ptr<RunningProcesses> running,
                                  std::shared_ptr<OpsDoor> door, const caf::actor_addr& http);
 

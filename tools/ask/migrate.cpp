@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "storage/mysql/migrations.h"
+#include "tools/ask/failure_report.h"
 
 namespace stampede::tools {
 namespace {
@@ -20,12 +21,8 @@ enum ExitCode {
   kNoConnection = 7
 };
 
-int report(const storage::Error& error, bool as_json) {
-  std::fprintf(stderr, "migrate: %s\n", error.message.c_str());
-  if (as_json) {
-    std::printf("%s\n", nlohmann::json{{"ok", false}, {"error", error.message}}.dump().c_str());
-  }
-  switch (error.code) {
+int exit_of(storage::Errc code) {
+  switch (code) {
     case storage::Errc::invalid:
       return kWrongConfiguration;
     case storage::Errc::unavailable:
@@ -35,6 +32,18 @@ int report(const storage::Error& error, bool as_json) {
     default:
       return kFailure;
   }
+}
+
+int report(const storage::Error& error, bool as_json) {
+  const int exit = exit_of(error.code);
+  std::fprintf(stderr, "migrate: %s\n", error.message.c_str());
+  if (as_json) {
+    auto failure = failure_report(exit, error.message);
+    failure["ok"] = false;
+    std::printf("%s\n",
+                failure.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  }
+  return exit;
 }
 
 nlohmann::json to_json(const storage::MigrationState& state) {

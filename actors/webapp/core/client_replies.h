@@ -68,6 +68,9 @@ struct ReplyCounters {
   std::uint64_t edge = 0;                   // turned away without asking the backend
 };
 
+// A refusal's field where the operator has orders refused, and the system is not being stopped.
+inline constexpr std::string_view kOrdersRefused = "orders refused";
+
 class ClientReplies {
  public:
   explicit ClientReplies(ReplyOutput& output, const LimitValues& limits = {})

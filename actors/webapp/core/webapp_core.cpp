@@ -266,7 +266,7 @@ Refusal WebappCore::look_at_order(const ClientToken& client, ClientRequest& requ
   if (auto over = over_user_rate(request, now_us); over.code != Code::none) return over;
   const bool buys = request.op == ClientOp::order || request.op == ClientOp::ticket;
   if (buys && orders_refused_ && results_.find(request.id) == nullptr)
-    return {Code::draining, request.id, {}};
+    return {Code::draining, request.id, kOrdersRefused};
   judge_ticket(request);
   if (!draining_ && sold_out_here(client, request, now_us))
     return {Code::sold_out, id_of(request), {}};
