@@ -90,16 +90,18 @@ setting() { python "$PROJECT/scripts/parts/settings.py" "$RUN/stampede.toml" get
 uses_private_db() { [[ -z $(setting db.url) ]]; }
 
 # What the file, the environment and the flags say together, judged before anything is kept of it:
-# a wrong value in the file would fail every later start, too. `chaos list` needs nothing but them.
+# a wrong value in the file would fail every later start, too. `chaos list` needs only the keys.
 check_settings() {
   (
     if [[ -n $db_url ]]; then export STAMPEDE_DB__URL=$db_url; fi
     if [[ -n $db_password_file ]]; then export STAMPEDE_DB__PASSWORD_FILE=$db_password_file; fi
-    stampede chaos list >/dev/null
+    # A system that runs keeps what it has accepted, whatever became of the file.
+    if [[ -n $(running_nodes) ]]; then
+      stampede chaos list >/dev/null
+    else
+      stampede config check >/dev/null
+    fi
   ) || fail 2 "the configuration is wrong; the message above says where. Nothing was changed"
-  [[ $(setting net.mode ipc) != tcp || -n $(setting curve.key_file) ]] ||
-    fail 2 "net.mode tcp needs curve.key_file (make one: stampede keys new FILE), or stay on ipc. \
-Nothing was changed"
 }
 
 # A running system is not turned into another one.
@@ -202,7 +204,7 @@ start_database() {
 }
 
 migrate() {
-  local report
+  local report line
   if uses_private_db; then
     (umask 077 && : >"$DB_DIR/admin.password")
     report=$(STAMPEDE_DB__URL="mysql://root@localhost/$DB_SCHEMA?socket=${DB_SOCKET//%/%25}" \
@@ -213,7 +215,9 @@ migrate() {
       fail $? "the migration failed; the message above says why (the user of --db must be allowed \
 to CREATE and ALTER tables, and to CREATE VIEW)"
   fi
-  step migrate "$(tail -n 1 <<<"$report")"
+  while read -r line; do
+    step migrate "$line"
+  done < <(grep '^mended: ' <<<"$report"; tail -n 1 <<<"$report")
 }
 
 # count_of ROLE: as asked for, 1 when it was not named.
@@ -281,8 +285,31 @@ change_nodes() {
   step nodes "$said"
 }
 
+# start_guard NODES: adopts a supervisor that has lost its guard, else starts one.
+start_guard() {
+  # What the environment said is in the file by now: there it can be changed while the system runs.
+  (
+    for name in "${!STAMPEDE_@}"; do
+      if [[ $name == *__* || $name == STAMPEDE_DEV ]]; then unset "$name"; fi
+    done
+    exec setsid "$STAMPEDE" --run-dir "$RUN" supervisor --guard --nodes "$1"
+  ) </dev/null >>"$RUN/log/supervisor.log" 2>&1 9>&- &
+  remember_process "$RUN/guard.pid" $!
+  disown
+}
+
+# Whoever started the supervisor by hand wanted no guard: none has left its note.
+replace_guard() {
+  local nodes
+  if [[ -n $(guard_pid) || ! -e $RUN/guard.pid ]]; then return; fi
+  nodes=$(nodes_running) || fail 1 "the supervisor does not say which nodes run"
+  start_guard "$nodes"
+  step guard "it had ended; another one looks after the supervisor"
+}
+
 start_nodes() {
   if is_running; then
+    replace_guard
     start_stopped_nodes
     step nodes "already running (see scripts/status.sh)"
     WAS_RUNNING=true
@@ -290,15 +317,7 @@ start_nodes() {
   fi
   mkdir -p "$RUN/log"
   STARTED_NODES=true
-  # What the environment said is in the file by now: there it can be changed while the system runs.
-  (
-    for name in "${!STAMPEDE_@}"; do
-      if [[ $name == *__* || $name == STAMPEDE_DEV ]]; then unset "$name"; fi
-    done
-    exec setsid "$STAMPEDE" --run-dir "$RUN" supervisor --guard --nodes "$(nodes_wanted)"
-  ) </dev/null >>"$RUN/log/supervisor.log" 2>&1 9>&- &
-  remember_process "$RUN/guard.pid" $!
-  disown
+  start_guard "$(nodes_wanted)"
 }
 
 # nodes_given_up: one line for each node that waits for the operator (exit 65, 75, 78).

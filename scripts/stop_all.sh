@@ -121,7 +121,7 @@ elif ! stop_politely; then
   say "some nodes did not end in time; killing them (nothing confirmed is lost)"
   stop_hard || fail 5 "these do not end: $(running_nodes | tr '\n' ';')"
 fi
-rm -f "$RUN/guard.pid"
+rm -f "$RUN/guard.pid" "$RUN/guard.lock"
 owed=
 if ((nodes > 0)); then owed=$(report_owed); fi
 if ! $keep_db; then

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <functional>
@@ -12,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "actors/auth/key_files.h"
 #include "actors/backend/backend.h"
 #include "actors/broker/broker.h"
 #include "actors/node/exit_note.h"
@@ -25,9 +27,11 @@
 #include "config/settings/config.h"
 #include "config/settings/running_nodes.h"
 #include "config/settings/trusted_place.h"
+#include "tools/ask/failure_line.h"
 #include "tools/ask/tool_options.h"
 #include "tools/command_line/advice.h"
 #include "tools/command_line/command_line.h"
+#include "tools/command_line/command_tree.h"
 #include "tools/command_line/one_of.h"
 #include "tools/output/safe_output.h"
 #include "tools/upgrade/program_facts.h"
@@ -46,6 +50,7 @@ struct NodeFlags {
   bool again = false;
   bool judge = false;  // whether it could be the supervisor; starts nothing
   int child = 0;
+  std::string ended;  // how the supervisor before ended
   std::string nodes = stampede::actors::kNodesDefault;
 };
 
@@ -77,11 +82,16 @@ int supervise(const NodeFlags& flags, const ToolOptions& options,
     return stampede::kExitWrongUse;
   }
   if (flags.judge) return judge(options);
-  if (flags.guard)
-    return stampede::actors::run_guard(arguments, options.config.log.format, flags.child);
+  if (flags.guard) {
+    namespace config = stampede::config;
+    const auto& run_dir = options.config.run_dir;
+    const bool trusted = config::distrust(run_dir, config::PlaceKind::directory).empty();
+    return stampede::actors::run_guard(arguments, {trusted ? run_dir : std::filesystem::path{},
+                                                   options.config.log.format, flags.child});
+  }
   return stampede::actors::run_supervisor(
-      options.config,
-      {std::get<std::vector<stampede::actors::NodeCount>>(nodes), flags.again, arguments});
+      options.config, {std::get<std::vector<stampede::actors::NodeCount>>(nodes), flags.again,
+                       arguments, flags.ended});
 }
 
 // Given by the guard and the supervisor, to those that they start again.
@@ -98,6 +108,7 @@ void add_supervisor(CLI::App& app, NodeFlags& flags, Command& chosen,
                        "Go on with what operators wanted of the one before, as a guard says");
   supervisor->add_flag("--judge", flags.judge)->group("");
   supervisor->add_option("--child", flags.child)->group("");
+  supervisor->add_option("--ended", flags.ended)->group("");
   supervisor->add_option("--nodes", flags.nodes, "How many nodes of each role")
       ->capture_default_str();
   supervisor->callback([&flags, &chosen, &arguments] {
@@ -185,29 +196,67 @@ Loaded load_for(const Command& command, const stampede::config::LoadOptions& opt
   return stampede::config::load_beside(options);
 }
 
+// As the supervisor and the nodes say it when they start.
+std::string fault_of_start(const stampede::config::Config& config) {
+  auto fault = stampede::actors::fault_of_keys(config);
+  if (fault.empty()) fault = stampede::actors::fault_of_key_files(config);
+  const auto password = stampede::config::read_password(config);
+  const auto* error = std::get_if<stampede::config::ConfigError>(&password);
+  return fault.empty() && error != nullptr ? stampede::config::describe(*error) : fault;
+}
+
+// What a tool has said of its failure, where it printed no report of its own.
+std::string complaint() {
+  auto text = stampede::tools::said_on_stderr();
+  while (text.ends_with('\n')) text.pop_back();
+  const auto colon = text.find(": ");
+  const bool named = text.starts_with("stampede") && colon != std::string::npos && colon < 40;
+  return named ? text.substr(colon + 2) : text;
+}
+
+// The end of a tool.
+int finish(int code, bool json) {
+  namespace tools = stampede::tools;
+  if (json && code != 0 && tools::printed_nothing())
+    std::printf("%s\n", tools::failure_line(code, complaint()).c_str());
+  return tools::whole_output_or_failure(code);
+}
+
 // What needs no system, and so no configuration.
 int run_alone(const Command& command, bool json, const std::string& config_fault = {}) {
-  stampede::tools::escape_what_is_printed();
-  return stampede::tools::whole_output_or_failure(command.run({{}, json, config_fault}));
+  return finish(command.run({{}, json, config_fault}), json);
+}
+
+// Whoever only looks sees what lies in the run directory, whatever is wrong with the file.
+int look_without(const Command& command, const stampede::config::LoadOptions& load, bool json,
+                 const stampede::config::ConfigError& error) {
+  const auto fault = stampede::config::describe(error);
+  auto usual = stampede::config::load_without_file(load);
+  if (!command.judges_config)
+    std::fprintf(stderr, "stampede: %s; %s counts instead\n", fault.c_str(),
+                 usual.origin.empty() ? "what is usual in a run directory"
+                                      : "what the last system had accepted");
+  return finish(command.run({std::move(usual), json, fault}), json);
 }
 
 int run_command(const Command& command, const stampede::config::LoadOptions& load, bool accepted,
                 bool json) {
-  if (command.run_unloaded) {
-    stampede::tools::escape_what_is_printed();
-    return stampede::tools::whole_output_or_failure(command.run_unloaded(load, json));
-  }
+  if (command.node.empty()) stampede::tools::escape_what_is_printed();
+  if (command.run_unloaded) return finish(command.run_unloaded(load, json), json);
   if (!command.with_config) return run_alone(command, json);
   auto config = load_for(command, load, accepted);
   if (const auto* error = std::get_if<stampede::config::ConfigError>(&config)) {
-    if (command.judges_config) return run_alone(command, json, stampede::config::describe(*error));
-    return refuse(command, stampede::config::run_directory(load), *error);
+    const bool goes_on = (command.judges_config || command.only_looks) && !error->distrusted;
+    if (command.judges_config && !goes_on)
+      return run_alone(command, json, stampede::config::describe(*error));
+    if (goes_on) return look_without(command, load, json, *error);
+    const int code = refuse(command, stampede::config::run_directory(load), *error);
+    return command.node.empty() ? finish(code, json) : code;
   }
   // What a node makes is its user's alone, whatever mask it was started with.
   if (!command.node.empty()) ::umask(077);
-  if (command.node.empty()) stampede::tools::escape_what_is_printed();
   const int code = command.run({std::get<stampede::config::Config>(std::move(config)), json});
-  return command.node.empty() ? stampede::tools::whole_output_or_failure(code) : code;
+  return command.node.empty() ? finish(code, json) : code;
 }
 
 }  // namespace
@@ -238,16 +287,18 @@ int main(int argc, char** argv) {
   try {
     app.parse(words_of(argc, argv));
   } catch (const CLI::ParseError& error) {
+    stampede::tools::escape_what_is_printed();
     // "A subcommand is required" alone would not tell which word was none.
     if (dynamic_cast<const CLI::Success*>(&error) == nullptr)
       std::fprintf(stderr, "%s", stampede::tools::advice(app).c_str());
-    stampede::tools::escape_what_is_printed();
     const int code = app.exit(error) == 0 ? 0 : stampede::kExitWrongUse;
-    return stampede::tools::whole_output_or_failure(code);
+    return finish(code, std::find(arguments.begin(), arguments.end(), "--json") != arguments.end());
   }
   stampede::config::LoadOptions load;
   if (!file.empty()) load.file = file;
   load.run_dir = run_dir;
   load.env = stampede::config::environment();
+  load.fault_of_start = fault_of_start;
+  chosen.only_looks = stampede::tools::only_looks(app);
   return run_command(chosen, load, flags.accepted, json);
 }

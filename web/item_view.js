@@ -6,7 +6,7 @@ import { language, moment, number, price, t } from "./language.js";
 import { buy, orders } from "./orders.js";
 import { face, Outcome } from "./order_view.js";
 import { Picture } from "./picture.js";
-import { readItem, shop } from "./stock.js";
+import { readItem, readMore, shop } from "./stock.js";
 import { html, useCell, useEffect, useState, useTicks } from "./view.js";
 
 const kUnlistedMs = 2_000; // an item that no list brings is asked for by itself
@@ -203,13 +203,17 @@ function Feature({ item, offer }) {
 const kShownFirst = 24;
 
 export function ItemsPage() {
-  const { items, heard } = useCell(shop);
+  const { items, heard, beyond } = useCell(shop);
   useCell(language);
   useTicks(1000);
   const [shown, show] = useState(kShownFirst);
   const all = [...items.values()];
   const best = featured(all);
   const rest = all.filter((item) => item.item !== best?.item.item || all.length === 1);
+  const more = () => {
+    show(2 * shown); // who looks on wants many
+    if (beyond !== undefined && rest.length <= 2 * shown) readMore();
+  };
   return html`<main id="main" tabindex="-1">
     <h1 class="hidden">${t("title")}</h1>
     ${best && html`<${Feature} ...${best} />`}
@@ -218,7 +222,7 @@ export function ItemsPage() {
       <p class="small">${t("no_items_hint")}</p></div>`}
     <ul class="items">${rest.filter((item) => !best || item !== best.item).slice(0, shown)
       .map((item) => html`<${Card} key=${item.item} item=${item} />`)}</ul>
-    ${rest.length > shown && html`<p class="more"><button type="button" class="plain"
-      onClick=${() => show(shown + kShownFirst)}>${t("more_items")}</button></p>`}
+    ${(rest.length > shown || beyond !== undefined) && html`<p class="more"><button type="button"
+      class="plain" onClick=${more}>${t("more_items")}</button></p>`}
   </main>`;
 }

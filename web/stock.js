@@ -43,23 +43,46 @@ function merged(known, said) {
     : { ...known, ...said };
 }
 
+let pages = 1; // of the list that are read
+
+// { said: all items of the pages that are read, beyond: the first number behind them, if any } or
+// { status } of the question that had no answer.
+async function readPages() {
+  const said = [];
+  let beyond;
+  for (let page = 0; page < pages; ++page) {
+    const from = beyond === undefined ? "" : `&from=${beyond}`;
+    const { status, body } = await ask("GET", `/v1/items?limit=${kPageMax}${from}`);
+    if (status !== 200 || !Array.isArray(body.items)) return { status };
+    said.push(...body.items);
+    beyond = body.next;
+    if (beyond === undefined) break;
+  }
+  return { said, beyond };
+}
+
 async function refresh() {
-  const { status, body } = await ask("GET", `/v1/items?limit=${kPageMax}`);
+  const { said, beyond, status } = await readPages();
   const { items } = shop.get();
-  if (status !== 200 || !Array.isArray(body.items)) {
+  if (!said) {
     shop.set({ ...shop.get(), live: status ? "busy" : "silent" });
     return;
   }
   const next = new Map();
-  for (const item of body.items) {
+  for (const item of said) {
     const known = items.get(item.item);
     // A promo that is over is no longer said; descriptions are said of one item alone.
     next.set(item.item, { ...merged(known, item), promo: item.promo });
   }
-  const beyond = body.next;
   if (beyond !== undefined)
     for (const [number, item] of items) if (number >= beyond) next.set(number, item);
   shop.set({ items: next, heard: true, live: "yes", beyond });
+}
+
+// One page more than were read until now.
+export function readMore() {
+  pages += 1;
+  return watch();
 }
 
 // The parts of an item that lists leave out.

@@ -11,6 +11,8 @@
 #include <optional>
 #include <system_error>
 
+#include "config/process/whole_file.h"
+
 namespace stampede::actors {
 
 namespace {
@@ -64,22 +66,9 @@ FileText read_file(const fs::path& file) {
   return read;
 }
 
-// As a whole or not at all, for this user alone; durable on return. Empty, or what went wrong.
+// For this user alone; durable on return.
 std::string write_file(const fs::path& file, const std::string& text) {
-  const auto draft = fs::path(file.string() + ".new");
-  const auto failed = [&] { return "cannot write " + file.string() + ": " + std::strerror(errno); };
-  ::unlink(draft.c_str());
-  {
-    const Descriptor out(::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (out.fd < 0 ||
-        ::write(out.fd, text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
-        ::fsync(out.fd) != 0)
-      return failed();
-  }
-  if (::rename(draft.c_str(), file.c_str()) != 0) return failed();
-  const Descriptor directory(
-      ::open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  return directory.fd >= 0 && ::fsync(directory.fd) == 0 ? std::string() : failed();
+  return config::write_whole(file, text, config::Outlives::machine);
 }
 
 std::string random_bytes(std::size_t count) {
@@ -140,6 +129,17 @@ std::string prepare_key_files(const config::Config& config, std::int64_t now_ms)
   if (!fault.empty()) return fault;
   auto keys = read_token_keys(config);
   return std::holds_alternative<std::string>(keys) ? std::get<std::string>(keys) : std::string();
+}
+
+std::string fault_of_key_files(const config::Config& config) {
+  if (!config.auth.required()) return {};
+  const auto own = session_keys_file(config);
+  if (const auto read = read_file(own); !read.absent) {
+    const auto mint = mint_of(own, read);
+    if (const auto* fault = std::get_if<std::string>(&mint)) return *fault;
+  }
+  TokenKeys keys;
+  return config.auth.keys_file.empty() ? std::string() : add_shop_keys(config, keys);
 }
 
 std::variant<TokenKeys, std::string> read_token_keys(const config::Config& config) {

@@ -26,6 +26,9 @@ namespace stampede::actors {
 // or what went wrong.
 [[nodiscard]] std::string prepare_key_files(const config::Config& config, std::int64_t now_ms);
 
+// What prepare_key_files() would refuse; nothing is made. Empty: nothing.
+[[nodiscard]] std::string fault_of_key_files(const config::Config& config);
+
 // The keys of auth.keys_file and of session.keys; of these there is at least one.
 [[nodiscard]] std::variant<TokenKeys, std::string> read_token_keys(const config::Config& config);
 

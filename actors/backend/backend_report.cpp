@@ -96,6 +96,7 @@ void report_backend(json& out, BackendStatus& status) {
   if (!status.items.is_null()) out["items"] = std::exchange(status.items, nullptr);
   out["log"]["parked"] = status.parked;
   out["log"]["notes"] = status.notes;
+  if (!status.log_missing.empty()) out["log"]["missing"] = status.log_missing;
 }
 
 namespace {

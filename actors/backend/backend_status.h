@@ -57,7 +57,8 @@ struct BackendStatus {
   nlohmann::json items;  // guarded by items_mutex; new each second, null once it is reported
   std::vector<BusyItem> busiest;  // guarded by items_mutex; those with most orders
   nlohmann::json parked = nlohmann::json::array();  // guarded by items_mutex; as of the start
-  nlohmann::json notes = nlohmann::json::array();   // the same; what is odd in the log's directory
+  std::string log_missing;  // the same; which segments somebody has removed, and what to do
+  nlohmann::json notes = nlohmann::json::array();  // the same; what is odd in the log's directory
 };
 
 // Why nothing new is decided for as long as somebody outside does nothing.

@@ -86,6 +86,10 @@ class ShownDisk final : public storage::Disk {
     const ShownCall call(*shown_);
     return disk_->read(path, offset, bytes_max, out);
   }
+  storage::Result<std::unique_ptr<storage::HeldFile>> hold(const std::string& path) override {
+    const ShownCall call(*shown_);
+    return disk_->hold(path);
+  }
   storage::Result<std::unique_ptr<storage::HeldLock>> lock(const std::string& path) override {
     const ShownCall call(*shown_);
     return disk_->lock(path);

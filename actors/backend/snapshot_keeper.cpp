@@ -6,12 +6,18 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <mutex>
+#include <set>
+#include <string>
 #include <thread>
+#include <utility>
 
+#include "actors/backend/agents/segment_watch.h"
 #include "actors/backend/agents/snapshot_agent.h"
 #include "actors/backend/monotonic.h"
 #include "actors/node/steady_actor.h"
 #include "config/process/throughput.h"
+#include "config/process/utc_text.h"
 #include "config/process/wall_clock.h"
 #include "storage/snapshot/snapshot_file.h"
 
@@ -38,8 +44,8 @@ class RestingRows final : public DatabaseRows {
   }
 };
 
-// A mail box around SnapshotAgent.
-class SnapshotKeeper : public SteadyActor, private SnapshotOutlet {
+// A mail box around SnapshotAgent and SegmentWatch.
+class SnapshotKeeper : public SteadyActor, private SnapshotOutlet, private SegmentWatchOutlet {
  public:
   SnapshotKeeper(caf::actor_config& config, NodeRuntime& node, BackendStatus& status,
                  SnapshotKeeperStart start)
@@ -53,11 +59,13 @@ class SnapshotKeeper : public SteadyActor, private SnapshotOutlet {
                 .limits = start_.limits,
                 .every_bytes = node.config().snapshot.every_bytes,
                 .retain_s = node.config().log.retain_s},
-               *this) {}
+               *this),
+        watch_(*start_.disk, dir_, *this) {}
 
   void act() override {
     config::run_when_idle();
     show_newest();
+    watch_.look();
     while (running_) {
       receive([&](const caf::exit_msg&) { running_ = false; },
               caf::others >> [](caf::message_view&) -> caf::result<caf::message> {
@@ -65,7 +73,9 @@ class SnapshotKeeper : public SteadyActor, private SnapshotOutlet {
               },
               caf::after(kLookEvery) >> [] {});
       began_ = steady_clock::now();
-      if (running_) agent_.look(monotonic_us());
+      if (!running_) break;
+      watch_.look();
+      agent_.look(monotonic_us());
     }
   }
 
@@ -109,6 +119,45 @@ class SnapshotKeeper : public SteadyActor, private SnapshotOutlet {
                   pause / kSeconds);
   }
 
+  // --- SegmentWatchOutlet ---
+  void written_again(const std::string& segment) override {
+    spdlog::error(
+        "log.restored {}/{}: somebody had removed it; it was written again from what was "
+        "still open, nothing is lost",
+        dir_, segment);
+    note_log(segment + " was removed from the log by somebody at " +
+             config::utc_text(config::wall_ms()) + ", and was written again: nothing is lost");
+  }
+
+  void missing(const std::set<std::uint64_t>& segments) override {
+    std::string numbers;
+    for (const auto number : segments)
+      numbers += (numbers.empty() ? "" : ", ") + std::to_string(number);
+    if (segments.empty()) return show_missing("");
+    const auto why =
+        "segments of the log are missing in " + dir_ + ": " + numbers +
+        "; it was not log.retain_s that removed them. The sale goes on, the next start "
+        "will refuse this log: put them back from a backup before it";
+    spdlog::error("{}", why);
+    show_missing(why);
+  }
+
+  void not_watched(const storage::Error& error) override {
+    if (!std::exchange(unwatched_, true))
+      spdlog::error("looking after the log's segments: {}; tried again", error.message);
+  }
+
+  void note_log(std::string note) {
+    constexpr std::size_t kNotesMax = 20;
+    const std::lock_guard lock(status_.items_mutex);
+    if (status_.notes.size() < kNotesMax) status_.notes.push_back(std::move(note));
+  }
+
+  void show_missing(std::string why) {
+    const std::lock_guard lock(status_.items_mutex);
+    status_.log_missing = std::move(why);
+  }
+
   void show_newest() {
     const auto all = storage::list_snapshots(*start_.disk, dir_);
     if (!all) return;
@@ -130,6 +179,8 @@ class SnapshotKeeper : public SteadyActor, private SnapshotOutlet {
   std::string dir_;
   steady_clock::time_point began_{};
   SnapshotAgent agent_;
+  SegmentWatch watch_;
+  bool unwatched_ = false;  // was told
   bool running_ = true;
 };
 

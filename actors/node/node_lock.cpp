@@ -16,6 +16,8 @@
 #include <sstream>
 #include <thread>
 
+#include "config/settings/running_nodes.h"
+
 namespace stampede::actors {
 namespace {
 
@@ -149,21 +151,13 @@ std::filesystem::path lock_file(const std::filesystem::path& run_dir, const std:
 }
 
 std::optional<LockHolder> lock_holder(const std::filesystem::path& file) {
-  const int fd = ::open(file.c_str(), O_RDWR | O_CLOEXEC);
-  if (fd < 0) return std::nullopt;
-  std::optional<LockHolder> holder;
   const auto deadline = steady_clock::now() + milliseconds(200);
-  // A shared lock is enough to ask, and two that ask do not disturb each other.
-  while (::flock(fd, LOCK_SH | LOCK_NB) != 0) {
-    holder = read_holder(file);
-    if (holder || steady_clock::now() >= deadline) {
-      if (!holder) holder = LockHolder{};
-      break;
-    }
+  while (config::is_locked(file)) {
+    if (auto holder = read_holder(file)) return holder;
+    if (steady_clock::now() >= deadline) return LockHolder{};
     std::this_thread::sleep_for(milliseconds(5));
   }
-  ::close(fd);
-  return holder;
+  return std::nullopt;
 }
 
 }  // namespace stampede::actors

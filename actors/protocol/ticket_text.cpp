@@ -6,6 +6,8 @@
 #include <cstring>
 #include <span>
 
+#include "actors/sale/base64url.h"
+
 namespace stampede::actors {
 
 namespace {
@@ -30,13 +32,11 @@ constexpr std::uint32_t kWrong = 1U << 31U;
 using Letters = std::array<std::uint32_t, 256>;
 
 constexpr Letters letters_at(std::size_t place) {
-  constexpr std::string_view kAlphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   Letters letters{};
   letters.fill(kWrong);
-  for (std::uint32_t six = 0; six < kAlphabet.size(); ++six) {
+  for (std::uint32_t six = 0; six < kBase64UrlLetters.size(); ++six) {
     const auto bits = six << (18 - 6 * place);
-    letters[static_cast<unsigned char>(kAlphabet[six])] =
+    letters[static_cast<unsigned char>(kBase64UrlLetters[six])] =
         bits >> 16U | (bits & 0xFF00U) | (bits & 0xFFU) << 16U;
   }
   return letters;

@@ -26,6 +26,9 @@ inline constexpr std::string_view kSessionEnds = "session_ends";  // not fetched
 inline constexpr std::string_view kShare = "share";  // of one client, in webapp.waiting_max
 }  // namespace limit
 
+// In the place of a `draining`'s field: the operator has orders refused, the system goes on.
+inline constexpr std::string_view kOrdersRefused = "orders refused";
+
 struct LimitValues {  // as configured
   std::uint64_t waiting_max = 65536;
   std::uint64_t inflight_max = 65536;

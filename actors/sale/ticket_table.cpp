@@ -6,6 +6,7 @@
 
 #include "actors/memory/mix.h"
 #include "actors/memory/prefetch.h"
+#include "actors/sale/base64url.h"
 #include "actors/sale/request.h"
 #include "config/process/invariant.h"
 
@@ -13,8 +14,7 @@ namespace stampede::actors {
 
 namespace {
 
-constexpr std::string_view kLetters =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+constexpr std::string_view kLetters = kBase64UrlLetters;
 constexpr std::size_t kPackedCharacters = 32;
 
 // The six bits of each letter.

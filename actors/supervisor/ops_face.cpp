@@ -10,6 +10,7 @@
 #include "actors/http/http_fields.h"
 #include "actors/http/http_head.h"
 #include "actors/node/node_log.h"
+#include "actors/supervisor/core/admin_requests.h"
 #include "actors/supervisor/request_line.h"
 #include "web/pages.h"
 
@@ -20,10 +21,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kWaitingMax = 64;  // actions without their answers
-constexpr std::array<std::string_view, 12> kOpsActions{
-    "item_open", "item_close", "drain",      "undrain",  "start", "restart",
-    "kill",      "pause",      "failpoints", "database", "undo",  "clock_accept"};
-
 HttpReply json_reply(int status, const json& body) {
   HttpReply reply;
   reply.status = status;
@@ -82,7 +79,8 @@ int status_of(const json& answer) {
 }  // namespace
 
 bool is_ops_action(std::string_view what) {
-  return std::find(kOpsActions.begin(), kOpsActions.end(), what) != kOpsActions.end();
+  const auto* known = find_admin_request(what);
+  return known != nullptr && known->on_page;
 }
 
 OpsFace::OpsFace(caf::actor port, std::shared_ptr<OpsDoor> door, int port_number)
@@ -152,7 +150,10 @@ HttpReply OpsFace::log_in(const HttpRequest& request) const {
 }
 
 HttpReply OpsFace::about(const HttpRequest& request) const {
-  return json_reply(200, {{"signed_in", is_operator(request)}, {"actions", kOpsActions}});
+  json actions = json::array();
+  for (const auto& one : kAdminRequests)
+    if (one.on_page) actions.push_back(one.name);
+  return json_reply(200, {{"signed_in", is_operator(request)}, {"actions", std::move(actions)}});
 }
 
 HttpReply OpsFace::log_out(const HttpRequest& request) const {

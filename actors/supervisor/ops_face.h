@@ -6,8 +6,8 @@
 //   GET  /, /assets/…       the page
 //   GET  /login?code=…      a cookie, and the page: the link that `stampede ops` prints
 //   GET  /v1/ops            {"signed_in", "actions"}: what this browser may do
-//   POST /v1/ops/actions    a request as on admin.sock, of those in kOpsActions; the answer is the
-//                           one that admin.sock gives
+//   POST /v1/ops/actions    a request as on admin.sock, of those on the page in kAdminRequests; the
+//                           answer is the one that admin.sock gives
 //   POST /v1/ops/logout     forgets the session
 //
 // A POST must be JSON, name this server's own Host as its Origin (else 403, naming the header), and

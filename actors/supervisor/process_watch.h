@@ -50,6 +50,7 @@ class WatchedProcess {
   ~WatchedProcess();
 
   [[nodiscard]] pid_t pid() const { return id_.pid; }
+  [[nodiscard]] bool is_child() const { return child_; }
   [[nodiscard]] const ProcessId& id() const { return id_; }
   [[nodiscard]] int fd() const { return fd_; }  // readable: the process ended
   void signal(int number) const;

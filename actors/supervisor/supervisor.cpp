@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <filesystem>
 #include <future>
 #include <memory>
 #include <optional>
@@ -23,11 +24,15 @@ namespace {
 
 constexpr int kStopMaxMs = 120'000;  // three stages of 35 s and a little
 
+std::filesystem::path ops_token_file(const config::Config& config) {
+  return config.run_dir / "ops.token";
+}
+
 // The token is another one at each start: who had an earlier one is nobody. No token, on a disk
 // that is full, is no reason to leave the nodes alone.
 std::shared_ptr<OpsDoor> ops_door(NodeRuntime& node) {
   auto token = new_secret();
-  const auto file = node.config().run_dir / "ops.token";
+  const auto file = ops_token_file(node.config());
   if (!replace_file(file, token + "\n"))
     log_warning("cannot write " + file.string() +
                 ": until the next start the operator's page is for who comes by `stampede ops`");
@@ -92,7 +97,11 @@ int run_supervisor(const config::Config& config, const SupervisorWords& words) {
     port = spawn_supervisor_port(node, words, running, door, server);
     made.set_value(port);
   };
-  return run_node(std::move(options), start, [&](NodeRuntime&) { stop_supervisor_port(port); });
+  const int code =
+      run_node(std::move(options), start, [&](NodeRuntime&) { stop_supervisor_port(port); });
+  std::error_code ignored;
+  if (code == 0) std::filesystem::remove(ops_token_file(config), ignored);
+  return code;
 }
 
 }  // namespace stampede::actors

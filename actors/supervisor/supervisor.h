@@ -28,6 +28,8 @@ struct SupervisorWords {
   std::vector<NodeCount> nodes;
   bool again = false;  // its predecessor did not stop the system, so what operators wanted holds
   std::vector<std::string> arguments;  // as typed, behind argv[0], for a program that comes after
+  std::string ended{};  // when (ms since 1970) and how the one before ended, as its guard says:
+                        // "1795257721203 SIGKILL"; empty: not known
 };
 
 // Runs until SIGTERM, which stops the nodes first (webapps, broker, backend; at most 35 s each,

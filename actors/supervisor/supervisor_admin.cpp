@@ -2,16 +2,15 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstring>
-#include <iterator>
 #include <variant>
 
 #include "actors/node/node.h"
 #include "actors/node/node_log.h"
 #include "actors/protocol/operator_command.h"
+#include "actors/supervisor/core/admin_requests.h"
 #include "config/process/exit_codes.h"
 #include "config/process/utc_text.h"
 #include "config/process/wall_clock.h"
@@ -26,53 +25,27 @@ constexpr std::size_t kNodesBytesMax = 256;
 constexpr std::size_t kPathBytesMax = PATH_MAX;
 constexpr Ms kUpgradeWithin = 10'000;
 
-// What the supervisor does by itself. What a request has beside its members is refused: whoever
-// says it wants less, or something else.
-struct OwnRequest {
-  std::string_view name;
-  bool of_a_node = false;     // may name one
-  std::string_view member{};  // what else it may have
-};
-constexpr OwnRequest kOwnRequests[] = {
-    {"status"},
-    {"start", true},
-    {"restart", true},
-    {"stop", true},
-    {"drain"},
-    {"undrain"},
-    {"recoveries"},
-    {"ops_login"},
-    {"books_told", false, "violations"},
-    {"config_reload", false, "check"},
-    {"nodes", false, "nodes"},
-    {"upgrade", false, "program"},
-};
-
-const OwnRequest* find_own(std::string_view what) {
-  const auto* found = std::find_if(std::begin(kOwnRequests), std::end(kOwnRequests),
-                                   [&](const auto& one) { return one.name == what; });
-  return found == std::end(kOwnRequests) ? nullptr : found;
-}
-
 }  // namespace
 
 void SupervisorAdmin::take(Ms now, const json& request, const Respond& respond) {
   CommandMembers members(request);
   const std::string what(members.text("do", kNameBytesMax));
-  const auto* own = find_own(what);
+  const auto* known = find_admin_request(what);
+  const bool is_own = known != nullptr && known->doer == AdminDoer::supervisor;
+  const auto* own = is_own ? known : nullptr;
   const std::string node(own != nullptr && own->of_a_node
                              ? members.text("node", kNameBytesMax, false)
                              : std::string_view{});
-  if (own != nullptr) {
+  if (own != nullptr) {  // whoever says more than it has wants less, or something else
     if (!own->member.empty()) members.knows(own->member);
     members.refuse_others();
   }
   if (!members.error().empty()) return respond(refusal(members));
   if (what == "status") {
     respond.line(acts_.status());
-  } else if (is_operator_command(what)) {
+  } else if (known != nullptr && known->doer == AdminDoer::backend) {
     forward(now, what, request, respond);
-  } else if (SupervisorChaos::knows(what)) {
+  } else if (known != nullptr && known->doer == AdminDoer::chaos) {
     chaos_.take(now, request, respond);
   } else if (what == "ops_login") {
     respond({{"ok", true}, {"path", "/login?code=" + acts_.ops_code()}});
@@ -98,13 +71,7 @@ void SupervisorAdmin::take(Ms now, const json& request, const Respond& respond) 
   } else if (what == "recoveries") {
     tell_recoveries(respond);
   } else {
-    respond(refusal(
-        "unknown_op",
-        "do is one of status, item_put, item_set, item_open, item_close, stock_change, "
-        "items, promo_add, promo_set, promo_end, promos, books, clock_accept, "
-        "sessions_end, config_reload, nodes, upgrade, start, restart, stop, drain, "
-        "undrain, recoveries, ops_login, books_told, kill, pause, failpoints, database, undo",
-        2));
+    respond(refusal("unknown_op", "do is one of " + admin_request_names(), 2));
   }
 }
 
@@ -224,6 +191,7 @@ bool SupervisorAdmin::keep(const OperatorWishes& wishes, const Respond& respond)
 }
 
 void SupervisorAdmin::begin(bool go_on) {
+  chaos_.begin();
   if (!go_on) return forget_wishes();
   wishes_ = read_operator_wishes(own_.config().run_dir);
 }

@@ -1,13 +1,13 @@
 #include "actors/supervisor/supervisor_chaos.h"
 
 #include <algorithm>
-#include <array>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 
 #include "actors/node/node_log.h"
+#include "actors/node/small_file.h"
 #include "config/faults/failpoint.h"
 
 namespace stampede::actors {
@@ -17,8 +17,6 @@ using nlohmann::json;
 
 constexpr Ms kPauseMax = 600'000;
 constexpr std::size_t kPointsBytesMax = 4096;
-constexpr std::array<std::string_view, 5> kRequests{"kill", "pause", "failpoints", "database",
-                                                    "undo"};
 
 // That start_all.sh has started in the run directory; no other one may be stopped.
 std::optional<WatchedProcess> private_database(const std::filesystem::path& run_dir) {
@@ -53,10 +51,6 @@ json unknown_node(const SupervisedNodes& nodes, const std::string& name) {
   json made = refusal("unknown node", "there is no node " + name, 2);
   made["nodes"] = std::move(names);
   return made;
-}
-
-bool SupervisorChaos::knows(std::string_view what) {
-  return std::find(kRequests.begin(), kRequests.end(), what) != kRequests.end();
 }
 
 void SupervisorChaos::take(Ms now, const json& request, const Respond& respond) {
@@ -165,6 +159,8 @@ void SupervisorChaos::stop_database(Ms now, Ms time, const Respond& respond) {
                                "; only one that start_all.sh started is stopped",
                            6));
   }
+  if (!replace_file(pause_note(), std::to_string(found->pid()) + "\n"))
+    return respond(refusal("internal", pause_note().string() + " cannot be written", 1));
   database_.emplace(std::move(*found));
   database_until_ = now + time;
   database_->signal(SIGSTOP);
@@ -177,6 +173,21 @@ void SupervisorChaos::release_database() {
   database_->signal(SIGCONT);
   log_warning("the database: goes on");
   database_.reset();
+  std::error_code ignored;
+  std::filesystem::remove(pause_note(), ignored);
+}
+
+// Lies there for as long as the database stands still.
+std::filesystem::path SupervisorChaos::pause_note() const {
+  return own_.config().run_dir / "database.paused";
+}
+
+void SupervisorChaos::begin() {
+  std::error_code ignored;
+  if (!std::filesystem::exists(pause_note(), ignored)) return;
+  if (auto found = private_database(own_.config().run_dir)) database_.emplace(std::move(*found));
+  if (database_) return release_database();
+  std::filesystem::remove(pause_note(), ignored);
 }
 
 void SupervisorChaos::on_timer(Ms now) {

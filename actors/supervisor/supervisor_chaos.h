@@ -14,6 +14,7 @@
 // Pauses and failpoints are bound to one process: they never reach its successor. Of the supervisor
 // itself single actors are killed and failpoints armed; then its guard starts it again.
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -58,7 +59,8 @@ class SupervisorChaos {
         send_wanted_(std::move(send_wanted)),
         allowed_(std::move(allowed)) {}
 
-  static bool knows(std::string_view what);
+  // A database that an earlier supervisor had stopped, and did not live to let go on, goes on.
+  void begin();
   void take(Ms now, const nlohmann::json& request, const Respond& respond);
   void on_timer(Ms now);
   [[nodiscard]] bool busy() const { return !pauses_.empty(); }
@@ -88,6 +90,7 @@ class SupervisorChaos {
   void go_on(const Pause& pause) const;
   void stop_database(Ms now, Ms time, const Respond& respond);
   void release_database();
+  [[nodiscard]] std::filesystem::path pause_note() const;
 
   NodeRuntime& own_;
   const SupervisedNodes& nodes_;

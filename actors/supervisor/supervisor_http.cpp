@@ -32,7 +32,7 @@ bool ready(const json& node) {
 
 // What is not well though the nodes are ready, and what to do: whoever asks for the system's health
 // is told.
-json notes_of(const json& nodes, const json& database) {
+json notes_of(const json& nodes, const json& log, const json& database) {
   json notes = json::array();
   const auto note = [&](const json& node, const std::string& what) {
     notes.push_back(node.at("node").get<std::string>() + ": " + what);
@@ -43,6 +43,8 @@ json notes_of(const json& nodes, const json& database) {
     if (const auto clock = node.find("clock"); clock != node.end() && clock->is_object())
       note(node, clock->value("note", std::string{}));
   }
+  if (const auto missing = log.find("missing"); missing != log.end() && missing->is_string())
+    notes.push_back(missing->get<std::string>());
   if (const auto why = database.find("why"); why != database.end())
     notes.push_back("the database is " + database.at("state").get<std::string>() + ": " +
                     why->get<std::string>());
@@ -89,7 +91,7 @@ json system_status(std::vector<json> nodes, const json& system_view, std::int64_
                                                 {"parked", json::array()}});
   status["database"] = system_view.value(
       "database", json{{"state", "unknown"}, {"lag_s", nullptr}, {"failed", nullptr}});
-  status["notes"] = notes_of(status["nodes"], status["database"]);
+  status["notes"] = notes_of(status["nodes"], status["log"], status["database"]);
   if (drained_ms != 0)
     status["notes"].push_back("orders are refused since " + config::utc_text(drained_ms) +
                               ": drained by the operator; stampede undrain ends it");

@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <optional>
 #include <utility>
 
@@ -19,11 +20,13 @@
 #include "actors/supervisor/process_watch.h"
 #include "actors/supervisor/program_change.h"
 #include "actors/supervisor/program_file.h"
+#include "actors/supervisor/recovery_file.h"
 #include "actors/supervisor/service_notice.h"
 #include "actors/supervisor/status_page.h"
 #include "actors/supervisor/supervised_node.h"
 #include "actors/supervisor/supervisor_admin.h"
 #include "actors/supervisor/supervisor_config.h"
+#include "actors/supervisor/supervisor_guard.h"
 #include "actors/supervisor/supervisor_http.h"
 #include "config/process/descriptor_watch.h"
 #include "config/process/exit_codes.h"
@@ -52,16 +55,20 @@ constexpr std::chrono::milliseconds kBehindBeats{20};  // nodes report at multip
 constexpr Ms kWantedEvery = 1'000;  // what nobody needs to hear is repeated so often
 constexpr int kPagePause = 20;      // times as long as a page of the status took to make
 constexpr Ms kAsleep = 1'000;       // a longer gap between two ticks: we were stopped ourselves
+constexpr Ms kGuardPause = 2'000;   // between two looks whether the guard is there
 constexpr Ms kTellPause = 500;      // between two status lines for the service manager
 constexpr int kReportsQueued =
     4;  // of each node; a report may have 2 MiB, and anybody may send them
+constexpr const char* kGuardGone =
+    "the guard has ended: a supervisor that ends is not started again; scripts/start_all.sh starts "
+    "another guard";
 constexpr std::array<const char*, 3> kStopOrder{"webapp", "broker", "backend"};
 
-// Of what this process becomes: it begins no system.
-std::vector<std::string> words_of_successor(std::vector<std::string> words) {
+// Of what this process becomes: it begins no system, and follows on no end.
+std::vector<std::string> words_of_successor(const std::vector<std::string>& arguments) {
+  auto words = words_of_start(arguments);
   words.insert(words.begin(), "stampede-supervisor-1");
-  for (const char* word : {"--accepted", "--again"})
-    if (std::find(words.begin(), words.end(), word) == words.end()) words.emplace_back(word);
+  words.insert(words.end(), {"--accepted", "--again"});
   return words;
 }
 
@@ -92,8 +99,11 @@ class SupervisorRole : public transport::PortRole {
   void reload_for_signal();
   void use_config(const config::Config& config);
   void note_recovery(const SupervisedNode& node);
+  void remember_recoveries();
+  void keep_recoveries();
   void send_wanted(const SupervisedNode& node);
   void tell_service_manager();
+  void look_for_guard();
   void go_on_stopping();
   void look_within(std::chrono::milliseconds time);
   [[nodiscard]] bool busy() const;
@@ -113,6 +123,7 @@ class SupervisorRole : public transport::PortRole {
   SupervisorConfig config_;
   CommandDesk desk_;
   RecoveryList recoveries_;
+  std::uint64_t recoveries_kept_ = 0;  // as of RecoveryList::changes()
   SupervisorAdmin requests_;
   AdminSocket admin_;
   PortControl* port_ = nullptr;  // from start() on; used inside the port's calls only
@@ -133,6 +144,8 @@ class SupervisorRole : public transport::PortRole {
   std::string shortage_;  // of descriptors; empty: none
   ServiceNotice service_ = ServiceNotice::of_environment();
   Ms tell_at_ = 0;
+  Ms guard_at_ = 0;
+  bool guard_gone_ = false;
 };
 
 SupervisorRole::SupervisorRole(NodeRuntime& runtime, const SupervisorWords& words,
@@ -194,6 +207,7 @@ void SupervisorRole::start(PortControl& port) {
   wanted_ = port.open(wanted);
   admin_.start(port);
   last_tick_ = now();
+  remember_recoveries();
   requests_.begin(words_.again || std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
                     return lock_holder(lock_file(runtime_.config().run_dir, node->id()));
                   }));
@@ -366,6 +380,8 @@ void SupervisorRole::on_timer(PortControl& port) {
   reap_others(running_->pids());
   admin_.go_on();
   tell_service_manager();
+  look_for_guard();
+  keep_recoveries();
   if (stopping_) go_on_stopping();
   next_tick_ = transport::MonoTime::max();
   const auto beats = 2 * std::chrono::milliseconds(config_.now().supervisor.heartbeat_ms);
@@ -382,6 +398,16 @@ void SupervisorRole::tell_service_manager() {
   json views = json::array();
   for (const auto& node : nodes_) views.push_back(node->view(now()));
   service_.tell(service_status(views));
+}
+
+void SupervisorRole::look_for_guard() {
+  if (now() < guard_at_) return;
+  guard_at_ = now() + kGuardPause;
+  if (std::exchange(guard_gone_, guard_is_gone(runtime_.config().run_dir)) == guard_gone_) return;
+  if (guard_gone_)
+    log_warning(kGuardGone);
+  else
+    log_info("a guard looks after this supervisor again");
 }
 
 void SupervisorRole::look_after(SupervisedNode& node) {
@@ -487,6 +513,24 @@ void SupervisorRole::note_recovery(const SupervisedNode& node) {
     recoveries_.asked_again(node.id(), node.instance(), node.counter("asked_again"), now());
 }
 
+// Of this process, the moment in which it can be asked.
+void SupervisorRole::remember_recoveries() {
+  recoveries_.restore(read_recoveries(runtime_.config().run_dir));
+  recoveries_kept_ = recoveries_.changes();
+  const auto blank = words_.ended.find(' ');
+  if (!words_.again || blank == std::string::npos) return;
+  const auto ended_ms = std::strtoll(words_.ended.c_str(), nullptr, 10);
+  recoveries_.add({runtime_.id(), words_.ended.substr(blank + 1), ended_ms,
+                   std::max<std::int64_t>(config::wall_ms() - ended_ms, 0)});
+}
+
+void SupervisorRole::keep_recoveries() {
+  if (recoveries_kept_ == recoveries_.changes()) return;
+  recoveries_kept_ = recoveries_.changes();
+  if (!write_recoveries(runtime_.config().run_dir, recoveries_.all()))
+    log_warning("recoveries.json cannot be written: the next supervisor will not know of all");
+}
+
 void SupervisorRole::send_wanted(const SupervisedNode& node) {
   if (node.instance() == 0) return;  // its first heartbeat brings it
   const json map = {{"instance", node.instance()},
@@ -561,6 +605,8 @@ json SupervisorRole::status() const {
     if (node->role() == "backend") system_view = node->system_view();
   }
   auto status = system_status(std::move(views), system_view, requests_.wishes().drained_ms);
+  if (guard_gone_) status["notes"].push_back(kGuardGone);
+  status["guard_gone"] = guard_gone_;
   status["dev"] = config_.now().dev;  // what may be broken on purpose
   status["config"] = {{"accepted", config_.now().accepted},
                       {"file", config_.now().origin.string()},

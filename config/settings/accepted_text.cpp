@@ -1,6 +1,5 @@
 #include "config/settings/accepted_text.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <toml++/toml.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "config/process/whole_file.h"
 #include "config/settings/key_table.h"
 #include "config/settings/running_nodes.h"
 #include "config/settings/sources.h"
@@ -202,60 +202,38 @@ std::variant<Config, ConfigError> load_beside(const LoadOptions& options) {
   return config;
 }
 
+Config load_without_file(const LoadOptions& options) {
+  const auto run_dir = run_directory(options);
+  std::error_code error;
+  if (fs::exists(accepted_file(run_dir), error)) {
+    auto accepted = load_accepted(run_dir);
+    if (auto* config = std::get_if<Config>(&accepted)) return std::move(*config);
+  }
+  Config config;
+  config.run_dir = run_dir;
+  if (!finish_reading(options, config)) return config;
+  Config alone;
+  alone.run_dir = run_dir;
+  (void)judge_whole(alone);  // of defaults alone; makes the paths absolute
+  return alone;
+}
+
 // --- on the disk ---------------------------------------------------------------------------------
 
-namespace {
-
-std::string sync_directory(const fs::path& directory) {
-  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = fd >= 0 && ::fsync(fd) == 0;
-  const int error = errno;
-  if (fd >= 0) ::close(fd);
-  return synced ? "" : "cannot sync " + directory.string() + ": " + std::strerror(error);
-}
-
-bool write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t done = ::write(fd, text.data(), text.size());
-    if (done < 0 && errno == EINTR) continue;
-    if (done <= 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(done));
-  }
-  return true;
-}
-
-std::string write_with_mode(const fs::path& file, std::string_view text, mode_t mode) {
-  const auto draft = fs::path(file.string() + ".new");
-  ::unlink(draft.c_str());
-  const int fd = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  bool whole = fd >= 0 && ::fchmod(fd, mode) == 0 && write_all(fd, text) && ::fsync(fd) == 0;
-  int error = errno;
-  if (fd >= 0) ::close(fd);
-  if (whole && ::rename(draft.c_str(), file.c_str()) != 0) {
-    whole = false;
-    error = errno;
-  }
-  if (whole) return sync_directory(file.parent_path());
-  ::unlink(draft.c_str());
-  return "cannot write " + file.string() + ": " + std::strerror(error);
-}
-
-}  // namespace
-
 std::string write_durably(const fs::path& file, std::string_view text) {
-  return write_with_mode(file, text, 0600);
+  return write_whole(file, text, Outlives::machine);
 }
 
 std::string write_over(const fs::path& file, std::string_view text) {
   struct stat there {};
   const bool known = ::stat(file.c_str(), &there) == 0;
-  return write_with_mode(file, text, known ? there.st_mode & 0777U : 0600U);
+  return write_whole(file, text, Outlives::machine, known ? there.st_mode & 0777U : 0600U);
 }
 
 std::string move_durably(const fs::path& from, const fs::path& to) {
   const int done = to.empty() ? ::unlink(from.c_str()) : ::rename(from.c_str(), to.c_str());
   if (done != 0) return "cannot move " + from.string() + ": " + std::strerror(errno);
-  return sync_directory(from.parent_path());
+  return sync_names(from.parent_path());
 }
 
 }  // namespace stampede::config

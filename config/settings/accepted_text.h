@@ -49,6 +49,11 @@ void note_contents(Config& config);
 // file is asked for than the system's own, as load().
 [[nodiscard]] std::variant<Config, ConfigError> load_beside(const LoadOptions& options);
 
+// For who only looks, where load_beside() fails: what the last system had accepted, if that lies
+// there, else the defaults of the run directory below the caller's environment and flags, as far as
+// those are right. `origin` is empty in the second case.
+[[nodiscard]] Config load_without_file(const LoadOptions& options);
+
 // In the place of what was there, as a whole or not at all, 0600; durable on return. Empty, or what
 // went wrong.
 [[nodiscard]] std::string write_durably(const std::filesystem::path& file, std::string_view text);

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -171,6 +172,9 @@ struct LoadOptions {
   std::filesystem::path run_dir;              // --run-dir; empty: $STAMPEDE_RUN_DIR, then "run"
   Environment env;                            // usually environment()
   std::vector<std::pair<std::string, std::string>> flags;  // {"net.port_base", "7200"}
+  // What a start would refuse beside the keys themselves, of the files that they name; null: not
+  // asked. load() does not call it: who judges a configuration for a start does.
+  std::function<std::string(const Config&)> fault_of_start{};
 };
 
 // The process's environment, STAMPEDE_* only.

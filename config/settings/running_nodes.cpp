@@ -9,8 +9,6 @@
 
 namespace stampede::config {
 
-namespace {
-
 // By an open file of its own, which a shared lock does not disturb.
 bool is_locked(const std::filesystem::path& file) {
   const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -19,8 +17,6 @@ bool is_locked(const std::filesystem::path& file) {
   ::close(fd);
   return locked;
 }
-
-}  // namespace
 
 bool a_node_runs(const std::filesystem::path& run_dir) {
   std::error_code error;

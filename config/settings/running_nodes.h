@@ -7,6 +7,9 @@
 
 namespace stampede::config {
 
+// Whether another open file has the file locked (flock). False: it is not there.
+[[nodiscard]] bool is_locked(const std::filesystem::path& file);
+
 // A node of whatever kind, the supervisor too.
 [[nodiscard]] bool a_node_runs(const std::filesystem::path& run_dir);
 

@@ -52,7 +52,8 @@ class FileReader {
   Failure read() {
     std::error_code error;
     if (!fs::is_regular_file(file_, error))
-      return at({}, "", "no such file; give another one with --config or STAMPEDE_CONFIG");
+      return at({}, "",
+                what_stands_there() + "; give another one with --config or STAMPEDE_CONFIG");
     std::ifstream stream(file_, std::ios::binary);
     if (!stream) return at({}, "", "cannot be read; check its permissions");
     std::ostringstream text;
@@ -70,6 +71,13 @@ class FileReader {
   }
 
  private:
+  [[nodiscard]] std::string what_stands_there() const {
+    std::error_code error;
+    const auto status = fs::status(file_, error);
+    if (!fs::exists(status)) return "no such file";
+    return fs::is_directory(status) ? "is a directory, no file" : "is no regular file";
+  }
+
   Failure read_table(const toml::table& table, const std::string& section) {
     for (const auto& [key, node] : table) {
       const auto name = (section.empty() ? "" : section + ".") + std::string(key.str());

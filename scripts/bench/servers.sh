@@ -124,7 +124,8 @@ start_nodes() {
 stop_system() {
   use_system "$1"
   if [[ -n $(db_pid) ]]; then kill -CONT "$(db_pid)"; fi
-  "$PROJECT/scripts/stop_all.sh" --now >/dev/null || true
+  "$PROJECT/scripts/stop_all.sh" --now >/dev/null ||
+    fail 1 "the system in $RUN could not be stopped, and would disturb what is measured next"
   rm -rf "$RUN"
   sync -f "$scratch"
 }

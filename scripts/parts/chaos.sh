@@ -50,7 +50,10 @@ own_system_away() {
   local status=$?
   if [[ -n $LOAD_PID ]]; then kill "$LOAD_PID" 2>/dev/null || true; fi
   if [[ -n $OWN_RUN ]]; then
-    "$PROJECT/scripts/stop_all.sh" --now >/dev/null || true
+    if ! "$PROJECT/scripts/stop_all.sh" --now >/dev/null; then
+      say "the system in $OWN_RUN could not be stopped; see scripts/status.sh"
+      status=1
+    fi
     if ((status == 0)); then rm -rf "$OWN_RUN"; else say "kept for you to look at: $OWN_RUN"; fi
   fi
 }
@@ -119,9 +122,12 @@ finish_load() {
 
 # --- kills ---------------------------------------------------------------------------------------
 
+# status_if_told: `status --json`, nothing while nobody answers.
+status_if_told() { stampede --json status 2>/dev/null || true; }
+
 # node_field NODE FIELD: from `status --json`; empty when unknown.
 node_field() {
-  stampede --json status 2>/dev/null | python -c '
+  status_if_told | python -c '
 import json, sys
 try:
     nodes = json.load(sys.stdin)["nodes"]
@@ -131,7 +137,7 @@ for node in nodes:
     if node.get("node") == sys.argv[1]:
         value = node.get(sys.argv[2])
         print(json.dumps(value) if isinstance(value, dict) else "" if value is None else value)
-' "$1" "$2" || true
+' "$1" "$2"
 }
 
 # await_back NODE OLD_PID: until a new process of the node serves; prints how long that took.
@@ -173,14 +179,14 @@ kill_node() {
 
 # node_pids: "NODE PID" of every node but the supervisor, sorted.
 node_pids() {
-  stampede --json status 2>/dev/null | python -c '
+  status_if_told | python -c '
 import json, sys
 try:
     for node in sorted(json.load(sys.stdin)["nodes"], key=lambda node: node["node"]):
         if node["role"] != "supervisor":
             print(node["node"], node["pid"])
 except (ValueError, KeyError):
-    pass' || true
+    pass'
 }
 
 # kill_supervisor: by its pid, for nobody else would; its guard starts it again.

@@ -86,7 +86,7 @@ db_start() {
     # A server that was killed a moment ago may still be ending: only ours counts as a failure.
     if [[ -z $(db_pid) ]]; then
       if $launched; then
-        tail -n 5 "$DB_DIR/server.log" >&2 || true
+        if [[ -r $DB_DIR/server.log ]]; then tail -n 5 "$DB_DIR/server.log" >&2; fi
         fail 1 "the private database ended at its start; see $DB_DIR/server.log (is the disk full?)"
       fi
       db_launch

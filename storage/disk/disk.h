@@ -41,6 +41,15 @@ class AppendFile {
   [[nodiscard]] virtual Status still_at(const std::string& path) const = 0;
 };
 
+// An open file that is only read: its bytes are there for as long as this lives, whatever becomes
+// of its name.
+class HeldFile {
+ public:
+  virtual ~HeldFile() = default;
+  // As Disk::read.
+  virtual Status read(std::uint64_t offset, std::uint64_t bytes_max, std::string& out) const = 0;
+};
+
 // Holds an advisory lock until destroyed (or until the process ends, however it ends).
 class HeldLock {
  public:
@@ -98,6 +107,11 @@ class Disk {
   // Replaces `out` by up to `bytes_max` bytes from `offset`; fewer only at the end of the file.
   virtual Status read(const std::string& path, std::uint64_t offset, std::uint64_t bytes_max,
                       std::string& out) = 0;
+
+  // Keeps the file's bytes; null: a disk that cannot.
+  virtual Result<std::unique_ptr<HeldFile>> hold(const std::string&) {
+    return std::unique_ptr<HeldFile>();
+  }
 
   // Exclusive lock on the directory `path`, or on the file, created if missing; Errc::locked at
   // once when it is held by someone else (the caller decides whether to try again).

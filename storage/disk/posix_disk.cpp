@@ -29,6 +29,35 @@ class PosixLock final : public HeldLock {
   Fd fd_;
 };
 
+Status read_from(const Fd& fd, const std::string& path, std::uint64_t offset,
+                 std::uint64_t bytes_max, std::string& out) {
+  out.resize(bytes_max);
+  std::size_t done = 0;
+  while (done < bytes_max) {
+    const ssize_t n =
+        ::pread(fd.get(), out.data() + done, bytes_max - done, static_cast<off_t>(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0)
+      return failed("read at offset " + std::to_string(offset + done) + " of", path, errno);
+    if (n == 0) break;
+    done += static_cast<std::size_t>(n);
+  }
+  out.resize(done);
+  return Done{};
+}
+
+class PosixHeldFile final : public HeldFile {
+ public:
+  PosixHeldFile(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+  Status read(std::uint64_t offset, std::uint64_t bytes_max, std::string& out) const override {
+    return read_from(fd_, path_, offset, bytes_max, out);
+  }
+
+ private:
+  Fd fd_;
+  std::string path_;
+};
+
 std::string parent_of(std::string dir) {
   while (dir.size() > 1 && dir.back() == '/') dir.pop_back();
   const auto parent = std::filesystem::path(dir).parent_path().string();
@@ -151,19 +180,13 @@ Status PosixDisk::read(const std::string& path, std::uint64_t offset, std::uint6
                        std::string& out) {
   const Fd fd = open_fd(path, O_RDONLY);
   if (!fd) return failed("open", path, errno);
-  out.resize(bytes_max);
-  std::size_t done = 0;
-  while (done < bytes_max) {
-    const ssize_t n =
-        ::pread(fd.get(), out.data() + done, bytes_max - done, static_cast<off_t>(offset + done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0)
-      return failed("read at offset " + std::to_string(offset + done) + " of", path, errno);
-    if (n == 0) break;
-    done += static_cast<std::size_t>(n);
-  }
-  out.resize(done);
-  return Done{};
+  return read_from(fd, path, offset, bytes_max, out);
+}
+
+Result<std::unique_ptr<HeldFile>> PosixDisk::hold(const std::string& path) {
+  Fd fd = open_fd(path, O_RDONLY);
+  if (!fd) return failed("open", path, errno);
+  return std::unique_ptr<HeldFile>(std::make_unique<PosixHeldFile>(std::move(fd), path));
 }
 
 Result<std::unique_ptr<HeldLock>> PosixDisk::lock(const std::string& path) {

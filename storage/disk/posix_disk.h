@@ -20,6 +20,7 @@ class PosixDisk final : public Disk {
   Result<std::vector<FileEntry>> list(const std::string& dir) override;
   Status read(const std::string& path, std::uint64_t offset, std::uint64_t bytes_max,
               std::string& out) override;
+  Result<std::unique_ptr<HeldFile>> hold(const std::string& path) override;
   Result<std::unique_ptr<HeldLock>> lock(const std::string& path) override;
 };
 

@@ -1,6 +1,7 @@
 #include "storage/log/log_begin.h"
 
 #include <algorithm>
+#include <set>
 
 #include "storage/log/log_segment.h"
 
@@ -31,6 +32,25 @@ Result<std::optional<std::uint64_t>> known_begin(Disk& disk, const std::string& 
   for (const auto& file : *files)
     if (const auto number = number_of(file.name)) known = std::max(known.value_or(0), *number);
   return known;
+}
+
+Result<std::vector<std::uint64_t>> missing_segments(Disk& disk, const std::string& dir,
+                                                    std::uint64_t lowest_seen) {
+  constexpr std::size_t kNamedMax = 1000;
+  const auto files = disk.list(dir);
+  if (!files) return files.error();
+  std::optional<std::uint64_t> begin;
+  std::set<std::uint64_t> there;
+  for (const auto& file : *files) {
+    if (const auto number = number_of(file.name)) begin = std::max(begin.value_or(0), *number);
+    if (const auto name = parse_segment_name(file.name)) there.insert(name->seg_no);
+  }
+  std::vector<std::uint64_t> missing;
+  if (there.empty()) return missing;
+  const auto from = begin.value_or(std::min(*there.begin(), lowest_seen));
+  for (auto number = from; number < *there.rbegin() && missing.size() < kNamedMax; ++number)
+    if (!there.contains(number)) missing.push_back(number);
+  return missing;
 }
 
 Status remember_begin(Disk& disk, const std::string& dir, std::uint64_t seg_no) {

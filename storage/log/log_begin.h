@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "storage/disk/disk.h"
 #include "storage/result.h"
@@ -19,5 +21,10 @@ bool looks_like_begin(std::string_view name);  // begins with "begins-"
 Result<std::optional<std::uint64_t>> known_begin(Disk& disk, const std::string& dir);
 // Durable on return. Call it before older segments are removed.
 Status remember_begin(Disk& disk, const std::string& dir, std::uint64_t seg_no);
+
+// The numbers that no segment has, between the one that the log is known to begin with (else the
+// lowest there, or `lowest_seen` if that is lower) and the highest there. At most 1000 are named.
+Result<std::vector<std::uint64_t>> missing_segments(Disk& disk, const std::string& dir,
+                                                    std::uint64_t lowest_seen = UINT64_MAX);
 
 }  // namespace stampede::storage

@@ -32,6 +32,7 @@ static_assert(kSegmentHeaderBytes % kFrameAlign == 0);
 inline constexpr std::string_view kSpareName = "spare.zero";        // full of zeros, ready for use
 inline constexpr std::string_view kSpareTmpName = "spare.tmp";      // a spare being made
 inline constexpr std::string_view kSegmentTmpName = "segment.tmp";  // a segment being made
+inline constexpr std::string_view kRestoredTmpName = "restored.tmp";  // one being written again
 inline constexpr std::string_view kLockName = "LOCK";
 
 // Where a log that goes on from another one's (a fork) left it.

@@ -175,6 +175,17 @@ void LaneWriter::disconnect() {
   session_.reset();
 }
 
+void LaneWriter::fill(std::map<std::string, std::vector<std::string>> unfilled) {
+  const std::pair<RowKind, const char*> tables[] = {{RowKind::order, "orders"},
+                                                    {RowKind::stock, "stock_change"}};
+  for (const auto& [kind, table] : tables) {
+    auto& text = fill_[static_cast<std::size_t>(kind) - 1];
+    text.clear();
+    for (const auto& column : unfilled[table])
+      text += ',' + column + "=COALESCE(" + column + ",VALUES(" + column + "))";
+  }
+}
+
 Status LaneWriter::ensure_session() {
   if (session_) return Done{};
   if (auto address = parse_db_url(options_.url); !address) return address.error();
@@ -288,10 +299,12 @@ void LaneWriter::write_slice(const LaneBatch& batch, const Slice& slice, Attempt
   for (std::size_t kind = 0; kind < kRowKinds; ++kind) {
     const RowWriting& writing = kWritings[kind];
     const auto rows = slice.rows[kind];
+    const auto& fill = fill_[kind];
     for (std::size_t first = rows.first; first < rows.last;) {
       session_->statement().clear();
-      const std::size_t next =
-          writing.append(session_->statement(), batch, first, rows.last, bytes_max);
+      const std::size_t next = writing.append(session_->statement(), batch, first, rows.last,
+                                              bytes_max - std::min(bytes_max, fill.size()));
+      session_->statement() += fill;
       const SqlOutcome written = session_->execute();
       if (written.failed) {
         if (classify_sql_error(written.errnum) != SqlErrorClass::row) {
@@ -302,7 +315,8 @@ void LaneWriter::write_slice(const LaneBatch& batch, const Slice& slice, Attempt
         attempt.message = written.message;
         return;
       }
-      if (written.affected != writing.affected_per_row * (next - first)) {
+      // A row that was filled counts like two that were written.
+      if (written.affected != writing.affected_per_row * (next - first) || !fill.empty()) {
         const auto read = writing.check(*session_, batch, first, next, attempt.conflicts);
         if (read.failed) return attempt.fail(*session_, read);
       }

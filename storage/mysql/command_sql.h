@@ -4,6 +4,7 @@
 // command is executed, which has failed, and what has to be tried again.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -56,6 +57,10 @@ class LaneWriter {
   // A new session asks by itself, and every transaction has it in its first statement.
   Status look();
 
+  // Rows of `orders` and `stock_change` that are there get, of these columns (by table), what they
+  // hold NULL in: for `log replay --all`, after somebody had dropped them.
+  void fill(std::map<std::string, std::vector<std::string>> unfilled);
+
   // Drops the session; the next apply connects anew.
   void disconnect();
 
@@ -89,6 +94,7 @@ class LaneWriter {
   std::string missing_;
   std::uint64_t rows_below_ = 0;
   int looked_ = 0;
+  std::string fill_[kRowKinds];  // what an insert says behind ON DUPLICATE KEY UPDATE, too
   std::unique_ptr<SqlSession> session_;
 };
 

@@ -60,15 +60,15 @@ struct PromoRow {
 
 // What mends a database that lacks what the log calls executed.
 inline constexpr const char* kHowToRewrite =
-    "Run `scripts/stop_all.sh --keep-db`, then `stampede log replay --all`: it writes all of it "
-    "again, but overwrites no row of other content: after a forced downgrade empty the tables "
-    "orders, item, promo and stock_change first";
+    "Run `scripts/stop_all.sh --keep-db`, then `stampede log replay --all`, then "
+    "`scripts/start_all.sh`: the replay writes all of it again, but overwrites no row of other "
+    "content: after a forced downgrade empty the tables orders, item, promo and stock_change first";
 
 // Half a database may be in the middle of a restore, which fills table by table: it is waited for.
 inline constexpr const char* kHowToMendHalf =
     "if the database is being restored, wait for its end; else rows were lost or removed: run"
     " `scripts/stop_all.sh --keep-db`, then `stampede log replay --all`, which writes all of it "
-    "again";
+    "again, then `scripts/start_all.sh`";
 
 // How a row that should be there and is not is told (ER_KEY_NOT_FOUND): the server has answered.
 inline constexpr unsigned kErrnumNoRow = 1032;

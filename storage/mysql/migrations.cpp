@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "config/process/wall_clock.h"
+#include "storage/mysql/schema_repair.h"
 #include "storage/mysql/schema_use.h"
 #include "storage/mysql/sql_session.h"
 #include "storage/mysql/sql_text.h"
@@ -142,12 +143,64 @@ Result<Dropped> dropped(SqlSession& session, const Applied& applied) {
   return dropped;
 }
 
-// Rows went with the table, and the lanes claim to have written them: without their witness the
-// next start says how they are written again.
+// Rows went with the table, or a part of each with a column, and the lanes claim to have written
+// them: without their witness the next start says how they are written again. Before anything is
+// made anew: who is interrupted must not leave empty columns that look whole.
 Status forget_witnesses(SqlSession& session) {
   const auto forgotten = session.execute("UPDATE lane SET applied_lsn=0");
-  if (forgotten.failed) return not_migrated(session, "forgetting the lanes' witnesses", forgotten);
+  const bool none =
+      forgotten.errnum == kErrnumNoSuchTable || forgotten.errnum == kErrnumNoSuchColumn;
+  if (forgotten.failed && !none)
+    return not_migrated(session, "forgetting the lanes' witnesses", forgotten);
   return Done{};
+}
+
+Result<bool> have_witness(SqlSession& session) {
+  bool have = false;
+  const auto read = session.query("SELECT 1 FROM lane WHERE applied_lsn>0 LIMIT 1",
+                                  [&](const SqlRow&) { have = true; });
+  if (read.failed) return not_migrated(session, "reading the lanes' witnesses", read);
+  return have;
+}
+
+std::vector<SchemaColumn> columns_of(const Applied& applied) {
+  auto columns = columns_made_by(kVersionTable);
+  for (const auto& migration : migrations()) {
+    if (!applied.contains(migration.version)) continue;
+    for (auto& column : columns_made_by(migration.sql)) columns.push_back(std::move(column));
+  }
+  return columns;
+}
+
+Status mend_columns(SqlSession& session, const std::vector<SchemaColumn>& all,
+                    const std::vector<SchemaColumn>& lost, const OnMended& on_mended) {
+  if (lost.empty()) return Done{};
+  if (auto unused = nobody_else_uses_schema(session); !unused) return unused;
+  if (were_of_lanes(lost)) {
+    if (auto forgotten = forget_witnesses(session); !forgotten) return forgotten;
+  }
+  return make_anew(session, all, lost, on_mended);
+}
+
+// Without it nobody knows which of the others should be there.
+Status mend_version_table(SqlSession& session, const OnMended& on_mended) {
+  const auto all = columns_made_by(kVersionTable);
+  const auto lost = lost_columns(session, all);
+  if (!lost) return lost.error();
+  return mend_columns(session, all, *lost, on_mended);
+}
+
+// What `log replay --all` has filled since is as it was before. Under a backend that runs nothing
+// is changed: the next start does it.
+Status finish_mended(SqlSession& session, const std::vector<SchemaColumn>& all,
+                     const OnMended& on_mended) {
+  const auto unfilled = unfilled_columns(session);
+  if (!unfilled) return unfilled.error();
+  if (unfilled->empty()) return Done{};
+  const auto written = have_witness(session);
+  if (!written) return written.error();
+  if (!*written || !nobody_else_uses_schema(session)) return Done{};
+  return finish_filled(session, all, *unfilled, on_mended);
 }
 
 // Held by the session: gone with it, whatever happens.
@@ -222,16 +275,48 @@ struct Exclusive {
   std::unique_ptr<SqlSession> session;
   Applied applied;
 };
-Result<Exclusive> lock_schema(Result<std::unique_ptr<SqlSession>> connected) {
+// `mend`: called before the versions are read.
+template <class Mend>
+Result<Exclusive> lock_schema(Result<std::unique_ptr<SqlSession>> connected, Mend mend) {
   if (!connected) return connected.error();
   if (auto locked = take_lock(**connected); !locked) return locked.error();
   // Below the read timeout: a table that somebody holds is told, and not changed behind our back.
   const std::string wait = "SET SESSION lock_wait_timeout=" + std::to_string(kLockWaitSeconds);
   if (const auto set = (*connected)->execute(wait); set.failed)
     return not_migrated(**connected, wait, set);
+  if (Status mended = mend(**connected); !mended) return mended.error();
   auto applied = read_applied(**connected);
   if (!applied) return applied.error();
   return Exclusive{std::move(*connected), std::move(*applied)};
+}
+
+// Those that are missing; all of them when something that they make is.
+Result<std::vector<MigrationState>> apply_steps(SqlSession& session, const Applied& applied) {
+  std::vector<MigrationState> done;
+  const auto lacks = dropped(session, applied);
+  if (!lacks) return lacks.error();
+  // Nothing to do needs no rights: also the nodes' user may ask.
+  if (applied.size() == migrations().size() && !lacks->any()) return done;
+  if (auto unused = nobody_else_uses_schema(session); !unused) return unused.error();
+  if (const auto made = session.execute(kVersionTable); made.failed) {
+    return not_migrated(session, "creating schema_version", made);
+  }
+  if (lacks->rows) {
+    if (auto forgotten = forget_witnesses(session); !forgotten) return forgotten.error();
+  }
+  for (const auto& migration : migrations()) {
+    if (const auto known = applied.find(migration.version); known != applied.end()) {
+      if (!lacks->any()) continue;
+      if (auto again = run_all(session, migration.sql, name_of(migration)); !again)
+        return again.error();
+      done.push_back({migration.version, std::string(migration.name), known->second});
+      continue;
+    }
+    auto state = apply_one(session, migration);
+    if (!state) return state.error();
+    done.push_back(*state);
+  }
+  return done;
 }
 
 }  // namespace
@@ -257,34 +342,22 @@ std::vector<std::string> statements_of(std::string_view sql) {
   return statements;
 }
 
-Result<std::vector<MigrationState>> apply_migrations(const DbOptions& options) {
-  auto alone = lock_schema(connect_creating(options));
+Result<std::vector<MigrationState>> apply_migrations(const DbOptions& options,
+                                                     const OnMended& on_mended) {
+  auto alone = lock_schema(connect_creating(options), [&](SqlSession& session) {
+    return mend_version_table(session, on_mended);
+  });
   if (!alone) return alone.error();
   SqlSession& session = *alone->session;
-  std::vector<MigrationState> done;
-  const auto lacks = dropped(session, alone->applied);
-  if (!lacks) return lacks.error();
-  // Nothing to do needs no rights: also the nodes' user may ask.
-  if (alone->applied.size() == migrations().size() && !lacks->any()) return done;
-  if (auto unused = nobody_else_uses_schema(session); !unused) return unused.error();
-  if (const auto made = session.execute(kVersionTable); made.failed) {
-    return not_migrated(session, "creating schema_version", made);
-  }
-  for (const auto& migration : migrations()) {
-    if (const auto known = alone->applied.find(migration.version); known != alone->applied.end()) {
-      if (!lacks->any()) continue;
-      if (auto again = run_all(session, migration.sql, name_of(migration)); !again)
-        return again.error();
-      done.push_back({migration.version, std::string(migration.name), known->second});
-      continue;
-    }
-    auto state = apply_one(session, migration);
-    if (!state) return state.error();
-    done.push_back(*state);
-  }
-  if (lacks->rows) {
-    if (auto forgotten = forget_witnesses(session); !forgotten) return forgotten.error();
-  }
+  const auto columns = columns_of(alone->applied);
+  const auto lost = lost_columns(session, columns);
+  if (!lost) return lost.error();
+  if (auto mended = mend_columns(session, columns, *lost, on_mended); !mended)
+    return mended.error();
+  auto done = apply_steps(session, alone->applied);
+  if (!done) return done;
+  if (auto finished = finish_mended(session, columns, on_mended); !finished)
+    return finished.error();
   return done;
 }
 
@@ -294,7 +367,8 @@ Result<TakenBack> take_back_migrations(const DbOptions& options, int version, bo
     if (migration.down.empty())
       return Error{Errc::invalid, name_of(migration) + " cannot be taken back"};
   }
-  auto alone = lock_schema(connect_sql(options, SqlSession::Commit::each_statement));
+  auto alone = lock_schema(connect_sql(options, SqlSession::Commit::each_statement),
+                           [](SqlSession&) { return Status(Done{}); });
   if (!alone) return alone.error();
   SqlSession& session = *alone->session;
   TakenBack taken;

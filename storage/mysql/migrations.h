@@ -4,6 +4,7 @@
 // begins their names, embedded into the program when it is built, with the *.down.sql that takes
 // each back; `stampede migrate up` applies what is missing.
 
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -41,9 +42,12 @@ struct MigrationState {
 // Applies what is missing, and creates the database itself when it does not exist. A step that was
 // interrupted is done again from its beginning: its statements bear repetition; so are all of them
 // when a table of the first step was dropped; the lanes then have no witness, so that the next
-// start asks for the rows. Two at once wait for each other. Returns the steps applied by this call.
+// start asks for the rows. So it is with columns that were dropped (schema_repair.h), of which
+// `on_mended` hears. Two at once wait for each other. Returns the steps applied by this call.
 // Durable on return.
-Result<std::vector<MigrationState>> apply_migrations(const DbOptions& options);
+Result<std::vector<MigrationState>> apply_migrations(
+    const DbOptions& options,
+    const std::function<void(const std::string&)>& on_mended = [](const std::string&) {});
 
 struct TakenBack {
   std::vector<MigrationState> steps;  // newest first

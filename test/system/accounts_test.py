@@ -112,6 +112,27 @@ class Accounts(AccountTest):
                                     "FROM account WHERE user_id = 'ann'"),
                          [["+4912345", "Ann Lee", "0", "1"]])
 
+    def test_the_demonstrations_payment_is_for_the_buyer_alone(self):
+        system = self.system
+        added = system.stampede("item", "add", 77, "--name", "Held", "--stock", 9, "--hold-s", 600,
+                                "--price-cents", 250)
+        self.assertEqual(added.returncode, 0, added.stderr)
+        tokens = {}
+        for user in ("payer", "thief"):
+            self.signed_up(user)
+            tokens[user] = self.token_of(user)
+        bought = ask(system, "POST", "/v1/orders", {"item": 77, "id": "held-1"}, Prefer="wait=10",
+                     Authorization=f"Bearer {tokens['payer']}")
+        self.assertEqual((bought[0], bought[2].get("fulfilment")), (201, "unpaid"), bought)
+        pay = lambda **headers: ask(system, "POST", "/v1/orders/held-1/demo-payments",
+                                    {"id": "pay-held-1", "amount_cents": 250},
+                                    Content_Type="application/json", **headers)
+        self.assert_refused(pay(), 401, "not_logged_in")
+        self.assert_refused(pay(Authorization=f"Bearer {tokens['thief']}"), 403, "not_allowed")
+        paid = pay(Authorization=f"Bearer {tokens['payer']}")
+        self.assertEqual((paid[0], paid[2].get("fulfilment")), (200, "paid"), paid)
+        system.verify()
+
     def test_wrong_users_passwords_and_locked_accounts_have_one_answer_in_the_same_time(self):
         self.signed_up("tim")
         self.signed_up("locked")

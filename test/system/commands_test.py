@@ -10,14 +10,18 @@ import os
 import pty
 import re
 import select
+import shlex
 import shutil
 import signal
 import subprocess
 import time
 import unittest
+import urllib.error
+import urllib.request
 from pathlib import Path
 
-from system import BINARY, System, SystemTest, eventually
+from by_hand import admin
+from system import BINARY, System, SystemTest, eventually, is_stopped
 
 from stampede import Client, StampedeError
 
@@ -116,6 +120,38 @@ class Tree(CommandsTest):
             self.assertIn("nowhere", done.stderr)
         self.assertFalse(nowhere.exists())
 
+    def test_every_failure_is_one_json_document_with_code_and_sentence(self):
+        """Each command's example in an empty run directory: nearly all of them fail."""
+        empty = self.system.home / "empty"
+        empty.mkdir(mode=0o700)
+        self.addCleanup(shutil.rmtree, empty)
+        reports = {"doctor", "health", "verify", "migrate status"}  # what they say is the report
+        failed = 0
+        for one in self.commands():
+            words = one["command"].split()
+            if words[0] in (*NOT_FOR_TOOLS, "bench", "chaos", "help", "completion"):
+                continue
+            with self.subTest(one["example"]):
+                example = one["example"].partition(" |")[0].partition(" >")[0]
+                typed = shlex.split(example.replace("--wait 30s", "--wait 0s"))[1:]
+                done = subprocess.run(
+                    [BINARY, "--json", "--run-dir", empty, *typed], text=True, timeout=30,
+                    stdin=subprocess.DEVNULL, capture_output=True, cwd=empty, check=False,
+                    env=self.system.environment | {
+                        "STAMPEDE_RUN_DIR": str(empty),
+                        "STAMPEDE_NET__PORT_BASE": str(self.system.base + 200)})
+                if done.returncode == 0:
+                    continue
+                failed += 1
+                said = json.loads(done.stdout)
+                if one["command"] not in reports:
+                    self.assertRegex(said["error"], "^[a-z_]+$")
+                    self.assertGreater(len(said["message"]), 10)
+                    self.assertIn(said["message"].splitlines()[0][:40], done.stderr)
+        self.assertGreater(failed, 30)
+        wrong = json.loads(self.must("--json", "status", "--every", "never", code=2).stdout)
+        self.assertEqual(wrong["error"], "wrong_use")
+
     def test_json_has_numbers_and_times_and_no_prose(self):
         self.order(1, "jo", request_id="js-1")
         for words in ("status", "health", "item list", "item show 1", "promo list", "recoveries",
@@ -150,6 +186,7 @@ class Tree(CommandsTest):
                                   ("stampede item add --st\t", "--stock "),
                                   ("stampede --run-dir /tmp bench --via mi\t", "miaosha "),
                                   ("stampede stop bac\t", "backend-1 "),
+                                  ("stampede config set net.po\t", "net.port_base "),
                                   ("stampede item s\t\t", r"set +show +stock")):
                 os.write(terminal, typed.encode())
                 self.assertRegex(self.read_until(terminal, wanted), wanted, typed)
@@ -186,6 +223,13 @@ class Nodes(CommandsTest):
         before = self.order(1, "ann", request_id="dr-0")
         self.must("drain", "--wait", "20s")
         self.assertEqual(self.code_of(1, "bob", request_id="dr-1", timeout=1), "draining")
+        asked = urllib.request.Request(
+            f"{self.system.http}/v1/orders", json.dumps({"item": 1, "user": "bob"}).encode(),
+            {"Content-Type": "application/json"})
+        with self.assertRaises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(asked, timeout=10)
+        self.assertEqual(caught.exception.code, 503)
+        self.assertIn("the operator has stopped the sale", caught.exception.read().decode())
         with Client(self.system.zmq) as client:
             self.assertEqual(client.get("dr-0").order_id, before.order_id)
             # What is known is answered; an id of one's own may be known, and is looked up.
@@ -237,6 +281,59 @@ class Nodes(CommandsTest):
         self.assertIsInstance(newest["asked_again"], int)
         self.assertRegex(self.must("recoveries", "--limit", 1).stdout, r"backend-1 .* SIGKILL")
 
+    def test_the_recoveries_outlive_their_supervisor_and_tell_of_it(self):
+        system = self.system
+        system.wait_back("broker-1", system.kill9("broker-1"))
+        recovered = lambda: self.recoveries()[0]["duration_ms"] is not None
+        self.assertTrue(eventually(recovered))
+        before = self.recoveries()
+        system.wait_back("supervisor-1", system.kill9("supervisor-1"))
+        after = self.recoveries()
+        self.assertEqual((after[0]["node"], after[0]["cause"]), ("supervisor-1", "SIGKILL"))
+        self.assertTrue(RFC_3339.match(after[0]["ended_at"]))
+        self.assertGreater(after[0]["duration_ms"], 0)
+        self.assertEqual(after[1]["node"], "broker-1")
+        self.assertEqual(after[1:], before[:len(after) - 1])
+        (system.run / "recoveries.json").write_text("[{", encoding="ascii")
+        system.wait_back("supervisor-1", system.kill9("supervisor-1"))
+        self.assertEqual([one["node"] for one in self.recoveries()], ["supervisor-1"])
+
+    def recoveries(self):
+        return self.system.report("recoveries")["recoveries"]
+
+    def test_a_killed_guard_is_told_and_start_all_gives_another(self):
+        system = self.system
+        pids = system.pids()
+        guard = int((system.run / "guard.pid").read_text(encoding="ascii").split()[0])
+        system.signal(guard, signal.SIGKILL)
+        told = lambda: "the guard has ended" in str(system.status()["notes"])
+        self.assertTrue(eventually(told))
+        for words in ("status", "doctor"):
+            self.assertIn("the guard has ended", system.stampede(words).stdout)
+        done = system.script("start_all.sh")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("another one looks after the supervisor", done.stdout)
+        self.assertTrue(eventually(lambda: not told()))
+        self.assertEqual(system.pids(), pids)
+        pid = system.kill9("supervisor-1")
+        system.wait_back("supervisor-1", pid)
+        self.assertEqual(self.recoveries()[0]["node"], "supervisor-1")
+        now = system.pids()
+        self.assertEqual({name: number for name, number in now.items() if name != "supervisor-1"},
+                         {name: number for name, number in pids.items() if name != "supervisor-1"})
+        self.assertNotIn("another one", system.script("start_all.sh").stdout)
+
+    def test_a_database_that_chaos_stopped_goes_on_with_the_next_supervisor(self):
+        system = self.system
+        stopped = lambda: is_stopped(Path(f"/proc/{system.database_pid()}"))
+        self.assertTrue(admin(system, {"do": "database", "for_ms": 300000}).get("ok"))
+        self.assertTrue(eventually(stopped))
+        system.wait_back("supervisor-1", system.kill9("supervisor-1"))
+        self.assertTrue(eventually(lambda: not stopped()))
+        self.assertEqual([path.name for path in system.run.glob("*.paused")], [])
+        self.order(1, "fay", request_id="paused-1")
+        system.verify()
+
     def test_status_is_watched(self):
         watch = self.system.popen("status", "--watch", "--every", "200ms")
         lines = [watch.stdout.readline() for _ in range(40)]
@@ -257,7 +354,11 @@ class Nodes(CommandsTest):
         self.assertTrue({"webapp-1", "backend-1"} <= {line.split()[2] for line in whole})
         one = self.must("logs", "backend").stdout.splitlines()
         self.assertEqual({line.split()[2] for line in one}, {"backend-1"})
-        self.assertEqual(self.must("logs", "--since", "+1h").stdout, "")
+        later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
+        self.assertEqual(self.must("logs", "--since", later.strftime("%FT%TZ")).stdout, "")
+        for wrong in ("-5m", "+1h"):
+            self.assertIn("is no time", self.must("logs", f"--since={wrong}", code=2).stderr)
+        self.assertTrue(self.must("logs", "supervisor-1").stdout)
         for line in self.must("logs", "--level", "warning").stdout.splitlines():
             self.assertIn(line.split()[1], ("warning", "error", "critical"))
         self.assertIn("there are: ", self.must("logs", "nobody", code=2).stderr)

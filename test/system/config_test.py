@@ -3,7 +3,9 @@
 is accepted as a whole, by every node, or not at all, whoever is killed meanwhile."""
 
 import json
+import os
 import re
+import shutil
 import signal
 import time
 import unittest
@@ -87,7 +89,7 @@ class AnEdit(ConfigCase):
             must(system.script("sql.sh", "-e", "SELECT 1"), "sql.sh")
             must(system.script("start_all.sh"), "start_all.sh")
             wrong = self.config("check", code=2)
-            self.assertIn(f"{self.file}:", wrong["error"])
+            self.assertIn(f"{self.file}:", wrong["message"])
             told = must(system.stampede("status"), "status").stdout
             self.assertRegex(told, f"config: {re.escape(str(self.file))}:.*goes on with")
             self.assertRegex(system.stampede("doctor").stdout, r"(?m)^warn +config .*goes on with")
@@ -170,7 +172,7 @@ class AReload(ConfigCase):
             # What needs a stop is refused by name, and with it all the rest.
             self.edit("[tickets]\nahead_s = 32\n[db]\nlanes = 3\n")
             refused = self.config("reload", code=6)
-            self.assertIn("db.lanes", refused["error"])
+            self.assertIn("db.lanes", refused["message"])
             self.assertEqual(self.get("tickets.ahead_s"), 31)
             self.assertEqual(self.changed(self.config("diff"))["db.lanes"], ("3", "system"))
             # SIGHUP to the guard is passed on.
@@ -212,19 +214,24 @@ class AReload(ConfigCase):
                                  ("limits.address_ban_s", "5", 2), ("db.lanes", "4", 6),
                                  ("webapp.origins", "nonsense", 2)):
             with self.subTest(key):
-                self.assertIn(key, self.config("set", key, value, code=code)["error"])
+                self.assertIn(key, self.config("set", key, value, code=code)["message"])
                 self.assertEqual(self.file.read_text(encoding="utf-8"), before)
         self.file.write_text(before + "\n[tickets]\nahead_s = 5\n", encoding="utf-8")
         refused = self.config("set", "limits.user_burst", "22", code=6)
-        self.assertIn("tickets.ahead_s", refused["error"])
+        # The way back that it names is one.
+        way = "stampede config set tickets.ahead_s 60"
+        self.assertIn(f"{way} takes that back", refused["message"])
+        must(self.system.stampede(*way.split()[1:]), way)
+        self.assertEqual(self.config("diff")["changes"], [])
+        self.config("set", "limits.user_burst", "22")
 
     def test_a_node_that_does_not_get_ready_turns_all_back(self):
         system = self.system
         (before,) = self.texts()
         arm_next_starts(system, *["in_replay=kill@1"] * 8)
         refused = self.config("set", "backend.hold_grace_s", "31", code=3)
-        self.assertIn("backend-1", refused["error"])
-        self.assertIn("every node runs with the old configuration again", refused["error"])
+        self.assertIn("backend-1", refused["message"])
+        self.assertIn("every node runs with the old configuration again", refused["message"])
         must(system.stampede("chaos", "undo"), "undo")
         system.wait_ready(60)
         self.assertTrue(self.one_text())
@@ -254,10 +261,94 @@ class AReload(ConfigCase):
                 self.assertEqual(self.texts(), {before})
                 self.assertEqual(self.get("limits.user_per_s"), 0)
                 self.assertFalse((system.run / "config.earlier.toml").exists())
+        # What `config set` wanted counts all the same: the next supervisor is asked again.
+        armed = admin(system, {"do": "failpoints", "node": "supervisor-1",
+                               "arm": "reload_told=kill@1"})
+        self.assertEqual(armed, {"ok": True})
+        self.edit("")
+        pid = system.pid("supervisor-1")
+        self.config("set", "tickets.ahead_s", "77")
+        self.assertNotEqual(system.pid("supervisor-1"), pid)
+        self.assertEqual(self.get("tickets.ahead_s"), 77)
+        self.edit(f"[tickets]\nahead_s = 43\n[limits]\nuser_per_s = 500\n")
         # The file is as it was edited; now it is accepted.
         self.config("reload")
         self.assertEqual(self.get("tickets.ahead_s"), 43)
         system.verify()
+
+
+class NothingRuns(SystemTest):
+    def write(self, system, text):
+        system.run.mkdir(mode=0o700, exist_ok=True)
+        file = system.run / "stampede.toml"
+        file.write_text(text, encoding="utf-8")
+        file.chmod(0o600)
+        return file
+
+    def test_check_refuses_what_a_start_refuses_in_the_same_words(self):
+        system = self.new_system()
+        keys = '[auth]\nmode = "required"\nkeys_file = "shop.keys"\n'
+        cases = (('[net]\nmode = "tcp"\n', None, "net.mode"),
+                 ('[curve]\nkey_file = "nothing"\n', None, "curve.key_file"),
+                 (keys, None, "auth.keys_file"), (keys, "no JSON", "auth.keys_file"),
+                 (keys, '{"keys":[{"kty":"oct","k":"c2hvcnQ"}]}', "auth.keys_file"))
+        for text, content, key in cases:
+            with self.subTest(key, content=content):
+                self.write(system, text)
+                shop = system.run / "shop.keys"
+                if content is not None:
+                    shop.write_text(content, encoding="utf-8")
+                    shop.chmod(0o600)
+                made = (system.run / "session.keys").exists()
+                check = system.stampede("--json", "config", "check")
+                self.assertEqual((system.run / "session.keys").exists(), made)
+                self.assertEqual(check.returncode, 2, check.stdout + check.stderr)
+                fault = json.loads(check.stdout)["message"]
+                self.assertIn(key, fault)
+                started = system.stampede("supervisor", "--nodes", "webapp=0,broker=0,backend=0")
+                self.assertIn(started.returncode, (2, 78), started.stderr)
+                words = fault.removeprefix(f"{system.run}/stampede.toml: ")
+                self.assertIn(words, started.stderr)
+        refused = system.try_start()
+        self.assertEqual(refused.returncode, 2, refused.stderr)
+        self.assertIn(words, refused.stderr)
+
+    def test_a_wrong_file_blinds_no_tool_that_only_looks(self):
+        system = self.start_system("1:Phone:10")
+        with Client(system.zmq) as client:
+            self.assertTrue(client.order(1, "ann", request_id="first").confirmed)
+        system.verify()
+        system.halt()
+        right = (system.run / "stampede.toml").read_text(encoding="utf-8")
+        file = self.write(system, right + "\n[net]\nmodus = 1\n")
+        for words in ("log verify", "log dump", "logs"):
+            done = must(system.stampede(*words.split()), words)
+            self.assertIn(f"{file}:", done.stderr)
+        self.assertIn('"first"', system.stampede("log", "dump").stdout)
+        self.assertEqual(system.stampede("status").returncode, 7)
+        self.assertEqual(system.stampede("order", "list").returncode, 7)  # no database
+        report = system.report("doctor")
+        found = {one["check"]: one for one in report["checks"]}
+        self.assertIn(f"{file}:", found["config"]["text"])
+        self.assertEqual(found["config"]["verdict"], "fail")
+        self.assertIn("disk room", found)
+        # Whoever changes something needs it right.
+        self.assertEqual(system.stampede("log", "replay", "--all").returncode, 2)
+        file.unlink()
+        for make, words in ((file.mkdir, "is a directory"), (lambda: os.mkfifo(file, 0o600),
+                                                             "is no regular file")):
+            make()
+            refused = system.stampede("config", "show")
+            self.assertEqual(refused.returncode, 2)
+            self.assertIn(words, refused.stderr)
+            shutil.rmtree(file) if file.is_dir() else file.unlink()
+
+    def test_a_run_directory_that_is_not_there_has_no_configuration(self):
+        system = self.new_system()
+        for words in ("get net.bind", "show", "check", "diff"):
+            done = system.stampede("config", *words.split())
+            self.assertEqual(done.returncode, 2, words)
+            self.assertIn("no such run directory", done.stderr)
 
 
 if __name__ == "__main__":

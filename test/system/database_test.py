@@ -5,6 +5,7 @@ STAMPEDE_DB_AWAY_S=30 for the long run (default 8 seconds away).
 """
 
 import os
+import re
 import shutil
 import signal
 import sys
@@ -13,7 +14,7 @@ import time
 import unittest
 
 from buyers import RATE, Crowd, Sale, order
-from by_hand import (Backend, end_database, must, start, start_database, stop_nodes,
+from by_hand import (Backend, end_database, must, start, start_database, stop_nodes, tables,
                      wait_outcomes_logged, waits_for_operator)
 from payment_test import Desk
 from system import SystemTest, eventually, seed
@@ -357,6 +358,59 @@ class PutBack(SystemTest):
         must(system.stampede("log", "replay", "--all"), "log replay --all")
         start(system)
         self.assertEqual(system.verify()["rows"], 2)
+
+
+class LostColumn(SystemTest):
+    """An administrator drops columns; what status says is followed word for word."""
+
+    def commands_of(self, advice):
+        """What stands in backticks, up to the alternative."""
+        return re.findall(r"`([^`]+)`", advice.partition(", or `")[0])
+
+    def follow(self, system, advice):
+        """The CompletedProcess of the last command that the advice names."""
+        done = None
+        for command in self.commands_of(advice):
+            word, *words = command.split()
+            self.assertIn(word.partition("/")[0], ("scripts", "stampede"), advice)
+            if word == "stampede":
+                done = system.stampede(*words)
+            else:
+                done = system.script(word.removeprefix("scripts/"), *words)
+        return done
+
+    def test_what_status_says_of_a_dropped_column_leads_back_word_for_word(self):
+        system = self.start_system("1:Phone:1000")
+        with Client(system.zmq) as client:
+            for name in ("a", "b"):
+                self.assertTrue(client.order(1, f"u-{name}", request_id=name).confirmed)
+            system.verify()
+            before = tables(system)
+            for table in ("orders DROP COLUMN user_id, DROP COLUMN decided_at",
+                          "item DROP COLUMN price_cents"):
+                system.sql(f"ALTER TABLE {table}")
+            self.assertTrue(client.order(1, "u-c", request_id="c").confirmed)
+        told = lambda: system.status()["database"].get("why", "")
+        self.assertTrue(eventually(lambda: "1054" in told()), system.status()["database"])
+        self.assertIn("1054", system.stampede("health").stderr)
+        done = self.follow(system, told())
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertIn("orders had lost user_id, decided_at", done.stdout)
+        self.assertIn("item had lost price_cents", done.stdout)
+        reason = waits_for_operator(system, "backend-1")
+        self.assertRegex(reason, "^exit 65: .*log replay --all")
+        self.assertEqual(self.commands_of(reason),
+                         ["scripts/stop_all.sh --keep-db", "stampede log replay --all",
+                          "scripts/start_all.sh"])
+        must(self.follow(system, reason), reason)
+        self.assertEqual(system.verify()["rows"], 3)
+        shown = system.sql("SELECT order_id, request_id, user_id, decided_at FROM orders "
+                           "WHERE request_id <> 'c' ORDER BY 1")
+        self.assertEqual(shown, [[row[0], row[1], row[3], row[6]] for row in before[1]])
+        self.assertEqual(system.sql("SELECT column_comment, is_nullable FROM "
+                                    "information_schema.columns WHERE table_schema = DATABASE() "
+                                    "AND table_name = 'orders' AND column_name IN "
+                                    "('user_id', 'decided_at')"), [["", "NO"]] * 2)
 
 
 class Schema(SystemTest):

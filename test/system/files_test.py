@@ -3,6 +3,7 @@
 old segments, sockets; and a disk that is full for a while.
 """
 
+import contextlib
 import os
 import shutil
 import unittest
@@ -66,6 +67,46 @@ class Files(SystemTest):
             with self.assertRaises(StampedeError):
                 client.order(1, "ann", 1, request_id="second", timeout=3)
         self.assertRegex(log_text(system, "backend-1"), "exit 74: .*somebody cut it")
+
+    def test_a_segment_that_somebody_removes_in_a_sale_is_written_again_and_told(self):
+        system = self.start_system("1:Phone:10000000", **SMALL)
+        log = log_dir(system)
+        with Crowd(system.zmq) as crowd:
+            sale = Sale(crowd, 1, "w")
+            self.assertTrue(eventually(lambda: len(segments(log)) > 3, 40))
+            # The node looks at the names each second.
+            watched = segments(log)[:3]
+            self.assertTrue(eventually(lambda: all(self.held(system, one) for one in watched)))
+            kept = [one.read_bytes() for one in watched]
+            for one in (watched[0], watched[2]):
+                one.unlink()
+            back = lambda: [one.read_bytes() for one in watched if one.exists()] == kept
+            self.assertTrue(eventually(back), "the segments are not there again")
+            self.assertTrue(sale.stop())
+            self.assertEqual(crowd.faults, [])
+        for one in (watched[0], watched[2]):
+            note = f"{one.name} was removed from the log by somebody"
+            told = lambda note=note: note in str(system.status()["log"]["notes"])
+            self.assertTrue(eventually(told), note)
+            self.assertIn(f"log.restored {one}", log_text(system, "backend-1"))
+        must(system.stampede("log", "verify"), "log verify")
+        system.restart("backend-1")
+        system.verify()
+        system.halt()
+        watched[1].unlink()
+        number = int(watched[1].name.partition("-")[0], 16)
+        found = system.stampede("--json", "log", "verify")
+        self.assertEqual(found.returncode, 4, found.stdout + found.stderr)
+        self.assertIn(f"segment {number} is missing", found.stdout)
+
+    def held(self, system, segment):
+        """The backend keeps the file open."""
+        folder = f"/proc/{system.pid('backend-1')}/fd"
+        for name in os.listdir(folder):
+            with contextlib.suppress(OSError):
+                if os.readlink(os.path.join(folder, name)) == str(segment):
+                    return True
+        return False
 
     def test_old_segments_are_judged_though_nobody_reads_them(self):
         system = self.start_system("1:Phone:10000000", **SMALL)

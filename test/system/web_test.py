@@ -14,6 +14,7 @@ import json
 import os
 import re
 import signal
+import socket
 import stat
 import unittest
 from pathlib import Path
@@ -547,6 +548,25 @@ class Ops(Page):
                 page.shows({"en": "backend-1", "zh": "节点"}[language])
                 page.until("document.querySelector('.chart canvas')")  # the last hour
                 self.judge(page, f"ops_{language}_{width}{'_dark' if dark else ''}")
+
+
+class ZManyItems(Page):
+    """The last of all: other tests' lists stay short."""
+
+    def test_a_list_longer_than_a_page_is_read_on(self):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(self.system.run / "admin.sock"))
+            answers = connection.makefile()
+            for first in range(1000, 1512, 16):
+                puts = [{"do": "item_put", "request_id": f"many-{item}", "item": item,
+                         "name": f"Card {item}", "total": 5} for item in range(first, first + 16)]
+                connection.sendall(b"".join(json.dumps(put).encode() + b"\n" for put in puts))
+                self.assertTrue(all(json.loads(answers.readline())["ok"] for _ in puts))
+        page = self.shop()
+        page.until("document.querySelector('.more button')")
+        page.until("""(() => { document.querySelector('.more button')?.click();
+            return document.body.textContent.includes('Card 1511'); })()""", 60)
+        page.until("!document.querySelector('.more button')")
 
 
 if __name__ == "__main__":

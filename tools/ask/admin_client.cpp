@@ -127,7 +127,7 @@ Answer judged(Answer answer) {
   for (const char* list : {"actors", "nodes"}) {
     if (map->contains(list)) text += std::string("; ") + list + ": " + map->at(list).dump();
   }
-  return AdminFailure{text, map->value("exit", kExitFailure)};
+  return AdminFailure{text, map->value("exit", kExitFailure), code};
 }
 
 }  // namespace

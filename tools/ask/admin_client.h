@@ -14,6 +14,7 @@ namespace stampede::tools {
 struct AdminFailure {
   std::string message;  // what went wrong and what to do
   int exit;             // 7: nobody listens; 5: no answer in time; 1: the connection broke
+  std::string code{};   // the supervisor's word for it; empty: it said none
 };
 
 // The answer as it came. The supervisor's own time-out for what it asks the backend is 30 s.

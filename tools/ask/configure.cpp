@@ -1,10 +1,12 @@
 #include "tools/ask/configure.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <thread>
 #include <variant>
 #include <vector>
 
@@ -15,7 +17,7 @@
 #include "config/settings/running_nodes.h"
 #include "config/settings/sources.h"
 #include "tools/ask/admin_client.h"
-#include "transport/zmq/curve.h"
+#include "tools/ask/failure_report.h"
 
 namespace stampede::tools {
 
@@ -27,8 +29,11 @@ using config::Key;
 using config::KeyChange;
 using nlohmann::json;
 
+constexpr std::chrono::seconds kHearsOfNodes{15};
+constexpr std::chrono::milliseconds kSuccessorPause{200};
+
 int complain(bool as_json, int code, const std::string& message, const json& changes = nullptr) {
-  json report = {{"error", message}, {"exit", code}};
+  json report = failure_report(code, message);
   if (changes.is_array()) report["changes"] = changes;
   if (as_json)
     std::printf("%s\n", report.dump(-1, ' ', false, json::error_handler_t::replace).c_str());
@@ -89,6 +94,17 @@ std::optional<std::variant<Config, ConfigError>> running(const config::LoadOptio
   return config::load_accepted(run_dir);
 }
 
+// A run directory that somebody names and that is not there has no configuration to speak of: not
+// the defaults. With a file it may be one to come. Empty: it is there.
+std::string missing_place(const config::LoadOptions& load) {
+  const auto run_dir = config::run_directory(load);
+  const bool named = !load.run_dir.empty() || load.env.contains("STAMPEDE_RUN_DIR");
+  std::error_code error;
+  if (!named || !config::asked_file(load).empty() || std::filesystem::is_directory(run_dir, error))
+    return {};
+  return run_dir.string() + ": there is no such run directory; name another one with --run-dir";
+}
+
 // What counts: of a running system what it has accepted, else what a start would accept.
 std::variant<Config, ConfigError> in_force(const config::LoadOptions& load) {
   if (auto accepted = running(load)) return *std::move(accepted);
@@ -101,9 +117,8 @@ std::variant<Config, ConfigError> to_be_accepted(const config::LoadOptions& load
   auto anew = now == nullptr ? config::load(load) : config::load_anew(*now);
   const auto* read = std::get_if<Config>(&anew);
   if (read == nullptr) return anew;
-  const auto keys = transport::read_curve(read->curve);
-  if (const auto* fault = std::get_if<std::string>(&keys))
-    return ConfigError{"files", 0, 0, "", *fault};
+  const auto fault = load.fault_of_start ? load.fault_of_start(*read) : std::string();
+  if (!fault.empty()) return ConfigError{read->origin.string(), 0, 0, "", fault};
   return anew;
 }
 
@@ -113,7 +128,7 @@ json ask_reload(const config::LoadOptions& load, bool check) {
   const auto answer =
       ask_admin_for_operator(only_place, {{"do", "config_reload"}, {"check", check}});
   if (const auto* failure = std::get_if<AdminFailure>(&answer))
-    return {{"error", failure->message}, {"exit", failure->exit}};
+    return {{"error", failure->message}, {"exit", failure->exit}, {"code", failure->code}};
   return std::get<json>(answer);
 }
 
@@ -137,6 +152,8 @@ std::string file_note(const Config& now) {
 }
 
 int run_config_check(const config::LoadOptions& load, bool as_json) {
+  if (const auto fault = missing_place(load); !fault.empty())
+    return complain(as_json, kExitWrongUse, fault);
   const auto accepted = running(load);
   if (accepted && std::holds_alternative<ConfigError>(*accepted))
     return complain(as_json, std::get<ConfigError>(*accepted));
@@ -161,6 +178,8 @@ int run_config_check(const config::LoadOptions& load, bool as_json) {
 }
 
 int run_config_diff(const config::LoadOptions& load, bool as_json) {
+  if (const auto fault = missing_place(load); !fault.empty())
+    return complain(as_json, kExitWrongUse, fault);
   const auto accepted = running(load);
   if (accepted && std::holds_alternative<ConfigError>(*accepted))
     return complain(as_json, std::get<ConfigError>(*accepted));
@@ -186,6 +205,8 @@ int run_config_get(const config::LoadOptions& load, bool as_json, const std::str
   if (key == nullptr)
     return complain(as_json, kExitWrongUse,
                     name + ": " + config::unknown_key_message(name.substr(0, name.find('.'))));
+  if (const auto fault = missing_place(load); !fault.empty())
+    return complain(as_json, kExitWrongUse, fault);
   const auto found = in_force(load);
   if (const auto* error = std::get_if<ConfigError>(&found)) return complain(as_json, *error);
   const auto& config = std::get<Config>(found);
@@ -222,6 +243,8 @@ json show_as_json(const Config& config, bool is_running) {
 }  // namespace
 
 int run_config_show(const config::LoadOptions& load, bool as_json, bool origin) {
+  if (const auto fault = missing_place(load); !fault.empty())
+    return complain(as_json, kExitWrongUse, fault);
   const bool is_running = running(load).has_value();
   const auto found = in_force(load);
   if (const auto* error = std::get_if<ConfigError>(&found)) return complain(as_json, *error);
@@ -318,9 +341,11 @@ class KeySetting {
         std::printf("written to %s; the next start accepts it\n", file_.c_str());
       return kExitDone;
     }
-    const auto answer = ask_reload(load_, false);
+    auto answer = ask_reload(load_, false);
+    if (answer.value("exit", kExitDone) == kExitFailure) answer = ask_successor();
     const int exit = answer.value("exit", kExitDone);
-    const bool unknown = exit == kExitTimedOut || exit == kExitFailure;
+    const bool unknown = exit == kExitTimedOut || exit == kExitFailure || exit == kExitNoConnection;
+    if (unknown) answer["error"] = answer.value("error", "") + ". " + how_to_go_on();
     if (exit != kExitDone && !unknown) {
       const auto fault = config::write_over(file_, before_);
       if (!fault.empty()) std::fprintf(stderr, "stampede config: %s\n", fault.c_str());
@@ -329,6 +354,33 @@ class KeySetting {
   }
 
  private:
+  // A supervisor that ended meanwhile has gone back to the text before. The next one must hear of
+  // its nodes first.
+  [[nodiscard]] json ask_successor() const {
+    using std::chrono::steady_clock;
+    const auto until = steady_clock::now() + kHearsOfNodes;
+    for (;;) {
+      auto answer = ask_reload(load_, false);
+      const auto code = answer.value("code", "");
+      if ((code != "not_ready" && code != "busy") || steady_clock::now() >= until) return answer;
+      std::this_thread::sleep_for(kSuccessorPause);
+    }
+  }
+
+  // The file is changed, and nobody said that it counts.
+  [[nodiscard]] std::string how_to_go_on() const {
+    return file_.string() + " says " + key_.name + " = " + config::in_toml(value_) +
+           ", whether it counts is not known: stampede config diff tells it, stampede config "
+           "reload "
+           "accepts the file, stampede config set " +
+           key_.name + " " + shown(key_.get(now_)) + " takes it back";
+  }
+
+  static std::string shown(const config::Value& value) {
+    const auto text = config::to_text(value);
+    return text.empty() ? "''" : text;
+  }
+
   int fail(int code, const std::string& message) const {
     return complain(json_, code, message + ". Nothing was changed");
   }
@@ -338,11 +390,16 @@ class KeySetting {
     if (const auto* error = std::get_if<ConfigError>(&anew))
       return fail(kExitWrongUse, config::describe(*error));
     const auto differences = config::changes(now_, std::get<Config>(anew));
-    if (differences.empty()) return std::nullopt;
-    return fail(kExitRefused, "the file and what the system runs with differ already (" +
-                                  differences.front().key +
-                                  "; see: stampede config diff); stampede config reload first, or "
-                                  "take it back");
+    // A pending value of the key itself is what this one replaces: so it is taken back, too.
+    const auto other = std::find_if(differences.begin(), differences.end(),
+                                    [&](const KeyChange& one) { return one.key != key_.name; });
+    if (other == differences.end()) return std::nullopt;
+    const auto value = shown(config::find_key(other->key)->get(now_));
+    return fail(kExitRefused, "the file and what the system runs with differ already in " +
+                                  other->key +
+                                  " (see: stampede config diff): stampede config reload accepts "
+                                  "the file, stampede config set " +
+                                  other->key + " " + value + " takes that back");
   }
 
   // What the keys are worth together with the new one.

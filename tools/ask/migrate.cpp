@@ -4,8 +4,10 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "storage/mysql/migrations.h"
+#include "tools/ask/failure_report.h"
 
 namespace stampede::tools {
 namespace {
@@ -19,12 +21,8 @@ enum ExitCode {
   kNoConnection = 7
 };
 
-int report(const storage::Error& error, bool as_json) {
-  std::fprintf(stderr, "migrate: %s\n", error.message.c_str());
-  if (as_json) {
-    std::printf("%s\n", nlohmann::json{{"ok", false}, {"error", error.message}}.dump().c_str());
-  }
-  switch (error.code) {
+int exit_of(storage::Errc code) {
+  switch (code) {
     case storage::Errc::invalid:
       return kWrongConfiguration;
     case storage::Errc::unavailable:
@@ -34,6 +32,18 @@ int report(const storage::Error& error, bool as_json) {
     default:
       return kFailure;
   }
+}
+
+int report(const storage::Error& error, bool as_json) {
+  const int exit = exit_of(error.code);
+  std::fprintf(stderr, "migrate: %s\n", error.message.c_str());
+  if (as_json) {
+    auto failure = failure_report(exit, error.message);
+    failure["ok"] = false;
+    std::printf("%s\n",
+                failure.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  }
+  return exit;
 }
 
 nlohmann::json to_json(const storage::MigrationState& state) {
@@ -50,20 +60,24 @@ nlohmann::json to_json(const storage::MigrationState& state) {
 }  // namespace
 
 int migrate_up(const storage::DbOptions& options, bool as_json) {
-  const auto applied = storage::apply_migrations(options);
+  std::vector<std::string> mended;
+  const auto applied = storage::apply_migrations(
+      options, [&](const std::string& sentence) { mended.push_back(sentence); });
   if (!applied) return report(applied.error(), as_json);
   if (as_json) {
     nlohmann::json result{{"ok", true}, {"version", storage::latest_schema_version()}};
     result["applied"] = nlohmann::json::array();
     for (const auto& state : *applied) result["applied"].push_back(to_json(state));
+    result["mended"] = mended;
     std::printf("%s\n", result.dump().c_str());
     return kDone;
   }
+  for (const auto& sentence : mended) std::printf("mended: %s\n", sentence.c_str());
   for (const auto& state : *applied) {
     std::printf("applied %03d %s\n", state.version, state.name.c_str());
   }
   std::printf("the schema is at version %d%s\n", storage::latest_schema_version(),
-              applied->empty() ? ", nothing to do" : "");
+              applied->empty() && mended.empty() ? ", nothing to do" : "");
   return kDone;
 }
 

@@ -132,7 +132,8 @@ std::optional<std::int64_t> parse_past_ms(std::string_view text, std::int64_t no
   if (const auto ago = parse_duration_ms(text)) return now_ms - *ago;
   const auto moment = parse_moment(text);
   if (!moment) return std::nullopt;
-  return moment->from_now ? now_ms + moment->ms : moment->ms;
+  if (moment->from_now && moment->ms != 0) return std::nullopt;  // "-5m": 5m says it
+  return moment->from_now ? now_ms : moment->ms;
 }
 
 std::string moment_text(std::int64_t ms) {

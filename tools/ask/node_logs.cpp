@@ -314,7 +314,8 @@ int run_logs(const ToolOptions& options, const LogsWish& wish) {
   const auto names = logs_there(place);
   std::map<std::string, Follower> followers;
   const auto add = [&](const std::string& name) {
-    const bool asked = wish.node.empty() || name == wish.node || name == wish.node + "-1";
+    const bool asked = wish.node.empty() || name == wish.node || name == wish.node + "-1" ||
+                       name + "-1" == wish.node;  // the supervisor's is supervisor.log
     if (asked) followers.try_emplace(name, name, place / (name + ".log"));
   };
   for (const auto& name : names) add(name);

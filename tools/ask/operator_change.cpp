@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "tools/ask/failure_report.h"
 #include "tools/ask/flag_names.h"
 #include "tools/ask/json_text.h"
 
@@ -12,8 +13,7 @@ using nlohmann::json;
 int report_failure(const ToolOptions& options, const char* name, const AdminFailure& failure,
                    const std::string& request_id) {
   const std::string message = in_flags(failure.message);
-  if (options.json)
-    std::printf("%s\n", json{{"error", message}, {"exit", failure.exit}}.dump().c_str());
+  if (options.json) std::printf("%s\n", failure_line(failure.exit, message, failure.code).c_str());
   std::fprintf(stderr, "stampede %s: %s\n", name, message.c_str());
   if (failure.exit == kExitTimedOut && !request_id.empty()) {
     std::fprintf(stderr, "to settle it, repeat the command with --request-id %s\n",

@@ -6,6 +6,7 @@
 
 #include "storage/lsn.h"
 #include "tools/ask/admin_client.h"
+#include "tools/ask/failure_report.h"
 #include "tools/ask/json_text.h"
 #include "tools/ask/sf1_client.h"
 
@@ -45,8 +46,9 @@ Asked ask_webapp(const ToolOptions& options, const json& request, milliseconds t
 
 int report_failure(const ToolOptions& options, const Sf1Failure& failure, const std::string& id) {
   if (options.json) {
-    const json report{{"id", id}, {"error", failure.message}, {"exit", failure.exit}};
-    std::printf("%s\n", report.dump().c_str());
+    auto report = failure_report(failure.exit, failure.message);
+    report["id"] = id;
+    std::printf("%s\n", report.dump(-1, ' ', false, json::error_handler_t::replace).c_str());
   }
   std::fprintf(stderr, "stampede order: %s\n", failure.message.c_str());
   return failure.exit;

@@ -13,13 +13,13 @@
 #include "config/process/wall_clock.h"
 #include "storage/mysql/account_store.h"
 #include "tools/ask/admin_client.h"
+#include "tools/ask/failure_report.h"
 
 namespace stampede::tools {
 namespace {
 
 int fail(const std::string& message, int code, bool as_json) {
-  if (as_json)
-    std::printf("%s\n", nlohmann::json{{"error", message}, {"exit", code}}.dump().c_str());
+  if (as_json) std::printf("%s\n", failure_line(code, message).c_str());
   std::fprintf(stderr, "stampede user: %s\n", message.c_str());
   return code;
 }

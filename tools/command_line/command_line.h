@@ -21,6 +21,7 @@ struct Command {
   std::function<int(const ToolOptions&)> run;
   bool with_config = true;     // false: it speaks of no system; its options have the defaults
   bool judges_config = false;  // it is run without one, too, and told why there is none
+  bool only_looks = false;     // it is run without one, too, and its user is told why
   // Instead of `run`, of a tool that judges the configuration itself.
   std::function<int(const config::LoadOptions&, bool json)> run_unloaded{};
 };

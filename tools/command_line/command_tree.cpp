@@ -1,5 +1,7 @@
 #include "tools/command_line/command_tree.h"
 
+#include <set>
+
 namespace stampede::tools {
 namespace {
 
@@ -53,6 +55,14 @@ const CLI::App& typed_command(const CLI::App& app) {
   for (const auto* command : app.get_subcommands())
     if (!is_group(*command)) return typed_command(*command);
   return app;
+}
+
+bool only_looks(const CLI::App& app) {
+  static const std::set<std::string> kPaths = {
+      "status",     "health",     "logs",     "recoveries", "order list", "order show",
+      "trace",      "pending",    "log dump", "log verify", "item list",  "item show",
+      "promo list", "promo show", "verify",   "doctor",     "chaos list", "migrate status"};
+  return kPaths.contains(path_of(typed_command(app)));
 }
 
 std::vector<const CLI::Option*> options_of(const CLI::App& command) {

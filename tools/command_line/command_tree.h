@@ -32,6 +32,9 @@ std::vector<const CLI::Option*> options_of(const CLI::App& command);
 std::string flag_name(const CLI::Option& option);
 bool takes_value(const CLI::Option& option);
 
+// Whether the typed command changes nothing anywhere: it goes on without a configuration file.
+bool only_looks(const CLI::App& app);
+
 // The words that a flag or place takes, where they are few: its type is "a|b|c".
 std::vector<std::string> words_of_type(const CLI::Option& option);
 

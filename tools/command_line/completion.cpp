@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/settings/config.h"
 #include "tools/command_line/command_tree.h"
 
 namespace stampede::tools {
@@ -52,6 +53,8 @@ Words words_at(const CLI::App& command) {
   for (const auto* option : options_of(command)) {
     if (option->nonpositional()) continue;
     for (const auto& word : words_of_type(*option)) words.emplace_back(word, "");
+    if (option->get_name(true) == "KEY")
+      for (const auto& key : config::describe_keys()) words.emplace_back(key.name, key.change);
     if (option->get_name(true) != "NODE") continue;
     for (const auto node : kNodes) words.emplace_back(node, "");
   }

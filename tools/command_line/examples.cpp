@@ -36,7 +36,7 @@ constexpr Example kExamples[] = {
     {"clock accept", "clock accept"},
     {"order", "order 1 --user ann --request-id r-1"},
     {"order show", "order show r-1"},
-    {"order list", "order list --user ann --since -1h"},
+    {"order list", "order list --user ann --since 1h"},
     {"trace", "trace r-1"},
     {"pending", "pending --older 30s --exclude ItemAmountUpdate"},
     {"migrate up", "migrate up"},

@@ -32,8 +32,8 @@ Findings look(const ToolOptions& options, const std::string& config_fault) {
   Findings all{{"program", Verdict::ok, "stampede " + std::string(kVersion), {}},
                config_finding(options, config_fault)};
   add(all, check_descriptors());
-  if (!config_fault.empty()) return all;
   const auto& config = options.config;
+  if (config.run_dir.empty()) return all;  // it is not to be believed
   const auto status = status_or_null(config);
   add(all, check_run_directory(config));
   add(all, check_nodes(status));

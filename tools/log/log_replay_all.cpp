@@ -16,6 +16,7 @@
 #include "storage/log/refused_rows.h"
 #include "storage/mysql/command_sql.h"
 #include "storage/mysql/database.h"
+#include "storage/mysql/schema_repair.h"
 #include "storage/mysql/sql_advice.h"
 #include "storage/replay/newest_per_item.h"
 #include "storage/replay/replay.h"
@@ -85,6 +86,14 @@ class PatientWriter {
  public:
   PatientWriter(const storage::DbOptions& options, std::uint64_t epoch)
       : writer_(options, storage::kFirstLane, epoch) {}
+
+  // What a dropped column took with it is written into the rows that are there.
+  Status fill_lost(const storage::DbOptions& options) {
+    auto unfilled = storage::unfilled_columns(options);
+    if (!unfilled) return unfilled.error();
+    writer_.fill(std::move(*unfilled));
+    return storage::Done{};
+  }
 
   Status apply(const LaneBatch& batch) {
     const auto give_up = std::chrono::steady_clock::now() + kPatience;
@@ -327,9 +336,10 @@ Status adopt_or_refuse(storage::Disk& disk, const std::string& dir, storage::Dat
 
 Status apply_log(storage::Disk& disk, const ToolOptions& options, const std::string& dir,
                  const storage::LogEnd& log, RememberedOrders& before, Applier& applier,
-                 const PatientWriter& writer, const storage::DbOptions& database_options) {
+                 PatientWriter& writer, const storage::DbOptions& database_options) {
   auto database = storage::Database::open(database_options);
   if (!database) return database.error();
+  if (auto filling = writer.fill_lost(database_options); !filling) return filling;
   if (auto fits = adopt_or_refuse(disk, dir, *database, log, before); !fits) return fits;
   // The epoch that the next backend would take, and will: the log's lock keeps it away until we are
   // done, and whoever wrote before us is fenced.

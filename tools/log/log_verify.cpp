@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "storage/disk/posix_disk.h"
+#include "storage/log/log_begin.h"
 #include "storage/replay/fate_table.h"
 #include "storage/replay/replay.h"
 #include "tools/log/log_files.h"
@@ -173,6 +174,19 @@ storage::Result<std::vector<SnapshotVerdict>> judge_snapshots(storage::Disk& dis
   return verdicts;
 }
 
+// Unless reading has ended there and said so.
+void add_missing(std::uint64_t number, const std::string& dir,
+                 std::vector<std::string>& violations) {
+  const auto what = "segment " + std::to_string(number) + " is missing";
+  const bool said = std::any_of(violations.begin(), violations.end(), [&](const auto& one) {
+    return one.find(what + ";") != std::string::npos;
+  });
+  if (!said)
+    violations.push_back(
+        what + " in " + dir +
+        ", and it was not log.retain_s that removed it: put it back from a backup");
+}
+
 void print_json(const Report& report, std::ostream& out) {
   using nlohmann::ordered_json;
   ordered_json speaks_from;  // null: from the start
@@ -261,6 +275,9 @@ int run_log_verify(const ToolOptions& options, const std::string& given, std::os
   for (const auto& one : report.snapshots) {
     if (!one.problem.empty()) report.violations.push_back(one.problem);
   }
+  const auto missing = storage::missing_segments(disk, *dir);
+  if (!missing) return report_error(err, missing.error());
+  for (const auto number : *missing) add_missing(number, *dir, report.violations);
   if (options.json) {
     print_json(report, out);
   } else {

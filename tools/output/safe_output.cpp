@@ -9,6 +9,7 @@
 #include <cstring>
 #include <ext/stdio_sync_filebuf.h>
 #include <iostream>
+#include <string>
 #include <utility>
 
 #include "config/process/exit_codes.h"
@@ -17,12 +18,15 @@ namespace stampede::tools {
 namespace {
 
 constexpr std::size_t kBufferBytes = 64 * 1024;
+constexpr std::size_t kKeptBytes = 16 * 1024;
 
 // A stream of C and where it ends.
 struct Sink {
   int fd;
   ControlEscaper escaper;
   int error = 0;  // the first one
+  bool used = false;
+  std::string kept{};  // of stderr, what was said first
 };
 
 bool write_all(Sink& sink, std::string_view bytes) {
@@ -43,8 +47,16 @@ Sink& standard_output() {
   return out;
 }
 
+Sink& standard_error() {
+  static Sink err{STDERR_FILENO, ControlEscaper{}};
+  return err;
+}
+
 ssize_t write_sink(void* cookie, const char* bytes, std::size_t size) {
   auto& sink = *static_cast<Sink*>(cookie);
+  sink.used = sink.used || size > 0;
+  if (sink.fd == STDERR_FILENO && sink.kept.size() < kKeptBytes)
+    sink.kept.append(bytes, std::min(size, kKeptBytes - sink.kept.size()));
   return write_all(sink, sink.escaper.escape({bytes, size})) ? static_cast<ssize_t>(size) : 0;
 }
 
@@ -73,9 +85,8 @@ void redirect(std::FILE*& standard, std::ostream& stream, Sink& sink, int mode) 
 }  // namespace
 
 void escape_what_is_printed() {
-  static Sink err{STDERR_FILENO, ControlEscaper{}};
   redirect(stdout, std::cout, standard_output(), ::isatty(STDOUT_FILENO) == 1 ? _IOLBF : _IOFBF);
-  redirect(stderr, std::cerr, err, _IONBF);
+  redirect(stderr, std::cerr, standard_error(), _IONBF);
 }
 
 void hold_standard_streams() {
@@ -84,6 +95,16 @@ void hold_standard_streams() {
     // The lowest free number is this one; what only reads refuses what is printed.
     if (::open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY) != fd) return;
   }
+}
+
+bool printed_nothing() {
+  std::cout.flush();
+  std::fflush(stdout);
+  return !standard_output().used;
+}
+
+std::string said_on_stderr() {
+  return standard_error().kept;
 }
 
 int whole_output_or_failure(int code) {

@@ -3,6 +3,8 @@
 // What the tools print reaches terminals: names, users and messages of others among it. Control
 // characters of theirs could write on the operator's screen, so none gets there, whoever prints.
 
+#include <string>
+
 #include "config/process/control_escaper.h"
 
 namespace stampede::tools {
@@ -17,6 +19,11 @@ void escape_what_is_printed();
 // the text. Afterwards both are open; what goes to a closed stdout is an error of its stream.
 // First thing of the process.
 void hold_standard_streams();
+
+// Since escape_what_is_printed(): whether anything went to stdout, and what went to stderr (its
+// first 16 KiB).
+bool printed_nothing();
+std::string said_on_stderr();
 
 // Flushes and closes what was printed to stdout and std::cout, before the process ends. Returns
 // `code`, or kExitIo when it was 0 and not all reached its place; then a word on stderr says why.

@@ -167,7 +167,7 @@ void BackendCore::decide_order(const Prepared& prepared, std::int64_t now_us, Re
   const bool owes = decision.answer.state == State::confirmed;
   if (orders_refused_) {
     decision.error = Code::draining;
-    decision.field = {};
+    decision.field = kOrdersRefused;
   } else if (decision.error == Code::none && full(owes)) {
     decision.error = Code::overloaded;
     decision.field = reached_limit();
@@ -245,6 +245,7 @@ void BackendCore::give_ticket(const Request& request, std::int64_t now_us, Resul
   auto decision = book_.decide_ticket(request, now_us);
   if (decision.error == Code::none && !decision.known && orders_refused_) {
     decision.error = Code::draining;
+    decision.field = kOrdersRefused;
   } else if (decision.error == Code::none && !decision.known && full(true)) {
     decision.error = Code::overloaded;
     decision.field = reached_limit();

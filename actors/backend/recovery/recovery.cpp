@@ -54,9 +54,13 @@ ItemChange owed_put(storage::CommandDecoder& decoder, const OrderBook& book,
 // --- what need not be read -----------------------------------------------------------------------
 
 bool of_a_log(std::string_view name) {
-  constexpr std::array<std::string_view, 6> kNames{
-      storage::kLockName,       storage::kSpareName, storage::kSpareTmpName,
-      storage::kSegmentTmpName, "replay.at",         kSnapshotLock};
+  constexpr std::array<std::string_view, 7> kNames{storage::kLockName,
+                                                   storage::kSpareName,
+                                                   storage::kSpareTmpName,
+                                                   storage::kSegmentTmpName,
+                                                   storage::kRestoredTmpName,
+                                                   "replay.at",
+                                                   kSnapshotLock};
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end() ||
          storage::looks_like_segment(name) || storage::looks_like_snapshot(name) ||
          storage::looks_like_begin(name) || storage::looks_like_place(name) ||

@@ -2,7 +2,7 @@
 
 // The newest recoveries of the nodes: from the end of a process to the moment in which the node
 // serves again, and how many requests the webapps asked again for it. Pure; the caller gives the
-// times. Owner: the supervisor's role; one thread. It is forgotten with its supervisor.
+// times. Owner: the supervisor's role; one thread.
 
 #include <cstddef>
 #include <cstdint>
@@ -38,6 +38,13 @@ class RecoveryList {
   void asked_again(const std::string& node, std::uint64_t instance, std::uint64_t requests,
                    std::int64_t now_ms);
 
+  // What supervisors before this one have seen. Call it first.
+  void restore(std::deque<Recovery> earlier);
+  // One that is over.
+  void add(Recovery recovery);
+
+  // Grows whenever something of all() has changed.
+  [[nodiscard]] std::uint64_t changes() const { return changes_; }
   [[nodiscard]] const std::deque<Recovery>& all() const { return all_; }  // oldest first
 
  private:
@@ -54,6 +61,7 @@ class RecoveryList {
   [[nodiscard]] Recovery* at(std::size_t number);
 
   std::deque<Recovery> all_;
+  std::uint64_t changes_ = 0;
   std::size_t first_ = 0;  // number of the oldest that is kept
   std::map<std::string, Open> open_;
   std::map<std::string, Webapp> webapps_;

@@ -45,6 +45,10 @@ void ClientReplies::refuse(const ClientToken& client, std::string_view id, Code 
     reply.message = limits_.text(field);
     reply.field = {};
   }
+  if (reply.code == Code::draining && field == kOrdersRefused) {
+    reply.message = "no orders are taken for now: the operator has stopped the sale; try again";
+    reply.field = {};
+  }
   output_.reply(client, reply);
 }
 

@@ -265,7 +265,7 @@ Refusal WebappCore::look_at_order(const ClientToken& client, ClientRequest& requ
                                   std::int64_t now_us) {
   if (auto over = over_user_rate(request, now_us); over.code != Code::none) return over;
   const bool new_order = request.op == ClientOp::order && is_first(client, request);
-  if (orders_refused_ && new_order) return {Code::draining, request.id, {}};  // others: the backend
+  if (orders_refused_ && new_order) return {Code::draining, request.id, kOrdersRefused};
   judge_ticket(request);
   if (!draining_ && sold_out_here(client, request, now_us))
     return {Code::sold_out, id_of(request), {}};

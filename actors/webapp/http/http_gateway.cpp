@@ -192,8 +192,7 @@ bool HttpGateway::handle_orders(const HttpRequest& request, HttpRespond& respond
   constexpr std::string_view kPayments = "/payments";
   constexpr std::string_view kDemoPayments = "/demo-payments";
   if (settings_.shop.demo_payment && id.ends_with(kDemoPayments) && request.method == "POST")
-    pay_order(id.substr(0, id.size() - kDemoPayments.size()), request, respond,
-              settings_.shop.demo_session);
+    pay_for_show(id.substr(0, id.size() - kDemoPayments.size()), request, respond);
   else if (id.ends_with(kPayments))
     handle_payments(id.substr(0, id.size() - kPayments.size()), request, respond);
   else
@@ -399,6 +398,21 @@ std::string HttpGateway::session_of(const HttpRequest& request, std::string&& in
   else if (!token.empty() && !in_body.empty() && token != in_body)
     wrong = bad_field("token", "the header Authorization says otherwise");
   return in_body.empty() ? std::string(token) : std::move(in_body);
+}
+
+// Nobody is asked for money, so it is looked whether the order is the asker's, where that can be
+// told: by what he may see.
+void HttpGateway::pay_for_show(std::string_view order, const HttpRequest& request,
+                               HttpRespond& respond) {
+  if (settings_.sessions == Sessions::no)
+    return pay_order(order, request, respond, settings_.shop.demo_session);
+  HttpRespond seen = [this, order = std::string(order), request, respond](HttpReply reply) {
+    if (reply.status != 200) return respond(std::move(reply));
+    HttpRespond last = respond;
+    pay_order(order, request, last, settings_.shop.demo_session);
+    flush();
+  };
+  show_order(order, request, seen);
 }
 
 void HttpGateway::pay_order(std::string_view order, const HttpRequest& request,

@@ -23,7 +23,7 @@ namespace stampede::actors {
 
 // What the shop's page may do beside buying.
 struct ShopSettings {
-  bool demo_payment = false;  // whoever asks has an order paid, as a payment service would
+  bool demo_payment = false;  // whoever may see an order has it paid, as a payment service would
   std::string demo_session;   // the service's token that this is done with; empty: none is needed
 };
 
@@ -116,6 +116,7 @@ class HttpGateway {
   void show_order(std::string_view id, const HttpRequest& request, HttpRespond& respond);
   void handle_order(std::string_view id, const HttpRequest& request, HttpRespond& respond);
   void handle_payments(std::string_view order, const HttpRequest& request, HttpRespond& respond);
+  void pay_for_show(std::string_view order, const HttpRequest& request, HttpRespond& respond);
   void pay_order(std::string_view order, const HttpRequest& request, HttpRespond& respond,
                  std::optional<std::string> demo_session = {});
   void cancel_order(std::string_view order, const HttpRequest& request, HttpRespond& respond);

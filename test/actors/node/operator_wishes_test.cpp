@@ -12,7 +12,7 @@ TEST_CASE("what an operator wants is kept, and gone when he wants nothing") {
   const stampede::test::TempDir dir;
   const std::filesystem::path run = dir.path();
   CHECK(read_operator_wishes(run) == OperatorWishes{});
-  const OperatorWishes wishes{1'790'000'000'123, {"webapp-1", "broker-1"}};
+  const OperatorWishes wishes{1'790'000'000'123, {"webapp-1", "broker-1"}, 2};
   REQUIRE(write_operator_wishes(run, wishes));
   CHECK(read_operator_wishes(run) == wishes);
   const auto mode = std::filesystem::status(run / "operator.json").permissions();

@@ -79,7 +79,9 @@ TEST_CASE("moments as text read back as themselves") {
 TEST_CASE("a time that lies behind is a duration, a moment, or one from now") {
   using stampede::tools::parse_past_ms;
   CHECK(parse_past_ms("10m", 1'000'000'000) == 1'000'000'000 - 600'000);
-  CHECK(parse_past_ms("-1h", 1'000'000'000) == 1'000'000'000 - 3'600'000);
+  CHECK(parse_past_ms("now", 1'000'000'000) == 1'000'000'000);
+  CHECK_FALSE(parse_past_ms("-1h", 1'000'000'000));  // 1h says it
+  CHECK_FALSE(parse_past_ms("+1h", 1'000'000'000));
   CHECK(parse_past_ms("1970-01-01T00:00:01Z", 5) == 1'000);
   CHECK_FALSE(parse_past_ms("yesterday", 5));
 }

@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <deque>
+#include <utility>
+
 using stampede::actors::RecoveryList;
 
 TEST_CASE("a recovery lasts from the end of a process until its node serves") {
@@ -67,4 +70,27 @@ TEST_CASE("the newest hundred are kept") {
   REQUIRE(list.all().size() == RecoveryList::kKept);
   CHECK(list.all().front().cause == "exit 150");
   CHECK(list.all().back().duration_ms == 5);
+}
+
+TEST_CASE("those of earlier supervisors stand before its own, and each change is told") {
+  RecoveryList list;
+  std::deque<stampede::actors::Recovery> earlier(RecoveryList::kKept);
+  earlier.back().node = "broker-1";
+  list.restore(earlier);
+  auto seen = list.changes();
+  const auto changed = [&] { return std::exchange(seen, list.changes()) != seen; };
+  list.add({"supervisor-1", "SIGKILL", 100, 20});
+  CHECK(changed());
+  REQUIRE(list.all().size() == RecoveryList::kKept);
+  CHECK(list.all()[RecoveryList::kKept - 2].node == "broker-1");
+  list.ended("backend-1", "SIGKILL", 1'000, 5'000);
+  CHECK(changed());
+  list.ready("backend-1", 1'400);
+  CHECK(changed());
+  CHECK(list.all().back().duration_ms == 400);
+  list.ready("backend-1", 1'500);
+  list.asked_again("webapp-1", 7, 0, 1'600);
+  CHECK_FALSE(changed());
+  list.asked_again("webapp-1", 7, 3, 1'700);
+  CHECK(changed());
 }

@@ -1,0 +1,64 @@
+#pragma once
+
+// Looks after the names of the log's closed segments while the sale goes on: nobody but
+// log.retain_s may remove one, and the next start would find that somebody did. The newest of them
+// are kept open, so that a file that was removed is written again, under its name, from what is
+// still open; it is told either way. Whoever runs it calls look() now and then. Blocks on the disk:
+// for a list of names, and for a segment's copy when one is gone. One thread.
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "storage/disk/disk.h"
+#include "storage/result.h"
+
+namespace stampede::actors {
+
+// What the watch says. Called in its own calls.
+class SegmentWatchOutlet {
+ public:
+  virtual void written_again(const std::string& segment) = 0;
+  // The first time, and again when another one is gone: all that are. Empty: none is any more.
+  virtual void missing(const std::set<std::uint64_t>& segments) = 0;
+  virtual void not_watched(const storage::Error& error) = 0;  // tried again at the next look
+
+ protected:
+  ~SegmentWatchOutlet() = default;
+};
+
+class SegmentWatch {
+ public:
+  // Files that are kept open, of the newest segments: each is a descriptor.
+  static constexpr std::size_t kHeldMax = 32;
+
+  SegmentWatch(storage::Disk& disk, std::string dir, SegmentWatchOutlet& outlet)
+      : disk_(disk), dir_(std::move(dir)), outlet_(outlet) {}
+
+  void look();
+
+ private:
+  struct Held {
+    std::string name;
+    std::uint64_t bytes = 0;
+    std::unique_ptr<storage::HeldFile> file;
+  };
+
+  storage::Status hold_newest();
+  storage::Status judge();
+  storage::Status write_again(const Held& held);
+  storage::Status copy(const Held& held, storage::AppendFile& file);
+  void tell(std::set<std::uint64_t> missing);
+
+  storage::Disk& disk_;
+  std::string dir_;
+  SegmentWatchOutlet& outlet_;
+  std::map<std::uint64_t, Held> held_;      // by number
+  std::uint64_t lowest_seen_ = UINT64_MAX;  // of a log whose begin nobody has remembered
+  std::set<std::uint64_t> told_;
+};
+
+}  // namespace stampede::actors
