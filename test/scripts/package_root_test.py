@@ -187,7 +187,8 @@ class PackageRoot(unittest.TestCase):
             self.assertEqual((crowd.faults, crowd.refused), ([], {}))
         status = json.loads(self.tool("--json", "status"))
         self.assertEqual({node["version"] for node in status["nodes"]}, {"0.1.9"})
-        self.assertEqual(len(before & set(self.nodes())), 2, "guard and supervisor go on")
+        self.assertEqual(len(before & set(self.nodes())), 3,
+                         "guard, supervisor and database go on")
 
     def stop(self, process, manager):
         must(*self.of_unit("ExecStop"))

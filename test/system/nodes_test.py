@@ -60,7 +60,7 @@ class Nodes(SystemTest):
             self.assertEqual((crowd.faults, crowd.refused), ([], {}))
             report = system.verify()
             self.assertEqual(report["confirmed"], len(crowd.confirmed()) + 1)
-        system.halt()
+        system.halt(now=True)
         system.start()
         self.assertEqual(self.names(system), ["webapp-1"])
 
