@@ -8,7 +8,7 @@ source "${BASH_SOURCE[0]%/*}/parts/lib.sh"
 usage() {
   cat <<'TEXT'
 Usage: scripts/start_all.sh [--item ID:NAME:STOCK]... [--nodes webapp=1,broker=1,backend=1]
-                            [--db URL [--db-password-file FILE]] [--fresh] [--wait SECONDS]
+                            [--db URL|private [--db-password-file FILE]] [--fresh] [--wait SECONDS]
                             [--db-only]
 Installs missing packages, builds if needed, starts a private MariaDB, migrates, starts the nodes,
 waits until they are ready, adds the items, prints the addresses. Safe to run again: on a running
@@ -25,7 +25,8 @@ began; only nodes that need time or you are left running, and it says so.
                             remembered in <run>/stampede.toml. Its user must be allowed to create
                             tables and a view for the migration. Refused while the system runs with
                             another
-  --db-password-file FILE   its password, mode 0600
+  --db private              back from such a database to the private one
+  --db-password-file FILE   the password of --db URL, mode 0600
   --fresh                   moves the command log and the private database to <run>/old-<time>/ and
                             starts empty; refused with --db and while the system runs
   --db-only                 the private database alone, for `stampede log replay --all` after
@@ -42,6 +43,7 @@ TEXT
 items=()
 nodes=
 db_url=
+private_db=false  # asked for by name
 db_password_file=
 fresh=false
 db_only=false
@@ -51,7 +53,8 @@ while (($#)); do
     --help | -h) usage; exit 0 ;;
     --item) need_value "$1" $#; items+=("$2"); shift 2 ;;
     --nodes) need_value "$1" $#; nodes=$2; shift 2 ;;
-    --db) need_value "$1" $#; db_url=$2; shift 2 ;;
+    --db) need_value "$1" $#; db_url=$2; shift 2
+      if [[ $db_url == private ]]; then private_db=true db_url=; else private_db=false; fi ;;
     --db-password-file) need_value "$1" $#; db_password_file=$(realpath -m -- "$2"); shift 2 ;;
     --wait) need_value "$1" $#; wait_s=${2%s}; shift 2 ;;
     --fresh) fresh=true; shift ;;
@@ -75,6 +78,9 @@ check_wishes() {
   if [[ -n $db_url && ! $db_url =~ ^mysql://[^/]+@[^/]+/.+ ]]; then
     fail 2 "--db '$db_url' is not mysql://user@host:port/db"
   fi
+  if $private_db && [[ -n $db_password_file ]]; then
+    fail 2 "--db-password-file is of --db URL; the private database makes its own"
+  fi
   if $db_only && [[ -n $db_url || ${#items[@]} -gt 0 ]] || { $db_only && $fresh; }; then
     fail 2 "--db-only starts the private database and nothing else"
   fi
@@ -93,7 +99,8 @@ uses_private_db() { [[ -z $(setting db.url) ]]; }
 # a wrong value in the file would fail every later start, too. `chaos list` needs only the keys.
 check_settings() {
   (
-    if [[ -n $db_url ]]; then export STAMPEDE_DB__URL=$db_url; fi
+    if [[ -n $db_url ]] || $private_db; then export STAMPEDE_DB__URL=$db_url; fi
+    if $private_db; then export STAMPEDE_DB__PASSWORD_FILE=; fi
     if [[ -n $db_password_file ]]; then export STAMPEDE_DB__PASSWORD_FILE=$db_password_file; fi
     # A system that runs keeps what it has accepted, whatever became of the file.
     if [[ -n $(running_nodes) ]]; then
@@ -108,7 +115,7 @@ check_settings() {
 check_running_database() {
   local now
   now=$(setting db.url)
-  [[ -z $db_url || $db_url == "$now" ]] ||
+  [[ $db_url == "$now" ]] || { [[ -z $db_url ]] && ! $private_db; } ||
     fail 6 "--db: the system runs with ${now:-its private database}; scripts/stop_all.sh first"
 }
 
@@ -163,6 +170,11 @@ write_settings() {
   if [[ -e $RUN/stampede.toml ]]; then cp -p "$RUN/stampede.toml" "$SETTINGS_BEFORE"; fi
   if [[ -n $db_url ]]; then wishes+=("db.url=$db_url" "dev=${STAMPEDE_DEV:-false}"); fi
   if [[ -n $db_password_file ]]; then wishes+=("db.password_file=$db_password_file"); fi
+  if $private_db; then
+    if ! uses_private_db; then wishes+=("dev=${STAMPEDE_DEV:-true}"); fi
+    unset STAMPEDE_DB__URL STAMPEDE_DB__PASSWORD_FILE
+    wishes+=(db.url= db.password_file=)
+  fi
   # Chaos is for systems that own their database.
   if [[ -z $db_url ]] && uses_private_db; then wishes+=("dev=$(setting dev true)"); fi
   python "$PROJECT/scripts/parts/settings.py" "$RUN/stampede.toml" set "${wishes[@]}"
@@ -449,7 +461,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 build_if_needed
 check_settings
-if $fresh && [[ -n $(setting db.url) ]]; then
+if $fresh && ! $private_db && [[ -n $(setting db.url) ]]; then
   fail 6 "--fresh is refused: this system uses $(setting db.url), which is not ours to move; \
 take another STAMPEDE_RUN_DIR"
 fi

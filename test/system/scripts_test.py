@@ -139,6 +139,20 @@ class StartAndStop(SystemTest):
         done = self.new_system().try_start("--db", "mysql://ann@127.0.0.1:1/shop")
         self.assertEqual(done.returncode, 7, done.stderr)
 
+    def test_back_to_the_private_database(self):
+        system = self.new_system()
+        system.run.mkdir(mode=0o700)
+        settings = system.run / "stampede.toml"
+        settings.write_text('[db]\nurl = "mysql://ann@127.0.0.1:1/shop"\n', encoding="utf-8")
+        self.assertEqual(system.try_start().returncode, 7)
+        wrong = system.try_start("--db", "private", "--db-password-file", "/dev/null")
+        self.assertEqual(wrong.returncode, 2, wrong.stderr)
+        done = system.try_start("--db", "private")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn("url", settings.read_text(encoding="utf-8"))
+        again = system.try_start("--db", "private")
+        self.assertEqual(again.returncode, 0, again.stderr)
+
     def test_a_running_system_is_not_turned_into_another_one(self):
         system = self.new_system()
         system.start(nodes="webapp=2")
