@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -217,11 +218,10 @@ TEST_CASE("every batch vector is understood entry by entry, or refused whole") {
 
 TEST_CASE("a float64 is a number where it is a whole one below 2^53") {
   const auto item_of = [](double number) -> std::optional<std::uint64_t> {
-    const json order{{"op", "order"}, {"id", "a"}, {"user", "ann"}, {"item", number}};
-    const auto bytes = json::to_msgpack(order);
+    auto frame = unhex("84a26f70a56f72646572a26964a161a475736572a3616e6ea46974656dcb");
+    const auto bits = __builtin_bswap64(std::bit_cast<std::uint64_t>(number));
+    frame.append(reinterpret_cast<const char*>(&bits), sizeof bits);
     Sf1Decoder decoder;
-    const std::string frame(bytes.begin(), bytes.end());
-    REQUIRE(frame.find('\xcb') != std::string::npos);
     if (decoder.decode(frame)) return decoder.request().item;
     CHECK(decoder.refusal().code == Code::bad_request);
     CHECK(decoder.refusal().field == "item");

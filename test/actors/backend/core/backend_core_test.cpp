@@ -254,6 +254,26 @@ TEST_CASE_FIXTURE(CoreTest, "with a full log nothing new is decided, repeats are
   CHECK(results().back().answer.state == State::rejected);
 }
 
+TEST_CASE_FIXTURE(CoreTest,
+                  "while orders are refused repeats are answered, and nothing is decided") {
+  put(1, 9);
+  order("bought", 1);
+  sync();
+  core.refuse_orders(true);
+  order("bought", 1);
+  order("new", 1);
+  sync();
+  auto answers = results();
+  REQUIRE(answers.size() == 3);
+  CHECK(answers[1].answer.state == State::confirmed);
+  CHECK(answers[2].code == Code::draining);
+  CHECK(answers[2].field == kOrdersRefused);
+  core.refuse_orders(false);
+  order("new", 1);
+  sync();
+  CHECK(results().back().answer.state == State::confirmed);
+}
+
 TEST_CASE_FIXTURE(CoreTest, "outside serving every batch is refused with its reason") {
   put(1, 5);
   core.set_phase(Phase::draining);

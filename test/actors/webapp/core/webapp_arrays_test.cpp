@@ -219,16 +219,20 @@ TEST_CASE("a draining webapp refuses every entry") {
   CHECK(codes_of(webapp.only_array()) == std::vector{Code::draining, Code::draining});
 }
 
-TEST_CASE("a webapp whose orders are refused refuses every entry, and later none") {
+TEST_CASE("a webapp whose orders are refused refuses what is surely new, and later nothing") {
   WebappFixture webapp;
   webapp.hello();
   webapp.core.refuse_orders(true);
-  webapp.take_frame(json::array({order("a"), order("b")}));
+  webapp.take_frame(
+      json::array({with(order("a"), "first", true), with(order("b"), "first", true)}));
   CHECK(codes_of(webapp.only_array()) == std::vector{Code::draining, Code::draining});
-  webapp.core.refuse_orders(false);
-  webapp.take_frame(json::array({order("a")}));
+  webapp.take_frame(json::array({order("c"), order("d")}));  // the backend may know them
   webapp.round();
   CHECK(webapp.sent.size() == 1);
+  webapp.core.refuse_orders(false);
+  webapp.take_frame(json::array({with(order("a"), "first", true)}));
+  webapp.round();
+  CHECK(webapp.sent.size() == 2);
 }
 
 TEST_CASE("an array waits for the latest deadline of its entries, then leaves whole") {

@@ -505,7 +505,9 @@ TEST_CASE("while an operator refuses orders everything else goes on, and then th
   webapp.core.refuse_orders(true);
   CHECK(webapp.core.orders_refused());
   CHECK(webapp.core.state() == "draining");
-  webapp.take(WebappFixture::order("new"));
+  ClientAsk first = WebappFixture::order("new");
+  first.request.first = true;
+  webapp.take(first);
   CHECK(webapp.only_reply().code == Code::draining);
   ClientAsk get = WebappFixture::order("old");
   get.request.op = ClientOp::get;
