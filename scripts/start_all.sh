@@ -229,7 +229,7 @@ to CREATE and ALTER tables, and to CREATE VIEW)"
   fi
   while read -r line; do
     step migrate "$line"
-  done < <(grep '^mended: ' <<<"$report"; tail -n 1 <<<"$report")
+  done < <(grep '^mended: ' <<<"$report" || true; tail -n 1 <<<"$report")
 }
 
 # count_of ROLE: as asked for, 1 when it was not named.
