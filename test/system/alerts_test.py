@@ -82,7 +82,8 @@ class Alerts(SystemTest):
             self.assertTrue(eventually(self.prometheus.scraped, 20))
             self.buy(35, "ann")
             self.is_over("StampedeSilent")
-            self.assertEqual(self.prometheus.firing(), set())
+            quiet = lambda: self.prometheus.firing() == set()
+            self.assertTrue(eventually(quiet, 30), self.prometheus.firing())
             for cause in (self.a_long_replay, self.a_node_that_ends_again_and_again,
                           self.a_database_that_is_away, self.a_database_that_refuses,
                           self.a_slow_disk, self.a_parked_record, self.books_that_differ,

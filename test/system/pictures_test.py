@@ -104,7 +104,8 @@ class Pictures(Chromium):
     def judge_words(self, text, language, words):
         for word in words:
             self.assertIn(word, text)
-        text = re.sub("访客 [0-9a-f]{4}|[0-9a-f]{32}", "", text)  # guests, request numbers
+        # Guests, request numbers, and codes behind their words.
+        text = re.sub(r"访客 [0-9a-f]{4}|[0-9a-f]{32}|[(（][a-z_]+[)）]", "", text)
         if language == "zh":
             found = {word.lower() for word in re.findall("[A-Za-z]{3,}", text)} - NAMES
         else:
