@@ -99,13 +99,10 @@ sql::ConnectOptionsMap connect_options(const DbOptions& options, const DbAddress
   return map;
 }
 
-// A server lets a session in and ends it at its first statement, for instance when its init_connect
-// is wrong; what it says of that (1184) is in its own log alone.
+// A server lets a session in and ends it at its first statement, the library's or ours, for
+// instance when its init_connect is wrong; what it says of that (1184) is in its own log alone.
 constexpr unsigned kErrnumSessionEnded = 1184;
-
-bool is_lost(unsigned errnum) {
-  return errnum == 2006 || errnum == 2013;
-}
+constexpr unsigned kErrnumGone = 2006;  // who was not let in hears another number
 
 // Who may not in, or finds no such database, will not by asking again.
 Errc connect_errc(unsigned errnum) {
@@ -146,13 +143,14 @@ Result<std::unique_ptr<MysqlSession>> MysqlSession::connect(const DbOptions& opt
   if (!address) return address.error();
   auto handles = std::make_unique<Handles>();
   handles->place = address->to_text() + ", database " + address->database;
-  const SqlOutcome connected = guarded([&](SqlOutcome&) {
+  SqlOutcome connected = guarded([&](SqlOutcome&) {
     register_thread();
     auto map = connect_options(options, *address);
     if (schema == Schema::use) map["schema"] = sql::SQLString(address->database);
     handles->connection.reset(driver().connect(map));
     handles->statement.reset(handles->connection->createStatement());
   });
+  if (connected.errnum == kErrnumGone) connected.errnum = kErrnumSessionEnded;
   if (connected.failed) return connect_error(connected, *address);
   std::unique_ptr<MysqlSession> session(new MysqlSession(std::move(handles)));
   if (auto ready = session->prepare(options, commit); !ready) return ready.error();
@@ -181,7 +179,7 @@ Status MysqlSession::prepare(const DbOptions& options, Commit commit) {
   for (const auto& setting : settings) {
     auto outcome = execute(setting);
     if (!outcome.failed || outcome.errnum == kErrnumUnknownVariable) continue;
-    if (&setting == settings && is_lost(outcome.errnum)) outcome.errnum = kErrnumSessionEnded;
+    if (&setting == settings && outcome.errnum == kErrnumGone) outcome.errnum = kErrnumSessionEnded;
     return failed(*this, setting, outcome);
   }
   return check_settings();
