@@ -217,11 +217,11 @@ export class Client {
    * (present values are repeated) it connects anew and asks; what it yields is in order and never
    * repeats.
    * @param {import('./answers.js').Whole} item
-   * @param {{silenceMs?: number}} [options]
+   * @param {{silenceMs?: number, everyMs?: number}} [options] `everyMs`: of the client over HTTP
    * @returns {AsyncGenerator<import('./answers.js').Stock, void, void>}
    */
   async *stock(item, options = {}) {
-    const { silenceMs = 10_000 } = only(options, 'silenceMs');
+    const { silenceMs = 10_000 } = only(options, 'silenceMs', 'everyMs');
     let seq = -1n;
     const isNew = (/** @type {any} */ row) => row.seq > seq && ((seq = row.seq), true);
     while (!this.#closed) {

@@ -252,11 +252,11 @@ export class HttpClient {
   /**
    * The item's stock, now and whenever it has changed. HTTP has no news: it is asked for.
    * @param {import('./answers.js').Whole} item
-   * @param {{everyMs?: number}} [options]
+   * @param {{everyMs?: number, silenceMs?: number}} [options] `silenceMs`: of the one over ZeroMQ
    * @returns {AsyncGenerator<import('./answers.js').Stock, void, void>}
    */
   async *stock(item, options = {}) {
-    const { everyMs = 1000 } = only(options, 'everyMs');
+    const { everyMs = 1000 } = only(options, 'everyMs', 'silenceMs');
     let seq = -1n;
     while (!this.#closed) {
       const [row] = await this.items(item);
