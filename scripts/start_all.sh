@@ -177,7 +177,8 @@ write_settings() {
   fi
   # Chaos is for systems that own their database.
   if [[ -z $db_url ]] && uses_private_db; then wishes+=("dev=$(setting dev true)"); fi
-  python "$PROJECT/scripts/parts/settings.py" "$RUN/stampede.toml" set "${wishes[@]}"
+  python "$PROJECT/scripts/parts/settings.py" "$RUN/stampede.toml" set \
+    --like <(stampede --json config show) "${wishes[@]}"
 }
 
 # --- steps ---------------------------------------------------------------------------------------

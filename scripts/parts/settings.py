@@ -4,14 +4,16 @@
 While a system runs there, `get` reads what it has accepted, <run>/config.accepted.toml, instead.
 
 Usage: scripts/parts/settings.py FILE get KEY [DEFAULT]
-       scripts/parts/settings.py FILE set [KEY=VALUE]...
+       scripts/parts/settings.py FILE set [--like SHOWN] [KEY=VALUE]...
 KEY is section.key or dev. `set` keeps what the file holds, adds STAMPEDE_<SECTION>__<KEY> of the
 environment, then the arguments, and writes the file anew; KEY= removes the key. Values are judged
-by the program that reads them, not here.
+by the program that reads them, not here; SHOWN is what its `--json config show` printed: a key that
+is a text there is one, whatever it looks like.
 Exit: 0 done, 1 the file is no TOML, 2 wrong use.
 """
 
 import fcntl
+import json
 import os
 import re
 import sys
@@ -66,7 +68,15 @@ def from_environment():
             yield "dev", text
 
 
-def typed(text):
+def text_keys(shown):
+    """The keys whose values are texts, by what the program says of all of them."""
+    return {one["key"] for one in json.loads(Path(shown).read_text(encoding="utf-8"))["keys"]
+            if isinstance(one["value"], str)}
+
+
+def typed(text, is_text):
+    if is_text:
+        return text
     if text in ("true", "false"):
         return text == "true"
     return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else text
@@ -114,10 +124,12 @@ def main(arguments):
         found = dict(from_environment()).get(key, values.get(key, default))
         print(in_toml(found) if isinstance(found, bool) else found)
         return 0
-    values.update((key, typed(text)) for key, text in from_environment())
-    for argument in arguments[2:]:
+    given = arguments[2:]
+    texts = text_keys(given[1]) if given[:1] == ["--like"] else set()
+    values.update((key, typed(text, key in texts)) for key, text in from_environment())
+    for argument in given[2:] if given[:1] == ["--like"] else given:
         key, _, text = argument.partition("=")
-        values[key] = typed(text)
+        values[key] = typed(text, key in texts)
     write(path, {key: value for key, value in values.items() if value != ""})
     return 0
 

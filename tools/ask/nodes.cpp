@@ -65,10 +65,12 @@ bool is_up(const json& node, const json& pid_before) {
   return node.value("state", "") == "ready" && node.value("pid", json()) != pid_before;
 }
 
-bool webapps_say(const json& status, bool refused) {
+bool nodes_say(const json& status, bool refused) {
   const auto& nodes = status.value("nodes", json::array());
   return !nodes.empty() && std::all_of(nodes.begin(), nodes.end(), [&](const json& node) {
-    const bool asked = node.value("role", "") == "webapp" && node.value("state", "") == "ready";
+    const auto role = node.value("role", "");
+    const bool refuses = role == "webapp" || role == "backend";
+    const bool asked = refuses && node.value("state", "") == "ready";
     return !asked || node.value("orders_refused", !refused) == refused;
   });
 }
@@ -220,7 +222,7 @@ int run_drain(const ToolOptions& options, std::int64_t wait_ms) {
   if (const auto* failure = std::get_if<AdminFailure>(&answer))
     return report_failure(options, "drain", *failure);
   const auto said =
-      await(options, kToldWithin, [](const json& status) { return webapps_say(status, true); });
+      await(options, kToldWithin, [](const json& status) { return nodes_say(status, true); });
   if (said.is_null())
     return timed_out(options, "drain",
                      "not every webapp has said yet that it refuses orders; see: stampede status");
@@ -237,7 +239,7 @@ int run_undrain(const ToolOptions& options) {
   if (const auto* failure = std::get_if<AdminFailure>(&answer))
     return report_failure(options, "undrain", *failure);
   const auto said =
-      await(options, kToldWithin, [](const json& status) { return webapps_say(status, false); });
+      await(options, kToldWithin, [](const json& status) { return nodes_say(status, false); });
   if (said.is_null())
     return timed_out(options, "undrain",
                      "not every webapp has said yet that it takes orders; see: stampede status");
