@@ -378,9 +378,12 @@ class Nodes(CommandsTest):
         follow = self.system.popen("logs", "-f", "--since", "0s", "supervisor")
         with open(log, "a", encoding="ascii") as full:
             full.write((early + "\n") * (1 + (32 << 20) // len(early)))
-        self.system.wait_back("broker-1", self.system.kill9("broker-1"))
         rotated = log.with_name("supervisor.log.1")
-        self.assertTrue(eventually(rotated.exists, 10))
+
+        def one_more_line():  # it is looked at once a second, behind a line
+            self.system.wait_back("broker-1", self.system.kill9("broker-1"))
+            return rotated.exists()
+        self.assertTrue(eventually(one_more_line, 20, pause=1.1))
         said = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
         self.assertEqual({tuple(line) for line in said}, {("time", "level", "node", "text")})
         self.assertTrue(any("broker-1" in line["text"] for line in said), said)
