@@ -121,6 +121,15 @@ class Settings(unittest.TestCase):
         self.assertIn("dev = true\n", text)
         self.assertEqual(self.settings("get", "db.url").stdout, "mysql://a@b/c\"d\n")
 
+    def test_what_is_a_text_to_the_program_stays_one(self):
+        shown = Path(self.file).parent / "shown.json"
+        shown.write_text('{"keys":[{"key":"log.dir","value":"commandlog"},'
+                         '{"key":"net.port_base","value":7100}]}', encoding="utf-8")
+        self.settings("set", "--like", shown, "log.dir=2026", STAMPEDE_NET__PORT_BASE="7300")
+        text = Path(self.file).read_text(encoding="utf-8")
+        self.assertIn('dir = "2026"\n', text)
+        self.assertIn("port_base = 7300\n", text)
+
     def test_what_the_file_holds_is_kept_unless_removed(self):
         Path(self.file).write_text("[log]\ndir = 'x'\n[net]\nmode = 'tcp'\n", encoding="utf-8")
         self.settings("set", "net.mode=")
