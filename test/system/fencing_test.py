@@ -235,8 +235,10 @@ class Refusals(SystemTest):
                 words = (f"{file}:{line}", key, allowed)
                 for node in ("backend", "webapp", "broker", "supervisor"):
                     self.refused(system, 78, node, words=words)
-                for tool in (("status",), ("order", "1", "--user", "ann"), ("log", "verify")):
-                    self.refused(system, 2, *tool, words=words)
+                # Who only looks says so and goes on: nobody answers (7), there is no log (2).
+                for code, tool in ((7, ("status",)), (2, ("order", "1", "--user", "ann")),
+                                   (2, ("log", "verify"))):
+                    self.refused(system, code, *tool, words=words)
         file.write_text("", encoding="ascii")
         self.refused(system, 78, "backend", words=("STAMPEDE_DB__LANES", "from 1 to 64"),
                      STAMPEDE_DB__LANES="many")
