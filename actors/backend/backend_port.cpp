@@ -32,11 +32,7 @@ BackendPort::BackendPort(NodeRuntime& node, BackendStatus& status, BackendHandle
                    .wanted = handlers_.wanted,
                    .command = handlers_.command,
                    .metrics = [this](nlohmann::json& out) { report_backend_metrics(out, status_); },
-                   .orders_refused =
-                       [this](bool refused) {
-                         orders_refused_ = refused;
-                         handlers_.orders_refused(refused);
-                       }}) {}
+                   .orders_refused = handlers_.orders_refused}) {}
 
 void BackendPort::start(PortControl& port) {
   results_ = port.open({.kind = SocketKind::push,
@@ -140,7 +136,7 @@ void BackendPort::report(nlohmann::json& out) const {
   report_backend(out, status_);
   out["malformed_messages"] = malformed_;
   out["dropped_results"] = dropped_;
-  out["orders_refused"] = orders_refused_;
+  out["orders_refused"] = link_.orders_refused();
 }
 
 }  // namespace stampede::actors

@@ -60,7 +60,6 @@ class BackendPort {
   std::uint64_t broker_ = 0;
   std::uint64_t malformed_ = 0;
   std::uint64_t dropped_ = 0;
-  bool orders_refused_ = false;  // as the supervisor has said
 };
 
 }  // namespace stampede::actors

@@ -12,8 +12,7 @@
 // Wire: an envelope frame (kind report or wanted; `sender` the node's instance) and one msgpack
 // map.
 //   report  {node, role, version, pid, instance, phase, ts, actors:[name], messages_dropped,
-//   peers_refused,
-//            peers_cut, short_of, config, config_restart, …what `report` adds…,
+//            peers_refused, peers_cut, short_of, config, config_restart, …what `report` adds…,
 //            replies:[{supervisor, number, reply}]}; `supervisor` is the instance of the one that
 //            asked; once a second, and in each while it drains, metrics: see
 //            actors/metrics/core/metric_report.h
@@ -84,6 +83,8 @@ class ControlLink {
   [[nodiscard]] Phase phase() const { return phase_; }
   // At the last heartbeat nothing was to be done, so that the next one takes its time.
   [[nodiscard]] bool rests() const { return rests_; }
+  // As the supervisor has said; false: nobody has.
+  [[nodiscard]] bool orders_refused() const { return orders_refused_.value_or(false); }
 
  private:
   void take_wanted(std::uint64_t supervisor, const nlohmann::json& map);

@@ -104,14 +104,15 @@ void AdminSocket::accept_all() {
       if (rests_) port_->unwatch(listener_);
       return;
     }
-    if (connections_.size() >= places() && !make_place(process_of(fd))) {
+    const pid_t process = process_of(fd);
+    if (connections_.size() >= places() && !make_place(process)) {
       ::close(fd);
       continue;
     }
     const auto id = ++last_id_;
     Connection& connection = connections_[id];
     connection.fd = fd;
-    connection.process = process_of(fd);
+    connection.process = process;
     connection.since = port_->now();
     port_->watch(fd, [this, id] { read(id); });
     read(id);  // before the next one may take its place

@@ -10,7 +10,8 @@
 #include <array>
 #include <csignal>
 #include <cstring>
-#include <string_view>
+
+#include "actors/supervisor/program_file.h"
 
 extern "C" {  // glibc 2.36 forgot it in the header
 #include <sys/pidfd.h>
@@ -55,18 +56,6 @@ class SpawnSetup {
   posix_spawnattr_t attributes;
 };
 
-// `own`: NAME=VALUE of the failpoints to give, or empty; lives as long as the result.
-std::vector<char*> environment_for(bool pass_on, std::string& own) {
-  std::vector<char*> kept;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const bool failpoints = std::string_view(*entry).starts_with("STAMPEDE_FAILPOINTS=");
-    if (!failpoints || (pass_on && own.empty())) kept.push_back(*entry);
-  }
-  if (!own.empty()) kept.push_back(own.data());
-  kept.push_back(nullptr);
-  return kept;
-}
-
 }  // namespace
 
 std::string to_text(const ProcessEnd& end) {
@@ -77,11 +66,9 @@ std::string to_text(const ProcessEnd& end) {
 }
 
 std::variant<WatchedProcess, std::string> WatchedProcess::start(const SpawnRequest& request) {
-  std::string program = request.name.empty() ? "stampede" : "stampede-" + request.name;
-  std::vector<std::string> arguments = request.arguments;
-  std::vector<char*> argv{program.data()};
-  for (auto& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
+  std::vector<std::string> words = request.arguments;
+  words.insert(words.begin(), request.name.empty() ? "stampede" : "stampede-" + request.name);
+  auto argv = argument_vector(words);
   std::string own;
   if (!request.failpoints.empty()) own = "STAMPEDE_FAILPOINTS=" + request.failpoints;
   auto env = environment_for(request.with_failpoints, own);

@@ -19,22 +19,25 @@ std::string exe_of(pid_t pid) {
   return "/proc/" + std::to_string(pid) + "/exe";
 }
 
-std::vector<char*> pointers(std::vector<std::string>& words) {
+}  // namespace
+
+std::vector<char*> argument_vector(std::vector<std::string>& words) {
   std::vector<char*> out;
   for (auto& word : words) out.push_back(word.data());
   out.push_back(nullptr);
   return out;
 }
 
-std::vector<char*> environment_without_failpoints() {
+std::vector<char*> environment_for(bool pass_on, std::string& own) {
   std::vector<char*> kept;
-  for (char** entry = environ; *entry != nullptr; ++entry)
-    if (!std::string_view(*entry).starts_with("STAMPEDE_FAILPOINTS=")) kept.push_back(*entry);
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const bool failpoints = std::string_view(*entry).starts_with("STAMPEDE_FAILPOINTS=");
+    if (!failpoints || (pass_on && own.empty())) kept.push_back(*entry);
+  }
+  if (!own.empty()) kept.push_back(own.data());
   kept.push_back(nullptr);
   return kept;
 }
-
-}  // namespace
 
 std::string to_text(const ProgramFile& file) {
   return std::to_string(file.device) + ":" + std::to_string(file.inode);
@@ -65,8 +68,9 @@ bool runs_another_program(pid_t pid) {
 }
 
 std::string become_program(const std::string& program, std::vector<std::string> words) {
-  auto argv = pointers(words);
-  auto env = environment_without_failpoints();
+  auto argv = argument_vector(words);
+  std::string no_failpoints;
+  auto env = environment_for(false, no_failpoints);
   ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
   ::execve(program.c_str(), argv.data(), env.data());
   return program + " cannot be started: " + std::strerror(errno);

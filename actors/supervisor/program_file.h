@@ -27,6 +27,12 @@ std::string own_program_path();
 // That process is known to run another program than this one.
 bool runs_another_program(pid_t pid);
 
+// What a process is started with; as long as `words` live, and are not changed.
+std::vector<char*> argument_vector(std::vector<std::string>& words);
+// This process's environment, its failpoints only if they are passed on. `own`: NAME=VALUE of the
+// failpoints to give instead, or empty; lives as long as the result.
+std::vector<char*> environment_for(bool pass_on, std::string& own);
+
 // Becomes another program, in this process: its pid, children and terminal stay; every descriptor
 // but the standard ones closes, failpoints of the environment are not handed on. Signals that are
 // blocked now stay so. Returns only when that cannot be done, with the reason; nothing has changed

@@ -82,7 +82,7 @@ int run_supervisor(const config::Config& config, const SupervisorWords& words) {
       if ((*ops)->take(request, respond)) return;
       (*face)->on_request(std::move(request), std::move(respond));
     };
-    http.urgent = [](std::string_view path) { return path == "/healthz" || path == "/readyz"; };
+    http.urgent = is_health_path;
     http.on_mail = {[face](const StatusPagePtr& page) { (*face)->on_page(page); },
                     [face](const MetricsPagePtr& page) { (*face)->on_page(page); },
                     [ops](const OpsDonePtr& done) { (*ops)->on_done(*done); }};

@@ -105,6 +105,10 @@ std::optional<HttpReply> refuse_write(const HttpRequest& request) {
   return refused;
 }
 
+bool is_health_path(std::string_view path) {
+  return path == "/healthz" || path == "/readyz";
+}
+
 HttpReply answer_http(const HttpRequest& request, const StatusPage& page) {
   if (auto refused = refuse_write(request)) return std::move(*refused);
   if (request.target == "/status") {
@@ -112,7 +116,7 @@ HttpReply answer_http(const HttpRequest& request, const StatusPage& page) {
     made.shared_body = page.line;
     return made;
   }
-  const bool health_path = request.target == "/healthz" || request.target == "/readyz";
+  const bool health_path = is_health_path(request.target);
   if (!health_path && request.target != "/version") {
     return problem(404, "bad_request",
                    "there is /status, /healthz, /readyz, /version, /metrics and /v1/history");

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "actors/http/http_server.h"
@@ -18,6 +19,7 @@ namespace stampede::actors {
 nlohmann::json system_status(std::vector<nlohmann::json> nodes, const nlohmann::json& system_view,
                              std::int64_t drained_ms = 0);
 
+bool is_health_path(std::string_view path);
 HttpReply answer_http(const HttpRequest& request, const StatusPage& page);
 
 // The refusal of a request that is no question; nothing: it is one.

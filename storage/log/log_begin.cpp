@@ -36,12 +36,17 @@ Result<std::optional<std::uint64_t>> known_begin(Disk& disk, const std::string& 
 
 Result<std::vector<std::uint64_t>> missing_segments(Disk& disk, const std::string& dir,
                                                     std::uint64_t lowest_seen) {
-  constexpr std::size_t kNamedMax = 1000;
   const auto files = disk.list(dir);
   if (!files) return files.error();
+  return missing_among(*files, lowest_seen);
+}
+
+std::vector<std::uint64_t> missing_among(const std::vector<FileEntry>& files,
+                                         std::uint64_t lowest_seen) {
+  constexpr std::size_t kNamedMax = 1000;
   std::optional<std::uint64_t> begin;
   std::set<std::uint64_t> there;
-  for (const auto& file : *files) {
+  for (const auto& file : files) {
     if (const auto number = number_of(file.name)) begin = std::max(begin.value_or(0), *number);
     if (const auto name = parse_segment_name(file.name)) there.insert(name->seg_no);
   }

@@ -26,5 +26,8 @@ Status remember_begin(Disk& disk, const std::string& dir, std::uint64_t seg_no);
 // lowest there, or `lowest_seen` if that is lower) and the highest there. At most 1000 are named.
 Result<std::vector<std::uint64_t>> missing_segments(Disk& disk, const std::string& dir,
                                                     std::uint64_t lowest_seen = UINT64_MAX);
+// The same of a directory that was listed already.
+std::vector<std::uint64_t> missing_among(const std::vector<FileEntry>& files,
+                                         std::uint64_t lowest_seen);
 
 }  // namespace stampede::storage

@@ -15,19 +15,18 @@ constexpr std::uint64_t kCopiedAtOnce = std::uint64_t{1} << 20;
 }  // namespace
 
 void SegmentWatch::look() {
-  auto looked = hold_newest();
-  if (looked) looked = judge();
-  if (!looked) outlet_.not_watched(looked.error());
+  const auto files = disk_.list(dir_);
+  if (!files) return outlet_.not_watched(files.error());
+  hold_newest(*files);
+  if (const auto judged = judge(*files); !judged) outlet_.not_watched(judged.error());
 }
 
 // The open segment, too: it is held before it is closed. Its own writer sees what becomes of it.
-storage::Status SegmentWatch::hold_newest() {
-  const auto files = disk_.list(dir_);
-  if (!files) return files.error();
+void SegmentWatch::hold_newest(const std::vector<storage::FileEntry>& files) {
   std::map<std::uint64_t, const storage::FileEntry*> there;
-  for (const auto& file : *files)
+  for (const auto& file : files)
     if (const auto name = storage::parse_segment_name(file.name)) there[name->seg_no] = &file;
-  if (there.empty()) return storage::Done{};
+  if (there.empty()) return;
   lowest_seen_ = std::min(lowest_seen_, there.begin()->first);
   const auto newest = there.rbegin()->first;
   const auto from = newest - std::min<std::uint64_t>(newest, kHeldMax - 1);
@@ -40,13 +39,12 @@ storage::Status SegmentWatch::hold_newest() {
     auto file = disk_.hold(storage::path_in(dir_, entry->name));
     if (file && *file) held_[number] = {entry->name, entry->bytes, std::move(*file)};
   }
-  return storage::Done{};
 }
 
-storage::Status SegmentWatch::judge() {
-  auto missing = storage::missing_segments(disk_, dir_, lowest_seen_);
+storage::Status SegmentWatch::judge(const std::vector<storage::FileEntry>& files) {
+  storage::Result<std::vector<std::uint64_t>> missing = storage::missing_among(files, lowest_seen_);
   // Names are not listed in one moment: retention says where the log begins before it removes.
-  if (missing && !missing->empty()) missing = storage::missing_segments(disk_, dir_, lowest_seen_);
+  if (!missing->empty()) missing = storage::missing_segments(disk_, dir_, lowest_seen_);
   if (!missing) return missing.error();
   std::set<std::uint64_t> gone(missing->begin(), missing->end());
   storage::Status status = storage::Done{};

@@ -12,6 +12,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "storage/disk/disk.h"
 #include "storage/result.h"
@@ -47,8 +48,8 @@ class SegmentWatch {
     std::unique_ptr<storage::HeldFile> file;
   };
 
-  storage::Status hold_newest();
-  storage::Status judge();
+  void hold_newest(const std::vector<storage::FileEntry>& files);
+  storage::Status judge(const std::vector<storage::FileEntry>& files);
   storage::Status write_again(const Held& held);
   storage::Status copy(const Held& held, storage::AppendFile& file);
   void tell(std::set<std::uint64_t> missing);

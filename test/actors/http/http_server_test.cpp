@@ -83,6 +83,18 @@ std::string post(std::string_view body) {
          "\r\n\r\n" + std::string(body);
 }
 
+HttpLimits one_connection() {
+  HttpLimits limits;
+  limits.connections_max = 1;
+  return limits;
+}
+
+// Its answer is worked on, until somebody calls server.kept().
+void be_served(RawHttp& client, EchoServer& server) {
+  client.send(get("/never"));
+  while (!server.kept()) std::this_thread::yield();
+}
+
 struct Bad {
   const char* what;
   std::string request;
@@ -315,8 +327,7 @@ TEST_CASE("a request that is being answered has no time limit") {
   limits.header_time = limits.body_time = limits.idle_time = milliseconds(100);
   EchoServer server(limits);
   RawHttp slow(server.port), other(server.port);
-  slow.send(get("/never"));
-  while (!server.kept()) std::this_thread::yield();
+  be_served(slow, server);
   CHECK(other.closed());  // time has passed for those who were idle
   RawHttp late(server.port);
   CHECK(late.closed());
@@ -328,8 +339,7 @@ TEST_CASE("an answer for a connection that is gone is dropped") {
   EchoServer server;
   {
     RawHttp client(server.port);
-    client.send(get("/never"));
-    while (!server.kept()) std::this_thread::yield();
+    be_served(client, server);
   }
   server.kept()(HttpReply{});
   RawHttp client(server.port);
@@ -352,12 +362,9 @@ TEST_CASE("a newcomer takes the place of the connection that waits longest for i
 }
 
 TEST_CASE("where all connections are being served a newcomer is turned away") {
-  HttpLimits limits;
-  limits.connections_max = 1;
-  EchoServer server(limits);
+  EchoServer server(one_connection());
   RawHttp served(server.port);
-  served.send(get("/never"));
-  while (!server.kept()) std::this_thread::yield();
+  be_served(served, server);
   RawHttp second(server.port);
   CHECK(second.ask(get("/")).status == 503);
   CHECK(second.closed());
@@ -367,12 +374,9 @@ TEST_CASE("where all connections are being served a newcomer is turned away") {
 }
 
 TEST_CASE("what is urgent is answered where all connections are being served, each time anew") {
-  HttpLimits limits;
-  limits.connections_max = 1;
-  EchoServer server(limits);
+  EchoServer server(one_connection());
   RawHttp served(server.port);
-  served.send(get("/never"));
-  while (!server.kept()) std::this_thread::yield();
+  be_served(served, server);
   RawHttp idle(server.port);  // holds the only place of a guest, until somebody else comes
   for (int i = 0; i < 3; ++i) {
     RawHttp guest(server.port);
@@ -383,13 +387,10 @@ TEST_CASE("what is urgent is answered where all connections are being served, ea
 }
 
 TEST_CASE("who hung up while its answer was worked on makes room") {
-  HttpLimits limits;
-  limits.connections_max = 1;
-  EchoServer server(limits);
+  EchoServer server(one_connection());
   {
     RawHttp gone(server.port);
-    gone.send(get("/never"));
-    while (!server.kept()) std::this_thread::yield();
+    be_served(gone, server);
   }
   CHECK(
       stampede::test::eventually([&] { return RawHttp(server.port).ask(get("/")).status == 200; }));
