@@ -26,18 +26,23 @@ source "$PROJECT/scripts/parts/private_db.sh"
 # run_client ARGUMENTS...: the client tells nobody of rows that it could not write; whoever copies
 # them does.
 run_client() {
-  if [[ -t 1 ]]; then exec "$(db_program mariadb)" --no-defaults "$@"; fi
-  "$(db_program mariadb)" --no-defaults "$@" | cat
+  if [[ -t 1 ]]; then
+    "$(db_program mariadb)" --no-defaults "$@"
+  else
+    "$(db_program mariadb)" --no-defaults "$@" | cat
+  fi
 }
 
 setting() { python "$PROJECT/scripts/parts/settings.py" "$RUN/stampede.toml" get "$@"; }
 
 url=$(setting db.url)
 if [[ -z $url ]]; then
+  # Asked before, a full server might keep no connection for the statement itself.
+  run_client --user=root --socket="$DB_SOCKET" "$@" -D "$DB_SCHEMA" && exit
+  status=$?
   db_answers ||
     fail 7 "the private database in $DB_DIR does not answer; scripts/start_all.sh starts it"
-  run_client --user=root --socket="$DB_SOCKET" "$@" -D "$DB_SCHEMA"
-  exit
+  exit "$status"
 fi
 
 # mysql://USER@HOST[:PORT]/DB[?socket=PATH]

@@ -134,6 +134,23 @@ def start_database(system):
     must(system.script("start_all.sh"), "start_all.sh")
 
 
+def end_sessions(system, which):
+    """Ends the database's sessions that `which`, a condition on the process list, chooses.
+
+    A full server keeps one connection for root, and not at once for the next one.
+    """
+    def ended():
+        listed = system.script("sql.sh", "-N", "-B", "-e",
+                               f"SELECT id FROM information_schema.processlist WHERE {which}")
+        if listed.returncode:
+            return False
+        ends = "".join(f"KILL {number};" for number in listed.stdout.split())
+        # One may have ended by itself: 1094, and on to the next.
+        return "1040" not in system.script("sql.sh", "--force", "-e", ends or "DO 0").stderr
+    if not eventually(ended):
+        raise AssertionError(f"the sessions with {which} could not be ended")
+
+
 def tables(system):
     """All rows that belong to the sale."""
     return (system.sql("SELECT * FROM item ORDER BY id"),

@@ -21,7 +21,7 @@ from pathlib import Path
 import msgpack
 import zmq
 
-from by_hand import admin, end_database, log_text, start_database, waits_for_operator
+from by_hand import admin, end_database, end_sessions, log_text, start_database, waits_for_operator
 from system import SystemTest, eventually
 
 from stampede import Client
@@ -39,9 +39,7 @@ class DatabaseTold(SystemTest):
         self.system.sql("; ".join(statements))
 
     def end_sessions(self):
-        for number, in self.system.sql("SELECT id FROM information_schema.processlist "
-                                       "WHERE user='stampede' AND command='Sleep'"):
-            self.system.script("sql.sh", "-e", f"KILL {number}")
+        end_sessions(self.system, "user='stampede' AND command='Sleep'")
 
     def new_sessions(self):
         """The lanes connect anew; somebody orders, so that they have to."""
@@ -174,9 +172,7 @@ class DatabaseTold(SystemTest):
 
     def end_sleepers(self):
         """The server does not look whether their clients are still there."""
-        for number, in self.system.sql("SELECT id FROM information_schema.processlist "
-                                       "WHERE info LIKE 'SELECT SLEEP(600)'"):
-            self.system.script("sql.sh", "-e", f"KILL {number}")
+        end_sessions(self.system, "info LIKE 'SELECT SLEEP(600)'")
 
     def test_settings_that_lose_committed_rows_are_told_and_nothing_is_refused(self):
         system = self.system

@@ -355,14 +355,16 @@ class KeySetting {
 
  private:
   // A supervisor that ended meanwhile has gone back to the text before. The next one must hear of
-  // its nodes first.
+  // its nodes first; the one that ends may still take a connection, and close it.
   [[nodiscard]] json ask_successor() const {
     using std::chrono::steady_clock;
     const auto until = steady_clock::now() + kHearsOfNodes;
     for (;;) {
       auto answer = ask_reload(load_, false);
       const auto code = answer.value("code", "");
-      if ((code != "not_ready" && code != "busy") || steady_clock::now() >= until) return answer;
+      const bool later =
+          code == "not_ready" || code == "busy" || answer.value("exit", kExitDone) == kExitFailure;
+      if (!later || steady_clock::now() >= until) return answer;
       std::this_thread::sleep_for(kSuccessorPause);
     }
   }
