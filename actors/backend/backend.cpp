@@ -250,6 +250,8 @@ class Backend : public transport::PortRole {
     for (auto& work : effects_.work)
       self.send(lanes_[work.lane], LaneWorkMail{std::make_shared<LaneWork>(std::move(work))});
     for (auto& result : effects_.results) port_.queue(std::move(result));
+    // Who changed an item looks next at what webapps tell of it.
+    if (!effects_.controls.empty() || !effects_.promos.empty()) tell_news();
     for (const auto& control : effects_.controls)
       answer(control.number, control_reply(control, limits_));
     for (const auto& promo : effects_.promos) answer(promo.number, promo_reply(promo, limits_));
@@ -277,9 +279,7 @@ class Backend : public transport::PortRole {
       look_at(port, port.now() + (more ? kExpireAgain : kTick));
     else
       look_at(port, transport::next_on_grid(port.now(), kTickIdle));
-    std::string news;
-    if (const auto count = core().take_news(news, kNewsPerTick); count > 0)
-      port_.queue_news(count, std::move(news));
+    tell_news();
     std::string ended;
     if (const auto count = core().take_session_news(ended, kNewsPerTick, clock_->now_us());
         count > 0)
@@ -290,6 +290,12 @@ class Backend : public transport::PortRole {
     const auto& projection = core().projection();
     const bool written = projection.idle() || status_.lanes_down.load() > 0;
     if (core().phase() == Phase::draining && !core().work_open() && written) node_.request_stop();
+  }
+
+  void tell_news() {
+    std::string news;
+    if (const auto count = core().take_news(news, kNewsPerTick); count > 0)
+      port_.queue_news(count, std::move(news));
   }
 
   void publish_status() {

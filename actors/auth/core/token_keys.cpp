@@ -80,6 +80,20 @@ std::string modulus_fault(const json& key) {
                     : "";
 }
 
+// By 1 everything is its own signature; an even one has no private key. Of moduli over 3072 bits
+// the library takes no longer ones than 64 bits.
+std::string exponent_fault(const json& key) {
+  constexpr std::size_t kExponentBytesMax = 8;
+  const auto* text = text_member(key, "e");
+  const auto bytes = text ? from_base64url(*text) : std::nullopt;
+  if (!bytes || bytes->empty() || bytes->front() == 0)
+    return "its e is no base64url of a number without leading zeros";
+  const bool odd = static_cast<unsigned char>(bytes->back()) % 2 == 1;
+  if (bytes->size() > kExponentBytesMax || !odd || *bytes == "\x01")
+    return "its e is not odd, from 3 to 64 bits; take a key with e = 65537";
+  return "";
+}
+
 // What is wrong with a key that is for us; empty: nothing.
 std::string fault_of(const json& key, const Algorithm& algorithm) {
   if (key.contains("kid")) {
@@ -97,8 +111,8 @@ std::string fault_of(const json& key, const Algorithm& algorithm) {
     return bytes_of(key, "x") == 32 && bytes_of(key, "y") == 32
                ? ""
                : "its x or y is no base64url of 32 bytes";
-  if (bytes_of(key, "e") == 0) return "its e is no base64url";
-  return modulus_fault(key);
+  const auto exponent = exponent_fault(key);
+  return exponent.empty() ? modulus_fault(key) : exponent;
 }
 
 // Three parts of base64url, each the only text that stands for its bytes: so one token has one

@@ -191,9 +191,10 @@ bool HttpGateway::handle_orders(const HttpRequest& request, HttpRespond& respond
   if (id.empty()) return false;
   constexpr std::string_view kPayments = "/payments";
   constexpr std::string_view kDemoPayments = "/demo-payments";
-  if (settings_.shop.demo_payment && id.ends_with(kDemoPayments) && request.method == "POST")
+  if (id.ends_with(kDemoPayments) && request.method == "POST") {
+    if (!settings_.shop.demo_payment) return false;
     pay_for_show(id.substr(0, id.size() - kDemoPayments.size()), request, respond);
-  else if (id.ends_with(kPayments))
+  } else if (id.ends_with(kPayments))
     handle_payments(id.substr(0, id.size() - kPayments.size()), request, respond);
   else
     handle_order(id, request, respond);

@@ -210,6 +210,12 @@ TEST_CASE("a set that cannot be used is refused naming the key") {
     odd_rsa["n"] = to_base64url(first + std::string(256, '\xA5'));
     CHECK(second(odd_rsa).find(words) != std::string::npos);
   }
+  // 65537 behind a zero octet, nothing, 1, 4, 65536, and 65 bits.
+  for (const char* exponent : {"AAEAAQ", "", "AQ", "BA", "AQAA", "AQAAAAAAAAAB"}) {
+    auto weak_rsa = Signer::rs256("b").key();
+    weak_rsa["e"] = exponent;
+    CHECK(second(weak_rsa).find("its e is") != std::string::npos);
+  }
   auto no_point = Signer::es256("b").key();
   no_point["y"] = to_base64url(std::string(32, '\x01'));
   second(no_point);

@@ -299,6 +299,9 @@ TEST_CASE("a payment and a cancel are asked for by the order in their path") {
   CHECK((cancel.ask->order == "r-1" && cancel.ask->user == "ann"));
   CHECK(routes.answer(*cancel.ask, refused(Code::not_allowed)).status == 403);
   CHECK(routes.request("GET", "/v1/orders/r-1/payments", "").reply->status == 405);
+  // Of a demonstration, which this is not.
+  CHECK(routes.request("POST", "/v1/orders/r-1/demo-payments", R"({"id":"p"})").reply->status ==
+        404);
   CHECK(routes.request("PUT", "/v1/orders/r-1", "").reply->status == 405);
 }
 
