@@ -236,12 +236,15 @@ def zmtp():
                                       b"\x08Identity\0\0\0\x05\0abcd"))
     talk = (b"\x01\0\0\x05order" + b"\x02" + struct.pack(">Q", 300) + bytes(300) +
             command(b"\x04PING\0\x1econtext") * 4 + command(b"\x04PONG"))
+    old = b"\xff" + bytes(8) + b"\x7f\x01\x05"
     topics = command(b"\x09SUBSCRIBEstock/") + b"\0\x02\x01a" + command(b"\x06CANCELstock/")
     secret = (start(b"CURVE") + command(b"\x05HELLO" + bytes(194)) +
               command(b"\x08INITIATE" + bytes(200)) + b"\0\x30\x07MESSAGE" + bytes(40))
     for rules, said in ((0, ready + talk), (1, ready + topics), (1, ready + topics * 9),
                         (2, secret), (0, ready + b"\x01\xff" + bytes(255) + b"\x01\xff"),
-                        (0, ready + command(b"\x04PING")), (0, b"\x01\0hello"),
+                        (0, ready + command(b"\x04PING")), (0, old + b"\0\0\0\x05order"),
+                        (1, old + b"\0\0" + b"\0\x07\x01stock/" * 9), (0, old + b"\0\x01a"),
+                        (0, b"\x01\0hello"),
                         (0, start(b"NULL") + command(b"\x05ERROR\x03400"))):
         yield bytes([rules, 4]) + said
 

@@ -240,7 +240,9 @@ class Hostile(SystemTest):
     def test_nonsense_before_the_zeromq_greeting_is_thrown_out(self):
         rng = random.Random(seed())
         greeting = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(48)
-        for start in (b"GET / HTTP/1.1\r\n\r\n", greeting[:10], greeting, b"\xff" * 64, b""):
+        old = b"\xff" + bytes(8) + b"\x7f\x01\x05"  # ZMTP 2.0
+        for start in (b"GET / HTTP/1.1\r\n\r\n", greeting[:10], greeting, b"\xff" * 64, b"", old,
+                      old + b"\0\0", old + b"\0\5\0abcd"):
             for _ in range(10):
                 with socket.create_connection(("127.0.0.1", self.system.base + 1), 10) as raw:
                     raw.sendall(start + rng.randbytes(500))

@@ -9,6 +9,8 @@ namespace stampede::transport {
 namespace {
 
 constexpr std::uint8_t kGreetingSize = 64;
+constexpr std::uint8_t kOldGreetingSize = 12;
+constexpr unsigned char kOldRevision = 1;  // ZMTP 2.0
 constexpr unsigned char kLongFlag = 2;
 constexpr unsigned char kKnownFlags = 7;
 constexpr std::uint32_t kHandshakeBytesMax = 1024;  // a socket type and an id of 255 need 300
@@ -64,7 +66,7 @@ Fault PeerStream::take(unsigned char* bytes, std::size_t size, const StreamRules
         fault = take_command(bytes[i++], rules, heard);
         break;
       case Step::greeting:
-        fault = greet(bytes[i++]);
+        fault = greet(bytes[i++], rules);
         continue;
     }
     const bool whole = (step_ == Step::body || step_ == Step::command) && left_ == 0;
@@ -73,13 +75,15 @@ Fault PeerStream::take(unsigned char* bytes, std::size_t size, const StreamRules
   return fault;
 }
 
-// Ten bytes of signature, the version; the mechanism is libzmq's to compare.
-Fault PeerStream::greet(unsigned char byte) {
+// Ten bytes of signature, the version; the mechanism, and the socket's type in ZMTP 2.0, are
+// libzmq's to compare.
+Fault PeerStream::greet(unsigned char byte, const StreamRules& rules) {
+  if (at_ == 10) old_ = byte == kOldRevision && !rules.curve;
   const bool understood = at_ == 0   ? byte == 0xff
                           : at_ == 9 ? (byte & 1U) != 0
-                                     : at_ != 10 || byte >= 3;
+                                     : at_ != 10 || byte >= 3 || old_;
   if (!understood) return Fault::version;
-  if (++at_ == kGreetingSize) step_ = Step::flags;
+  if (++at_ == (old_ ? kOldGreetingSize : kGreetingSize)) step_ = Step::flags;
   return Fault::none;
 }
 
@@ -88,8 +92,8 @@ Fault PeerStream::start_frame(unsigned char flags, const StreamRules& rules, con
   topic_ = heard.known != nullptr ? heard.known->start() : 0;
   at_ = 0;
   size_ = 0;
-  if ((flags & ~kKnownFlags) != 0) return wrong_command();
-  if (!ready_ && !is_command()) return Fault::handshake;
+  if ((flags & ~kKnownFlags) != 0 || (old_ && is_command())) return wrong_command();
+  if (is_old_id() ? flags != 0 : !ready_ && !is_command()) return Fault::handshake;
   if (is_command() && is_more() && !(rules.curve && ready_)) return wrong_command();
   step_ = (flags & kLongFlag) != 0 ? Step::long_size : Step::short_size;
   return Fault::none;
@@ -103,6 +107,11 @@ Fault PeerStream::take_size(unsigned char byte, const StreamRules& rules) {
 
 Fault PeerStream::sized(const StreamRules& rules) {
   left_ = size_;
+  if (is_old_id()) {
+    ready_ = true;
+    step_ = Step::flags;
+    return size_ == 0 ? Fault::none : Fault::handshake;
+  }
   if (is_command() && !(rules.curve && ready_)) return sized_command();
   step_ = Step::body;
   if (size_ > rules.frame_bytes_max) return Fault::too_large;

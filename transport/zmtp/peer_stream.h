@@ -1,14 +1,18 @@
 #pragma once
 
-// What one peer sends over one connection, ZMTP 3.x (ZeroMQ RFC 23, 37; CURVE: 26), read byte by
-// byte as it comes in and judged before libzmq sees it. libzmq 4.3.4 bounds frames and not
-// messages, answers a PING without its time-to-live with bytes of the process's memory, lets a peer
-// choose the id that a ROUTER gives to another one, and starts a timer for every PING whose cost
-// grows with all connections. Four things are therefore changed where they stand, without a copy:
+// What one peer sends over one connection, ZMTP 3.x (ZeroMQ RFC 23, 37; CURVE: 26) or, without
+// keys, 2.0 (RFC 15), read byte by byte as it comes in and judged before libzmq sees it. libzmq
+// 4.3.4 bounds frames and not messages, answers a PING without its time-to-live with bytes of the
+// process's memory, lets a peer choose the id that a ROUTER gives to another one, and starts a
+// timer for every PING whose cost grows with all connections. Three things are therefore changed
+// where they stand, without a copy:
 //
 //   the property Identity of READY   gets another name, so that each peer has the id libzmq chose
 //   the time-to-live of a PING       becomes 0: no timer (the kernel finds dead peers)
 //   a PING beyond `pings_left`       becomes a PONG, which nobody answers
+//
+// ZMTP 2.0 (libzmq 3, Debian's jeromq) has no commands, and for a handshake a frame with the peer's
+// id: an empty one passes, another cannot be renamed and is a fault.
 //
 // With CURVE only lengths can be read: frames are bounded, a message's parts are not seen, and a
 // subscription is told from a PING by its length.
@@ -36,8 +40,8 @@ struct StreamRules {
 
 enum class StreamFault : std::uint8_t {
   none,
-  version,    // not ZMTP 3.x
-  handshake,  // anything but a well-formed READY (CURVE: HELLO, INITIATE)
+  version,    // neither ZMTP 3.x nor, without keys, 2.0
+  handshake,  // anything but a well-formed READY (CURVE: HELLO, INITIATE; 2.0: an empty id)
   command,    // unknown, malformed, too long, not for this kind of socket
   too_large,  // a frame
   endless,    // a message, in bytes or parts
@@ -90,7 +94,7 @@ class PeerStream {
     value,
   };
 
-  StreamFault greet(unsigned char byte);
+  StreamFault greet(unsigned char byte, const StreamRules& rules);
   StreamFault start_frame(unsigned char flags, const StreamRules& rules, const Heard& heard);
   StreamFault sized(const StreamRules& rules);
   StreamFault sized_command();
@@ -111,12 +115,14 @@ class PeerStream {
     return ready_ ? StreamFault::command : StreamFault::handshake;
   }
   [[nodiscard]] bool is_command() const { return (flags_ & 4U) != 0; }
+  [[nodiscard]] bool is_old_id() const { return old_ && !ready_; }
   [[nodiscard]] bool is_more() const { return (flags_ & 1U) != 0; }
 
   Step step_ = Step::greeting;
   Word word_ = Word::name_size;
   unsigned char flags_ = 0;
-  bool ready_ = false;
+  bool ready_ : 1 = false;
+  bool old_ : 1 = false;        // ZMTP 2.0
   std::uint8_t at_ = 0;         // how many bytes of what is being read came already
   std::uint8_t word_size_ = 0;  // of a name
   std::uint8_t properties_ = 0;

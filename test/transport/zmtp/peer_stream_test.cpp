@@ -94,10 +94,10 @@ TEST_CASE("what an ordinary client says passes unchanged") {
   static_assert(sizeof(PeerStream) <= 32);
 }
 
-TEST_CASE("only ZMTP 3 is spoken") {
+TEST_CASE("ZMTP 3 is spoken, and 2.0 without keys") {
   CHECK(fault_of(kGreeting) == StreamFault::none);
   for (const auto& [position, value] : std::vector<std::pair<std::size_t, char>>{
-           {0, '\1'}, {0, 'G'}, {9, '\0'}, {9, '\x7e'}, {10, '\0'}, {10, '\1'}, {10, '\2'}}) {
+           {0, '\1'}, {0, 'G'}, {9, '\0'}, {9, '\x7e'}, {10, '\0'}, {10, '\2'}}) {
     auto other = kGreeting;
     other[position] = value;
     CHECK(fault_of(other) == StreamFault::version);
@@ -105,6 +105,31 @@ TEST_CASE("only ZMTP 3 is spoken") {
   auto later = kReady;
   later[10] = 4;
   CHECK(fault_of(later) == StreamFault::none);
+}
+
+TEST_CASE("of ZMTP 2.0 a peer without an id is heard, and has no commands") {
+  const std::string greeting = bytes("\xff\0\0\0\0\0\0\0\1\x7f\1\5");
+  const std::string said = greeting + frame("") + frame("", 1) + frame("order") + frame(kGreeting);
+  const auto whole = read(said, kClients, said.size());
+  CHECK(whole.fault == StreamFault::none);
+  CHECK(whole.bytes == said);
+  CHECK(whole.heard.messages == 2);
+  CHECK(whole.stream.ready());
+  CHECK(fault_of(said) == StreamFault::none);
+  CHECK_FALSE(read(greeting, kClients, 1).stream.ready());
+  CHECK(fault_of(greeting, kCurve) == StreamFault::version);
+  for (const std::string& id :
+       {frame("a"), frame(bytes("\0abcd")), frame(std::string(256, 'i')), frame("", 1),
+        frame("", 2) + std::string(8, '\0'), command("\5READY" + kType), frame("", 8)})
+    CHECK(fault_of(greeting + id) == StreamFault::handshake);
+  CHECK(fault_of(greeting + frame("") + command("\4PING\1\1")) == StreamFault::command);
+  CHECK(fault_of(greeting + frame("") + command("\5READY" + kType)) == StreamFault::command);
+  CHECK(fault_of(greeting + frame("") + frame("x", 1) + frame(std::string(3 << 20, 'x'))) ==
+        StreamFault::too_large);
+  std::string topics = greeting + frame("");
+  for (const char letter : {'a', 'b', 'c'}) topics += frame(std::string("\1") + letter);
+  CHECK(fault_of(topics, kNews) == StreamFault::none);
+  CHECK(fault_of(topics + frame("\1d"), kNews) == StreamFault::topics);
 }
 
 TEST_CASE("an id that a peer claims is not seen by the library, whatever it is") {
