@@ -17,10 +17,12 @@ import subprocess
 import tempfile
 import threading
 import time
+from pathlib import Path
 
 from browser import CHROMIUM
 
 PATIENCE = 20.0  # seconds, for one answer of the browser
+AXE = Path(__file__).resolve().parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 class Chrome:
@@ -204,6 +206,16 @@ class Page:
               && !one.closest('.scroll, .skip, .hidden');
           }).map((one) => one.outerHTML.slice(0, 120))
           .concat(document.documentElement.scrollWidth > innerWidth ? ['the page scrolls'] : [])""")
+
+    def violations(self):
+        """What axe-core finds, as texts: nothing may. Where axe is missing it says so."""
+        if not AXE.exists():
+            print(f"{AXE} is missing: scripts/install_deps.sh --browser", flush=True)
+            return []
+        if not self.js("!!window.axe"):
+            self.js(AXE.read_text(encoding="utf-8") + ";true")
+        return self.js("axe.run(document, { resultTypes: ['violations'] }).then((said) =>"
+                       "said.violations.map((one) => one.id + ': ' + one.nodes[0].html))")
 
     def collisions(self):
         """Texts and buttons that lie over each other, and texts that their own box cuts off: none

@@ -2,9 +2,10 @@
 """Pictures of the pages in every look: the shop before a sale, in it, sold out, and somebody's
 orders; the operator's page when all is well, while a backend replays, and with an alarm; each in
 both languages, light and dark, on a phone of 360 pixels and on a screen of 1280. In none of them
-does anything stick out, lie over another text or get cut off, the words that matter can be read,
-and no word of the other language is among them. Nobody compares pixels: the pictures stay in
-build/screenshots/looks (STAMPEDE_SCREENSHOTS names another directory) for whoever wants to look.
+does anything stick out, lie over another text or get cut off, axe finds nothing, the words that
+matter can be read, and no word of the other language is among them. Nobody compares pixels: the
+pictures stay in build/screenshots/looks (STAMPEDE_SCREENSHOTS names another directory) for whoever
+wants to look.
 
 Skipped, and named, without a Chromium: scripts/install_deps.sh --browser.
 """
@@ -98,6 +99,7 @@ class Pictures(Chromium):
                     self.made.add(name)
                     self.assertEqual(page.overflow(), [])
                     self.assertEqual(page.collisions(), [])
+                    self.assertEqual(page.violations(), [])
                     self.judge_words(page.text(), language, words[language])
         self.assertEqual([page.faults for page in pages.values()], [[]] * len(pages))
 

@@ -25,7 +25,6 @@ from devtools import Chrome
 from system import PROJECT, System, SystemTest
 
 PHONE, CUP, LAMP, BOOK, VASE = 1, 2, 3, 4, 5
-AXE = PROJECT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 SHOTS = Path(os.environ.get("STAMPEDE_SCREENSHOTS") or PROJECT / "build" / "screenshots")
 # The backend is stopped for longer than orders wait; nobody shall take that for a hang.
 PATIENT = {"STAMPEDE_SUPERVISOR__MISSED_HEARTBEATS_MAX": 240,
@@ -216,13 +215,7 @@ class Page(Shop):
         """What every page is held to, whatever its language, its colours and its window."""
         self.assertEqual(page.overflow(), [], name)
         self.picture(page, name)
-        if not AXE.exists():
-            print(f"{AXE} is missing: scripts/install_deps.sh --browser", flush=True)
-            return
-        page.js(AXE.read_text(encoding="utf-8") + ";true")
-        found = page.js("axe.run(document, { resultTypes: ['violations'] }).then((said) =>"
-                        "said.violations.map((one) => one.id + ': ' + one.nodes[0].html))")
-        self.assertEqual(found, [], name)
+        self.assertEqual(page.violations(), [], name)
 
 
 class Buying(Page):
