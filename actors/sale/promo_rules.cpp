@@ -20,6 +20,16 @@ PromoDecision refused(Code code, std::string field) {
   return decision;
 }
 
+// The gate that a promo has where it says none: promos of before are kept as they were put.
+PromoPut with_gate(PromoPut put) {
+  if (put.gate_factor == 0) put.gate_factor = storage::kGateFactorDefault;
+  return put;
+}
+
+bool say_the_same(const PromoPut& one, const PromoPut& other) {
+  return same_terms(with_gate(one), with_gate(other));
+}
+
 // The promo as it is, with what the request says of it.
 PromoPut with_given(const PromoPut& now, const PromoRequest& request) {
   PromoPut put = now;
@@ -59,13 +69,13 @@ PromoDecision judge_add(const PromoTable& promos, const PromoRequest& request,
   const auto* there = promos.find(request.put.promo);
   PromoDecision decision;
   if (there != nullptr) {
-    if (!same_terms(there->terms(), request.put)) return refused(Code::bad_request, "promo");
+    if (!say_the_same(there->terms(), request.put)) return refused(Code::bad_request, "promo");
   } else {
     if (promos.full()) return refused(Code::overloaded, std::string(limit::kPromos));
     decision = judge_window(promos, nullptr, request.put, now_ms);
     decision.changed = decision.error == Code::none;
   }
-  decision.put = request.put;
+  decision.put = with_gate(request.put);
   return decision;
 }
 
@@ -92,7 +102,7 @@ PromoRequest with_moments(PromoRequest request, std::int64_t now_ms) {
 
 bool gate_holds(const PromoTable& promos, const PromoPut& put, std::int64_t total) {
   const auto* there = promos.find(put.promo);
-  const bool same = there == nullptr || there->put.gate_factor == put.gate_factor;
+  const bool same = there == nullptr || gate_of(there->put, 1) == gate_of(put, 1);
   return same || there->granted <= gate_of(put, total);
 }
 
@@ -110,7 +120,7 @@ PromoDecision judge_promo(const PromoTable& promos, const PromoRequest& asked,
       decision.put = ended(*there, now_ms);
     else
       decision = judge_set(promos, *there, request, now_ms);
-    decision.changed = decision.error == Code::none && !same_terms(decision.put, there->terms());
+    decision.changed = decision.error == Code::none && !say_the_same(decision.put, there->terms());
   }
   std::string_view wrong;
   each_promo_term(TermBounds{wrong}, decision.put);

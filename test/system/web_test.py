@@ -340,8 +340,9 @@ class Buying(Page):
         page.until("document.activeElement.id === 'main'")
         page.js("document.body.focus()")
         page.open(f"{self.system.http}/")
+        page.until("document.activeElement === document.body && document.querySelector('nav a')")
         page.key("Tab", 9)
-        self.assertEqual(page.js("document.activeElement.className"), "skip")
+        page.until("document.activeElement.className === 'skip'")
 
 
 class Login(Page):

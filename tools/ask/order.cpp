@@ -8,6 +8,7 @@
 #include "tools/ask/admin_client.h"
 #include "tools/ask/failure_report.h"
 #include "tools/ask/json_text.h"
+#include "tools/ask/moment.h"
 #include "tools/ask/sf1_client.h"
 
 namespace stampede::tools {
@@ -65,6 +66,17 @@ void advise_retry(const json& answer, const std::string& id) {
   std::fprintf(stderr, "the order is not settled: ask again with --request-id %s\n", id.c_str());
 }
 
+// What it is part of, what it costs, and what has become of it.
+std::string sale_of(const json& answer) {
+  std::string text;
+  for (const char* member : {"promo", "unit_price_cents", "fulfilment"})
+    if (answer.contains(member)) text += std::string("  ") + member + " " + text_of(answer, member);
+  const auto pay_by = answer.find("pay_by");
+  if (pay_by != answer.end() && pay_by->is_number_integer())
+    text += "  pay_by " + moment_text(pay_by->get<std::int64_t>());
+  return text;
+}
+
 // What was bought must be found again, though nobody has read what was said of it.
 void advise_show(const std::string& id) {
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
@@ -89,9 +101,7 @@ std::string describe_answer(const json& answer) {
   text += "  " + (confirmed ? order_of(answer) : text_of(answer, "reason"));
   text += "  item " + text_of(answer, "item");
   if (answer.value("qty", 1) != 1) text += "  qty " + text_of(answer, "qty");
-  if (answer.contains("promo")) text += "  promo " + text_of(answer, "promo");
-  if (answer.contains("unit_price_cents"))
-    text += "  unit_price_cents " + text_of(answer, "unit_price_cents");
+  text += sale_of(answer);
   if (answer.contains("left")) text += "  left " + text_of(answer, "left");
   if (answer.value("stored", false)) text += "  stored";
   if (answer.value("replayed", false)) {
@@ -137,6 +147,7 @@ int run_order_show(const ToolOptions& options, const std::string& request_id) {
     if (answer.contains("order_id")) line += "  " + order_of(answer);
     if (answer.contains("reason")) line += "  reason " + text_of(answer, "reason");
     line += "  item " + text_of(answer, "item") + "  qty " + text_of(answer, "qty");
+    line += sale_of(answer);
     // A rejection has no row.
     if (answer.value("state", "") != "rejected")
       line += answer.value("stored", false) ? "  stored yes" : "  stored not yet";

@@ -188,15 +188,18 @@ class Comparison {
                      (owed == Ledger::Owed::failed ? ", which refused it" : ""));
   }
 
+  static std::string tickets(std::uint64_t granted, Lsn lsn) {
+    return std::to_string(granted) + " tickets (lsn " + storage::to_text(lsn) + ")";
+  }
+
   void compare(const LedgerPromo& promo, const storage::PromoRow& row) {
     const auto id = promo.promo.put.promo;
     const std::string name = "promo " + std::to_string(id);
     if (row.lsn < promo.lsn)
       behind(name, ledger_.owed_grant(id), "has an old number of tickets");
     else if (row.lsn <= up_to_ && (row.lsn != promo.lsn || row.granted != promo.granted))
-      out.findings.add(name + ": has given " + std::to_string(row.granted) +
-                       " tickets in the database, " + std::to_string(promo.granted) +
-                       " in the log");
+      out.findings.add(name + ": has given " + tickets(row.granted, row.lsn) +
+                       " in the database, " + tickets(promo.granted, promo.lsn) + " in the log");
     if (row.put_lsn < promo.put_lsn)
       return behind(name, ledger_.owed_promo(id), "is older than the log's last change");
     if (row.put_lsn > up_to_) return;

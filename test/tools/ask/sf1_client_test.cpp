@@ -172,6 +172,12 @@ TEST_CASE("answers read as people expect") {
       {"id", "a"}, {"state", "confirmed"}, {"order_id", "1099511815178"}, {"item", 1}, {"qty", 1},
       {"left", 5}, {"stored", true}};
   CHECK(describe_answer(bought) == "confirmed  order 1.187402  item 1  left 5  stored");
+  auto held = bought;
+  held.update({{"promo", 7}, {"unit_price_cents", 9}, {"fulfilment", "unpaid"}});
+  held["pay_by"] = 1767225600250;
+  CHECK(describe_answer(held) ==
+        "confirmed  order 1.187402  item 1  promo 7  unit_price_cents 9  fulfilment unpaid  "
+        "pay_by 2026-01-01T00:00:00.250Z  left 5  stored");
   const json sold_out{{"id", "a"}, {"state", "rejected"}, {"reason", "sold_out"}, {"item", 1},
                       {"qty", 2},  {"replayed", true}};
   CHECK(describe_answer(sold_out) ==
