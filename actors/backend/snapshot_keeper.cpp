@@ -63,7 +63,6 @@ class SnapshotKeeper : public SteadyActor, private SnapshotOutlet, private Segme
         watch_(*start_.disk, dir_, *this) {}
 
   void act() override {
-    config::run_when_idle();
     show_newest();
     watch_.look();
     while (running_) {
@@ -75,7 +74,8 @@ class SnapshotKeeper : public SteadyActor, private SnapshotOutlet, private Segme
       began_ = steady_clock::now();
       if (!running_) break;
       watch_.look();
-      agent_.look(monotonic_us());
+      if (agent_.has_work(monotonic_us()))
+        config::do_when_idle([this] { agent_.look(monotonic_us()); });
     }
   }
 

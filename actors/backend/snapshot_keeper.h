@@ -1,8 +1,9 @@
 #pragma once
 
 // The snapshot actor: makes a snapshot when enough closed segments lie behind the newest one, and
-// removes segments that nobody needs any more. Detached, on a thread that runs when nothing else
-// does: it reads files and asks the database on a session of its own, and never touches the core.
+// removes segments that nobody needs any more. Detached; works on a thread that runs when nothing
+// else does: it reads files and asks the database on a session of its own, and never touches the
+// core.
 // What goes wrong is logged and tried again later; it never stops the sale. Only a program error
 // ends the node (70).
 //

@@ -10,6 +10,10 @@
 #include <array>
 #include <csignal>
 #include <cstring>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <string>
 
 #include "actors/supervisor/program_file.h"
 
@@ -114,6 +118,18 @@ void WatchedProcess::signal(int number) const {
 bool WatchedProcess::ended() const {
   pollfd poll{fd_, POLLIN, 0};
   return ::poll(&poll, 1, 0) == 1;
+}
+
+bool WatchedProcess::is_ending() const {
+  constexpr int kSizeField = 23;  // of its address space; none: it has given that up
+  std::ifstream in("/proc/" + std::to_string(id_.pid) + "/stat");
+  std::string text((std::istreambuf_iterator<char>(in)), {});
+  std::istringstream fields(text.substr(text.rfind(')') + 1));
+  std::string field;
+  fields >> field;  // 3: state
+  if (field.empty() || field == "Z" || field == "X") return true;
+  for (int number = 4; number <= kSizeField; ++number) fields >> field;
+  return field == "0";
 }
 
 ProcessEnd WatchedProcess::take_end() {

@@ -55,6 +55,9 @@ class WatchedProcess {
   [[nodiscard]] int fd() const { return fd_; }  // readable: the process ended
   void signal(int number) const;
   [[nodiscard]] bool ended() const;
+  // It was killed or left, and its end is a matter of time: of its memory, or of a thread that gets
+  // no processor. Reads /proc.
+  [[nodiscard]] bool is_ending() const;
   // Once, after the end. Reaps our own child.
   ProcessEnd take_end();
 

@@ -411,6 +411,8 @@ void SupervisorRole::look_for_guard() {
 }
 
 void SupervisorRole::look_after(SupervisedNode& node) {
+  // Who ends already says nothing any more, and that is not why.
+  if (node.policy().kill_is_due(now()) && node.process() && node.process()->is_ending()) return;
   switch (node.policy().due(now())) {
     case RestartPolicy::Action::none:
       return;

@@ -3,6 +3,10 @@
 #include <malloc.h>
 #include <sched.h>
 
+#include <future>
+#include <thread>
+#include <utility>
+
 namespace stampede::config {
 
 namespace {
@@ -24,8 +28,14 @@ void prefer_throughput() {
   ::mallopt(M_TOP_PAD, kMiB);
 }
 
-void run_when_idle() {
-  set_policy(SCHED_IDLE);
+void do_when_idle(const std::function<void()>& work) {
+  std::packaged_task<void()> task([&] {
+    set_policy(SCHED_IDLE);
+    work();
+  });
+  auto done = task.get_future();
+  std::thread(std::move(task)).join();
+  done.get();
 }
 
 }  // namespace stampede::config

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 namespace stampede::config {
 
 // For a process whose threads hand much small work to each other: called before it starts any, for
@@ -12,10 +14,12 @@ namespace stampede::config {
 // and fault it in again with every burst. A kernel that refuses leaves things as they were.
 void prefer_throughput();
 
-// For a thread whose work can wait: from now on it runs only while a processor has nothing else to
-// do (SCHED_IDLE), and any other thread interrupts it. The lowest nice value would not do: a thread
+// Work that can wait, on a thread of its own that runs only while a processor has nothing else to
+// do (SCHED_IDLE), and that any other one interrupts. The lowest nice value would not do: a thread
 // of the kind above waits for the slice of such a one, too. Orders taken while snapshots were made
-// all the time: 451,000/s against 346,000/s.
-void run_when_idle();
+// all the time: 451,000/s against 346,000/s. Returns when it is done; what it throws the caller
+// gets. No such thread is kept: it ends no sooner than it runs, and a process that was killed
+// beside busy others would go on holding its memory and its locks.
+void do_when_idle(const std::function<void()>& work);
 
 }  // namespace stampede::config

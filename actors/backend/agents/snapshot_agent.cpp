@@ -33,6 +33,10 @@ storage::Status DatabaseRows::connect() {
   return storage::Done{};
 }
 
+bool SnapshotAgent::has_work(Micros now) {
+  return now >= next_retain_ || (now >= next_make_ && due(now));
+}
+
 void SnapshotAgent::look(Micros now) {
   if (now >= next_make_ && due(now)) make(now);
   if (!outlet_.stopping() && now >= next_retain_) retain(now);

@@ -72,7 +72,8 @@ class SnapshotAgent {
   SnapshotAgent(storage::Disk& disk, SnapshotSettings settings, SnapshotOutlet& outlet)
       : disk_(disk), settings_(std::move(settings)), outlet_(outlet) {}
 
-  void look(Micros now);  // does what is due
+  [[nodiscard]] bool has_work(Micros now);  // look() would do something; quick
+  void look(Micros now);                    // does what is due
   void make(Micros now);  // a snapshot, due or not; nothing when no batch lies behind the newest
 
  private:

@@ -127,12 +127,14 @@ void RestartPolicy::forgive(Ms gap) {
 
 RestartPolicy::Action RestartPolicy::due(Ms now) {
   if (state_ == NodeState::backing_off) return now >= start_at_ ? Action::start : Action::none;
-  if (!alive(state_) || now < kill_again_) return Action::none;
-  const std::string reason = reason_to_kill(now);
-  if (reason.empty()) return Action::none;
-  if (kill_reason_.empty()) kill_reason_ = reason;
+  if (!kill_is_due(now)) return Action::none;
+  if (kill_reason_.empty()) kill_reason_ = reason_to_kill(now);
   kill_again_ = now + kKillAgain;
   return Action::kill;
+}
+
+bool RestartPolicy::kill_is_due(Ms now) const {
+  return alive(state_) && now >= kill_again_ && !reason_to_kill(now).empty();
 }
 
 std::string RestartPolicy::reason_to_kill(Ms now) const {

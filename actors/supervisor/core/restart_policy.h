@@ -72,6 +72,7 @@ class RestartPolicy {
   // What to do now. `kill` is said once a second until the end was reported; kill_reason() says
   // why.
   [[nodiscard]] Action due(Ms now);
+  [[nodiscard]] bool kill_is_due(Ms now) const;
   [[nodiscard]] const std::string& kill_reason() const { return kill_reason_; }
   [[nodiscard]] NodeState state() const { return state_; }
   [[nodiscard]] bool wanted() const { return wanted_; }

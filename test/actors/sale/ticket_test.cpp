@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "actors/sale/order_book.h"
+#include "actors/sale/promo_rules.h"
 #include "storage/commands/promo_terms.h"
 
 using namespace stampede;
@@ -340,6 +341,42 @@ TEST_CASE_FIXTURE(TicketTest, "an operator cannot take back what was given") {
   const auto free = set(kTicketTerm, terms);
   CHECK(free.error == Code::bad_request);
   CHECK(free.field == "ticket");
+}
+
+TEST_CASE_FIXTURE(TicketTest, "a promo that says no gate has that of 5, whoever says so") {
+  put_item(2, 4);
+  const auto added = add_promo(8, 0, 2);
+  REQUIRE(added.changed);
+  CHECK(added.put.gate_factor == 5);
+  for (const std::uint32_t gate_factor : {0U, 5U}) {
+    const auto again = add_promo(8, gate_factor, 2);
+    CHECK(again.error == Code::none);
+    CHECK_FALSE(again.changed);
+  }
+  CHECK(add_promo(8, 4, 2).error == Code::bad_request);
+  // One of a log that was written before.
+  auto old = added;
+  old.put.gate_factor = 0;
+  book.apply_promo(old, ++lsn);
+  CHECK_FALSE(add_promo(8, 5, 2).changed);
+  storage::PromoPut terms;
+  terms.gate_factor = 5;
+  PromoRequest same{PromoAction::set, terms, kGate};
+  same.put.promo = 8;
+  CHECK_FALSE(change(same).changed);
+}
+
+TEST_CASE("a gate that is the same holds, whatever was given and is left") {
+  PromoTable promos;
+  storage::PromoPut put;
+  put.promo = 8;
+  promos.put(put, 1);  // as a log says it that was written before: none
+  promos.note_grant(8, 20, 2);
+  put.gate_factor = 5;
+  CHECK(gate_holds(promos, put, 3));
+  put.gate_factor = 6;
+  CHECK_FALSE(gate_holds(promos, put, 3));
+  CHECK(gate_holds(promos, put, 4));
 }
 
 TEST_CASE_FIXTURE(TicketTest, "before anybody has one a promo that is to come may want tickets") {

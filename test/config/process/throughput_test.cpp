@@ -3,10 +3,11 @@
 #include <doctest/doctest.h>
 #include <sched.h>
 
+#include <stdexcept>
 #include <thread>
 
+using stampede::config::do_when_idle;
 using stampede::config::prefer_throughput;
-using stampede::config::run_when_idle;
 
 TEST_CASE("threads that are started later wait for their turn, others are left as they are") {
   int own = -1;
@@ -21,12 +22,10 @@ TEST_CASE("threads that are started later wait for their turn, others are left a
   CHECK(::sched_getscheduler(0) == SCHED_OTHER);
 }
 
-TEST_CASE("a thread whose work can wait runs when nothing else does, and others as before") {
-  int own = -1;
-  std::thread([&] {
-    run_when_idle();
-    own = ::sched_getscheduler(0);
-  }).join();
-  CHECK(own == SCHED_IDLE);
+TEST_CASE("work that can wait runs when nothing else does, and nobody else so") {
+  int policy = -1;
+  do_when_idle([&] { policy = ::sched_getscheduler(0); });
+  CHECK(policy == SCHED_IDLE);
   CHECK(::sched_getscheduler(0) == SCHED_OTHER);
+  CHECK_THROWS_WITH(do_when_idle([] { throw std::runtime_error("no"); }), "no");
 }
