@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <span>
@@ -99,54 +100,73 @@ std::optional<Granted> read_payload(std::string_view payload) {
   return sound ? std::optional(ticket) : std::nullopt;
 }
 
-using Mac = std::array<std::uint8_t, crypto_generichash_BYTES_MIN>;
+using Mac = std::array<char, kTicketMacBytes>;
 
 Mac mac_of(const TicketKey& key, std::string_view text) {
   static_assert(kTicketKeyBytes == crypto_generichash_KEYBYTES);
+  static_assert(kTicketMacBytes == crypto_generichash_BYTES_MIN);
   Mac mac;
-  crypto_generichash(mac.data(), mac.size(), reinterpret_cast<const unsigned char*>(text.data()),
-                     text.size(), key.data(), key.size());
+  crypto_generichash(reinterpret_cast<unsigned char*>(mac.data()), mac.size(),
+                     reinterpret_cast<const unsigned char*>(text.data()), text.size(), key.data(),
+                     key.size());
   return mac;
-}
-
-// The MAC first: nothing that a stranger made is looked at more closely.
-std::optional<Granted> read_signed(const TicketKey& key, std::string_view text,
-                                   TicketBytes& bytes) {
-  if (text.size() > kTicketTextMax || text.size() < kHead.size() + 1 + kMacLetters ||
-      !text.starts_with(kHead))
-    return std::nullopt;
-  const auto dot = text.size() - kMacLetters - 1;
-  std::array<char, Mac{}.size()> said;
-  if (text[dot] != '.' || read_base64(text.substr(dot + 1), said) != Mac{}.size())
-    return std::nullopt;
-  const auto made = mac_of(key, text.substr(0, dot));
-  static_assert(Mac{}.size() == crypto_verify_16_BYTES);
-  if (crypto_verify_16(made.data(), reinterpret_cast<const unsigned char*>(said.data())) != 0)
-    return std::nullopt;
-  const auto size = read_base64(text.substr(kHead.size(), dot - kHead.size()), bytes);
-  return size ? read_payload({bytes.data(), *size}) : std::nullopt;
 }
 
 }  // namespace
 
 std::string TicketSigner::text(const Granted& ticket) const {
-  std::string payload;
-  append_number(payload, ticket.promo);
-  append_number(payload, ticket.item);
-  append_number(payload, static_cast<std::uint64_t>(ticket.expires_at_ms));
-  payload += static_cast<char>(ticket.user.size());
-  payload += ticket.user;
-  payload += ticket.id;
+  std::string bytes(kTicketMacBytes, '\0');
+  append_number(bytes, ticket.promo);
+  append_number(bytes, ticket.item);
+  append_number(bytes, static_cast<std::uint64_t>(ticket.expires_at_ms));
+  bytes += static_cast<char>(ticket.user.size());
+  bytes += ticket.user;
+  bytes += ticket.id;
   std::string text(kHead);
-  append_base64(text, payload.data(), payload.size());
+  append_base64(text, bytes.data() + kTicketMacBytes, bytes.size() - kTicketMacBytes);
   const auto mac = mac_of(key_, text);
+  std::copy(mac.begin(), mac.end(), bytes.begin());
+  if (known_ != nullptr) known_->add(known_->hashed(bytes));
   text += '.';
   append_base64(text, mac.data(), mac.size());
   return text;
 }
 
+// Whether it is `text` with its MAC that is read as `bytes`, which are of no other text.
+bool TicketSigner::is_signed(std::string_view text, std::string_view bytes) const {
+  KnownTickets::Hashed hashed;
+  if (known_ != nullptr) {
+    hashed = known_->hashed(bytes);
+    if (known_->has(hashed)) return true;
+  }
+  const auto made = mac_of(key_, text);
+  static_assert(kTicketMacBytes == crypto_verify_16_BYTES);
+  if (crypto_verify_16(reinterpret_cast<const unsigned char*>(made.data()),
+                       reinterpret_cast<const unsigned char*>(bytes.data())) != 0)
+    return false;
+  if (known_ != nullptr) known_->add(hashed);
+  return true;
+}
+
+// Nothing that a stranger made is looked at more closely than its letters.
+std::optional<Granted> TicketSigner::read_signed(std::string_view text, TicketBytes& bytes) const {
+  if (text.size() > kTicketTextMax || text.size() < kHead.size() + 1 + kMacLetters ||
+      !text.starts_with(kHead))
+    return std::nullopt;
+  const auto dot = text.size() - kMacLetters - 1;
+  const auto said = std::span(bytes).first(kTicketMacBytes);
+  if (text[dot] != '.' || read_base64(text.substr(dot + 1), said) != kTicketMacBytes)
+    return std::nullopt;
+  if (known_ != nullptr) known_->prefetch({said.data(), said.size()});
+  const auto payload = std::span(bytes).subspan(kTicketMacBytes);
+  const auto size = read_base64(text.substr(kHead.size(), dot - kHead.size()), payload);
+  if (!size || !is_signed(text.substr(0, dot), {bytes.data(), kTicketMacBytes + *size}))
+    return std::nullopt;
+  return read_payload({payload.data(), *size});
+}
+
 std::optional<Granted> TicketSigner::read(std::string_view text, TicketBytes& bytes) const {
-  auto ticket = read_signed(key_, text, bytes);
+  auto ticket = read_signed(text, bytes);
   const bool sound = ticket && valid_user(ticket->user) && valid_request_id(ticket->id);
   return sound ? ticket : std::nullopt;
 }
@@ -155,7 +175,7 @@ std::optional<Granted> TicketSigner::read(std::string_view text, TicketBytes& by
 std::int64_t TicketSigner::judge(std::string_view text, std::uint64_t promo, std::uint64_t item,
                                  std::string_view user, std::string_view& id,
                                  TicketBytes& bytes) const {
-  const auto ticket = read_signed(key_, text, bytes);
+  const auto ticket = read_signed(text, bytes);
   if (!ticket || ticket->promo != promo || ticket->item != item || ticket->user != user)
     return kForeignTicket;
   if (!id.empty()) return id == ticket->id ? ticket->expires_at_ms : kForeignTicket;

@@ -5,7 +5,7 @@
 // webapp of this system says so; whoever holds the key file can make tickets, though the backend
 // knows which it gave. Layout, little-endian: promo 8, item 8, expires_at_ms 8, bytes of the user
 // 1, user, id.
-// Pure; thread-safe.
+// Pure; as thread-safe as the tickets that it knows.
 
 #include <array>
 #include <cstddef>
@@ -14,21 +14,26 @@
 #include <string>
 #include <string_view>
 
+#include "actors/protocol/known_tickets.h"
 #include "actors/sale/request.h"
 
 namespace stampede::actors {
 
 inline constexpr std::size_t kTicketKeyBytes = 32;
+inline constexpr std::size_t kTicketMacBytes = 16;
 inline constexpr std::size_t kTicketPayloadMax = 25 + kUserBytesMax + kRequestIdBytesMax;
 inline constexpr std::size_t kTicketTextMax = 256;  // no ticket is longer
 
 using TicketKey = std::array<std::uint8_t, kTicketKeyBytes>;
-// What views of a ticket point into: bytes are written by fours, three of which count.
-using TicketBytes = std::array<char, kTicketPayloadMax + 1>;
+// What a ticket says, its MAC and then its payload; views of it point in here. Bytes are written by
+// fours, three of which count.
+using TicketBytes = std::array<char, kTicketMacBytes + kTicketPayloadMax + 1>;
 
 class TicketSigner {
  public:
-  explicit TicketSigner(const TicketKey& key) : key_(key) {}
+  // `known`: those that need no MAC anew; outlives this. Null: none.
+  explicit TicketSigner(const TicketKey& key, KnownTickets* known = nullptr)
+      : key_(key), known_(known) {}
 
   [[nodiscard]] std::string text(const Granted& ticket) const;
   // Nothing: it is no ticket, or was not signed with this key.
@@ -40,7 +45,11 @@ class TicketSigner {
                                    TicketBytes& bytes) const;
 
  private:
+  [[nodiscard]] std::optional<Granted> read_signed(std::string_view text, TicketBytes& bytes) const;
+  [[nodiscard]] bool is_signed(std::string_view text, std::string_view bytes) const;
+
   TicketKey key_;
+  KnownTickets* known_;
 };
 
 }  // namespace stampede::actors

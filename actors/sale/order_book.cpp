@@ -42,8 +42,9 @@ Answer OrderBook::answer_of(const Known& known) const {
 }
 
 OrderKeys OrderBook::keys(const Request& order) const {
-  const OrderKeys keys{hasher_.id(order.id),
-                       hasher_.order_content(order.item, order.user, order.qty, order.promo)};
+  OrderKeys keys{hasher_.id(order.id)};
+  if (order.promo == kNoNumber)
+    keys.content = hasher_.order_content(order.item, order.user, order.qty);
   decided_.prefetch(keys.request);
   items_.prefetch_index(order.item);
   return keys;
@@ -72,7 +73,7 @@ template <bool kRuled>
                                                      OrderDecision& decision) const {
   const auto& item = items_[position];
   decision.request_hash = keys.request;
-  decision.content_hash = keys.content;
+  if (!kRuled) decision.content_hash = keys.content;
   decision.item_position = position;
   decision.answer.item = order.item;
   decision.answer.qty = order.qty;
@@ -111,7 +112,8 @@ OrderDecision OrderBook::decide_order(const Request& order, const OrderKeys& key
                                       std::int64_t sale_time_us) const {
   OrderDecision decision;
   if (const auto* known = decided_.find(keys.request)) {
-    decision.known = known->kind != KnownKind::item_change && known->content == keys.content;
+    decision.known =
+        known->kind != KnownKind::item_change && known->content == content(order, keys);
     if (decision.known)
       decision.answer = answer_of(*known);
     else
@@ -128,6 +130,7 @@ OrderDecision OrderBook::decide_order(const Request& order, const OrderKeys& key
   const Ruled ruled{order.promo == kNoNumber ? nullptr : promos_.find(order.promo), keys.users};
   if (judge_rules(order, position, sale_time_us / 1000, ruled, decision))
     settle<true>(order, keys, position, ruled, decision);
+  if (decision.error == Code::none) decision.content_hash = content(order, keys);
   return decision;
 }
 

@@ -69,7 +69,7 @@ struct UserKeys {
 // index lines are on their way from memory meanwhile.
 struct OrderKeys {
   storage::RequestHash request{};
-  std::uint64_t content = 0;
+  std::uint64_t content = 0;        // of one without a promo
   const UserKeys* users = nullptr;  // there until the order is applied; null: none are made
 };
 
@@ -303,6 +303,11 @@ class OrderBook {
                                             std::string_view user) const {
     const bool made = users != nullptr && users->user_in_promo != 0;
     return made ? users->user_in_promo : hasher_.user_in_promo(promo, user);
+  }
+  // One in a promo may come to nothing before its content is asked for.
+  [[nodiscard]] std::uint64_t content(const Request& order, const OrderKeys& keys) const {
+    if (order.promo == kNoNumber) return keys.content;
+    return hasher_.order_content(order.item, order.user, order.qty, order.promo);
   }
   [[nodiscard]] std::optional<TicketTable::Ticket> live_ticket(std::uint64_t key,
                                                                std::int64_t now_ms) const;

@@ -131,6 +131,7 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   RandomBits random_;
   WebappCore core_;
   StockNews news_;
+  KnownTickets known_tickets_;
   TicketSigner tickets_;
   TicketBytes ticket_bytes_;  // of an order that came by HTTP
   Sf1Decoder decoder_;

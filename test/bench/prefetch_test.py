@@ -12,7 +12,7 @@ import sys
 SKIPPED = 77
 FUNCTIONS = ["OrderBook::keys(", "BackendCore::prepare(", "OrderBook::user_keys(",
              "TicketTable::prefetch_ticket(", "DecidedRequests::prefetch_ahead(",
-             "Projection::add("]
+             "Projection::add(", "KnownTickets::prefetch("]
 
 
 def prefetching_functions(program):

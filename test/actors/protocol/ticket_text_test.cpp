@@ -19,12 +19,22 @@ TicketKey key_of(std::uint8_t first) {
 
 struct TicketText {
   TicketSigner signer{key_of(1)};
+  KnownTickets known{{1, 2}};
+  TicketSigner knowing{key_of(1), &known};
   TicketBytes bytes{};
   Granted ticket{"r-1", 7, 3, "ann", 1'800'000'000'000};
 
   std::int64_t judge(std::string_view text, std::uint64_t promo = 7, std::uint64_t item = 3,
                      std::string_view user = "ann", std::string_view id = "r-1") {
-    return signer.judge(text, promo, item, user, id, bytes);
+    const auto worth = signer.judge(text, promo, item, user, id, bytes);
+    CHECK(knowing.judge(text, promo, item, user, id, bytes) == worth);
+    return worth;
+  }
+  // What each of them reads.
+  bool is_ticket(std::string_view text) {
+    const bool read = signer.read(text, bytes).has_value();
+    CHECK(knowing.read(text, bytes).has_value() == read);
+    return read;
   }
 };
 
@@ -70,38 +80,49 @@ TEST_CASE_FIXTURE(TicketText, "a ticket is worth something to its own order alon
 }
 
 TEST_CASE_FIXTURE(TicketText, "another system's ticket, and one that was touched, is none") {
-  const auto text = signer.text(ticket);
+  const auto text = knowing.text(ticket);
   CHECK_FALSE(TicketSigner(key_of(2)).read(text, bytes));
   for (std::size_t i = 0; i < text.size(); ++i) {
     for (const char other : {'A', 'B', '-', '.', '=', '\0', ' '}) {
       auto touched = text;
       if (touched[i] == other) continue;
       touched[i] = other;
-      CHECK_FALSE(signer.read(touched, bytes));
+      CHECK_FALSE(is_ticket(touched));
     }
-    CHECK_FALSE(signer.read(text.substr(0, i), bytes));
-    CHECK_FALSE(signer.read(text.substr(i + 1), bytes));
+    CHECK_FALSE(is_ticket(text.substr(0, i)));
+    CHECK_FALSE(is_ticket(text.substr(i + 1)));
   }
   for (const std::string extra : {"=", "A", ".", "\n", " "}) {
-    CHECK_FALSE(signer.read(text + extra, bytes));
-    CHECK_FALSE(signer.read(extra + text, bytes));
+    CHECK_FALSE(is_ticket(text + extra));
+    CHECK_FALSE(is_ticket(extra + text));
   }
-  CHECK_FALSE(signer.read(std::string(100'000, 'A'), bytes));
-  CHECK_FALSE(signer.read("t1." + std::string(500, 'A') + "." + std::string(22, 'A'), bytes));
-  CHECK_FALSE(signer.read({}, bytes));
-  CHECK_FALSE(signer.read("t1.", bytes));
-  CHECK_FALSE(signer.read("t1..", bytes));
+  CHECK_FALSE(is_ticket(std::string(100'000, 'A')));
+  CHECK_FALSE(is_ticket("t1." + std::string(500, 'A') + "." + std::string(22, 'A')));
+  CHECK_FALSE(is_ticket({}));
+  CHECK_FALSE(is_ticket("t1."));
+  CHECK_FALSE(is_ticket("t1.."));
 }
 
 TEST_CASE_FIXTURE(TicketText, "whatever the order, a stranger's bytes are no ticket") {
   const auto seed = std::random_device{}();
   INFO("seed ", seed);
   std::mt19937_64 random(seed);
-  const auto text = signer.text(ticket);
+  const auto text = knowing.text(ticket);
   for (int i = 0; i < 20'000; ++i) {
     auto bytes_of_it = text.substr(0, random() % (text.size() + 1));
     for (auto more = random() % 8; more > 0; --more)
       bytes_of_it.insert(random() % (bytes_of_it.size() + 1), 1, static_cast<char>(random() % 256));
-    if (bytes_of_it != text) CHECK_FALSE(signer.read(bytes_of_it, bytes));
+    if (bytes_of_it != text) CHECK_FALSE(is_ticket(bytes_of_it));
   }
+}
+
+TEST_CASE_FIXTURE(TicketText, "one that is known is the same ticket as before") {
+  const auto text = signer.text(ticket);
+  for (int time = 0; time < 3; ++time) {
+    const auto read = knowing.read(text, bytes);
+    REQUIRE(read);
+    CHECK((read->id == "r-1" && read->user == "ann" && read->promo == 7 && read->item == 3));
+    CHECK(read->expires_at_ms == ticket.expires_at_ms);
+  }
+  CHECK(knowing.text(ticket) == text);
 }

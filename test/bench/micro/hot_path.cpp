@@ -38,7 +38,8 @@ WebappSettings settings() {
 HotPath::HotPath(std::uint32_t items, std::int64_t stock)
     : writer_(new_log(disk_)),
       backend_(kUuid, BackendLimits{}),
-      signer_(kTicketKey),
+      known_tickets_({9, 9}),
+      signer_(kTicketKey, &known_tickets_),
       decoder_(&signer_),
       webapp_(settings(), *this, [] { return std::array<std::uint64_t, 2>{}; }) {
   backend_.set_phase(Phase::replaying);

@@ -62,6 +62,7 @@ class HotPath : private actors::WebappOutput {
   actors::LogPlan plan_;
   actors::Effects effects_;
   std::vector<std::string_view> parts_;
+  actors::KnownTickets known_tickets_;
   actors::TicketSigner signer_;
   actors::Sf1Decoder decoder_;
   actors::WebappCore webapp_;

@@ -3,6 +3,8 @@
 // Prints JSON. Allocations are counted here; instructions by callgrind, which is told to collect in
 // measured_rounds() alone (test/bench/cost_test.py). Always the same work: no clock, fixed seed.
 
+#include <sodium.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <new>
@@ -54,6 +56,7 @@ int main(int argc, char** argv) {
                  kRoundOrders);
     return 2;
   }
+  if (sodium_init() < 0) return 1;  // a node's libsodium uses what the processor can
   HotPath path(1, static_cast<std::int64_t>((kWarmUpOrders + orders) / 2));
   if (promo) path.begin_promo();
   const auto all = kWarmUpOrders + orders;
