@@ -4,8 +4,10 @@ old segments, sockets; and a disk that is full for a while.
 """
 
 import contextlib
+import json
 import os
 import shutil
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -180,6 +182,7 @@ class Files(SystemTest):
         status = system.stampede("status").stdout
         self.assertIn("backend-1: the log's disk is full", status)
         self.assertRegex(status, "next: backend-1 waits: make room")
+        self.look_at_one_that_waits_for_room(system)
         for address in (f"http://127.0.0.1:{system.base}/readyz?node=backend-1",
                         f"{system.http}/readyz"):
             self.assertTrue(eventually(lambda url=address: "full" in self.refusal(url)[1], 10))
@@ -198,7 +201,35 @@ class Files(SystemTest):
             system.wait_ready()
             self.assertIsNone(backend()["refuses"])
             self.assertEqual(client.order(1, "ann", 1, timeout=10).state, "confirmed")
+        item = json.loads(must(system.stampede("item", "show", "1", "--json"), "show").stdout)
+        self.assertEqual(item["total"], 1000, "what was refused is not done later")
         system.verify()
+
+    def look_at_one_that_waits_for_room(self, system):
+        """It has read nothing that it could tell, and keeps nothing that it could do later."""
+        told = system.status()
+        self.assertEqual({told["log"][one] for one in
+                          ("durable_lsn", "pending_commands", "bytes", "segments")}, {None})
+        self.assertEqual({told["database"][one] for one in ("lag_s", "failed")}, {None})
+        for words, code in ((("item", "stock", "1", "+5"), 1), (("item", "list"), 3),
+                            (("verify",), 3)):
+            began = time.monotonic()
+            done = system.stampede(*words)
+            self.assertLess(time.monotonic() - began, 5, words)
+            self.assertEqual(done.returncode, code, done)
+            self.assertIn("the disk of the command log (log.dir) is full",
+                          done.stdout + done.stderr)
+
+    def test_a_backend_that_waits_for_room_is_not_said_to_have_no_items(self):
+        system = self.start_system()
+        self.assertTrue(eventually(lambda: "no items" in system.stampede("status").stdout, 10))
+        arm_next_starts(system, "disk_full=on")
+        must(system.stampede("chaos", "kill", "backend-1"), "kill")
+        self.assertTrue(eventually(
+            lambda: "disk is full" in str(system.node("backend-1").get("refuses")), 20))
+        status = system.stampede("status").stdout
+        self.assertRegex(status, "sale +not told yet by the backend")
+        self.assertRegex(status, "log +- in - segments +durable - +pending -")
 
     @staticmethod
     def refusal(address):
