@@ -1,5 +1,6 @@
 #include "actors/supervisor/supervisor_http.h"
 
+#include "actors/http/http_conditions.h"
 #include "config/process/utc_text.h"
 #include "config/process/version.h"
 
@@ -99,10 +100,7 @@ json system_status(std::vector<json> nodes, const json& system_view, std::int64_
 }
 
 std::optional<HttpReply> refuse_write(const HttpRequest& request) {
-  if (request.method == "GET" || request.method == "HEAD") return std::nullopt;
-  HttpReply refused = problem(405, "bad_request", "only GET is allowed here");
-  refused.headers.emplace_back("Allow", "GET, HEAD");
-  return refused;
+  return refuse_method(request, "GET", kReads);
 }
 
 bool is_health_path(std::string_view path) {
@@ -110,16 +108,16 @@ bool is_health_path(std::string_view path) {
 }
 
 HttpReply answer_http(const HttpRequest& request, const StatusPage& page) {
+  const bool health_path = is_health_path(request.target);
+  if (!health_path && request.target != "/status" && request.target != "/version") {
+    return problem(404, "bad_request",
+                   "there is /status, /healthz, /readyz, /version, /metrics and /v1/history");
+  }
   if (auto refused = refuse_write(request)) return std::move(*refused);
   if (request.target == "/status") {
     HttpReply made;
     made.shared_body = page.line;
     return made;
-  }
-  const bool health_path = is_health_path(request.target);
-  if (!health_path && request.target != "/version") {
-    return problem(404, "bad_request",
-                   "there is /status, /healthz, /readyz, /version, /metrics and /v1/history");
   }
   json nodes = json::array();
   const auto node_asked = sole_value(request.query, "node");
