@@ -49,6 +49,10 @@ json notes_of(const json& nodes, const json& log, const json& database) {
   if (const auto why = database.find("why"); why != database.end())
     notes.push_back("the database is " + database.at("state").get<std::string>() + ": " +
                     why->get<std::string>());
+  if (const auto failed = database.find("failed"); failed != database.end() && *failed > 0)
+    notes.push_back(failed->dump() + (*failed == 1 ? " command" : " commands") +
+                    " failed in the database and the rows are missing there: mend what the log of "
+                    "backend-1 names, then run: stampede log retry");
   for (const json& unsafe : database.value("unsafe", json::array()))
     notes.push_back("committed rows may be lost when the database's machine crashes: " +
                     unsafe.get<std::string>());

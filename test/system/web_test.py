@@ -523,12 +523,14 @@ class Ops(Page):
                            ("backend/backend_report.cpp", "supervisor/supervisor_http.cpp"))
         full, away = "the log's disk is full", "the database is away or slow"
         stepped, drained = "the wall clock has stepped ", "orders are refused since "
-        for sentence in (full, away, stepped, drained):
+        failed = " failed in the database "
+        for sentence in (full, away, stepped, drained, failed):
             self.assertIn(f'"{sentence}', sources)
         status = {"nodes": [{"node": "backend-1", "state": "ready", "refuses": why + ": so"}
                             for why in (full, away)],
                   "drained_at": "2026-11-30T18:00:00.000Z", "database": {"state": "ok"}, "log": {},
-                  "notes": [f"backend-1: {stepped}7 s forward; so", f"{drained}then: so", "other"]}
+                  "notes": [f"backend-1: {stepped}7 s forward; so", f"{drained}then: so",
+                            f"2 commands{failed}so", "other"]}
         page = self.ops(language="zh")
         said = page.js("""(async () => {
             const file = (name) => import(performance.getEntriesByType('resource')

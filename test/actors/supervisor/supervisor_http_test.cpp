@@ -98,6 +98,19 @@ TEST_CASE("a path says what it takes, where there is one") {
   CHECK(get("/other", "", status, "POST").status == 404);
 }
 
+TEST_CASE("failed commands are named with what helps") {
+  const auto notes = [](json failed) {
+    return system_status({},
+                         {{"database", {{"state", "ok"}, {"failed", std::move(failed)}}}})["notes"];
+  };
+  CHECK(notes(0).empty());
+  CHECK(notes(nullptr).empty());
+  REQUIRE(notes(2).size() == 1);
+  const auto note = notes(2)[0].get<std::string>();
+  CHECK(note.starts_with("2 commands failed in the database"));
+  CHECK(note.ends_with("then run: stampede log retry"));
+}
+
 TEST_CASE("status has the members of the contract before a backend was heard") {
   const json status = system_status({}, json::object());
   CHECK(status["items"] == json::array());
