@@ -140,11 +140,30 @@ class Files(SystemTest):
         system.restart("webapp-1")
         with Client(system.zmq) as client:
             self.assertEqual(client.order(1, "ann", 1).state, "confirmed")
+        self.put_a_directory_in_the_way(system, system.run / "admin.sock")
         shutil.rmtree(system.run / "sock")
         self.assertTrue(eventually(lambda: len(list((system.run / "sock").glob("*"))) >= 5, 10))
         system.restart("backend-1")
         with Client(system.zmq) as client:
             self.assertEqual(client.order(1, "ann", 1).state, "confirmed")
+
+    def put_a_directory_in_the_way(self, system, place):
+        """What the tools cannot hear is in the log, once, and on the supervisor's port."""
+        address = f"http://127.0.0.1:{system.base}/status"
+        told = lambda: [note for note in json.loads(self.refusal(address)[1])["notes"]
+                        if "admin.sock: a directory lies there; remove it" in note]
+        place.unlink()
+        place.mkdir()
+        self.assertTrue(eventually(told, 10))
+        done = system.stampede("status")
+        self.assertEqual(done.returncode, 7)
+        self.assertIn(f"a directory lies at {place}", done.stderr)
+        place.rmdir()
+        self.assertTrue(eventually(lambda: system.stampede("status").returncode == 0, 10))
+        self.assertTrue(eventually(lambda: not told(), 10))
+        log = (system.run / "log" / "supervisor.log").read_text(encoding="utf-8")
+        self.assertEqual(log.count("a directory lies there; remove it"), 1)
+        self.assertEqual(log.count("admin.sock takes questions again"), 1)
 
     def test_a_full_disk_is_told_and_every_way_in_goes_on_by_itself(self):
         system = self.start_system("1:Phone:10000000", STAMPEDE_LOG__SEGMENT_BYTES="262144")
