@@ -104,7 +104,7 @@ export function alarmsOf({ status, heardAt }, span, t) {
   return [...alarms, ...(status.notes ?? []).filter((note) => !kSaidAbove.test(note)).map(alarmOfNote)];
 }
 
-const kSaidAbove = /^(the database is|orders are refused since)/;
+const kSaidAbove = /^(the database is|orders are refused since|\d+ commands? failed in the database)/;
 
 function alarmOfNote(note) {
   const [, n] = /^[\w-]+: the wall clock has stepped (\d+) s/.exec(note) ?? [];

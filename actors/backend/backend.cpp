@@ -44,7 +44,8 @@ constexpr std::size_t kNewsPerTick = 500;
 // The backend's port actor: one thread that owns the sockets and BackendCore. A round feeds the
 // core all that has arrived (of much, what is worth a round: the log syncs meanwhile, and what is
 // durable is answered before the rest is decided), then flushes once. While the log is being
-// replayed (by a thread of its own, so that heartbeats go on) there is no core yet; commands wait.
+// replayed (by a thread of its own, so that heartbeats go on) there is no core yet; commands wait,
+// but for those that would wait for room on the disk.
 class Backend : public transport::PortRole {
  public:
   Backend(NodeRuntime& node, BackendStatus& status)
@@ -115,6 +116,8 @@ class Backend : public transport::PortRole {
       if (decided_something()) config::failpoint("decided");
       carry_out(port);
       if (next_tick_ > port.now() + kTick && is_awake()) look_at(port, port.now() + kTick);
+    } else if (standstill(status_) != Standstill::none) {
+      refuse_commands();
     }
     port_.send(port);
     round_began_us_ = 0;
@@ -200,6 +203,13 @@ class Backend : public transport::PortRole {
     for (; !commands_.empty(); commands_.pop_front())
       if (!take(commands_.front().first, commands_.front().second))
         return port.wake_at(port.now() + kLookAgain);
+  }
+
+  // A start that waits for somebody outside. What is refused is not kept, as orders are not.
+  void refuse_commands() {
+    for (; !commands_.empty(); commands_.pop_front())
+      answer(commands_.front().first,
+             standstill_reply(commands_.front().second, standstill(status_), limits_));
   }
 
   // False: not yet.
@@ -323,6 +333,7 @@ class Backend : public transport::PortRole {
                                node_.config().log.backlog_commands_max);
     status_.failed.store(core().projection().failed());
     status_.lag_us.store(lag_us());
+    status_.counted.store(true);
   }
 
   // How long ago the oldest order, change of one or of the stock that the database does not have

@@ -7,6 +7,7 @@
 #include "actors/backend/monotonic.h"
 #include "actors/metrics/core/metric_report.h"
 #include "actors/protocol/sf1.h"
+#include "config/process/exit_codes.h"
 #include "config/process/wall_clock.h"
 
 namespace stampede::actors {
@@ -62,23 +63,27 @@ std::string clock_note(std::int64_t ahead_us) {
 void report_backend(json& out, BackendStatus& status) {
   out["refuses"] = refuses(status);
   out["clock"] = clock_report(status);
-  const auto owed = status.owed.load();
   const bool claimed = status.claimed.load();
   out["progress"] = status.progress.load();
   out["work_waiting"] = status.work_waiting.load();
   out["disk_waiting"] = status.disk_waiting.load();
   out["epoch"] = status.epoch.load();
+  // Null as long as the log was not read.
+  const auto known = [counted = status.counted.load()](json value) {
+    return counted ? std::move(value) : json(nullptr);
+  };
   out["log"] = {
-      {"durable_lsn", storage::to_text(status.durable_lsn.load())},
-      {"pending_commands", owed},
-      {"bytes", left_of(status.log_bytes.load(), status.log_oldest_position.load())},
-      {"segments", left_of(status.log_segments.load(), status.log_oldest_segment.load() - 1)},
+      {"durable_lsn", known(storage::to_text(status.durable_lsn.load()))},
+      {"pending_commands", known(status.owed.load())},
+      {"bytes", known(left_of(status.log_bytes.load(), status.log_oldest_position.load()))},
+      {"segments",
+       known(left_of(status.log_segments.load(), status.log_oldest_segment.load() - 1))},
       {"snapshot", snapshot_report(status)},
       {"syncs", status.log_syncs.load()},
       {"sync_us_max", status.log_sync_us_max.load()}};
   out["database"] = status.database.report(claimed, monotonic_us());
-  out["database"]["lag_s"] = static_cast<double>(status.lag_us.load()) / 1e6;
-  out["database"]["failed"] = status.failed.load();
+  out["database"]["lag_s"] = known(static_cast<double>(status.lag_us.load()) / 1e6);
+  out["database"]["failed"] = known(status.failed.load());
   out["replay"] = {{"done_bytes", status.replayed_bytes.load()},
                    {"total_bytes", status.replay_total_bytes.load()}};
   out["requests"] = {
@@ -212,6 +217,16 @@ json refusal(Code code, std::string_view field, const LimitTexts& limits) {
 }
 
 }  // namespace
+
+json standstill_reply(const json& command, Standstill standstill, const LimitTexts& limits) {
+  const std::string reason(limits.text(limit_of(standstill)));
+  const auto what = command.value("do", std::string{});
+  if (what != "items" && what != "promos" && what != "books")
+    return error_reply(Code::overloaded, {}, reason);
+  return {{"error", "not_ready"},
+          {"message", "the backend has not read its log yet: " + reason},
+          {"exit", kExitNotReady}};
+}
 
 json control_reply(const ControlAnswer& answer, const LimitTexts& limits) {
   BodyReader reader;

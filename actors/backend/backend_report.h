@@ -21,6 +21,10 @@ void report_backend_metrics(nlohmann::json& out, BackendStatus& status);
 // What an alarm of the clock is, and what to do; `ahead_us`: see SaleClock::ahead_us().
 std::string clock_note(std::int64_t ahead_us);
 
+// To an operator's command while the backend cannot decide anything for a reason that only people
+// can end: changes are overloaded, who only looks hears that it is not ready.
+nlohmann::json standstill_reply(const nlohmann::json& command, Standstill standstill,
+                                const LimitTexts& limits);
 nlohmann::json control_reply(const ControlAnswer& answer, const LimitTexts& limits);
 nlohmann::json promo_reply(const PromoAnswer& answer, const LimitTexts& limits);
 // A page of the promos, with their states at `now_us`; those of which a record is parked say so,

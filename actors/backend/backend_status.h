@@ -24,6 +24,7 @@ struct BackendStatus {
   std::atomic<Phase> phase{Phase::starting};
   std::atomic<bool> stop_wanted{false};  // the port's word to a start that still waits
   std::atomic<std::uint64_t> epoch{0};
+  std::atomic<bool> counted{false};        // the log is read: what stands below is true of it
   std::atomic<std::uint32_t> log_name{0};  // the log's, for hellos; see log_name()
   std::atomic<std::uint64_t> replayed_bytes{0}, replay_total_bytes{0};
   std::atomic<std::uint64_t> last_lsn{0}, durable_lsn{0};

@@ -1,8 +1,8 @@
 #include "actors/http/static_files.h"
 
-#include <algorithm>
 #include <utility>
 
+#include "actors/http/http_conditions.h"
 #include "actors/http/http_fields.h"
 #include "actors/http/http_head.h"
 
@@ -23,13 +23,9 @@ bool is_zero(std::string_view weight) {
   return !weight.empty() && weight.find_first_not_of("0.") == std::string_view::npos;
 }
 
-// `If-None-Match: "a", W/"b"`, or `*`.
-bool client_has(std::string_view head, std::string_view etag) {
-  const auto said = list_members(head, "if-none-match");
-  return std::any_of(said.begin(), said.end(), [&](std::string_view one) {
-    if (one.starts_with("W/")) one.remove_prefix(2);
-    return one == "*" || one == etag;
-  });
+// Other bytes need another one (RFC 9110 8.8.3.3).
+std::string gzip_etag(std::string_view etag) {
+  return std::string(etag.substr(0, etag.size() - 1)) + "-gzip\"";
 }
 
 void forbid_what_is_not_ours(HttpReply& reply) {
@@ -68,24 +64,21 @@ std::optional<HttpReply> StaticFiles::answer(const HttpRequest& request) const {
   const auto found = files_.find(request.target);
   if (found == files_.end()) return std::nullopt;
   if (request.method == "GET") return reply_of(found->second, request);
-  HttpReply other;
-  other.status = 204;
-  if (request.method != "OPTIONS")
-    other = problem(405, "unknown_op", "this path does not take that method");
-  other.headers.emplace_back("Allow", "GET, HEAD, OPTIONS");
-  return other;
+  return other_method(request, kReads);
 }
 
 HttpReply StaticFiles::reply_of(const File& file, const HttpRequest& request) {
   HttpReply reply;
   reply.cache_control = file.about.hashed ? kMayBeKept : kAskAgain;
-  reply.headers.emplace_back("ETag", file.about.etag);
+  const bool compressed = takes_gzip(request.head);
+  const auto etag = compressed ? gzip_etag(file.about.etag) : std::string(file.about.etag);
+  if (!match_holds(request.head, etag)) return match_failed();
+  reply.headers.emplace_back("ETag", etag);
   reply.headers.emplace_back("Vary", "Accept-Encoding");
-  if (client_has(request.head, file.about.etag)) {
+  if (client_has(request.head, etag)) {
     reply.status = 304;
     return reply;
   }
-  const bool compressed = takes_gzip(request.head);
   if (compressed) reply.headers.emplace_back("Content-Encoding", "gzip");
   reply.content_type = file.about.type;
   reply.shared_body = compressed ? file.gzip : file.plain;

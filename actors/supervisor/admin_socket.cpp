@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "actors/node/node_log.h"
 #include "actors/supervisor/request_line.h"
 #include "config/process/descriptor_shares.h"
 
@@ -52,11 +53,19 @@ void AdminSocket::listen_again() {
     port_->unwatch(listener_);
     ::close(std::exchange(listener_, -1));
   }
+  std::string fault;
   try {
     listen();
-  } catch (const std::runtime_error&) {  // as long as it cannot be: tried again at the next timer
+  } catch (const std::runtime_error& error) {  // until it can be: tried again at the next timer
     if (listener_ >= 0) ::close(std::exchange(listener_, -1));
+    fault = error.what();
   }
+  if (fault == fault_) return;
+  fault_ = std::move(fault);
+  if (fault_.empty())
+    log_info(file_.string() + " takes questions again");
+  else
+    log_warning(fault_);
 }
 
 void AdminSocket::listen() {
@@ -67,7 +76,13 @@ void AdminSocket::listen() {
     throw std::runtime_error(path + " is too long for a unix socket; give a shorter --run-dir");
   }
   path.copy(address.sun_path, path.size());
-  ::unlink(path.c_str());
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+    const int error = errno;
+    const bool directory = std::filesystem::is_directory(file_);
+    throw std::runtime_error(
+        "cannot listen on " + path + ": " +
+        (directory ? "a directory lies there; remove it" : std::strerror(error)));
+  }
   listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   // Between bind and listen nobody can connect, so the mode is in force before the first visitor.
   if (listener_ < 0 ||

@@ -69,6 +69,8 @@ class AdminSocket {
   void go_on();
   // Somebody is connected, or waits to be.
   [[nodiscard]] bool busy() const { return rests_ || !connections_.empty(); }
+  // Why nobody can connect now; empty: everybody can. Logged when it begins and when it ends.
+  [[nodiscard]] const std::string& fault() const { return fault_; }
   // Closes everything and removes the file.
   void finish(transport::PortControl& port);
 
@@ -121,6 +123,7 @@ class AdminSocket {
   Handler handler_;
   transport::PortControl* port_ = nullptr;  // between start() and finish()
   int listener_ = -1;
+  std::string fault_;
   bool rests_ = false;  // until the next timer
   dev_t device_ = 0;    // of the socket's file
   ino_t inode_ = 0;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "actors/http/http_conditions.h"
 #include "actors/http/http_fields.h"
 #include "actors/http/http_head.h"
 #include "actors/node/node_log.h"
@@ -21,6 +22,8 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kWaitingMax = 64;  // actions without their answers
+constexpr std::string_view kLinkTakes = "GET, OPTIONS";
+
 HttpReply json_reply(int status, const json& body) {
   HttpReply reply;
   reply.status = status;
@@ -60,7 +63,7 @@ std::optional<HttpReply> foreign(const HttpRequest& request) {
 // Previews of links ask so; the link is for whoever opens it.
 HttpReply looked_at_link() {
   auto reply = problem(405, "unknown_op", "this link opens once, by GET");
-  reply.headers.emplace_back("Allow", "GET");
+  reply.headers.emplace_back("Allow", kLinkTakes);
   return reply;
 }
 
@@ -92,14 +95,15 @@ OpsFace::OpsFace(caf::actor port, std::shared_ptr<OpsDoor> door, int port_number
 bool OpsFace::take(const HttpRequest& request, HttpRespond& respond) {
   if (auto file = files_.answer(request)) {
     respond(std::move(*file));
-  } else if (request.target == "/login" && request.method == "GET") {
-    respond(request.headers_only ? looked_at_link() : log_in(request));
-  } else if (request.target == "/v1/ops" && request.method == "GET") {
-    respond(about(request));
-  } else if (request.target == "/v1/ops/logout" && request.method == "POST") {
-    respond(log_out(request));
-  } else if (request.target == "/v1/ops/actions" && request.method == "POST") {
-    act(request, respond);
+  } else if (request.target == "/login") {
+    if (performs(request, "GET", kLinkTakes, respond))
+      respond(request.headers_only ? looked_at_link() : log_in(request));
+  } else if (request.target == "/v1/ops") {
+    if (performs(request, "GET", kReads, respond)) respond(about(request));
+  } else if (request.target == "/v1/ops/logout") {
+    if (performs(request, "POST", kTakes, respond)) respond(log_out(request));
+  } else if (request.target == "/v1/ops/actions") {
+    if (performs(request, "POST", kTakes, respond)) act(request, respond);
   } else {
     return false;
   }

@@ -157,6 +157,9 @@ std::string SupervisedNode::take_end(Ms now) {
     (*database)["state"] = "unknown";
     for (const char* heard : {"why", "for_s"}) database->erase(heard);
   }
+  // It may have made the first one since it told of none.
+  if (const auto items = system_view_.find("items"); items != system_view_.end() && items->empty())
+    system_view_.erase(items);
   // "Another one runs": true of a node that an earlier supervisor started and that this one did not
   // see yet. Starting again finds its lock and adopts it.
   const bool other_runs =

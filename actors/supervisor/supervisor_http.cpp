@@ -1,5 +1,6 @@
 #include "actors/supervisor/supervisor_http.h"
 
+#include "actors/http/http_conditions.h"
 #include "config/process/utc_text.h"
 #include "config/process/version.h"
 
@@ -48,6 +49,10 @@ json notes_of(const json& nodes, const json& log, const json& database) {
   if (const auto why = database.find("why"); why != database.end())
     notes.push_back("the database is " + database.at("state").get<std::string>() + ": " +
                     why->get<std::string>());
+  if (const auto failed = database.find("failed"); failed != database.end() && *failed > 0)
+    notes.push_back(failed->dump() + (*failed == 1 ? " command" : " commands") +
+                    " failed in the database and the rows are missing there: mend what the log of "
+                    "backend-1 names, then run: stampede log retry");
   for (const json& unsafe : database.value("unsafe", json::array()))
     notes.push_back("committed rows may be lost when the database's machine crashes: " +
                     unsafe.get<std::string>());
@@ -99,10 +104,7 @@ json system_status(std::vector<json> nodes, const json& system_view, std::int64_
 }
 
 std::optional<HttpReply> refuse_write(const HttpRequest& request) {
-  if (request.method == "GET" || request.method == "HEAD") return std::nullopt;
-  HttpReply refused = problem(405, "bad_request", "only GET is allowed here");
-  refused.headers.emplace_back("Allow", "GET, HEAD");
-  return refused;
+  return refuse_method(request, "GET", kReads);
 }
 
 bool is_health_path(std::string_view path) {
@@ -110,16 +112,16 @@ bool is_health_path(std::string_view path) {
 }
 
 HttpReply answer_http(const HttpRequest& request, const StatusPage& page) {
+  const bool health_path = is_health_path(request.target);
+  if (!health_path && request.target != "/status" && request.target != "/version") {
+    return problem(404, "bad_request",
+                   "there is /status, /healthz, /readyz, /version, /metrics and /v1/history");
+  }
   if (auto refused = refuse_write(request)) return std::move(*refused);
   if (request.target == "/status") {
     HttpReply made;
     made.shared_body = page.line;
     return made;
-  }
-  const bool health_path = is_health_path(request.target);
-  if (!health_path && request.target != "/version") {
-    return problem(404, "bad_request",
-                   "there is /status, /healthz, /readyz, /version, /metrics and /v1/history");
   }
   json nodes = json::array();
   const auto node_asked = sole_value(request.query, "node");

@@ -608,6 +608,8 @@ json SupervisorRole::status() const {
   }
   auto status = system_status(std::move(views), system_view, requests_.wishes().drained_ms);
   if (guard_gone_) status["notes"].push_back(kGuardGone);
+  if (!admin_.fault().empty())
+    status["notes"].push_back(runtime_.id() + ": no tool can ask: " + admin_.fault());
   status["guard_gone"] = guard_gone_;
   status["dev"] = config_.now().dev;  // what may be broken on purpose
   status["config"] = {{"accepted", config_.now().accepted},

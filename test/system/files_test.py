@@ -4,8 +4,10 @@ old segments, sockets; and a disk that is full for a while.
 """
 
 import contextlib
+import json
 import os
 import shutil
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -138,11 +140,30 @@ class Files(SystemTest):
         system.restart("webapp-1")
         with Client(system.zmq) as client:
             self.assertEqual(client.order(1, "ann", 1).state, "confirmed")
+        self.put_a_directory_in_the_way(system, system.run / "admin.sock")
         shutil.rmtree(system.run / "sock")
         self.assertTrue(eventually(lambda: len(list((system.run / "sock").glob("*"))) >= 5, 10))
         system.restart("backend-1")
         with Client(system.zmq) as client:
             self.assertEqual(client.order(1, "ann", 1).state, "confirmed")
+
+    def put_a_directory_in_the_way(self, system, place):
+        """What the tools cannot hear is in the log, once, and on the supervisor's port."""
+        address = f"http://127.0.0.1:{system.base}/status"
+        told = lambda: [note for note in json.loads(self.refusal(address)[1])["notes"]
+                        if "admin.sock: a directory lies there; remove it" in note]
+        place.unlink()
+        place.mkdir()
+        self.assertTrue(eventually(told, 10))
+        done = system.stampede("status")
+        self.assertEqual(done.returncode, 7)
+        self.assertIn(f"a directory lies at {place}", done.stderr)
+        place.rmdir()
+        self.assertTrue(eventually(lambda: system.stampede("status").returncode == 0, 10))
+        self.assertTrue(eventually(lambda: not told(), 10))
+        log = (system.run / "log" / "supervisor.log").read_text(encoding="utf-8")
+        self.assertEqual(log.count("a directory lies there; remove it"), 1)
+        self.assertEqual(log.count("admin.sock takes questions again"), 1)
 
     def test_a_full_disk_is_told_and_every_way_in_goes_on_by_itself(self):
         system = self.start_system("1:Phone:10000000", STAMPEDE_LOG__SEGMENT_BYTES="262144")
@@ -180,6 +201,7 @@ class Files(SystemTest):
         status = system.stampede("status").stdout
         self.assertIn("backend-1: the log's disk is full", status)
         self.assertRegex(status, "next: backend-1 waits: make room")
+        self.look_at_one_that_waits_for_room(system)
         for address in (f"http://127.0.0.1:{system.base}/readyz?node=backend-1",
                         f"{system.http}/readyz"):
             self.assertTrue(eventually(lambda url=address: "full" in self.refusal(url)[1], 10))
@@ -198,7 +220,35 @@ class Files(SystemTest):
             system.wait_ready()
             self.assertIsNone(backend()["refuses"])
             self.assertEqual(client.order(1, "ann", 1, timeout=10).state, "confirmed")
+        item = json.loads(must(system.stampede("item", "show", "1", "--json"), "show").stdout)
+        self.assertEqual(item["total"], 1000, "what was refused is not done later")
         system.verify()
+
+    def look_at_one_that_waits_for_room(self, system):
+        """It has read nothing that it could tell, and keeps nothing that it could do later."""
+        told = system.status()
+        self.assertEqual({told["log"][one] for one in
+                          ("durable_lsn", "pending_commands", "bytes", "segments")}, {None})
+        self.assertEqual({told["database"][one] for one in ("lag_s", "failed")}, {None})
+        for words, code in ((("item", "stock", "1", "+5"), 1), (("item", "list"), 3),
+                            (("verify",), 3)):
+            began = time.monotonic()
+            done = system.stampede(*words)
+            self.assertLess(time.monotonic() - began, 5, words)
+            self.assertEqual(done.returncode, code, done)
+            self.assertIn("the disk of the command log (log.dir) is full",
+                          done.stdout + done.stderr)
+
+    def test_a_backend_that_waits_for_room_is_not_said_to_have_no_items(self):
+        system = self.start_system()
+        self.assertTrue(eventually(lambda: "no items" in system.stampede("status").stdout, 10))
+        arm_next_starts(system, "disk_full=on")
+        must(system.stampede("chaos", "kill", "backend-1"), "kill")
+        self.assertTrue(eventually(
+            lambda: "disk is full" in str(system.node("backend-1").get("refuses")), 20))
+        status = system.stampede("status").stdout
+        self.assertRegex(status, "sale +not told yet by the backend")
+        self.assertRegex(status, "log +- in - segments +durable - +pending -")
 
     @staticmethod
     def refusal(address):

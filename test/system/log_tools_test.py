@@ -179,6 +179,11 @@ class LogTools(SystemTest):
         self.assertIn(f"order {name.removesuffix('.0')} ({refused}): the database refused it",
                       done.stdout)
         self.assertEqual(json_lines(done.stdout)[0]["failed"], 1)
+        advice = "then run: stampede log retry"
+        self.assertRegex(system.stampede("status").stdout,
+                         f"note +1 command failed in the database and .* {advice}\n")
+        health = system.stampede("health")
+        self.assertEqual((health.returncode, advice in health.stderr), (0, True), health)
         # A restart tries it again, in vain; still nothing else is wrong.
         system.restart("backend-1")
         self.assertTrue(eventually(lambda: system.status()["database"]["failed"] == 1))
@@ -195,13 +200,14 @@ class LogTools(SystemTest):
                          [{"id": name, "fate": "failed"}])
 
         system.sql("DROP TRIGGER refuse")
-        system.restart("backend-1")
+        must(system.stampede("log", "retry"), "log retry")
         # A FAIL is final until the next recovery is done with it: verify does not wait for that.
         row = lambda: system.sql("SELECT order_id FROM orders WHERE user_id = 'poison'")
         self.assertTrue(eventually(row), "it is not tried again")
         self.assertEqual(row(), [[refused]])
         self.assertTrue(eventually(lambda: system.status()["database"]["failed"] == 0))
         self.assertEqual(system.verify()["failed"], 0)
+        self.assertNotIn(advice, system.stampede("status").stdout)
         stop_nodes(system)
         report = system.report("log", "verify")
         self.assertEqual((report["ok"], report["failed"], report["pending"]), (True, 0, 0), report)

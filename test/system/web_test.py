@@ -94,8 +94,11 @@ class Files(Shop):
             self.assertIn("script-src 'self'", headers["Content-Security-Policy"])
             self.assertNotIn("unsafe", headers["Content-Security-Policy"])
             self.assertEqual(self.ask(port, "GET", "/")[2].decode(), page)
-            again = self.ask(port, "GET", "/", If_None_Match=headers["ETag"])
+            again = self.ask(port, "GET", "/", If_None_Match=headers["ETag"],
+                             Accept_Encoding="gzip")
             self.assertEqual((again[0], again[2]), (304, b""))
+            other = self.ask(port, "GET", "/", If_None_Match=headers["ETag"])
+            self.assertEqual((other[0], other[2].decode()), (200, page))
             names = re.findall(r'(?:src|href)="(/assets/[^"]+)"', page)
             self.assertGreater(len(names), 2)
             for name in names:
@@ -156,6 +159,13 @@ class Door(Shop):
         self.assertEqual(self.act({"do": "item_close", "item": 99, "request_id": "n"}, **token)[0],
                          404)
         self.assertEqual(self.ask(self.system.base, "DELETE", "/status")[0], 405)
+        for path, allowed in (("/v1/ops", "GET, HEAD, OPTIONS"),
+                              ("/v1/ops/logout", "POST, OPTIONS"),
+                              ("/v1/ops/actions", "POST, OPTIONS"), ("/login", "GET, OPTIONS"),
+                              ("/metrics", "GET, HEAD, OPTIONS")):
+            for method, code in (("OPTIONS", 204), ("PUT", 405)):
+                said = self.ask(self.system.base, method, path)
+                self.assertEqual((said[0], said[1]["Allow"]), (code, allowed), (method, path))
         self.assertEqual(self.act(**token)[0], 200)
         log = (self.system.run / "log" / "supervisor.log").read_text(encoding="utf-8")
         self.assertRegex(log, r'ops: \{"do":"item_close","item":4,.*\} from 127.0.0.1: done')
@@ -514,12 +524,14 @@ class Ops(Page):
                            ("backend/backend_report.cpp", "supervisor/supervisor_http.cpp"))
         full, away = "the log's disk is full", "the database is away or slow"
         stepped, drained = "the wall clock has stepped ", "orders are refused since "
-        for sentence in (full, away, stepped, drained):
+        failed = " failed in the database "
+        for sentence in (full, away, stepped, drained, failed):
             self.assertIn(f'"{sentence}', sources)
         status = {"nodes": [{"node": "backend-1", "state": "ready", "refuses": why + ": so"}
                             for why in (full, away)],
                   "drained_at": "2026-11-30T18:00:00.000Z", "database": {"state": "ok"}, "log": {},
-                  "notes": [f"backend-1: {stepped}7 s forward; so", f"{drained}then: so", "other"]}
+                  "notes": [f"backend-1: {stepped}7 s forward; so", f"{drained}then: so",
+                            f"2 commands{failed}so", "other"]}
         page = self.ops(language="zh")
         said = page.js("""(async () => {
             const file = (name) => import(performance.getEntriesByType('resource')

@@ -109,6 +109,13 @@ Answer ask_within(milliseconds patience, const config::Config& config, const jso
   path.copy(address.sun_path, path.size());
   const Descriptor connection(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (connection.get() < 0) return not_running(path, errno);
+  // Which a supervisor that runs cannot remove, as it does with files.
+  if (std::error_code ignored; std::filesystem::is_directory(path, ignored)) {
+    return AdminFailure{"a directory lies at " + path +
+                            ", where the supervisor takes questions, so nobody can tell whether it "
+                            "runs: remove the directory; one that runs answers a moment later",
+                        kExitNoConnection};
+  }
   if (const int error = connect_within(patience, connection.get(), address, config.run_dir))
     return not_running(path, error);
   const std::string line = request.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";

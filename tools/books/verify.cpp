@@ -144,7 +144,8 @@ bool Verification::ask_memory() {
     }
     const auto& failure = std::get<AdminFailure>(answer);
     problem = failure.message;
-    if (failure.exit == kExitNoConnection) break;
+    const bool waits_for_people = failure.code == "not_ready";
+    if (failure.exit == kExitNoConnection || waits_for_people) break;
     std::this_thread::sleep_for(kLookEvery);
   } while (ms_left() > 0);
   return stop(kExitNotReady, "no backend gives its books: " + problem);

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "actors/http/http_conditions.h"
 #include "actors/http/http_forwarded.h"
 #include "actors/webapp/http/account_body.h"
 #include "actors/webapp/http/http_checks.h"
@@ -52,9 +53,8 @@ HttpAccounts::HttpAccounts(const AccountSettings& settings, std::vector<config::
 bool HttpAccounts::handle(const HttpRequest& request, HttpRespond& respond) {
   const bool account = request.target == "/v1/accounts";
   if (!account && request.target != "/v1/sessions") return false;
-  if (request.method != "POST")
-    respond(other_method(request, kTakes));
-  else if (account)
+  if (!performs(request, "POST", kTakes, respond)) return true;
+  if (account)
     post_account(request, respond);
   else
     post_session(request, respond);

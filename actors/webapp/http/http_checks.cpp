@@ -36,15 +36,6 @@ bool is_known_other(std::string_view type) {
 
 }  // namespace
 
-HttpReply other_method(const HttpRequest& request, std::string_view allowed) {
-  HttpReply reply;
-  reply.status = 204;
-  if (request.method != "OPTIONS")
-    reply = problem(405, "unknown_op", "this path does not take that method");
-  reply.headers.emplace_back("Allow", allowed);
-  return reply;
-}
-
 HttpReply bad_field(std::string_view field, std::string_view detail) {
   return code_problem(Code::bad_request, {}, field, detail);
 }

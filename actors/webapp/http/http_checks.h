@@ -10,11 +10,6 @@
 
 namespace stampede::actors {
 
-inline constexpr std::string_view kTakes = "POST, OPTIONS";  // what a path that takes bodies takes
-
-// The answer to OPTIONS, and to a method that the path does not take.
-HttpReply other_method(const HttpRequest& request, std::string_view allowed);
-
 HttpReply bad_field(std::string_view field, std::string_view detail = {});
 HttpReply unsupported(std::string_view title, std::string_view field);
 

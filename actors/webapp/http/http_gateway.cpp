@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "actors/http/http_conditions.h"
 #include "actors/http/http_fields.h"
 #include "actors/http/http_forwarded.h"
 #include "actors/http/http_head.h"
@@ -29,8 +30,7 @@ HttpReply not_found() {
   return problem(404, "unknown_op", "there is nothing at this path");
 }
 
-constexpr std::string_view kReads = "GET, HEAD, OPTIONS";  // what a path that shows something takes
-constexpr std::string_view kEnds = "DELETE, OPTIONS";      // what a session takes
+constexpr std::string_view kEnds = "DELETE, OPTIONS";                   // what a session takes
 constexpr std::string_view kOrderTakes = "GET, HEAD, DELETE, OPTIONS";  // what an order takes
 
 std::string_view trimmed(std::string_view text) {
@@ -181,19 +181,17 @@ void HttpGateway::count_faults(OrdersBody& body) const {
 
 bool HttpGateway::handle_orders(const HttpRequest& request, HttpRespond& respond) {
   if (request.target == "/v1/orders") {
-    if (request.method == "POST")
-      post_order(request, respond);
-    else
-      respond(other_method(request, kTakes));
+    if (performs(request, "POST", kTakes, respond)) post_order(request, respond);
     return true;
   }
   const auto id = behind(request.target, "/v1/orders/");
   if (id.empty()) return false;
   constexpr std::string_view kPayments = "/payments";
   constexpr std::string_view kDemoPayments = "/demo-payments";
-  if (id.ends_with(kDemoPayments) && request.method == "POST") {
+  if (id.ends_with(kDemoPayments)) {
     if (!settings_.shop.demo_payment) return false;
-    pay_for_show(id.substr(0, id.size() - kDemoPayments.size()), request, respond);
+    if (performs(request, "POST", kTakes, respond))
+      pay_for_show(id.substr(0, id.size() - kDemoPayments.size()), request, respond);
   } else if (id.ends_with(kPayments))
     handle_payments(id.substr(0, id.size() - kPayments.size()), request, respond);
   else
@@ -203,20 +201,17 @@ bool HttpGateway::handle_orders(const HttpRequest& request, HttpRespond& respond
 
 void HttpGateway::handle_order(std::string_view id, const HttpRequest& request,
                                HttpRespond& respond) {
-  if (request.method == "GET")
-    show_order(id, request, respond);
-  else if (request.method == "DELETE")
+  const bool cancels = request.method == "DELETE";
+  if (!performs(request, cancels ? "DELETE" : "GET", kOrderTakes, respond)) return;
+  if (cancels)
     cancel_order(id, request, respond);
   else
-    respond(other_method(request, kOrderTakes));
+    show_order(id, request, respond);
 }
 
 void HttpGateway::handle_payments(std::string_view order, const HttpRequest& request,
                                   HttpRespond& respond) {
-  if (request.method == "POST")
-    pay_order(order, request, respond);
-  else
-    respond(other_method(request, kTakes));
+  if (performs(request, "POST", kTakes, respond)) pay_order(order, request, respond);
 }
 
 bool HttpGateway::handle_promos(const HttpRequest& request, HttpRespond& respond) {
@@ -224,19 +219,15 @@ bool HttpGateway::handle_promos(const HttpRequest& request, HttpRespond& respond
   constexpr std::string_view kTickets = "/tickets";
   if (!promo.ends_with(kTickets)) return false;
   promo.remove_suffix(kTickets.size());
-  if (request.method == "POST")
-    ask_ticket(promo, request, respond);
-  else
-    respond(other_method(request, kTakes));
+  if (performs(request, "POST", kTakes, respond)) ask_ticket(promo, request, respond);
   return true;
 }
 
 bool HttpGateway::handle_items(const HttpRequest& request, HttpRespond& respond) {
   const auto item = behind(request.target, "/v1/items/");
   if (request.target != "/v1/items" && item.empty()) return false;
-  if (request.method != "GET")
-    respond(other_method(request, kReads));
-  else if (item.empty())
+  if (!performs(request, "GET", kReads, respond)) return true;
+  if (item.empty())
     list_items(request, respond);
   else
     show_item(item, respond);
@@ -245,9 +236,7 @@ bool HttpGateway::handle_items(const HttpRequest& request, HttpRespond& respond)
 
 bool HttpGateway::handle_events(const HttpRequest& request, HttpRespond& respond) {
   if (request.target != "/v1/events") return false;
-  if (request.method != "GET")
-    respond(other_method(request, kReads));
-  else
+  if (performs(request, "GET", kReads, respond))
     events_.open(request, std::move(respond), EventClock::now());
   return true;
 }
@@ -272,35 +261,25 @@ bool HttpGateway::tick() {
 // Where there are none, there is nothing.
 bool HttpGateway::handle_sessions(const HttpRequest& request, HttpRespond& respond) {
   if (settings_.sessions == Sessions::no || request.target != "/v1/sessions/current") return false;
-  if (request.method == "DELETE")
-    end_session(request, respond);
-  else
-    respond(other_method(request, kEnds));
+  if (performs(request, "DELETE", kEnds, respond)) end_session(request, respond);
   return true;
 }
 
 bool HttpGateway::handle_miaosha(const HttpRequest& request, HttpRespond& respond) {
   if (request.target == "/miaosha/order") {
-    if (request.method == "POST")
-      miaosha_order(request, respond);
-    else
-      respond(other_method(request, kTakes));
+    if (performs(request, "POST", kTakes, respond)) miaosha_order(request, respond);
     return true;
   }
   if (request.target != "/miaosha/order-result") return false;
-  if (request.method == "GET")
-    miaosha_result(request, respond);
-  else
-    respond(other_method(request, kReads));
+  if (performs(request, "GET", kReads, respond)) miaosha_result(request, respond);
   return true;
 }
 
 bool HttpGateway::handle_health(const HttpRequest& request, HttpRespond& respond) {
   const auto& target = request.target;
   if (!is_health(target)) return false;
-  if (request.method != "GET") {
-    respond(other_method(request, kReads));
-  } else if (target == "/readyz") {
+  if (!performs(request, "GET", kReads, respond)) return true;
+  if (target == "/readyz") {
     ask(Route::ready, respond).ask.request.op = ClientOp::ping;
   } else {
     respond(target == "/healthz" ? alive_reply() : version_reply());
@@ -311,9 +290,8 @@ bool HttpGateway::handle_health(const HttpRequest& request, HttpRespond& respond
 bool HttpGateway::handle_pages(const HttpRequest& request, HttpRespond& respond) {
   if (!settings_.compat || !is_page_route(request.target)) return false;
   const bool shows = request.target == kPageItemPath;
-  if (request.method != (shows ? "GET" : "POST"))
-    respond(other_method(request, shows ? kReads : kTakes));
-  else if (shows)
+  if (!performs(request, shows ? "GET" : "POST", shows ? kReads : kTakes, respond)) return true;
+  if (shows)
     page_item(request, respond);
   else if (request.target == kPageOrderPath)
     page_order(request, respond);
@@ -335,7 +313,7 @@ HttpReply HttpGateway::shop_reply() const {
 
 bool HttpGateway::handle_shop(const HttpRequest& request, HttpRespond& respond) {
   if (request.target == "/v1/shop") {
-    respond(request.method == "GET" ? shop_reply() : other_method(request, kReads));
+    if (performs(request, "GET", kReads, respond)) respond(shop_reply());
     return true;
   }
   auto file = shop_.answer(request);

@@ -20,3 +20,32 @@ TEST_CASE("an item as the admin socket shows it") {
   CHECK(item_status(row).dump() ==
         R"({"item":7,"left":98,"name":"Phone 名","sold":2,"state":"open","total":100})");
 }
+
+TEST_CASE("what was not read yet is not told as nothing") {
+  BackendStatus status;
+  json told;
+  report_backend(told, status);
+  for (const char* member : {"durable_lsn", "pending_commands", "bytes", "segments"})
+    CHECK(told["log"].at(member).is_null());
+  for (const char* member : {"lag_s", "failed"}) CHECK(told["database"].at(member).is_null());
+  status.counted.store(true);
+  status.log_segments.store(2);
+  report_backend(told, status);
+  CHECK(told["log"].at("segments") == 2);
+  CHECK(told["database"].at("failed") == 0);
+}
+
+TEST_CASE("a start that waits for room refuses changes, and tells who looks why") {
+  const LimitTexts limits{{}};
+  const auto reply = [&](const char* what) {
+    return standstill_reply({{"do", what}}, Standstill::log_room, limits);
+  };
+  for (const char* what : {"stock_change", "item_put", "promo_end", "sessions_end"})
+    CHECK(reply(what) == error_reply(Code::overloaded, {}, limits.text(limit::kLogRoom)));
+  for (const char* what : {"items", "promos", "books"}) {
+    CHECK(reply(what).at("error") == "not_ready");
+    CHECK(reply(what).at("exit") == 3);
+    const auto message = reply(what).at("message").get<std::string>();
+    CHECK(message.find(limits.text(limit::kLogRoom)) != std::string::npos);
+  }
+}

@@ -37,6 +37,8 @@ TEST_CASE("a file is given as its client takes it") {
   const auto packed = get("/", "Accept-Encoding: br, gzip\r\n").value();
   CHECK(*packed.shared_body == "packed page");
   CHECK(header(packed, "Content-Encoding") == "gzip");
+  CHECK(header(plain, "ETag") == "\"page\"");
+  CHECK(header(packed, "ETag") == "\"page-gzip\"");  // they are other bytes
   for (const auto* reply : {&plain, &packed}) {
     CHECK(header(*reply, "Vary") == "Accept-Encoding");
     CHECK(reply->content_type == "text/html; charset=utf-8");
@@ -61,6 +63,21 @@ TEST_CASE("who has a file hears no more than that it is the same") {
     CHECK(header(reply, "ETag") == "\"page\"");
   }
   CHECK(get("/", "If-None-Match: \"other\"\r\n").value().status == 200);
+  const std::string gzip = "Accept-Encoding: gzip\r\n";
+  const auto packed = get("/", gzip + "If-None-Match: W/\"page-gzip\"\r\n").value();
+  CHECK((packed.status == 304 && header(packed, "ETag") == "\"page-gzip\""));
+  CHECK(get("/", gzip + "If-None-Match: \"page\"\r\n").value().status == 200);
+  CHECK(get("/", "If-None-Match: \"page-gzip\"\r\n").value().status == 200);
+}
+
+TEST_CASE("who asks for one version of a file gets no other one") {
+  const auto status = [](const std::string& head) { return get("/", head).value().status; };
+  for (const char* said : {"\"page\"", "\"other\", \"page\"", "*"})
+    CHECK(status("If-Match: " + std::string(said) + "\r\n") == 200);
+  for (const char* said : {"\"other\"", "W/\"page\"", "\"page-gzip\"", ""})
+    CHECK(status("If-Match: " + std::string(said) + "\r\n") == 412);
+  CHECK(status("Accept-Encoding: gzip\r\nIf-Match: \"page-gzip\"\r\n") == 200);
+  CHECK(get("/", "If-Match: \"other\"\r\n", "POST").value().status == 405);
 }
 
 TEST_CASE("what its name stands for may be kept, and nothing else") {

@@ -84,6 +84,33 @@ TEST_CASE("the rest of the paths") {
   CHECK(get("/status", "", status, "POST").status == 405);
 }
 
+TEST_CASE("a path says what it takes, where there is one") {
+  const json status = replaying_system();
+  for (const char* path : {"/status", "/healthz", "/readyz", "/version"}) {
+    for (const auto& [method, code] : {std::pair{"OPTIONS", 204}, std::pair{"POST", 405}}) {
+      const auto reply = get(path, "", status, method);
+      CHECK(reply.status == code);
+      const std::pair<std::string, std::string> allow{"Allow", "GET, HEAD, OPTIONS"};
+      CHECK((reply.headers.size() == 1 && reply.headers[0] == allow));
+    }
+  }
+  CHECK(get("/other", "", status, "OPTIONS").status == 404);
+  CHECK(get("/other", "", status, "POST").status == 404);
+}
+
+TEST_CASE("failed commands are named with what helps") {
+  const auto notes = [](json failed) {
+    return system_status({},
+                         {{"database", {{"state", "ok"}, {"failed", std::move(failed)}}}})["notes"];
+  };
+  CHECK(notes(0).empty());
+  CHECK(notes(nullptr).empty());
+  REQUIRE(notes(2).size() == 1);
+  const auto note = notes(2)[0].get<std::string>();
+  CHECK(note.starts_with("2 commands failed in the database"));
+  CHECK(note.ends_with("then run: stampede log retry"));
+}
+
 TEST_CASE("status has the members of the contract before a backend was heard") {
   const json status = system_status({}, json::object());
   CHECK(status["items"] == json::array());

@@ -20,8 +20,8 @@ namespace {
 class Routes {
  public:
   explicit Routes(Sessions sessions = Sessions::no, bool compat = false,
-                  std::shared_ptr<RateLimits> rates = nullptr)
-      : sessions_(sessions), compat_(compat), rates_(std::move(rates)) {}
+                  std::shared_ptr<RateLimits> rates = nullptr, bool demo = false)
+      : sessions_(sessions), compat_(compat), demo_(demo), rates_(std::move(rates)) {}
 
   struct Outcome {
     std::optional<HttpReply> reply;  // given without asking the port
@@ -97,6 +97,7 @@ class Routes {
   caf::scoped_actor port_{system_};
   Sessions sessions_;
   bool compat_;
+  bool demo_;
   std::shared_ptr<RateLimits> rates_;
   GatewaySettings settings() const {
     GatewaySettings made;
@@ -104,6 +105,7 @@ class Routes {
     made.rates = rates_;
     made.sessions = sessions_;
     made.compat = compat_;
+    made.shop.demo_payment = demo_;
     return made;
   }
   HttpGateway gateway_{settings()};
@@ -300,8 +302,9 @@ TEST_CASE("a payment and a cancel are asked for by the order in their path") {
   CHECK(routes.answer(*cancel.ask, refused(Code::not_allowed)).status == 403);
   CHECK(routes.request("GET", "/v1/orders/r-1/payments", "").reply->status == 405);
   // Of a demonstration, which this is not.
-  CHECK(routes.request("POST", "/v1/orders/r-1/demo-payments", R"({"id":"p"})").reply->status ==
-        404);
+  for (const char* method : {"POST", "GET", "DELETE", "OPTIONS"})
+    CHECK(routes.request(method, "/v1/orders/r-1/demo-payments", R"({"id":"p"})").reply->status ==
+          404);
   CHECK(routes.request("PUT", "/v1/orders/r-1", "").reply->status == 405);
 }
 
@@ -805,6 +808,39 @@ TEST_CASE("unknown paths read 404 and wrong methods 405 with what is allowed") {
   }
   for (const char* path : {"/v1/orders/a", "/v1/items", "/v1/items/1", "/healthz"})
     CHECK(routes.request("POST", path).reply->status == 405);
+}
+
+TEST_CASE("a demonstration's payment is a path of its own") {
+  Routes routes(Sessions::no, false, nullptr, true);
+  const char* path = "/v1/orders/r-1/demo-payments";
+  CHECK(routes.request("POST", path, R"({"amount_cents":1000,"id":"p"})").ask);
+  for (const auto& [method, status] :
+       {std::pair{"GET", 405}, std::pair{"DELETE", 405}, std::pair{"OPTIONS", 204}}) {
+    const auto reply = routes.request(method, path).reply;
+    REQUIRE(reply);
+    CHECK(reply->status == status);
+    CHECK(header(*reply, "Allow") == "POST, OPTIONS");
+  }
+}
+
+TEST_CASE("what is not as If-Match says is neither done nor shown") {
+  Routes routes;
+  const auto ask = [&](const char* method, const char* path, const char* said) {
+    return routes.request(method, path, R"({"user":"ann","item":7,"qty":1})",
+                          "If-Match: " + std::string(said) + "\r\n");
+  };
+  for (const auto& [method, path] :
+       {std::pair{"POST", "/v1/orders"}, std::pair{"DELETE", "/v1/orders/r-1?user=ann"},
+        std::pair{"GET", "/v1/orders/r-1"}, std::pair{"GET", "/v1/items"}}) {
+    const auto refused = ask(method, path, "\"a\", W/\"b\"");
+    CHECK_FALSE(refused.ask);
+    REQUIRE(refused.reply);
+    CHECK(refused.reply->status == 412);
+    CHECK(json::parse(refused.reply->body).at("field") == "If-Match");
+    CHECK(ask(method, path, "*").ask);
+  }
+  CHECK(ask("PUT", "/v1/orders", "\"a\"").reply->status == 405);
+  CHECK(ask("POST", "/nowhere", "\"a\"").reply->status == 404);
 }
 
 TEST_CASE("an answer for an earlier user of a slot goes nowhere") {
