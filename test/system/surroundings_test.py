@@ -101,6 +101,35 @@ class Strangers(SystemTest):
         self.assertFalse((self.system.run / "stampede.toml").exists())
 
 
+class Links(SystemTest):
+    """A script is the same one by whatever link it is called."""
+
+    def test_each_script_is_found_through_links(self):
+        system = self.new_system()
+        home = system.home / "links"
+        home.mkdir()
+        (home / "directory").symlink_to(SCRIPTS)
+        for script in sorted([*SCRIPTS.glob("*.sh"), SCRIPTS / "read_log.py"]):
+            (home / script.name).symlink_to(script)
+            (home / f"again-{script.name}").symlink_to(script.name)
+            for words in ([home / script.name], [home / f"again-{script.name}"],
+                          [home / "directory" / script.name], [f"again-{script.name}"],
+                          ["/bin/sh", "-c", f'exec "./again-{script.name}" "$@"', "sh"]):
+                done = subprocess.run(
+                    [*words, "--help"], cwd=home, capture_output=True, text=True, check=False,
+                    stdin=subprocess.DEVNULL, timeout=60,
+                    env=system.environment | {"PATH": f"{home}:{os.environ['PATH']}"})
+                self.assertEqual((done.returncode, done.stderr), (0, ""), words)
+                self.assertIn("sage:", done.stdout, words)
+
+    def test_each_script_begins_alike(self):
+        head = re.search(r"^# (#!.*)\n#(\[\[ .*)$", (SCRIPTS / "parts" / "surroundings.sh")
+                         .read_text(encoding="utf-8"), re.M)
+        for script in [*SCRIPTS.glob("*.sh"), *(SCRIPTS / "checks").glob("*.sh")]:
+            lines = script.read_text(encoding="utf-8").splitlines()
+            self.assertEqual((lines[0], lines[2]), head.groups(), script)
+
+
 class Callers(SystemTest):
     """One running system, called by users with odd surroundings."""
 
