@@ -101,6 +101,41 @@ class Strangers(SystemTest):
         self.assertFalse((self.system.run / "stampede.toml").exists())
 
 
+class NoDirectory(SystemTest):
+    """Called from a directory that was removed."""
+
+    def call(self, words):
+        system = self.new_system()
+        environment = dict(system.environment)
+        del environment["STAMPEDE_RUN_DIR"]
+        gone = system.home / "gone"
+        gone.mkdir()
+        return subprocess.run(
+            ["/bin/sh", "-c", f'cd {gone} && rmdir {gone} && exec "$0" "$@"', BINARY, *words],
+            env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    def test_a_relative_place_is_refused_in_words(self):
+        tools = ("status", "health", "log verify", "config show", "config set limits.user_per_s 5",
+                 "item list", "doctor", "keys new file", "verify", "order 1 --user ann",
+                 "--config a.toml --run-dir /nowhere status", "--run-dir run log dump")
+        for words, code in [*((words, 2) for words in tools), ("supervisor", 78),
+                            ("supervisor --guard", 78), ("backend", 78), ("webapp", 78)]:
+            done = self.call(words.split())
+            self.assertEqual((done.returncode, done.stdout), (code, ""), (words, done.stderr))
+            self.assertRegex(done.stderr, r"^stampede: .*the working directory is gone: [^\n]*\n$")
+        done = self.call(["--json", "status"])
+        self.assertIn("the working directory is gone", json.loads(done.stdout)["message"])
+
+    def test_absolute_places_are_all_that_is_needed(self):
+        done = self.call(["--run-dir", "/nowhere/run", "status"])
+        self.assertEqual(done.returncode, 7, done.stderr)
+        self.assertNotIn("working directory", done.stderr)
+        done = self.call(["--run-dir", "/nowhere/run", "log", "verify", "here"])
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("here is no directory", done.stderr)
+        self.assertEqual(self.call(["--help"]).returncode, 0)
+
+
 class Links(SystemTest):
     """A script is the same one by whatever link it is called."""
 
