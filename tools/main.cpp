@@ -210,6 +210,9 @@ std::string fault_of_start(const stampede::config::Config& config) {
 std::string complaint() {
   auto text = stampede::tools::said_on_stderr();
   while (text.ends_with('\n')) text.pop_back();
+  // What `chaos` announced before something went wrong.
+  while (text.starts_with("expected: ") && text.find('\n') != std::string::npos)
+    text.erase(0, text.find('\n') + 1);
   const auto colon = text.find(": ");
   const bool named = text.starts_with("stampede") && colon != std::string::npos && colon < 40;
   return named ? text.substr(colon + 2) : text;
