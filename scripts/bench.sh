@@ -1,6 +1,6 @@
 #!/bin/bash -p
 # The published benchmark: Stampede and its peers in turns on this machine, ratios with their goals.
-[[ $- == *p* && $0 == */* ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
+[[ $- == *p* && $0 == */* && ! -L $0 ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
 set -euo pipefail
 # shellcheck source=scripts/parts/lib.sh
 source "${BASH_SOURCE[0]%/*}/parts/lib.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash -p
 # Kills the webapp with SIGKILL under load and checks that every promise was kept.
-[[ $- == *p* && $0 == */* ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
+[[ $- == *p* && $0 == */* && ! -L $0 ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
 set -euo pipefail
 # shellcheck source=scripts/parts/lib.sh
 source "${BASH_SOURCE[0]%/*}/parts/lib.sh"

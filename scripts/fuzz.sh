@@ -1,10 +1,10 @@
 #!/bin/bash -p
 # Builds the fuzz targets (clang, libFuzzer, ASAN, UBSAN) and runs each for a while.
-[[ $- == *p* && $0 == */* ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
+[[ $- == *p* && $0 == */* && ! -L $0 ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
 set -euo pipefail
 # shellcheck source=scripts/parts/surroundings.sh
 source "${BASH_SOURCE[0]%/*}/parts/surroundings.sh"
-PROJECT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
+PROJECT=$(cd -P "${BASH_SOURCE[0]%/*}/.." && pwd)
 BUILD=${STAMPEDE_FUZZ_BUILD:-$PROJECT/build-fuzz}
 CORPUS=$PROJECT/test/fuzz/corpus.py
 TARGETS=(sf1 node_message http log_reader record msgpack import config admin ticket token zmtp)

@@ -1,6 +1,6 @@
 #!/bin/bash -p
 # Installs the packages that building, running and testing need, and nothing else.
-[[ $- == *p* && $0 == */* ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
+[[ $- == *p* && $0 == */* && ! -L $0 ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
 set -euo pipefail
 # shellcheck source=scripts/parts/surroundings.sh
 source "${BASH_SOURCE[0]%/*}/parts/surroundings.sh"

@@ -1,10 +1,10 @@
 #!/bin/bash -p
 # Builds with a sanitizer into a build directory of its own and runs tests there.
-[[ $- == *p* && $0 == */* ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
+[[ $- == *p* && $0 == */* && ! -L $0 ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
 set -euo pipefail
 # shellcheck source=scripts/parts/surroundings.sh
 source "${BASH_SOURCE[0]%/*}/parts/surroundings.sh"
-PROJECT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
+PROJECT=$(cd -P "${BASH_SOURCE[0]%/*}/.." && pwd)
 
 usage() {
   cat <<'TEXT'

@@ -1,6 +1,6 @@
 #!/bin/bash -p
 # Starts a whole system on this machine: packages, build, private database, nodes, items.
-[[ $- == *p* && $0 == */* ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
+[[ $- == *p* && $0 == */* && ! -L $0 ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
 set -euo pipefail
 # shellcheck source=scripts/parts/lib.sh
 source "${BASH_SOURCE[0]%/*}/parts/lib.sh"
@@ -17,7 +17,7 @@ this program where it runs another one (`stampede upgrade`). A start that fails 
 began; only nodes that need time or you are left running, and it says so.
 
   --item ID:NAME:STOCK      something to sell; may be given several times. One that is there keeps
-                            its stock
+                            its stock and its name
   --nodes LIST              how many of each node (default webapp=1,broker=1,backend=1); who is not
                             named runs once. On a running system so many webapps from now on (as
                             `stampede nodes`); the others cannot change
@@ -28,7 +28,8 @@ began; only nodes that need time or you are left running, and it says so.
   --db private              back from such a database to the private one
   --db-password-file FILE   the password of --db URL, mode 0600
   --fresh                   moves the command log and the private database to <run>/old-<time>/ and
-                            starts empty; refused with --db and while the system runs
+                            starts empty; the newest two of these are kept, older ones are removed.
+                            Refused with --db and while the system runs
   --db-only                 the private database alone, for `stampede log replay --all` after
                             stop_all.sh; the next start or stop takes it over
   --wait SECONDS            how long to wait for ready (default 60)
@@ -183,6 +184,22 @@ write_settings() {
 
 # --- steps ---------------------------------------------------------------------------------------
 
+# remove_older_states NEWEST: two are kept, this one whatever the clock said at the others.
+remove_older_states() {
+  local old others=()
+  for old in "$RUN"/old-????????T??????Z; do
+    if [[ ! $old =~ /old-[0-9]{8}T[0-9]{6}Z$ || $old == "$1" ]]; then continue; fi
+    if [[ -d $old && ! -L $old ]]; then others+=("$old"); fi
+  done
+  for old in "${others[@]::${#others[@]}-1}"; do
+    if rm -rf -- "$old"; then
+      step fresh "removed $old: the newest two are kept"
+    else
+      say "$old is older than the newest two, and could not be removed"
+    fi
+  done
+}
+
 move_old_state_away() {
   local old log_dir
   [[ -z $(running_nodes) ]] || fail 6 "--fresh: the system runs; scripts/stop_all.sh first"
@@ -196,6 +213,7 @@ move_old_state_away() {
     if [[ -e $DB_DIR ]]; then mv "$DB_DIR" "$old/db"; fi
     rm -f "$RUN/db.password"
     step fresh "the old log and database are in $old"
+    remove_older_states "$old"
   fi
 }
 
@@ -404,7 +422,7 @@ decimal() {
   echo "$digits"
 }
 
-# An item that is there keeps its stock, whatever became of it; another name is another item.
+# An item that is there keeps its stock and its name, whatever became of them in the sale.
 add_items() {
   local item id name stock known
   for item in "${items[@]}"; do
@@ -420,8 +438,7 @@ add_items() {
     elif [[ ${known%%$'\t'*} == "$name" ]]; then
       step item "$id $name is there, ${known#*$'\t'}"
     else
-      KEEP="the system is ready; its items are as they were"
-      fail 1 "item $id is there under another name, '${known%%$'\t'*}'; choose another id"
+      step item "$id is there as '${known%%$'\t'*}' and stays so, ${known#*$'\t'}"
     fi
   done
 }

@@ -1,6 +1,6 @@
 #!/bin/bash -p
 # The fault matrix on real processes; see test/torture/README.md.
-[[ $- == *p* && $0 == */* ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
+[[ $- == *p* && $0 == */* && ! -L $0 ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
 set -euo pipefail
 # shellcheck source=scripts/parts/lib.sh
 source "${BASH_SOURCE[0]%/*}/parts/lib.sh"

@@ -25,6 +25,7 @@
 #include "config/process/version.h"
 #include "config/settings/accepted_text.h"
 #include "config/settings/config.h"
+#include "config/settings/lost_place.h"
 #include "config/settings/running_nodes.h"
 #include "config/settings/trusted_place.h"
 #include "tools/ask/failure_line.h"
@@ -209,6 +210,9 @@ std::string fault_of_start(const stampede::config::Config& config) {
 std::string complaint() {
   auto text = stampede::tools::said_on_stderr();
   while (text.ends_with('\n')) text.pop_back();
+  // What `chaos` announced before something went wrong.
+  while (text.starts_with("expected: ") && text.find('\n') != std::string::npos)
+    text.erase(0, text.find('\n') + 1);
   const auto colon = text.find(": ");
   const bool named = text.starts_with("stampede") && colon != std::string::npos && colon < 40;
   return named ? text.substr(colon + 2) : text;
@@ -242,6 +246,11 @@ int look_without(const Command& command, const stampede::config::LoadOptions& lo
 int run_command(const Command& command, const stampede::config::LoadOptions& load, bool accepted,
                 bool json) {
   if (command.node.empty()) stampede::tools::escape_what_is_printed();
+  const auto lost = stampede::config::lost_place(load);
+  if (lost && (command.run_unloaded || command.with_config)) {
+    const int code = refuse(command, {}, *lost);
+    return command.node.empty() ? finish(code, json) : code;
+  }
   if (command.run_unloaded) return finish(command.run_unloaded(load, json), json);
   if (!command.with_config) return run_alone(command, json);
   auto config = load_for(command, load, accepted);

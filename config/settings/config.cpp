@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "config/settings/key_table.h"
+#include "config/settings/lost_place.h"
 #include "config/settings/sources.h"
 #include "config/settings/trusted_place.h"
 
@@ -21,6 +22,10 @@ namespace fs = std::filesystem;
 std::string variable(const Environment& env, const std::string& name) {
   const auto it = env.find(name);
   return it == env.end() ? "" : it->second;
+}
+
+ConfigError lost(const fs::path& place, const char* key) {
+  return ConfigError{place.string(), 0, 0, key, kWhyLost, true};
 }
 
 fs::path default_password_file(const Config& config) {
@@ -130,7 +135,9 @@ Failure check_together(const Config& config) {
 
 Failure check_place(const fs::path& place, PlaceKind kind, const char* key) {
   if (place.empty()) return std::nullopt;
-  auto wrong = distrust(fs::absolute(place), kind);
+  const auto absolute = absolute_or_lost(place);
+  if (!absolute.is_absolute()) return lost(place, key);
+  auto wrong = distrust(absolute, kind);
   if (wrong.empty()) return std::nullopt;
   return ConfigError{place.string(), 0, 0, key, std::move(wrong)};
 }
@@ -165,18 +172,30 @@ Environment environment() {
   return result;
 }
 
+fs::path absolute_or_lost(const fs::path& path) {
+  std::error_code error;
+  auto absolute = fs::absolute(path, error);
+  return error ? path : absolute;
+}
+
 fs::path run_directory(const LoadOptions& options) {
   fs::path run = options.run_dir;
   if (run.empty()) run = variable(options.env, "STAMPEDE_RUN_DIR");
   if (run.empty()) run = "run";
-  auto absolute = fs::absolute(run).lexically_normal();
+  auto absolute = absolute_or_lost(run).lexically_normal();
   return absolute.has_filename() ? absolute : absolute.parent_path();
 }
 
 fs::path asked_file(const LoadOptions& options) {
-  if (options.file) return fs::absolute(*options.file).lexically_normal();
+  if (options.file) return absolute_or_lost(*options.file).lexically_normal();
   const auto given = variable(options.env, "STAMPEDE_CONFIG");
-  return given.empty() ? fs::path{} : fs::absolute(given).lexically_normal();
+  return given.empty() ? fs::path{} : absolute_or_lost(given).lexically_normal();
+}
+
+std::optional<ConfigError> lost_place(const LoadOptions& options) {
+  for (const auto& place : {run_directory(options), asked_file(options)})
+    if (!place.empty() && !place.is_absolute()) return lost(place, "");
+  return std::nullopt;
 }
 
 fs::path usual_file(const fs::path& run_dir) {

@@ -1,6 +1,6 @@
 #!/bin/bash -p
 # Runs shellcheck over every shell script of the project. Part of the unit tests.
-[[ $- == *p* && $0 == */* ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
+[[ $- == *p* && $0 == */* && ! -L $0 ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
 set -euo pipefail
 # shellcheck source=scripts/parts/lib.sh
 source "${BASH_SOURCE[0]%/*}/../parts/lib.sh"

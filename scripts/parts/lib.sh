@@ -8,7 +8,7 @@
 # shellcheck source=scripts/parts/surroundings.sh
 source "${BASH_SOURCE[0]%/*}/surroundings.sh"
 
-PROJECT=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
+PROJECT=$(cd -P "${BASH_SOURCE[0]%/*}/../.." && pwd)
 BUILD=${STAMPEDE_BUILD_DIR:-$PROJECT/build}
 STAMPEDE=${STAMPEDE_BIN:-$BUILD/bin/stampede}
 

@@ -2,10 +2,11 @@
 # shellcheck shell=bash
 #
 # Each script begins with
-#   #!/bin/bash -p
-#   [[ $- == *p* && $0 == */* ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
-# In this mode bash reads no BASH_ENV, takes no functions and no SHELLOPTS, BASHOPTS, CDPATH or
-# GLOBIGNORE from the environment. The rest, for it and for the programs that it starts, is here.
+# #!/bin/bash -p
+#[[ $- == *p* && $0 == */* && ! -L $0 ]] || exec /bin/bash -p -- "$(/usr/bin/realpath -- "$0")" "$@"
+# Links to a script lead to its parts, too. In this mode bash reads no BASH_ENV, takes no functions
+# and no SHELLOPTS, BASHOPTS, CDPATH or GLOBIGNORE from the environment. The rest, for it and for
+# the programs that it starts, is here.
 
 unset CDPATH GLOBIGNORE ENV BASH_ENV BASH_COMPAT BASH_XTRACEFD EXECIGNORE FUNCNEST TMOUT PS4
 unset GREP_OPTIONS GREP_COLOR GREP_COLORS TAR_OPTIONS COLUMNS

@@ -282,9 +282,20 @@ class Sale:
                 _, requests = self.ask(lambda request: [answers[request["op"]](request)], name,
                                        *arguments, token=token)
                 self.assertEqual([one.get("token") for one in requests], [token], name)
-            for wrong in ("", 7, "x" * 4097):
+            for wrong in ("", 7, "x" * 4097, "half of a pair: \ud800"):
                 error, requests = self.ask(lambda request: [], name, *arguments, token=wrong)
                 self.assertEqual((error.code, error.field, requests), ("bad_request", "token", []))
+            for wrong in (None, "1", True, float("nan")):
+                error, requests = self.ask(lambda request: [], name, *arguments, timeout=wrong)
+                self.assertEqual((error.code, error.field, requests),
+                                 ("bad_request", "timeout", []))
+                self.assertIn("timeout is a number of seconds", str(error))
+        error, requests = self.ask(lambda request: [], "order_many", [{"item": 1, "user": "ann"}],
+                                   timeout=None)
+        self.assertEqual((error.field, requests), ("timeout", []))
+        error, requests = self.ask(lambda request: [], "order", 1, "ann", request_id="a", promo=7,
+                                   ticket="\udfff")
+        self.assertEqual((error.code, error.field, requests), ("bad_request", "ticket", []))
         orders = [{"item": 1, "user": "ann"}, {"item": 1, "user": "bob", "token": "s.bob"}]
         _, requests = self.ask(lambda batch: [[confirmed(one) for one in batch]], "order_many",
                                orders, token="s.all")

@@ -92,6 +92,7 @@ class Tree(CommandsTest):
             wrong = self.must(*words, "--hepl", code=2)
             self.assertRegex(wrong.stderr, "did you mean --help|is required", one)
         for typed, meant in (("stauts", "status"), ("item lst", "list"), ("ordr 1", "order"),
+                             ("order lst --user ann", "list"),
                              ("chaos kil backend-1", "kill"), ("log vrify", "verify")):
             wrong = self.must(*typed.split(), code=2)
             self.assertIn(f"did you mean {meant}?", wrong.stderr)
@@ -323,6 +324,25 @@ class Nodes(CommandsTest):
                          {name: number for name, number in pids.items() if name != "supervisor-1"})
         self.assertNotIn("another one", system.script("start_all.sh").stdout)
 
+    def test_what_chaos_expects_is_told_once_it_was_taken(self):
+        away = self.new_system()
+        for words in (["kill", "backend-1"], ["pause", "broker-1", "--for", "1s"],
+                      ["disk", "--full"], ["monkey", "--every", "1s", "--for", "2s"]):
+            done = away.stampede("chaos", *words, STAMPEDE_DEV="true")
+            self.assertEqual(done.returncode, 7, (words, done.stderr))
+            self.assertNotIn("expected:", done.stdout + done.stderr)
+        done = away.stampede("--json", "chaos", "kill", "backend-1", STAMPEDE_DEV="true")
+        self.assertNotIn("\n", json.loads(done.stdout)["message"])
+        self.assertNotIn("expected:", self.must("chaos", "kill", "backend-9", code=2).stdout)
+
+    def test_an_order_that_nobody_decided_in_time_is_unknown(self):
+        self.system.signal(broker := self.system.pid("broker-1"), signal.SIGSTOP)
+        try:
+            done = self.must("order", 1, "--user", "joe", "--timeout", "1s", code=5)
+        finally:
+            self.system.signal(broker, signal.SIGCONT)
+        self.assertIn("--request-id", done.stderr)
+
     def test_a_database_that_chaos_stopped_goes_on_with_the_next_supervisor(self):
         system = self.system
         stopped = lambda: is_stopped(Path(f"/proc/{system.database_pid()}"))
@@ -500,7 +520,11 @@ class Orders(CommandsTest):
             self.assertEqual(self.system.report("pending", "--older", "1h")["pending"], [])
             listed = self.system.stampede("--json", "order", "list", "--user", "ida")
             self.assertEqual(listed.returncode, 7)
-            self.assertFalse(json.loads(listed.stdout)["orders"][0]["stored"])
+            report = json.loads(listed.stdout)
+            self.assertIsNone(report["orders"][0]["stored"], "nobody knows")
+            self.assertFalse(report["complete"], "the database may have more")
+            shown = self.must("order", "list", "--user", "ida", code=7)
+            self.assertRegex(shown.stdout, "confirmed +not asked")
         finally:
             self.system.signal(database, signal.SIGCONT)
         self.system.verify()

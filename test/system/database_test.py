@@ -233,6 +233,28 @@ class PutBack(SystemTest):
         self.assertEqual(system.verify()["rows"], 1 + len(away_and_back))
 
 
+    def test_verify_says_at_once_and_at_its_end_why_it_waits(self):
+        system = self.start_system("1:Phone:1000")
+        with Client(system.zmq) as client:
+            self.sell(client, ["first"])
+            system.verify()
+            system.sql("CREATE TABLE kept_lane AS SELECT * FROM lane")
+            system.sql("TRUNCATE TABLE lane")
+            system.restart("backend-1")
+            self.sell(client, ["meanwhile"])
+            refused = lambda: system.status()["database"]["state"] == "refused"
+            self.assertTrue(eventually(refused), system.status()["database"])
+            begin = time.monotonic()
+            verify = system.popen("verify", "--wait", "6s")
+            self.assertIn("the database is refused: ", verify.stderr.readline())
+            self.assertLess(time.monotonic() - begin, 4)
+            told = verify.communicate(timeout=60)[1].splitlines()
+            self.assertEqual((verify.returncode, len(told)), (5, 1), told)
+            self.assertRegex(told[0], "are not stored yet; the database is refused: ")
+            system.sql("INSERT INTO lane SELECT * FROM kept_lane")
+            system.sql("DROP TABLE kept_lane")
+        self.assertEqual(system.verify()["rows"], 2)
+
     def test_a_restore_that_fills_the_lanes_late_stops_no_sale(self):
         system = self.start_system("1:Phone:1000")
         with Client(system.zmq) as client:

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """The commands of README.md, docs/getting-started.md and docs/everyday.md do what stands there:
 each `sh` block is run, in order, on one system (everyday.md: on one of its own), and the `text`
-block behind it is compared with what was printed.
+block behind it is compared with what was printed. One shell runs all blocks of a document, as that
+of a reader who types it does: what a block exports, or where it goes, stands for those behind it.
 Blocks that are not run are `console`, each with its reason here. In the documents' place for ports
 and program stand this system's own.
 
@@ -10,6 +11,8 @@ a shown line may be a part of what was printed."""
 
 import os
 import re
+import select
+import signal
 import subprocess
 import unittest
 from pathlib import Path
@@ -73,8 +76,37 @@ def missing_lines(shown, printed):
             yield line
 
 
+class Shell:
+    """One bash for all blocks of a document; it ends with the first block that fails."""
+
+    def __init__(self, home, environment):
+        self.files = [home / f"block.{part}" for part in ("sh", "out", "err")]
+        # pylint: disable-next=consider-using-with
+        self.bash = subprocess.Popen(
+            ["/bin/bash", "-euo", "pipefail"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            env=environment, cwd=PROJECT, text=True, start_new_session=True)
+
+    def run(self, script, seconds=120):
+        """(exit status, what was printed, what was told on stderr)."""
+        block, out, err = self.files
+        block.write_text(script, encoding="utf-8")
+        self.bash.stdin.write(f"{{ source '{block}'; }} >'{out}' 2>'{err}' </dev/null; echo\n")
+        self.bash.stdin.flush()
+        if not select.select([self.bash.stdout], [], [], seconds)[0]:
+            raise AssertionError(f"after {seconds} s not at its end:\n{script}")
+        status = 0 if self.bash.stdout.readline() else self.bash.wait(10)
+        return status, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8")
+
+    def end(self):
+        if self.bash.poll() is None:
+            os.killpg(self.bash.pid, signal.SIGKILL)
+        self.bash.wait(10)
+        self.bash.stdin.close()
+        self.bash.stdout.close()
+
+
 class Documents(SystemTest):
-    places = {}  # what a document says: what gives that of this test
+    places = {}  # what a document says, in its only place: what gives that of this test
 
     def test_each_block_says_what_it_is(self):
         not_run = set()
@@ -98,19 +130,17 @@ class Documents(SystemTest):
         self.assertEqual(list(missing_lines("OK\nleft 3", "left 3\nOK")), ["left 3"])
         self.assertEqual(list(missing_lines("lost 0 ok", "lost 0 BAD")), ["lost 0 ok"])
 
-    def run_block(self, system, text, where):
+    def run_block(self, shell, system, text, where):
         base = system.base
         ports = {"8080": system.http_port, "7100": base, "7101": base + 1, "7102": base + 2}
         script = re.sub(r"(localhost|127\.0\.0\.1):(8080|710[012])\b",
                         lambda hit: f"{hit[1]}:{ports[hit[2]]}", text)
         script = script.replace("build/bin/stampede", BINARY)
-        for shown, place in self.places.items():
-            script = script.replace(shown, place()) if shown in script else script
-        done = subprocess.run(["/bin/bash", "-euo", "pipefail", "-c", script], text=True,
-                              env=system.environment, cwd=PROJECT, timeout=120, check=False,
-                              capture_output=True)
-        self.assertEqual(done.returncode, 0, f"{where}\n{done.stdout}{done.stderr}")
-        return done.stdout
+        for shown in [shown for shown in self.places if shown in script]:
+            script = script.replace(shown, self.places.pop(shown)())
+        status, printed, told = shell.run(script)
+        self.assertEqual(status, 0, f"{where}\n{printed}{told}")
+        return printed
 
     def test_the_commands_print_what_is_shown(self):
         system = self.new_system()
@@ -119,10 +149,12 @@ class Documents(SystemTest):
     def run_document(self, system, name):
         """How many blocks were run."""
         ran, printed = 0, None
+        shell = Shell(system.home, system.environment)
+        self.addCleanup(shell.end)
         for language, text, line in blocks_of(name):
             where = f"{name}:{line}\n{text}"
             if language == "sh":
-                printed = self.run_block(system, text, where)
+                printed = self.run_block(shell, system, text, where)
                 ran += 1
             elif language == "text" and printed is not None:
                 shown = text.replace("run/db/", f"{system.run}/db/")
@@ -131,7 +163,19 @@ class Documents(SystemTest):
                 printed = None
             else:
                 printed = None
+        shell.end()
+        self.assertEqual(self.places, {}, f"not in {name}")
         return ran
+
+    def test_one_shell_runs_all_blocks(self):
+        system = self.new_system()
+        shell = Shell(system.home, system.environment)
+        self.addCleanup(shell.end)
+        self.assertEqual(shell.run("export CARRIED=on; PLAIN=too; cd /\necho one; echo two >&2"),
+                         (0, "one\n", "two\n"))
+        self.assertEqual(shell.run('( export CARRIED=off )\necho "$CARRIED $PLAIN $PWD"'),
+                         (0, "on too /\n", ""))
+        self.assertEqual(shell.run("echo seen\n( exit 7 )\necho unseen"), (7, "seen\n", ""))
 
     def test_everyday_tasks(self):
         """The second system of the page has ports of its own here; when it has ended, its database
@@ -142,9 +186,9 @@ class Documents(SystemTest):
         tools = system.home / "bin"
         tools.mkdir()
         (tools / "stampede").symlink_to(BINARY)
-        system.environment |= {"PATH": f"{tools}:{os.environ['PATH']}", "RUN": str(system.run)}
+        system.environment |= {"PATH": f"{tools}:{os.environ['PATH']}"}
         self.places = {
-            "PORT_BASE=7300": lambda: f"PORT_BASE={second.base}",
+            "PORT_BASE=7300": lambda: f"PORT_BASE={second.free_ports()}",
             "127.0.0.1:8090": lambda: f"127.0.0.1:{second.http_port}",
             "/run/mysqld/mysqld.sock":
                 lambda: self.other_database(second, Path(f"{system.run}.password"))}

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import unittest
 
+from by_hand import must
 from system import BINARY, System, SystemTest, eventually
 
 from stampede import Client
@@ -178,6 +179,24 @@ class StartAndStop(SystemTest):
         old = list(system.run.glob("old-*"))
         self.assertEqual(len(old), 1)
         self.assertEqual(sorted(os.listdir(old[0])), ["commandlog", "db"])
+
+    def test_fresh_keeps_two_old_sales(self):
+        """The last one, whatever its time says, and the newest of the others; nothing else goes."""
+        system = self.new_system()
+        others = ["old-20200101T000000Z", "old-20990101T000000Z", "old-20210101T000000Z",
+                  "old-notes", "old-2020010100000000Z"]
+        for name in others:
+            (system.run / name / "db").mkdir(parents=True)
+        (system.run / "old-20220101T000000Z").symlink_to(system.run / "old-notes")
+        (system.run / "commandlog").mkdir()
+        done = must(system.script("start_all.sh", "--fresh"), "start_all.sh --fresh")
+        here = sorted(path.name for path in system.run.glob("old-*"))
+        kept = [name for name in here if name not in (*others, "old-20220101T000000Z")]
+        self.assertEqual(len(kept), 1, here)
+        self.assertEqual(set(here) - set(kept), {"old-20990101T000000Z", "old-notes",
+                                                 "old-2020010100000000Z", "old-20220101T000000Z"})
+        for name in "old-20200101T000000Z", "old-20210101T000000Z":
+            self.assertIn(f"removed {system.run}/{name}", done.stdout)
 
 
 class WhileItRuns(SystemTest):

@@ -101,6 +101,70 @@ class Strangers(SystemTest):
         self.assertFalse((self.system.run / "stampede.toml").exists())
 
 
+class NoDirectory(SystemTest):
+    """Called from a directory that was removed."""
+
+    def call(self, words):
+        system = self.new_system()
+        environment = dict(system.environment)
+        del environment["STAMPEDE_RUN_DIR"]
+        gone = system.home / "gone"
+        gone.mkdir()
+        return subprocess.run(
+            ["/bin/sh", "-c", f'cd {gone} && rmdir {gone} && exec "$0" "$@"', BINARY, *words],
+            env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    def test_a_relative_place_is_refused_in_words(self):
+        tools = ("status", "health", "log verify", "config show", "config set limits.user_per_s 5",
+                 "item list", "doctor", "keys new file", "verify", "order 1 --user ann",
+                 "--config a.toml --run-dir /nowhere status", "--run-dir run log dump")
+        for words, code in [*((words, 2) for words in tools), ("supervisor", 78),
+                            ("supervisor --guard", 78), ("backend", 78), ("webapp", 78)]:
+            done = self.call(words.split())
+            self.assertEqual((done.returncode, done.stdout), (code, ""), (words, done.stderr))
+            self.assertRegex(done.stderr, r"^stampede: .*the working directory is gone: [^\n]*\n$")
+        done = self.call(["--json", "status"])
+        self.assertIn("the working directory is gone", json.loads(done.stdout)["message"])
+
+    def test_absolute_places_are_all_that_is_needed(self):
+        done = self.call(["--run-dir", "/nowhere/run", "status"])
+        self.assertEqual(done.returncode, 7, done.stderr)
+        self.assertNotIn("working directory", done.stderr)
+        done = self.call(["--run-dir", "/nowhere/run", "log", "verify", "here"])
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("here is no directory", done.stderr)
+        self.assertEqual(self.call(["--help"]).returncode, 0)
+
+
+class Links(SystemTest):
+    """A script is the same one by whatever link it is called."""
+
+    def test_each_script_is_found_through_links(self):
+        system = self.new_system()
+        home = system.home / "links"
+        home.mkdir()
+        (home / "directory").symlink_to(SCRIPTS)
+        for script in sorted([*SCRIPTS.glob("*.sh"), SCRIPTS / "read_log.py"]):
+            (home / script.name).symlink_to(script)
+            (home / f"again-{script.name}").symlink_to(script.name)
+            for words in ([home / script.name], [home / f"again-{script.name}"],
+                          [home / "directory" / script.name], [f"again-{script.name}"],
+                          ["/bin/sh", "-c", f'exec "./again-{script.name}" "$@"', "sh"]):
+                done = subprocess.run(
+                    [*words, "--help"], cwd=home, capture_output=True, text=True, check=False,
+                    stdin=subprocess.DEVNULL, timeout=60,
+                    env=system.environment | {"PATH": f"{home}:{os.environ['PATH']}"})
+                self.assertEqual((done.returncode, done.stderr), (0, ""), words)
+                self.assertIn("sage:", done.stdout, words)
+
+    def test_each_script_begins_alike(self):
+        head = re.search(r"^# (#!.*)\n#(\[\[ .*)$", (SCRIPTS / "parts" / "surroundings.sh")
+                         .read_text(encoding="utf-8"), re.M)
+        for script in [*SCRIPTS.glob("*.sh"), *(SCRIPTS / "checks").glob("*.sh")]:
+            lines = script.read_text(encoding="utf-8").splitlines()
+            self.assertEqual((lines[0], lines[2]), head.groups(), script)
+
+
 class Callers(SystemTest):
     """One running system, called by users with odd surroundings."""
 
@@ -184,11 +248,12 @@ class Callers(SystemTest):
             done = self.call("start_all.sh", "--item", f"1:Phone:{stock}")
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn("of 1000 units left", done.stdout)
-        done = self.call("start_all.sh", "--item", "1:Watch:5")
-        self.assertEqual(done.returncode, 1, done.stderr)
-        self.assertIn("another name", done.stderr)
+        must(self.system.stampede("item", "set", "1", "--name", "Mug"), "item set")
+        done = self.call("start_all.sh", "--item", "1:Phone:5")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, "item +1 is there as 'Mug' and stays so, .* of 1000 units")
+        must(self.system.stampede("item", "set", "1", "--name", "Phone"), "item set")
         self.assertEqual(len(self.system.pids()), 4)
-
 
     def test_numbers_are_decimal_and_never_wrap(self):
         for words in (["item", "add", "010", "--name", "n", "--stock", "1"],

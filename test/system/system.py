@@ -89,11 +89,15 @@ def _is_ours(base):
     return True
 
 
+def _are_free(base):
+    offsets = [*range(22), 50, 101, 102, 150, 201, 202, 250]  # three webapps
+    return all(_is_free(base + offset) for offset in offsets)
+
+
 def free_port_base():
     """Below the range from which the kernel takes the ports of outgoing connections."""
     for base in random.SystemRandom().sample(range(10000, 32000, 300), 70):
-        offsets = [*range(22), 50, 101, 102, 150, 201, 202, 250]  # three webapps
-        if _is_ours(base) and all(_is_free(base + offset) for offset in offsets):
+        if _is_ours(base) and _are_free(base):
             return base
     raise RuntimeError("no free range of ports between 10000 and 32000")
 
@@ -105,13 +109,7 @@ class System:
         self.home = Path(tempfile.mkdtemp(prefix="st-", dir="/tmp"))
         self.run = self.home / "run"
         self.base = free_port_base()
-        self.http_port = self.base + 50
-        self.http = f"http://127.0.0.1:{self.http_port}"
-        self.zmq = f"tcp://127.0.0.1:{self.base + 1}"
-        self.zmq_2 = f"tcp://127.0.0.1:{self.base + 101}"  # of a second webapp, if any
-        self.zmq_3 = f"tcp://127.0.0.1:{self.base + 201}"
-        self.news = f"tcp://127.0.0.1:{self.base + 2}"
-        self.health = f"http://127.0.0.1:{self.base}"
+        self._name_ports()
         self.environment = ENVIRONMENT | {
             "STAMPEDE_RUN_DIR": str(self.run), "STAMPEDE_BIN": BINARY,
             "STAMPEDE_NET__PORT_BASE": str(self.base),
@@ -121,6 +119,24 @@ class System:
             # Tests look at an item right behind what changed it; edge_test.py holds copies.
             "STAMPEDE_WEBAPP__ITEMS_MAX": "0",
         } | {key: str(value) for key, value in environment.items()}
+
+    def _name_ports(self):
+        self.http_port = self.base + 50
+        self.http = f"http://127.0.0.1:{self.http_port}"
+        self.zmq = f"tcp://127.0.0.1:{self.base + 1}"
+        self.zmq_2 = f"tcp://127.0.0.1:{self.base + 101}"  # of a second webapp, if any
+        self.zmq_3 = f"tcp://127.0.0.1:{self.base + 201}"
+        self.news = f"tcp://127.0.0.1:{self.base + 2}"
+        self.health = f"http://127.0.0.1:{self.base}"
+
+    def free_ports(self):
+        """The base, another one if a stranger took a port of it since: for a start long after."""
+        if not _are_free(self.base):
+            self.base = free_port_base()
+            self._name_ports()
+            self.environment |= {"STAMPEDE_NET__PORT_BASE": str(self.base),
+                                 "STAMPEDE_WEBAPP__HTTP": f"127.0.0.1:{self.http_port}"}
+        return self.base
 
     # --- scripts and the command line -------------------------------------------------------------
 

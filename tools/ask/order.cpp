@@ -111,6 +111,8 @@ std::string describe_answer(const json& answer) {
 }
 
 int exit_for(const json& answer) {
+  // Nobody knows what became of it, as without any answer.
+  if (answer.value("code", "") == "deadline_passed") return kExitTimedOut;
   if (answer.contains("code")) return kExitFailure;
   return answer.value("state", "") == "rejected" ? kExitRejected : kExitDone;
 }

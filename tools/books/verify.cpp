@@ -26,6 +26,7 @@ using std::chrono::steady_clock;
 using storage::Lsn;
 
 constexpr auto kLookEvery = milliseconds(100);
+constexpr auto kAskWhyEvery = std::chrono::seconds(1);
 constexpr int kReadingsMax = 5;
 constexpr auto kReadTimeout = std::chrono::seconds(10);
 
@@ -63,8 +64,8 @@ storage::Result<storage::LogPosition> begin_ledger(storage::Disk& disk, const st
 
 class Verification {
  public:
-  Verification(const config::Config& config, std::int64_t wait_ms)
-      : config_(config), deadline_(steady_clock::now() + milliseconds(wait_ms)) {}
+  Verification(const config::Config& config, std::int64_t wait_ms, const TellWaiting& tell)
+      : config_(config), deadline_(steady_clock::now() + milliseconds(wait_ms)), tell_(tell) {}
 
   VerifyReport run() {
     if (ask_memory() && read_log() && open_database()) judge();
@@ -80,6 +81,8 @@ class Verification {
   bool open_database();
   void judge();
   bool wait_until_stored(Lsn from);
+  void tell_why(const std::string& state, std::string why);
+  void ask_why();
   std::optional<BooksDifference> compare();
   void compare_memory();
   void name_parked();
@@ -91,6 +94,10 @@ class Verification {
 
   const config::Config& config_;
   steady_clock::time_point deadline_;
+  const TellWaiting& tell_;
+  std::string why_;         // it waits; empty: nobody knows a reason
+  std::string told_state_;  // of the database: a reason may count the seconds
+  steady_clock::time_point asked_why_;
   MemoryBooks memory_;
   std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<storage::Database> database_;
@@ -195,6 +202,7 @@ bool Verification::open_database() {
   options.url = config_.db.url;
   options.password = std::get<std::string>(password);
   options.read_timeout = kReadTimeout;
+  ask_why();  // one that hangs is heard of only when this time is over
   for (;;) {
     auto opened = storage::Database::open(options);
     if (opened) {
@@ -204,8 +212,27 @@ bool Verification::open_database() {
     const bool away = opened.error().code == storage::Errc::unavailable;
     if (!away) return stop(kExitFailure, opened.error().message);
     if (ms_left() == 0) return stop(kExitTimedOut, "not stored in time: " + opened.error().message);
+    tell_why("away", "the database cannot be asked: " + opened.error().message);
     std::this_thread::sleep_for(kLookEvery);
   }
+}
+
+void Verification::tell_why(const std::string& state, std::string why) {
+  why_ = std::move(why);
+  if (state == told_state_) return;
+  told_state_ = state;
+  if (tell_ && !why_.empty()) tell_(why_);
+}
+
+// The backend knows why it stores nothing; the database that is looked at here may be in order.
+void Verification::ask_why() {
+  if (steady_clock::now() - asked_why_ < kAskWhyEvery) return;
+  const auto status = status_or_null(config_);
+  asked_why_ = steady_clock::now();
+  const auto database = status.is_object() ? status.value("database", json()) : json();
+  if (!database.is_object() || !database.contains("why")) return tell_why({}, {});
+  const auto state = database.value("state", std::string{});
+  tell_why(state, "the database is " + state + ": " + database.value("why", std::string{}));
 }
 
 // Only looks; what is wrong is told by compare(). False: there is a problem, which was reported.
@@ -214,6 +241,7 @@ bool Verification::wait_until_stored(Lsn from) {
     const auto stored = all_stored(*database_, *ledger_, from, memory_.lsn);
     if (stored && *stored) return true;
     if (!stored && !open_database()) return false;
+    ask_why();
     std::this_thread::sleep_for(std::min(kLookEvery, milliseconds(ms_left())));
   }
   return read_log();  // what it says is owed has changed since
@@ -311,9 +339,10 @@ void Verification::judge() {
   }
   if (findings_ == 0 && report_.pending > 0) {
     stop(kExitTimedOut, std::to_string(report_.pending) + " commands up to lsn " +
-                            storage::to_text(memory_.lsn) +
-                            " are not stored yet; nothing is known to be wrong: wait longer "
-                            "(--wait), see `stampede status` for the database");
+                            storage::to_text(memory_.lsn) + " are not stored yet; " +
+                            (why_.empty() ? "nothing is known to be wrong: wait longer (--wait), "
+                                            "see `stampede status` for the database"
+                                          : why_));
   }
 }
 
@@ -357,9 +386,10 @@ json VerifyReport::to_json() const {
   return out;
 }
 
-VerifyReport verify_books(const config::Config& config, std::int64_t wait_ms) {
+VerifyReport verify_books(const config::Config& config, std::int64_t wait_ms,
+                          const TellWaiting& tell) {
   const auto start = steady_clock::now();
-  VerifyReport report = Verification(config, wait_ms).run();
+  VerifyReport report = Verification(config, wait_ms, tell).run();
   report.seconds = std::chrono::duration<double>(steady_clock::now() - start).count();
   return report;
 }
@@ -377,7 +407,11 @@ void tell_supervisor(const config::Config& config, const VerifyReport& report) {
 }  // namespace
 
 int run_verify(const ToolOptions& options, std::int64_t wait_ms) {
-  const VerifyReport report = verify_books(options.config, wait_ms);
+  const VerifyReport report =
+      verify_books(options.config, wait_ms, [wait_ms](const std::string& why) {
+        std::fprintf(stderr, "stampede verify: %s; waits up to %lld s\n", why.c_str(),
+                     static_cast<long long>(wait_ms / 1000));
+      });
   if (report.exit == kExitDone || report.exit == kExitViolation)
     tell_supervisor(options.config, report);
   if (options.json) {

@@ -9,6 +9,7 @@
 // tells the supervisor the verdict, for the metrics.
 
 #include <cstdint>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -45,7 +46,11 @@ struct VerifyReport {
   [[nodiscard]] nlohmann::json to_json() const;
 };
 
-VerifyReport verify_books(const config::Config& config, std::int64_t wait_ms);
+// Called with the reason when the database is to be waited for, and when that becomes another one.
+using TellWaiting = std::function<void(const std::string& why)>;
+
+VerifyReport verify_books(const config::Config& config, std::int64_t wait_ms,
+                          const TellWaiting& tell = {});
 
 // Prints the report, returns its exit code.
 int run_verify(const ToolOptions& options, std::int64_t wait_ms);

@@ -22,22 +22,24 @@ int done(const ToolOptions& options, const json& report, const std::string& text
   return kExitDone;
 }
 
+// What is expected is told once the command was taken.
 int ask(const ToolOptions& options, const char* command, const json& request,
-        const std::string& text) {
+        const std::string& expected, const std::string& text) {
   const auto answer = ask_admin_or_fail(options.config, request);
   if (const auto* failure = std::get_if<AdminFailure>(&answer)) {
     std::fprintf(stderr, "stampede %s: %s\n", command, failure->message.c_str());
     return failure->exit;
   }
+  if (!expected.empty()) expect(options, expected);
   return done(options, std::get<json>(answer), text);
 }
 
 int pause_node(const ToolOptions& options, const std::string& node, std::int64_t for_ms) {
   const auto pid = chaos_pid(options.config, node);
+  chaos_ask(options.config, {{"do", "pause"}, {"node", node}, {"for_ms", for_ms}});
   expect(options,
          "the node stands still; when it is silent for longer than the supervisor allows it is "
          "killed and started again, otherwise it goes on; nothing confirmed is lost");
-  chaos_ask(options.config, {{"do", "pause"}, {"node", node}, {"for_ms", for_ms}});
   if (!chaos_pause(for_ms)) return run_chaos_undo(options);
   if (!await_ready(options.config, node, 0, kBackMs)) {
     throw ChaosError{node + " is not ready a minute after the pause; see `stampede status`",
@@ -51,31 +53,30 @@ int pause_node(const ToolOptions& options, const std::string& node, std::int64_t
 int stop_database(const ToolOptions& options, std::int64_t stop_ms) {
   require_dev(options.config);
   const PrivateDatabase database(options.config);
+  database.stop();
   expect(options,
          "orders go on being confirmed from the log; their rows come when the database goes on");
-  database.stop();
   const bool whole = chaos_pause(stop_ms);
   database.go_on();
   return done(options, {{"ok", true}, {"interrupted", !whole}}, "the database goes on");
 }
 
 int fill_disk(const ToolOptions& options) {
-  expect(options,
-         "no file of the log can be made any more. Orders go on while the present segment has "
-         "room, then get `overloaded`; with `stampede chaos undo` they go on without a restart");
   return ask(options, "chaos",
              {{"do", "failpoints"}, {"node", "backend-1"}, {"arm", "disk_full=on"}},
+             "no file of the log can be made any more. Orders go on while the present segment has "
+             "room, then get `overloaded`; with `stampede chaos undo` they go on without a restart",
              "the log's disk is full until `stampede chaos undo`");
 }
 
 int break_sync(const ToolOptions& options) {
   const auto pid = chaos_pid(options.config, "backend-1");
+  chaos_ask(options.config,
+            {{"do", "failpoints"}, {"node", "backend-1"}, {"arm", "after_write=eio"}});
   expect(
       options,
       "the next sync of the log fails: nothing more is confirmed, the backend ends with exit 74, "
       "and its successor reads the log anew; who has no answer asks again with the same id");
-  chaos_ask(options.config,
-            {{"do", "failpoints"}, {"node", "backend-1"}, {"arm", "after_write=eio"}});
   for (int i = 0; i < 100 && !await_end(options.config, "backend-1", pid, 200); ++i) {
     nudge(options.config);
   }
@@ -97,9 +98,10 @@ int run_chaos_kill(const ToolOptions& options, const std::string& node, const st
   json request = {{"do", "kill"}, {"node", node}};
   if (!actor.empty()) request["actor"] = actor;
   const std::string victim = actor.empty() ? node : "actor " + actor + " of " + node;
-  expect(options, actor.empty() ? "the process ends at once and is started again"
-                                : "the process ends with exit 70 and is started again");
-  return ask(options, "chaos", request, "killed " + victim);
+  return ask(options, "chaos", request,
+             actor.empty() ? "the process ends at once and is started again"
+                           : "the process ends with exit 70 and is started again",
+             "killed " + victim);
 }
 
 int run_chaos_pause(const ToolOptions& options, const std::string& node, std::int64_t for_ms) {
@@ -141,7 +143,7 @@ int run_chaos_undo(const ToolOptions& options) {
   return run_chaos_body([&] {
     require_dev(options.config);
     if (const auto database = PrivateDatabase::find(options.config)) database->go_on();
-    return ask(options, "chaos", {{"do", "undo"}}, "every pause and failpoint is over");
+    return ask(options, "chaos", {{"do", "undo"}}, {}, "every pause and failpoint is over");
   });
 }
 

@@ -63,11 +63,11 @@ class Crash {
     const auto pid = chaos_pid(config, wish_.node);
     const auto nth_pass = nth();
     const bool at_start = point_->at == config::PassedAt::start;
+    const auto begin = std::chrono::steady_clock::now();
+    arm(wish_.point + "=kill@" + std::to_string(nth_pass), at_start);
     say("expected: SIGKILL at '" + wish_.point + "' (" + std::string(point_->about) + "), pass " +
         std::to_string(nth_pass) + (at_start ? " of its next start" : "") +
         "; the supervisor starts it again and the log is replayed");
-    const auto begin = std::chrono::steady_clock::now();
-    arm(wish_.point + "=kill@" + std::to_string(nth_pass), at_start);
     at_start ? crash_at_start(pid) : crash_at_work(pid);
     await_back(pid);
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(

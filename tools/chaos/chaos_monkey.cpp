@@ -29,10 +29,10 @@ class Monkey {
 
   int run() {
     require_dev(options_.config);
+    nodes_ = node_names();
     say("expected: nodes die, stand still and come back; every confirmed order stays, none is "
         "doubled, nothing is oversold; seed " +
         std::to_string(wish_.seed));
-    nodes_ = node_names();
     const auto until = steady_clock::now() + milliseconds(wish_.for_ms);
     bool going_on = true;
     while (going_on && steady_clock::now() < until) {

@@ -2,11 +2,14 @@
 
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include "storage/lsn.h"
 #include "tools/bench/bench_plan.h"
 #include "tools/books/verify.h"
+#include "tools/command_line/advice.h"
 #include "tools/command_line/command_line_arguments.h"
+#include "tools/command_line/command_tree.h"
 #include "tools/command_line/one_of.h"
 
 namespace stampede::tools {
@@ -23,13 +26,25 @@ std::string strip_percent(std::string text) {
   return text;
 }
 
+// Where a number may stand, too; empty: it is none of these commands mistyped.
+std::string meant_command(const CLI::App& group, const std::string& word) {
+  if (word.find_first_not_of("0123456789") == std::string::npos) return {};
+  std::vector<std::string> names;
+  for (const auto* command : subcommands_of(group)) names.push_back(command->get_name());
+  const auto near = nearest(word, names);
+  if (near.empty()) return {};
+  return "there is no " + word + " here; did you mean " + near + "?";
+}
+
 }  // namespace
 
 void CommandLine::add_order(CLI::App& app, Command& chosen) {
   auto* order = app.add_subcommand("order", "Buy an item, or look at orders");
   Order& args = arguments_->order;
   order->require_subcommand(0, 1);
-  auto* item = order->add_option("ITEM", args.item, "Number of the item")->check(item_range());
+  auto* item = order->add_option("ITEM", args.item, "Number of the item");
+  item->check([order](const std::string& word) { return meant_command(*order, word); });
+  item->check(item_range());
   auto* user = order->add_option("--user", args.user, "Who buys")->check(check_user);
   order->add_option("--qty", args.qty, "Units")
       ->capture_default_str()

@@ -26,7 +26,8 @@ inline constexpr ExitCodeInfo kExitCodes[] = {
     {kExitRejected, "tools", "the business said no: the order is rejected"},
     {kExitCorrupt, "nodes", "the log is damaged, or log and database do not fit; waits for you"},
     {kExitInvariant, "nodes", "broken invariant, or an exception in an actor"},
-    {kExitIo, "nodes", "input or output error on the log"},
+    {kExitIo, "tools, nodes",
+     "input or output error: of nodes on the log, of tools on their output"},
     {kExitOtherWriter, "nodes", "another writer owns the log or the database; waits for you"},
     {kExitConfig, "nodes", "configuration, or a format of another version; waits for you"},
 };

@@ -17,6 +17,7 @@
 #include <optional>
 
 #include "config/process/wall_clock.h"
+#include "config/settings/lost_place.h"
 #include "config/settings/trusted_place.h"
 #include "tools/doctor/doctor.h"
 
@@ -158,7 +159,7 @@ Finding node_finding(const json& node) {
 Findings check_run_directory(const config::Config& config) {
   const auto& run = config.run_dir;
   std::error_code error;
-  const auto why = config::distrust(fs::absolute(run), config::PlaceKind::directory);
+  const auto why = config::distrust(config::absolute_or_lost(run), config::PlaceKind::directory);
   if (!why.empty())
     return {{"run dir", Verdict::fail, why, "give it to this user: chown, chmod go-w"}};
   if (!fs::is_directory(run, error))

@@ -24,7 +24,10 @@ storage::Result<std::string> existing_log_dir(const ToolOptions& options,
 storage::Result<std::string> own_log_dir(const ToolOptions& options, const std::string& given) {
   auto dir = existing_log_dir(options, given);
   if (!dir) return dir;
-  const auto why = config::distrust(std::filesystem::absolute(*dir), config::PlaceKind::directory);
+  std::error_code lost;
+  const auto absolute = std::filesystem::absolute(*dir, lost);
+  if (lost) return Error{Errc::invalid, *dir + ": the working directory is gone"};
+  const auto why = config::distrust(absolute, config::PlaceKind::directory);
   if (!why.empty()) return Error{Errc::invalid, why};
   return dir;
 }

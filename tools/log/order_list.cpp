@@ -37,7 +37,7 @@ struct ListedOrder {
   std::string state = "confirmed";
   std::string reason;
   std::string fulfilment = "none";
-  bool stored = false;
+  bool stored = false;  // its row was seen
 };
 
 // By lsn; only the newest that fit are kept.
@@ -224,7 +224,13 @@ void settle(Found& found, const OrderReader& log, const OrderListWish& wish) {
   while (found.orders.size() > wish.limit) found.orders.erase(found.orders.begin());
 }
 
-json order_json(const ListedOrder& order) {
+// Whether the database was looked at where its row would be, so that it lacks one that was not
+// seen.
+bool was_looked_for(const Found& found, const ListedOrder& order) {
+  return found.database.empty() && (found.complete || order.lsn >= found.looked_down_to);
+}
+
+json order_json(const Found& found, const ListedOrder& order) {
   const auto text = [](const std::string& value) {
     return value.empty() ? json(nullptr) : json(value);
   };
@@ -241,7 +247,7 @@ json order_json(const ListedOrder& order) {
     map["order_id"] = std::to_string(order.lsn);
     map["unit_price_cents"] = order.unit_price_cents;
     map["fulfilment"] = order.fulfilment;
-    map["stored"] = order.stored;
+    map["stored"] = order.stored || was_looked_for(found, order) ? json(order.stored) : json();
   }
   return map;
 }
@@ -254,9 +260,12 @@ void print(const Found& found, std::ostream& out) {
   for (auto at = found.orders.rbegin(); at != found.orders.rend(); ++at) {
     const auto& order = at->second;
     const bool rejected = order.state == "rejected";
+    const char* stored = order.stored                   ? ""
+                         : was_looked_for(found, order) ? "not stored"
+                                                        : "not asked";
     const auto more = rejected                     ? order.reason
                       : order.fulfilment != "none" ? order.fulfilment
-                                                   : std::string(order.stored ? "" : "not stored");
+                                                   : std::string(stored);
     std::snprintf(line, sizeof line, "%-24s %-12s %-10s %-12s %8s %5u  %-20s %s\n",
                   config::utc_text(order.decided_us / 1000).c_str(),
                   storage::to_text(order.lsn).c_str(), order.state.c_str(), more.c_str(),
@@ -310,10 +319,10 @@ int run_order_list(const ToolOptions& options, const storage::DbOptions& databas
     const bool partly = !found.complete && found.looked_down_to != 0;
     json report = {
         {"orders", json::array()},
-        {"complete", found.complete},
+        {"complete", found.complete && found.database.empty()},
         {"looked_down_to", partly ? json(storage::to_text(found.looked_down_to)) : json(nullptr)}};
     for (auto at = found.orders.rbegin(); at != found.orders.rend(); ++at)
-      report["orders"].push_back(order_json(at->second));
+      report["orders"].push_back(order_json(found, at->second));
     out << report.dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
   } else {
     print(found, out);

@@ -190,6 +190,13 @@ int tell(const ToolOptions& options, const Running& running, const ProgramFacts&
   return kExitDone;
 }
 
+// As it is, and so not found, when the working directory was removed.
+std::string program_named(const std::string& given) {
+  std::error_code error;
+  const auto absolute = std::filesystem::absolute(given, error);
+  return error ? given : absolute.string();
+}
+
 }  // namespace
 
 int run_upgrade(const ToolOptions& options, const UpgradeWords& words) {
@@ -197,8 +204,8 @@ int run_upgrade(const ToolOptions& options, const UpgradeWords& words) {
   if (const auto* failure = std::get_if<AdminFailure>(&found))
     return report_failure(options, "upgrade", *failure);
   const auto& running = std::get<Running>(found);
-  const auto program = words.binary.empty() ? program_path(running.supervisor)
-                                            : std::filesystem::absolute(words.binary).string();
+  const auto program =
+      words.binary.empty() ? program_path(running.supervisor) : program_named(words.binary);
   const auto told = judge(program, running);
   if (const auto* refusal = std::get_if<Refusal>(&told)) return refuse(options, *refusal);
   const auto& next = std::get<ProgramFacts>(told);

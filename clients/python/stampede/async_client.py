@@ -54,7 +54,7 @@ class AsyncClient:
 
     async def order_many(self, orders, timeout=10.0, *, token=None):
         """Buys many at once; see Client.order_many. Parts that need a frame each go together."""
-        deadline = q.now() + timeout
+        deadline = q.deadline_in(timeout)
         token = self._token(token)
         parts = await asyncio.gather(*(self._ask(BatchQuestion(part, deadline), token)
                                        for part in frames_of(order_requests(orders), token)))

@@ -53,7 +53,7 @@ class Client:
         """Buys many at once: `orders` are dicts with the arguments of `order`. Gives a list, for
         each order in its place its Answer, or the exception that `order` would have raised. What
         the server asks to be tried again is, alone, with its id, until the time is over."""
-        deadline = q.now() + timeout
+        deadline = q.deadline_in(timeout)
         token = self._token(token)
         results = []
         for part in frames_of(order_requests(orders), token):

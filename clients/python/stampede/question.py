@@ -1,5 +1,6 @@
 """One question to the server and its retries, without any I/O: what both clients share."""
 
+import math
 import operator
 import random
 import re
@@ -120,6 +121,19 @@ def number(name, value, low=0):
     return whole
 
 
+def is_text(value):
+    """Half of a surrogate pair has no form on the wire."""
+    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
+
+
+def deadline_in(timeout):
+    """Of the monotonic clock; math.inf is for ever."""
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or math.isnan(timeout):
+        raise StampedeError("bad_request", f"timeout is a number of seconds, not {timeout!r:.100}",
+                            field="timeout")
+    return now() + timeout
+
+
 def buyer(user):
     text = user.decode("utf-8", "surrogateescape") if isinstance(user, bytes) else user
     if not isinstance(text, str) or not 1 <= len(text.encode("utf-8", "surrogatepass")) <= 64 or (
@@ -132,7 +146,7 @@ def buyer(user):
 def ticket_text(ticket, request_id):
     """A ticket is good for an order of its own id alone."""
     text = ticket.ticket if isinstance(ticket, Ticket) else ticket
-    if not isinstance(text, str) or not text:
+    if not is_text(text) or not text:
         raise StampedeError("bad_request", "a ticket is a Ticket or its text, not "
                             f"{ticket!r:.100}", request_id=request_id, field="ticket")
     if request_id is None:
@@ -167,7 +181,7 @@ def order_request(item, user, qty=1, request_id=None, *, promo=None, valid_until
 
 def checked_token(token):
     """Of a session; None: nobody's."""
-    if token is not None and (not isinstance(token, str) or not 1 <= len(token.encode()) <= 4096):
+    if token is not None and (not is_text(token) or not 1 <= len(token.encode()) <= 4096):
         raise StampedeError("bad_request", "a token is a text of 1 to 4096 bytes", field="token")
     return token
 
@@ -239,7 +253,7 @@ class Question:
         self._tried = False
         self._unanswered = False  # what was sent before may still be on its way
         self.timeout = timeout
-        self.deadline = now() + timeout
+        self.deadline = deadline_in(timeout)
         self.sent = False
         self.answer = None  # the last map that was heard about it
         self.token = None  # of the session that asks; shown with every try
