@@ -121,6 +121,11 @@ class Backend : public transport::PortRole {
     round_entries_ = 0;
   }
 
+  void finish(transport::PortControl& port) override {
+    if (started()) publish_status();  // the last decisions are counted, too
+    port_.finish(port);
+  }
+
  private:
   [[nodiscard]] bool started() const { return start_ != nullptr; }
   BackendCore& core() { return *start_->core; }

@@ -473,16 +473,15 @@ void SupervisorRole::on_message(PortControl&, SocketId id, transport::Message& p
 }
 
 void SupervisorRole::take_report(json report) {
-  SupervisedNode* node = find_node(nodes_, report.at("node").get<std::string>());
-  if (node == nullptr) {
-    ++reports_refused_;
-    return;
-  }
+  const auto name = report.at("node").get<std::string>();
+  const auto instance = report.value("instance", std::uint64_t{0});
+  SupervisedNode* node = find_node(nodes_, name);
   const json replies = report.value("replies", json::array());
   const json metrics = std::exchange(report["metrics"], nullptr);
   report.erase("metrics");
-  if (!node->take_report(now(), std::move(report))) {
-    ++reports_refused_;  // an earlier process's last words
+  if (node == nullptr || !node->take_report(now(), std::move(report))) {
+    // The end of a process may be seen before its last words; what it counted is counted.
+    if (!metrics_.take_last(name, instance, metrics)) ++reports_refused_;
     return;
   }
   metrics_.take(*node, metrics);
