@@ -257,6 +257,8 @@ class Backend : public transport::PortRole {
     for (auto& result : effects_.results) port_.queue(std::move(result));
     // Who changed an item looks next at what webapps tell of it.
     if (!effects_.controls.empty() || !effects_.promos.empty()) tell_news();
+    // … and at the status: the report that answers has the items as they are now.
+    if (!effects_.controls.empty()) publish_items(port.now());
     for (const auto& control : effects_.controls)
       answer(control.number, control_reply(control, limits_));
     for (const auto& promo : effects_.promos) answer(promo.number, promo_reply(promo, limits_));

@@ -490,6 +490,7 @@ void SupervisorRole::take_report(json report) {
     // An answer to an earlier supervisor's command, which had the same number.
     if (entry.value("supervisor", std::uint64_t{0}) != runtime_.instance()) continue;
     desk_.answered(node->id(), entry.at("number").get<std::uint64_t>(), entry.at("reply"));
+    page_.reset();  // who hears of a change may look at once
   }
   config_.on_report(now(), *node);
   tell_wanted(*node);
