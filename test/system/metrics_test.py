@@ -142,7 +142,7 @@ class Metrics(SystemTest):
         history = eventually(told, 20, 0.2)
         self.assertTrue(history, text_of(system, "/v1/history"))
         lengths = {len(history[name]) for name in ("t", "sold_per_s", "p50_ms", "p99_ms", "left",
-                                                   "backlog", "restarts")}
+                                                   "backlog", "log_bytes", "restarts")}
         lengths |= {len(line) for line in history["refused_per_s"].values()}
         self.assertEqual(len(lengths), 1)
         self.assertEqual(history["every_s"], 5)
