@@ -5,7 +5,8 @@ import { Chart } from "./chart.js";
 import { span } from "./clock.js";
 import { begin, decimal, has, language, LanguageSwitch, number, t } from "./language.js";
 import { ActionButton, ActionDialog, actions, Outcome, signIn, wanted } from "./ops_actions.js";
-import { alarmsOf, kSilentMs, session, soldSum, system, watch } from "./ops_state.js";
+import { alarmsOf, daysLeft, kDaysMax, kSilentMs, session, soldSum, system, watch } from "./ops_state.js";
+import { end, Said } from "./ops_said.js";
 import "./ops_texts.js";
 import { html, render, useCell, useTicks } from "./view.js";
 
@@ -59,7 +60,8 @@ function Header() {
 
 function Alarm({ alarm }) {
   return html`<li>${alarm.text ?? t(alarm.name, alarm.slots)}
-    ${alarm.detail && html` <span class="detail">${t("alarm_exit", { exit: alarm.detail })}</span>`}</li>`;
+    ${alarm.detail && html` <span class="detail">
+      ${alarm.label && `${t(alarm.label)} `}<${Said} ...${alarm.detail} /></span>`}</li>`;
 }
 
 function Alarms() {
@@ -87,6 +89,17 @@ function latency(history) {
   return { value: t("ms", { ms: decimal(p99, 2) }), more: t("p99_p50", { ms: decimal(p50, 2) }) };
 }
 
+// How much room the log has, and for how long.
+function room(log, history, diskFree) {
+  if (diskFree === undefined) return t("segments", { n: log.segments ?? 0 });
+  const size = bytes(diskFree);
+  const days = daysLeft(history, diskFree);
+  if (days === undefined) return t("disk_left", { size });
+  if (days === Infinity) return t("disk_steady", { size });
+  if (days > kDaysMax) return t("disk_long", { size, n: kDaysMax });
+  return t("disk_days", { size, days: decimal(days, days < 10 ? 1 : 0) });
+}
+
 function Tiles({ status, soldRate, history, diskFree }) {
   const items = status.items ?? [];
   const left = items.reduce((sum, item) => sum + item.left, 0);
@@ -102,8 +115,7 @@ function Tiles({ status, soldRate, history, diskFree }) {
     <${Tile} name=${t("owed")} value=${shown(log.pending_commands)} bad=${database.state !== "ok"}
       more=${t("lag", { s: decimal(database.lag_s ?? 0, 1) })} />
     <${Tile} name=${t("log_size")} value=${bytes(log.bytes)}
-      more=${diskFree === undefined ? t("segments", { n: log.segments ?? 0 })
-        : t("disk_left", { size: bytes(diskFree) })} />
+      more=${room(log, history, diskFree)} />
     <${Tile} name=${t("failed_parked")} value=${`${shown(database.failed)} · ${log.parked?.length ?? 0}`}
       more=${t(wrong ? "needs_look" : "all_well")} bad=${wrong > 0} />
   </dl>`;
@@ -193,7 +205,7 @@ function NodeRow({ node, dev }) {
     <td>${t(node.state)} <span class="soft">${progress(node)}</span></td>
     <td class="n">${node.restarts}</td>
     <td class="n">${typeof node.uptime_s === "number" ? span(node.uptime_s * 1000) : t("none")}</td>
-    <td class="soft last">${node.last_exit ?? t("none")}</td>
+    <td class="soft last">${node.last_exit ? html`<${Said} ...${end(node.last_exit)} />` : t("none")}</td>
     <td class="acts"><${NodeActions} node=${node} dev=${dev} /></td>
   </tr>`;
 }

@@ -2,6 +2,7 @@
 
 import { ask, newId } from "./ask.js";
 import { t } from "./language.js";
+import { refusal, Said } from "./ops_said.js";
 import { session } from "./ops_state.js";
 import { cell, Dialog, html, useCell, useState } from "./view.js";
 
@@ -56,8 +57,7 @@ async function act(action, request) {
   const { status, body } = await ask("POST", "/v1/ops/actions", { body: request, waitS: 30 });
   if (status === 401) session.set({ signed_in: false, over: session.get().signed_in });
   if (status === 200) outcome.set({ name: "done", slots: { what: action.shown } });
-  else outcome.set({ name: "failed_action", bad: true,
-    slots: { why: body.message ?? body.title ?? t("state_silent") } });
+  else outcome.set({ name: "failed_action", bad: true, why: body.message ?? body.title });
 }
 
 function SignIn({ onClose }) {
@@ -114,7 +114,8 @@ export function ActionButton({ action, children }) {
 export function Outcome() {
   const said = useCell(outcome);
   return html`<p class=${`said${said?.bad ? " bad" : ""}`} role="status">
-    ${said && t(said.name, said.slots)}</p>`;
+    ${said && t(said.name, said.slots)}
+    ${said?.bad && html` <${Said} ...${said.why ? refusal(said.why) : { text: t("state_silent") }} />`}</p>`;
 }
 
 export const signIn = { name: "sign_in" };

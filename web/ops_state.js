@@ -2,6 +2,7 @@
 
 import { ask } from "./ask.js";
 import { has, moment } from "./language.js";
+import { database as saidByDatabase, end, note } from "./ops_said.js";
 import { cell } from "./view.js";
 
 const kEveryMs = 1_000;
@@ -85,9 +86,29 @@ export function watch() {
   document.addEventListener("visibilitychange", () => document.hidden || readStatus());
 }
 
+// --- how long the disk lasts ---------------------------------------------------------------------------
+
+const kGrowthOverS = 60; // a shorter look says nothing of days
+const kDayS = 86_400;
+export const kDaysMax = 99;
+
+// Days until the log has filled its disk, as it grew in the last hour; Infinity: it did not grow;
+// undefined: nothing can be said yet.
+export function daysLeft(history, diskFree) {
+  const known = (history?.log_bytes ?? []).map((size, at) => ({ size, at: history.t[at] }))
+    .filter(({ size }) => size !== null);
+  if (known.length < 2 || diskFree === undefined) return undefined;
+  const [first, last] = [known[0], known.at(-1)];
+  const passed = last.at - first.at;
+  if (passed < kGrowthOverS) return undefined;
+  const growth = last.size - first.size;
+  return growth > 0 ? (diskFree / growth) * (passed / kDayS) : Infinity;
+}
+
 // --- what needs somebody ------------------------------------------------------------------------------
 
-// [{ name, slots, detail }], the worst first.
+// [{ name, slots, label, detail }], the worst first; `text` instead of a name where it is said already;
+// `detail` as Said takes it.
 export function alarmsOf({ status, heardAt }, span, t) {
   const silence = performance.now() - heardAt;
   const alarms = silence > kSilentMs ? [{ name: "alarm_silent", slots: { time: span(silence) } }] : [];
@@ -97,7 +118,7 @@ export function alarmsOf({ status, heardAt }, span, t) {
   for (const node of status.nodes) alarms.push(...alarmsOfNode(node, t));
   const { database, log } = status;
   if (database.state === "unreachable" || database.state === "refused")
-    alarms.push({ name: "alarm_database", detail: database.why,
+    alarms.push({ name: "alarm_database", ...whyOfDatabase(database.why),
       slots: { state: t(`database_${database.state}`), time: span((database.for_s ?? 0) * 1000) } });
   if (database.failed > 0) alarms.push({ name: "alarm_failed", slots: { n: database.failed } });
   if (log.parked?.length) alarms.push({ name: "alarm_parked", slots: { n: log.parked.length } });
@@ -106,14 +127,24 @@ export function alarmsOf({ status, heardAt }, span, t) {
 
 const kSaidAbove = /^(the database is|orders are refused since|\d+ commands? failed in the database)/;
 
-function alarmOfNote(note) {
-  const [, n] = /^[\w-]+: the wall clock has stepped (\d+) s/.exec(note) ?? [];
-  return n ? { name: "alarm_clock", slots: { n: Number(n) } } : { text: note };
+function whyOfDatabase(why) {
+  if (!why) return {};
+  const detail = saidByDatabase(why);
+  return detail.quote ? { label: "database_says", detail } : { detail };
+}
+
+function alarmOfNote(sentence) {
+  const [, n] = /^[\w-]+: the wall clock has stepped (\d+) s/.exec(sentence) ?? [];
+  if (n) return { name: "alarm_clock", slots: { n: Number(n) } };
+  const { text, quote } = note(sentence);
+  return text ? { text } : { name: "alarm_note", detail: { quote } };
 }
 
 // The node's own sentence, in the reader's language where it is a known one.
-function why(sentence, t) {
+function why(sentence, own, t) {
   const [, phase] = /^every order is refused: (\w+)$/.exec(sentence) ?? [];
+  // Whoever is not ending itself hears it from the backend.
+  if (phase === "draining" && own !== "draining") return t("why_backend_draining");
   const name = phase ?? (sentence.startsWith("the log's disk is full") ? "log_room"
     : sentence.startsWith("the database is away or slow") ? "backlog" : "");
   return has(`why_${name}`) ? t(`why_${name}`) : sentence;
@@ -123,10 +154,11 @@ function alarmsOfNode(node, t) {
   const found = [];
   if (node.state !== "ready" && node.state !== "replaying" && node.state !== "starting")
     found.push({ name: "alarm_node", slots: { node: node.node, state: t(node.state) },
-      detail: node.last_exit });
+      ...(node.last_exit ? { label: "alarm_exit", detail: end(node.last_exit) } : {}) });
   else if (node.state !== "ready")
     found.push({ name: "alarm_node", slots: { node: node.node, state: t(node.state) } });
   if (node.refuses && !node.refuses.startsWith("every order is refused: drained"))
-    found.push({ name: "alarm_refuses", slots: { node: node.node, why: why(node.refuses, t) } });
+    found.push({ name: "alarm_refuses",
+      slots: { node: node.node, why: why(node.refuses, node.state, t) } });
   return found;
 }

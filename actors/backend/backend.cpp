@@ -124,6 +124,11 @@ class Backend : public transport::PortRole {
     round_entries_ = 0;
   }
 
+  void finish(transport::PortControl& port) override {
+    if (started()) publish_status();  // the last decisions are counted, too
+    port_.finish(port);
+  }
+
  private:
   [[nodiscard]] bool started() const { return start_ != nullptr; }
   BackendCore& core() { return *start_->core; }
@@ -262,6 +267,8 @@ class Backend : public transport::PortRole {
     for (auto& result : effects_.results) port_.queue(std::move(result));
     // Who changed an item looks next at what webapps tell of it.
     if (!effects_.controls.empty() || !effects_.promos.empty()) tell_news();
+    // … and at the status: the report that answers has the items as they are now.
+    if (!effects_.controls.empty()) publish_items(port.now());
     for (const auto& control : effects_.controls)
       answer(control.number, control_reply(control, limits_));
     for (const auto& promo : effects_.promos) answer(promo.number, promo_reply(promo, limits_));

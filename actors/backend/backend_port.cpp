@@ -17,6 +17,7 @@ namespace {
 
 constexpr auto kHelloEvery = std::chrono::milliseconds(250);
 constexpr auto kHelloAtRest = 2 * kHelloEvery;
+constexpr int kLastResultsLingerMs = 500;
 constexpr auto kRetrySend = std::chrono::milliseconds(5);
 // Results that the broker does not take: beyond this the oldest are dropped and counted, webapps
 // ask again. The broker's credit keeps it far from full.
@@ -37,6 +38,7 @@ BackendPort::BackendPort(NodeRuntime& node, BackendStatus& status, BackendHandle
 void BackendPort::start(PortControl& port) {
   results_ = port.open({.kind = SocketKind::push,
                         .endpoint = node_.endpoint(transport::Channel::results_in),
+                        .linger_ms = kLastResultsLingerMs,
                         .subscriptions = {}});
   link_.start(port);
   on_timer(port);
@@ -104,10 +106,14 @@ void BackendPort::send_queued(PortControl& port) {
 void BackendPort::hello(PortControl& port) {
   next_hello_ = transport::next_on_grid(port.now(), link_.rests() ? kHelloAtRest : kHelloEvery);
   link_.set_phase(status_.phase.load());
+  say(port, link_.phase());
+}
+
+void BackendPort::say(PortControl& port, Phase phase) {
   const auto window = node_.config().broker.inflight_max;
   Message message;
   message.emplace_back(transport::encode({.kind = EnvelopeKind::hello,
-                                          .code = static_cast<std::uint16_t>(link_.phase()),
+                                          .code = static_cast<std::uint16_t>(phase),
                                           .count = static_cast<std::uint32_t>(standstill(status_)),
                                           .origin = status_.log_name.load(),
                                           .sender = node_.instance(),
@@ -130,6 +136,13 @@ void BackendPort::on_timer(PortControl& port) {
 void BackendPort::send(PortControl& port) {
   send_queued(port);
   if (link_.phase() != status_.phase.load()) hello(port);
+}
+
+// A broker that hears nothing more would call it draining for two seconds yet.
+void BackendPort::finish(PortControl& port) {
+  send_queued(port);
+  say(port, Phase::stopped);
+  link_.finish(port);
 }
 
 void BackendPort::report(nlohmann::json& out) const {

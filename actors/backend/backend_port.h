@@ -41,11 +41,14 @@ class BackendPort {
   }
   // Sends what waits, and a hello when the phase has changed. Call once per round.
   void send(transport::PortControl& port);
+  // What waits, and that this backend is there no more. Call it from PortRole::finish.
+  void finish(transport::PortControl& port);
 
  private:
   void queue(const transport::Envelope& envelope, std::string body);
   void send_queued(transport::PortControl& port);
   void hello(transport::PortControl& port);
+  void say(transport::PortControl& port, Phase phase);  // to the broker
   void report(nlohmann::json& out) const;
 
   NodeRuntime& node_;

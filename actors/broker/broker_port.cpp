@@ -160,6 +160,10 @@ void BrokerPort::end_of_round(PortControl& port) {
   look_for_backend(port);
 }
 
+void BrokerPort::finish(PortControl& port) {
+  control_.finish(port);
+}
+
 // --- effects --------------------------------------------------------------------------------
 
 void BrokerPort::carry_out(PortControl& port, Message& parts) {

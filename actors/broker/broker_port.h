@@ -22,6 +22,7 @@ class BrokerPort final : public transport::PortRole {
                   transport::Message& parts) override;
   void on_timer(transport::PortControl& port) override;
   void end_of_round(transport::PortControl& port) override;
+  void finish(transport::PortControl& port) override;
 
  private:
   void open_sockets(transport::PortControl& port);

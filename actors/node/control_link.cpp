@@ -27,6 +27,7 @@ using transport::Frame;
 // An absent supervisor must not leave minutes of old heartbeats in the queue.
 constexpr int kReportsQueued = 4;
 constexpr int kWantedQueued = 64;
+constexpr int kLastReportLingerMs = 500;  // nobody may listen; a supervisor that runs takes it
 constexpr std::chrono::seconds kMetricsEvery{1};
 
 std::uint64_t resident_bytes() {
@@ -57,6 +58,7 @@ void ControlLink::start(transport::PortControl& port) {
   reports.kind = transport::SocketKind::push;
   reports.endpoint = node_.endpoint(transport::Channel::reports);
   reports.send_high_water = kReportsQueued;
+  reports.linger_ms = kLastReportLingerMs;
   reports_ = port.open(reports);
 
   transport::SocketOptions wanted;
@@ -175,6 +177,19 @@ void ControlLink::beat(transport::PortControl& port) {
   config::failpoint("heartbeat");
   node_.check_actors();
   beat_now_ = false;
+  // Of one who drains each may be the last.
+  const bool with_metrics = port.now() >= next_metrics_ || phase_ == Phase::draining;
+  if (with_metrics) next_metrics_ = port.now() + kMetricsEvery;
+  send_report(port, with_metrics);
+  if (!kill_after_beat_.empty()) node_.kill_actor(std::exchange(kill_after_beat_, {}));
+  if (std::exchange(wake_after_beat_, false)) node_.wake_armed_actors();
+}
+
+void ControlLink::finish(transport::PortControl& port) {
+  send_report(port, true);
+}
+
+void ControlLink::send_report(transport::PortControl& port, bool with_metrics) {
   json report = {{"node", node_.id()},           {"role", node_.options().role},
                  {"version", kVersion},          {"pid", ::getpid()},
                  {"instance", node_.instance()}, {"phase", static_cast<std::uint16_t>(phase_)},
@@ -190,7 +205,7 @@ void ControlLink::beat(transport::PortControl& port) {
   report["config"] = follower_.text();
   report["config_restart"] = follower_.restart_for();
   if (handlers_.report) handlers_.report(report);
-  add_metrics(report, port.now());
+  if (with_metrics) add_metrics(report);
   const auto& beats = node_.config().supervisor;
   // What a command has changed is told soon.
   rests_ = phase_ == Phase::serving && !report.value("work_waiting", false) &&
@@ -211,14 +226,9 @@ void ControlLink::beat(transport::PortControl& port) {
   } else {
     ++beats_lost_;  // nobody listens
   }
-  if (!kill_after_beat_.empty()) node_.kill_actor(std::exchange(kill_after_beat_, {}));
-  if (std::exchange(wake_after_beat_, false)) node_.wake_armed_actors();
 }
 
-// Of one who drains each may be the last.
-void ControlLink::add_metrics(json& report, transport::MonoTime now) {
-  if (now < next_metrics_ && phase_ != Phase::draining) return;
-  next_metrics_ = now + kMetricsEvery;
+void ControlLink::add_metrics(json& report) {
   json metrics = json::object();
   MetricReport out(metrics);
   out.set(metric::kMessagesDropped, node_.context().messages_dropped());

@@ -14,7 +14,7 @@
 //   report  {node, role, version, pid, instance, phase, ts, actors:[name], messages_dropped,
 //            peers_refused, peers_cut, short_of, config, config_restart, …what `report` adds…,
 //            replies:[{supervisor, number, reply}]}; `supervisor` is the instance of the one that
-//            asked; once a second, and in each while it drains, metrics: see
+//            asked; once a second, in each while it drains and in the last one, metrics: see
 //            actors/metrics/core/metric_report.h
 //            `config` is the id of the accepted text that it runs with, `config_restart` that of
 //            one that needs a new start; empty: none
@@ -75,6 +75,9 @@ class ControlLink {
   // Sends a heartbeat when one is due and asks the port to wake again for the next. Call it from
   // every PortRole::on_timer.
   void on_timer(transport::PortControl& port);
+  // The last heartbeat, with metrics: what was counted since the one before would be lost. Call it
+  // from PortRole::finish.
+  void finish(transport::PortControl& port);
   // The answer of a command, for the supervisor that gave it: goes out with the next heartbeat,
   // which is due at once.
   void reply(std::uint64_t ticket, nlohmann::json answer);
@@ -94,7 +97,8 @@ class ControlLink {
   void take_failpoints(std::uint64_t ticket, const nlohmann::json& command);
   void wake_now();
   void beat(transport::PortControl& port);
-  void add_metrics(nlohmann::json& report, transport::MonoTime now);
+  void send_report(transport::PortControl& port, bool with_metrics);
+  void add_metrics(nlohmann::json& report);
 
   NodeRuntime& node_;
   ControlHandlers handlers_;

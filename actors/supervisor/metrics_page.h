@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -34,6 +35,10 @@ class SystemMetrics {
   // A heartbeat's `metrics`.
   void take(const SupervisedNode& node, const nlohmann::json& metrics);
   void ended(const SupervisedNode& node) { sums_.ended(node.id()); }
+  // Of a process that has ended meanwhile; see MetricSums.
+  bool take_last(const std::string& node, std::uint64_t instance, const nlohmann::json& metrics) {
+    return sums_.take_last(node, instance, metrics);
+  }
   void books_told(std::uint64_t violations, std::int64_t wall_ms);
   // Call it from every timer.
   void look(Ms now, std::int64_t wall_ms, const SupervisedNodes& nodes);

@@ -475,16 +475,15 @@ void SupervisorRole::on_message(PortControl&, SocketId id, transport::Message& p
 }
 
 void SupervisorRole::take_report(json report) {
-  SupervisedNode* node = find_node(nodes_, report.at("node").get<std::string>());
-  if (node == nullptr) {
-    ++reports_refused_;
-    return;
-  }
+  const auto name = report.at("node").get<std::string>();
+  const auto instance = report.value("instance", std::uint64_t{0});
+  SupervisedNode* node = find_node(nodes_, name);
   const json replies = report.value("replies", json::array());
   const json metrics = std::exchange(report["metrics"], nullptr);
   report.erase("metrics");
-  if (!node->take_report(now(), std::move(report))) {
-    ++reports_refused_;  // an earlier process's last words
+  if (node == nullptr || !node->take_report(now(), std::move(report))) {
+    // The end of a process may be seen before its last words; what it counted is counted.
+    if (!metrics_.take_last(name, instance, metrics)) ++reports_refused_;
     return;
   }
   metrics_.take(*node, metrics);
@@ -493,6 +492,7 @@ void SupervisorRole::take_report(json report) {
     // An answer to an earlier supervisor's command, which had the same number.
     if (entry.value("supervisor", std::uint64_t{0}) != runtime_.instance()) continue;
     desk_.answered(node->id(), entry.at("number").get<std::uint64_t>(), entry.at("reply"));
+    page_.reset();  // who hears of a change may look at once
   }
   config_.on_report(now(), *node);
   tell_wanted(*node);

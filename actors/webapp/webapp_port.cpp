@@ -199,6 +199,10 @@ void WebappPort::end_of_round(transport::PortControl& port) {
   if (draining_) stop_when_drained();
 }
 
+void WebappPort::finish(transport::PortControl& port) {
+  control_.finish(port);
+}
+
 void WebappPort::start_drain() {
   if (draining_) return;
   draining_ = true;

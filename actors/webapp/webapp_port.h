@@ -73,6 +73,7 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
                   transport::Message& parts) override;
   void on_timer(transport::PortControl& port) override;
   void end_of_round(transport::PortControl& port) override;
+  void finish(transport::PortControl& port) override;
 
  private:
   // WebappOutput, NewsOutput

@@ -83,6 +83,15 @@ class Items(SystemTest):
             self.assertNotIn("description", self.http(system, "/v1/items/1")[1])
         self.assertEqual(self.shown(system)["name"], "Other")
 
+    def test_a_status_behind_a_change_has_it(self):
+        system = self.start_system()
+        for item in range(1, 6):
+            self.item(system, "add", item, "--name", f"Item {item}", "--stock", item)
+            self.assertEqual([row["left"] for row in system.status()["items"]],
+                             list(range(1, item + 1)))
+        self.item(system, "close", 2)
+        self.assertEqual(system.status()["items"][1]["state"], "closed")
+
     def test_what_is_wrong_is_named_and_changes_nothing(self):
         system = self.start_system("1:Phone:10")
         before = self.shown(system)

@@ -113,6 +113,25 @@ class Metrics(SystemTest):
         self.assertLess(abs(value(system, "stampede_books_checked_timestamp_seconds")
                             - time.time()), 60)
 
+    def test_a_node_that_is_ended_tells_its_last_answers_first(self):
+        """Counters are reported once a second; each round ends a node behind its last answer."""
+        system = self.start_system("1:Phone:1000")
+        with Client(system.zmq) as buyer:
+            for sold in range(20, 100, 20):
+                for number in range(sold - 20, sold):
+                    buyer.order(1, f"user-{number}")
+                pid = system.pid("webapp-1")
+                self.assertEqual(system.stampede("restart", "webapp-1").returncode, 0)
+                system.wait_back("webapp-1", pid)
+                self.becomes(system, sold, "stampede_answers_total", code="confirmed")
+                self.becomes(system, sold, "stampede_answer_seconds_count")
+            for _ in range(5):
+                buyer.order(1, "last")
+        for node in ("backend-1", "broker-1"):
+            self.assertEqual(system.stampede("stop", node).returncode, 0)
+        self.becomes(system, 85, "stampede_orders_total", outcome="confirmed")
+        self.becomes(system, 85, "stampede_broker_forwarded_total")
+
     def history_of_the_sale(self, system):
         """It has sold 50, refused 10, and three nodes were started again."""
         def told():
@@ -123,7 +142,7 @@ class Metrics(SystemTest):
         history = eventually(told, 20, 0.2)
         self.assertTrue(history, text_of(system, "/v1/history"))
         lengths = {len(history[name]) for name in ("t", "sold_per_s", "p50_ms", "p99_ms", "left",
-                                                   "backlog", "restarts")}
+                                                   "backlog", "log_bytes", "restarts")}
         lengths |= {len(line) for line in history["refused_per_s"].values()}
         self.assertEqual(len(lengths), 1)
         self.assertEqual(history["every_s"], 5)

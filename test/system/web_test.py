@@ -19,6 +19,7 @@ import stat
 import unittest
 from pathlib import Path
 
+import pictures_test
 from browser import CHROMIUM
 from by_hand import arm_next_starts, must
 from devtools import Chrome
@@ -518,6 +519,50 @@ class Ops(Page):
         page.until("!document.querySelector('.alarm-bar')", 40)
         self.assertGreater(self.system.node("backend-1")["restarts"], restarts)
 
+    def judge_words(self, pages, words):
+        """Alarms and nodes, which it returns: `words` are among them, and none of the other
+        language."""
+        whole = {}
+        for language, page in pages.items():
+            for word in words[language]:
+                page.shows(word, 20)
+            text = page.js("document.querySelector('.alarm-bar').innerText + "
+                           "document.querySelector('#nodes').parentElement.innerText")
+            whole[language] = text
+            for quote in page.js("[...document.querySelectorAll('.said-by')]"
+                                 ".map((one) => one.innerText)"):
+                text = text.replace(quote, "")
+            pictures_test.Pictures.judge_words(self, text.replace("SHOW PROCESSLIST", ""), language,
+                                               words[language])
+            self.judge(page, f"ops_alarms_{language}")
+        return whole
+
+    def test_alarms_of_a_stopped_node_and_a_database_that_is_away_are_true_and_translated(self):
+        pages = {language: self.ops(language=language) for language in ("en", "zh")}
+        must(self.system.stampede("stop", "backend-1"), "stop")
+        self.judge_words(pages, {
+            "en": ["backend-1 is stopped.", "Its last end: exit 0: stopped by the operator",
+                   "webapp-1 refuses orders: no backend serves"],
+            "zh": ["backend-1：已停止", "上次结束： 退出码 0：由运维人员停止",
+                   "webapp-1 拒绝订单：没有可用的后端"]})
+        must(self.system.stampede("start", "backend-1"), "start")
+        self.system.wait_ready()
+        must(self.system.stampede("stop", "broker-1"), "stop")
+        held = self.system.popen("chaos", "db", "--stop", "60s")  # for as long it waits itself
+        try:
+            said = self.judge_words(pages, {
+                "en": ["broker-1 is stopped.", "The database is unreachable"],
+                "zh": ["broker-1：已停止", "数据库无法连接"]})
+            for language, words in (("en", r"The database says: .*|no answer for \d+ s: "),
+                                    ("zh", r"数据库的原话： .*|\d+ 秒没有响应：")):
+                self.assertRegex(said[language], words)
+        finally:
+            held.terminate()
+            held.communicate()
+            must(self.system.stampede("chaos", "undo"), "chaos undo")
+            must(self.system.stampede("start", "broker-1"), "start")
+            self.system.wait_ready()
+
     def test_alarms_are_told_in_the_readers_language(self):
         """Those that a test does not bring about; the sentences are the nodes' own."""
         sources = " ".join((PROJECT / "actors" / file).read_text(encoding="utf-8") for file in
@@ -532,20 +577,105 @@ class Ops(Page):
                   "drained_at": "2026-11-30T18:00:00.000Z", "database": {"state": "ok"}, "log": {},
                   "notes": [f"backend-1: {stepped}7 s forward; so", f"{drained}then: so",
                             f"2 commands{failed}so", "other"]}
-        page = self.ops(language="zh")
-        said = page.js("""(async () => {
-            const file = (name) => import(performance.getEntriesByType('resource')
-              .map((one) => one.name).find((one) => one.includes(`/assets/${name}.`)));
+        said = self.with_files(self.ops(language="zh"), """
             const { alarmsOf } = await file('ops_state');
             const { t } = await file('language');
             return alarmsOf({ status: %s, heardAt: performance.now() }, String, t)
-              .map((one) => one.text ?? t(one.name, one.slots));
-          })()""" % json.dumps(status))
+              .map((one) => (one.text ?? t(one.name, one.slots)) + (one.detail?.quote ?? ''));
+          """ % json.dumps(status))
         self.assertEqual([re.sub(r"自 .* 起", "", one) for one in said],
                          ["停止接收订单（运维操作）。stampede undrain 可恢复。",
                           "backend-1 拒绝订单：日志所在磁盘已满", "backend-1 拒绝订单：数据库无法连接或过慢",
                           "系统时钟向前跳了 7 秒。请校正；如果时钟无误，请运行 stampede clock accept。",
-                          "other"])
+                          "节点的原话：other"])
+
+    @staticmethod
+    def with_files(page, script):
+        """What a script gives back that may import the page's own files."""
+        return page.js("""(async () => {
+            const file = (name) => import(performance.getEntriesByType('resource')
+              .map((one) => one.name).find((one) => one.includes(`/assets/${name}.`)));
+            %s
+          })()""" % script)
+
+    def test_what_the_supervisor_says_is_translated_and_what_others_say_is_quoted(self):
+        """All that its sources say of an end, of itself, and to an operator who is refused."""
+        said = lambda files, pattern: [
+            one for file in files
+            for one in re.findall(pattern, (PROJECT / "actors" / file).read_text(encoding="utf-8"))]
+        role = [f"supervisor/supervisor_{one}.cpp" for one in ("role", "config", "admin", "chaos")]
+        whys = said(role, r'(?:terminate|kill)\("([^"]+)"\)|why = "([^"]+)"')
+        whys = {one or other for one, other in whys}
+        self.assertLessEqual({"stopped by the operator", "its configuration changed"}, whys)
+        whys |= {one + " 2.0 s" for one in
+                 said(["supervisor/core/restart_policy.cpp"], r'return "([^"]+) " \+ seconds')}
+        whys |= set(said(["node/node.cpp", "backend/backend_start.cpp"], r'fail\([01], "([^"]+)"'))
+        self.assertGreaterEqual(len(whys), 10)
+        ends = [f"exit 0: {why}" for why in whys] + ["SIGKILL", "killed or crashed", "signal 99",
+                                                    "not started: see log/webapp-1.log"]
+        guard = "".join(re.findall(r'"([^"]*)"', said(role, r"kGuardGone =([^;]+(?:;[^;]+)?;)")[0]))
+        notes = [guard, "webapp-1: nearly all 64 file descriptors are in use: so",
+                 "segments of the log are missing in /log: 3, 4; it was not log.retain_s that did"]
+        refusals = said(role[2:], r'refusal\(\s*"(?!bad_request)[a-z_ ]+",\s*"([^"]+)",\s')
+        self.assertIn("the system is being stopped; start it again afterwards", refusals)
+        refusals += ["backend-1 waits for you: exit 0: stopped by the operator; mend that, then "
+                     "`stampede start`", "there is no node webapp-9",
+                     "100 commands are open; try again",
+                     "backend-1 was stopped by the operator; `stampede start backend-1` starts it",
+                     "webapp-1 is starting; try again later",
+                     "webapp-1 did not answer in time; it may still do it: so",
+                     "chaos is refused because dev is false; set", "there is no such item"]
+        ours = ["no answer for 9 s: the server hangs, waits for a lock or is slow; "
+                "see SHOW PROCESSLIST"]
+        asked = {"end": ends, "note": notes, "refusal": refusals, "database": ours}
+        script = """
+            const words = await file('ops_said');
+            return Object.entries(%s).flatMap(([name, all]) => all.map((one) => words[name](one)));
+          """
+        chinese = self.with_files(self.ops(language="zh"), script % json.dumps(asked))
+        self.assertEqual([one for one in chinese if "quote" in one], [])
+        self.assertEqual([one["text"] for one in chinese
+                          if not re.search("[\u4e00-\u9fff]", one["text"])], ["SIGKILL"])
+        english = self.with_files(self.ops(), script % json.dumps(asked))
+        self.assertEqual([one["text"] for one in english], ends + notes + refusals + ours)
+        others = {"end": ["exit 70: 'x' is wrong"], "database": ["Access denied for user 'me'"],
+                  "note": ["news"], "refusal": ["never"]}
+        self.assertEqual(self.with_files(self.ops(language="zh"), script % json.dumps(others)),
+                         [{"text": "退出码 70：", "quote": "'x' is wrong"},
+                          {"quote": "Access denied for user 'me'"}, {"quote": "news"},
+                          {"quote": "never"}])
+
+    def test_the_disk_lasts_for_as_long_as_the_log_grows(self):
+        day, free = 86400, 1e9
+        cases = [([0, 3600], [1e6, 1e6 + free / 240], 10), ([0, 3600], [1e6, 1e6], None),
+                 ([0, 3600], [2e6, 1e6], None), ([0, 30], [0, 1e6], "unknown"), ([], [], "unknown"),
+                 ([0, 1800, 3600], [None, 0, free / 48], 1), ([0, 3600], [0, 1], free / 24)]
+        days = self.with_files(self.ops(), """
+            const { daysLeft } = await file('ops_state');
+            return %s.map(([t, log_bytes]) => {
+              const days = daysLeft({ t, log_bytes }, %d);
+              return days === undefined ? 'unknown' : days === Infinity ? null : days;
+            });""" % (json.dumps([case[:2] for case in cases]), free))
+        for told, (_, _, expected) in zip(days, cases):
+            if isinstance(expected, (int, float)):
+                self.assertAlmostEqual(told / expected, 1, 3)
+            else:
+                self.assertEqual(told, expected)
+        page = self.ops()
+        page.shows("disk left")
+        history = {"t": [0, day], "log_bytes": [0, 1], "sold_per_s": [0, 0], "p50_ms": [None] * 2,
+                   "p99_ms": [None] * 2, "left": [1, 1], "backlog": [0, 0], "restarts": [0, 0]}
+        for language, growth, words in (("en", 1, "> 99 days"), ("zh", 1, "超过 99 天"),
+                                        ("en", 0, "not growing"), ("zh", 0, "没有增长")):
+            page = self.ops(language=language)
+            page.shows({"en": "disk left", "zh": "磁盘剩余"}[language])
+            history["log_bytes"][1] = growth
+            self.with_files(page, """
+                const { system } = await file('ops_state');
+                const { get } = system;
+                system.get = () => ({ ...get(), history: %s });
+                system.set(system.get());""" % json.dumps(history))
+            page.shows(words)
 
     def test_the_page_is_readable_everywhere(self):
         for language, width, dark in (("en", 1280, False), ("zh", 360, True), ("en", 360, False)):

@@ -59,6 +59,7 @@ void History::look(std::int64_t now_ms, std::int64_t wall_ms, const MetricSums& 
   }
   sample->left = known(sums.gauge(metric::kStockLeft));
   sample->backlog = known(sums.gauge(metric::kCommandsOwed));
+  sample->log_bytes = known(sums.gauge(metric::kLogBytes));
   sample->restarts = restarts;
   samples_.push_back(std::move(sample));
   if (samples_.size() > kSamplesMax) samples_.pop_front();
@@ -75,7 +76,8 @@ json or_null(const std::optional<Value>& value) {
 
 json history_json(const HistorySamples& samples) {
   json out = {{"every_s", History::kEveryMs / 1000}, {"refused_per_s", json::object()}};
-  for (const char* name : {"t", "sold_per_s", "p50_ms", "p99_ms", "left", "backlog", "restarts"})
+  for (const char* name :
+       {"t", "sold_per_s", "p50_ms", "p99_ms", "left", "backlog", "log_bytes", "restarts"})
     out[name] = json::array();
   for (std::size_t at = 0; at < samples.size(); ++at) {
     const auto& sample = *samples[at];
@@ -85,6 +87,7 @@ json history_json(const HistorySamples& samples) {
     out["p99_ms"].push_back(or_null(sample.p99_ms));
     out["left"].push_back(or_null(sample.left));
     out["backlog"].push_back(or_null(sample.backlog));
+    out["log_bytes"].push_back(or_null(sample.log_bytes));
     out["restarts"].push_back(sample.restarts);
     for (const auto& [code, rate] : sample.refused_per_s) {
       auto& line = out["refused_per_s"][code];

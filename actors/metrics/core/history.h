@@ -24,6 +24,7 @@ struct HistorySample {
   std::optional<double> p50_ms, p99_ms;         // of answers to orders; none: nobody was answered
   std::optional<std::int64_t> left;             // units of all items
   std::optional<std::int64_t> backlog;          // commands owed to the database
+  std::optional<std::int64_t> log_bytes;        // what the log takes on its disk
   std::uint64_t restarts = 0;                   // of all nodes, since the supervisor began
 };
 using HistorySamples = std::vector<std::shared_ptr<const HistorySample>>;
@@ -53,7 +54,8 @@ class History {
 };
 
 // {"every_s":5, "t":[…], "sold_per_s":[…], "refused_per_s":{CODE:[…]}, "p50_ms":[…], "p99_ms":[…],
-//  "left":[…], "backlog":[…], "restarts":[…]}: arrays of one length, oldest first; null: not known.
+//  "left":[…], "backlog":[…], "log_bytes":[…], "restarts":[…]}: arrays of one length, oldest first;
+//  null: not known.
 nlohmann::json history_json(const HistorySamples& samples);
 
 }  // namespace stampede::actors

@@ -107,6 +107,15 @@ void MetricSums::ended(const std::string& node) {
   std::erase_if(gauges_, [&](const auto& entry) { return entry.first.node == node; });
 }
 
+bool MetricSums::take_last(const std::string& node, std::uint64_t instance, const json& report) {
+  const auto process = processes_.find(node);
+  if (instance == 0 || process == processes_.end() || process->second.instance != instance)
+    return false;
+  take(node, instance, false, report);
+  ended(node);
+  return true;
+}
+
 void MetricSums::add_to(std::vector<MetricSample>& samples) const {
   for (const auto& [key, counter] : counters_) {
     samples.push_back(sample_of(key.metric, key.node, key.label));

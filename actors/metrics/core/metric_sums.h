@@ -42,6 +42,9 @@ class MetricSums {
   void take(const std::string& node, std::uint64_t instance, bool ran_before,
             const nlohmann::json& report);
   void ended(const std::string& node);  // its process: gauges end
+  // What a process said last, told after its end. False, and nothing is taken: it is not the one
+  // that reported last.
+  bool take_last(const std::string& node, std::uint64_t instance, const nlohmann::json& report);
 
   // All series, in the order of the table; those of one metric side by side.
   void add_to(std::vector<MetricSample>& samples) const;

@@ -35,10 +35,10 @@ class LinkedRole : public transport::PortRole {
  public:
   LinkedRole(NodeRuntime& node, std::shared_ptr<Seen> seen)
       : seen_(std::move(seen)),
-        link_(node,
-              {[](json& report) { report["progress"] = 42; },
-               [this](Phase wanted) { seen_->wanted = wanted; },
-               [this](std::uint64_t number, const json& command) { take(number, command); }}) {}
+        link_(node, {[](json& report) { report["progress"] = 42; },
+                     [this](Phase wanted) { seen_->wanted = wanted; },
+                     [this](std::uint64_t number, const json& command) { take(number, command); },
+                     [](json& metrics) { metrics["told"] = 1; }}) {}
   void start(transport::PortControl& port) override {
     link_.start(port);
     link_.set_phase(Phase::serving);
@@ -49,6 +49,7 @@ class LinkedRole : public transport::PortRole {
     link_.on_message(port, id, parts);
   }
   void on_timer(transport::PortControl& port) override { link_.on_timer(port); }
+  void finish(transport::PortControl& port) override { link_.finish(port); }
 
  private:
   void take(std::uint64_t number, const json& command) {
@@ -95,13 +96,17 @@ class LinkFixture {
                                                      std::make_unique<LinkedRole>(*node_, seen));
   }
   ~LinkFixture() {
-    node_->request_stop();
-    caf::anon_send_exit(port_, caf::exit_reason::user_shutdown);
-    node_->await_actors();
+    end();
     reports_.reset();
     wanted_.reset();
     std::error_code ignored;
     std::filesystem::remove_all(directory_, ignored);
+  }
+
+  void end() {
+    node_->request_stop();
+    caf::anon_send_exit(port_, caf::exit_reason::user_shutdown);
+    node_->await_actors();
   }
 
   void send(std::uint64_t instance, Phase phase, const json& commands, std::uint64_t supervisor) {
@@ -275,4 +280,20 @@ TEST_CASE("killing an unknown actor is answered with the names there are") {
   CHECK(answer->at("exit") == 2);
   CHECK(answer->at("actors").is_array());
   CHECK(link.commands_seen() == 0);
+}
+
+TEST_CASE("the last heartbeat comes behind everything else, with metrics") {
+  LinkFixture link;
+  std::optional<json> beat;
+  REQUIRE(eventually([&] {
+    beat = link.report();
+    return beat && !beat->contains("metrics");  // it is said once a second
+  }));
+  link.end();
+  std::optional<json> last;
+  REQUIRE(eventually([&] {
+    while (const auto next = link.report()) last = next;
+    return last && last->contains("metrics");
+  }));
+  CHECK(last->value("metrics", json::object()).value("told", 0) == 1);
 }

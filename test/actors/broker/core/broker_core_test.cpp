@@ -66,6 +66,15 @@ TEST_CASE_FIXTURE(BrokerFixture, "silence of 2 s means no backend, until the nex
   CHECK(core.in_flight() == 2);  // the same session: what was forwarded still counts
 }
 
+TEST_CASE_FIXTURE(BrokerFixture, "a backend that says that it has stopped is no backend at once") {
+  subscribe("result/webapp-1/");
+  serve();
+  CHECK(hello(Phase::draining, 1) == "hello 1 draining epoch 1 window 1000");
+  CHECK(work(1, 1) == "refuse 1 draining");
+  hello(Phase::stopped, 1);
+  CHECK(work(2, 1) == "refuse 2 no_backend");
+}
+
 TEST_CASE_FIXTURE(BrokerFixture,
                   "a backend that cannot be reached yet is not announced as serving") {
   subscribe("result/webapp-1/");

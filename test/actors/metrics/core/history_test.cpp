@@ -23,6 +23,7 @@ struct Sale {
     metrics.add(metric::kAnswers, "overloaded", overloaded);
     metrics.set_signed(metric::kStockLeft, 1'000 - static_cast<std::int64_t>(confirmed));
     metrics.set(metric::kCommandsOwed, std::uint64_t{3});
+    metrics.set(metric::kLogBytes, std::uint64_t{4096});
     Histogram answers;
     answers.add(1'000, confirmed);
     answers.add(500'000, slow);
@@ -54,6 +55,7 @@ TEST_CASE("a sample tells what has happened since the one before") {
   CHECK(*sample.p99_ms > 390);
   CHECK(*sample.left == 800);
   CHECK(*sample.backlog == 3);
+  CHECK(*sample.log_bytes == 4096);
   CHECK(sample.restarts == 2);
 }
 
@@ -66,7 +68,8 @@ TEST_CASE("an hour is kept, and arrays have one length") {
   CHECK(sale.history.samples().size() == History::kSamplesMax);
   const auto out = history_json(sale.history.samples());
   CHECK(out["every_s"] == 5);
-  for (const char* name : {"t", "sold_per_s", "p50_ms", "p99_ms", "left", "backlog", "restarts"}) {
+  for (const char* name :
+       {"t", "sold_per_s", "p50_ms", "p99_ms", "left", "backlog", "log_bytes", "restarts"}) {
     CAPTURE(name);
     CHECK(out[name].size() == History::kSamplesMax);
   }
@@ -84,5 +87,6 @@ TEST_CASE("what is not known is null") {
   const auto out = history_json(history.samples());
   CHECK(out["p99_ms"] == json::array({nullptr}));
   CHECK(out["left"] == json::array({nullptr}));
+  CHECK(out["log_bytes"] == json::array({nullptr}));
   CHECK(out["sold_per_s"] == json::array({0.0}));
 }

@@ -51,6 +51,22 @@ TEST_CASE("a counter goes on when its node's process begins anew") {
   CHECK(sums.total(metric::kRequests) == 29);
 }
 
+TEST_CASE("what a process said last is counted after its end, of the last one alone") {
+  MetricSums sums;
+  sums.take("webapp-1", 7, false, requests(10));
+  sums.ended("webapp-1");
+  auto last = requests(25);
+  MetricReport(last).set(metric::kMemory, 1);
+  CHECK(sums.take_last("webapp-1", 7, last));
+  CHECK(sums.total(metric::kRequests) == 25);
+  CHECK(sums.gauge(metric::kMemory) == -1);
+  sums.take("webapp-1", 8, false, requests(3));
+  CHECK_FALSE(sums.take_last("webapp-1", 7, requests(30)));
+  CHECK_FALSE(sums.take_last("webapp-2", 9, requests(30)));
+  CHECK_FALSE(sums.take_last("webapp-2", 0, requests(30)));
+  CHECK(sums.total(metric::kRequests) == 28);
+}
+
 TEST_CASE("of a process that ran before, only what comes from now on is counted") {
   MetricSums sums;
   sums.take("webapp-1", 7, true, requests(1'000'000));
