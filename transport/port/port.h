@@ -16,7 +16,7 @@
 // meanwhile is refused; honest subscribers come back by themselves.
 //
 // The files of ipc endpoints that a port has bound may be removed by somebody: it looks at them
-// twice a second and binds again what is gone.
+// twice a second, on the grid of all processes (time_grid.h), and binds again what is gone.
 //
 // PortActor ends when the role calls stop(), when an exit_msg arrives (its reason becomes the
 // actor's; a high-priority one overtakes all mail that waits), or when a role's call throws: the
@@ -57,6 +57,9 @@ class PortControl {
   virtual void unwatch(int fd) = 0;
   virtual void pause_reading(SocketId id, bool paused) = 0;  // leaves the poll set: back-pressure
   virtual void wake_at(MonoTime when) = 0;  // one on_timer at or after `when`, within about 1 ms
+  // The same for what may wait a little: one on_timer in the first round at or after `when` that
+  // something else has brought about, else at `latest`.
+  virtual void wake_between(MonoTime when, MonoTime latest) = 0;
   // PortRole::on_quiet when the next look at everything finds nothing.
   virtual void call_when_quiet() = 0;
   virtual MonoTime now() const = 0;         // taken once per round

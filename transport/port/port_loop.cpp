@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "config/process/invariant.h"
+#include "transport/port/time_grid.h"
 #include "transport/zmq/peer_guard.h"
 
 namespace stampede::transport {
@@ -21,6 +22,7 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr milliseconds kPathsEvery{500};
+constexpr milliseconds kPathsWait{20};  // for another reason to wake: nearly always there is one
 constexpr milliseconds kRoomEvery{50};
 
 std::string_view first_of(const Message& parts) {
@@ -35,7 +37,7 @@ std::string_view first_of(const Frame& part) {
 SocketId PortLoop::open(const SocketOptions& options, bool retry_bind) {
   entries_.emplace_back(last_id_ + 1, context_, options, retry_bind);
   if (!entries_.back().paths.empty() && next_look_ == MonoTime::max())
-    next_look_ = now_ + kPathsEvery;
+    next_look_ = next_on_grid(now_, kPathsEvery);
   changed_ = true;
   return ++last_id_;
 }
@@ -124,7 +126,7 @@ void PortLoop::reopen_due() {
 
 void PortLoop::look_at_paths() {
   if (now_ < next_look_) return;
-  next_look_ = now_ + kPathsEvery;
+  next_look_ = next_on_grid(now_, kPathsEvery);
   for (auto& entry : entries_) entry.look_at_paths();
 }
 
@@ -152,6 +154,15 @@ void PortLoop::wake_at(MonoTime when) {
   timers_.insert(MonoTime(ceil<milliseconds>(when.time_since_epoch())));
 }
 
+void PortLoop::wake_between(MonoTime when, MonoTime latest) {
+  for (auto& timer : lenient_) {
+    if (timer.when != when) continue;
+    timer.latest = std::min(timer.latest, latest);
+    return;
+  }
+  lenient_.push_back({when, latest});
+}
+
 void PortLoop::rebuild() {
   items_.assign(1, pollfd{mail_fd_, POLLIN, 0});
   sources_.assign(1, Source{});
@@ -167,10 +178,16 @@ void PortLoop::rebuild() {
   changed_ = false;
 }
 
+MonoTime PortLoop::next_wake() const {
+  auto next = std::min(next_reopen_, next_room_);
+  if (next_look_ != MonoTime::max()) next = std::min(next, next_look_ + kPathsWait);
+  for (const auto& timer : lenient_) next = std::min(next, timer.latest);
+  return timers_.empty() ? next : std::min(*timers_.begin(), next);
+}
+
 int PortLoop::timeout_ms(bool sleep) const {
   if (!sleep || !ready_.empty() || changed_ || stopped_ || quiet_wanted_) return 0;
-  const auto other = std::min({next_reopen_, next_look_, next_room_});
-  const auto next = timers_.empty() ? other : std::min(*timers_.begin(), other);
+  const auto next = next_wake();
   if (next == MonoTime::max()) return -1;
   const auto left = ceil<milliseconds>(next - steady_clock::now());
   return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 3'600'000));
@@ -254,9 +271,15 @@ void PortLoop::fire_timers(PortRole& role) {
   reopen_due();
   look_at_paths();
   make_room_if_due();
-  if (timers_.empty() || *timers_.begin() > now_) return;
-  timers_.erase(timers_.begin(), timers_.upper_bound(now_));
-  role.on_timer(*this);
+  if (take_due_timers()) role.on_timer(*this);
+}
+
+bool PortLoop::take_due_timers() {
+  const auto due = timers_.upper_bound(now_);
+  const bool any = due != timers_.begin();
+  timers_.erase(timers_.begin(), due);
+  return std::erase_if(lenient_, [this](const auto& timer) { return timer.when <= now_; }) > 0 ||
+         any;
 }
 
 void PortLoop::use_quiet(PortRole& role) {

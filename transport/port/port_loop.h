@@ -32,6 +32,7 @@ class PortLoop final : public PortControl {
   void unwatch(int fd) override;
   void pause_reading(SocketId id, bool paused) override;
   void wake_at(MonoTime when) override;
+  void wake_between(MonoTime when, MonoTime latest) override;
   void call_when_quiet() override { quiet_wanted_ = true; }
   MonoTime now() const override { return now_; }
   caf::blocking_actor& self() override { return owner_; }
@@ -49,6 +50,10 @@ class PortLoop final : public PortControl {
   struct Watched {
     int fd;
     std::shared_ptr<std::function<void()>> on_readable;  // lives on while it is being called
+  };
+  struct Lenient {  // a timer that waits for another reason to wake, until its latest moment
+    MonoTime when;
+    MonoTime latest;
   };
   struct Source {  // what a descriptor in items_ stands for
     SocketId id = 0;
@@ -68,7 +73,9 @@ class PortLoop final : public PortControl {
   void look_at_used();
   void look_at(PortSocket& entry);
   void hear(const Source& source);
+  [[nodiscard]] MonoTime next_wake() const;
   [[nodiscard]] int timeout_ms(bool sleep) const;
+  [[nodiscard]] bool take_due_timers();
   void read_socket(PortRole& role, SocketId id);
   void call_watcher(int fd);
 
@@ -87,7 +94,8 @@ class PortLoop final : public PortControl {
   std::vector<pollfd> items_;    // [0] is the mailbox
   std::vector<Source> sources_;  // same positions as items_
   std::vector<Source> ready_;
-  std::set<MonoTime> timers_;  // whole milliseconds, so that it stays small
+  std::set<MonoTime> timers_;     // whole milliseconds, so that it stays small
+  std::vector<Lenient> lenient_;  // one for each moment
   MonoTime next_reopen_ = MonoTime::max();
   MonoTime next_room_ = MonoTime::max();  // of a publisher
   MonoTime next_look_ = MonoTime::max();  // at the files of what is bound; never: there are none

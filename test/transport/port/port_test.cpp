@@ -11,6 +11,7 @@
 #include "test/support/eventually.h"
 #include "test/transport/port/port_fixture.h"
 #include "test/transport/zmq/raw_peer.h"
+#include "transport/port/time_grid.h"
 #include "transport/zmq/peer_guard.h"
 
 namespace stampede::transport {
@@ -261,6 +262,49 @@ TEST_CASE_FIXTURE(PortFixture, "a timer comes at its time, and one for many of t
   end(port, caf::exit_reason::user_shutdown);
   CHECK(end_of(port) == "exit_reason(user_shutdown)");
   CHECK(calls == 2);
+}
+
+TEST_CASE_FIXTURE(PortFixture, "a timer that may wait comes with what comes before its end") {
+  int messages = 0;
+  std::promise<int> fired;
+  role->at_start = [&](PortControl& port) {
+    port.open(bind_to(SocketKind::pull, directory.ipc("in")));
+    port.wake_between(port.now(), port.now() + std::chrono::hours(1));
+    port.wake_between(port.now() + std::chrono::hours(1), port.now() + std::chrono::hours(2));
+  };
+  role->at_message = [&](PortControl&, SocketId, Message&) { ++messages; };
+  role->at_timer = [&](PortControl&) { fired.set_value(messages); };
+  const auto port = spawn();
+  Socket push(context, connect_to(SocketKind::push, directory.ipc("in")));
+  REQUIRE(send_in_time(push, {"x"}));
+  auto done = fired.get_future();
+  CHECK(comes(done));
+  end(port, caf::exit_reason::user_shutdown);
+}
+
+TEST_CASE_FIXTURE(PortFixture, "a timer that may wait comes by itself at its end") {
+  std::promise<void> fired;
+  MonoTime end_of_wait;
+  role->at_start = [&](PortControl& port) {
+    end_of_wait = port.now() + std::chrono::milliseconds(20);
+    port.wake_between(end_of_wait, end_of_wait);
+  };
+  role->at_timer = [&](PortControl& port) {
+    CHECK(port.now() >= end_of_wait);
+    fired.set_value();
+  };
+  const auto port = spawn();
+  auto done = fired.get_future();
+  CHECK(comes(done));
+  end(port, caf::exit_reason::user_shutdown);
+}
+
+TEST_CASE("what is due on the grid is due at the same moments for all, however late they looked") {
+  using std::chrono::milliseconds;
+  const milliseconds period{500};
+  for (const int late : {0, 1, 20, 499})
+    CHECK(next_on_grid(MonoTime(milliseconds(1'500 + late)), period) ==
+          MonoTime(milliseconds(2'000)));
 }
 
 TEST_CASE_FIXTURE(PortFixture, "a watched descriptor calls until it is watched no more") {
