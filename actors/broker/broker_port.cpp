@@ -12,6 +12,7 @@
 namespace stampede::actors {
 
 using std::chrono::milliseconds;
+using transport::BehindGrid;
 using transport::Channel;
 using transport::Frame;
 using transport::Message;
@@ -23,7 +24,8 @@ using transport::SocketOptions;
 namespace {
 
 constexpr milliseconds kTick{250};
-constexpr milliseconds kLookAgain{2};  // for a closed address to be free, for a backend to come
+constexpr milliseconds kTickAtRest{500};  // while nothing is on its way
+constexpr milliseconds kLookAgain{2};     // for a closed address to be free, for a backend to come
 constexpr milliseconds kReopenMax{2000};
 constexpr int kBatchesQueued = 1024;  // per webapp on its way in; this node always reads
 constexpr int kResultsQueued = 4096;  // per webapp on its way out
@@ -42,12 +44,14 @@ Frame frame_of(const transport::Envelope& envelope) {
 
 BrokerPort::BrokerPort(NodeRuntime& node)
     : node_(node),
-      control_(node, {[this](nlohmann::json& out) { report(out); },
-                      [this](Phase wanted) { control_.set_phase(wanted); },  // nothing to drain
-                      [this](std::uint64_t number, const nlohmann::json&) {
-                        control_.reply(number, {{"error", "unknown command"}});
-                      },
-                      [this](nlohmann::json& out) { report_metrics(out); }}),
+      control_(node,
+               {[this](nlohmann::json& out) { report(out); },
+                [this](Phase wanted) { control_.set_phase(wanted); },  // nothing to drain
+                [this](std::uint64_t number, const nlohmann::json&) {
+                  control_.reply(number, {{"error", "unknown command"}});
+                },
+                [this](nlohmann::json& out) { report_metrics(out); }},
+               BehindGrid::kBroker),
       core_(node.instance(), node.config().broker.inflight_max) {}
 
 // --- sockets --------------------------------------------------------------------------------
@@ -150,8 +154,8 @@ void BrokerPort::on_timer(PortControl& port) {
   control_.on_timer(port);
   if (port.now() < next_tick_) return;
   ++ticks_;
-  next_tick_ = transport::next_on_grid(port.now(), kTick);
-  port.wake_at(next_tick_);
+  next_tick_ = transport::next_on_grid(port.now(), core_.in_flight() > 0 ? kTick : kTickAtRest);
+  port.wake_between(next_tick_, next_tick_ + BehindGrid::kBroker);
   core_.on_tick(ms_of(port.now()), effects_);
   carry_out(port, nothing_);
 }

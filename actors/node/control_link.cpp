@@ -42,9 +42,11 @@ constexpr int kMissedForRest = 6;
 
 }  // namespace
 
-ControlLink::ControlLink(NodeRuntime& node, ControlHandlers handlers)
+ControlLink::ControlLink(NodeRuntime& node, ControlHandlers handlers,
+                         std::chrono::milliseconds wait)
     : node_(node),
       handlers_(std::move(handlers)),
+      wait_(wait),
       last_wanted_(node.options().wanted),
       follower_(node.config(), node.options().role, [this](const config::Config& now) {
         set_log_level(now.log.level);
@@ -170,7 +172,7 @@ void ControlLink::wake_now() {
 
 void ControlLink::on_timer(transport::PortControl& port) {
   if (beat_now_ || port.now() >= next_beat_) beat(port);
-  port.wake_at(next_beat_);
+  port.wake_between(next_beat_, next_beat_ + wait_);
 }
 
 void ControlLink::beat(transport::PortControl& port) {

@@ -25,6 +25,7 @@
 //           (this machine's steady clock); instance 0 in the map addresses whoever runs under that
 //           node id
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -67,7 +68,9 @@ struct ControlHandlers {
 
 class ControlLink {
  public:
-  ControlLink(NodeRuntime& node, ControlHandlers handlers);
+  // Beats are due on the grid of all processes (transport/port/time_grid.h) and wait up to `wait`
+  // there for the message that wakes this node anyway.
+  ControlLink(NodeRuntime& node, ControlHandlers handlers, std::chrono::milliseconds wait = {});
 
   void start(transport::PortControl& port);
   // True when the message came on one of the link's sockets (and was dealt with).
@@ -102,6 +105,7 @@ class ControlLink {
 
   NodeRuntime& node_;
   ControlHandlers handlers_;
+  std::chrono::milliseconds wait_;
   transport::PortControl* port_ = nullptr;  // from start() on; touched only inside the port's calls
   transport::SocketId reports_ = 0;
   transport::SocketId wanted_ = 0;

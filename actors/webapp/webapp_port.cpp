@@ -22,6 +22,7 @@ namespace {
 
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
+using transport::BehindGrid;
 using transport::Channel;
 using transport::Envelope;
 using transport::EnvelopeKind;
@@ -32,7 +33,8 @@ using Client = ClientToken::Kind;
 
 constexpr milliseconds kTickBusy{5};
 constexpr int kTickIdleMinMs = 50;
-constexpr int kTickIdleMaxMs = 250;
+constexpr int kTickIdleMaxMs = 500;
+constexpr int kTickOfSessionsMs = EndedSessions::kRefreshUs / 1000;
 constexpr std::int64_t kClientMessageBytesMax = 1 << 20;  // a larger one cuts the connection
 constexpr int kLastAnswersLingerMs = 500;                 // for answers given just before the end
 constexpr std::chrono::seconds kSweepEvery{5};
@@ -85,17 +87,19 @@ WebappPort::WebappPort(NodeRuntime& node, std::shared_ptr<RateLimits> rates,
                        std::shared_ptr<const HttpCounts> http, Live live)
     : node_(node),
       counts_addresses_(rates && rates->of_addresses()),
-      tick_idle_(
-          std::clamp(node.config().webapp.items_refresh_ms / 4, kTickIdleMinMs, kTickIdleMaxMs)),
+      tick_idle_(std::clamp(node.config().webapp.items_refresh_ms / 2, kTickIdleMinMs,
+                            node.config().auth.required() ? kTickOfSessionsMs : kTickIdleMaxMs)),
       limits_(node.config().limits),
       live_(std::move(live)),
-      control_(node, {[this](nlohmann::json& json) { report(json); },
-                      [this](Phase wanted) {
-                        if (wanted == Phase::draining) start_drain();
-                      },
-                      nullptr, [this](nlohmann::json& json) { report_metrics(json); },
-                      [this](const config::Config& now) { take_config(now); },
-                      [this](bool refused) { core_.refuse_orders(refused); }}),
+      control_(node,
+               {[this](nlohmann::json& json) { report(json); },
+                [this](Phase wanted) {
+                  if (wanted == Phase::draining) start_drain();
+                },
+                nullptr, [this](nlohmann::json& json) { report_metrics(json); },
+                [this](const config::Config& now) { take_config(now); },
+                [this](bool refused) { core_.refuse_orders(refused); }},
+               BehindGrid::kWebapp),
       core_(settings_of(node, std::move(rates), &tickets_), *this, [this] { return random_(); }),
       news_(*this),
       known_tickets_(random_()),
@@ -174,15 +178,20 @@ void WebappPort::on_timer(transport::PortControl& port) {
   news_.on_tick(now_us());
   if (core_.desk() != nullptr && port.now() >= next_sweep_) drop_connections();
   const bool busy = core_.busy() || !news_.idle();
-  next_tick_ = busy ? port.now() + kTickBusy : transport::next_on_grid(port.now(), tick_idle_);
-  port.wake_at(next_tick_);
+  if (busy) return look_at(port.now() + kTickBusy);
+  next_tick_ = transport::next_on_grid(port.now(), tick_idle_);
+  port.wake_between(next_tick_, next_tick_ + BehindGrid::kWebapp);
+}
+
+void WebappPort::look_at(transport::MonoTime when) {
+  next_tick_ = when;
+  port_->wake_at(when);
 }
 
 // Who waits has a deadline, so the next look may not be as far away as when nobody does.
 void WebappPort::look_soon(transport::PortControl& port) {
   if (next_tick_ <= port.now() + kTickBusy || (!core_.busy() && news_.idle())) return;
-  next_tick_ = port.now() + kTickBusy;
-  port.wake_at(next_tick_);
+  look_at(port.now() + kTickBusy);
 }
 
 void WebappPort::end_of_round(transport::PortControl& port) {

@@ -88,6 +88,7 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
 
   void open_sockets(transport::PortControl& port);
   void look_soon(transport::PortControl& port);
+  void look_at(transport::MonoTime when);
   // `again`: what waited for verdicts on its tokens comes once more.
   void take_client(transport::Message& parts, bool again = false);
   void take_ask(HttpAsk& ask, bool again = false);

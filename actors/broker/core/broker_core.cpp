@@ -237,7 +237,7 @@ void BrokerCore::take_total(std::uint64_t broker, std::uint64_t total, std::int6
 
 void BrokerCore::on_tick(std::int64_t now_ms, Effects& effects) {
   expire(now_ms, effects);
-  if (now_ms - announced_ms_ < kHelloRepeatMs) return;
+  if (now_ms / kHelloRepeatMs == announced_ms_ / kHelloRepeatMs) return;
   announced_ms_ = now_ms;
   announce(effects);
 }

@@ -29,7 +29,7 @@ namespace stampede::actors {
 
 inline constexpr std::uint32_t kWebappsMax = 1000;     // highest k of webapp-k
 inline constexpr std::int64_t kHelloSilenceMs = 2000;  // no hello for so long: no backend
-inline constexpr std::int64_t kHelloRepeatMs = 1000;   // to every subscribed webapp
+inline constexpr std::int64_t kHelloRepeatMs = 1000;   // to every subscribed webapp: at multiples
 inline constexpr std::int64_t kProbeAfterMs = 2000;
 
 struct BrokerEffect {

@@ -8,7 +8,7 @@ Lsn EdgeStock::ask(std::int64_t now_us) {
   STAMPEDE_ASSERT(!asking_, "one question is open at a time");
   asking_ = true;
   asked_us_ = now_us;
-  next_us_ = now_us + refresh_us_;
+  next_us_ = now_us - now_us % refresh_us_ + refresh_us_;
   return upto_;
 }
 

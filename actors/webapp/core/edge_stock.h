@@ -87,7 +87,7 @@ class EdgeStock {
   bool known_ = false;                     // there was an answer, and as_of_us_ is its
   bool asking_ = false;
   std::int64_t asked_us_ = 0;
-  std::int64_t next_us_ = 0;
+  std::int64_t next_us_ = 0;  // a multiple of refresh_us_: all webapps ask at one moment
 };
 
 }  // namespace stampede::actors

@@ -112,6 +112,14 @@ TEST_CASE_FIXTURE(BrokerFixture, "the state is repeated every second, for one wh
 }
 
 TEST_CASE_FIXTURE(BrokerFixture,
+                  "the state is repeated at full seconds, however late the last one was") {
+  subscribe("result/webapp-1/");
+  CHECK(tick(3) != "");
+  CHECK(tick(500) == "");
+  CHECK(tick(498) != "");  // one millisecond behind the next one
+}
+
+TEST_CASE_FIXTURE(BrokerFixture,
                   "only topics of possible webapps count, so their number is bounded") {
   for (const std::string topic :
        {"", "news/", "result/", "result/webapp-", "result/webapp-/", "result/webapp-0/",

@@ -152,6 +152,15 @@ TEST_CASE_FIXTURE(Fixture, "it is asked once in its time, whatever becomes of th
   CHECK(stock.due(now + kSecond));
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "all webapps ask at the same moments, however late each of them came to it") {
+  now += 3'000;
+  static_cast<void>(stock.ask(now));
+  stock.not_answered();
+  CHECK_FALSE(stock.due(11 * kSecond - 1));
+  CHECK(stock.due(11 * kSecond));
+}
+
 TEST_CASE_FIXTURE(Fixture, "of more items than there is room for, those asked for last are kept") {
   refresh(kBegin, {}, true);
   for (std::uint64_t item = 1; item <= 3; ++item) stock.on_row(row(item, 0, 100 + item));
