@@ -30,7 +30,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr auto kTick = milliseconds(50);         // news and status, when no mail comes
-constexpr auto kTickIdle = milliseconds(250);    // the same while nothing is to be done
+constexpr auto kTickIdle = milliseconds(500);    // the same while nothing is to be done
 constexpr auto kExpireAgain = milliseconds(5);   // while more orders are due than one tick takes
 constexpr auto kLookAgain = milliseconds(1);     // for a command that is not done yet
 constexpr auto kReplayLook = milliseconds(100);  // whether the replay stands still
@@ -92,20 +92,23 @@ class Backend : public transport::PortRole {
   }
 
   void on_timer(transport::PortControl& port) override {
-    port_.on_timer(port);
-    if (!started()) return watch_replay(port);
-    if (port.now() >= next_tick_) tick(port);
+    if (!started())
+      watch_replay(port);
+    else if (port.now() >= next_tick_)
+      tick(port);
+    port_.on_timer(port);  // behind the tick, whose status a heartbeat tells
   }
 
   void on_quiet(transport::PortControl& port) override {
     const bool serving = started() && core().phase() == Phase::serving;
-    if (!serving || port.now() < next_room_) return;
+    if (!serving || port.now() < next_room_ || room_made_at_ == core().last_lsn()) return;
     if (memory_is_short()) {
       next_room_ = port.now() + kRoomEvery;
     } else if (core().make_room(node_.config().backend.orders_ahead_max)) {
       return port.call_when_quiet();
     } else if (!core().work_open()) {
-      next_room_ = port.now() + kRoomEvery;  // nothing is missing
+      next_room_ = port.now() + kRoomEvery;  // nothing is missing, until more is decided
+      if (core().projection().idle()) room_made_at_ = core().last_lsn();
     }
   }
 
@@ -191,7 +194,7 @@ class Backend : public transport::PortRole {
   void take(const transport::Envelope& envelope, std::string_view body) {
     if (round_began_us_ == 0) {
       config::failpoint("received");
-      round_began_us_ = clock_->now_us();
+      round_began_us_ = clock_->round_began_us();
     }
     round_entries_ += envelope.count;
     look_at_room();
@@ -204,7 +207,9 @@ class Backend : public transport::PortRole {
   // Until one needs more time than a round has: then orders go first, and the others wait behind
   // it.
   void take_commands(transport::PortControl& port) {
-    if (!commands_.empty()) look_at_room();
+    if (commands_.empty()) return;
+    look_at_room();
+    clock_->look();  // the first after a rest, perhaps
     for (; !commands_.empty(); commands_.pop_front())
       if (!take(commands_.front().first, commands_.front().second))
         return port.wake_at(port.now() + kLookAgain);
@@ -398,6 +403,7 @@ class Backend : public transport::PortRole {
   transport::MonoTime next_items_{};
   transport::MonoTime next_walk_{};
   transport::MonoTime next_room_{};
+  std::optional<Lsn> room_made_at_;  // as much as there shall be
 };
 
 }  // namespace

@@ -17,6 +17,8 @@ using nlohmann::json;
 
 namespace {
 
+constexpr Micros kLookedMax = 100 * kMillis;  // by ticks it is half of that
+
 // Of the machine, until it is started anew; the monotonic clock counts from there.
 std::string boot_id() {
   std::ifstream in("/proc/sys/kernel/random/boot_id");
@@ -39,8 +41,15 @@ BackendClock::BackendClock(std::filesystem::path file, BackendStatus& status)
 }
 
 void BackendClock::look() {
+  looked_us_ = monotonic_us();
   agent_.look();
   tell();
+}
+
+std::int64_t BackendClock::round_began_us() {
+  const auto now = monotonic_us();
+  if (now - looked_us_ > kLookedMax) look();
+  return agent_.now_us(now);
 }
 
 json BackendClock::accept(std::string_view request_id) {

@@ -18,8 +18,10 @@ class BackendClock final : private ClockOutlet {
  public:
   BackendClock(std::filesystem::path file, BackendStatus& status);
 
-  void look();  // call it every 50 ms or so
+  void look();  // call it every 50 ms or so while orders are decided
   [[nodiscard]] std::int64_t now_us() const { return agent_.now_us(monotonic_us()); }
+  // The same for a round of requests, which may be the first one after a rest: looks before it.
+  [[nodiscard]] std::int64_t round_began_us();
   // The answer to `stampede clock accept`.
   nlohmann::json accept(std::string_view request_id);
 
@@ -34,6 +36,7 @@ class BackendClock final : private ClockOutlet {
   std::filesystem::path file_;
   BackendStatus& status_;
   ClockAgent agent_;
+  Micros looked_us_ = 0;  // monotonic
 };
 
 }  // namespace stampede::actors
