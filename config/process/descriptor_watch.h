@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 namespace stampede::config {
@@ -18,7 +19,10 @@ class DescriptorWatch {
   [[nodiscard]] std::string look(Time now);
 
  private:
+  static bool last_are_free();
+
   static constexpr std::size_t kFew = 24;
+  static constexpr std::uint64_t kLimitMax = 1u << 30;  // of what has numbers
   static constexpr std::chrono::seconds kTold{5};
   Time told_until_{};
 };
