@@ -93,6 +93,20 @@ std::string SupervisedNode::reported(const char* member) const {
   return found != report_.end() && found->is_string() ? found->get<std::string>() : std::string{};
 }
 
+std::optional<bool> SupervisedNode::orders_refused() const {
+  const auto found = report_.find("orders_refused");
+  if (found == report_.end() || !found->is_boolean()) return std::nullopt;
+  return found->get<bool>();
+}
+
+bool SupervisedNode::rests() const {
+  const auto state = policy_.state();
+  if (state == NodeState::stopped || state == NodeState::waiting_operator) return true;
+  const auto waits = report_.find("work_waiting");
+  const bool works = waits != report_.end() && *waits == true;
+  return state == NodeState::ready && !works;
+}
+
 std::string SupervisedNode::bring_up(Ms now) {
   instance_ = 0;
   told_at_ = kNeverTold;

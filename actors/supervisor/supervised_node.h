@@ -45,6 +45,11 @@ class SupervisedNode {
   // The text that it cannot take without a new start; empty: none.
   [[nodiscard]] std::string text_to_restart_for() const { return reported("config_restart"); }
 
+  // Whether it refuses orders for an operator; empty: it tells nothing of that.
+  [[nodiscard]] std::optional<bool> orders_refused() const;
+  // It serves and, as of its last heartbeat, has nothing to do; or it shall not run.
+  [[nodiscard]] bool rests() const;
+
   // The process's fd became readable: reaps it, tells the policy. Returns one line about it.
   std::string take_end(Ms now);
 

@@ -51,14 +51,16 @@ using transport::SocketId;
 constexpr std::chrono::milliseconds kTick{20};
 constexpr std::chrono::milliseconds kTickIdle{250};    // while no node is about to be started
 constexpr std::chrono::milliseconds kTickAtRest{500};  // at most; with shorter heartbeats less
-constexpr std::chrono::milliseconds kBehindBeats{20};  // nodes report at multiples of that
-constexpr Ms kWantedEvery = 1'000;  // what nobody needs to hear is repeated so often
-constexpr int kPagePause = 20;      // times as long as a page of the status took to make
-constexpr Ms kAsleep = 1'000;       // a longer gap between two ticks: we were stopped ourselves
-constexpr Ms kGuardPause = 2'000;   // between two looks whether the guard is there
-constexpr Ms kTellPause = 500;      // between two status lines for the service manager
-constexpr int kReportsQueued =
-    4;  // of each node; a report may have 2 MiB, and anybody may send them
+constexpr Ms kWantedEvery = 1'000;  // what a node does not show to have heard is repeated so often
+constexpr Ms kWantedKnown = 5'000;  // the same of what it shows
+constexpr Ms kListenOn = 1'000;    // to each heartbeat as it comes, after there was something to do
+constexpr int kPagePause = 20;     // times as long as a page of the status took to make
+constexpr Ms kAsleep = 1'000;      // a longer gap between two ticks: we were stopped ourselves
+constexpr Ms kGuardPause = 2'000;  // between two looks whether the guard is there
+constexpr Ms kTellPause = 500;     // between two status lines for the service manager
+// Of each node, half a second long: a report may have 2 MiB, and anybody may send them. Of fewer
+// the reader would wake the thread of sockets for each two.
+constexpr int kReportsQueued = 8;
 constexpr const char* kGuardGone =
     "the guard has ended: a supervisor that ends is not started again; scripts/start_all.sh starts "
     "another guard";
@@ -95,6 +97,7 @@ class SupervisorRole : public transport::PortRole {
   void bring_up(SupervisedNode& node);
   void take_end(SupervisedNode& node);
   void look_after(SupervisedNode& node);
+  [[nodiscard]] Ms heard_at() const;
   void take_report(json report);
   void reload_for_signal();
   void use_config(const config::Config& config);
@@ -107,6 +110,10 @@ class SupervisorRole : public transport::PortRole {
   void go_on_stopping();
   void look_within(std::chrono::milliseconds time);
   [[nodiscard]] bool busy() const;
+  [[nodiscard]] bool at_rest();
+  void rest();
+  bool listen();
+  [[nodiscard]] bool shows_wanted(const SupervisedNode& node) const;
   void tell_wanted(SupervisedNode& node);
   void act(const OpsAsk& ask);
   json status() const;
@@ -131,6 +138,9 @@ class SupervisorRole : public transport::PortRole {
   SocketId wanted_ = 0;
   Ms last_tick_ = 0;
   transport::MonoTime next_tick_ = transport::MonoTime::max();
+  Ms busy_at_ = 0;           // when there was something to do last
+  bool rests_ = false;       // reports wait for the next tick
+  bool catches_up_ = false;  // reports are read that have waited for it
   bool stopping_ = false;
   bool chaos_undone_ = false;
   std::size_t stop_stage_ = 0;
@@ -343,6 +353,7 @@ void SupervisorRole::act(const OpsAsk& ask) {
 }
 
 void SupervisorRole::look_within(std::chrono::milliseconds time) {
+  listen();
   const auto when = port_->now() + time;
   if (when >= next_tick_) return;
   next_tick_ = when;
@@ -358,10 +369,39 @@ bool SupervisorRole::busy() const {
          config_.reloading() || std::any_of(nodes_.begin(), nodes_.end(), starts);
 }
 
+// Nothing comes but the heartbeats of nodes that rest, shortly before a tick.
+bool SupervisorRole::at_rest() {
+  const auto rests = [this](const auto& node) {
+    return node->rests() && !desk_.has_commands(node->id());
+  };
+  if (busy() || !std::all_of(nodes_.begin(), nodes_.end(), rests)) busy_at_ = now();
+  const auto beats = std::chrono::milliseconds(2 * config_.now().supervisor.heartbeat_ms);
+  return beats >= kTickAtRest && now() - busy_at_ >= kListenOn;
+}
+
+// One waking for all heartbeats of a moment: they wait for the tick behind them.
+void SupervisorRole::rest() {
+  if (!at_rest()) return;
+  rests_ = true;
+  port_->pause_reading(reports_, true);
+}
+
+// True: it was at rest, and what has come meanwhile is read in the next round.
+bool SupervisorRole::listen() {
+  if (!std::exchange(rests_, false)) return false;
+  port_->pause_reading(reports_, false);
+  return true;
+}
+
 // --- nodes ---------------------------------------------------------------------------------------
 
 void SupervisorRole::on_timer(PortControl& port) {
   if (port.now() < next_tick_) return;  // an earlier one was asked for meanwhile
+  if (listen()) {                       // nobody is silent whose word was not read
+    catches_up_ = true;
+    return port.wake_between(port.now(), port.now());
+  }
+  catches_up_ = false;
   runtime_.check_actors();
   const Ms gap = now() - last_tick_;
   last_tick_ = now();
@@ -386,8 +426,10 @@ void SupervisorRole::on_timer(PortControl& port) {
   next_tick_ = transport::MonoTime::max();
   const auto beats = 2 * std::chrono::milliseconds(config_.now().supervisor.heartbeat_ms);
   const auto every = std::clamp(beats, kTickIdle, kTickAtRest);
-  const auto idle = transport::next_on_grid(port.now(), every) + kBehindBeats - port.now();
+  const auto idle =
+      transport::next_on_grid(port.now(), every) + transport::BehindGrid::kSupervisor - port.now();
   look_within(busy() ? kTick : std::chrono::ceil<std::chrono::milliseconds>(idle));
+  rest();
 }
 
 // The admin socket is open since start(), so the first word is that it answers.
@@ -435,7 +477,9 @@ void SupervisorRole::bring_up(SupervisedNode& node) {
     return;
   }
   running_->add(node.process()->id());
-  port_->watch(node.process()->fd(), [this, &node] { take_end(node); });
+  port_->watch(node.process()->fd(), [this, &node] {
+    if (!listen()) take_end(node);  // its last words first; called again with the next round
+  });
 }
 
 void SupervisorRole::take_end(SupervisedNode& node) {
@@ -474,6 +518,12 @@ void SupervisorRole::on_message(PortControl&, SocketId id, transport::Message& p
   }
 }
 
+// When a report came, at the latest: what has waited for a tick came at a moment of the grid.
+// Counted from the tick, the silence behind it would seem too short at the third one from there.
+Ms SupervisorRole::heard_at() const {
+  return catches_up_ ? now() - transport::BehindGrid::kSupervisor.count() : now();
+}
+
 void SupervisorRole::take_report(json report) {
   const auto name = report.at("node").get<std::string>();
   const auto instance = report.value("instance", std::uint64_t{0});
@@ -481,7 +531,7 @@ void SupervisorRole::take_report(json report) {
   const json replies = report.value("replies", json::array());
   const json metrics = std::exchange(report["metrics"], nullptr);
   report.erase("metrics");
-  if (node == nullptr || !node->take_report(now(), std::move(report))) {
+  if (node == nullptr || !node->take_report(heard_at(), std::move(report))) {
     // The end of a process may be seen before its last words; what it counted is counted.
     if (!metrics_.take_last(name, instance, metrics)) ++reports_refused_;
     return;
@@ -501,10 +551,16 @@ void SupervisorRole::take_report(json report) {
 // At once where there is a command or news, or to a new process; else now and then, for a word may
 // have been lost.
 void SupervisorRole::tell_wanted(SupervisedNode& node) {
-  const bool due = now() - node.told_at() >= kWantedEvery;
+  const bool due = now() - node.told_at() >= (shows_wanted(node) ? kWantedKnown : kWantedEvery);
   if (!due && !desk_.has_commands(node.id())) return;
   node.told(now());
   send_wanted(node);
+}
+
+bool SupervisorRole::shows_wanted(const SupervisedNode& node) const {
+  return node.text() == config_.now().accepted &&
+         node.orders_refused().value_or(requests_.wishes().drained()) ==
+             requests_.wishes().drained();
 }
 
 void SupervisorRole::note_recovery(const SupervisedNode& node) {
