@@ -370,9 +370,9 @@ drained() {
 import json, sys
 try:
     status = json.load(sys.stdin)
-except ValueError:
+    ready = all(node["state"] == "ready" for node in status["nodes"])
+except (ValueError, KeyError):
     sys.exit(1)
-ready = all(node["state"] == "ready" for node in status["nodes"])
 sys.exit(0 if ready and status.get("drained_at") else 1)'
 }
 
