@@ -92,12 +92,12 @@ std::optional<std::string> make_secret(const fs::path& file) {
 
 std::variant<SharedSecret, std::string> shared_secret(const fs::path& file) {
   {
-    const OpenFile there(file, O_RDONLY);
+    const OpenFile there(file, O_RDONLY | O_NONBLOCK);  // it may be a pipe
     if (there.fd() >= 0) return read_secret(file, there.fd());
     if (errno != ENOENT) return failed("read", file);
   }
   if (auto wrong = make_secret(file)) return *wrong;
-  const OpenFile made(file, O_RDONLY);
+  const OpenFile made(file, O_RDONLY | O_NONBLOCK);
   if (made.fd() < 0) return failed("read", file);
   return read_secret(file, made.fd());
 }

@@ -29,8 +29,9 @@ std::uint64_t block_of(std::uint64_t offset) {
 
 Error failed(const std::string& what, const std::string& path, int error) {
   const bool full = error == ENOSPC || error == EDQUOT;
-  const char* hint =
-      full ? "; make room on this disk" : "; check the disk and the directory's rights";
+  const char* hint = full               ? "; make room on this disk"
+                     : error == kNoFile ? "; something else lies in the place of this file"
+                                        : "; check the disk and the directory's rights";
   return {full ? Errc::full : Errc::io,
           "cannot " + what + " " + path + ": " + std::generic_category().message(error) + hint};
 }
@@ -41,11 +42,16 @@ Fd::~Fd() {
 
 // Children must inherit neither the log nor its lock: O_CLOEXEC everywhere.
 Fd open_fd(const std::string& path, int flags) {
+  const bool directory = (flags & O_DIRECTORY) != 0;
   int fd = -1;
   do {
-    fd = ::open(path.c_str(), flags | O_CLOEXEC, kFileMode);
+    fd = ::open(path.c_str(), flags | O_CLOEXEC | (directory ? 0 : O_NONBLOCK), kFileMode);
   } while (fd < 0 && errno == EINTR);
-  return Fd(fd);
+  struct stat about {};
+  if (fd < 0 || directory || ::fstat(fd, &about) != 0 || S_ISREG(about.st_mode)) return Fd(fd);
+  ::close(fd);
+  errno = kNoFile;
+  return Fd(-1);
 }
 
 char* BlockBuffer::reserve(std::size_t bytes) {

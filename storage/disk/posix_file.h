@@ -9,6 +9,7 @@
 // page cache from then on; nobody has to know.
 
 #include <array>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -38,6 +39,10 @@ class Fd {
  private:
   int fd_;
 };
+
+// errno of open_fd() for a pipe, a socket or a directory where a file is expected; nobody waits for
+// a pipe's other end.
+inline constexpr int kNoFile = EMEDIUMTYPE;
 
 Fd open_fd(const std::string& path, int flags);
 

@@ -54,6 +54,11 @@ TEST_CASE_FIXTURE(SecretFile, "a secret is made once, for its owner alone") {
   CHECK(secret() != first);
 }
 
+TEST_CASE_FIXTURE(SecretFile, "nobody waits for a pipe that lies in a secret's place") {
+  REQUIRE(::mkfifo(ticket_key_file(dir).c_str(), 0600) == 0);
+  CHECK(wrong().find("does not hold a secret") != std::string::npos);
+}
+
 TEST_CASE_FIXTURE(SecretFile, "what is open to others, or no secret, is refused and left alone") {
   const auto file = ticket_key_file(dir);
   secret();

@@ -3,11 +3,13 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -88,6 +90,21 @@ std::size_t some_size(std::mt19937_64& random) {
 }
 
 }  // namespace
+
+TEST_CASE("a pipe, a socket's or a directory's name is no file, and nobody waits for it") {
+  const TempDir temp;
+  PosixDisk disk;
+  const auto path = temp.path() + "/0000000000000001.seg";
+  for (const bool pipe : {true, false}) {
+    REQUIRE((pipe ? ::mkfifo(path.c_str(), 0600) : ::mkdir(path.c_str(), 0700)) == 0);
+    std::string bytes;
+    for (const auto& error : {disk.read(path, 0, 10, bytes).error(), disk.hold(path).error()})
+      CHECK(error.message.find("something else lies in the place of this file") !=
+            std::string::npos);
+    CHECK_FALSE(disk.open_zeroed(path));
+    REQUIRE(::remove(path.c_str()) == 0);
+  }
+}
 
 TEST_CASE("appends of all sizes are written directly and stand in the file, zeros behind them") {
   const auto seed = seed_of_run();
