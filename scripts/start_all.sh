@@ -200,6 +200,9 @@ remove_older_states() {
   done
 }
 
+# What a start has made that ended before it was ready is no state to be kept.
+FRESH_BEGUN=$RUN/fresh.begun
+
 move_old_state_away() {
   local old log_dir
   [[ -z $(running_nodes) ]] || fail 6 "--fresh: the system runs; scripts/stop_all.sh first"
@@ -207,13 +210,18 @@ move_old_state_away() {
   old=$RUN/old-$(date -u +%Y%m%dT%H%M%SZ)
   log_dir=$(setting log.dir commandlog)
   case $log_dir in /*) ;; *) log_dir=$RUN/$log_dir ;; esac
-  if [[ -e $log_dir || -e $DB_DIR ]]; then
+  if [[ -e $FRESH_BEGUN ]]; then
+    rm -rf -- "$log_dir" "$DB_DIR"
+    rm -f "$RUN/db.password"
+    step fresh "what the last start had begun is removed"
+  elif [[ -e $log_dir || -e $DB_DIR ]]; then
     mkdir "$old"
+    : >"$FRESH_BEGUN"
     if [[ -e $log_dir ]]; then mv "$log_dir" "$old/commandlog"; fi
     if [[ -e $DB_DIR ]]; then mv "$DB_DIR" "$old/db"; fi
     rm -f "$RUN/db.password"
     step fresh "the old log and database are in $old"
-    remove_older_states "$old"
+    MOVED_STATE=$old
   fi
 }
 
@@ -501,5 +509,7 @@ if ! $db_only; then
   add_items
   print_addresses
 fi
+rm -f "$FRESH_BEGUN"
+if [[ -n ${MOVED_STATE:-} ]]; then remove_older_states "$MOVED_STATE"; fi
 FINISHED=true
 rm -f "$RUN/stampede.toml.before"

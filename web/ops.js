@@ -89,14 +89,19 @@ function latency(history) {
   return { value: t("ms", { ms: decimal(p99, 2) }), more: t("p99_p50", { ms: decimal(p50, 2) }) };
 }
 
+const segments = (log) => typeof log.segments === "number" ? t("segments", { n: log.segments }) : t("none");
+const lag = (database, digits) =>
+  typeof database.lag_s === "number" ? t("lag", { s: decimal(database.lag_s, digits) }) : t("none");
+
 // How much room the log has, and for how long.
 function room(log, history, diskFree) {
-  if (diskFree === undefined) return t("segments", { n: log.segments ?? 0 });
+  if (diskFree === undefined) return segments(log);
   const size = bytes(diskFree);
   const days = daysLeft(history, diskFree);
   if (days === undefined) return t("disk_left", { size });
   if (days === Infinity) return t("disk_steady", { size });
   if (days > kDaysMax) return t("disk_long", { size, n: kDaysMax });
+  if (days < 0.1) return t("disk_soon", { size });
   return t("disk_days", { size, days: decimal(days, days < 10 ? 1 : 0) });
 }
 
@@ -113,7 +118,7 @@ function Tiles({ status, soldRate, history, diskFree }) {
       more=${t("of_total", { total: number(left + soldSum(status)) })} />
     <${Tile} name=${t("answers")} ...${time} />
     <${Tile} name=${t("owed")} value=${shown(log.pending_commands)} bad=${database.state !== "ok"}
-      more=${t("lag", { s: decimal(database.lag_s ?? 0, 1) })} />
+      more=${lag(database, 1)} />
     <${Tile} name=${t("log_size")} value=${bytes(log.bytes)}
       more=${room(log, history, diskFree)} />
     <${Tile} name=${t("failed_parked")} value=${`${shown(database.failed)} · ${log.parked?.length ?? 0}`}
@@ -232,9 +237,9 @@ function LogAndDatabase({ status }) {
   const failed = database.failed ?? 0;
   const rows = [
     [t("durable"), log.durable_lsn ?? t("none")],
-    [t("bytes"), `${bytes(log.bytes)} · ${t("segments", { n: log.segments ?? 0 })}`],
+    [t("bytes"), `${bytes(log.bytes)} · ${segments(log)}`],
     [t("slowest_sync"), log.sync_us_max === undefined ? t("none") : `${decimal(log.sync_us_max / 1000)} ms`],
-    [t("database"), `${t(`database_${database.state}`)} · ${t("lag", { s: decimal(database.lag_s ?? 0) })}`],
+    [t("database"), `${t(`database_${database.state}`)} · ${lag(database)}`],
     [t("pending"), shown(log.pending_commands)],
     [t("failed"), shown(database.failed)],
     [t("parked"), parked.length ? parked.map((one) => one.lsn ?? one).join(", ") : "0"],

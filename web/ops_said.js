@@ -36,6 +36,8 @@ const kNotes = [
     "$1：$2 个文件描述符几乎用尽，新连接会取代空闲连接；请调高 `ulimit -n`"],
   [/^segments of the log are missing in (.+): ([\d, ]+); it was not log\.retain_s/,
     "$1 中缺少日志分段：$2；不是 log.retain_s 删除的。销售继续，但下次启动会拒绝此日志：请先从备份恢复"],
+  [/^([\w-]+): no tool can ask: /,
+    "$1：运维工具无法连接：admin.sock 的位置被占用；移走占用者后会自动恢复"],
   [/^committed rows may be lost when the database's machine crashes: (.+)$/,
     "数据库所在机器崩溃时可能丢失已提交的数据：$1"],
 ];
@@ -66,6 +68,9 @@ const kRefusals = [
   [/^this needs the operator:/, "需要运维身份：请打开 `stampede ops` 打印的链接"],
   [/^only this server's own page may ask for that$/, "只有本服务器自己的页面才能这样做"],
   [/^too many actions wait for their answers$/, "等待回答的操作过多"],
+  [/^the backend does not serve yet: /, "后端尚未开始服务：日志所在磁盘没有空间"],
+  [/^the disk of the command log \(log\.dir\) is full; try again when there is room$/,
+    "命令日志（log.dir）所在磁盘已满，有空间后请重试"],
   [/^there is no such item$/, "没有此商品"],
   [/^no backend is serving now; try again$/, "现在没有可用的后端，请稍后再试"],
   [/^the backend is replaying its log; try again$/, "后端正在回放日志，请稍后再试"],

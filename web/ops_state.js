@@ -95,10 +95,12 @@ export const kDaysMax = 99;
 // Days until the log has filled its disk, as it grew in the last hour; Infinity: it did not grow;
 // undefined: nothing can be said yet.
 export function daysLeft(history, diskFree) {
-  const known = (history?.log_bytes ?? []).map((size, at) => ({ size, at: history.t[at] }))
+  const known = (history?.log_bytes ?? []).map((size, at) => ({ size, at: at * history.every_s }))
     .filter(({ size }) => size !== null);
   if (known.length < 2 || diskFree === undefined) return undefined;
-  const [first, last] = [known[0], known.at(-1)];
+  // What was removed is no growth: counted from behind it.
+  const fell = known.findLastIndex(({ size }, at) => at > 0 && size < known[at - 1].size);
+  const [first, last] = [known[Math.max(fell, 0)], known.at(-1)];
   const passed = last.at - first.at;
   if (passed < kGrowthOverS) return undefined;
   const growth = last.size - first.size;

@@ -68,7 +68,7 @@ void report_backend(json& out, BackendStatus& status) {
   out["work_waiting"] = status.work_waiting.load();
   out["disk_waiting"] = status.disk_waiting.load();
   out["epoch"] = status.epoch.load();
-  // Null as long as the log was not read.
+  // Null until it serves.
   const auto known = [counted = status.counted.load()](json value) {
     return counted ? std::move(value) : json(nullptr);
   };
@@ -125,9 +125,11 @@ void report_sale(MetricReport& out, const BackendStatus& status) {
 }
 
 void report_log(MetricReport& out, const BackendStatus& status) {
-  out.set(metric::kLogBytes, left_of(status.log_bytes.load(), status.log_oldest_position.load()));
-  out.set(metric::kLogSegments,
-          left_of(status.log_segments.load(), status.log_oldest_segment.load() - 1));
+  if (status.counted.load()) {
+    out.set(metric::kLogBytes, left_of(status.log_bytes.load(), status.log_oldest_position.load()));
+    out.set(metric::kLogSegments,
+            left_of(status.log_segments.load(), status.log_oldest_segment.load() - 1));
+  }
   out.set(metric::kLogWritten, status.log_written.load());
   out.set(metric::kLogSync, status.sync_us.read());
   out.set(metric::kReplaySeconds, status.replay_us.read());
@@ -138,9 +140,11 @@ void report_log(MetricReport& out, const BackendStatus& status) {
 
 void report_database(MetricReport& out, const BackendStatus& status) {
   out.set(metric::kLaneBatch, status.batch_us.read());
-  out.set(metric::kCommandsOwed, status.owed.load());
-  out.set(metric::kCommandsFailed, status.failed.load());
-  out.set(metric::kDatabaseLag, status.lag_us.load());
+  if (status.counted.load()) {
+    out.set(metric::kCommandsOwed, status.owed.load());
+    out.set(metric::kCommandsFailed, status.failed.load());
+    out.set(metric::kDatabaseLag, status.lag_us.load());
+  }
   const auto database = status.database.report(status.claimed.load(), monotonic_us());
   out.set(metric::kDatabaseUp, database.at("state") == "ok" ? 1 : 0);
 }
@@ -224,7 +228,7 @@ json standstill_reply(const json& command, Standstill standstill, const LimitTex
   if (what != "items" && what != "promos" && what != "books")
     return error_reply(Code::overloaded, {}, reason);
   return {{"error", "not_ready"},
-          {"message", "the backend has not read its log yet: " + reason},
+          {"message", "the backend does not serve yet: " + reason},
           {"exit", kExitNotReady}};
 }
 

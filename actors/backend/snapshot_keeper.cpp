@@ -74,8 +74,8 @@ class SnapshotKeeper : public SteadyActor, private SnapshotOutlet, private Segme
       began_ = steady_clock::now();
       if (!running_) break;
       watch_.look();
-      if (agent_.has_work(monotonic_us()))
-        config::do_when_idle([this] { agent_.look(monotonic_us()); });
+      if (agent_.has_work(monotonic_us()))  // tried again at the next look
+        static_cast<void>(config::do_when_idle([this] { agent_.look(monotonic_us()); }));
     }
   }
 

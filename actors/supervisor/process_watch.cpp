@@ -126,8 +126,9 @@ bool WatchedProcess::is_ending() const {
   std::string text((std::istreambuf_iterator<char>(in)), {});
   std::istringstream fields(text.substr(text.rfind(')') + 1));
   std::string field;
-  fields >> field;  // 3: state
-  if (field.empty() || field == "Z" || field == "X") return true;
+  fields >> field;                  // 3: state
+  if (field.empty()) return false;  // who is gone is told by the fd
+  if (field == "Z" || field == "X") return true;
   for (int number = 4; number <= kSizeField; ++number) fields >> field;
   return field == "0";
 }

@@ -49,7 +49,9 @@ using transport::PortControl;
 using transport::SocketId;
 
 constexpr std::chrono::milliseconds kTick{20};
-constexpr std::chrono::milliseconds kTickIdle{250};    // while no node is about to be started
+constexpr std::chrono::milliseconds kTickIdle{250};  // while no node is about to be started
+constexpr std::size_t kNodesAtRest = 64;  // a round of the port reads all that they have said
+constexpr int kMissedAtRest = 6;          // so many may fail to come before a node is called silent
 constexpr std::chrono::milliseconds kTickAtRest{500};  // at most; with shorter heartbeats less
 constexpr Ms kWantedEvery = 1'000;  // what a node does not show to have heard is repeated so often
 constexpr Ms kWantedKnown = 5'000;  // the same of what it shows
@@ -375,8 +377,10 @@ bool SupervisorRole::at_rest() {
     return node->rests() && !desk_.has_commands(node->id());
   };
   if (busy() || !std::all_of(nodes_.begin(), nodes_.end(), rests)) busy_at_ = now();
-  const auto beats = std::chrono::milliseconds(2 * config_.now().supervisor.heartbeat_ms);
-  return beats >= kTickAtRest && now() - busy_at_ >= kListenOn;
+  const auto& rules = config_.now().supervisor;
+  const bool seldom = std::chrono::milliseconds(2 * rules.heartbeat_ms) >= kTickAtRest;
+  const bool patient = rules.missed_heartbeats_max >= kMissedAtRest;
+  return seldom && patient && nodes_.size() <= kNodesAtRest && now() - busy_at_ >= kListenOn;
 }
 
 // One waking for all heartbeats of a moment: they wait for the tick behind them.

@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include <future>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -28,14 +29,21 @@ void prefer_throughput() {
   ::mallopt(M_TOP_PAD, kMiB);
 }
 
-void do_when_idle(const std::function<void()>& work) {
+bool do_when_idle(const std::function<void()>& work) {
   std::packaged_task<void()> task([&] {
     set_policy(SCHED_IDLE);
     work();
   });
   auto done = task.get_future();
-  std::thread(std::move(task)).join();
+  std::thread thread;
+  try {
+    thread = std::thread(std::move(task));
+  } catch (const std::system_error&) {
+    return false;
+  }
+  thread.join();
   done.get();
+  return true;
 }
 
 }  // namespace stampede::config

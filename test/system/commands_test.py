@@ -336,11 +336,15 @@ class Nodes(CommandsTest):
         self.assertNotIn("expected:", self.must("chaos", "kill", "backend-9", code=2).stdout)
 
     def test_an_order_that_nobody_decided_in_time_is_unknown(self):
-        self.system.signal(broker := self.system.pid("broker-1"), signal.SIGSTOP)
+        # The supervisor as well: it would start another broker meanwhile.
+        held = [self.system.pid(name) for name in ("supervisor-1", "broker-1")]
+        for pid in held:
+            self.system.signal(pid, signal.SIGSTOP)
         try:
             done = self.must("order", 1, "--user", "joe", "--timeout", "1s", code=5)
         finally:
-            self.system.signal(broker, signal.SIGCONT)
+            for pid in reversed(held):
+                self.system.signal(pid, signal.SIGCONT)
         self.assertIn("--request-id", done.stderr)
 
     def test_a_database_that_chaos_stopped_goes_on_with_the_next_supervisor(self):

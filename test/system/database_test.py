@@ -244,10 +244,9 @@ class PutBack(SystemTest):
             self.sell(client, ["meanwhile"])
             refused = lambda: system.status()["database"]["state"] == "refused"
             self.assertTrue(eventually(refused), system.status()["database"])
-            begin = time.monotonic()
-            verify = system.popen("verify", "--wait", "6s")
+            verify = system.popen("verify", "--wait", "12s")
             self.assertIn("the database is refused: ", verify.stderr.readline())
-            self.assertLess(time.monotonic() - begin, 4)
+            self.assertIsNone(verify.poll(), "it was told at the end only")
             told = verify.communicate(timeout=60)[1].splitlines()
             self.assertEqual((verify.returncode, len(told)), (5, 1), told)
             self.assertRegex(told[0], "are not stored yet; the database is refused: ")

@@ -1,19 +1,14 @@
 #!/usr/bin/python3
 """Supervision of replay: a record that kills it is parked and the rest goes on; a replay that moves
-is left alone, one that stands still is not. And the end of a process that was killed.
+is left alone, one that stands still is not.
 
 A record is made poisonous by the failpoint `replay_record:LSN`, given to single later starts.
 """
 
-import contextlib
 import json
-import os
 import re
 import shutil
-import subprocess
-import time
 import unittest
-from pathlib import Path
 
 from by_hand import arm_next_starts, log_text, must, replays, waits_for_operator
 from system import SystemTest, eventually
@@ -25,31 +20,6 @@ STOCK = 100
 
 def lsn_text(order_id):
     return f"{int(order_id) >> 40}.{int(order_id) & (1 << 40) - 1}"
-
-
-class Kills(SystemTest):
-    def test_a_killed_backend_ends_beside_busy_programs_and_the_kill_is_what_is_told(self):
-        system = self.start_system("1:Phone:100")
-        for _ in range(4):
-            with self.busy_processors():
-                time.sleep(0.3)
-                pid = system.kill9("backend-1")
-                self.assertTrue(eventually(lambda pid=pid: not Path(f"/proc/{pid}").exists(), 2,
-                                           pause=0.01), "it is still there")
-            system.wait_back("backend-1", pid)
-            self.assertEqual(system.node("backend-1")["last_exit"], "SIGKILL")
-            time.sleep(2)  # its thread of snapshots has looked, and waits
-
-    @contextlib.contextmanager
-    def busy_processors(self):
-        loops = [subprocess.Popen(["/usr/bin/python3", "-c", "while True: pass"])
-                 for _ in range(os.cpu_count())]
-        try:
-            yield
-        finally:
-            for loop in loops:
-                loop.kill()
-                loop.wait()
 
 
 class Supervision(SystemTest):

@@ -229,7 +229,8 @@ void Verification::ask_why() {
   if (steady_clock::now() - asked_why_ < kAskWhyEvery) return;
   const auto status = status_or_null(config_);
   asked_why_ = steady_clock::now();
-  const auto database = status.is_object() ? status.value("database", json()) : json();
+  if (!status.is_object()) return;  // not told in time
+  const auto database = status.value("database", json());
   if (!database.is_object() || !database.contains("why")) return tell_why({}, {});
   const auto state = database.value("state", std::string{});
   tell_why(state, "the database is " + state + ": " + database.value("why", std::string{}));

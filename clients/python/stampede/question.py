@@ -128,10 +128,14 @@ def is_text(value):
 
 def deadline_in(timeout):
     """Of the monotonic clock; math.inf is for ever."""
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or math.isnan(timeout):
+    try:
+        seconds = math.nan if isinstance(timeout, (bool, str, bytes)) else float(timeout)
+    except (TypeError, ValueError, OverflowError):
+        seconds = math.nan
+    if math.isnan(seconds):
         raise StampedeError("bad_request", f"timeout is a number of seconds, not {timeout!r:.100}",
                             field="timeout")
-    return now() + timeout
+    return now() + seconds
 
 
 def buyer(user):

@@ -24,7 +24,7 @@ TEST_CASE("threads that are started later wait for their turn, others are left a
 
 TEST_CASE("work that can wait runs when nothing else does, and nobody else so") {
   int policy = -1;
-  do_when_idle([&] { policy = ::sched_getscheduler(0); });
+  CHECK(do_when_idle([&] { policy = ::sched_getscheduler(0); }));
   CHECK(policy == SCHED_IDLE);
   CHECK(::sched_getscheduler(0) == SCHED_OTHER);
   CHECK_THROWS_WITH(do_when_idle([] { throw std::runtime_error("no"); }), "no");
