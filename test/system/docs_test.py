@@ -15,10 +15,11 @@ import select
 import signal
 import subprocess
 import unittest
+import urllib.request
 from pathlib import Path
 
 from by_hand import must
-from system import BINARY, PROJECT, SystemTest
+from system import BINARY, PROJECT, SystemTest, eventually
 
 FIRST = ("README.md", "docs/getting-started.md")
 EVERYDAY = "docs/everyday.md"
@@ -105,6 +106,11 @@ class Shell:
         self.bash.stdout.close()
 
 
+def metrics_of(system):
+    with urllib.request.urlopen(system.health + "/metrics", timeout=10) as page:
+        return page.read().decode()
+
+
 class Documents(SystemTest):
     places = {}  # what a document says, in its only place: what gives that of this test
 
@@ -136,6 +142,8 @@ class Documents(SystemTest):
         script = re.sub(r"(localhost|127\.0\.0\.1):(8080|710[012])\b",
                         lambda hit: f"{hit[1]}:{ports[hit[2]]}", text)
         script = script.replace("build/bin/stampede", BINARY)
+        if "/metrics" in text:  # nodes tell them once a second; readers are slower than this
+            self.assertTrue(eventually(lambda: "stampede_answers" in metrics_of(system)))
         for shown in [shown for shown in self.places if shown in script]:
             script = script.replace(shown, self.places.pop(shown)())
         status, printed, told = shell.run(script)
