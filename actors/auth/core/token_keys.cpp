@@ -56,9 +56,14 @@ const Algorithm* algorithm_of(const json& key) {
   return says("alg", found->name) && says("use", "sig") && verifies && curve ? &*found : nullptr;
 }
 
-std::size_t bytes_of(const json& key, const char* member) {
+// What a member's base64url says; nothing: it is no such text.
+std::optional<std::string> decoded(const json& key, const char* member) {
   const auto* text = text_member(key, member);
-  const auto bytes = text ? from_base64url(*text) : std::nullopt;
+  return text ? from_base64url(*text) : std::nullopt;
+}
+
+std::size_t bytes_of(const json& key, const char* member) {
+  const auto bytes = decoded(key, member);
   return bytes ? bytes->size() : 0;
 }
 
@@ -70,8 +75,7 @@ std::size_t signature_bytes_of(const json& key, const Algorithm& algorithm) {
 // The library verifies nothing by a modulus whose first octet is 1: of 2049 bits, 2057 and so on. A
 // leading zero is no form of one (RFC 7518 section 6.3.1.1).
 std::string modulus_fault(const json& key) {
-  const auto* text = text_member(key, "n");
-  const auto modulus = text ? from_base64url(*text) : std::nullopt;
+  const auto modulus = decoded(key, "n");
   if (!modulus || modulus->size() < kModulusBytesMin || modulus->size() > kModulusBytesMax)
     return "its n is no modulus of 2048 to 8192 bits";
   const auto first = static_cast<unsigned char>(modulus->front());
@@ -84,8 +88,7 @@ std::string modulus_fault(const json& key) {
 // the library takes no longer ones than 64 bits.
 std::string exponent_fault(const json& key) {
   constexpr std::size_t kExponentBytesMax = 8;
-  const auto* text = text_member(key, "e");
-  const auto bytes = text ? from_base64url(*text) : std::nullopt;
+  const auto bytes = decoded(key, "e");
   if (!bytes || bytes->empty() || bytes->front() == 0)
     return "its e is no base64url of a number without leading zeros";
   const bool odd = static_cast<unsigned char>(bytes->back()) % 2 == 1;
