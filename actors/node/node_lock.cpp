@@ -13,7 +13,6 @@
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <thread>
 
 #include "config/settings/running_nodes.h"
@@ -51,13 +50,15 @@ std::string who_holds(const std::filesystem::path& file) {
 
 }  // namespace
 
+std::istringstream process_stat(pid_t pid) {
+  std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
+  const std::string text((std::istreambuf_iterator<char>(in)), {});
+  return std::istringstream(text.substr(text.rfind(')') + 1));  // names may hold blanks, brackets
+}
+
 std::optional<std::uint64_t> start_time_of(pid_t pid) {
   if (pid <= 0) return std::nullopt;
-  std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
-  std::string text((std::istreambuf_iterator<char>(in)), {});
-  const auto end_of_name = text.rfind(')');  // the name may hold blanks and brackets
-  if (end_of_name == std::string::npos) return std::nullopt;
-  std::istringstream fields(text.substr(end_of_name + 1));
+  auto fields = process_stat(pid);
   std::string field;
   fields >> field;  // 3: state
   if (field == "Z" || field == "X") return std::nullopt;

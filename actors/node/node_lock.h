@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <variant>
@@ -22,6 +23,10 @@ struct ProcessId {
   std::uint64_t start_time = 0;  // clock ticks since boot, field 22 of /proc/<pid>/stat
   bool operator==(const ProcessId&) const = default;
 };
+
+// The fields of /proc/PID/stat (proc(5)) from the third on, its state; none: there is no such
+// process.
+std::istringstream process_stat(pid_t pid);
 
 // Empty when there is no such process or only its zombie.
 std::optional<std::uint64_t> start_time_of(pid_t pid);

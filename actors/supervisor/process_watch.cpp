@@ -10,8 +10,6 @@
 #include <array>
 #include <csignal>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <sstream>
 #include <string>
 
@@ -122,9 +120,7 @@ bool WatchedProcess::ended() const {
 
 bool WatchedProcess::is_ending() const {
   constexpr int kSizeField = 23;  // of its address space; none: it has given that up
-  std::ifstream in("/proc/" + std::to_string(id_.pid) + "/stat");
-  std::string text((std::istreambuf_iterator<char>(in)), {});
-  std::istringstream fields(text.substr(text.rfind(')') + 1));
+  auto fields = process_stat(id_.pid);
   std::string field;
   fields >> field;                  // 3: state
   if (field.empty()) return false;  // who is gone is told by the fd
