@@ -55,6 +55,7 @@ constexpr int kMissedAtRest = 6;          // so many may fail to come before a n
 constexpr std::chrono::milliseconds kTickAtRest{500};  // at most; with shorter heartbeats less
 constexpr Ms kWantedEvery = 1'000;  // what a node does not show to have heard is repeated so often
 constexpr Ms kWantedKnown = 5'000;  // the same of what it shows
+constexpr std::size_t kReportsAtRest = 4;  // of each node between two ticks; more are not of nodes
 constexpr Ms kListenOn = 1'000;    // to each heartbeat as it comes, after there was something to do
 constexpr int kPagePause = 20;     // times as long as a page of the status took to make
 constexpr Ms kAsleep = 1'000;      // a longer gap between two ticks: we were stopped ourselves
@@ -140,9 +141,10 @@ class SupervisorRole : public transport::PortRole {
   SocketId wanted_ = 0;
   Ms last_tick_ = 0;
   transport::MonoTime next_tick_ = transport::MonoTime::max();
-  Ms busy_at_ = 0;           // when there was something to do last
-  bool rests_ = false;       // reports wait for the next tick
-  bool catches_up_ = false;  // reports are read that have waited for it
+  Ms busy_at_ = 0;                 // when there was something to do last
+  std::size_t reports_heard_ = 0;  // since the tick before
+  bool rests_ = false;             // reports wait for the next tick
+  bool catches_up_ = false;        // reports are read that have waited for it
   bool stopping_ = false;
   bool chaos_undone_ = false;
   std::size_t stop_stage_ = 0;
@@ -371,12 +373,14 @@ bool SupervisorRole::busy() const {
          config_.reloading() || std::any_of(nodes_.begin(), nodes_.end(), starts);
 }
 
-// Nothing comes but the heartbeats of nodes that rest, shortly before a tick.
+// Nothing comes but the heartbeats of nodes that rest, shortly before a tick. Who floods is read
+// on: a connection that was cut stays until the last it has sent is read.
 bool SupervisorRole::at_rest() {
   const auto rests = [this](const auto& node) {
     return node->rests() && !desk_.has_commands(node->id());
   };
-  if (busy() || !std::all_of(nodes_.begin(), nodes_.end(), rests)) busy_at_ = now();
+  const bool flooded = std::exchange(reports_heard_, 0) > kReportsAtRest * nodes_.size();
+  if (busy() || flooded || !std::all_of(nodes_.begin(), nodes_.end(), rests)) busy_at_ = now();
   const auto& rules = config_.now().supervisor;
   const bool seldom = std::chrono::milliseconds(2 * rules.heartbeat_ms) >= kTickAtRest;
   const bool patient = rules.missed_heartbeats_max >= kMissedAtRest;
@@ -506,6 +510,7 @@ void SupervisorRole::take_end(SupervisedNode& node) {
 
 void SupervisorRole::on_message(PortControl&, SocketId id, transport::Message& parts) {
   if (id != reports_) return;
+  ++reports_heard_;
   const auto envelope =
       parts.size() == 2 ? transport::decode_envelope(parts[0].bytes()) : std::nullopt;
   json report = unpack_control(envelope ? parts[1].bytes() : std::string_view{});
