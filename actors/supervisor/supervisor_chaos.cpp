@@ -16,6 +16,7 @@ namespace {
 using nlohmann::json;
 
 constexpr Ms kPauseMax = 600'000;
+constexpr Ms kEndPatience = 3'000;  // a killed process may still wait for a disk
 constexpr std::size_t kPointsBytesMax = 4096;
 
 // That start_all.sh has started in the run directory; no other one may be stopped.
@@ -118,7 +119,15 @@ void SupervisorChaos::kill(Ms now, SupervisedNode& node, const Break& wanted,
   }
   if (!node.process()) return command(now, node, {}, respond);
   node.process()->signal(SIGKILL);
-  respond({{"ok", true}, {"node", node.id()}, {"pid", node.process()->pid()}});
+  kills_.push_back({node.id(), node.process()->pid(), now + kEndPatience, respond});
+}
+
+void SupervisorChaos::answer_kills(Ms now) {
+  std::erase_if(kills_, [&](const Kill& kill) {
+    if (runs(kill.node, kill.pid) && now < kill.until) return false;
+    kill.respond({{"ok", true}, {"node", kill.node}, {"pid", kill.pid}});
+    return true;
+  });
 }
 
 void SupervisorChaos::pause(Ms now, SupervisedNode& node, Ms time, const Respond& respond) {
@@ -191,6 +200,7 @@ void SupervisorChaos::begin() {
 }
 
 void SupervisorChaos::on_timer(Ms now) {
+  answer_kills(now);
   if (database_ && now >= database_until_) release_database();
   std::erase_if(pauses_, [&](const Pause& pause) {
     if (now < pause.until) return false;
@@ -199,10 +209,14 @@ void SupervisorChaos::on_timer(Ms now) {
   });
 }
 
+bool SupervisorChaos::runs(const std::string& name, pid_t pid) const {
+  const SupervisedNode* node = find_node(nodes_, name);
+  return node != nullptr && node->process() && node->process()->pid() == pid;
+}
+
 void SupervisorChaos::go_on(const Pause& pause) const {
-  const SupervisedNode* node = find_node(nodes_, pause.node);
-  if (node == nullptr || !node->process() || node->process()->pid() != pause.pid) return;
-  node->process()->signal(SIGCONT);
+  if (!runs(pause.node, pause.pid)) return;
+  find_node(nodes_, pause.node)->process()->signal(SIGCONT);
   log_warning(pause.node + ": goes on");
 }
 

@@ -3,7 +3,8 @@
 // What the supervisor does to its nodes for `stampede chaos` (contract §8); every request is
 // refused unless config.dev. Owner: SupervisorAdmin, in the supervisor's thread; nothing blocks.
 //
-//   {"do":"kill","node":N[,"actor":A]}          SIGKILL, or the end of one actor
+//   {"do":"kill","node":N[,"actor":A]}          SIGKILL, answered when it has ended; or the end of
+//                                               one actor
 //   {"do":"pause","node":N,"for_ms":MS}         SIGSTOP now, SIGCONT when the time is over
 //   {"do":"failpoints","node":N,"arm":TEXT}     armed in the running process when answered
 //   {"do":"failpoints","node":N,"arm":TEXT,"next_start":true}   for its next process alone;
@@ -63,7 +64,7 @@ class SupervisorChaos {
   void begin();
   void take(Ms now, const nlohmann::json& request, const Respond& respond);
   void on_timer(Ms now);
-  [[nodiscard]] bool busy() const { return !pauses_.empty(); }
+  [[nodiscard]] bool busy() const { return !pauses_.empty() || !kills_.empty(); }
   // Also when the system is stopped: a paused node could not hear it.
   void undo(Ms now);
 
@@ -72,6 +73,13 @@ class SupervisorChaos {
     std::string node;
     pid_t pid;
     Ms until;
+  };
+  // Who looks at the node once he was answered shall not see the process that he had killed.
+  struct Kill {
+    std::string node;
+    pid_t pid;
+    Ms until;
+    Respond respond;
   };
   // A request, its members read.
   struct Break {
@@ -87,7 +95,9 @@ class SupervisorChaos {
   void arm(Ms now, SupervisedNode& node, const Break& wanted, const Respond& respond);
   void command(Ms now, const SupervisedNode& node, const nlohmann::json& command,
                const Respond& respond);
+  [[nodiscard]] bool runs(const std::string& node, pid_t pid) const;
   void go_on(const Pause& pause) const;
+  void answer_kills(Ms now);
   void stop_database(Ms now, Ms time, const Respond& respond);
   void release_database();
   [[nodiscard]] std::filesystem::path pause_note() const;
@@ -98,6 +108,7 @@ class SupervisorChaos {
   SendWanted send_wanted_;
   Allowed allowed_;
   std::vector<Pause> pauses_;
+  std::vector<Kill> kills_;
   std::optional<WatchedProcess> database_;  // while it stands still
   Ms database_until_ = 0;
 };

@@ -258,6 +258,7 @@ TEST_CASE("chaos is refused unless dev is on, and names are checked") {
   const pid_t victim = open.pid("broker-1");
   CHECK(open.run({"chaos", "kill", "nobody"}) == 2);
   CHECK(open.run({"chaos", "kill", "broker-1"}) == 0);
+  CHECK(open.pid("broker-1") != victim);  // who looks now sees no node that is gone
   CHECK(open.ready("broker-1", victim));
 }
 
