@@ -11,6 +11,13 @@ using storage::Term;
 namespace {
 
 constexpr std::size_t kNameShownMax = 64;  // of a stranger's member
+
+// What it begins with; in quotes and ASCII where it is no text: answers are read on terminals.
+std::string shown_name(const std::string& name) {
+  auto begin = name.substr(0, kNameShownMax);
+  if (valid_text(begin, kNameShownMax)) return begin;
+  return json(begin).dump(-1, ' ', true, json::error_handler_t::replace);
+}
 constexpr std::int64_t kNumberMax = std::numeric_limits<std::int64_t>::max();
 
 std::string range_text(std::int64_t min, std::int64_t max) {
@@ -87,7 +94,7 @@ void CommandMembers::refuse_others() {
   if (!error_.empty()) return;
   for (const auto& [name, value] : map_.items()) {
     if (std::find(known_.begin(), known_.end(), name) != known_.end()) continue;
-    field_ = name.substr(0, kNameShownMax);
+    field_ = shown_name(name);
     error_ = field_ + " is no member of this request";
     return;
   }

@@ -47,15 +47,19 @@ class IdOrder {
     std::vector<std::uint32_t> positions;  // in any order
   };
 
-  template <class Blocks>
-  static auto block_in(Blocks& blocks, std::uint64_t id) {
+  template <class AnyBlocks>
+  static auto block_in(AnyBlocks& blocks, std::uint64_t id) {
     if (id >= blocks.back().from) return std::prev(blocks.end());
     return std::prev(
         std::upper_bound(blocks.begin(), blocks.end(), id,
                          [](std::uint64_t wanted, const Block& one) { return wanted < one.from; }));
   }
-  [[nodiscard]] auto block_of(std::uint64_t id) { return block_in(blocks_, id); }
-  [[nodiscard]] auto block_of(std::uint64_t id) const { return block_in(blocks_, id); }
+  // Their types in words: clang 14 deduces none for what stands above.
+  using Blocks = std::vector<Block>;
+  [[nodiscard]] Blocks::iterator block_of(std::uint64_t id) { return block_in(blocks_, id); }
+  [[nodiscard]] Blocks::const_iterator block_of(std::uint64_t id) const {
+    return block_in(blocks_, id);
+  }
 
   template <class IdOf>
   static std::vector<Entry> ascending(const Block& block, IdOf&& id_of) {

@@ -238,9 +238,9 @@ void SupervisorAdmin::set_nodes(const json& request, const Respond& respond) {
     if (role != "webapp" || count == count_of(role)) continue;
     auto wishes = wishes_;
     wishes.webapps = count;
-    std::erase_if(wishes.stopped, [&](const std::string& name) {
+    std::erase_if(wishes.stopped, [&, most = count](const std::string& name) {
       const auto* node = find_node(nodes_, name);
-      return node != nullptr && node->role() == "webapp" && node->index() > count;
+      return node != nullptr && node->role() == "webapp" && node->index() > most;
     });
     if (!keep(wishes, respond)) return;
     log_info("webapps: " + std::to_string(count) + " are wanted, " +

@@ -146,7 +146,7 @@ std::string text_of(const fs::path& file) {
 // FNV-1a: tells texts apart that nobody chose to be alike.
 std::string text_id(std::string_view text) {
   std::uint64_t hash = 0xcbf29ce484222325;
-  for (const unsigned char byte : text) hash = (hash ^ byte) * 0x100000001b3;
+  for (const char byte : text) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string id;
   for (int shift = 60; shift >= 0; shift -= 4) id += kDigits[(hash >> shift) & 15];

@@ -185,6 +185,8 @@ std::string_view chain_fault(const LogChain& chain, const BatchHeader& batch,
   if (batch.link.prev_crc != chain.last_crc) return "batch does not follow the one before it";
   if (batch.head.epoch < chain.epoch) return "epoch went back";
   if (batch.head.first_lsn < chain.next_lsn) return "lsn went back";
+  if (batch.head.first_lsn == 0 || batch.head.first_lsn + batch.head.count < batch.head.first_lsn)
+    return "an lsn out of range";
   if (batch.link.durable_pos > position) return "durable position beyond the batch itself";
   return {};
 }

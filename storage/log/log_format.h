@@ -212,7 +212,8 @@ struct LogChain {
 
 // The chain after a batch that holds `decisions` records that take an lsn.
 LogChain chain_after(const BatchHeader& batch, std::uint32_t decisions);
-// What does not fit, or empty: number, CRC chain, epoch, lsn, durable_pos beyond its own position.
+// What does not fit, or empty: number, CRC chain, epoch, lsn (0 and what would wrap are none),
+// durable_pos beyond its own position.
 std::string_view chain_fault(const LogChain& chain, const BatchHeader& batch,
                              std::uint64_t position);
 

@@ -71,6 +71,8 @@ TEST_CASE("an item is set term by term, opened and closed") {
   CHECK(operator_command_map("item_set", read) == set);
   CHECK(error_with(set, "total", 5) == "total is no member of this request");  // not its to change
   CHECK(error_with(set, "closed", 1) == "closed is no member of this request");
+  CHECK(error_with(set, "a\nb", 1) == "\"a\\nb\" is no member of this request");
+  CHECK(error_with(set, "\x8Cts", 1) == "\"\\ufffdts\" is no member of this request");
   CHECK(error_with(set, "hold_s", 86'401) == "hold_s must be a whole number from 0 to 86400");
   CHECK(error_with(set, "hold_low_s", -1).starts_with("hold_low_s must be"));
   CHECK(error_with(set, "low_stock_percent", 101).starts_with("low_stock_percent must be"));

@@ -198,6 +198,22 @@ TEST_CASE(
   CHECK(leader->crc == crc32c(frame.substr(kBatchHeaderBytes), crc32c(fixed, 4)));
 }
 
+TEST_CASE("a batch whose decisions would have no lsn, or begin anew, does not fit") {
+  const LogChain chain{.next_batch = 3, .last_crc = 4, .epoch = 2};
+  const auto fault_with = [&](Lsn first_lsn, std::uint32_t count) {
+    std::string frame(kBatchHeaderBytes, '\0');
+    finish_frame(frame, {.epoch = 2, .first_lsn = first_lsn, .count = count},
+                 {.batch_no = 3, .prev_crc = 4});
+    const auto batch = decode_frame(frame);
+    REQUIRE(batch.has_value());
+    return chain_fault(chain, *batch, 0);
+  };
+  CHECK(fault_with(1, 1).empty());
+  CHECK(fault_with(UINT64_MAX - 1, 1).empty());
+  CHECK(fault_with(0, 1) == "an lsn out of range");
+  CHECK(fault_with(UINT64_MAX, 1) == "an lsn out of range");
+}
+
 TEST_CASE("segment names and headers come back as they were written") {
   CHECK(segment_name(0x1f, 0xabc) == "000000000000001f-0000000000000abc.seg");
   const auto name = parse_segment_name("000000000000001f-0000000000000abc.seg");
