@@ -27,9 +27,9 @@ source "$PROJECT/scripts/parts/private_db.sh"
 # them does.
 run_client() {
   if [[ -t 1 ]]; then
-    "$(db_program mariadb)" --no-defaults "$@"
+    "$(db_program mariadb)" --no-defaults --default-character-set=utf8mb4 "$@"
   else
-    "$(db_program mariadb)" --no-defaults "$@" | cat
+    "$(db_program mariadb)" --no-defaults --default-character-set=utf8mb4 "$@" | cat
   fi
 }
 

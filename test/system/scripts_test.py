@@ -73,6 +73,14 @@ class ChaosScripts(SystemTest):
 
 
 class StartAndStop(SystemTest):
+    def test_texts_of_all_tongues_come_back_from_sql(self):
+        """Whatever the client would take for its character set by itself: Debian's is utf8mb3."""
+        name = "\u624b\u673a\U0001f600"
+        system = self.start_system(f"7:{name}:10")
+        asked = system.script("sql.sh", "-N", "-e",
+                              f"SELECT name, name = '{name}' FROM item WHERE id = 7")
+        self.assertEqual((asked.returncode, asked.stdout), (0, f"{name}\t1\n"), asked.stderr)
+
     def test_exit_codes_of_a_system_that_does_not_run(self):
         system = self.new_system()
         system.run.mkdir()
