@@ -30,7 +30,7 @@ class DenseTable {
   template <class Matches>
   std::uint32_t find(Hash hash, Matches&& matches) const {
     if (slots_ == nullptr) return kNone;
-    for (auto at = hash & mask_;; at = (at + 1) & mask_) {
+    for (auto at = first(hash);; at = (at + 1) & mask_) {
       const auto& slot = slots_[at];
       if (slot.position() == kNone) return kNone;
       if (slot.hash == hash && matches(slot.position())) return slot.position();
@@ -38,11 +38,11 @@ class DenseTable {
   }
 
   void prefetch(Hash hash) const {
-    if (slots_ != nullptr) prefetch_line(&slots_[hash & mask_]);
+    if (slots_ != nullptr) prefetch_line(&slots_[first(hash)]);
   }
 
   void insert(Hash hash, std::uint32_t position) {  // not into a full one
-    auto at = hash & mask_;
+    auto at = first(hash);
     while (slots_[at].position() != kNone) at = (at + 1) & mask_;
     slots_[at] = {hash, ~position};
     --room_;
@@ -50,14 +50,14 @@ class DenseTable {
 
   void erase(Hash hash, std::uint32_t position) {
     STAMPEDE_ASSERT(slots_ != nullptr, "an index entry that is erased exists");
-    auto hole = hash & mask_;
+    auto hole = first(hash);
     while (slots_[hole].position() != position || slots_[hole].hash != hash) {
       STAMPEDE_ASSERT(slots_[hole].position() != kNone, "an index entry that is erased exists");
       hole = (hole + 1) & mask_;
     }
     // Backward shift (Knuth, TAOCP 6.4, algorithm R): no tombstones.
     for (auto at = (hole + 1) & mask_; slots_[at].position() != kNone; at = (at + 1) & mask_) {
-      const auto home = slots_[at].hash & mask_;
+      const auto home = first(slots_[at].hash);
       if (((at - home) & mask_) < ((at - hole) & mask_)) continue;
       slots_[hole] = slots_[at];
       hole = at;
@@ -78,6 +78,12 @@ class DenseTable {
   }
 
  private:
+  // Where the search for it begins: with its line, so that hardly any goes on into the next one.
+  [[nodiscard]] std::uint32_t first(Hash hash) const {
+    constexpr std::uint32_t kLineSlots = 64 / sizeof(Slot);
+    return static_cast<std::uint32_t>(hash) & mask_ & ~(kLineSlots - 1);
+  }
+
   Slot* slots_ = nullptr;
   std::uint32_t mask_ = 0;  // their number less one
   std::uint32_t room_ = 0;  // entries that it takes until it is full

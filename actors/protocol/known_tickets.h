@@ -27,7 +27,7 @@ class KnownTickets {
     std::size_t set = 0;
     std::uint64_t hash = 0;
   };
-  // Asks for the line of memory that has() looks at, for which the MAC is enough.
+  // Asks for the line of memory that has() looks at, for which the MAC's first bytes are enough.
   void prefetch(std::string_view bytes) const;
   [[nodiscard]] Hashed hashed(std::string_view bytes) const;
   [[nodiscard]] bool has(const Hashed& ticket) const;
@@ -37,7 +37,7 @@ class KnownTickets {
   // As many as a line of memory holds, the newest first. Few lines: that a processor's own cache
   // has some of them is worth more than longer hashes are.
   using Set = std::array<std::uint64_t, 8>;
-  static constexpr std::size_t kSets = std::size_t{1} << 16U;
+  static constexpr std::size_t kSets = std::size_t{1} << 16U;  // two bytes say which
 
   [[nodiscard]] static std::size_t set_of(std::string_view bytes);
   [[nodiscard]] Set* sets() const { return static_cast<Set*>(memory_.data()); }

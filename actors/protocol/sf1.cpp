@@ -124,6 +124,8 @@ bool Sf1Decoder::decode(std::string_view frame) {
   request_ = ClientRequest{};
   if (frame.size() > kSf1MapBytesMax) return refuse(Code::too_large);
   if (!read_map() || cursor_.left() > 0) return refuse(Code::bad_protocol);
+  const bool ticket = seen(kTicket) && !malformed(kTicket) && tickets_ != nullptr;
+  behind_ticket_ = ticket ? static_cast<std::size_t>(frame.end() - ticket_.end()) : kNoTicketSeen;
   return check();
 }
 

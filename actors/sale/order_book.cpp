@@ -45,8 +45,6 @@ OrderKeys OrderBook::keys(const Request& order) const {
   OrderKeys keys{hasher_.id(order.id)};
   if (order.promo == kNoNumber)
     keys.content = hasher_.order_content(order.item, order.user, order.qty);
-  decided_.prefetch(keys.request);
-  items_.prefetch_index(order.item);
   return keys;
 }
 
@@ -55,13 +53,9 @@ UserKeys OrderBook::user_keys(const Request& order) const {
   const auto* promo = promos_.find(order.promo);
   if (promo == nullptr) return users;
   const auto& put = promo->put;
-  if (put.ticket != 0) {
-    users.ticket = TicketTable::key(order.promo, hasher_.user(order.user));
-    tickets_.prefetch(users.ticket);
-  }
-  if (put.limit_per_user == 0 && put.hold_s == 0) return users;
-  users.user_in_promo = hasher_.user_in_promo(order.promo, order.user);
-  if (put.limit_per_user != 0) users_.prefetch(users.user_in_promo);
+  if (put.ticket != 0) users.ticket = TicketTable::key(order.promo, hasher_.user(order.user));
+  if (put.limit_per_user != 0 || put.hold_s != 0)
+    users.user_in_promo = hasher_.user_in_promo(order.promo, order.user);
   return users;
 }
 

@@ -149,16 +149,24 @@ class OrderBook {
   static constexpr std::uint32_t kEntriesMax = DecidedRequests::kEntriesMax;  // of each kind
   OrderBook(const LogUuid& key, OrderBookLimits limits);
 
-  // Asks for the lines of memory that decide_order() will look at first: it costs a miss each
-  // otherwise, so batches do this for many orders before they decide the first.
   [[nodiscard]] OrderKeys keys(const Request& order) const;
   [[nodiscard]] UserKeys user_keys(const Request& order) const;  // of one in a promo
-  // The same for the item itself, and the order's ticket, once keys() and user_keys() were there
-  // for some other orders meanwhile.
+  // Asks for the lines of memory that decide_order() will look at first: it costs a miss each
+  // otherwise, so batches do this for many orders before they decide the first. Each waits for its
+  // page to be found, so one follows the other with nothing between them: then they wait together.
+  void prefetch(const Request& order, const OrderKeys& keys) const {
+    decided_.prefetch(keys.request);
+    items_.prefetch_index(order.item);
+  }
+  void prefetch(const UserKeys& users) const {
+    if (users.ticket != 0) tickets_.prefetch(users.ticket);
+    if (users.user_in_promo != 0) users_.prefetch(users.user_in_promo);
+  }
+  // The same for the item itself, and the order's ticket, once prefetch() was there for some other
+  // orders meanwhile.
   void prefetch_item(std::uint64_t id) const { items_.prefetch_item(id); }
-  void prefetch_ticket(const OrderKeys& keys) const {
-    if (keys.users != nullptr && keys.users->ticket != 0)
-      tickets_.prefetch_ticket(keys.users->ticket);
+  void prefetch_ticket(const UserKeys& users) const {
+    if (users.ticket != 0) tickets_.prefetch_ticket(users.ticket);
   }
   // `sale_time_us`: what the windows of promos are compared with, see sale_time_us().
   [[nodiscard]] OrderDecision decide_order(const Request& order, const OrderKeys& keys,

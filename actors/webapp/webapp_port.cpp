@@ -159,12 +159,7 @@ caf::message_handler WebappPort::mail(transport::PortControl&) {
 
 void WebappPort::on_message(transport::PortControl& port, transport::SocketId id,
                             transport::Message& parts) {
-  if (id == clients_) {
-    reads_clients_ = true;
-    take_client(parts);
-    reads_clients_ = false;
-    return;
-  }
+  if (id == clients_) return take_next(parts);
   if (id == results_) return take_result(parts);
   if (id == stock_) return news_.on_subscription(parts.empty() ? "" : parts[0].bytes());
   control_.on_message(port, id, parts);
@@ -195,6 +190,7 @@ void WebappPort::look_soon(transport::PortControl& port) {
 }
 
 void WebappPort::end_of_round(transport::PortControl& port) {
+  if (transport::Message none; !next_.empty()) take_next(none);
   round_entries_ = 0;
   send_late();
   core_.end_of_round(now_us());
@@ -252,6 +248,16 @@ std::uint64_t address_of(const Frame& part) {
 }
 
 }  // namespace
+
+// The memory that a message asks for is on its way while the one before it is taken.
+void WebappPort::take_next(transport::Message& behind) {
+  std::swap(next_, behind);
+  if (!next_.empty()) decoder_.prefetch(next_.back().bytes());
+  if (behind.empty()) return;
+  reads_clients_ = true;
+  take_client(behind);
+  reads_clients_ = false;
+}
 
 void WebappPort::take_client(transport::Message& parts, bool again) {
   if (parts.size() < 2) return;  // ROUTER always gives the identity and at least one frame

@@ -91,6 +91,7 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   void look_at(transport::MonoTime when);
   // `again`: what waited for verdicts on its tokens comes once more.
   void take_client(transport::Message& parts, bool again = false);
+  void take_next(transport::Message& behind);
   void take_ask(HttpAsk& ask, bool again = false);
   void keep_session(const HttpAsk& entry);
   void take_result(transport::Message& parts);
@@ -152,6 +153,7 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   std::vector<transport::Message> late_;
   std::size_t late_used_ = 0;
   bool reads_clients_ = false;
+  transport::Message next_;  // of a client: taken once the one behind it is there, or none
   std::string buffer_;
   storage::ByteBuffer array_;
   std::vector<ClientRequest> orders_;    // of the HTTP array at hand

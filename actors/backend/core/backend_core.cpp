@@ -117,10 +117,21 @@ bool BackendCore::prepare(std::uint32_t left) {
     next.keys.users = &users;
     promo = true;
   }
-  for (const auto& one : prepared_) book_.prefetch_item(one.request.item);
-  if (promo)
-    for (const auto& one : prepared_) book_.prefetch_ticket(one.keys);
+  prefetch_prepared(promo);
   return !prepared_.empty();
+}
+
+// `promo`: some are in one.
+void BackendCore::prefetch_prepared(bool promo) const {
+  const auto each_users = [&](auto&& prefetch) {
+    if (!promo) return;
+    for (const auto& one : prepared_)
+      if (one.keys.users != nullptr) prefetch(*one.keys.users);
+  };
+  for (const auto& one : prepared_) book_.prefetch(one.request, one.keys);
+  each_users([this](const UserKeys& users) { book_.prefetch(users); });
+  for (const auto& one : prepared_) book_.prefetch_item(one.request.item);
+  each_users([this](const UserKeys& users) { book_.prefetch_ticket(users); });
 }
 
 void BackendCore::decide_one(const Prepared& prepared, std::int64_t now_us, ResultWriter& results,

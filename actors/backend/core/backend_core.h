@@ -135,6 +135,7 @@ class BackendCore {
   // On their way to the log: of a slow disk no more is asked.
   static constexpr std::uint64_t kExpiryBytesMax = std::uint64_t{4} << 20;
   bool prepare(std::uint32_t left);
+  void prefetch_prepared(bool promo) const;
   void decide_one(const Prepared& prepared, std::int64_t now_us, ResultWriter& results, Lsn& need);
   void decide_order(const Prepared& prepared, std::int64_t now_us, ResultWriter& results,
                     Lsn& need);

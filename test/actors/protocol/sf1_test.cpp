@@ -189,6 +189,31 @@ TEST_CASE("the ticket of an order is read by who can") {
   CHECK(decoder.request().ticket_ms == kNoTicket);
 }
 
+TEST_CASE("a ticket is asked for ahead wherever it is thought to be, and read all the same") {
+  KnownTickets known({1, 2});
+  const TicketSigner signer(TicketKey{1}, &known);
+  Sf1Decoder decoder(&signer);
+  const auto frame_of = [](const json& order) {
+    const auto bytes = json::to_msgpack(order);
+    return std::string(bytes.begin(), bytes.end());
+  };
+  json order{{"op", "order"}, {"id", "r-1"}, {"item", 1}, {"promo", 7}, {"user", "ann"}};
+  const auto plain = frame_of(order);
+  order["ticket"] = signer.text({"r-1", 7, 1, "ann", 1767225660000});
+  const auto frame = frame_of(order);
+  order["ticket"] = 5;
+  const auto number = frame_of(order);
+  // Before any, and behind each kind: of frames of every length.
+  for (const auto& before : {std::string(), plain, frame, number}) {
+    static_cast<void>(decoder.decode(before));
+    for (std::size_t size = 0; size <= frame.size(); ++size)
+      decoder.prefetch(frame.substr(0, size));
+    decoder.prefetch(frame);
+    REQUIRE(decoder.decode(frame));
+    CHECK(decoder.request().ticket_ms == 1767225660000);
+  }
+}
+
 TEST_CASE("every batch vector is understood entry by entry, or refused whole") {
   Sf1Decoder decoder;
   for (const auto& vector : vectors()) {

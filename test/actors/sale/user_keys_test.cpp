@@ -136,7 +136,11 @@ TEST_CASE_FIXTURE(TwoBooks, "an order is decided alike, whatever was made of its
     if (below(3) == 0)
       put_promo(below(kPromos), static_cast<std::uint32_t>(below(4)), below(2) == 0 ? 0 : 60);
     for (std::size_t at = 0; at < batch.size(); ++at) {
-      ahead.prefetch_ticket(keys[at]);
+      ahead.prefetch(batch[at].request, keys[at]);
+      if (keys[at].users != nullptr) {
+        ahead.prefetch(users[at]);
+        ahead.prefetch_ticket(users[at]);
+      }
       decide(batch[at], keys[at]);
     }
   }
