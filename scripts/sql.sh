@@ -26,11 +26,9 @@ source "$PROJECT/scripts/parts/private_db.sh"
 # run_client ARGUMENTS...: the client tells nobody of rows that it could not write; whoever copies
 # them does.
 run_client() {
-  if [[ -t 1 ]]; then
-    "$(db_program mariadb)" --no-defaults --default-character-set=utf8mb4 "$@"
-  else
-    "$(db_program mariadb)" --no-defaults --default-character-set=utf8mb4 "$@" | cat
-  fi
+  local client
+  client=("$(db_program mariadb)" --no-defaults --default-character-set=utf8mb4)
+  if [[ -t 1 ]]; then "${client[@]}" "$@"; else "${client[@]}" "$@" | cat; fi
 }
 
 setting() { python "$PROJECT/scripts/parts/settings.py" "$RUN/stampede.toml" get "$@"; }

@@ -11,6 +11,7 @@ using storage::Term;
 namespace {
 
 constexpr std::size_t kNameShownMax = 64;  // of a stranger's member
+constexpr std::int64_t kNumberMax = std::numeric_limits<std::int64_t>::max();
 
 // What it begins with; in quotes and ASCII where it is no text: answers are read on terminals.
 std::string shown_name(const std::string& name) {
@@ -18,7 +19,6 @@ std::string shown_name(const std::string& name) {
   if (valid_text(begin, kNameShownMax)) return begin;
   return json(begin).dump(-1, ' ', true, json::error_handler_t::replace);
 }
-constexpr std::int64_t kNumberMax = std::numeric_limits<std::int64_t>::max();
 
 std::string range_text(std::int64_t min, std::int64_t max) {
   if (max == kNumberMax) return "a whole number from " + std::to_string(min) + " on";

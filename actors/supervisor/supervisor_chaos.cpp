@@ -124,7 +124,7 @@ void SupervisorChaos::kill(Ms now, SupervisedNode& node, const Break& wanted,
 
 void SupervisorChaos::answer_kills(Ms now) {
   std::erase_if(kills_, [&](const Kill& kill) {
-    if (runs(kill.node, kill.pid) && now < kill.until) return false;
+    if (running(kill.node, kill.pid) != nullptr && now < kill.until) return false;
     kill.respond({{"ok", true}, {"node", kill.node}, {"pid", kill.pid}});
     return true;
   });
@@ -209,14 +209,16 @@ void SupervisorChaos::on_timer(Ms now) {
   });
 }
 
-bool SupervisorChaos::runs(const std::string& name, pid_t pid) const {
+const SupervisedNode* SupervisorChaos::running(const std::string& name, pid_t pid) const {
   const SupervisedNode* node = find_node(nodes_, name);
-  return node != nullptr && node->process() && node->process()->pid() == pid;
+  const bool runs = node != nullptr && node->process() && node->process()->pid() == pid;
+  return runs ? node : nullptr;
 }
 
 void SupervisorChaos::go_on(const Pause& pause) const {
-  if (!runs(pause.node, pause.pid)) return;
-  find_node(nodes_, pause.node)->process()->signal(SIGCONT);
+  const SupervisedNode* node = running(pause.node, pause.pid);
+  if (node == nullptr) return;
+  node->process()->signal(SIGCONT);
   log_warning(pause.node + ": goes on");
 }
 

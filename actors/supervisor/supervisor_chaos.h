@@ -95,7 +95,8 @@ class SupervisorChaos {
   void arm(Ms now, SupervisedNode& node, const Break& wanted, const Respond& respond);
   void command(Ms now, const SupervisedNode& node, const nlohmann::json& command,
                const Respond& respond);
-  [[nodiscard]] bool runs(const std::string& node, pid_t pid) const;
+  // The node while that is its process, else null.
+  [[nodiscard]] const SupervisedNode* running(const std::string& node, pid_t pid) const;
   void go_on(const Pause& pause) const;
   void answer_kills(Ms now);
   void stop_database(Ms now, Ms time, const Respond& respond);
