@@ -6,9 +6,11 @@ A record is made poisonous by the failpoint `replay_record:LSN`, given to single
 """
 
 import json
+import os
 import re
 import shutil
 import unittest
+from pathlib import Path
 
 from by_hand import arm_next_starts, log_text, must, replays, waits_for_operator
 from system import SystemTest, eventually
@@ -20,6 +22,36 @@ STOCK = 100
 
 def lsn_text(order_id):
     return f"{int(order_id) >> 40}.{int(order_id) & (1 << 40) - 1}"
+
+
+class MemoryGroup:
+    """Of this test's own, of version 1 or 2; without a path where none can be made."""
+
+    ROOTS = ((Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "-1"),
+             (Path("/sys/fs/cgroup"), "memory.max", "max"))
+
+    def __init__(self):
+        self.path = None
+        for root, limit, none in self.ROOTS:
+            path = root / f"stampede-test-{os.getpid()}"
+            try:
+                path.mkdir()
+            except OSError:
+                continue
+            if (path / limit).exists():
+                self.path, self._limit, self._none = path, path / limit, none
+                return
+            path.rmdir()
+
+    def remove(self):
+        if self.path:
+            self.path.rmdir()
+
+    def take_in(self, pid):
+        (self.path / "cgroup.procs").write_text(str(pid), encoding="ascii")
+
+    def limit(self, size=None):
+        self._limit.write_text(self._none if size is None else str(size), encoding="ascii")
 
 
 class Supervision(SystemTest):
@@ -168,6 +200,32 @@ class Supervision(SystemTest):
             said = re.findall("twice: it is parked", log_text(system, "backend-1"))
             self.assertEqual(len(said), 1)
 
+
+    def test_a_node_that_the_kernel_killed_for_want_of_memory_is_told_as_that(self):
+        group = MemoryGroup()
+        self.addCleanup(group.remove)
+        if group.path is None:
+            self.skipTest("no memory group of its own can be made here")
+        system = self.start_system(f"1:Phone:{STOCK}")
+        group.take_in(system.pid("supervisor-1"))  # what it starts lies in it, too
+        group.limit(3 << 20)
+        system.kill9("backend-1")
+        reason = ("SIGKILL: killed by the kernel for want of memory "
+                  "(its memory group may have 3 MiB)")
+        told = lambda: system.node("backend-1").get("last_exit") == reason
+        try:
+            self.assertTrue(eventually(told, 30), system.node("backend-1"))
+            for command in "status", "health":
+                self.assertRegex(system.stampede(command).stdout,
+                                 r"SIGKILL \d+ s ago: killed by the kernel for want of memory")
+        finally:
+            group.limit()
+        system.wait_ready()
+        causes = [one["cause"] for one in system.report("recoveries")["recoveries"]]
+        self.assertIn(reason, causes)
+        # What somebody kills by hand is no want of memory.
+        system.wait_back("backend-1", system.kill9("backend-1"))
+        self.assertEqual(system.node("backend-1")["last_exit"], "SIGKILL")
 
     def test_a_log_directory_that_was_tidied_away_keeps_no_node_down(self):
         system = self.start_system(f"1:Phone:{STOCK}")
