@@ -12,7 +12,9 @@ import shutil
 import unittest
 from pathlib import Path
 
-from by_hand import arm_next_starts, log_text, must, replays, waits_for_operator
+from buyers import Crowd, Sale
+from by_hand import (arm_next_starts, log_dir, log_text, must, replays, segments,
+                     waits_for_operator)
 from system import SystemTest, eventually
 
 from stampede import Client, StampedeError
@@ -24,15 +26,17 @@ def lsn_text(order_id):
     return f"{int(order_id) >> 40}.{int(order_id) & (1 << 40) - 1}"
 
 
-class MemoryGroup:
+class KernelGroup:
     """Of this test's own, of version 1 or 2; without a path where none can be made."""
 
-    ROOTS = ((Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "-1"),
-             (Path("/sys/fs/cgroup"), "memory.max", "max"))
+    LIMITS = {"memory": ((Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "-1"),
+                         (Path("/sys/fs/cgroup"), "memory.max", "max")),
+              "pids": ((Path("/sys/fs/cgroup/pids"), "pids.max", "max"),
+                       (Path("/sys/fs/cgroup"), "pids.max", "max"))}
 
-    def __init__(self):
+    def __init__(self, of):
         self.path = None
-        for root, limit, none in self.ROOTS:
+        for root, limit, none in self.LIMITS[of]:
             path = root / f"stampede-test-{os.getpid()}"
             try:
                 path.mkdir()
@@ -202,7 +206,7 @@ class Supervision(SystemTest):
 
 
     def test_a_node_that_the_kernel_killed_for_want_of_memory_is_told_as_that(self):
-        group = MemoryGroup()
+        group = KernelGroup("memory")
         self.addCleanup(group.remove)
         if group.path is None:
             self.skipTest("no memory group of its own can be made here")
@@ -226,6 +230,32 @@ class Supervision(SystemTest):
         # What somebody kills by hand is no want of memory.
         system.wait_back("backend-1", system.kill9("backend-1"))
         self.assertEqual(system.node("backend-1")["last_exit"], "SIGKILL")
+
+    def test_a_backend_that_gets_no_more_threads_sells_on(self):
+        group = KernelGroup("pids")
+        self.addCleanup(group.remove)
+        if group.path is None:
+            self.skipTest("no group of its own can be made here")
+        system = self.start_system("1:Phone:10000000", STAMPEDE_LOG__SEGMENT_BYTES="262144")
+        pid = system.pid("backend-1")
+        group.take_in(pid)
+        group.limit(len(os.listdir(f"/proc/{pid}/task")))
+        with Crowd(system.zmq) as crowd:
+            sale = Sale(crowd, 1, "t")
+            said = lambda words: words in log_text(system, "backend-1")
+            try:
+                self.assertTrue(eventually(lambda: said("the kernel gives no thread"), 60))
+                before = len(segments(log_dir(system)))
+                self.assertTrue(eventually(
+                    lambda: len(segments(log_dir(system))) > before + 1, 60))
+            finally:
+                group.limit()
+            self.assertTrue(eventually(lambda: said("a thread for spare segments again")))
+            self.assertTrue(sale.stop())
+            self.assertEqual(crowd.faults, [])
+        self.assertEqual(system.pid("backend-1"), pid)
+        system.verify()
+        system.halt()  # waits for no thread that there never was
 
     def test_a_log_directory_that_was_tidied_away_keeps_no_node_down(self):
         system = self.start_system(f"1:Phone:{STOCK}")
