@@ -148,7 +148,8 @@ function why(sentence, own, t) {
   // Whoever is not ending itself hears it from the backend.
   if (phase === "draining" && own !== "draining") return t("why_backend_draining");
   const name = phase ?? (sentence.startsWith("the log's disk is full") ? "log_room"
-    : sentence.startsWith("the database is away or slow") ? "backlog" : "");
+    : sentence.startsWith("the database is away or slow") ? "backlog"
+    : /start waits (for|until) the database/.test(sentence) ? "start" : "");
   return has(`why_${name}`) ? t(`why_${name}`) : sentence;
 }
 

@@ -259,6 +259,7 @@ class Question:
         self.timeout = timeout
         self.deadline = deadline_in(timeout)
         self.sent = False
+        self.unsent = NotConnected  # why, if it never was
         self.answer = None  # the last map that was heard about it
         self.token = None  # of the session that asks; shown with every try
         self._silence = SILENCE_S
@@ -374,7 +375,7 @@ class Question:
                 return self.answer
             raise self._error_of(self.answer, self.id)
         if not self.sent:
-            raise NotConnected(endpoint, self.id, self.timeout)
+            raise self.unsent(endpoint, self.id, self.timeout)
         raise OutcomeUnknown(self.id, self.timeout, last_code(self.answer), op=self.op)
 
     def _error_of(self, answer, name):
