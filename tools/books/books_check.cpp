@@ -120,6 +120,7 @@ class Comparison {
 
  private:
   void stock_missing(Lsn lsn) {
+    if (out.wait.stock == 0) out.wait.stock = lsn;
     behind("stock_change " + storage::to_text(lsn), ledger_.owed_stock(lsn), "is missing");
   }
 
@@ -136,8 +137,10 @@ class Comparison {
     if (known_end && order.pay_by_ms != expected.pay_by_ms)
       out.findings.add(name + ": its time to pay ends at another moment in the database");
     if (order.lsn > up_to_) return;  // changed since
-    if (order.lsn < expected.lsn)
+    if (order.lsn < expected.lsn) {
+      if (out.wait.order == 0) out.wait.order = order.order_id;
       return behind(name, ledger_.owed_update(order.order_id), "has an old state of payment");
+    }
     if (order.fulfilment != to_text(expected.fulfilment))
       return out.findings.add(name + ": " + order.fulfilment + " in the database, " +
                               std::string(to_text(expected.fulfilment)) + " in the log");
@@ -160,7 +163,7 @@ class Comparison {
       out.findings.add(order_name(lsn) + ": the database refused it");
     } else {
       ++out.pending;
-      if (out.first_missing == 0) out.first_missing = lsn;
+      if (out.wait.order == 0) out.wait.order = lsn;
     }
   }
 
@@ -258,6 +261,48 @@ bool items_stored(const std::vector<ItemRow>& rows, const Ledger& ledger) {
   return true;
 }
 
+// Each with what its payment became. `from` goes to the first that is not so.
+storage::Result<bool> orders_stored(storage::Database& database, const Ledger& ledger, Lsn& from,
+                                    Lsn up_to) {
+  const auto& orders = ledger.orders();
+  const auto before = [](const LedgerOrder& order, Lsn lsn) { return order.lsn < lsn; };
+  auto next = std::lower_bound(orders.begin(), orders.end(), from, before);
+  if (next != orders.end()) {
+    const auto read = database.each_order(next->lsn - 1, up_to, [&](const StoredOrder& order) {
+      const auto held = ledger.held().find(order.order_id);
+      const bool old = held != ledger.held().end() && order.lsn < held->second.lsn;
+      if (next != orders.end() && next->lsn == order.order_id && !old) ++next;
+    });
+    if (!read) return read.error();
+  }
+  from = next != orders.end() ? next->lsn : up_to + 1;
+  return next == orders.end();
+}
+
+constexpr std::ptrdiff_t kStockPerLook = 10'000;
+
+// A piece at a time, and none behind the first that has a gap: another lane may be far ahead.
+storage::Result<bool> stock_stored(storage::Database& database, const Ledger& ledger, Lsn& from) {
+  const auto& stock = ledger.stock();
+  const auto before = [](const storage::StockChangeRow& row, Lsn lsn) { return row.lsn < lsn; };
+  auto next = std::lower_bound(stock.begin(), stock.end(), from, before);
+  while (next != stock.end()) {
+    const auto piece = next + std::min(kStockPerLook, stock.end() - next);
+    const auto read = database.each_stock_change(next->lsn - 1, std::prev(piece)->lsn,
+                                                 [&](const storage::StockChangeRow& row) {
+                                                   if (next != piece && next->lsn == row.lsn)
+                                                     ++next;
+                                                 });
+    if (!read) return read.error();
+    if (next != piece) {
+      from = next->lsn;
+      return false;
+    }
+  }
+  if (!stock.empty()) from = stock.back().lsn + 1;
+  return true;
+}
+
 }  // namespace
 
 storage::Result<BooksDifference> compare_books(storage::Database& database, const Ledger& ledger,
@@ -275,28 +320,19 @@ storage::Result<BooksDifference> compare_books(storage::Database& database, cons
   if (!read) return read.error();
   comparison.end_of_rows();
   const auto stock = database.each_stock_change(
-      up_to, [&](const storage::StockChangeRow& row) { comparison.stock_change(row); });
+      0, up_to, [&](const storage::StockChangeRow& row) { comparison.stock_change(row); });
   if (!stock) return stock.error();
   comparison.end_of_stock();
   comparison.journal();
   return std::move(comparison.out);
 }
 
-storage::Result<bool> all_stored(storage::Database& database, const Ledger& ledger, Lsn& from,
+storage::Result<bool> all_stored(storage::Database& database, const Ledger& ledger, BooksWait& from,
                                  Lsn up_to) {
-  const auto& orders = ledger.orders();
-  const auto before = [](const LedgerOrder& order, Lsn lsn) { return order.lsn < lsn; };
-  auto next = std::lower_bound(orders.begin(), orders.end(), from, before);
-  if (next != orders.end()) {
-    const auto read = database.each_order(next->lsn - 1, up_to, [&](const StoredOrder& order) {
-      const auto held = ledger.held().find(order.order_id);
-      const bool old = held != ledger.held().end() && order.lsn < held->second.lsn;
-      if (next != orders.end() && next->lsn == order.order_id && !old) ++next;
-    });
-    if (!read) return read.error();
-  }
-  from = next != orders.end() ? next->lsn : up_to + 1;
-  if (next != orders.end()) return false;
+  if (const auto orders = orders_stored(database, ledger, from.order, up_to); !orders || !*orders)
+    return orders;
+  if (const auto stock = stock_stored(database, ledger, from.stock); !stock || !*stock)
+    return stock;
   const auto rows = database.items();
   if (!rows) return rows.error();
   if (!items_stored(*rows, ledger)) return false;
