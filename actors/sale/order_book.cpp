@@ -24,6 +24,7 @@ std::string_view field_of(Code error) {
 OrderBook::OrderBook(const LogUuid& key, OrderBookLimits limits)
     : hasher_(key),
       decided_(limits.orders_max, limits.rejections_max),
+      tickets_(limits.tickets_max),
       sessions_(limits.revoked_max),
       tickets_ahead_ms_(limits.tickets_ahead_ms) {}
 

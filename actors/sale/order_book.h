@@ -56,6 +56,7 @@ struct OrderBookLimits {
   std::uint64_t rejections_max = 2'000'000;  // the newest are remembered
   std::int64_t tickets_ahead_ms = 60'000;    // so long before a promo starts it gives tickets
   std::size_t revoked_max = 100'000;         // of sessions, see SessionBook
+  std::size_t tickets_max = TicketTable::kTicketsMax;
 };
 
 // What an order in a promo is looked up by beside OrderKeys, as far as the promo asks for it; 0: it
