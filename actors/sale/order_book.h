@@ -112,8 +112,8 @@ struct FulfilmentDecision {
   std::string_view field;
   bool known = false;  // it is so already; nothing to apply
   storage::OrderUpdate
-      update;              // the order as it shall be, or is; action_id points into the request
-  std::uint32_t held = 0;  // its position in HeldOrders
+      update;  // the order as it shall be, or is; action_id points into the request
+  std::uint32_t held = HeldOrders::kNone;  // its position there
   std::uint32_t item_position = 0;
   int moved = 0;  // as units_moved() says
   std::uint32_t qty = 0;

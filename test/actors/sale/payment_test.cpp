@@ -400,6 +400,28 @@ TEST_CASE_FIXTURE(PaymentTest, "a payment that is passed over is known, and pays
   CHECK(parked.look_up("b").answer.fulfilment == Fulfilment::expired);
 }
 
+TEST_CASE_FIXTURE(PaymentTest, "a payment of the first order is none of one that is passed over") {
+  order("a", 2);
+  pay("p", "a", 1000);
+  order("b", 2, "bob");
+  OrderBook parked(kKey, {1000, 100});
+  for (std::size_t i = 0; i + 1 < log.size(); ++i)
+    REQUIRE(parked.replay_set(log[i].second, log[i].first));
+  CHECK(parked.park_set(log.back().second, log.back().first) == 1);
+  const auto payment = [&](std::string_view id, std::string_view order) {
+    Request request;
+    request.kind = RequestKind::pay;
+    request.id = id;
+    request.order = order;
+    request.amount_cents = 1000;
+    return parked.decide_payment(request, now_ms * 1000);
+  };
+  CHECK(payment("p", "a").known);
+  CHECK(payment("p", "b").error == Code::key_reused);
+  CHECK_FALSE(payment("p", "b").known);
+  CHECK(payment("q", "b").error == Code::internal);
+}
+
 TEST_CASE("an order is its buyer's, whatever promo it was bought in, and nobody else's") {
   PaymentTest test;
   test.put_item(2, 1, 0);
