@@ -512,6 +512,42 @@ TEST_CASE_FIXTURE(HoldFixture, "what waits knows StockChanges, and what payments
   CHECK(compare().findings.count() == 0);
 }
 
+TEST_CASE_FIXTURE(HoldFixture, "what was owed when the snapshot was made is pending, not wrong") {
+  auto contents = snapshot();
+  storage::CommandDecoder decoder;
+  std::vector<storage::Command> set;
+  std::string payload;
+  storage::encode_update_set(
+      payload,
+      {at(3), 1, static_cast<std::uint32_t>(storage::Fulfilment::cancelled), "c", 0, kSecondUs},
+      {1, 9},
+      {1, 1, static_cast<std::uint32_t>(storage::StockReason::cancelled), at(3), kSecondUs});
+  REQUIRE(decoder.command_set(payload, set));
+  REQUIRE(bool(contents.owed.emit(at(5), payload, set)));
+  tools::Ledger ledger(at(9));
+  ledger.begin_with(std::move(contents));
+  ledger.close();
+  auto database = storage::Database::open(server().admin());
+  REQUIRE(bool(database));
+  const auto told = [&] {
+    auto difference = tools::compare_books(*database, ledger, at(9));
+    REQUIRE(bool(difference));
+    for (const auto& text : difference->findings.texts()) MESSAGE(text);
+    tools::BooksWait from;
+    const auto all = tools::all_stored(*database, ledger, from, at(9));
+    REQUIRE(bool(all));
+    CHECK(*all == (difference->pending == 0));
+    CHECK(difference->findings.count() == 0);
+    return difference->pending;
+  };
+  CHECK(told() == 0);
+  Fixture::sql("DELETE FROM stock_change");
+  CHECK(told() == 1);
+  Fixture::sql("UPDATE orders SET fulfilment='unpaid',fulfilled_at=NULL,lsn=" + number(at(3)) +
+               " WHERE request_id='c'");
+  CHECK(told() == 2);
+}
+
 TEST_CASE_FIXTURE(HoldFixture, "a payment of a snapshot is known when it pays another order") {
   LedgerScript log(at(9));
   log.ledger.begin_with(snapshot());
