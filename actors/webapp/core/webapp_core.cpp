@@ -768,7 +768,7 @@ void WebappCore::ask_for_changes(ClientAsk& ask, std::int64_t now_us) {
 }
 
 void WebappCore::ask_for_items(ClientAsk& ask, const ItemCopy::Wish& wish) {
-  own_ = wish.alone ? Own::item : Own::page;
+  own_ = wish.alone ? Own::item : wish.renewal ? Own::renewal : Own::page;
   own_item_ = wish.item;
   ask.request.op = ClientOp::items;
   ask.request.item = wish.item;
@@ -783,6 +783,8 @@ void WebappCore::take_own() {
       return be_alert();
     case Own::page:
       return copy_.on_page(result_.items, result_.next);
+    case Own::renewal:
+      return copy_.on_renewed(result_.items);
     case Own::item:
       return copy_.on_item(own_item_, &result_.items.front());
     case Own::none:

@@ -207,7 +207,7 @@ class WebappCore {
   void retire(OutgoingBatchPtr batch, std::int64_t retry_us);
 
   // what is known here of items
-  enum class Own : std::uint8_t { none, changes, page, item };  // what is asked
+  enum class Own : std::uint8_t { none, changes, page, renewal, item };  // what is asked
   [[nodiscard]] static bool is_own(const ClientToken& client) {
     return client.kind == ClientToken::Kind::internal && client.number() == kOwnNumber;
   }

@@ -334,6 +334,35 @@ TEST_CASE("a copy that could not be refreshed for five times its time is not use
   CHECK(webapp.replies().empty());
 }
 
+TEST_CASE("promos that end together make one question of a page") {
+  CopyFixture webapp;
+  CHECK(webapp.question().kind == RequestKind::changes);
+  std::string body;
+  append_changes(body, {100, false, true}, {});
+  webapp.result(webapp.sent.back().number, body);
+  std::vector<ItemRow> rows;
+  for (std::uint64_t item = 1; item <= 5; ++item) {
+    rows.push_back(CopyFixture::row(5, 50));
+    rows.back().item = item;
+    rows.back().promo = ShownPromo{item, "half", 50, 0, 1000, PromoState::running};
+  }
+  REQUIRE(webapp.question().kind == RequestKind::items);
+  webapp.answer_items(rows);
+  webapp.core.at_wall_time(1000);
+  webapp.take_and_send(webapp.items());
+  CHECK(webapp.replies().empty());
+  webapp.answer_items({});  // to who asked
+  webapp.replies();
+  const auto asked = webapp.question();
+  CHECK((asked.kind == RequestKind::items && asked.item == 1 && asked.qty == kItemsPageMax));
+  for (auto& row : rows) row.promo.reset();
+  webapp.answer_items(rows);
+  const auto sent = webapp.sent.size();
+  webapp.take_and_send(webapp.items());
+  CHECK(webapp.only_reply().items == 5);
+  CHECK(webapp.sent.size() == sent);
+}
+
 TEST_CASE("a new epoch begins with an empty copy, and fills it again") {
   CopyFixture webapp;
   webapp.fill();
