@@ -100,15 +100,16 @@ uses_private_db() { [[ -z $(setting db.url) ]]; }
 # a wrong value in the file would fail every later start, too. `chaos list` needs only the keys.
 check_settings() {
   (
+    # A system that runs keeps what it has accepted, whatever became of the file. The program names
+    # variables that are wrong or say something else.
+    if [[ -n $(running_nodes) ]]; then
+      stampede chaos list >/dev/null
+      exit
+    fi
     if [[ -n $db_url ]] || $private_db; then export STAMPEDE_DB__URL=$db_url; fi
     if $private_db; then export STAMPEDE_DB__PASSWORD_FILE=; fi
     if [[ -n $db_password_file ]]; then export STAMPEDE_DB__PASSWORD_FILE=$db_password_file; fi
-    # A system that runs keeps what it has accepted, whatever became of the file.
-    if [[ -n $(running_nodes) ]]; then
-      stampede chaos list >/dev/null
-    else
-      stampede config check >/dev/null
-    fi
+    stampede config check >/dev/null
   ) || fail 2 "the configuration is wrong; the message above says where. Nothing was changed"
 }
 
@@ -337,13 +338,18 @@ change_nodes() {
   step nodes "$said"
 }
 
+forget_variables() {
+  local name
+  for name in "${!STAMPEDE_@}"; do
+    if [[ $name == *__* || $name == STAMPEDE_DEV ]]; then unset "$name"; fi
+  done
+}
+
 # start_guard NODES: adopts a supervisor that has lost its guard, else starts one.
 start_guard() {
   # What the environment said is in the file by now: there it can be changed while the system runs.
   (
-    for name in "${!STAMPEDE_@}"; do
-      if [[ $name == *__* || $name == STAMPEDE_DEV ]]; then unset "$name"; fi
-    done
+    forget_variables
     exec setsid "$STAMPEDE" --run-dir "$RUN" supervisor --guard --nodes "$1"
   ) </dev/null >>"$RUN/log/supervisor.log" 2>&1 9>&- &
   remember_process "$RUN/guard.pid" $!
@@ -503,6 +509,8 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 build_if_needed
 check_settings
+# They were named, once.
+if [[ -n $(running_nodes) ]]; then forget_variables; fi
 if $fresh && ! $private_db && [[ -n $(setting db.url) ]]; then
   fail 6 "--fresh is refused: this system uses $(setting db.url), which is not ours to move; \
 take another STAMPEDE_RUN_DIR"
