@@ -16,6 +16,7 @@ import re
 import signal
 import socket
 import stat
+import time
 import unittest
 from pathlib import Path
 
@@ -382,18 +383,48 @@ class Login(Page):
         page.shows("Thank you.")
         for verb in ("lock", "unlock"):
             must(self.system.stampede("user", verb, "ann"), verb)
-        page.until("""fetch("/v1/orders/none", {headers: {Authorization: "Bearer " + JSON.parse(
-          localStorage.getItem("stampede.account")).token}}).then((said) => said.status === 401)""")
+        page.until(self.SESSION_IS_OVER)
         self.buy(page)
         page.shows("Log in again, then your order goes on.")
         self.log_in(page, "Log in", "wrong password")
         page.shows("User name or password is wrong.")
         self.log_in(page, "Log in")
         page.shows("Reserved for you")
-        self.assertEqual(sorted(row[1] for row in self.rows(1)), ["paid", "unpaid"])
+        self.assertEqual(sorted(row[1] for row in self.rows(1, page)), ["paid", "unpaid"])
 
-    def log_in(self, page, button, password="correct horse"):
-        page.fill("user", "ann")
+    def test_who_closes_the_form_while_paying_is_not_asked_again_and_pays_once_logged_in(self):
+        page = self.item(1)
+        self.buy(page)
+        page.click(".login .quiet", "I am new here")
+        self.log_in(page, "Create account", user="eve")
+        page.until("!document.querySelector('dialog')")
+        self.buy(page)
+        page.shows("Reserved for you")
+        for verb in ("lock", "unlock"):
+            must(self.system.stampede("user", verb, "eve"), verb)
+        page.until(self.SESSION_IS_OVER)
+        page.js("""globalThis.forms = 0; new MutationObserver((changes) => {
+            for (const { addedNodes } of changes)
+              for (const one of addedNodes) forms += one.localName === "dialog" ? 1 : 0;
+          }).observe(document.body, { childList: true, subtree: true })""")
+        page.click(".outcome .main", "Pay")
+        page.until("document.querySelector('dialog')")
+        page.key("Escape", 27)
+        page.until("!document.querySelector('dialog')")
+        time.sleep(4)  # as long as three more questions would take
+        self.assertEqual(page.js("forms"), 1)
+        page.shows("Log in again, then your order goes on.")
+        page.click(".top-end button", "Log in")
+        self.log_in(page, "Log in", user="eve")
+        page.shows("Thank you.")
+        self.assertNotIn("Log in again", page.text())
+        self.assertEqual(self.rows(1, page), [["1", "paid"]])
+
+    SESSION_IS_OVER = """fetch("/v1/orders/none", {headers: {Authorization: "Bearer " + JSON.parse(
+        localStorage.getItem("stampede.account")).token}}).then((said) => said.status === 401)"""
+
+    def log_in(self, page, button, password="correct horse", user="ann"):
+        page.fill("user", user)
         page.fill("password", password)
         page.click(".login .main", button)
 
