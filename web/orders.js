@@ -260,11 +260,17 @@ export function cancel(id) {
     ask("DELETE", `/v1/orders/${id}${whose()}`, { headers: authorization() }));
 }
 
+const looking = new Map(); // the question under way, by order: one an order
+
 // What the server says of an order now. Silence changes nothing.
-export async function look(id) {
+async function look(id) {
+  while (looking.has(id)) await looking.get(id); // asked earlier: it may know less
   const order = find(id);
   if (!order) return;
-  const { body } = await askAgain(order);
+  const asked = askAgain(order);
+  looking.set(id, asked);
+  const { body } = await asked;
+  looking.delete(id);
   if (body.state === "confirmed") confirmed(id, body);
   if (body.state === "rejected") end(id, "rejected", body.reason, body);
 }
@@ -281,10 +287,26 @@ export async function resume() {
   }
 }
 
-// An unpaid order changes without this page: its time runs out.
-export async function lookAtUnpaid() {
-  for (const order of orders.get()) {
-    if (order.fulfilment === "unpaid" && order.phase === "confirmed" && now() > order.pay_by)
-      await look(order.id);
-  }
+const kLooks = 2; // at once: a browser has six connections for all that its pages ask
+const looked = new Map(); // { tries, next } of an order that is overdue
+let looks = 0;
+
+async function lookOnce(id) {
+  const tries = (looked.get(id)?.tries ?? -1) + 1;
+  ++looks;
+  await look(id);
+  --looks;
+  looked.set(id, { tries, next: performance.now() + backOffMs(tries) });
+}
+
+// An unpaid order changes without this page: its time runs out. Whoever was asked longest ago is
+// first.
+export function lookAtUnpaid() {
+  const next = ({ id }) => looked.get(id)?.next ?? 0;
+  const overdue = (order) => order.fulfilment === "unpaid" && order.phase === "confirmed"
+    && now() > order.pay_by && loggedIn() && isHis(order);
+  const due = orders.get().filter((order) => overdue(order) && !order.busy
+    && !looking.has(order.id) && next(order) <= performance.now());
+  for (const { id } of due.sort((one, two) => next(one) - next(two)).slice(0, kLooks - looks))
+    lookOnce(id);
 }

@@ -296,6 +296,36 @@ class Buying(Page):
         self.picture(page, "orders")
         self.assertEqual(sorted(row[1] for row in self.rows(LAMP, page)), ["cancelled", "paid"])
 
+    def test_overdue_orders_are_asked_one_by_one_however_slow_the_answers_are(self):
+        page = self.shop()
+        page.before_scripts("""{
+          const ask = window.fetch, now = new Map();
+          globalThis.looks = { asked: [], most: 0, twice: 0 };
+          window.fetch = async (path, options) => {
+            if (!/^\\/v1\\/orders\\/\\w{32}$/.test(path)) return ask(path, options);
+            looks.asked.push(path);
+            looks.twice += now.has(path) ? 1 : 0;
+            now.set(path, true);
+            looks.most = Math.max(looks.most, now.size);
+            try { return await ask(path, options); } finally { now.delete(path); }
+          };
+        }""")
+        page.reload()
+        page.until("localStorage['stampede.account']")
+        page.js("""localStorage['stampede.orders'] = JSON.stringify([1, 2, 3, 4, 5].map((n) =>
+          ({ id: String(n).repeat(32), item: %d, name: "Cup", qty: 1, price: 1, at: 1, pay_by: 1,
+             user: JSON.parse(localStorage['stampede.account']).user,
+             phase: "confirmed", fulfilment: "unpaid" })))""" % CUP)
+        # Answers that take as long as the server may take for one.
+        pid = self.stop("backend-1")
+        page.reload()
+        page.until("new Set(looks.asked).size === 5", 40)
+        self.system.signal(pid, signal.SIGCONT)
+        looks = page.js("looks")
+        self.assertEqual(looks["twice"], 0, looks)
+        self.assertLessEqual(looks["most"], 3, looks)  # two, and the one of a page just opened
+        page.js("localStorage.removeItem('stampede.orders')")
+
     def test_a_countdown_goes_by_the_server_and_ends_in_a_sale(self):
         must(self.system.stampede("item", "set", VASE, "--sale", "promo_only"), "item set")
         must(self.system.stampede("promo", "add", 71, "--item", VASE, "--name", "Evening sale",
