@@ -641,7 +641,7 @@ class Ops(Page):
                   "notes": [f"backend-1: {stepped}7 s forward; so", f"{drained}then: so",
                             f"2 commands{failed}so", "other"]}
         said = self.with_files(self.ops(language="zh"), """
-            const { alarmsOf } = await file('ops_state');
+            const { alarmsOf } = await file('ops_alarms');
             const { t } = await file('language');
             return alarmsOf({ status: %s, heardAt: performance.now() }, String, t)
               .map((one) => (one.text ?? t(one.name, one.slots)) + (one.detail?.quote ?? ''));
@@ -651,6 +651,87 @@ class Ops(Page):
                           "backend-1 拒绝订单：日志所在磁盘已满", "backend-1 拒绝订单：数据库无法连接或过慢",
                           "系统时钟向前跳了 7 秒。请校正；如果时钟无误，请运行 stampede clock accept。",
                           "节点的原话：other"])
+
+    # As alarmsOfNumbers hears them every 15 s, the slow syncs those of dashboards/alerts_test.yml.
+    NUMBERS = """
+        const { alarmsOfNumbers, numbersOf, overloaded } = await file('ops_numbers');
+        const { alarmsOf } = await file('ops_alarms');
+        const { t } = await file('language');
+        let at = 1e6;
+        const hear = (steps, { free = () => 5e10, slow = 0, restarts = () => 0 }) => {
+          let found;
+          for (let n = 0; n <= steps; ++n, at += 15)
+            found = alarmsOfNumbers(numbersOf(`stampede_log_disk_free_bytes ${free(n)}
+              stampede_log_sync_seconds_bucket{le="0.1"} ${10 * n}
+              stampede_log_sync_seconds_bucket{le="0.3"} ${(10 + slow) * n}
+              stampede_log_sync_seconds_bucket{le="+Inf"} ${(10 + slow) * n}
+              stampede_node_restarts_total{node="webapp-1"} ${restarts(n)}
+              `.replace(/^ +/gm, "")), at);
+          at += 1e5; // nobody looks
+          return found.map((one) => t(one.name, one.slots));
+        };
+        const history = (line) => ({ every_s: 5, refused_per_s: { overloaded: line } });
+        const times = (count, rate) => Array(count).fill(rate);
+        const status = (more) => alarmsOf({ heardAt: performance.now(), history: more.history,
+            status: { nodes: [], log: {}, ...more, database: { state: "ok", ...more.database } } },
+          (ms) => `${ms / 1000} s`, t).map((one) => one.text ?? t(one.name, one.slots));
+        return [
+          hear(40, {}), hear(19, { slow: 10 }), hear(40, { slow: 10 }),
+          hear(3, { free: () => 2147483647 }), hear(40, { free: (n) => 5e10 - 4e7 * n }),
+          hear(20, { free: (n) => 5e10 - 6e7 * n }), hear(3, { restarts: (n) => n }),
+          hear(4, { restarts: (n) => n }), hear(90, { restarts: (n) => Math.min(n, 4) }),
+          status({ database: { lag_s: 30 } }), status({ database: { lag_s: 31 } }),
+          status({ history: history([...times(20, 0), ...times(12, 3), ...times(12, 0)]) }),
+          status({ history: history([...times(9, 0), ...times(13, 3), ...times(11, 0)]) }),
+          status({ history: history(times(23, 3)) }),
+          status({ log: { notes: ["/log/x is no file of a log"] } })];
+      """
+
+    def test_alarms_have_the_bounds_and_the_times_of_the_alert_rules(self):
+        words = {
+            "en": ["One sync of the log in a hundred takes 296 ms or longer; answers wait for it.",
+                   "The log's disk has only 2.1 GB left.",
+                   "The log's disk is full within 4 hours if it goes on like this.",
+                   "webapp-1 was started again 4 times in 10 minutes.",
+                   "The database is 31 s behind the sale.",
+                   "For over a minute orders have been refused for want of room (overloaded).",
+                   "/log/x is no file of a log"],
+            "zh": ["每一百次日志落盘就有一次需要 296 ms 或更久，响应要等它。", "日志所在磁盘仅剩 2.1 GB。",
+                   "照此速度，日志所在磁盘将在 4 小时内写满。", "webapp-1 在 10 分钟内重启了 4 次。",
+                   "数据库落后于销售 31 s。", "一分多钟以来一直有订单因容量不足被拒绝（overloaded）。",
+                   "/log/x 不是日志文件"]}
+        for language, (sync, low, soon, restarts, behind, full, note) in words.items():
+            self.assertEqual(
+                self.with_files(self.ops(language=language), self.NUMBERS),
+                [[], [], [sync], [low], [], [soon], [], [restarts], [], [], [behind], [], [full],
+                 [], [note]])
+
+    def test_the_books_are_watched_and_an_alarm_when_they_differ(self):
+        self.system.report("order", BOOK, "--user", "dora")
+        pages = {language: self.ops(language=language) for language in ("en", "zh")}
+        words = {"en": ["Last verify", "stampede verify", "Each difference is named by:",
+                        "The last verify has found one difference between memory, log and "
+                        "database.",
+                        "docs/runbook.md#stampedebooksdiffer"],
+                 "zh": ["上次核对", "stampede verify", "逐一列出差异的命令：",
+                        "上次核对发现内存、日志与数据库之间有 1 处差异。",
+                        "docs/runbook.md#stampedebooksdiffer"]}
+        self.system.verify()
+        for page in pages.values():
+            page.until("/ ago$| 前$/.test(document.querySelector('#books + .facts dd').innerText)")
+            self.assertEqual(page.js("document.querySelector('.alarm-bar')"), None)
+        self.system.sql("UPDATE orders SET qty = qty + 1 WHERE user_id = 'dora'")
+        try:
+            self.assertEqual(self.system.stampede("verify").returncode, 4)
+            for language, page in pages.items():
+                for word in words[language]:
+                    page.shows(word)
+                self.judge(page, f"ops_books_{language}")
+        finally:
+            self.system.sql("UPDATE orders SET qty = qty - 1 WHERE user_id = 'dora'")
+            self.system.verify()
+        for page in pages.values():
+            page.until("!document.querySelector('.alarm-bar')")
 
     @staticmethod
     def with_files(page, script):
