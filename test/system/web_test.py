@@ -154,6 +154,7 @@ class Door(Shop):
         said = self.ask(self.system.base, "POST", "/v1/ops/actions", {"do": "undo"},
                         Content_Type="application/json", **token)
         self.assertEqual((said[0], json.loads(said[2])["field"]), (403, "Origin"))
+        self.assertEqual(self.system.report("item", "show", BOOK)["state"], "open")  # nothing done
         self.assertEqual(self.act(Content_Type="text/plain", **token)[0], 415)
         for body in ({"do": "stop"}, {"do": "config_reload"}, {"do": 1}, {"x": 1}, ["do"]):
             self.assertEqual(self.act(body, **token)[0], 400, body)
@@ -168,7 +169,10 @@ class Door(Shop):
             for method, code in (("OPTIONS", 204), ("PUT", 405)):
                 said = self.ask(self.system.base, method, path)
                 self.assertEqual((said[0], said[1]["Allow"]), (code, allowed), (method, path))
+        log = (self.system.run / "log" / "supervisor.log").read_text(encoding="utf-8")
+        self.assertNotRegex(log, r'"item":4,.* from 127.0.0.1: done')
         self.assertEqual(self.act(**token)[0], 200)
+        self.assertEqual(self.system.report("item", "show", BOOK)["state"], "closed")
         log = (self.system.run / "log" / "supervisor.log").read_text(encoding="utf-8")
         self.assertRegex(log, r'ops: \{"do":"item_close","item":4,.*\} from 127.0.0.1: done')
         must(self.system.stampede("item", "open", BOOK), "item open")
@@ -295,6 +299,39 @@ class Buying(Page):
         page.shows("Paid")
         self.picture(page, "orders")
         self.assertEqual(sorted(row[1] for row in self.rows(LAMP, page)), ["cancelled", "paid"])
+
+    def test_three_browsers_sell_out_a_countdown_through_a_kill_of_the_backend(self):
+        item, stock = 9, 4
+        must(self.system.stampede("item", "add", item, "--name", "Night train", "--stock", stock),
+             "item add")
+        must(self.system.stampede("item", "set", item, "--sale", "promo_only"), "item set")
+        must(self.system.stampede("promo", "add", 90, "--item", item, "--name", "Night sale",
+                                  "--price-cents", 100, "--starts", "+8s", "--ends", "+1h"),
+             "promo add")
+        pages = [self.item(item) for _ in range(3)]
+        for page in pages:
+            page.shows("Starts in")
+            self.assertEqual(page.js("document.querySelector('.buy .main').innerText"),
+                             "Not started yet")
+        for page in pages:  # one each
+            self.buy(page)
+            page.shows("The order is confirmed.")
+        pid = self.stop("backend-1")
+        for page in pages:  # and one is left
+            self.buy(page)
+            page.shows("Still open")
+        self.system.signal(pid, signal.SIGKILL)
+        told = []
+        for page in pages:
+            page.until("document.querySelector('.outcome.yes, .outcome.no')", 40)
+            told.append(page.js("document.querySelector('.outcome-title').innerText"))
+        self.assertEqual(sorted(told), ["Sold out", "Sold out", "Yours"])
+        for page, title in zip(pages, told):
+            page.until("document.querySelector('.buy .main').innerText === 'Sold out'")
+            kept = page.js("JSON.parse(localStorage['stampede.orders']).map((one) => one.phase)")
+            self.assertEqual(kept, ["confirmed" if title == "Yours" else "rejected", "confirmed"])
+            self.assertEqual(len(self.rows(item, page)), kept.count("confirmed"))
+        self.assertEqual(sum(int(qty) for qty, _ in self.rows(item)), stock)
 
     def test_overdue_orders_are_asked_one_by_one_however_slow_the_answers_are(self):
         page = self.shop()
