@@ -46,6 +46,12 @@ const kNotes = [
     "$1 中最新的快照已丢失或被截短：$2；正在由日志重新生成"],
   [/^([\w-]+): no tool can ask: /,
     "$1：运维工具无法连接：admin.sock 的位置被占用；移走占用者后会自动恢复"],
+  [/^(.+) is no file of a log$/, "$1 不是日志文件"],
+  [/^the log begins at segment (\d+): whether older ones were removed on purpose is not known$/,
+    "日志从分段 $1 开始，更早的分段是否被有意删除不得而知"],
+  [/^`log replay --all` could not write (\d+) rows, the first of lsn (\d+):/,
+    "`log replay --all` 有 $1 行未能写入，第一行的 lsn 为 $2：`stampede verify` 会逐一列出；"
+      + "请修复原因，再运行 `scripts/stop_all.sh --keep-db` 和 `stampede log replay --all`"],
   [/^committed rows may be lost when the database's machine crashes: (.+)$/,
     "数据库所在机器崩溃时可能丢失已提交的数据：$1"],
 ];
