@@ -100,15 +100,16 @@ uses_private_db() { [[ -z $(setting db.url) ]]; }
 # a wrong value in the file would fail every later start, too. `chaos list` needs only the keys.
 check_settings() {
   (
+    # A system that runs keeps what it has accepted, whatever became of the file. The program names
+    # variables that are wrong or say something else.
+    if [[ -n $(running_nodes) ]]; then
+      stampede chaos list >/dev/null
+      exit
+    fi
     if [[ -n $db_url ]] || $private_db; then export STAMPEDE_DB__URL=$db_url; fi
     if $private_db; then export STAMPEDE_DB__PASSWORD_FILE=; fi
     if [[ -n $db_password_file ]]; then export STAMPEDE_DB__PASSWORD_FILE=$db_password_file; fi
-    # A system that runs keeps what it has accepted, whatever became of the file.
-    if [[ -n $(running_nodes) ]]; then
-      stampede chaos list >/dev/null
-    else
-      stampede config check >/dev/null
-    fi
+    stampede config check >/dev/null
   ) || fail 2 "the configuration is wrong; the message above says where. Nothing was changed"
 }
 
@@ -262,6 +263,20 @@ to CREATE and ALTER tables, and to CREATE VIEW)"
 # count_of ROLE: as asked for, 1 when it was not named.
 count_of() { if [[ ,$nodes, =~ ,$1=([0-9]+), ]]; then echo "${BASH_REMATCH[1]}"; else echo 1; fi; }
 
+# Where the supervisor's HTTP is: status has no key to ask for, so it stays on this host.
+health_host() {
+  local bind
+  bind=$(setting net.bind 127.0.0.1)
+  if [[ $bind == 127.* ]]; then echo "$bind"; else echo 127.0.0.1; fi
+}
+
+check_port() { # HOST PORT...: of net.bind and net.port_base
+  local busy
+  busy=$(busy_port "$@")
+  [[ -z $busy ]] || fail 6 "port $busy on $1 is taken by another program; choose other ones: \
+STAMPEDE_NET__PORT_BASE=7300 scripts/start_all.sh"
+}
+
 check_ports() {
   local http host base bind ports=() k busy
   http=$(setting webapp.http 127.0.0.1:8080)
@@ -278,9 +293,8 @@ STAMPEDE_WEBAPP__HTTP=127.0.0.1:8090 scripts/start_all.sh"
     ports+=("$((base + 11))" "$((base + 12))" "$((base + 13))" "$((base + 14))")
     ports+=("$((base + 20))" "$((base + 21))")
   fi
-  busy=$(busy_port "$bind" "$base" "${ports[@]}")
-  [[ -z $busy ]] || fail 6 "port $busy on $bind is taken by another program; choose other ones: \
-STAMPEDE_NET__PORT_BASE=7300 scripts/start_all.sh"
+  check_port "$(health_host)" "$base"
+  check_port "$bind" "${ports[@]}"
 }
 
 nodes_wanted() {
@@ -324,13 +338,18 @@ change_nodes() {
   step nodes "$said"
 }
 
+forget_variables() {
+  local name
+  for name in "${!STAMPEDE_@}"; do
+    if [[ $name == *__* || $name == STAMPEDE_DEV ]]; then unset "$name"; fi
+  done
+}
+
 # start_guard NODES: adopts a supervisor that has lost its guard, else starts one.
 start_guard() {
   # What the environment said is in the file by now: there it can be changed while the system runs.
   (
-    for name in "${!STAMPEDE_@}"; do
-      if [[ $name == *__* || $name == STAMPEDE_DEV ]]; then unset "$name"; fi
-    done
+    forget_variables
     exec setsid "$STAMPEDE" --run-dir "$RUN" supervisor --guard --nodes "$1"
   ) </dev/null >>"$RUN/log/supervisor.log" 2>&1 9>&- &
   remember_process "$RUN/guard.pid" $!
@@ -452,7 +471,7 @@ add_items() {
 }
 
 print_addresses() {
-  local http base bind who here=scripts
+  local http base bind who reach="loopback only" here=scripts
   if is_installed; then here=$PROJECT/scripts; fi
   http=$(setting webapp.http 127.0.0.1:8080)
   base=$(setting net.port_base 7100)
@@ -460,12 +479,15 @@ print_addresses() {
   who="no login: whoever can connect can buy as anyone."
   # The supervisor makes it where sessions are asked for, and only there.
   if [[ -e $RUN/service.token ]]; then who="orders need a session token (auth.mode)."; fi
+  if [[ $bind != 127.* ]]; then
+    reach="HTTP on loopback only, ZeroMQ on $bind for the keys of curve.allow_file"
+  fi
   cat <<TEXT
 
 stampede api      http://$http/v1/items
 stampede zmq      tcp://$bind:$((base + 1))   (news $((base + 2)))
-stampede health   http://$bind:$base/readyz
-loopback only, $who
+stampede health   http://$(health_host):$base/readyz
+$reach, $who
 Next: $here/demo.sh   Look: $here/status.sh, $here/sql.sh   Stop: $here/stop_all.sh
 TEXT
 }
@@ -487,6 +509,8 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 build_if_needed
 check_settings
+# They were named, once.
+if [[ -n $(running_nodes) ]]; then forget_variables; fi
 if $fresh && ! $private_db && [[ -n $(setting db.url) ]]; then
   fail 6 "--fresh is refused: this system uses $(setting db.url), which is not ours to move; \
 take another STAMPEDE_RUN_DIR"

@@ -206,12 +206,16 @@ std::string fault_of_start(const stampede::config::Config& config) {
   return fault.empty() && error != nullptr ? stampede::config::describe(*error) : fault;
 }
 
+// What comes before something goes wrong: what `chaos` announces, variables that are passed over.
+bool is_no_complaint(const std::string& text) {
+  return text.starts_with("expected: ") || text.starts_with("stampede: STAMPEDE_");
+}
+
 // What a tool has said of its failure, where it printed no report of its own.
 std::string complaint() {
   auto text = stampede::tools::said_on_stderr();
   while (text.ends_with('\n')) text.pop_back();
-  // What `chaos` announced before something went wrong.
-  while (text.starts_with("expected: ") && text.find('\n') != std::string::npos)
+  while (is_no_complaint(text) && text.find('\n') != std::string::npos)
     text.erase(0, text.find('\n') + 1);
   const auto colon = text.find(": ");
   const bool named = text.starts_with("stampede") && colon != std::string::npos && colon < 40;
@@ -262,6 +266,8 @@ int run_command(const Command& command, const stampede::config::LoadOptions& loa
     const int code = refuse(command, stampede::config::run_directory(load), *error);
     return command.node.empty() ? finish(code, json) : code;
   }
+  for (const auto& passed_over : std::get<stampede::config::Config>(config).passed_over)
+    std::fprintf(stderr, "stampede: %s\n", passed_over.c_str());
   // What a node makes is its user's alone, whatever mask it was started with.
   if (!command.node.empty()) ::umask(077);
   const int code = command.run({std::get<stampede::config::Config>(std::move(config)), json});

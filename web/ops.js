@@ -3,25 +3,16 @@
 import { ask } from "./ask.js";
 import { Chart } from "./chart.js";
 import { span } from "./clock.js";
-import { begin, decimal, has, language, LanguageSwitch, number, t } from "./language.js";
+import { begin, decimal, has, language, LanguageSwitch, moment, number, t } from "./language.js";
 import { ActionButton, ActionDialog, actions, Outcome, signIn, wanted } from "./ops_actions.js";
-import { alarmsOf, daysLeft, kDaysMax, kSilentMs, session, soldSum, system, watch } from "./ops_state.js";
+import { alarmsOf } from "./ops_alarms.js";
+import { bytes, kBounds } from "./ops_numbers.js";
+import { daysLeft, kDaysMax, kSilentMs, session, soldSum, system, watch } from "./ops_state.js";
 import { end, Said } from "./ops_said.js";
 import "./ops_texts.js";
 import { html, render, useCell, useTicks } from "./view.js";
 
 const kItemsShown = 50;
-
-function bytes(size) {
-  if (typeof size !== "number") return t("none");
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  let at = 0;
-  while (size >= 1000 && at < units.length - 1) {
-    size /= 1000;
-    ++at;
-  }
-  return `${decimal(size, at > 1 ? 1 : 0)} ${units[at]}`;
-}
 
 const shown = (value) => (typeof value === "number" ? number(value) : t("none"));
 
@@ -61,7 +52,9 @@ function Header() {
 function Alarm({ alarm }) {
   return html`<li>${alarm.text ?? t(alarm.name, alarm.slots)}
     ${alarm.detail && html` <span class="detail">
-      ${alarm.label && `${t(alarm.label)} `}<${Said} ...${alarm.detail} /></span>`}</li>`;
+      ${alarm.label && `${t(alarm.label)} `}<${Said} ...${alarm.detail} /></span>`}
+    ${alarm.runbook && html` <span class="detail runbook">
+      docs/runbook.md#${alarm.runbook.toLowerCase()}</span>`}</li>`;
 }
 
 function Alarms() {
@@ -105,7 +98,8 @@ function room(log, history, diskFree) {
   return t("disk_days", { size, days: decimal(days, days < 10 ? 1 : 0) });
 }
 
-function Tiles({ status, soldRate, history, diskFree }) {
+function Tiles({ status, soldRate, history, numbers }) {
+  const diskFree = numbers?.diskFree;
   const items = status.items ?? [];
   const left = items.reduce((sum, item) => sum + item.left, 0);
   const { log, database } = status;
@@ -120,7 +114,7 @@ function Tiles({ status, soldRate, history, diskFree }) {
     <${Tile} name=${t("owed")} value=${shown(log.pending_commands)} bad=${database.state !== "ok"}
       more=${lag(database, 1)} />
     <${Tile} name=${t("log_size")} value=${bytes(log.bytes)}
-      more=${room(log, history, diskFree)} />
+      more=${room(log, history, diskFree)} bad=${diskFree < kBounds.diskBytes} />
     <${Tile} name=${t("failed_parked")} value=${`${shown(database.failed)} · ${log.parked?.length ?? 0}`}
       more=${t(wrong ? "needs_look" : "all_well")} bad=${wrong > 0} />
   </dl>`;
@@ -255,6 +249,22 @@ function LogAndDatabase({ status }) {
   <//>`;
 }
 
+// Memory, log and database, as the last verify has found them; this supervisor knows of it or not.
+function Books({ numbers }) {
+  useTicks(1000);
+  const { violations, at } = numbers?.books ?? {};
+  const told = violations !== undefined;
+  const rows = [
+    [t("books_checked"), told ? `${moment(at)} · ${t("ago", { time: span(Date.now() - at) })}`
+      : t("books_never")],
+    [t("books_differences"), shown(violations)],
+  ];
+  return html`<${Facts} id="books" title=${t("books")} rows=${rows}>
+    <p class="small">${t(violations > 0 ? "books_differ" : "books_hint")}</p>
+    <pre class="command">stampede verify</pre>
+  <//>`;
+}
+
 // By every webapp and since the supervisor's start, where its metrics are told; most frequent first.
 function allAnswers(answers) {
   const rows = [...answers].filter(([, count]) => count > 0).sort((one, two) => two[1] - one[1]);
@@ -262,7 +272,8 @@ function allAnswers(answers) {
   return rows.map(([code, count]) => [words(code), shown(count)]);
 }
 
-function Answers({ status, answers }) {
+function Answers({ status, numbers }) {
+  const answers = numbers?.answers;
   if (answers?.size)
     return html`<${Facts} id="answers" title=${t("answers_by_reason")} rows=${allAnswers(answers)} />`;
   const requests = status.nodes.find((node) => node.role === "backend")?.requests ?? {};
@@ -282,7 +293,8 @@ function Page() {
       ${!status && html`<p class="empty">${t("loading")}</p>`}
       ${status && html`<${Tiles} ...${state} /><${Hour} history=${state.history} />
         <div class="panels"><${Items} status=${status} /><${Answers} ...${state} />
-          <${Nodes} status=${status} /><${LogAndDatabase} status=${status} /></div>`}
+          <${Nodes} status=${status} /><${LogAndDatabase} status=${status} />
+          <${Books} ...${state} /></div>`}
     </main>
     <${ActionDialog} />`;
 }

@@ -1,16 +1,15 @@
 // What the supervisor says, asked again and again, and what follows from two answers in a row.
 
 import { ask } from "./ask.js";
-import { has, moment } from "./language.js";
-import { database as saidByDatabase, end, note } from "./ops_said.js";
+import { alarmsOfNumbers, numbersOf } from "./ops_numbers.js";
 import { cell } from "./view.js";
 
 const kEveryMs = 1_000;
 const kHistoryMs = 5_000;
 export const kSilentMs = 4_000; // without an answer: that is an alarm
 
-// { status, heardAt, soldRate, history, diskFree, answers: Map by code }; `status` null until the
-// first answer.
+// { status, heardAt, soldRate, history, numbers, worries: alarms of the numbers }; `status` null until
+// the first answer.
 export const system = cell({ status: null, heardAt: performance.now(), soldRate: null });
 // `over`: it ended by itself, with the supervisor that it was opened at.
 export const session = cell({ signed_in: false });
@@ -52,13 +51,8 @@ async function readMetrics() {
   try {
     const answer = await fetch("/metrics", { signal: AbortSignal.timeout(5000) });
     if (!answer.ok) return;
-    const text = await answer.text();
-    const disk = /^stampede_log_disk_free_bytes(?:\{[^}]*\})? (\S+)$/m.exec(text);
-    const answers = new Map();
-    for (const [, code, count] of text.matchAll(/^stampede_answers_total\{.*?code="(\w+)".*?\} (\S+)$/gm))
-      answers.set(code, (answers.get(code) ?? 0) + Number(count));
-    const more = disk ? { diskFree: Number(disk[1]) } : {};
-    system.set({ ...system.get(), ...more, answers });
+    const numbers = numbersOf(await answer.text());
+    system.set({ ...system.get(), numbers, worries: alarmsOfNumbers(numbers, performance.now() / 1000) });
   } catch {
     // The next one comes.
   }
@@ -105,62 +99,4 @@ export function daysLeft(history, diskFree) {
   if (passed < kGrowthOverS) return undefined;
   const growth = last.size - first.size;
   return growth > 0 ? (diskFree / growth) * (passed / kDayS) : Infinity;
-}
-
-// --- what needs somebody ------------------------------------------------------------------------------
-
-// [{ name, slots, label, detail }], the worst first; `text` instead of a name where it is said already;
-// `detail` as Said takes it.
-export function alarmsOf({ status, heardAt }, span, t) {
-  const silence = performance.now() - heardAt;
-  const alarms = silence > kSilentMs ? [{ name: "alarm_silent", slots: { time: span(silence) } }] : [];
-  if (!status) return alarms;
-  if (status.drained_at)
-    alarms.push({ name: "alarm_drained", slots: { moment: moment(Date.parse(status.drained_at)) } });
-  for (const node of status.nodes) alarms.push(...alarmsOfNode(node, t));
-  const { database, log } = status;
-  if (database.state === "unreachable" || database.state === "refused")
-    alarms.push({ name: "alarm_database", ...whyOfDatabase(database.why),
-      slots: { state: t(`database_${database.state}`), time: span((database.for_s ?? 0) * 1000) } });
-  if (database.failed > 0) alarms.push({ name: "alarm_failed", slots: { n: database.failed } });
-  if (log.parked?.length) alarms.push({ name: "alarm_parked", slots: { n: log.parked.length } });
-  return [...alarms, ...(status.notes ?? []).filter((note) => !kSaidAbove.test(note)).map(alarmOfNote)];
-}
-
-const kSaidAbove = /^(the database is|orders are refused since|\d+ commands? failed in the database)/;
-
-function whyOfDatabase(why) {
-  if (!why) return {};
-  const detail = saidByDatabase(why);
-  return detail.quote ? { label: "database_says", detail } : { detail };
-}
-
-function alarmOfNote(sentence) {
-  const [, n] = /^[\w-]+: the wall clock has stepped (\d+) s/.exec(sentence) ?? [];
-  if (n) return { name: "alarm_clock", slots: { n: Number(n) } };
-  const { text, quote } = note(sentence);
-  return text ? { text } : { name: "alarm_note", detail: { quote } };
-}
-
-// The node's own sentence, in the reader's language where it is a known one.
-function why(sentence, own, t) {
-  const [, phase] = /^every order is refused: (\w+)$/.exec(sentence) ?? [];
-  // Whoever is not ending itself hears it from the backend.
-  if (phase === "draining" && own !== "draining") return t("why_backend_draining");
-  const name = phase ?? (sentence.startsWith("the log's disk is full") ? "log_room"
-    : sentence.startsWith("the database is away or slow") ? "backlog" : "");
-  return has(`why_${name}`) ? t(`why_${name}`) : sentence;
-}
-
-function alarmsOfNode(node, t) {
-  const found = [];
-  if (node.state !== "ready" && node.state !== "replaying" && node.state !== "starting")
-    found.push({ name: "alarm_node", slots: { node: node.node, state: t(node.state) },
-      ...(node.last_exit ? { label: "alarm_exit", detail: end(node.last_exit) } : {}) });
-  else if (node.state !== "ready")
-    found.push({ name: "alarm_node", slots: { node: node.node, state: t(node.state) } });
-  if (node.refuses && !node.refuses.startsWith("every order is refused: drained"))
-    found.push({ name: "alarm_refuses",
-      slots: { node: node.node, why: why(node.refuses, node.state, t) } });
-  return found;
 }

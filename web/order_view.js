@@ -90,6 +90,7 @@ export function Outcome({ order }) {
     <div class="outcome-words">
       <p class="outcome-title">${t(`${name}_title`)}</p>
       <p>${hint(order, name)}</p>
+      ${order.busy && order.note && html`<p>${t(order.note)}</p>`}
       ${order.trouble && html`<p class="wrong">${troubleText(order.trouble)}</p>`}
       <${Actions} order=${order} />
     </div>

@@ -18,6 +18,7 @@ const kKept = 100;
 const kWaitS = 5; // that the server may take for one answer
 const kValidMs = 10 * 60_000; // an order that could not be sent for longer is not bought any more
 const kBackOffMs = [300, 700, 1500, 3000, 5000];
+const backOffMs = (tries) => kBackOffMs[Math.min(tries, kBackOffMs.length - 1)];
 
 const kLogin = new Set(["not_logged_in", "session_expired", "session_replaced"]);
 // Answers that say no more than "not now": asked again with the same id until there is a better one.
@@ -101,7 +102,7 @@ async function drive(id) {
     for (let tries = 0; find(id)?.phase === "open"; ++tries) {
       const waitMs = await step(find(id));
       if (find(id)?.phase !== "open") break;
-      await pause(Math.max(waitMs, kBackOffMs[Math.min(tries, kBackOffMs.length - 1)]));
+      await pause(Math.max(waitMs, backOffMs(tries)));
     }
   } finally {
     driven.delete(id);
@@ -112,11 +113,13 @@ async function drive(id) {
 async function step(order) {
   if (!rules.get().known) return 300; // who buys is not known yet
   if (!loggedIn()) return wantLogin(order);
-  if (rules.get().login !== "none" && order.user !== user()) return waitForItsBuyer(order);
+  if (!isHis(order)) return waitForItsBuyer(order);
   if (order.ticketed && !order.ticket) return askTicket(order);
   const answer = order.queued ? await askAgain(order) : await send(order);
   return take(order.id, answer);
 }
+
+const isHis = (order) => rules.get().login === "none" || order.user === user();
 
 // Asked for once: who closes the form may log in later, and the order goes on then.
 function wantLogin({ id, note }) {
@@ -217,19 +220,27 @@ function end(id, phase, code, body) {
 // Paying and giving back have an answer for certain, or are asked again under the same id.
 async function settle(id, what, question) {
   if (find(id)?.busy === what) return;
-  change(id, { busy: what, trouble: undefined });
-  for (let tries = 0; ; ++tries) {
-    const answer = await question();
-    const code = answer.body.code;
-    if (kLogin.has(code)) sessionOver();
-    const open = answer.status === 0 || kNotNow.has(code) || kLogin.has(code);
-    if (!open) {
-      change(id, { busy: undefined, trouble: answer.status === 200 ? undefined : code });
-      break;
-    }
-    await pause(Math.max(answer.retryMs, kBackOffMs[Math.min(tries, kBackOffMs.length - 1)]));
+  change(id, { busy: what, trouble: undefined, note: undefined });
+  for (let tries = 0; find(id)?.busy === what; ++tries) {
+    const waitMs = await settleOnce(id, question);
+    if (find(id)?.busy !== what) break;
+    await pause(Math.max(waitMs, backOffMs(tries)));
   }
   await look(id);
+}
+
+// Milliseconds to wait, where the question is still open: `busy` is gone otherwise.
+async function settleOnce(id, question) {
+  if (!loggedIn()) return wantLogin(find(id));
+  if (!isHis(find(id))) return waitForItsBuyer(find(id));
+  const { status, body, retryMs } = await question();
+  if (kLogin.has(body.code)) {
+    sessionOver();
+    return stays(id, "note_login", {}, 500);
+  }
+  if (status !== 0 && !kNotNow.has(body.code))
+    change(id, { busy: undefined, note: undefined, trouble: status === 200 ? undefined : body.code });
+  return retryMs;
 }
 
 export function pay(id) {
@@ -244,16 +255,22 @@ export function pay(id) {
 }
 
 export function cancel(id) {
-  const query = account.get()?.token ? "" : `?user=${encodeURIComponent(find(id).user)}`;
+  const whose = () => (account.get()?.token ? "" : `?user=${encodeURIComponent(find(id).user)}`);
   return settle(id, "cancel", () =>
-    ask("DELETE", `/v1/orders/${id}${query}`, { headers: authorization() }));
+    ask("DELETE", `/v1/orders/${id}${whose()}`, { headers: authorization() }));
 }
 
+const looking = new Map(); // the question under way, by order: one an order
+
 // What the server says of an order now. Silence changes nothing.
-export async function look(id) {
+async function look(id) {
+  while (looking.has(id)) await looking.get(id); // asked earlier: it may know less
   const order = find(id);
   if (!order) return;
-  const { body } = await askAgain(order);
+  const asked = askAgain(order);
+  looking.set(id, asked);
+  const { body } = await asked;
+  looking.delete(id);
   if (body.state === "confirmed") confirmed(id, body);
   if (body.state === "rejected") end(id, "rejected", body.reason, body);
 }
@@ -270,10 +287,26 @@ export async function resume() {
   }
 }
 
-// An unpaid order changes without this page: its time runs out.
-export async function lookAtUnpaid() {
-  for (const order of orders.get()) {
-    if (order.fulfilment === "unpaid" && order.phase === "confirmed" && now() > order.pay_by)
-      await look(order.id);
-  }
+const kLooks = 2; // at once: a browser has six connections for all that its pages ask
+const looked = new Map(); // { tries, next } of an order that is overdue
+let looks = 0;
+
+async function lookOnce(id) {
+  const tries = (looked.get(id)?.tries ?? -1) + 1;
+  ++looks;
+  await look(id);
+  --looks;
+  looked.set(id, { tries, next: performance.now() + backOffMs(tries) });
+}
+
+// An unpaid order changes without this page: its time runs out. Whoever was asked longest ago is
+// first.
+export function lookAtUnpaid() {
+  const next = ({ id }) => looked.get(id)?.next ?? 0;
+  const overdue = (order) => order.fulfilment === "unpaid" && order.phase === "confirmed"
+    && now() > order.pay_by && loggedIn() && isHis(order);
+  const due = orders.get().filter((order) => overdue(order) && !order.busy
+    && !looking.has(order.id) && next(order) <= performance.now());
+  for (const { id } of due.sort((one, two) => next(one) - next(two)).slice(0, kLooks - looks))
+    lookOnce(id);
 }

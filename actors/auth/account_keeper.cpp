@@ -11,6 +11,7 @@ namespace stampede::actors {
 namespace {
 
 constexpr std::int64_t kAgainUs = 1'000'000;
+constexpr auto kAway = "the database does not answer: nobody can log in or sign up now";
 
 // Somebody waits: better no answer soon than one too late. The wait for a lock stays below that for
 // an answer, so that the session outlives it.
@@ -32,8 +33,8 @@ void AccountKeeper::act() {
 }
 
 void AccountKeeper::work_on(const AccountWorkPtr& work) {
-  if (waited_too_long(*work) || config::steady_us() < again_us_)
-    return refuse(*work, Code::overloaded);
+  if (config::steady_us() < again_us_) return refuse_overloaded(*work, kAway);
+  if (waited_too_long(*work)) return refuse_too_late(*work);
   if (const auto* ask = std::get_if<LoginAsk>(&work->ask)) return find(work, *ask);
   const auto& ask = std::get<SignUpAsk>(work->ask);
   if (work->hash.empty())
@@ -61,11 +62,11 @@ void AccountKeeper::find(const AccountWorkPtr& work, const LoginAsk& ask) {
 void AccountKeeper::look_whether_free(const AccountWorkPtr& work, const NewAccount& account) {
   const auto same_user = store_.find(account.user);
   if (!same_user) return database_failed(*work, same_user.error());
-  if (*same_user) return refuse(*work, Code::user_exists, "user");
+  if (*same_user) return refuse_taken(*work, "user");
   if (!account.phone.empty()) {
     const auto same_phone = store_.find_by_phone(account.phone);
     if (!same_phone) return database_failed(*work, same_phone.error());
-    if (*same_phone) return refuse(*work, Code::user_exists, "phone");
+    if (*same_phone) return refuse_taken(*work, "phone");
   }
   database_answered();
   work->keeper = caf::actor_cast<caf::actor>(this);
@@ -76,8 +77,8 @@ void AccountKeeper::store(const AccountWork& work, const SignUpAsk& ask) {
   const storage::AccountRow row{ask.account.user, ask.account.phone, work.hash, ask.account.name};
   const auto added = store_.add(row, config::wall_us());
   if (!added) return database_failed(work, added.error());
-  if (*added == storage::AccountAdded::user_taken) return refuse(work, Code::user_exists, "user");
-  if (*added == storage::AccountAdded::phone_taken) return refuse(work, Code::user_exists, "phone");
+  if (*added == storage::AccountAdded::user_taken) return refuse_taken(work, "user");
+  if (*added == storage::AccountAdded::phone_taken) return refuse_taken(work, "phone");
   SignUpReply reply;
   reply.number = ask.number;
   reply.code = Code::none;
@@ -93,7 +94,7 @@ void AccountKeeper::pass_on(const AccountWorkPtr& work) {
 void AccountKeeper::database_failed(const AccountWork& work, const storage::Error& error) {
   if (!std::exchange(away_, true)) log_warning("nobody can log in: " + error.message);
   again_us_ = config::steady_us() + kAgainUs;
-  refuse(work, Code::overloaded);
+  refuse_overloaded(work, kAway);
 }
 
 void AccountKeeper::database_answered() {

@@ -47,6 +47,7 @@ struct SignUpReply {
   Code code = Code::internal;  // none: the account is stored. user_exists, overloaded, internal
   std::string field{};         // user_exists: what is taken, "user" or "phone"
   std::string user{};
+  std::string detail{};  // of a refusal; empty: what the code says
 };
 
 // One ask on its way, with what was found out so far.

@@ -12,7 +12,9 @@ namespace stampede::actors {
 
 void send_reply(const AccountWork& work, LoginReply reply);
 void send_reply(const AccountWork& work, SignUpReply reply);
-// Whatever was asked. `field`: of a sign-up.
-void refuse(const AccountWork& work, Code code, std::string field = {});
+void refuse_taken(const AccountWork& work, std::string field);  // a sign-up
+// Whatever was asked; `why` for people.
+void refuse_overloaded(const AccountWork& work, std::string why);
+void refuse_too_late(const AccountWork& work);
 
 }  // namespace stampede::actors

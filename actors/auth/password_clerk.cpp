@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t kSessionIdBytes = 16;  // random
 constexpr int kNice = 10;
+constexpr auto kNoMemory = "there is no memory for a password's hash";
 
 // Of the calling thread alone: Linux knows a priority of each.
 void give_way_to_orders() {
@@ -47,7 +48,7 @@ void PasswordClerk::act() {
 }
 
 void PasswordClerk::work_on(const AccountWorkPtr& work) {
-  if (waited_too_long(*work)) return refuse(*work, Code::overloaded);
+  if (waited_too_long(*work)) return refuse_too_late(*work);
   if (auto* ask = std::get_if<LoginAsk>(&work->ask)) {
     auto reply = log_in(*work, *ask);
     forget(ask->password);
@@ -57,8 +58,8 @@ void PasswordClerk::work_on(const AccountWorkPtr& work) {
   auto hash = hash_password(account.password);
   forget(account.password);
   if (!hash) {
-    log_warning("there is no memory for a password's hash");
-    return refuse(*work, Code::overloaded);
+    log_warning(kNoMemory);
+    return refuse_overloaded(*work, kNoMemory);
   }
   work->hash = std::move(*hash);
   caf::anon_send(work->keeper, work);
@@ -71,8 +72,9 @@ LoginReply PasswordClerk::log_in(const AccountWork& work, const LoginAsk& ask) {
   if (found == PasswordCheck::right) {
     open_session(work, reply);
   } else if (found == PasswordCheck::no_memory) {
-    log_warning("there is no memory for a password's hash");
+    log_warning(kNoMemory);
     reply.code = Code::overloaded;
+    reply.detail = kNoMemory;
   } else {
     reply.code = Code::not_logged_in;
   }

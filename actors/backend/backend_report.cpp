@@ -62,6 +62,7 @@ std::string clock_note(std::int64_t ahead_us) {
 
 void report_backend(json& out, BackendStatus& status) {
   out["refuses"] = refuses(status);
+  out["waits_for"] = nullptr;
   out["clock"] = clock_report(status);
   const bool claimed = status.claimed.load();
   out["progress"] = status.progress.load();
@@ -102,6 +103,9 @@ void report_backend(json& out, BackendStatus& status) {
   out["log"]["parked"] = status.parked;
   out["log"]["notes"] = status.notes;
   if (!status.log_missing.empty()) out["log"]["missing"] = status.log_missing;
+  if (status.start_waits.empty() || !out["refuses"].is_null()) return;
+  out["refuses"] = status.start_waits;
+  out["waits_for"] = "database";
 }
 
 namespace {

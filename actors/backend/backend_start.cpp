@@ -61,8 +61,10 @@ class Starter : private StartOutlet {
       if (step.error.code != Errc::locked && stopping())
         node_.fail(0, "stopped before the database could be reached");
       status_.progress.fetch_add(1);
+      if (step.error.code == Errc::unavailable) show_wait(for_what_);
       std::this_thread::sleep_for(std::chrono::microseconds(step.wait));
     }
+    show_wait({});
     say_done();
     disk_->quiet();
     return {agent_.take_lock(), disk_, agent_.writer(), agent_.take_core(), agent_.claim()};
@@ -109,6 +111,7 @@ class Starter : private StartOutlet {
 
   storage::Result<ReplayGuard*> locked() override {
     began_us_ = monotonic_us();
+    show_wait({});
     count_bytes();
     opening_.emplace(node_, impatient(agent_.claim().database));
     auto trace = ReplayTraceFile::open(dir_);
@@ -136,6 +139,7 @@ class Starter : private StartOutlet {
     status_.replayed_bytes.store(status_.replay_total_bytes.load());
     if (why.code == Errc::full) status_.log_room.store(0);
     if (exit_code_of(why.code) == 0) status_.database.failed("database", why, monotonic_us());
+    for_what_ = for_what;
     if (why.message != waited_for_) spdlog::warn("{}: {}", for_what, why.message);
     waited_for_ = why.message;
   }
@@ -148,6 +152,7 @@ class Starter : private StartOutlet {
     for (const auto& unusable : log.unusable)
       notes.push_back(unusable + "; an older snapshot or the log itself is read instead");
     for (const auto& note : notes) spdlog::warn("{}", note);
+    show_wait({});
     const std::lock_guard lock(status_.items_mutex);
     status_.notes = std::move(notes);
   }
@@ -155,6 +160,11 @@ class Starter : private StartOutlet {
   void importing(const std::vector<storage::ItemRow>&, std::uint64_t) override {}
   void imported(std::size_t items) override {
     spdlog::info("took over {} items from the database", items);
+  }
+
+  void show_wait(const std::string& for_what) {
+    const std::lock_guard lock(status_.items_mutex);
+    status_.start_waits = for_what;
   }
 
   void say_parked() {
@@ -218,7 +228,8 @@ class Starter : private StartOutlet {
   std::optional<ReplayTraceFile> trace_;
   std::vector<storage::ParkedRecord> parked_;
   std::optional<ReplayGuard> guard_;
-  std::string waited_for_;
+  std::string waited_for_;  // why it was not there
+  std::string for_what_;    // the start waits, if it waits
   Micros began_us_ = 0;
   StartAgent agent_;
 };

@@ -58,7 +58,8 @@ struct BackendStatus {
   nlohmann::json items;  // guarded by items_mutex; new each second, null once it is reported
   std::vector<BusyItem> busiest;  // guarded by items_mutex; those with most orders
   nlohmann::json parked = nlohmann::json::array();  // guarded by items_mutex; as of the start
-  std::string log_missing;  // the same; which segments somebody has removed, and what to do
+  std::string log_missing;  // the same; what somebody has removed or cut, and what to do
+  std::string start_waits;  // the same; why a start waits for the database; empty: it does not
   nlohmann::json notes = nlohmann::json::array();  // the same; what is odd in the log's directory
 };
 

@@ -108,12 +108,21 @@ class LogKeeper : public SteadyActor, private LogOutlet {
   // --- LogOutlet ---
   void durable(std::uint64_t appends) override { send(core_, DurableMail{appends}); }
 
-  void make_spare(storage::SegmentMaker maker) override {
-    node_.spawn_work("spare", [maker = std::move(maker), disk = disk_,
-                               keeper = caf::actor_cast<caf::actor>(this)] {
-      auto made = std::make_shared<storage::Result<storage::SpareSegment>>(maker.make());
-      caf::anon_send(keeper, SpareMail{std::move(made)});
-    });
+  // Without a thread for it there is none, and the sale goes on: whoever needs the next segment
+  // before there is one makes it.
+  bool make_spare(storage::SegmentMaker maker) override {
+    const bool begun = node_.spawn_work_if_any(
+        "spare",
+        [maker = std::move(maker), disk = disk_, keeper = caf::actor_cast<caf::actor>(this)] {
+          auto made = std::make_shared<storage::Result<storage::SpareSegment>>(maker.make());
+          caf::anon_send(keeper, SpareMail{std::move(made)});
+        });
+    if (begun == std::exchange(no_thread_, !begun))
+      begun ? spdlog::warn("there is a thread for spare segments again")
+            : spdlog::warn(
+                  "no spare segment: the kernel gives no thread (ulimit -u, the container's "
+                  "limit on pids); tried again, the sale goes on");
+    return begun;
   }
 
   void room(std::uint64_t bytes) override {
@@ -137,7 +146,8 @@ class LogKeeper : public SteadyActor, private LogOutlet {
   caf::actor core_;
   std::shared_ptr<storage::Disk> disk_;  // outlives the writer and each maker
   LogAgent agent_;
-  std::string no_room_;  // why a batch waits
+  std::string no_room_;     // why a batch waits
+  bool no_thread_ = false;  // was told
   bool running_ = true;
 };
 

@@ -74,8 +74,12 @@ class SnapshotKeeper : public SteadyActor, private SnapshotOutlet, private Segme
       began_ = steady_clock::now();
       if (!running_) break;
       watch_.look();
-      if (agent_.has_work(monotonic_us()))  // tried again at the next look
-        static_cast<void>(config::do_when_idle([this] { agent_.look(monotonic_us()); }));
+      if (std::exchange(makes_anew_, false))
+        static_cast<void>(config::do_when_idle([this] { agent_.make(monotonic_us()); }));
+      if (!agent_.has_work(monotonic_us())) continue;
+      // Tried again at the next look.
+      static_cast<void>(config::do_when_idle([this] { agent_.look(monotonic_us()); }));
+      watch_.look();  // a new snapshot is held at once
     }
   }
 
@@ -120,26 +124,46 @@ class SnapshotKeeper : public SteadyActor, private SnapshotOutlet, private Segme
   }
 
   // --- SegmentWatchOutlet ---
-  void written_again(const std::string& segment) override {
+  void written_again(const std::string& name) override {
     spdlog::error(
         "log.restored {}/{}: somebody had removed it; it was written again from what was "
         "still open, nothing is lost",
-        dir_, segment);
-    note_log(segment + " was removed from the log by somebody at " +
+        dir_, name);
+    note_log(name + " was removed from the log by somebody at " +
              config::utc_text(config::wall_ms()) + ", and was written again: nothing is lost");
   }
 
-  void missing(const std::set<std::uint64_t>& segments) override {
-    std::string numbers;
-    for (const auto number : segments)
-      numbers += (numbers.empty() ? "" : ", ") + std::to_string(number);
-    if (segments.empty()) return show_missing("");
-    const auto why =
-        "segments of the log are missing in " + dir_ + ": " + numbers +
-        "; it was not log.retain_s that removed them. The sale goes on, the next start "
-        "will refuse this log: put them back from a backup before it";
-    spdlog::error("{}", why);
+  void missing(const LogLosses& losses) override {
+    makes_anew_ = !losses.snapshot.empty();
+    show_newest(losses.snapshot);
+    const auto why = words_of(losses);
+    if (!why.empty()) spdlog::error("{}", why);
     show_missing(why);
+  }
+
+  [[nodiscard]] std::string words_of(const LogLosses& losses) const {
+    const std::string advice =
+        " The sale goes on, the next start will refuse this log: put them back from a backup "
+        "before it";
+    std::string why;
+    if (!losses.removed.empty())
+      why = "segments of the log are missing in " + dir_ + ": " + numbers(losses.removed) +
+            "; it was not log.retain_s that removed them." + advice;
+    if (!losses.cut.empty())
+      why += (why.empty() ? "" : ". ") + std::string("segments of the log were cut in ") + dir_ +
+             ": " + numbers(losses.cut) + "; somebody has shortened them." + advice;
+    if (!losses.snapshot.empty())
+      why += (why.empty() ? "" : ". ") + std::string("the newest snapshot was ") +
+             (losses.snapshot_cut ? "cut in " : "removed from ") + dir_ + ": " + losses.snapshot +
+             "; another one is made from the log. If that fails, the next start needs the log "
+             "from its beginning: put the snapshot back from a backup before it";
+    return why;
+  }
+
+  static std::string numbers(const std::set<std::uint64_t>& segments) {
+    std::string text;
+    for (const auto number : segments) text += (text.empty() ? "" : ", ") + std::to_string(number);
+    return text;
   }
 
   void not_watched(const storage::Error& error) override {
@@ -158,13 +182,15 @@ class SnapshotKeeper : public SteadyActor, private SnapshotOutlet, private Segme
     status_.log_missing = std::move(why);
   }
 
-  void show_newest() {
+  void show_newest(std::string_view but = {}) {
     const auto all = storage::list_snapshots(*start_.disk, dir_);
     if (!all) return;
     for (const auto& snapshot : *all) {
+      if (snapshot.name == but) continue;
       const auto reader = storage::SnapshotReader::open(*start_.disk, dir_, snapshot.name);
       if (reader) return show(reader->header(), snapshot.bytes);
     }
+    show({}, 0);
   }
 
   void show(const storage::SnapshotHeader& header, std::uint64_t bytes) {
@@ -180,7 +206,8 @@ class SnapshotKeeper : public SteadyActor, private SnapshotOutlet, private Segme
   steady_clock::time_point began_{};
   SnapshotAgent agent_;
   SegmentWatch watch_;
-  bool unwatched_ = false;  // was told
+  bool unwatched_ = false;   // was told
+  bool makes_anew_ = false;  // the snapshot that was lost
   bool running_ = true;
 };
 

@@ -95,8 +95,7 @@ class HttpConnection final : public HttpStream,
   void proceed();  // does what can be done now, one request at most
   void answer(std::uint64_t request, HttpReply&& reply);  // ignored unless that request waits
   void check_time(Clock::time_point now);                 // called a few times a second
-  void close();
-  void refuse_large_body();  // there are too many
+  void refuse_large_body();                               // there are too many
   // Nothing is owed to its client: it may be closed to make room.
   [[nodiscard]] bool waits_for_peer() const {
     return state_ != State::working && state_ != State::closed;
@@ -107,6 +106,7 @@ class HttpConnection final : public HttpStream,
   [[nodiscard]] bool open() const override { return state_ == State::streaming; }
   [[nodiscard]] bool ready() const override { return open() && written_ == out_.size(); }
   void write(std::string_view bytes) override;
+  void close() override;                                            // in any state
   [[nodiscard]] Clock::time_point since() const { return since_; }  // of its present state
   [[nodiscard]] const std::shared_ptr<const std::string>& body() const { return body_; }
 

@@ -15,6 +15,7 @@
 #include "actors/http/http_connection.h"
 #include "actors/http/http_head.h"
 #include "config/process/descriptor_shares.h"
+#include "transport/port/caught_error.h"
 #include "transport/zmq/socket_error.h"
 
 namespace stampede::actors {
@@ -389,12 +390,11 @@ void HttpServer::enqueue(caf::mailbox_element_ptr mail, caf::execution_unit* uni
 }
 
 void HttpServer::act() {
-  try {
+  auto thrown = transport::caught_error([this] {
     loop_->run(caf::actor_cast<caf::actor>(this));
     fail_state(exit_reason_);
-  } catch (const std::exception& error) {
-    fail_state(caf::make_error(caf::sec::runtime_error, std::string(error.what())));
-  }
+  });
+  if (thrown) fail_state(std::move(thrown));
   on_mail_ = {};
   loop_->drop_handlers();
 }

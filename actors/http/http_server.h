@@ -93,6 +93,7 @@ class HttpStream {
   // Whether all that was written has left; only then write() takes something.
   [[nodiscard]] virtual bool ready() const = 0;
   virtual void write(std::string_view bytes) = 0;  // not ready(): ignored
+  virtual void close() = 0;                        // its descriptor is free behind it
 };
 using HttpStreamPtr = std::shared_ptr<HttpStream>;
 

@@ -148,6 +148,17 @@ void NodeRuntime::fail(int code, const std::string& reason) noexcept {
   ::_exit(code);
 }
 
+bool NodeRuntime::spawn_work_if_any(std::string name, std::function<void()> work) {
+  try {
+    spawn_work(std::move(name), std::move(work));
+    return true;
+  } catch (const std::system_error&) {
+    // CAF 0.17.6 has counted the thread before it was there, and would wait for its end.
+    system_.dec_detached_threads();
+    return false;
+  }
+}
+
 void NodeRuntime::request_stop() {
   actors_.expect_ends();
   ::eventfd_write(stop_event_, 1);

@@ -70,6 +70,8 @@ class NodeRuntime {
   void spawn_work(std::string name, std::function<void()> work) {
     enter<WorkActor>({std::move(name)}, ActorKind::deaf_task, std::move(work));
   }
+  // False: the kernel gives no thread for it now.
+  [[nodiscard]] bool spawn_work_if_any(std::string name, std::function<void()> work);
 
   // Ends only when the node stops, around a loop that waits for something else than mail:
   void spawn_loop(std::string name, std::function<void(const LoopActor::GoOn&)> loop,

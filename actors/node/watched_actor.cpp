@@ -2,12 +2,8 @@
 
 #include <pthread.h>
 
-#include <exception>
-#include <new>
-
 #include "config/faults/failpoint.h"
 #include "config/process/exit_codes.h"
-#include "transport/zmq/socket_error.h"
 
 namespace stampede::actors {
 namespace {
@@ -30,25 +26,6 @@ std::string thread_name() {
   char name[kThreadNameMax + 1] = "";
   ::pthread_getname_np(::pthread_self(), name, sizeof name);
   return name;
-}
-
-caf::error caught_error(const std::function<void()>& body) {
-  try {
-    body();
-    return {};
-  } catch (const transport::SocketError& error) {
-    return caf::make_error(
-        error.address_taken ? caf::sec::cannot_open_port : caf::sec::runtime_error,
-        std::string(error.what()));
-  } catch (const std::bad_alloc&) {
-    return caf::make_error(
-        caf::sec::runtime_error,
-        std::string("memory ran out: the container, ulimit -v or the machine gives no more"));
-  } catch (const std::exception& error) {
-    return caf::make_error(caf::sec::runtime_error, std::string(error.what()));
-  } catch (...) {
-    return caf::make_error(caf::sec::runtime_error, std::string("an unknown exception"));
-  }
 }
 
 std::string message_of(const caf::error& error) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "actors/node/steady_actor.h"
+#include "transport/port/caught_error.h"
 
 namespace stampede::actors {
 
@@ -25,10 +26,8 @@ std::string to_text(const ActorNames& names);  // "port (core)"
 void name_thread(const std::string& name);
 std::string thread_name();
 
-// Runs the body here. No error, or what it threw: a taken address as sec::cannot_open_port, all
-// else as sec::runtime_error, with the exception's text.
-caf::error caught_error(const std::function<void()>& body);
-std::string message_of(const caf::error& error);  // that text; empty when it has none
+using transport::caught_error;
+std::string message_of(const caf::error& error);  // its text; empty when it has none
 int exit_code_of(const caf::error& error);        // of the process that ends by it
 
 void pass_actor_points(const ActorNames& names);

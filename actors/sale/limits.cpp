@@ -38,8 +38,10 @@ LimitTexts::LimitTexts(const LimitValues& values)
                                " promos are the most there may be; trying again does not help"},
           {limit::kTickets, std::to_string(TicketTable::kTicketsMax) +
                                 " tickets are the most that may be live at once; try again when "
-                                "some are used"},
-          {limit::kTokens, "as many new session tokens as may wait are being looked at; try again"},
+                                "some are used or over"},
+          {limit::kTokens,
+           "as many new session tokens as may wait, of all or of one connection, are "
+           "being looked at; try again"},
           {limit::kRevoked, with_value(limit::kRevoked, values.revoked_max) +
                                 " sessions have ended before their tokens expire; try again when "
                                 "some have expired"},

@@ -24,6 +24,7 @@ std::string_view field_of(Code error) {
 OrderBook::OrderBook(const LogUuid& key, OrderBookLimits limits)
     : hasher_(key),
       decided_(limits.orders_max, limits.rejections_max),
+      tickets_(limits.tickets_max),
       sessions_(limits.revoked_max),
       tickets_ahead_ms_(limits.tickets_ahead_ms) {}
 
@@ -224,14 +225,20 @@ OrderDecision OrderBook::look_up(std::string_view request_id, std::string_view u
   return decision;
 }
 
-// No order has its user's name: but what it was hashed from is known, up to the promo, which is one
-// of the item's or none.
+// No order has its user's name: but what it was hashed from is known, up to the promo. Of one that
+// needs payment that is kept; of others it is one of the item's or none, at a short hash each.
 bool OrderBook::is_of(const Known& known, std::string_view user) const {
   const auto item = items_[known.item_position].id;
+  const auto plain = hasher_.order_content(item, user, known.qty);
+  if (plain == known.content) return true;
   const auto in_promo = [&](std::uint64_t promo) {
-    return hasher_.order_content(item, user, known.qty, promo) == known.content;
+    return hasher_.content_in_promo(plain, promo) == known.content;
   };
-  return in_promo(kNoNumber) || promos_.any_of_item(item, in_promo);
+  const bool confirmed = known.kind == KnownKind::confirmed && held_.size() > 0;
+  const auto at = confirmed ? held_.find(decided_.find_kept(known.hash)) : HeldOrders::kNone;
+  if (at != HeldOrders::kNone && !is_closed(item))
+    return held_[at].promo != kNoNumber && in_promo(held_[at].promo);
+  return promos_.any_of_item(item, in_promo);
 }
 
 PromoDecision OrderBook::decide_promo(const PromoRequest& request,

@@ -56,6 +56,7 @@ struct OrderBookLimits {
   std::uint64_t rejections_max = 2'000'000;  // the newest are remembered
   std::int64_t tickets_ahead_ms = 60'000;    // so long before a promo starts it gives tickets
   std::size_t revoked_max = 100'000;         // of sessions, see SessionBook
+  std::size_t tickets_max = TicketTable::kTicketsMax;
 };
 
 // What an order in a promo is looked up by beside OrderKeys, as far as the promo asks for it; 0: it
@@ -111,8 +112,8 @@ struct FulfilmentDecision {
   std::string_view field;
   bool known = false;  // it is so already; nothing to apply
   storage::OrderUpdate
-      update;              // the order as it shall be, or is; action_id points into the request
-  std::uint32_t held = 0;  // its position in HeldOrders
+      update;  // the order as it shall be, or is; action_id points into the request
+  std::uint32_t held = HeldOrders::kNone;  // its position there
   std::uint32_t item_position = 0;
   int moved = 0;  // as units_moved() says
   std::uint32_t qty = 0;

@@ -79,7 +79,7 @@ void OrderBook::judge_ticket(const PromoTable::Promo& promo, std::int64_t now_ms
     decision.error = Code::gate_closed;  // no unit that comes back opens it
   } else if (item.amount == 0) {
     decision.error = Code::sold_out_for_now;
-  } else if (tickets_.full()) {
+  } else if (tickets_.full() && !tickets_.any_expired(now_ms)) {
     decision.error = Code::overloaded;
     decision.field = limit::kTickets;
   }
@@ -102,7 +102,9 @@ void OrderBook::apply_ticket(const TicketDecision& decision, Lsn lsn) {
   take_grant(decision.grant, lsn);
 }
 
+// What is over makes room for it, by the record's own time: a replay forgets the same.
 void OrderBook::take_grant(const storage::TicketGrant& grant, Lsn lsn) {
+  if (tickets_.full()) tickets_.drop_expired(grant.decided_at_us / 1000);
   promos_.note_grant(grant.promo, grant.granted, lsn);
   tickets_.put(ticket_key(nullptr, grant.promo, grant.user), grant.ticket, grant.expires_at_ms);
   note_decision(kNoNumber, grant.decided_at_us);

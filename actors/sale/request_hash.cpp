@@ -54,11 +54,8 @@ std::uint64_t RequestHasher::plain_content(std::uint64_t item, std::string_view 
   return hash_keyed(key_, 1, item, qty, user);
 }
 
-// Over the hash of the order alone.
-std::uint64_t RequestHasher::promo_content(std::uint64_t item, std::string_view user,
-                                           std::uint32_t qty, std::uint64_t promo) const {
-  const auto order = hash_keyed(key_, 1, item, qty, user);
-  return hash_keyed(key_, 4, promo, order, {});
+std::uint64_t RequestHasher::content_in_promo(std::uint64_t plain, std::uint64_t promo) const {
+  return hash_keyed(key_, 4, promo, plain, {});
 }
 
 // The others begin with a tag, which no user does: it has a byte that is 0.

@@ -26,8 +26,10 @@ class RequestHasher {
                                             std::uint32_t qty,
                                             std::uint64_t promo = storage::kNoNumber) const {
     return promo == storage::kNoNumber ? plain_content(item, user, qty)
-                                       : promo_content(item, user, qty, promo);
+                                       : content_in_promo(plain_content(item, user, qty), promo);
   }
+  // The same of one in a promo, from what the order without it has.
+  [[nodiscard]] std::uint64_t content_in_promo(std::uint64_t plain, std::uint64_t promo) const;
   // The same for changes of an item.
   [[nodiscard]] std::uint64_t item_content(const ItemRequest& request) const;
   [[nodiscard]] std::uint64_t stock_content(std::uint64_t item, std::int64_t delta) const;
@@ -43,8 +45,6 @@ class RequestHasher {
  private:
   [[nodiscard]] std::uint64_t plain_content(std::uint64_t item, std::string_view user,
                                             std::uint32_t qty) const;
-  [[nodiscard]] std::uint64_t promo_content(std::uint64_t item, std::string_view user,
-                                            std::uint32_t qty, std::uint64_t promo) const;
 
   LogUuid key_;
 };

@@ -150,12 +150,14 @@ void TicketTable::put(std::uint64_t key, std::string_view id, std::int64_t expir
     slots_[at] = slot;
   }
   index_.insert(key, at);
-  earliest_ms_ = std::min(earliest_ms_, expires_at_ms);
+  ++ends_[expires_at_ms];
 }
 
 void TicketTable::release(std::uint32_t position) {
   auto& slot = slots_[position];
   if (slot.is_long()) long_ids_.erase(slot.key);
+  const auto end = ends_.find(slot.expires_at_ms());
+  if (--end->second == 0) ends_.erase(end);
   index_.erase(slot.key, position);
   slot = {};
   free_.push_back(position);
@@ -167,17 +169,8 @@ void TicketTable::end(std::uint64_t key) {
 
 // Which go depends on what is there and on the time alone, so that a replay forgets the same.
 void TicketTable::drop_expired(std::int64_t now_ms) {
-  if (now_ms < earliest_ms_) return;
-  earliest_ms_ = INT64_MAX;
-  for (std::uint32_t at = 0; at < slots_.size(); ++at) {
-    const auto& slot = slots_[at];
-    if (!slot.used()) continue;
-    const auto expires_at_ms = slot.expires_at_ms();
-    if (expires_at_ms <= now_ms)
-      release(at);
-    else
-      earliest_ms_ = std::min(earliest_ms_, expires_at_ms);
-  }
+  for (std::uint32_t at = 0; at < slots_.size() && any_expired(now_ms); ++at)
+    if (slots_[at].used() && slots_[at].expires_at_ms() <= now_ms) release(at);
 }
 
 std::size_t TicketTable::memory_bytes() const {

@@ -5,13 +5,15 @@
 //
 // Owned by OrderBook; pure, one thread. Memory: a ticket 52 to 64 bytes, index included, with an id
 // of up to 32 characters or a UUID with its dashes; a longer one takes about 100 more. What is over
-// is forgotten with the next change of a promo (drop_expired).
+// is forgotten with the next change of a promo, or when there is no room for another
+// (drop_expired).
 //
 // Limits: full() says when no further one may be kept.
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,11 +35,17 @@ class TicketTable {
     std::string id;
   };
 
+  explicit TicketTable(std::size_t tickets_max = kTicketsMax) : tickets_max_(tickets_max) {}
+
   // `user`: RequestHasher::user().
   [[nodiscard]] static std::uint64_t key(std::uint64_t promo, std::uint64_t user);
 
   [[nodiscard]] std::size_t size() const { return slots_.size() - free_.size(); }
-  [[nodiscard]] bool full() const { return size() >= kTicketsMax; }
+  [[nodiscard]] bool full() const { return size() >= tickets_max_; }
+  // Whether one is over by then.
+  [[nodiscard]] bool any_expired(std::int64_t now_ms) const {
+    return !ends_.empty() && ends_.begin()->first <= now_ms;
+  }
   [[nodiscard]] std::optional<Ticket> find(std::uint64_t key) const;
   // Until when the ticket under the key is good, if it has this id.
   [[nodiscard]] std::optional<std::int64_t> expiry(std::uint64_t key, std::string_view id) const;
@@ -89,7 +97,8 @@ class TicketTable {
   std::vector<std::uint32_t> free_;  // positions
   DenseIndex index_;
   std::unordered_map<std::uint64_t, std::string> long_ids_;  // by key
-  std::int64_t earliest_ms_ = INT64_MAX;                     // none expires before
+  std::map<std::int64_t, std::size_t> ends_;  // how many are good until then: a few windows
+  std::size_t tickets_max_;
   std::uint64_t last_loaded_ = 0;
 };
 

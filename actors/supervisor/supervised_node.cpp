@@ -147,7 +147,7 @@ std::string SupervisedNode::bring_up(Ms now) {
   return id_ + ": started, pid " + std::to_string(process_->pid());
 }
 
-std::string SupervisedNode::take_end(Ms now) {
+std::string SupervisedNode::take_end(Ms now, MemoryDeaths& deaths) {
   const pid_t pid = process_->pid();
   ProcessEnd end = process_->take_end();
   process_.reset();
@@ -159,11 +159,14 @@ std::string SupervisedNode::take_end(Ms now) {
     exit_reason_ = "see log/" + id_ + ".log";
   }
   exit_what_ = to_text(end);
+  const bool killed = !end.exit_code && end.signal.value_or(SIGKILL) == SIGKILL;
   if (!kill_reason_.empty()) {
     exit_what_ = "SIGKILL";
     exit_reason_ = kill_reason_;
   } else if (!end_reason_.empty()) {
     exit_reason_ = end_reason_;
+  } else if (auto memory = killed ? deaths.take_reason() : std::string{}; !memory.empty()) {
+    exit_reason_ = std::move(memory);
   }
   exit_wall_ms_ = config::wall_ms();
   // Who asked the database is gone, and what it heard.

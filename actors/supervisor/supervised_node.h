@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "actors/supervisor/core/restart_policy.h"
+#include "actors/supervisor/memory_deaths.h"
 #include "actors/supervisor/process_watch.h"
 #include "config/settings/config.h"
 
@@ -51,7 +52,7 @@ class SupervisedNode {
   [[nodiscard]] bool rests() const;
 
   // The process's fd became readable: reaps it, tells the policy. Returns one line about it.
-  std::string take_end(Ms now);
+  std::string take_end(Ms now, MemoryDeaths& deaths);
 
   // A heartbeat. False when it is not from the present process.
   bool take_report(Ms now, nlohmann::json report);

@@ -149,6 +149,7 @@ class SupervisorRole : public transport::PortRole {
   bool chaos_undone_ = false;
   std::size_t stop_stage_ = 0;
   SystemMetrics metrics_;
+  MemoryDeaths memory_deaths_;
   StatusPagePtr page_;
   Clock::time_point page_until_;
   std::uint64_t reports_refused_ = 0;
@@ -496,7 +497,7 @@ void SupervisorRole::take_end(SupervisedNode& node) {
   running_->remove(node.process()->id());
   const bool asked = !node.policy().wanted();
   look_within(kTick);
-  const std::string line = node.take_end(now());
+  const std::string line = node.take_end(now(), memory_deaths_);
   metrics_.ended(node);
   if (!asked)
     recoveries_.ended(node.id(), node.last_exit().get<std::string>(), now(), config::wall_ms());
@@ -545,6 +546,7 @@ void SupervisorRole::take_report(json report) {
     if (!metrics_.take_last(name, instance, metrics)) ++reports_refused_;
     return;
   }
+  memory_deaths_.look(now());
   metrics_.take(*node, metrics);
   note_recovery(*node);
   for (const json& entry : replies) {

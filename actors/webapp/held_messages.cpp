@@ -7,11 +7,13 @@
 
 namespace stampede::actors {
 
-void HeldMessages::hold(HeldMessage&& message, std::size_t bytes,
+void HeldMessages::hold(HeldMessage&& message, std::uint16_t slot, std::size_t bytes,
                         const std::vector<std::uint64_t>& tokens) {
   STAMPEDE_ASSERT(!tokens.empty(), "a message that waits for nothing would wait for ever");
   for (const auto token : tokens) by_token_[token].push_back(next_);
-  held_.emplace(next_++, Entry{std::move(message), bytes, tokens.size()});
+  held_.emplace(next_++, Entry{std::move(message), slot, bytes, tokens.size()});
+  ++of_client_[slot].messages;
+  of_client_[slot].bytes += static_cast<std::uint32_t>(bytes);
   bytes_ += bytes;
 }
 
@@ -29,6 +31,9 @@ std::vector<HeldMessage> HeldMessages::release(const std::vector<std::uint64_t>&
   for (const auto number : ready) {
     const auto held = held_.find(number);
     bytes_ -= held->second.bytes;
+    auto& own = of_client_[held->second.slot];
+    --own.messages;
+    own.bytes -= static_cast<std::uint32_t>(held->second.bytes);
     messages.push_back(std::move(held->second.message));
     held_.erase(held);
   }

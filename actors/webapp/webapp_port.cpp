@@ -279,7 +279,7 @@ void WebappPort::take_client(transport::Message& parts, bool again) {
   const auto frame = parts.back().bytes();
   const bool batch = Sf1Decoder::is_batch(frame);
   if (!(batch ? decoder_.open_batch(frame) : decoder_.decode(frame))) {
-    if (core_.desk() != nullptr) show_credentials(parts, again);
+    if (core_.desk() != nullptr) show_credentials(parts, client, again);
     return core_.on_malformed(client, decoder_.refusal(), now_us());
   }
   round_entries_ += batch ? decoder_.unread() : 1;
@@ -287,10 +287,10 @@ void WebappPort::take_client(transport::Message& parts, bool again) {
   const bool items = !batch && decoder_.request().op == ClientOp::items;
   if (batch || items) large_.expect(identity, parts.back());
   if (items) core_.at_wall_time(config::wall_ms());
-  if (core_.desk() != nullptr) show_credentials(parts, again);
+  if (core_.desk() != nullptr) show_credentials(parts, client, again);
   const bool taken = batch ? core_.on_orders(client, decoder_, now_us())
                            : core_.on_request(ClientAsk{client, decoder_.request()}, now_us());
-  if (!taken) hold(std::exchange(parts, {}), frame.size());
+  if (!taken) hold(std::exchange(parts, {}), client, frame.size());
 }
 
 void WebappPort::take_asks(const HttpAsksPtr& asks) {
@@ -322,8 +322,9 @@ void WebappPort::take_ask(HttpAsk& entry, bool again) {
   entry.ask.request.order = entry.order;
   judge_ticket(entry.ticket, entry.ask.request);
   const auto bytes = sizeof entry + entry.session.size() + entry.ticket.size();
-  if (core_.desk() != nullptr) show_credentials(entry.session, bytes, again);
-  if (!core_.on_request(entry.ask, now_us())) hold(std::move(entry), bytes);
+  const auto client = entry.ask.client;
+  if (core_.desk() != nullptr) show_credentials(entry.session, client, bytes, again);
+  if (!core_.on_request(entry.ask, now_us())) hold(std::move(entry), client, bytes);
 }
 
 // Of a login, which has looked at who asks itself; no client can ask for it.
@@ -355,9 +356,9 @@ void WebappPort::take_array(HttpArrayAsk& array, bool again) {
     bytes += sizeof order + order.session.size() + order.ticket.size();
   }
   core_.comes_from(array.address, 1);
-  if (core_.desk() != nullptr) show_credentials(array.session, bytes, again);
   const auto client = ClientToken::numbered(Client::http, array.token, array.connection);
-  if (!core_.on_orders(client, orders_, now_us(), shown_)) hold(std::move(array), bytes);
+  if (core_.desk() != nullptr) show_credentials(array.session, client, bytes, again);
+  if (!core_.on_orders(client, orders_, now_us(), shown_)) hold(std::move(array), client, bytes);
 }
 
 // --- who asks -------------------------------------------------------------------------------
@@ -378,7 +379,8 @@ transport::PeerId peer_from(std::uint64_t number) {
 // Of a client over ZeroMQ. Nobody else has the name of its connection: peer_guard.h takes away what
 // peers call themselves. Who comes over a Unix socket needed no key to get to it; where sessions
 // are needed that says nothing of whom he speaks for.
-void WebappPort::show_credentials(transport::Message& parts, bool again) {
+void WebappPort::show_credentials(transport::Message& parts, const ClientToken& client,
+                                  bool again) {
   auto& frame = parts.back();
   Credentials who;
   who.connection = parts[0].bytes();
@@ -390,19 +392,22 @@ void WebappPort::show_credentials(transport::Message& parts, bool again) {
     const auto key = frame.peer_key();
     who.trusted_key = key == transport::kTrustedPeer || (key.empty() && !core_.desk()->sessions());
   }
-  who.waits = !again && held_.has_room(frame.size());
+  who.slot = client_slot(client);
+  who.waits = !again && held_.has_room(who.slot, frame.size());
   core_.shows(who);
 }
 
-void WebappPort::show_credentials(std::string_view token, std::size_t bytes, bool again) {
+void WebappPort::show_credentials(std::string_view token, const ClientToken& client,
+                                  std::size_t bytes, bool again) {
   Credentials who;
   who.token = token;
-  who.waits = !again && held_.has_room(bytes);
+  who.slot = client_slot(client);
+  who.waits = !again && held_.has_room(who.slot, bytes);
   core_.shows(who);
 }
 
-void WebappPort::hold(HeldMessage&& message, std::size_t bytes) {
-  held_.hold(std::move(message), bytes, core_.desk()->awaited());
+void WebappPort::hold(HeldMessage&& message, const ClientToken& client, std::size_t bytes) {
+  held_.hold(std::move(message), client_slot(client), bytes, core_.desk()->awaited());
 }
 
 void WebappPort::send_new_tokens() {

@@ -105,9 +105,10 @@ class WebappPort final : public transport::PortRole, private WebappOutput, priva
   void judge_ticket(const std::string& ticket, ClientRequest& request);
   void take_array(HttpArrayAsk& array, bool again = false);
   void take_verdicts(const TokenVerdictsPtr& verdicts);
-  void hold(HeldMessage&& message, std::size_t bytes);
-  void show_credentials(transport::Message& parts, bool again);
-  void show_credentials(std::string_view token, std::size_t bytes, bool again);
+  void hold(HeldMessage&& message, const ClientToken& client, std::size_t bytes);
+  void show_credentials(transport::Message& parts, const ClientToken& client, bool again);
+  void show_credentials(std::string_view token, const ClientToken& client, std::size_t bytes,
+                        bool again);
   void send_new_tokens();
   void drop_connections();
   void reply_router(const ClientToken& client, const Reply& reply);

@@ -5,14 +5,10 @@
 // and what the machine has available. For memory that is a comfort, made ahead of need.
 
 #include <cstdint>
-#include <functional>
-#include <optional>
-#include <string>
+
+#include "config/process/memory_group.h"
 
 namespace stampede::config {
-
-// The text of a file; empty when it cannot be read.
-using ReadFile = std::function<std::string(const std::string& path)>;
 
 struct MemoryLeft {
   std::uint64_t bytes = ~std::uint64_t{0};  // of the narrowest; very much when nothing limits

@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "config/process/whole_file.h"
+#include "config/settings/file_edit.h"
 #include "config/settings/key_table.h"
 #include "config/settings/running_nodes.h"
 #include "config/settings/sources.h"
@@ -95,6 +96,46 @@ Failure keep_from_start(const Config& now, Config& anew) {
     auto wrong = apply_value(*find_key(name), given.value, anew);
     if (wrong) return ConfigError{"environment", 0, 0, name, *wrong};
     anew.given[name] = given;
+  }
+  return std::nullopt;
+}
+
+// "mysql://USER@PLACE" without the user.
+std::string_view place_of_database(std::string_view url) {
+  return url.substr(std::min(url.find('@'), url.size()));
+}
+
+bool is_another_user(const Config& now, const Config& called) {
+  return called.db.url != now.db.url &&
+         place_of_database(called.db.url) == place_of_database(now.db.url);
+}
+
+// Keys that say who calls, not what the system is: a client's keys, another user of its database.
+bool says_who_calls(const Key& key, const Config& now, const Config& called) {
+  if (key.section() == "curve") return true;
+  const bool of_user = key.name == "db.url" || key.name == "db.password_file";
+  return of_user && is_another_user(now, called);
+}
+
+// All of the caller's variables are judged, those that say who calls count.
+Failure take_variables(const Environment& env, Config& config) {
+  Config now = config;
+  Config called = config;
+  auto wrong = read_environment(env, called);
+  if (wrong) return wrong;
+  make_absolute(now);
+  make_absolute(called);
+  for (const auto& [name, given] : called.given) {
+    const auto& key = *find_key(name);
+    if (key.get(called) == key.get(now)) continue;
+    if (!says_who_calls(key, now, called)) {
+      config.passed_over.push_back(key.env() + " is passed over: the system runs with " + name +
+                                   " = " + in_toml(key.get(now)));
+      continue;
+    }
+    auto refused = apply_value(key, given.value, config);
+    if (refused) return ConfigError{"environment", 0, 0, key.env(), *refused};
+    config.given[name] = given;
   }
   return std::nullopt;
 }
@@ -197,7 +238,9 @@ std::variant<Config, ConfigError> load_beside(const LoadOptions& options) {
   if (!fs::exists(file, error) || !a_node_runs(config.run_dir)) return load(options);
   failure = read_text(file, config);
   if (!failure && asks_for_another(options, config)) return load(options);
-  if (!failure) failure = finish_reading(options, config);
+  if (!failure) failure = take_variables(options.env, config);
+  if (!failure) failure = read_flags(options.flags, config);
+  if (!failure) failure = judge_whole(config);
   if (failure) return *failure;
   return config;
 }

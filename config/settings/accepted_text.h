@@ -44,9 +44,11 @@ void note_contents(Config& config);
 // none), the environment and the flags as they were. Contents are noted, `accepted` is set.
 [[nodiscard]] std::variant<Config, ConfigError> load_anew(const Config& now);
 
-// For a tool, or a node started by hand: while the system runs its accepted text instead of the
-// file, below the caller's own environment and flags. Without a running system, or where another
-// file is asked for than the system's own, as load().
+// For a tool, or a node started by hand: while the system runs its accepted text. Of the caller's
+// environment only that counts which says who calls: curve.*, and another user of the same database
+// (db.url, db.password_file). Each other variable that differs is judged, and has a sentence in
+// `passed_over`. Without a running system, or where another file is asked for than the system's
+// own, as load().
 [[nodiscard]] std::variant<Config, ConfigError> load_beside(const LoadOptions& options);
 
 // For who only looks, where load_beside() fails: what the last system had accepted, if that lies

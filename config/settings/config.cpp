@@ -39,20 +39,6 @@ std::string escaped(const std::string& path) {
   return result;
 }
 
-void resolve_paths(Config& config) {
-  const auto resolve = [&](fs::path& path, const fs::path& usual) {
-    path = path.empty() ? usual : (config.run_dir / path).lexically_normal();
-  };
-  resolve(config.log.dir, config.run_dir / "commandlog");
-  resolve(config.db.password_file, default_password_file(config));
-  if (!config.curve.key_file.empty()) resolve(config.curve.key_file, {});
-  if (!config.curve.allow_file.empty()) resolve(config.curve.allow_file, {});
-  if (!config.auth.keys_file.empty()) resolve(config.auth.keys_file, {});
-  if (config.db.url.empty())
-    config.db.url = "mysql://stampede@localhost/stampede?socket=" +
-                    escaped((config.run_dir / "db/mysql.sock").string());
-}
-
 // A key, and what is wrong with it beside others.
 using WrongKey = std::optional<std::pair<const char*, std::string>>;
 
@@ -217,9 +203,23 @@ Failure read_trusted_file(const fs::path& file, Config& config, TextNotes* notes
   return failure ? failure : read_file(file, config, notes);
 }
 
+void make_absolute(Config& config) {
+  const auto resolve = [&](fs::path& path, const fs::path& usual) {
+    path = path.empty() ? usual : (config.run_dir / path).lexically_normal();
+  };
+  resolve(config.log.dir, config.run_dir / "commandlog");
+  resolve(config.db.password_file, default_password_file(config));
+  if (!config.curve.key_file.empty()) resolve(config.curve.key_file, {});
+  if (!config.curve.allow_file.empty()) resolve(config.curve.allow_file, {});
+  if (!config.auth.keys_file.empty()) resolve(config.auth.keys_file, {});
+  if (config.db.url.empty())
+    config.db.url = "mysql://stampede@localhost/stampede?socket=" +
+                    escaped((config.run_dir / "db/mysql.sock").string());
+}
+
 Failure judge_whole(Config& config) {
   if (auto failure = check_together(config)) return failure;
-  resolve_paths(config);
+  make_absolute(config);
   return check_named_places(config);
 }
 

@@ -151,6 +151,7 @@ struct Config {
   GivenValues given;                            // what it said, and the environment and flags
   std::map<std::string, std::string> contents;  // of files that keys name; see accepted_text.h
   std::string accepted;                         // which accepted text this is; empty: none
+  std::vector<std::string> passed_over;         // of the caller's variables; see accepted_text.h
 };
 
 struct ConfigError {

@@ -40,7 +40,9 @@ Failure read_trusted_file(const std::filesystem::path& file, Config& config,
                           TextNotes* notes = nullptr);
 // <run>/stampede.toml, empty when it is not there.
 std::filesystem::path usual_file(const std::filesystem::path& run_dir);
-// Last: what the values are worth together; makes paths absolute and looks at what they lead to.
+// Paths become absolute, and those that are empty the usual ones; so does the database's address.
+void make_absolute(Config& config);
+// Last: what the values are worth together; make_absolute(); looks at what paths lead to.
 Failure judge_whole(Config& config);
 // What a caller brings lies above what was read before: its environment, its flags; then the whole.
 Failure finish_reading(const LoadOptions& options, Config& config);

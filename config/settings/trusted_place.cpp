@@ -1,5 +1,6 @@
 #include "config/settings/trusted_place.h"
 
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,6 +23,15 @@ bool is_ours(uid_t owner) {
 std::string owned_by_another(const fs::path& place, uid_t owner) {
   return place.string() + " belongs to another user (" + std::to_string(owner) +
          "), who could put anything there; choose another place";
+}
+
+// A service's directory is its user's; root works there as that user, so nothing that lies there
+// leads root anywhere.
+std::string as_its_user(uid_t owner) {
+  const auto* user = ::geteuid() == 0 ? ::getpwuid(owner) : nullptr;  // NOLINT: a tool's one thread
+  if (user == nullptr) return {};
+  return std::string("; if it is a service's, call this as its user: runuser -u ") + user->pw_name +
+         " -- stampede ...";
 }
 
 std::string writable_by_others(const fs::path& place) {
@@ -49,7 +59,9 @@ std::string distrust_way(const fs::path& directory, const struct stat& about) {
 std::string distrust_end(const fs::path& place, const struct stat& about, PlaceKind kind) {
   const bool own =
       kind == PlaceKind::directory ? about.st_uid == ::geteuid() : is_ours(about.st_uid);
-  if (!own) return owned_by_another(place, about.st_uid);
+  if (!own)
+    return owned_by_another(place, about.st_uid) +
+           (kind == PlaceKind::directory ? as_its_user(about.st_uid) : std::string());
   // Devices and pipes hold nothing that somebody left there.
   const bool holds = S_ISDIR(about.st_mode) || S_ISREG(about.st_mode);
   return holds && (about.st_mode & kOthersWrite) != 0 ? writable_by_others(place) : std::string{};

@@ -1,7 +1,8 @@
 #!/usr/bin/python3 -Es
 """Reads and writes a system's own configuration, <run>/stampede.toml, for the scripts.
 
-While a system runs there, `get` reads what it has accepted, <run>/config.accepted.toml, instead.
+While a system runs there, `get` reads what it has accepted, <run>/config.accepted.toml, instead;
+a variable of the environment that says something else is passed over, with a line on stderr.
 
 Usage: scripts/parts/settings.py FILE get KEY [DEFAULT]
        scripts/parts/settings.py FILE set [--like SHOWN] [KEY=VALUE]...
@@ -103,6 +104,19 @@ def write(path, values):
     fresh.replace(path)
 
 
+def found(key, value, *, runs):
+    """What counts of a key's value and the variable of the same key."""
+    text = in_toml(value) if isinstance(value, bool) else str(value)
+    said = dict(from_environment()).get(key, text)
+    if runs and said != text:
+        name = "STAMPEDE_" + key.upper().replace(".", "__")
+        counts = f"{key} = {text}" if text else f"the usual {key}"
+        print(f"settings.py: {name} is passed over: the system runs with {counts}",
+              file=sys.stderr)
+        return text
+    return said
+
+
 def main(arguments):
     if arguments in (["--help"], ["-h"]):
         print(__doc__.strip())
@@ -121,8 +135,7 @@ def main(arguments):
         return 1
     if arguments[1] == "get":
         key, default = [*arguments[2:], ""][:2]
-        found = dict(from_environment()).get(key, values.get(key, default))
-        print(in_toml(found) if isinstance(found, bool) else found)
+        print(found(key, values.get(key, default), runs=path != Path(arguments[0])))
         return 0
     given = arguments[2:]
     texts = text_keys(given[1]) if given[:1] == ["--like"] else set()

@@ -28,8 +28,10 @@ std::uint64_t block_of(std::uint64_t offset) {
 }  // namespace
 
 Error failed(const std::string& what, const std::string& path, int error) {
-  const bool full = error == ENOSPC || error == EDQUOT;
-  const char* hint = full               ? "; make room on this disk"
+  const bool limited = error == EFBIG;  // a smaller file may do
+  const bool full = error == ENOSPC || error == EDQUOT || limited;
+  const char* hint = limited ? "; raise the limit on a file's size (ulimit -f, LimitFSIZE=)"
+                     : full  ? "; make room on this disk"
                      : error == kNoFile ? "; something else lies in the place of this file"
                                         : "; check the disk and the directory's rights";
   return {full ? Errc::full : Errc::io,

@@ -405,9 +405,8 @@ Status Database::each_order(Lsn after, Lsn up_to,
   return Done{};
 }
 
-Status Database::each_stock_change(Lsn up_to,
+Status Database::each_stock_change(Lsn after, Lsn up_to,
                                    const std::function<void(const StockChangeRow&)>& on_row) {
-  Lsn after = 0;
   std::size_t rows = kOrdersPerPage;
   while (rows == kOrdersPerPage) {
     rows = 0;

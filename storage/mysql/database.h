@@ -164,8 +164,9 @@ class Database {
   // memory stays small however many there are.
   Status each_order(Lsn after, Lsn up_to, const std::function<void(const StoredOrder&)>& on_order);
 
-  // The same of the StockChanges with lsn <= up_to. A reason that is none comes as 0.
-  Status each_stock_change(Lsn up_to, const std::function<void(const StockChangeRow&)>& on_row);
+  // The same of the StockChanges, by lsn. A reason that is none comes as 0.
+  Status each_stock_change(Lsn after, Lsn up_to,
+                           const std::function<void(const StockChangeRow&)>& on_row);
 
   // Of these orders, those that have a row, and its lsn. One round trip.
   Result<std::map<Lsn, Lsn>> orders_among(const std::set<Lsn>& order_ids);

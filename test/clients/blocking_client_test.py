@@ -8,7 +8,7 @@ import time
 import unittest
 
 from fake_webapp import FakeWebapp, confirmed, refused, row, unnamed
-from stampede import Client, NotConnected, OutcomeUnknown, StampedeError
+from stampede import Client, ClientBusy, NotConnected, OutcomeUnknown, StampedeError
 
 
 class Asking(unittest.TestCase):
@@ -216,6 +216,30 @@ class Living(unittest.TestCase):
                 for thread in threads:
                     thread.join()
         self.assertEqual(wrong, [])
+
+    def test_a_call_does_not_wait_longer_for_another_threads_than_its_timeout(self):
+        asked = threading.Event()
+
+        def never(request):
+            asked.set()
+            return []
+        with FakeWebapp(never) as webapp, Client(webapp.endpoint) as client:
+            def wait_long():
+                with self.assertRaises(OutcomeUnknown):
+                    client.order(1, "ann", timeout=3)
+            other = threading.Thread(target=wait_long)
+            other.start()
+            self.assertTrue(asked.wait(10))
+            began = time.monotonic()
+            with self.assertRaises(ClientBusy) as raised:
+                client.order(1, "bob", timeout=0.3, request_id="mine")
+            one, = client.order_many([{"item": 1, "user": "bob"}], timeout=0.1)
+            self.assertLess(time.monotonic() - began, 2)
+            self.assertIsInstance(one, ClientBusy)
+            self.assertEqual((raised.exception.code, raised.exception.retry), ("client_busy", True))
+            self.assertIn("request mine was not sent", str(raised.exception))
+            other.join()
+            self.assertEqual({request["user"] for request in webapp.requests}, {"ann"})
 
     def test_a_forked_child_makes_its_own_connection(self):
         with FakeWebapp(lambda request: [confirmed(request)]) as webapp:

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import time
 import unittest
+from unittest import mock
 
 from fake_webapp import FakeWebapp, confirmed, refused, row
 from stampede import (AsyncClient, Client, NotLoggedIn, NotStarted, OutcomeUnknown, SoldOutForNow,
@@ -166,6 +167,36 @@ class Sale:
                 "order", 1, "ann", promo=7, timeout=0.5)
             self.assertIsInstance(error, OutcomeUnknown)
             self.assertEqual((error.code, len(requests)), ("not_started", 2))
+
+    @mock.patch.object(question, "CURED_LOOK_S", 0.05)
+    def test_beside_a_try_without_an_answer_what_may_be_cured_leaves_it_open(self):
+        for code in question.CURABLE:
+            again = [lambda request, code=code: refused(request, code, False)]
+            error, requests = self.ask(
+                in_turn([lambda request: refused(request, "internal", True, 1)],
+                        *itertools.repeat(again, 99)), "order", 1, "ann", timeout=0.3)
+            self.assertIsInstance(error, OutcomeUnknown, code)
+            self.assertEqual((error.code, error.retry), (code, True))
+            self.assertIn(requests[0]["id"], str(error))
+            self.assertEqual(len({request["id"] for request in requests}), 1)
+            answer, requests = self.ask(
+                in_turn([lambda request: refused(request, "internal", True, 1)], again,
+                        [confirmed]), "order", 1, "ann")
+            self.assertTrue(answer.confirmed)
+            self.assertEqual(len(requests), 3)
+
+    def test_in_a_batch_too_what_may_be_cured_leaves_it_open(self):
+        count = itertools.count()
+
+        def script(batch):
+            if next(count) == 0:
+                return [[refused(batch[0], "internal", True, 1), confirmed(batch[1])]]
+            return [[refused(batch[0], "unpaid_limit", False)]]
+
+        (error, answer), _ = self.ask(script, "order_many", [{"item": 1, "user": "ann"}] * 2,
+                                      timeout=0.3)
+        self.assertIsInstance(error, OutcomeUnknown)
+        self.assertEqual((error.code, answer.confirmed), ("unpaid_limit", True))
 
     def test_a_ticket_is_asked_for_and_ordered_with(self):
         given = lambda request: {"id": request["id"], "ticket": "t1.x.y", "promo": 7, "item": 1,

@@ -502,6 +502,66 @@ class Sessions(SpoolTest):
         self.assertEqual((count["order"], count["get"]), (2, 2))
 
 
+class MayBeConfirmed(SpoolTest):
+    """A code that may be cured is no answer while a try before may still be confirmed."""
+
+    def setUp(self):
+        super().setUp()
+        for name, value in (("SETTLE_S", 0.5), ("q.PAUSE_S", 0.01), ("q.CURED_LOOK_S", 0.05)):
+            holder = spool_sender.q if name.startswith("q.") else spool_sender
+            patch = mock.patch.object(holder, name.removeprefix("q."), value)
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def refused_after(self, first, times):
+        """`first` once, then `closed` so often, then it is bought."""
+        count = collections.Counter()
+
+        def script(request):
+            count["all"] += 1
+            if count["all"] == 1:
+                return first(request)
+            return [refused(request, "closed", False) if count["all"] <= times + 1
+                    else confirmed(request)]
+        return self.webapp(script)
+
+    def test_it_is_asked_again_until_it_is_known(self):
+        for first in (lambda request: [refused(request, "internal", True, 1)], lambda request: []):
+            path = self.folder / f"spool-{id(first)}"
+            webapp = self.refused_after(first, 2)
+            with SpooledClient(path, webapp.endpoint) as spool:
+                self.assertTrue(spool.order(1, "ann").result(SOON).confirmed)
+            self.assertEqual(len(ids(webapp)), 1)
+
+    def test_it_is_the_answer_when_the_system_has_said_so_for_long(self):
+        webapp = self.refused_after(lambda request: [refused(request, "internal", True, 1)], 10**6)
+        begin = time.monotonic()
+        with self.assertRaises(StampedeError) as caught:
+            self.open(webapp).order(1, "ann").result(SOON)
+        self.assertEqual(caught.exception.code, "closed")
+        self.assertGreaterEqual(time.monotonic() - begin, 0.5)
+
+    def test_with_no_try_before_it_is_the_answer_at_once(self):
+        webapp = self.webapp(lambda request: [refused(request, "closed", False)])
+        with self.assertRaises(StampedeError) as caught:
+            self.open(webapp).order(1, "ann").result(SOON)
+        self.assertEqual((caught.exception.code, len(webapp.requests)), ("closed", 1))
+
+    def test_a_process_before_may_have_sent_it(self):
+        webapp = self.refused_after(lambda request: [refused(request, "closed", False)], 1)
+        self.left_by_a_crash({"item": 1, "user": "ann", "id": "a"})
+        self.assertTrue(self.open(webapp).orders()[0].result(SOON).confirmed)
+        self.assertEqual(len(webapp.requests), 3)
+
+    def test_one_that_ends_is_known_not_to_have_been_sent(self):
+        webapp = self.webapp(lambda request: [refused(request, "closed", False)])
+        self.left_by_a_crash({"item": 1, "user": "ann", "id": "a",
+                              "valid_until_ms": now_ms() + 10**6})
+        with self.assertRaises(StampedeError) as caught:
+            self.open(webapp).orders()[0].result(SOON)
+        self.assertEqual((caught.exception.code, len(webapp.requests)), ("closed", 1))
+
+
 class Validity(SpoolTest):
     def test_it_is_on_the_wire_and_an_answer_is_an_answer(self):
         webapp = self.webapp()

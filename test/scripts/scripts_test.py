@@ -152,6 +152,12 @@ class Settings(unittest.TestCase):
         with (run_dir / "broker-1.lock").open("w", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self.assertEqual(self.settings("get", "log.dir").stdout, "x\n")
+            other = self.settings("get", "log.dir", STAMPEDE_LOG__DIR="z", STAMPEDE_DB__LANES="3")
+            self.assertEqual((other.stdout, other.stderr),
+                             ("x\n", "settings.py: STAMPEDE_LOG__DIR is passed over: the system "
+                              "runs with log.dir = x\n"))
+            other = self.settings("get", "db.url", STAMPEDE_DB__URL="mysql://a@b/c")
+            self.assertEqual((other.stdout, other.stderr.count("\n")), ("\n", 1))
             Path(self.file).write_text("[[[", encoding="utf-8")
             self.assertEqual(self.settings("get", "log.dir").stdout, "x\n")
 

@@ -400,7 +400,7 @@ void BackendProcess::io_error(const Error& error) {
   world_.backend_exit(kExitIo, error.message);
 }
 
-void BackendProcess::make_spare(storage::SegmentMaker maker) {
+bool BackendProcess::make_spare(storage::SegmentMaker maker) {
   later(5 * kMs, [this, maker = std::move(maker)] {
     const auto made = std::make_shared<storage::Result<storage::SpareSegment>>(maker.make());
     later(kMs, [this, made] {
@@ -409,6 +409,7 @@ void BackendProcess::make_spare(storage::SegmentMaker maker) {
       wake_log();
     });
   });
+  return true;
 }
 
 void BackendProcess::no_spare(const Error& why) {

@@ -121,7 +121,7 @@ class BackendProcess : private actors::LogOutlet,
   void sync();
   void io_error(const storage::Error& error);
   void durable(std::uint64_t appends) override;
-  void make_spare(storage::SegmentMaker maker) override;
+  bool make_spare(storage::SegmentMaker maker) override;
   void room(std::uint64_t bytes) override { log_room_ = bytes; }
   void no_spare(const storage::Error& why) override;
 

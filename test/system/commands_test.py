@@ -386,6 +386,10 @@ class Nodes(CommandsTest):
         for line in self.must("logs", "--level", "warning").stdout.splitlines():
             self.assertIn(line.split()[1], ("warning", "error", "critical"))
         self.assertIn("there are: ", self.must("logs", "nobody", code=2).stderr)
+        nowhere = subprocess.run([BINARY, "--run-dir", self.system.home, "logs", "supervisor"],
+                                 text=True, check=False, capture_output=True)
+        self.assertEqual(nowhere.returncode, 2)
+        self.assertIn("journalctl -u stampede", nowhere.stderr)
         follow = self.system.popen("logs", "-f", "--since", "0s", "broker-1")
         time.sleep(0.3)
         self.system.wait_back("broker-1", self.system.kill9("broker-1"))

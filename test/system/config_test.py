@@ -7,12 +7,13 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import time
 import unittest
 
 from buyers import Crowd, Sale
 from by_hand import admin, arm_next_starts, must
-from system import System, SystemTest, eventually
+from system import BINARY, System, SystemTest, eventually
 
 from stampede import Client, StampedeError
 
@@ -312,6 +313,27 @@ class NothingRuns(SystemTest):
         refused = system.try_start()
         self.assertEqual(refused.returncode, 2, refused.stderr)
         self.assertIn(words, refused.stderr)
+
+    @unittest.skipIf(os.geteuid(), "needs root")
+    def test_a_file_where_its_user_may_not_write_is_left_with_a_way_on(self):
+        """As of the packaged service: the file is root's, the run directory its user's."""
+        system = self.new_system()
+        os.chmod(system.home, 0o755)
+        file, binary = system.home / "stampede.toml", system.home / "stampede"
+        file.write_text("[db]\nlanes = 3\n", encoding="utf-8")
+        shutil.copy(BINARY, binary)
+        run = system.home / "service"
+        run.mkdir(mode=0o700)
+        words = ["--config", file, "--run-dir", run, "config", "set", "db.lanes", "4"]
+        nobody = {"user": 65534, "group": 65534, "extra_groups": []}
+        os.chown(run, 65534, 65534)
+        for who, code, way in ((nobody, 6, "stampede config check"),
+                               ({}, 2, "runuser -u nobody -- stampede")):
+            done = subprocess.run([binary, *words], capture_output=True, text=True, check=False,
+                                  timeout=60, cwd="/", env={"PATH": "/usr/bin:/bin"}, **who)
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertIn(way, done.stderr)
+        self.assertEqual(file.read_text(encoding="utf-8"), "[db]\nlanes = 3\n")
 
     def test_a_wrong_file_blinds_no_tool_that_only_looks(self):
         system = self.start_system("1:Phone:10")

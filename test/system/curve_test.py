@@ -3,9 +3,12 @@
 gets in, at no port."""
 
 import os
+import re
 import shutil
+import socket
 import subprocess
 import unittest
+import urllib.request
 from pathlib import Path
 
 import zmq
@@ -199,6 +202,17 @@ class Curve(SystemTest):
         self.assertFalse([secret for secret in secrets if secret in report])
 
 
+def own_address():
+    """An IPv4 address of this machine that is not loopback; None: it has none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("203.0.113.1", 9))  # sends nothing
+        except OSError:
+            return None
+        address = probe.getsockname()[0]
+    return None if address.startswith("127.") else address
+
+
 class Refusals(SystemTest):
     """Starts that must not happen: exit 78 for nodes, 2 for tools, with key and value."""
 
@@ -220,6 +234,32 @@ class Refusals(SystemTest):
             self.check(system, 78, node, STAMPEDE_WEBAPP__HTTP="192.0.2.7:8080",
                        words=("STAMPEDE_WEBAPP__HTTP", "192.0.2.7:8080", "loopback"))
         self.check(system, 2, "order", "1", "--user", "x", **outside, words=("net.bind",))
+
+    def test_a_start_beyond_loopback_names_where_somebody_listens(self):
+        address = own_address()
+        if address is None:
+            self.skipTest("this machine has no address but loopback")
+        system = self.new_system()
+        self.assertEqual(system.stampede("keys", "new", system.home / "k").returncode, 0)
+        (system.home / "allowed").touch()
+        system.environment |= {"STAMPEDE_NET__BIND": address,
+                               "STAMPEDE_CURVE__KEY_FILE": str(system.home / "k"),
+                               "STAMPEDE_CURVE__ALLOW_FILE": str(system.home / "allowed")}
+        done = system.try_start()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        health = re.search(r"^stampede health +(http:\S+)$", done.stdout, re.MULTILINE)[1]
+        with urllib.request.urlopen(health, timeout=10) as reply:
+            self.assertEqual(reply.status, 200)
+        self.assertRegex(done.stdout, rf"(?m)^stampede zmq +tcp://{address}:")
+        self.assertRegex(done.stdout, rf"(?m)^HTTP on loopback only, ZeroMQ on {address} for the ")
+        self.assertNotRegex(done.stdout, "(?m)^loopback only")
+        # A program in the way of the supervisor's HTTP is found where that listens.
+        system.halt()
+        port = int(health.rpartition(":")[2].partition("/")[0])
+        with socket.create_server(("127.0.0.1", port)):
+            refused = system.try_start()
+        self.assertEqual(refused.returncode, 6, refused.stdout + refused.stderr)
+        self.assertIn(f"port {port} on 127.0.0.1 is taken", refused.stderr)
 
     def test_a_key_that_others_may_read_is_refused(self):
         system = self.new_system()

@@ -7,6 +7,7 @@ what they cost, and what one costs that does not read. GET of an order waits for
 import json
 import os
 import resource
+import select
 import selectors
 import socket
 import subprocess
@@ -26,8 +27,8 @@ STREAMS = int(os.environ.get("STAMPEDE_EVENT_STREAMS", "1000"))
 class Listener:
     """One connection to /v1/events, read whenever somebody asks."""
 
-    def __init__(self, port, items, method="GET", headers=""):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+    def __init__(self, port, items, method="GET", headers="", address="127.0.0.1"):
+        self.socket = socket.create_connection(("127.0.0.1", port), 20, (address, 0))
         self.socket.sendall(f"{method} /v1/events?items={items} HTTP/1.1\r\nHost: localhost\r\n"
                             f"{headers}\r\n".encode())
         self.text = b""
@@ -223,6 +224,23 @@ class Crowd(SystemTest):
                 name = name.partition("{")[0]
                 found[name] = found.get(name, 0) + float(value)
         return found
+
+
+class Shares(SystemTest):
+    def test_an_address_that_has_all_streams_gives_one_to_a_newcomer(self):
+        system = self.start_system("1:Phone:100", STAMPEDE_WEBAPP__EVENTS_MAX="6")
+        listeners = [Listener(system.http_port, "1") for _ in range(6)]
+        self.addCleanup(lambda: [listener.close() for listener in listeners])
+        for listener in listeners:
+            listener.until(lambda event: event["item"] == 1)
+        with Listener(system.http_port, "1", address="127.0.0.2") as newcomer:
+            self.assertTrue(newcomer.until(lambda event: event["item"] == 1))
+            ended, _, _ = select.select(listeners, [], [], 10)
+            self.assertEqual([listener.read() for listener in ended], [False])
+            with Listener(system.http_port, "1") as refused:
+                self.assertTrue(eventually(
+                    lambda: not refused.read() or b"\r\n\r\n" in refused.text))
+                self.assertIn(b" 503 ", refused.text)
 
 
 if __name__ == "__main__":

@@ -101,6 +101,48 @@ class Files(SystemTest):
         self.assertEqual(found.returncode, 4, found.stdout + found.stderr)
         self.assertIn(f"segment {number} is missing", found.stdout)
 
+    def test_removed_snapshots_and_cut_segments_are_noticed_in_a_sale(self):
+        system = self.start_system("1:Phone:10000000", **SMALL)
+        log = log_dir(system)
+        snapshots = lambda: sorted(log.glob("snapshot-*-????????????????"))
+        with Crowd(system.zmq) as crowd:
+            sale = Sale(crowd, 1, "s")
+            made = eventually(lambda: len(segments(log)) > 6 and snapshots(), 40)
+            self.assertTrue(sale.stop() and made)
+        # Up to the segment that is open: no other one is made meanwhile.
+        last = lambda: (snapshots()[-1].name[-16:] == segments(log)[-1].name[:16] and
+                        f"made name={snapshots()[-1].name}" in log_text(system, "backend-1") and
+                        self.held(system, snapshots()[-1]))
+        self.assertTrue(eventually(last, 60))
+        newest = snapshots()[-1]
+        kept = newest.read_bytes()
+        for one in snapshots():
+            one.unlink()
+        self.assertTrue(eventually(newest.exists), "the snapshot is not there again")
+        self.assertEqual(newest.read_bytes(), kept)
+        note = f"{newest.name} was removed from the log by somebody"
+        self.assertTrue(eventually(lambda: note in str(system.status()["log"]["notes"])))
+        self.assertIsNotNone(system.status()["log"]["snapshot"])
+        must(system.stampede("log", "verify"), "log verify")
+        # What is cut is lost: a snapshot is made again, a segment is told of.
+        os.truncate(newest, 100)
+        whole = lambda: snapshots() and snapshots()[-1].stat().st_size > 100
+        self.assertTrue(eventually(whole, 40), snapshots())
+        self.assertIn("the newest snapshot was cut in", log_text(system, "backend-1"))
+        self.assertTrue(eventually(lambda: "missing" not in system.status()["log"]))
+        self.assertIsNotNone(system.status()["log"]["snapshot"])
+        cut = segments(log)[-2]
+        bytes_of_cut = cut.read_bytes()
+        os.truncate(cut, 1000)
+        missing = lambda: system.status()["log"].get("missing", "")
+        self.assertTrue(eventually(lambda: "segments of the log were cut in" in missing()))
+        self.assertIn(str(int(cut.name.partition("-")[0], 16)), missing())
+        self.assertIn("were cut", system.stampede("health").stderr)
+        cut.write_bytes(bytes_of_cut)
+        self.assertTrue(eventually(lambda: not missing()), missing())
+        system.restart("backend-1")
+        system.verify()
+
     def held(self, system, segment):
         """The backend keeps the file open."""
         folder = f"/proc/{system.pid('backend-1')}/fd"

@@ -11,6 +11,8 @@ import threading
 import unittest
 
 from browser import CHROMIUM, Browser, Site
+from by_hand import must
+from devtools import Chrome
 from system import System, SystemTest
 
 ITEM = 7777
@@ -82,6 +84,49 @@ const tell = (seen) =>
   await new Promise((resolve) => setTimeout(resolve, 500));  // the beacon's way
   await tell(seen);
 })().catch((error) => tell({ fault: String(error) }));
+</script>"""
+
+# What a page may try with the operator's actions, in a browser that is signed in there.
+ACTIONS = """<!doctype html><meta charset="utf-8"><body><script>
+const base = '%(base)s/v1/ops/actions';
+const action = (name) => JSON.stringify({ do: 'item_close', item: %(item)d, request_id: name });
+const form = (name, type, [key, value]) => new Promise((resolve) => {
+  const frame = document.createElement('iframe');
+  frame.name = name;
+  document.body.append(frame);
+  const made = document.createElement('form');
+  Object.assign(made, { method: 'post', action: base, enctype: type, target: name });
+  const input = document.createElement('input');
+  Object.assign(input, { name: key, value, type: 'hidden' });
+  made.append(input);
+  document.body.append(made);
+  frame.onload = () => resolve('loaded');
+  made.submit();
+  setTimeout(() => resolve('no answer'), 3000);
+});
+const post = async (name, options) => {
+  try {
+    const answer = await fetch(base, { method: 'POST', body: action(name), ...options });
+    return { type: answer.type, status: answer.status, text: await answer.text() };
+  } catch (error) {
+    return { error: error.name };
+  }
+};
+const json = { 'Content-Type': 'application/json' };
+(async () => {
+  const seen = {};
+  seen.form = await form('form', 'application/x-www-form-urlencoded', ['do', 'drain']);
+  seen.plain = await form('plain', 'text/plain', [action('plain').slice(0, -1) + ',"x":"', '"}']);
+  seen.no_cors = await post('no_cors', { mode: 'no-cors', credentials: 'include' });
+  seen.fetch = await post('fetch', { credentials: 'include' });
+  seen.json = await post('json', { credentials: 'include', headers: json });
+  const bearer = { ...json, Authorization: 'Bearer ' + '0'.repeat(64) };
+  seen.bearer = await post('bearer', { headers: bearer });
+  seen.beacon = navigator.sendBeacon(base, action('beacon'));
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  return seen;
+})().catch((error) => ({ fault: String(error) })).then((seen) =>
+  fetch('%(told)s', { method: 'POST', mode: 'no-cors', body: JSON.stringify(seen) }));
 </script>"""
 
 # A frame without an origin of its own: it sends `Origin: null`.
@@ -210,6 +255,34 @@ class ForeignPage(SystemTest):
             self.judge(seen)
             self.assertEqual(seen["json"]["status"], 403)
             self.assertIn("Host", seen["json"]["text"])
+
+    def test_pages_do_nothing_on_the_operators_port(self):
+        """The browser is signed in there: only where a request comes from is wrong. The stranger's
+        page has the same host, so SameSite does not hold the cookie back."""
+        base = f"http://127.0.0.1:{self.system.base}"
+        with Site() as site, Chrome() as chrome:
+            inner = ACTIONS % {"base": base, "item": ITEM, "told": f"{site.origin}/told"}
+            site.pages["/"] = inner
+            site.pages["/frame"] = SANDBOX % inner.replace("&", "&amp;").replace('"', "&quot;")
+            page = chrome.page(self.system.report("ops")["url"])
+            page.shows("Signed in")
+            for path in ("/", "/frame"):
+                page.open(site.origin + path)
+                seen = site.told(60)
+                self.assertNotIn("fault", seen)
+                for way in ("no_cors", "fetch", "json", "bearer"):
+                    self.assertEqual(seen[way].get("status", 0), 0, f"{way}: {seen[way]}")
+                self.assertEqual(self.system.report("item", "show", ITEM)["state"], "open", path)
+                self.assertIsNone(self.system.status()["drained_at"])
+            # The same browser, from the page itself: the others were refused for what they are.
+            page.open(base)
+            status = page.js("""fetch('/v1/ops/actions', { method: 'POST', headers:
+                { 'Content-Type': 'application/json' }, body: JSON.stringify(
+                  { do: 'item_close', item: %d, request_id: 'own' }) })
+                .then((said) => said.status)""" % ITEM)
+            self.assertEqual(status, 200)
+            self.assertEqual(self.system.report("item", "show", ITEM)["state"], "closed")
+            must(self.system.stampede("item", "open", ITEM), "item open")
 
     def test_a_page_that_is_allowed(self):
         """The same page, so the others were refused for what they are."""

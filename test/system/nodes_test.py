@@ -96,6 +96,11 @@ class Nodes(SystemTest):
         self.assertIn("webapp=2,broker=1,backend=1",
                       must(system.try_start("--nodes", "webapp=2"), "start_all.sh").stdout)
         self.assertEqual(self.counts(system), {"webapp": 2} | ALL)
+        must(system.stampede("stop", "webapp-1"), "stop")
+        looked = system.stampede("doctor").stdout
+        self.assertIn(f":{system.base + 101} is held by webapp-2", looked)
+        self.assertNotIn(f":{system.base + 1} ", looked)
+        must(system.stampede("start", "webapp-1"), "start")
         self.assertEqual(self.counts(system, "webapp=0"), {"webapp": 0} | ALL)
         self.assertEqual(self.counts(system, "webapp=1"), {"webapp": 1} | ALL)
         must(system.stampede("order", 1, "--user", "ann"), "order")

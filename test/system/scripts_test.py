@@ -68,7 +68,8 @@ class ChaosScripts(SystemTest):
         # The running system decides, not what the one who asks calls it.
         refused = system.stampede("chaos", "db", "--stop", "1s", STAMPEDE_DEV="true")
         self.assertEqual(refused.returncode, 6, refused.stderr)
-        self.assertIn("was started with dev = false", refused.stderr)
+        self.assertIn("STAMPEDE_DEV is passed over", refused.stderr)
+        self.assertIn("chaos is refused because dev is false", refused.stderr)
         self.assertTrue(set(pids.values()).isdisjoint(system.pids().values()))
 
 
@@ -117,6 +118,31 @@ class StartAndStop(SystemTest):
         self.assertEqual(system.verify()["rows"], 200)
         system.halt(now=True)
         self.assertEqual(system.processes(), {})
+
+    def test_variables_of_the_caller_make_no_other_system_of_one_that_runs(self):
+        system = self.start_system("1:Phone:10")
+        with Client(system.zmq) as client:
+            self.assertTrue(client.order(1, "ann").confirmed)
+        other = {"STAMPEDE_DB__URL": "mysql://ann@127.0.0.1:1/shop", "STAMPEDE_LOG__DIR": "x",
+                 "STAMPEDE_WEBAPP__HTTP": "127.0.0.1:1", "STAMPEDE_DB__LANES": "7"}
+        done = system.script("start_all.sh", "--item", "2:Watch:5", **other)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for name in other:
+            self.assertEqual(done.stderr.count(f"{name} is passed over"), 1, done.stderr)
+        self.assertIn(f"http://127.0.0.1:{system.http_port}/", done.stdout)
+        self.assertIn("private, socket", done.stdout)
+        for words in (("verify", "--wait", "30s"), ("log", "verify"), ("migrate", "status")):
+            done = system.stampede("--json", *words, **other)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            self.assertEqual(done.stderr.count("is passed over"), len(other), done.stderr)
+        missing = system.stampede("--json", "order", "show", "none", **other)
+        self.assertNotIn("passed over", missing.stdout)
+        rows = system.script("sql.sh", "-e", "SELECT COUNT(*) FROM orders", **other)
+        self.assertEqual(rows.returncode, 0, rows.stderr)
+        self.assertIn("STAMPEDE_DB__URL is passed over", rows.stderr)
+        wrong = system.script("start_all.sh", STAMPEDE_DB__LANES="0")
+        self.assertIn("STAMPEDE_DB__LANES", wrong.stderr)
+        self.assertEqual(wrong.returncode, 0, wrong.stderr)
 
     def test_a_wrong_configuration_is_refused_with_2_and_not_kept(self):
         system = self.new_system()

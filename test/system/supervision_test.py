@@ -6,11 +6,15 @@ A record is made poisonous by the failpoint `replay_record:LSN`, given to single
 """
 
 import json
+import os
 import re
 import shutil
 import unittest
+from pathlib import Path
 
-from by_hand import arm_next_starts, log_text, must, replays, waits_for_operator
+from buyers import Crowd, Sale
+from by_hand import (arm_next_starts, log_dir, log_text, must, replays, segments,
+                     waits_for_operator)
 from system import SystemTest, eventually
 
 from stampede import Client, StampedeError
@@ -20,6 +24,38 @@ STOCK = 100
 
 def lsn_text(order_id):
     return f"{int(order_id) >> 40}.{int(order_id) & (1 << 40) - 1}"
+
+
+class KernelGroup:
+    """Of this test's own, of version 1 or 2; without a path where none can be made."""
+
+    LIMITS = {"memory": ((Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "-1"),
+                         (Path("/sys/fs/cgroup"), "memory.max", "max")),
+              "pids": ((Path("/sys/fs/cgroup/pids"), "pids.max", "max"),
+                       (Path("/sys/fs/cgroup"), "pids.max", "max"))}
+
+    def __init__(self, of):
+        self.path = None
+        for root, limit, none in self.LIMITS[of]:
+            path = root / f"stampede-test-{os.getpid()}"
+            try:
+                path.mkdir()
+            except OSError:
+                continue
+            if (path / limit).exists():
+                self.path, self._limit, self._none = path, path / limit, none
+                return
+            path.rmdir()
+
+    def remove(self):
+        if self.path:
+            self.path.rmdir()
+
+    def take_in(self, pid):
+        (self.path / "cgroup.procs").write_text(str(pid), encoding="ascii")
+
+    def limit(self, size=None):
+        self._limit.write_text(self._none if size is None else str(size), encoding="ascii")
 
 
 class Supervision(SystemTest):
@@ -168,6 +204,58 @@ class Supervision(SystemTest):
             said = re.findall("twice: it is parked", log_text(system, "backend-1"))
             self.assertEqual(len(said), 1)
 
+
+    def test_a_node_that_the_kernel_killed_for_want_of_memory_is_told_as_that(self):
+        group = KernelGroup("memory")
+        self.addCleanup(group.remove)
+        if group.path is None:
+            self.skipTest("no memory group of its own can be made here")
+        system = self.start_system(f"1:Phone:{STOCK}")
+        group.take_in(system.pid("supervisor-1"))  # what it starts lies in it, too
+        group.limit(3 << 20)
+        system.kill9("backend-1")
+        reason = ("SIGKILL: killed by the kernel for want of memory "
+                  "(its memory group may have 3 MiB)")
+        told = lambda: system.node("backend-1").get("last_exit") == reason
+        try:
+            self.assertTrue(eventually(told, 30), system.node("backend-1"))
+            for command in "status", "health":
+                self.assertRegex(system.stampede(command).stdout,
+                                 r"SIGKILL \d+ s ago: killed by the kernel for want of memory")
+        finally:
+            group.limit()
+        system.wait_ready()
+        causes = [one["cause"] for one in system.report("recoveries")["recoveries"]]
+        self.assertIn(reason, causes)
+        # What somebody kills by hand is no want of memory.
+        system.wait_back("backend-1", system.kill9("backend-1"))
+        self.assertEqual(system.node("backend-1")["last_exit"], "SIGKILL")
+
+    def test_a_backend_that_gets_no_more_threads_sells_on(self):
+        group = KernelGroup("pids")
+        self.addCleanup(group.remove)
+        if group.path is None:
+            self.skipTest("no group of its own can be made here")
+        system = self.start_system("1:Phone:10000000", STAMPEDE_LOG__SEGMENT_BYTES="262144")
+        pid = system.pid("backend-1")
+        group.take_in(pid)
+        group.limit(len(os.listdir(f"/proc/{pid}/task")))
+        with Crowd(system.zmq) as crowd:
+            sale = Sale(crowd, 1, "t")
+            said = lambda words: words in log_text(system, "backend-1")
+            try:
+                self.assertTrue(eventually(lambda: said("the kernel gives no thread"), 60))
+                before = len(segments(log_dir(system)))
+                self.assertTrue(eventually(
+                    lambda: len(segments(log_dir(system))) > before + 1, 60))
+            finally:
+                group.limit()
+            self.assertTrue(eventually(lambda: said("a thread for spare segments again")))
+            self.assertTrue(sale.stop())
+            self.assertEqual(crowd.faults, [])
+        self.assertEqual(system.pid("backend-1"), pid)
+        system.verify()
+        system.halt()  # waits for no thread that there never was
 
     def test_a_log_directory_that_was_tidied_away_keeps_no_node_down(self):
         system = self.start_system(f"1:Phone:{STOCK}")

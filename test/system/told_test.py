@@ -8,6 +8,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,7 +22,8 @@ from pathlib import Path
 import msgpack
 import zmq
 
-from by_hand import admin, end_database, end_sessions, log_text, start_database, waits_for_operator
+from by_hand import (admin, end_database, end_sessions, log_dir, log_text, must, start_database,
+                     waits_for_operator)
 from system import SystemTest, eventually
 
 from stampede import Client
@@ -425,6 +427,53 @@ time.sleep(60)
     def cpu(pid):
         words = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
         return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Starts(SystemTest):
+    def waits(self, system, why):
+        """The start, and everybody says so, and what to do."""
+        refuses = lambda: system.node("backend-1").get("refuses") or ""
+        self.assertTrue(eventually(lambda: why in refuses(), 20), system.node("backend-1"))
+        self.assertEqual(system.node("backend-1")["waits_for"], "database")
+        health = system.stampede("health")
+        self.assertEqual(health.returncode, 3)
+        self.assertIn(why, health.stdout)
+        status = system.stampede("status").stdout
+        self.assertIn(f"backend-1: {refuses()}", status)
+        self.assertIn("next: backend-1 waits: mend what the note says of the database", status)
+        self.assertIn("note      the database is ", status)
+        self.assertRegex(system.stampede("doctor").stdout, r"backend-1 waits: .*database")
+
+    def test_a_start_that_waits_for_the_database_says_so_and_what_to_do(self):
+        system = self.start_system("1:Phone:100")
+        system.verify()
+        log = log_dir(system)
+        with self.subTest("a log that was moved"):
+            must(system.stampede("stop", "backend-1"), "stop")
+            log.rename(system.home / "kept")
+            shutil.copytree(system.home / "kept", log)
+            end_database(system)
+            must(system.stampede("start", "backend-1"), "start")
+            self.waits(system, "the start waits for the database, which knows who owns it")
+            must(system.stampede("stop", "backend-1"), "stop")
+            shutil.rmtree(log)
+            (system.home / "kept").rename(log)
+            start_database(system)
+            must(system.stampede("start", "backend-1"), "start")
+            system.wait_ready()
+            self.assertIsNone(system.node("backend-1")["refuses"])
+        with self.subTest("a first start"):
+            must(system.stampede("stop", "backend-1"), "stop")
+            shutil.rmtree(log)
+            for table in ("orders", "item", "lane", "meta"):
+                system.sql(f"DELETE FROM {table}")
+            system.sql("INSERT INTO item(id,name,price_cents,total,amount) VALUES (7,'Lamp',9,4,4)")
+            system.sql("SET GLOBAL read_only = 1")
+            must(system.stampede("start", "backend-1"), "start")
+            self.waits(system, "first start waits until the database is its own")
+            system.sql("SET GLOBAL read_only = 0")
+            system.wait_ready()
+            self.assertEqual(system.report("item", "list")["items"][0]["item"], 7)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ VENDORED = {
 }
 PAGES = {"shop_texts.js": ("shop.js", "item_view.js", "order_view.js", "login_view.js",
                            "account.js", "orders.js", "language.js"),
-         "ops_texts.js": ("ops.js", "ops_actions.js", "ops_state.js", "language.js")}
+         "ops_texts.js": ("ops.js", "ops_actions.js", "ops_alarms.js", "ops_numbers.js",
+                         "ops_state.js", "language.js")}
 
 
 def texts(file):
@@ -94,6 +95,33 @@ class Pages(unittest.TestCase):
         self.assertGreater(len(named), 30)
         self.assertEqual({f"reason_{code}" for code in named} - set(texts("ops_texts.js")["en"]),
                          set())
+
+    def test_every_alarm_has_words_and_its_section_in_the_runbook(self):
+        known = set(texts("ops_texts.js")["en"])
+        runbook = (WEB.parent / "docs" / "runbook.md").read_text(encoding="utf-8")
+        alerts = (WEB.parent / "dashboards" / "alerts.yml").read_text(encoding="utf-8")
+        code = "".join((WEB / f"ops_{part}.js").read_text(encoding="utf-8")
+                       for part in ("alarms", "numbers"))
+        self.assertEqual(set(re.findall(r'"(alarm_\w+)"', code)) - known, set())
+        named = set(re.findall(r'"(Stampede\w+)"', code))
+        self.assertEqual(named, set(re.findall(r"- alert: (\w+)", alerts)))
+        self.assertEqual(named, set(re.findall(r"^## (Stampede\w+)", runbook, re.MULTILINE)))
+
+    def test_alarms_have_the_bounds_of_the_alert_rules(self):
+        alerts = (WEB.parent / "dashboards" / "alerts.yml").read_text(encoding="utf-8")
+        code = (WEB / "ops_numbers.js").read_text(encoding="utf-8")
+        for of_page, of_alert in (
+                ("diskBytes: 2 * 1024 ** 3", "free_bytes < 2 * 1024 * 1024 * 1024"),
+                ("diskFullInS: 4 * 3600", "free_bytes[30m], 4 * 3600) < 0"),
+                ("diskOverS: 30 * 60", "free_bytes[30m], 4 * 3600) < 0"),
+                ("lagS: 30,", "stampede_database_lag_seconds > 30"),
+                ("overloadedS: 60,", 'code="overloaded"}[1m])) > 0'),
+                ("syncS: 0.1,", "stampede_log_sync_seconds_bucket[5m]))) > 0.1"),
+                ("syncOverS: 5 * 60", "stampede_log_sync_seconds_bucket[5m]))) > 0.1"),
+                ("restarts: 3,", "restarts_total[10m]) > 3"),
+                ("restartsOverS: 10 * 60", "restarts_total[10m]) > 3")):
+            self.assertIn(of_page, code)
+            self.assertIn(of_alert, alerts)
 
     def test_nothing_needs_what_the_policy_forbids(self):
         for path in WEB.glob("*.html"):

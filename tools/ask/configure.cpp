@@ -1,5 +1,7 @@
 #include "tools/ask/configure.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -325,6 +327,7 @@ class KeySetting {
     std::error_code error;
     const auto real = std::filesystem::canonical(file_, error);
     if (!error) file_ = real;
+    if (const auto wrong = no_hand_on_file(); !wrong.empty()) return fail(kExitRefused, wrong);
     before_ = config::text_of(file_);
     const auto made = config::with_value(before_, key_, value_);
     if (!made.fault.empty()) return fail(kExitRefused, made.fault);
@@ -367,6 +370,15 @@ class KeySetting {
       if (!later || steady_clock::now() >= until) return answer;
       std::this_thread::sleep_for(kSuccessorPause);
     }
+  }
+
+  // A service's file is root's, and its system belongs to the service's user.
+  [[nodiscard]] std::string no_hand_on_file() const {
+    const auto directory = file_.parent_path();
+    if (::access(directory.c_str(), W_OK) == 0 || errno == ENOENT) return {};
+    return "this user may not write in " + directory.string() + ": who may changes " + key_.name +
+           " in " + file_.string() + ", then this user calls stampede config check" +
+           (runs_ ? " and stampede config reload" : "; the next start accepts it");
   }
 
   // The file is changed, and nobody said that it counts.

@@ -270,8 +270,10 @@ int no_such_log(const fs::path& place, const LogsWish& wish,
   for (const auto& name : names) list += (list.empty() ? "" : ", ") + name;
   const auto what = wish.node.empty() ? std::string("no log") : "no log of " + wish.node;
   const auto there = list.empty() ? "nothing has run there" : "there are: " + list;
-  std::fprintf(stderr, "stampede logs: there is %s in %s; %s\n", what.c_str(), place.c_str(),
-               there.c_str());
+  const bool of_supervisor = wish.node == "supervisor" || wish.node == "supervisor-1";
+  std::fprintf(stderr, "stampede logs: there is %s in %s; %s%s\n", what.c_str(), place.c_str(),
+               there.c_str(),
+               of_supervisor ? "; a service's is in the journal: journalctl -u stampede" : "");
   return kExitWrongUse;
 }
 

@@ -167,8 +167,7 @@ std::string next_step(const json& status) {
     }
     if (state == "stopped")
       return name + " was stopped by you; to start it: stampede start " + name;
-    if (state == "replaying" && !refuses_text(node).empty())
-      return name + " waits: make room on the log's disk (log.dir), it goes on by itself";
+    if (const auto advice = wait_advice(node); !advice.empty()) return name + " waits: " + advice;
     if (state == "replaying") return "orders wait until " + name + " is ready; nothing to do";
     if (state == "backing_off")
       return name + " is started again by itself; see log/" + name + ".log";
@@ -206,6 +205,13 @@ void print_health(const std::string& problem, const std::vector<std::string>& no
 }
 
 }  // namespace
+
+std::string wait_advice(const json& node) {
+  if (node.value("state", std::string{}) != "replaying" || refuses_text(node).empty()) return {};
+  if (text_of(node, "waits_for") == "database")
+    return "mend what the note says of the database, it goes on by itself";
+  return "make room on the log's disk (log.dir), it goes on by itself";
+}
 
 std::string sale_text(const json& status) {
   const json& items = status.at("items");

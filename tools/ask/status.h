@@ -15,6 +15,9 @@ namespace stampede::tools {
 // while no backend has told its supervisor.
 std::string sale_text(const nlohmann::json& status);
 
+// What lets a node go on that waits in its start; empty: it waits for nobody outside.
+std::string wait_advice(const nlohmann::json& node);
+
 int run_status(const ToolOptions& options);  // 0 reported, 7 not running
 // The same every so often until SIGINT or SIGTERM, on a terminal in one place; with --json one
 // document a line. A supervisor that is away meanwhile is waited for. 0; 7 none was there at first.

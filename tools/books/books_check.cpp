@@ -1,6 +1,7 @@
 #include "tools/books/books_check.h"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -74,14 +75,15 @@ class Comparison {
     // What an operator adds changes the total, too, and is no part of stock_journal.
     if (row.change.reason != static_cast<std::uint32_t>(storage::StockReason::add))
       journal_[row.change.item] += row.change.delta;
+    missing_stock(row.lsn);
+    const auto& lsns = ledger_.stock_lsns();
+    const bool expected = next_stock_ < lsns.size() && lsns[next_stock_] == row.lsn;
+    if (expected) ++next_stock_;
     if (row.lsn <= ledger_.remembered_to()) return remembered_.add(row);
-    const auto& expected = ledger_.stock();
-    while (next_stock_ < expected.size() && expected[next_stock_].lsn < row.lsn)
-      stock_missing(expected[next_stock_++].lsn);
     const auto name = "stock_change " + storage::to_text(row.lsn);
-    if (next_stock_ == expected.size() || expected[next_stock_].lsn != row.lsn)
-      return out.findings.add(name + ": in the database, not in the log");
-    const auto& change = expected[next_stock_++].change;
+    if (!expected) return out.findings.add(name + ": in the database, not in the log");
+    const auto remembered = lsns.size() - ledger_.stock().size();
+    const auto& change = ledger_.stock()[next_stock_ - 1 - remembered].change;
     if (row.change.item != change.item || row.change.delta != change.delta ||
         row.change.order != change.order || row.change.reason != change.reason ||
         row.change.decided_at_us != change.decided_at_us)
@@ -89,7 +91,7 @@ class Comparison {
   }
 
   void end_of_stock() {
-    while (next_stock_ < ledger_.stock().size()) stock_missing(ledger_.stock()[next_stock_++].lsn);
+    missing_stock(std::numeric_limits<Lsn>::max());
     const auto& known = ledger_.remembered();
     remembered_.each_difference(
         known, [&](Lsn order, const RememberedHold& hold, std::int64_t sum) {
@@ -119,8 +121,14 @@ class Comparison {
   BooksDifference out;
 
  private:
-  void stock_missing(Lsn lsn) {
-    behind("stock_change " + storage::to_text(lsn), ledger_.owed_stock(lsn), "is missing");
+  // Those before this one.
+  void missing_stock(Lsn end) {
+    const auto& lsns = ledger_.stock_lsns();
+    for (; next_stock_ < lsns.size() && lsns[next_stock_] < end; ++next_stock_) {
+      const auto lsn = lsns[next_stock_];
+      if (out.wait.stock == 0) out.wait.stock = lsn;
+      behind("stock_change " + storage::to_text(lsn), ledger_.owed_stock(lsn), "is missing");
+    }
   }
 
   // What the row says of its payment.
@@ -136,8 +144,10 @@ class Comparison {
     if (known_end && order.pay_by_ms != expected.pay_by_ms)
       out.findings.add(name + ": its time to pay ends at another moment in the database");
     if (order.lsn > up_to_) return;  // changed since
-    if (order.lsn < expected.lsn)
+    if (order.lsn < std::max(expected.lsn, expected.owed_lsn)) {
+      if (out.wait.order == 0) out.wait.order = order.order_id;
       return behind(name, ledger_.owed_update(order.order_id), "has an old state of payment");
+    }
     if (order.fulfilment != to_text(expected.fulfilment))
       return out.findings.add(name + ": " + order.fulfilment + " in the database, " +
                               std::string(to_text(expected.fulfilment)) + " in the log");
@@ -160,7 +170,7 @@ class Comparison {
       out.findings.add(order_name(lsn) + ": the database refused it");
     } else {
       ++out.pending;
-      if (out.first_missing == 0) out.first_missing = lsn;
+      if (out.wait.order == 0) out.wait.order = lsn;
     }
   }
 
@@ -232,7 +242,7 @@ class Comparison {
   const Ledger& ledger_;
   Lsn up_to_;
   std::size_t next_ = 0;        // into the ledger's orders
-  std::size_t next_stock_ = 0;  // into its StockChanges
+  std::size_t next_stock_ = 0;  // into its stock_lsns()
   RememberedStock remembered_;
   std::unordered_map<std::uint64_t, std::int64_t> journal_;  // by item
 };
@@ -258,6 +268,47 @@ bool items_stored(const std::vector<ItemRow>& rows, const Ledger& ledger) {
   return true;
 }
 
+// Each with what its payment became. `from` goes to the first that is not so.
+storage::Result<bool> orders_stored(storage::Database& database, const Ledger& ledger, Lsn& from,
+                                    Lsn up_to) {
+  const auto& orders = ledger.orders();
+  const auto before = [](const LedgerOrder& order, Lsn lsn) { return order.lsn < lsn; };
+  auto next = std::lower_bound(orders.begin(), orders.end(), from, before);
+  if (next != orders.end()) {
+    const auto read = database.each_order(next->lsn - 1, up_to, [&](const StoredOrder& order) {
+      const auto held = ledger.held().find(order.order_id);
+      const bool old = held != ledger.held().end() &&
+                       order.lsn < std::max(held->second.lsn, held->second.owed_lsn);
+      if (next != orders.end() && next->lsn == order.order_id && !old) ++next;
+    });
+    if (!read) return read.error();
+  }
+  from = next != orders.end() ? next->lsn : up_to + 1;
+  return next == orders.end();
+}
+
+constexpr std::ptrdiff_t kStockPerLook = 10'000;
+
+// A piece at a time, and none behind the first that has a gap: another lane may be far ahead.
+storage::Result<bool> stock_stored(storage::Database& database, const Ledger& ledger, Lsn& from) {
+  const auto& stock = ledger.stock_lsns();
+  auto next = std::lower_bound(stock.begin(), stock.end(), from);
+  while (next != stock.end()) {
+    const auto piece = next + std::min(kStockPerLook, stock.end() - next);
+    const auto on_row = [&](const storage::StockChangeRow& row) {
+      if (next != piece && *next == row.lsn) ++next;
+    };
+    const auto read = database.each_stock_change(*next - 1, *std::prev(piece), on_row);
+    if (!read) return read.error();
+    if (next != piece) {
+      from = *next;
+      return false;
+    }
+  }
+  if (!stock.empty()) from = stock.back() + 1;
+  return true;
+}
+
 }  // namespace
 
 storage::Result<BooksDifference> compare_books(storage::Database& database, const Ledger& ledger,
@@ -275,28 +326,19 @@ storage::Result<BooksDifference> compare_books(storage::Database& database, cons
   if (!read) return read.error();
   comparison.end_of_rows();
   const auto stock = database.each_stock_change(
-      up_to, [&](const storage::StockChangeRow& row) { comparison.stock_change(row); });
+      0, up_to, [&](const storage::StockChangeRow& row) { comparison.stock_change(row); });
   if (!stock) return stock.error();
   comparison.end_of_stock();
   comparison.journal();
   return std::move(comparison.out);
 }
 
-storage::Result<bool> all_stored(storage::Database& database, const Ledger& ledger, Lsn& from,
+storage::Result<bool> all_stored(storage::Database& database, const Ledger& ledger, BooksWait& from,
                                  Lsn up_to) {
-  const auto& orders = ledger.orders();
-  const auto before = [](const LedgerOrder& order, Lsn lsn) { return order.lsn < lsn; };
-  auto next = std::lower_bound(orders.begin(), orders.end(), from, before);
-  if (next != orders.end()) {
-    const auto read = database.each_order(next->lsn - 1, up_to, [&](const StoredOrder& order) {
-      const auto held = ledger.held().find(order.order_id);
-      const bool old = held != ledger.held().end() && order.lsn < held->second.lsn;
-      if (next != orders.end() && next->lsn == order.order_id && !old) ++next;
-    });
-    if (!read) return read.error();
-  }
-  from = next != orders.end() ? next->lsn : up_to + 1;
-  if (next != orders.end()) return false;
+  if (const auto orders = orders_stored(database, ledger, from.order, up_to); !orders || !*orders)
+    return orders;
+  if (const auto stock = stock_stored(database, ledger, from.stock); !stock || !*stock)
+    return stock;
   const auto rows = database.items();
   if (!rows) return rows.error();
   if (!items_stored(*rows, ledger)) return false;

@@ -380,8 +380,15 @@ void Ledger::close() {
   for (const auto& amount : owed.amounts) owed_amounts_[amount.item] = amount.tries > 0;
   for (const auto& promo : owed.promos) owed_promos_[promo.promo] = promo.tries > 0;
   for (const auto& grant : owed.grants) owed_grants_[grant.promo] = grant.tries > 0;
-  for (const auto& update : owed.updates) owed_updates_[update.order] = update.tries > 0;
+  for (const auto& update : owed.updates) {
+    owed_updates_[update.order] = update.tries > 0;
+    if (const auto held = held_.find(update.order); held != held_.end() && update.lsn <= up_to_)
+      held->second.owed_lsn = update.lsn;
+  }
   for (const auto& change : owed.stock) owed_stock_[change.lsn] = change.tries > 0;
+  for (const auto& [lsn, failed] : owed_stock_)
+    if (lsn <= remembered_to_) stock_lsns_.push_back(lsn);
+  for (const auto& row : stock_) stock_lsns_.push_back(row.lsn);
 }
 
 Ledger::Owed Ledger::owed_order(Lsn lsn) const {

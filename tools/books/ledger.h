@@ -72,6 +72,7 @@ struct LedgerHeld {
   std::int64_t pay_by_ms = 0;  // 0: not known
   storage::Fulfilment fulfilment = storage::Fulfilment::unpaid;
   storage::Lsn lsn = 0;            // of its last OrderUpdate that the log has; 0: none
+  storage::Lsn owed_lsn = 0;       // of the one that the database lacks; 0: none
   std::uint64_t payment = 0;       // half of its id's keyed hash; 0: none has paid
   std::int64_t changed_at_us = 0;  // 0: it is unpaid; of one from a snapshot whole milliseconds
 };
@@ -106,6 +107,8 @@ class Ledger : public storage::LogVisitor {
   [[nodiscard]] const std::map<storage::Lsn, LedgerHeld>& held() const { return held_; }
   // In the order of their lsns.
   [[nodiscard]] const std::vector<storage::StockChangeRow>& stock() const { return stock_; }
+  // Those that the database must have of the log, and of what is remembered those that were owed.
+  [[nodiscard]] const std::vector<storage::Lsn>& stock_lsns() const { return stock_lsns_; }
   // Up to here orders and StockChanges are from a snapshot, which has their sums alone.
   [[nodiscard]] storage::Lsn remembered_to() const { return remembered_to_; }
   [[nodiscard]] const RememberedHolds& remembered() const { return remembered_; }
@@ -154,6 +157,7 @@ class Ledger : public storage::LogVisitor {
   std::unordered_map<std::uint64_t, std::int64_t> bought_;
   std::map<storage::Lsn, LedgerHeld> held_;  // by order
   std::vector<storage::StockChangeRow> stock_;
+  std::vector<storage::Lsn> stock_lsns_;  // made by close()
   RememberedHolds remembered_;
   std::unordered_map<std::uint64_t, storage::Lsn> payments_;  // keyed hashes of their ids: orders
   std::uint64_t doubled_ = 0;

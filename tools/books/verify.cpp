@@ -80,7 +80,7 @@ class Verification {
   bool read_log_once(std::string& problem);
   bool open_database();
   void judge();
-  bool wait_until_stored(Lsn from);
+  bool wait_until_stored(BooksWait from);
   void tell_why(const std::string& state, std::string why);
   void ask_why();
   std::optional<BooksDifference> compare();
@@ -237,7 +237,7 @@ void Verification::ask_why() {
 }
 
 // Only looks; what is wrong is told by compare(). False: there is a problem, which was reported.
-bool Verification::wait_until_stored(Lsn from) {
+bool Verification::wait_until_stored(BooksWait from) {
   while (ms_left() > 0) {
     const auto stored = all_stored(*database_, *ledger_, from, memory_.lsn);
     if (stored && *stored) return true;
@@ -314,7 +314,7 @@ std::optional<BooksDifference> Verification::compare() {
 void Verification::judge() {
   auto difference = compare();
   if (difference && difference->pending > 0 && ms_left() > 0) {
-    if (!wait_until_stored(std::max<Lsn>(difference->first_missing, 1))) return;
+    if (!wait_until_stored(difference->wait)) return;
     difference = compare();
   }
   if (!difference) return;

@@ -144,6 +144,14 @@ inline std::string check_text(const std::string& text, const storage::Term& term
          std::to_string(term.max) + " bytes of UTF-8 without control characters";
 }
 
+// Of a question, to which the id means nothing: whoever gives one to all commands may.
+inline CLI::App* take_request_id(CLI::App* question, std::string& request_id) {
+  question
+      ->add_option("--request-id", request_id, "Accepted as changes have it; a question needs none")
+      ->check(check_request_id);
+  return question;
+}
+
 inline CLI::Range item_range() {
   return {std::uint64_t{0}, actors::kItemIdMax};
 }

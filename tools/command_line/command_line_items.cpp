@@ -96,8 +96,9 @@ void CommandLine::add_items(CLI::App& app, Command& chosen) {
             [&args](const ToolOptions& options) { return run_item_open(options, args); });
   on_chosen(add_item_change(*item, "close", "Sell an item no more"), chosen,
             [&args](const ToolOptions& options) { return run_item_close(options, args); });
-  on_chosen(item->add_subcommand("list", "List all items"), chosen, run_item_list);
-  auto* show = item->add_subcommand("show", "Show an item");
+  on_chosen(take_request_id(item->add_subcommand("list", "List all items"), args.request_id),
+            chosen, run_item_list);
+  auto* show = take_request_id(item->add_subcommand("show", "Show an item"), args.request_id);
   show->add_option("ID", args.item, "Number of the item")->required()->check(item_range());
   on_chosen(show, chosen,
             [&args](const ToolOptions& options) { return run_item_show(options, args.item); });

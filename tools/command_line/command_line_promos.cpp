@@ -95,8 +95,10 @@ void CommandLine::add_promos(CLI::App& app, Command& chosen) {
             [this](const ToolOptions& options) { return run_promo_set(options, promo_change()); });
   on_chosen(add_promo_change(*promo, "end", "End a promo now"), chosen,
             [this](const ToolOptions& options) { return run_promo_end(options, promo_change()); });
-  on_chosen(promo->add_subcommand("list", "List all promos"), chosen, run_promo_list);
-  auto* show = promo->add_subcommand("show", "Show a promo");
+  auto& request_id = arguments_->promo.request_id;
+  on_chosen(take_request_id(promo->add_subcommand("list", "List all promos"), request_id), chosen,
+            run_promo_list);
+  auto* show = take_request_id(promo->add_subcommand("show", "Show a promo"), request_id);
   show->add_option("ID", arguments_->promo.promo, "Number of the promo")
       ->required()
       ->check(item_range());

@@ -19,6 +19,7 @@
 #include "config/process/wall_clock.h"
 #include "config/settings/lost_place.h"
 #include "config/settings/trusted_place.h"
+#include "tools/ask/status.h"
 #include "tools/doctor/doctor.h"
 
 namespace stampede::tools {
@@ -150,6 +151,8 @@ Finding node_finding(const json& node) {
   if (state == "waiting_operator")
     return {"node", Verdict::fail, name + " waits for you: " + text_of("last_exit"),
             "mend that, then: stampede start " + name};
+  if (const auto advice = wait_advice(node); !advice.empty())
+    return {"node", Verdict::warn, name + " waits: " + text_of("refuses"), advice};
   return {"node", Verdict::warn, name + " is " + state,
           "wait; stampede status shows how far it is"};
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -99,20 +100,28 @@ Finding look_at(const Port& port, const json& status) {
           "end that program, or choose another " + port.key};
 }
 
+// The numbers of those that are to run: any of them may be stopped.
+std::vector<int> webapps_of(const json& status) {
+  if (!status.is_object()) return {1};
+  std::vector<int> numbers;
+  for (const json& node : status.value("nodes", json::array())) {
+    if (node.value("role", "") != "webapp" || node.value("state", "") == "stopped") continue;
+    const auto name = node.value("node", std::string());
+    numbers.push_back(std::atoi(name.c_str() + name.rfind('-') + 1));
+  }
+  return numbers;
+}
+
 std::vector<Port> ports_of(const config::Config& config, const json& status) {
   std::vector<Port> ports;
   const auto& http = config.webapp.http;
   const auto host = http.substr(0, http.rfind(':'));
   const int first = std::stoi(http.substr(http.rfind(':') + 1));
-  int webapps = 0;
-  if (status.is_object())
-    for (const json& node : status.value("nodes", json::array()))
-      webapps += node.value("role", "") == "webapp" && node.value("state", "") != "stopped" ? 1 : 0;
-  if (!status.is_object()) webapps = 1;
   const int base = config.net.port_base;
   const bool local = config.net.bind.starts_with("127.");
   ports.push_back({local ? config.net.bind : "127.0.0.1", base, "net.port_base"});
-  for (int k = 0; k < webapps; ++k) {
+  for (const int number : webapps_of(status)) {
+    const int k = number - 1;
     ports.push_back({host, first + kIndexStep * k, "webapp.http"});
     for (const int offset : {1, 2})
       ports.push_back({config.net.bind, base + offset + kIndexStep * k, "net.port_base"});

@@ -39,7 +39,7 @@ Status look_at_stock(storage::Database& database, RememberedOrders& orders,
                      const RememberedHolds& holds) {
   RememberedStock stock;
   const auto read =
-      database.each_stock_change(orders.contents.header.position.last_lsn,
+      database.each_stock_change(0, orders.contents.header.position.last_lsn,
                                  [&](const storage::StockChangeRow& row) { stock.add(row); });
   if (!read) return read;
   stock.each_difference(holds, [&](Lsn order, const RememberedHold& hold, std::int64_t sum) {

@@ -136,9 +136,10 @@ std::optional<Refusal> await(const ToolOptions& options, const ProgramFacts& now
     const auto passed = steady_clock::now() - began;
     const auto file = file_id(exe_of(pid_of(node_of(status, "supervisor-1"))));
     if (passed >= kBecomesWithin && file == now.file && now.file != next.file)
-      return Refusal{
-          "the supervisor goes on as " + now.version + "; `stampede logs supervisor` says why",
-          kExitFailure};
+      return Refusal{"the supervisor goes on as " + now.version +
+                         "; `stampede logs supervisor` says why, "
+                         "of a service journalctl -u stampede",
+                     kExitFailure};
     if (const auto waits = waits_for_operator(status); !waits.empty() && file == next.file)
       return Refusal{waits + "; mend that, then `stampede start`", kExitFailure};
     if (passed >= wait)

@@ -5,12 +5,12 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <tuple>
 #include <utility>
 
+#include "transport/port/caught_error.h"
 #include "transport/port/port_loop.h"
 
 namespace stampede::transport {
@@ -34,17 +34,7 @@ void PortActor::enqueue(caf::mailbox_element_ptr mail, caf::execution_unit* unit
 }
 
 void PortActor::act() {
-  try {
-    run();
-  } catch (const SocketError& error) {
-    fail_state(
-        caf::make_error(error.address_taken ? caf::sec::cannot_open_port : caf::sec::runtime_error,
-                        std::string(error.what())));
-  } catch (const std::exception& error) {
-    fail_state(caf::make_error(caf::sec::runtime_error, std::string(error.what())));
-  } catch (...) {
-    fail_state(caf::make_error(caf::sec::runtime_error, std::string("an unknown exception")));
-  }
+  if (auto thrown = caught_error([this] { run(); })) fail_state(std::move(thrown));
   handler_ = {};
   role_.reset();
 }

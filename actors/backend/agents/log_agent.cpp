@@ -67,16 +67,17 @@ storage::Status LogAgent::sync() {
 Micros LogAgent::next_look(Micros now) const {
   if (!plan_.empty() || plan_.seal_due()) return std::max(now, last_appends_ + kLogIdle);
   // A spare that could not be made is tried again although nobody writes: then nobody may.
-  if (writer_->wants_spare() && !making_spare_) return std::max(now, next_spare_);
+  if (writer_->wants_spare() && !making_spare_) return std::max({now, next_spare_, put_off_until_});
   return kNever;
 }
 
 // --- spare segments and room ---------------------------------------------------------------------
 
 void LogAgent::want_spare(Micros now) {
-  if (making_spare_ || !writer_->wants_spare() || now < next_spare_) return;
-  making_spare_ = true;
-  outlet_.make_spare(writer_->segment_maker());
+  const bool soon = now < next_spare_ || now < put_off_until_;
+  if (making_spare_ || !writer_->wants_spare() || soon) return;
+  making_spare_ = outlet_.make_spare(writer_->segment_maker());
+  if (!making_spare_) put_off_until_ = now + kSpareRetry;
 }
 
 void LogAgent::on_spare(storage::Result<storage::SpareSegment>& made, Micros now) {

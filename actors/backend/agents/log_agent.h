@@ -36,8 +36,8 @@ inline constexpr std::uint64_t kLogRoom = ~std::uint64_t{0};
 class LogOutlet {
  public:
   virtual void durable(std::uint64_t appends) = 0;  // so many of the appends, in their order
-  // Have it made on some other thread, then on_spare().
-  virtual void make_spare(storage::SegmentMaker maker) = 0;
+  // Have it made on some other thread, then on_spare(). False: not now, asked again later.
+  virtual bool make_spare(storage::SegmentMaker maker) = 0;
   // Changed: so many bytes of records may be on their way to the log (kLogRoom: as many as will),
   // see BackendCore::set_log_room. 0: no room but for outcomes, nothing new may be decided.
   virtual void room(std::uint64_t bytes) = 0;
@@ -96,7 +96,8 @@ class LogAgent {
   Micros last_appends_;
   bool making_spare_ = false;
   Micros next_spare_ = 0;  // 0: the last one could be made
-  bool blocked_ = false;   // a batch that was begun finds no room
+  Micros put_off_until_ = 0;
+  bool blocked_ = false;  // a batch that was begun finds no room
   std::uint64_t room_ = kLogRoom;
 };
 

@@ -1,16 +1,23 @@
 #include "actors/backend/agents/segment_watch.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "storage/log/log_begin.h"
 #include "storage/log/log_segment.h"
+#include "storage/snapshot/snapshot_file.h"
 
 namespace stampede::actors {
 namespace {
 
 constexpr std::uint64_t kCopiedAtOnce = std::uint64_t{1} << 20;
+
+bool is_snapshot(std::string_view name) {
+  static const std::size_t size = storage::snapshot_name({}).size();
+  return storage::looks_like_snapshot(name) && name.size() == size;
+}
 
 }  // namespace
 
@@ -18,7 +25,12 @@ void SegmentWatch::look() {
   const auto files = disk_.list(dir_);
   if (!files) return outlet_.not_watched(files.error());
   hold_newest(*files);
-  if (const auto judged = judge(*files); !judged) outlet_.not_watched(judged.error());
+  LogLosses losses;
+  if (const auto judged = judge(*files, losses); !judged) outlet_.not_watched(judged.error());
+  judge_sizes(*files, losses);
+  if (const auto judged = judge_snapshot(*files, losses); !judged)
+    outlet_.not_watched(judged.error());
+  tell(std::move(losses));
 }
 
 // The open segment, too: it is held before it is closed. Its own writer sees what becomes of it.
@@ -36,17 +48,27 @@ void SegmentWatch::hold_newest(const std::vector<storage::FileEntry>& files) {
     if (const auto held = held_.find(number);
         held != held_.end() && held->second.name == entry->name)
       continue;
-    auto file = disk_.hold(storage::path_in(dir_, entry->name));
-    if (file && *file) held_[number] = {entry->name, entry->bytes, std::move(*file)};
+    Held fresh;
+    hold(*entry, fresh);
+    if (fresh.file) held_[number] = std::move(fresh);
   }
 }
 
-storage::Status SegmentWatch::judge(const std::vector<storage::FileEntry>& files) {
+void SegmentWatch::hold(const storage::FileEntry& file, Held& held) {
+  auto opened = disk_.hold(storage::path_in(dir_, file.name));
+  held = {file.name, file.bytes, opened ? std::move(*opened) : nullptr};
+}
+
+storage::Status SegmentWatch::judge(const std::vector<storage::FileEntry>& files,
+                                    LogLosses& losses) {
   storage::Result<std::vector<std::uint64_t>> missing = storage::missing_among(files, lowest_seen_);
   // Names are not listed in one moment: retention says where the log begins before it removes.
   if (!missing->empty()) missing = storage::missing_segments(disk_, dir_, lowest_seen_);
-  if (!missing) return missing.error();
-  std::set<std::uint64_t> gone(missing->begin(), missing->end());
+  if (!missing) {
+    losses.removed = told_.removed;
+    return missing.error();
+  }
+  losses.removed.insert(missing->begin(), missing->end());
   storage::Status status = storage::Done{};
   for (const auto number : *missing) {
     const auto held = held_.find(number);
@@ -57,10 +79,46 @@ storage::Status SegmentWatch::judge(const std::vector<storage::FileEntry>& files
     }
     outlet_.written_again(held->second.name);
     held_.erase(held);  // the next look holds the new file
-    gone.erase(number);
+    losses.removed.erase(number);
   }
-  tell(std::move(gone));
   return status;
+}
+
+// A segment has its whole size from the beginning, and its writer looks after the newest.
+void SegmentWatch::judge_sizes(const std::vector<storage::FileEntry>& files,
+                               LogLosses& losses) const {
+  for (const auto& file : files) {
+    const auto name = storage::parse_segment_name(file.name);
+    const auto held = name ? held_.find(name->seg_no) : held_.end();
+    if (held == held_.end() || held->first == held_.rbegin()->first) continue;
+    if (held->second.name == file.name && file.bytes < held->second.bytes)
+      losses.cut.insert(held->first);
+  }
+}
+
+// Older ones are removed when one is made; never the newest.
+storage::Status SegmentWatch::judge_snapshot(const std::vector<storage::FileEntry>& files,
+                                             LogLosses& losses) {
+  const storage::FileEntry* newest = nullptr;
+  for (const auto& file : files)
+    if (is_snapshot(file.name) && (newest == nullptr || file.name > newest->name)) newest = &file;
+  if (newest != nullptr && newest->name >= snapshot_.name) {
+    const bool cut = newest->name == snapshot_.name && newest->bytes < snapshot_.bytes;
+    const bool another = newest->name != snapshot_.name || !told_.snapshot.empty();
+    if (!cut && another) hold(*newest, snapshot_);
+    if (!cut) return storage::Done{};
+    losses.snapshot = newest->name;
+    losses.snapshot_cut = true;
+    snapshot_.file.reset();  // of no use any more
+    return storage::Done{};
+  }
+  losses.snapshot = snapshot_.name;
+  if (!snapshot_.file) return storage::Done{};
+  if (auto written = write_again(snapshot_); !written) return written;
+  losses.snapshot.clear();
+  outlet_.written_again(snapshot_.name);
+  hold({snapshot_.name, snapshot_.bytes}, snapshot_);
+  return storage::Done{};
 }
 
 storage::Status SegmentWatch::write_again(const Held& held) {
@@ -88,9 +146,9 @@ storage::Status SegmentWatch::copy(const Held& held, storage::AppendFile& file) 
   return file.sync();
 }
 
-void SegmentWatch::tell(std::set<std::uint64_t> missing) {
-  if (missing == told_) return;
-  told_ = std::move(missing);
+void SegmentWatch::tell(LogLosses losses) {
+  if (losses == told_) return;
+  told_ = std::move(losses);
   outlet_.missing(told_);
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "actors/protocol/sf1.h"
@@ -39,6 +40,19 @@ struct ClientToken {
   [[nodiscard]] std::uint64_t connection() const;
   bool operator==(const ClientToken&) const = default;
 };
+
+// Where a client's share of a table is counted: a few bits of a hash of its identity, or of its
+// HTTP connection. One in kClientSlots shares another one's.
+inline constexpr std::size_t kClientSlots = 4096;
+
+inline std::uint16_t client_slot(const ClientToken& client) {
+  std::uint64_t start = 0;
+  std::memcpy(&start, client.bytes.data(), sizeof start);  // behind `size` all bytes are 0
+  if (client.kind == ClientToken::Kind::http) start = client.connection();
+  // Identities have 5 bytes; behind one of these stands the number of the request.
+  if (client.kind == ClientToken::Kind::correlated) start &= 0xff'ffff'ffffU;
+  return static_cast<std::uint16_t>((start * 0x9e3779b97f4a7c15U) >> 52U);
+}
 
 // How an order's client waits.
 enum class WaitMode : std::uint8_t {

@@ -1,5 +1,8 @@
 #include "actors/webapp/core/edge_stock.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "config/process/invariant.h"
 
 namespace stampede::actors {
@@ -16,7 +19,7 @@ Lsn EdgeStock::ask(std::int64_t now_us) {
 // before it.
 void EdgeStock::on_changes(const ItemChanges& changes, const std::vector<ItemRow>& rows) {
   asking_ = false;
-  if (changes.anew) marks_.clear();
+  if (changes.anew) doubt_all();
   upto_ = 0;  // of these all are believed
   for (const auto& row : rows) take(row.item, row.seq, row.left);
   upto_ = changes.upto;
@@ -26,10 +29,12 @@ void EdgeStock::on_changes(const ItemChanges& changes, const std::vector<ItemRow
   }
   known_ = true;
   as_of_us_ = asked_us_;
+  doubts_.insert(doubts_.end(), later_.begin(), later_.end());
+  later_.clear();
 }
 
 void EdgeStock::begin_anew() {
-  marks_.clear();
+  doubt_all();
   upto_ = 0;
   known_ = false;
   next_us_ = 0;
@@ -37,22 +42,58 @@ void EdgeStock::begin_anew() {
 
 void EdgeStock::take(std::uint64_t item, Lsn seq, std::int64_t left) {
   auto* known = marks_.find(item);
+  if (left > 0) return come_back(item, seq, left);
   if (known == nullptr) {
-    if (left <= 0 && seq > upto_) mark(item, seq);
-    return;
-  }
-  if (seq <= *known) return;
-  if (left <= 0) {
+    if (seq > upto_) mark(item, seq);
+  } else if (seq > *known) {
     *known = seq;
-    return;
   }
-  marks_.erase(item);
+  if (const auto told = told_.find(item); told != told_.end())
+    told->second = {std::max(told->second.seq, seq), false};
+}
+
+void EdgeStock::come_back(std::uint64_t item, Lsn seq, std::int64_t left) {
+  const auto* known = marks_.find(item);
+  const auto told = told_.find(item);
+  const bool newer =
+      known != nullptr ? seq > *known : told != told_.end() && seq > told->second.seq;
+  if (!newer) return;
+  if (known != nullptr) marks_.erase(item);
+  if (told != told_.end()) told_.erase(told);
   output_.notice({item, seq, left});
 }
 
 void EdgeStock::mark(std::uint64_t item, Lsn seq) {
   marks_.add(item, seq);
+  if (told_.size() < kToldMax) told_.try_emplace(item, Told{seq});
   output_.notice({item, seq, 0});
+}
+
+// No mark is believed, and whether what was told is still so nothing says by itself.
+void EdgeStock::doubt_all() {
+  marks_.clear();
+  doubts_.clear();
+  later_.clear();
+  for (auto& [item, told] : told_) {
+    told.doubted = true;
+    doubts_.push_back(item);
+  }
+}
+
+std::optional<std::uint64_t> EdgeStock::doubt() {
+  while (!doubts_.empty()) {
+    const auto item = doubts_.front();
+    doubts_.pop_front();
+    const auto told = told_.find(item);
+    if (told != told_.end() && std::exchange(told->second.doubted, false)) return item;
+  }
+  return std::nullopt;
+}
+
+void EdgeStock::doubt_again(std::uint64_t item) {
+  const auto told = told_.find(item);
+  if (told == told_.end() || std::exchange(told->second.doubted, true)) return;
+  later_.push_back(item);
 }
 
 bool EdgeStock::sold_out(std::uint64_t item, std::int64_t now_us) {

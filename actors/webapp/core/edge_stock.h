@@ -10,11 +10,19 @@
 // older than the last answer is not believed: that answer knew it. One that no answer has confirmed
 // for kRefreshesMissedMax times refresh_us is not used.
 //
-// Owned by WebappCore; pure, one thread; microseconds of one monotonic clock. Bound: items_max
-// marks, of which the one not used for longest goes.
+// Who was told that an item is sold out is told when it is back, whatever became of the mark
+// meanwhile: where nothing says so by itself (a new epoch, a gap), the item is to be asked for, see
+// doubt().
+//
+// Owned by WebappCore; pure, one thread; microseconds of one monotonic clock. Bounds: items_max
+// marks, of which the one not used for longest goes; of kToldMax items it is known that they were
+// told as sold out, and those that are told beyond hang on their marks.
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "actors/memory/recent_table.h"
@@ -38,6 +46,7 @@ class NoticeOutput {
 class EdgeStock {
  public:
   static constexpr std::int64_t kRefreshesMissedMax = 5;
+  static constexpr std::size_t kToldMax = 100'000;  // 60 bytes each
 
   // `refresh_us` or `items_max` 0: nothing is ever asked, and nothing known.
   EdgeStock(NoticeOutput& output, std::int64_t refresh_us, std::size_t items_max)
@@ -63,6 +72,11 @@ class EdgeStock {
     if (known_) take(item, lsn, 0);
   }
 
+  // An item of which this webapp has said that it is sold out, and does not know whether it still
+  // is: to be asked for, what comes is for on_row(). Nothing: there is none.
+  [[nodiscard]] std::optional<std::uint64_t> doubt();
+  void doubt_again(std::uint64_t item);  // it was not answered: behind the next answer
+
   // --- what is known
   [[nodiscard]] bool any() const { return !marks_.empty(); }
   [[nodiscard]] std::size_t marks() const { return marks_.size(); }
@@ -78,13 +92,22 @@ class EdgeStock {
  private:
   void take(std::uint64_t item, Lsn seq, std::int64_t left);
   void mark(std::uint64_t item, Lsn seq);
+  void doubt_all();
+  void come_back(std::uint64_t item, Lsn seq, std::int64_t left);
 
   NoticeOutput& output_;
   std::int64_t refresh_us_;
   RecentTable<std::uint64_t, Lsn> marks_;  // by item: what it is known from
-  Lsn upto_ = 0;                           // what lies before it an answer has told
-  std::int64_t as_of_us_ = 0;              // when it was asked for what is known, all of it
-  bool known_ = false;                     // there was an answer, and as_of_us_ is its
+  struct Told {
+    Lsn seq = 0;  // when it was sold out
+    bool doubted = false;
+  };
+  std::unordered_map<std::uint64_t, Told> told_;  // by item: sold out, and not that it is back
+  std::deque<std::uint64_t> doubts_;              // of these; some are none any more
+  std::vector<std::uint64_t> later_;              // likewise, that were not answered
+  Lsn upto_ = 0;                                  // what lies before it an answer has told
+  std::int64_t as_of_us_ = 0;                     // when it was asked for what is known, all of it
+  bool known_ = false;                            // there was an answer, and as_of_us_ is its
   bool asking_ = false;
   std::int64_t asked_us_ = 0;
   std::int64_t next_us_ = 0;  // a multiple of refresh_us_: all webapps ask at one moment

@@ -1,6 +1,8 @@
 #include "actors/webapp/core/item_copy.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <utility>
 
 namespace stampede::actors {
 
@@ -20,6 +22,8 @@ void ItemCopy::clear() {
   entries_.clear();
   uses_.clear();
   wishes_.clear();
+  renew_.reset();
+  renewed_.reset();
   fill_from_ = 0;
   whole_ = false;
 }
@@ -38,6 +42,11 @@ void ItemCopy::on_page(const std::vector<ItemRow>& rows, std::optional<std::uint
   if (!fill_from_) return;  // there are too many
   fill_from_ = next;
   whole_ = !next;
+}
+
+void ItemCopy::on_renewed(const std::vector<ItemRow>& rows) {
+  renewed_ = std::exchange(renew_, std::nullopt);
+  for (const auto& row : rows) put(row);
 }
 
 void ItemCopy::on_item(std::uint64_t item, const ItemRow* row) {
@@ -111,12 +120,20 @@ ItemCopy::Entry& ItemCopy::add(const ItemRow& row) {
 std::optional<ItemCopy::Wish> ItemCopy::wish() const {
   if (items_max_ == 0) return std::nullopt;
   if (!wishes_.empty()) return Wish{wishes_.front(), true};
-  return fill_from_ ? std::optional(Wish{*fill_from_, false}) : std::nullopt;
+  if (fill_from_) return Wish{*fill_from_, false};
+  return renew_ ? std::optional(Wish{renew_->from, false, true}) : std::nullopt;
 }
 
 void ItemCopy::want(std::uint64_t item) {
   if (items_max_ == 0 || wishes_.size() >= kWishesMax) return;
   if (std::find(wishes_.begin(), wishes_.end(), item) == wishes_.end()) wishes_.push_back(item);
+}
+
+// When it is over here and not there, another clock is a little behind: that is given some time.
+void ItemCopy::want_renewal(const Renewal& renewal) {
+  const bool again = renewed_ && renewed_->from == renewal.from;
+  if (again && std::abs(renewal.wall_ms - renewed_->wall_ms) < kRenewAgainMs) return;
+  if (!renew_ || renewal.from < renew_->from) renew_ = renewal;
 }
 
 // --- what it says -------------------------------------------------------------------------------
@@ -132,13 +149,14 @@ ItemRow ItemCopy::shown(const Entry& entry, std::int64_t wall_ms) {
   return row;
 }
 
+// Promos of many items may end at one moment: one answer renews what follows the first of them.
 bool ItemCopy::page(std::uint64_t from, std::size_t limit, std::int64_t wall_ms,
                     std::vector<ItemRow>& rows, std::optional<std::uint64_t>& next) {
   if (!whole_) return false;
   auto at = entries_.lower_bound(from);
   for (; at != entries_.end() && rows.size() < limit; ++at) {
     if (is_over(at->second, wall_ms)) {
-      want(at->first);
+      want_renewal({at->first, wall_ms});
       return false;
     }
     rows.push_back(shown(at->second, wall_ms));

@@ -33,6 +33,7 @@ class ItemCopy {
   // the one before
   void on_changes(const ItemChanges& changes, const std::vector<ItemRow>& rows);
   void on_page(const std::vector<ItemRow>& rows, std::optional<std::uint64_t> next);
+  void on_renewed(const std::vector<ItemRow>& rows);     // a page of which some were over
   void on_item(std::uint64_t item, const ItemRow* row);  // null: none is known, and none wished for
   void on_news(const ItemRow& row);
   void clear();
@@ -41,6 +42,7 @@ class ItemCopy {
   struct Wish {
     std::uint64_t item = 0;
     bool alone = false;
+    bool renewal = false;  // the page is one that is known: its answer is for on_renewed()
   };
   [[nodiscard]] std::optional<Wish> wish() const;
 
@@ -53,6 +55,7 @@ class ItemCopy {
 
  private:
   static constexpr std::size_t kWishesMax = 64;
+  static constexpr std::int64_t kRenewAgainMs = 100;
   using Uses = std::list<std::uint64_t>;
   struct Entry {
     OwnedItemRow row;
@@ -60,11 +63,16 @@ class ItemCopy {
     Uses::iterator use{};
   };
   using Entries = std::map<std::uint64_t, Entry>;
+  struct Renewal {
+    std::uint64_t from = 0;  // from there on promos are over
+    std::int64_t wall_ms = 0;
+  };
 
   void put(const ItemRow& row);
   Entry& add(const ItemRow& row);
   static void update(Entry& entry, const ItemRow& row);
   void want(std::uint64_t item);
+  void want_renewal(const Renewal& renewal);
   [[nodiscard]] static bool is_over(const Entry& entry, std::int64_t wall_ms);
   [[nodiscard]] static ItemRow shown(const Entry& entry, std::int64_t wall_ms);
 
@@ -73,6 +81,8 @@ class ItemCopy {
   Uses uses_;  // the one that was asked for last first
   std::deque<std::uint64_t> wishes_;
   std::optional<std::uint64_t> fill_from_ = 0;  // the next page; nothing: no more are asked for
+  std::optional<Renewal> renew_;
+  std::optional<Renewal> renewed_;  // the last one
   bool whole_ = false;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "actors/sale/limits.h"
+#include "actors/webapp/core/shares.h"
 
 namespace stampede::actors {
 
@@ -135,10 +136,12 @@ LoginDesk::Caller LoginDesk::of_token(const Credentials& who, std::int64_t now_u
   auto bytes = bytes_of(key);
   if (const auto found = numbers_.find(bytes); found != numbers_.end() && who.waits)
     return wait_for(found->second);
-  if (!who.waits || on_their_way_.size() >= kAwaitedMax)
+  auto& own = awaited_by_client_[who.slot];
+  if (!who.waits || !in_share(own, on_their_way_.size(), kAwaitedMax))
     return {refused(Code::overloaded, limit::kTokens), nullptr, 0, 0};
   const auto number = next_number_++;
-  on_their_way_.emplace(number, key);
+  on_their_way_.emplace(number, Awaited{key, who.slot});
+  ++own;
   numbers_.emplace(std::move(bytes), number);
   new_.push_back({number, std::string(who.token)});
   return wait_for(number);
@@ -165,7 +168,8 @@ void LoginDesk::on_verdict(std::uint64_t number, Verdict verdict, std::int64_t l
                            std::int64_t now_us) {
   const auto found = on_their_way_.find(number);
   if (found == on_their_way_.end()) return;
-  const auto key = found->second;
+  const auto key = found->second.key;
+  --awaited_by_client_[found->second.slot];
   on_their_way_.erase(found);
   numbers_.erase(bytes_of(key));
   if (verdict.code == Code::none)

@@ -21,8 +21,10 @@
 // on_verdict() the message that showed it waits, whoever holds it: begin() it, ask for all of it,
 // look at awaited(). Pure, one thread, no clock: microseconds of one monotonic clock come with each
 // call. Bounds: so many sessions as the settings say, kRefusalsMax refused tokens for a few
-// seconds, kAwaitedMax tokens on their way, kConnectionsMax connections.
+// seconds, kAwaitedMax tokens on their way, kConnectionsMax connections. Who shows ever new tokens
+// has a share of those on their way (shares.h), so that another one's is looked at soon.
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -32,6 +34,7 @@
 #include <vector>
 
 #include "actors/protocol/sf1.h"
+#include "actors/webapp/core/client_ask.h"
 #include "actors/webapp/core/ended_sessions.h"
 #include "actors/webapp/core/session_table.h"
 
@@ -48,6 +51,7 @@ struct Credentials {
   std::string_view token{};       // empty: none
   std::string_view connection{};  // its name, never used again; empty: it cannot log in
   std::uint64_t peer = 0;         // of the connection, for drop_connections()
+  std::uint16_t slot = 0;         // client_slot() of the sender
   bool trusted_key = false;
   bool waits = true;  // false: what is not known now is refused
 };
@@ -71,7 +75,7 @@ class LoginDesk {
  public:
   static constexpr std::size_t kRefusalsMax = 4096;
   static constexpr std::int64_t kRefusalUs = 5'000'000;
-  static constexpr std::size_t kAwaitedMax = 1024;
+  static constexpr std::size_t kAwaitedMax = 1536;  // an array of 1,000 is in one's share
   static constexpr std::size_t kConnectionsMax = 32'768;
 
   explicit LoginDesk(const LoginSettings& settings);
@@ -109,6 +113,10 @@ class LoginDesk {
     std::int64_t ends_us = 0;          // of the session
     std::uint64_t number = 0;          // of the token that is waited for
   };
+  struct Awaited {
+    TokenKey key;
+    std::uint16_t slot = 0;  // of who showed it first
+  };
   struct Connection {
     std::uint64_t number = 0;  // of the token that it logs in with; 0: it has
     Session session;
@@ -130,8 +138,9 @@ class LoginDesk {
   SessionTable known_;
   SessionTable refused_;
   EndedSessions ends_;
-  std::unordered_map<std::uint64_t, TokenKey> on_their_way_;  // by number
-  std::unordered_map<std::string, std::uint64_t> numbers_;    // by the key's bytes
+  std::unordered_map<std::uint64_t, Awaited> on_their_way_;      // by number
+  std::array<std::uint16_t, kClientSlots> awaited_by_client_{};  // how many of them
+  std::unordered_map<std::string, std::uint64_t> numbers_;       // by the key's bytes
   std::unordered_map<std::string, Connection> connections_;
   std::vector<NewToken> new_;
   std::vector<std::uint64_t> awaits_;

@@ -97,7 +97,7 @@ Waiter& WaitingTable::add(WaitingBatch& batch, const ClientAsk& ask, std::string
                           std::int64_t now_us) {
   auto& waiter = batch.waiters_.emplace_back();
   waiter.client = ask.client;
-  waiter.slot = slot_of(ask.client);
+  waiter.slot = client_slot(ask.client);
   waiter.kind = kind_of(ask.request.op);
   waiter.mode = ask.mode;
   waiter.deadline_us = now_us + ask.request.deadline_ms * 1000;
@@ -117,7 +117,7 @@ Waiter& WaitingTable::add(WaitingBatch& batch, const ClientAsk& ask, std::string
 
 void WaitingTable::add(WaitingBatch& batch, const Waiter& array) {
   auto& waiter = batch.waiters_.emplace_back(array);
-  waiter.slot = slot_of(array.client);
+  waiter.slot = client_slot(array.client);
   count(batch, waiter);
 }
 

@@ -13,14 +13,9 @@
 // refused here (faults) keep their place in it. Waiting costs no allocation per order: ids are
 // views into the body that is sent, and an array costs 4 bytes an order beside it.
 //
-// The table is shared fairly. While there is much room, everybody may have as much of it as comes;
-// near its end a client may have kShareOfFree times of what is left in front of the last eighth, no
-// more: so one alone gets seven ninths of all, ten get seven 81sts each. The last eighth is for who
-// has next to nothing: there a client may have one entry of kLeftForOne that are left, so that
-// hundreds who take all they can get leave room for a newcomer. Open pages are shared like that,
-// too. A client is a ROUTER identity; all that comes by HTTP, where a connection asks one thing at
-// a time, is one. Clients are told apart by a few bits of a hash: counting costs a few instructions
-// a message.
+// The table is shared fairly (shares.h), and so are open pages. A client is a ROUTER identity, or
+// an HTTP connection. Clients are told apart by a few bits of a hash (client_slot): counting costs
+// a few instructions a message.
 //
 // An order may be *detached*: its client has been told `queued`, so it has no deadline and outlives
 // its batch (move_detached) until it is decided.
@@ -29,7 +24,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <span>
 #include <string>
@@ -38,6 +32,7 @@
 
 #include "actors/webapp/core/client_ask.h"
 #include "actors/webapp/core/request_batch.h"
+#include "actors/webapp/core/shares.h"
 
 namespace stampede::actors {
 
@@ -132,11 +127,10 @@ class WaitingTable {
   [[nodiscard]] bool full(std::uint64_t more = 0) const { return entries_ + more >= entries_max_; }
   [[nodiscard]] bool has_room(const ClientToken& client, std::uint64_t more = 0) const {
     const auto taken = entries_ + more;
-    return taken < plenty_ || in_share(open_[slot_of(client)] + more, taken, entries_max_);
+    return taken < plenty_ || in_share(open_[client_slot(client)] + more, taken, entries_max_);
   }
   [[nodiscard]] bool has_room_for_page(const ClientToken& client) const {
-    return rows_open_ < plenty_of(kOpenRowsMax) ||
-           in_share(rows_[slot_of(client)], rows_open_, kOpenRowsMax);
+    return in_share(rows_[client_slot(client)], rows_open_, kOpenRowsMax);
   }
   [[nodiscard]] std::int64_t next_deadline_us() const { return next_deadline_us_; }
 
@@ -180,21 +174,6 @@ class WaitingTable {
 
  private:
   static constexpr std::uint64_t kOpenRowsMax = 64 * kItemsPageMax;
-  static constexpr std::uint64_t kShareOfFree = 8;
-  static constexpr std::uint64_t kLeftForOne = 128;
-  static constexpr std::size_t kSlots = 4096;
-
-  static constexpr std::uint64_t last_eighth_of(std::uint64_t max) { return max / 8; }
-  // Below this nobody can have more than his share.
-  static constexpr std::uint64_t plenty_of(std::uint64_t max) {
-    return (max - last_eighth_of(max)) * kShareOfFree / (kShareOfFree + 1);
-  }
-  static bool in_share(std::uint64_t own, std::uint64_t taken, std::uint64_t max) {
-    if (taken >= max) return false;
-    const auto left = max - taken, last = last_eighth_of(max);
-    return own <= left / kLeftForOne || (left > last && own <= kShareOfFree * (left - last));
-  }
-  static std::uint16_t slot_of(const ClientToken& client);
   void take(const Waiter& waiter) {
     open_[waiter.slot] += waiter.count;
     if (waiter.rows == 0) return;
@@ -211,21 +190,12 @@ class WaitingTable {
 
   std::uint64_t entries_max_;
   std::uint64_t plenty_;
-  std::array<std::uint32_t, kSlots> open_{};  // entries of open waiters, by client
-  std::array<std::uint32_t, kSlots> rows_{};  // rows of theirs
-  std::uint64_t entries_ = 0;                 // in all batches
-  std::uint64_t rows_open_ = 0;               // that open `items` requests may bring
+  std::array<std::uint32_t, kClientSlots> open_{};  // entries of open waiters, by client
+  std::array<std::uint32_t, kClientSlots> rows_{};  // rows of theirs
+  std::uint64_t entries_ = 0;                       // in all batches
+  std::uint64_t rows_open_ = 0;                     // that open `items` requests may bring
   std::int64_t next_deadline_us_ = kNever;
 };
-
-inline std::uint16_t WaitingTable::slot_of(const ClientToken& client) {
-  std::uint64_t start = 0;
-  std::memcpy(&start, client.bytes.data(), sizeof start);  // behind `size` all bytes are 0
-  if (client.kind == ClientToken::Kind::http) start = client.connection();
-  // Identities have 5 bytes; behind one of these stands the number of the request.
-  if (client.kind == ClientToken::Kind::correlated) start &= 0xff'ffff'ffffU;
-  return static_cast<std::uint16_t>((start * 0x9e3779b97f4a7c15U) >> 52U);
-}
 
 template <class Due>
 void WaitingTable::pass(WaitingBatch& batch, std::int64_t now_us, bool detached_too, Due&& due) {

@@ -593,7 +593,7 @@ void WebappCore::note_nothing_left(const Answer& answer) {
 void WebappCore::answer_error(WaitingBatch& batch, Waiter& waiter, const Refusal& refusal,
                               std::int64_t now_us) {
   const auto code = refusal.code;
-  if (drop_if_own(waiter.client)) return table_.finish(batch, waiter);
+  if (drop_if_own(waiter.client, passing(code))) return table_.finish(batch, waiter);
   ++answered_;
   if (waiter.detached && passing(code)) return;  // stays open: retire() keeps it
   const auto id = batch.id(waiter);
@@ -756,6 +756,8 @@ void WebappCore::ask_own(std::int64_t now_us) {
     ask_for_changes(ask, now_us);
   else if (const auto wish = copy_.wish(); wish && stock_.recent(now_us))
     ask_for_items(ask, *wish);
+  else if (const auto item = stock_.recent(now_us) ? stock_.doubt() : std::nullopt)
+    ask_for_item(ask, Own::doubt, *item);
   else
     return;
   enqueue(ask, {}, now_us);
@@ -768,43 +770,58 @@ void WebappCore::ask_for_changes(ClientAsk& ask, std::int64_t now_us) {
 }
 
 void WebappCore::ask_for_items(ClientAsk& ask, const ItemCopy::Wish& wish) {
-  own_ = wish.alone ? Own::item : Own::page;
-  own_item_ = wish.item;
+  if (wish.alone) return ask_for_item(ask, Own::item, wish.item);
+  own_ = wish.renewal ? Own::renewal : Own::page;
   ask.request.op = ClientOp::items;
   ask.request.item = wish.item;
-  ask.request.one_item = wish.alone;
+}
+
+void WebappCore::ask_for_item(ClientAsk& ask, Own why, std::uint64_t item) {
+  own_ = why;
+  own_item_ = item;
+  ask.request.op = ClientOp::items;
+  ask.request.item = item;
+  ask.request.one_item = true;
 }
 
 void WebappCore::take_own() {
-  switch (std::exchange(own_, Own::none)) {
+  const auto own = std::exchange(own_, Own::none);
+  if (own == Own::changes)
+    stock_.on_changes(result_.changes, result_.items);
+  else
+    for (const auto& row : result_.items) stock_.on_row(row);
+  be_alert();
+  switch (own) {
     case Own::changes:
-      stock_.on_changes(result_.changes, result_.items);
-      copy_.on_changes(result_.changes, result_.items);
-      return be_alert();
+      return copy_.on_changes(result_.changes, result_.items);
     case Own::page:
       return copy_.on_page(result_.items, result_.next);
+    case Own::renewal:
+      return copy_.on_renewed(result_.items);
     case Own::item:
       return copy_.on_item(own_item_, &result_.items.front());
+    case Own::doubt:
     case Own::none:
       return;
   }
 }
 
-// It was refused, or not answered in time.
-void WebappCore::drop_own() {
+// It was refused, or not answered in time. `again`: it may be answered yet.
+void WebappCore::drop_own(bool again) {
   const auto own = std::exchange(own_, Own::none);
   if (own == Own::changes) stock_.not_answered();
   if (own == Own::item) copy_.on_item(own_item_, nullptr);
+  if (own == Own::doubt && again) stock_.doubt_again(own_item_);
 }
 
 // True: the question was this webapp's own.
-bool WebappCore::drop_if_own(const ClientToken& client) {
+bool WebappCore::drop_if_own(const ClientToken& client, bool again) {
   if (asks_for_ends(client)) {
     desk_->ends().not_answered();
     return true;
   }
   if (!is_own(client)) return false;
-  drop_own();
+  drop_own(again);
   return true;
 }
 
@@ -856,7 +873,7 @@ void WebappCore::pass_deadlines(std::int64_t now_us) {
 void WebappCore::pass_deadline(OutgoingBatch& batch, Waiter& waiter, std::int64_t now_us) {
   auto& content = batch.content;
   const auto id = content.id(waiter);
-  if (drop_if_own(waiter.client)) return table_.finish(content, waiter);
+  if (drop_if_own(waiter.client, true)) return table_.finish(content, waiter);
   if (waiter.mode == WaitMode::detach_at_deadline && !waiter.detached && !draining_) {
     replies_.queued(waiter.client, id);
     return WaitingTable::detach(content, waiter);

@@ -207,7 +207,7 @@ class WebappCore {
   void retire(OutgoingBatchPtr batch, std::int64_t retry_us);
 
   // what is known here of items
-  enum class Own : std::uint8_t { none, changes, page, item };  // what is asked
+  enum class Own : std::uint8_t { none, changes, page, renewal, item, doubt };  // what is asked
   [[nodiscard]] static bool is_own(const ClientToken& client) {
     return client.kind == ClientToken::Kind::internal && client.number() == kOwnNumber;
   }
@@ -219,9 +219,10 @@ class WebappCore {
   }
   void ask_for_changes(ClientAsk& ask, std::int64_t now_us);
   void ask_for_items(ClientAsk& ask, const ItemCopy::Wish& wish);
+  void ask_for_item(ClientAsk& ask, Own why, std::uint64_t item);
   void take_own();
-  void drop_own();
-  bool drop_if_own(const ClientToken& client);
+  void drop_own(bool again);
+  bool drop_if_own(const ClientToken& client, bool again);
   void begin_epoch();
   void be_alert();
 
@@ -240,7 +241,7 @@ class WebappCore {
   EdgeStock stock_;
   ItemCopy copy_;
   Own own_ = Own::none;         // the question that is open
-  std::uint64_t own_item_ = 0;  // of Own::item
+  std::uint64_t own_item_ = 0;  // of Own::item and Own::doubt
   std::int64_t wall_ms_ = 0;
   std::uint64_t copied_ = 0;
   std::size_t copied_rows_ = 0;                     // in this round

@@ -17,6 +17,11 @@ constexpr std::string_view kSilence = ":\n\n";
 // Milliseconds until a browser comes again: not all of them at once.
 constexpr std::size_t kRetryMin = 1000, kRetrySpread = 3000, kRetryStep = 797;
 
+// Of those that hear, who gives his place to a newcomer: looked at.
+constexpr int kSample = 16;
+
+constexpr auto kItemsTaken = "too many different items are being heard of, or by this address";
+
 HttpReply too_many(const std::string& what) {
   return code_problem(Code::overloaded, {}, {}, what);
 }
@@ -53,19 +58,63 @@ std::vector<std::uint64_t> read_event_items(const std::vector<QueryPair>& query,
   }
 }
 
-void EventDesk::open(const HttpRequest& request, HttpRespond&& respond, Time now) {
+void EventDesk::open(const HttpRequest& request, std::uint64_t address, HttpRespond&& respond,
+                     Time now) {
   std::string fault;
   const auto items = read_event_items(request.query, fault);
   if (items.empty()) return respond(bad_field("items", fault));
-  if (const auto most = std::min(streams_max_, config::descriptors_for(config::Door::streams));
-      streams_ + waiting_.size() >= most)
+  if (!topics_->fits(items, address)) return respond(too_many(kItemsTaken));
+  HttpRespond turned_away;
+  const auto most = std::min(streams_max_, config::descriptors_for(config::Door::streams));
+  if (streams_ + waiting_.size() >= most && !make_room(address, turned_away))
     return respond(too_many(all_taken(most, most < streams_max_)));
-  if (!topics_->fits(items))
-    return respond(too_many("too many different items are being heard of"));
-  waiting_.push_back(
-      {std::move(respond), std::make_shared<Subscription>(topics_, items), now + kValuesMax});
+  waiting_.push_back({std::move(respond), std::make_shared<Subscription>(topics_, items, address),
+                      now + kValuesMax});
   if (answer(waiting_.back(), now)) waiting_.pop_back();
   tell_watches();
+  if (turned_away) turned_away(too_many(all_taken(most, most < streams_max_)));
+}
+
+// Ends one that hears, or gives back what is to be told to one that waits. False: of those looked
+// at, none is of an address that has more than this one would have.
+bool EventDesk::make_room(std::uint64_t address, HttpRespond& turned_away) {
+  const auto all = streams_ + waiting_.size();
+  auto most = topics_->streams_of(address) + 1;
+  auto worst = all;
+  for (int looked_at = 0; looked_at < kSample && all > 0; ++looked_at) {
+    const auto at = random_() % all;
+    const auto [streams, place] = stream_at(at);
+    const auto& heard = streams ? (*streams)[place].subscription : waiting_[place].subscription;
+    const auto has = topics_->streams_of(heard->address());
+    if (has <= most) continue;
+    most = has;
+    worst = at;
+  }
+  if (worst == all) return false;
+  const auto [streams, place] = stream_at(worst);
+  if (streams) {
+    (*streams)[place].stream->close();
+    leave(*streams, place);
+  } else {
+    turned_away = std::move(waiting_[place].respond);
+    waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(place));
+  }
+  return true;
+}
+
+// Behind the streams come those that wait: null, and the place among them.
+std::pair<std::vector<EventDesk::Stream>*, std::size_t> EventDesk::stream_at(std::size_t at) {
+  for (auto& turn : turns_) {
+    if (at < turn.size()) return {&turn, at};
+    at -= turn.size();
+  }
+  return {nullptr, at};
+}
+
+void EventDesk::leave(std::vector<Stream>& streams, std::size_t at) {
+  std::swap(streams[at], streams.back());
+  streams.pop_back();
+  --streams_;
 }
 
 void EventDesk::on_events(const std::vector<StockEvent>& events, Time now) {
@@ -90,7 +139,7 @@ bool EventDesk::answer(Waiting& waiting, Time now) {
     waiting.respond(code_problem(Code::unknown_item, {}, "items",
                                  "there is no item " + std::to_string(absent->item)));
   } else if (subscription.full()) {
-    waiting.respond(too_many("too many different items are being heard of"));
+    waiting.respond(too_many(kItemsTaken));
   } else if (subscription.known() || now >= waiting.until) {
     begin(waiting);
   } else {
@@ -134,9 +183,7 @@ void EventDesk::visit(std::vector<Stream>& streams, Time now) {
       if (stream.stream->ready() && now - stream.wrote >= kEvery) write(stream, now);
       continue;
     }
-    std::swap(stream, streams.back());
-    streams.pop_back();
-    --streams_;
+    leave(streams, at);
   }
 }
 

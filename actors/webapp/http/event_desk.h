@@ -9,15 +9,19 @@
 // thousands delay nobody.
 //
 // One thread, that of the HTTP server. Bounds: `streams_max` streams, kEventItemsMax items each,
-// StockTopics::kTopicsMax items in all; beyond them 503 overloaded. What a stream does not take is
-// no more than what was written last (HttpStream).
+// StockTopics::kTopicsMax items in all; beyond them 503 overloaded. Beyond so many streams a
+// newcomer takes the place of one of an address that has more than his has even so: of some taken
+// at random, of the address that has most. Its listener hears it by coming again. What a stream
+// does not take is no more than what was written last (HttpStream).
 
 #include <array>
 #include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "actors/http/http_server.h"
@@ -35,7 +39,8 @@ class EventDesk {
   EventDesk(std::size_t streams_max, Watch watch, std::shared_ptr<HttpCounts> counts)
       : streams_max_(streams_max), watch_(std::move(watch)), counts_(std::move(counts)) {}
 
-  void open(const HttpRequest& request, HttpRespond&& respond, Time now);
+  // `address`: the client's, of config::address_key().
+  void open(const HttpRequest& request, std::uint64_t address, HttpRespond&& respond, Time now);
   void on_events(const std::vector<StockEvent>& events, Time now);
   // Call it every kHttpTick. False: it has nothing to do until the next open().
   bool tick(Time now);
@@ -57,6 +62,9 @@ class EventDesk {
     SubscriptionPtr subscription;
     Time wrote;
   };
+  bool make_room(std::uint64_t address, HttpRespond& turned_away);
+  [[nodiscard]] std::pair<std::vector<Stream>*, std::size_t> stream_at(std::size_t at);
+  void leave(std::vector<Stream>& streams, std::size_t at);
   void answer_waiting(Time now);
   bool answer(Waiting& waiting, Time now);
   void begin(Waiting& waiting);
@@ -76,6 +84,7 @@ class EventDesk {
   std::size_t streams_ = 0;  // in all turns
   bool news_ = false;        // since waiting_ was looked at
   std::string text_;         // reused
+  std::minstd_rand random_{std::random_device{}()};
 };
 
 // The items that a query names; nothing: `fault` says what is wrong with them.

@@ -16,6 +16,11 @@ namespace stampede::actors {
 
 namespace {
 
+static_assert(AccountDesk::kWaitingMax == 100);
+constexpr std::string_view kLineFull = "100 log-ins and sign-ups wait, as many as may; try again";
+constexpr std::string_view kPlaceLost =
+    "100 log-ins and sign-ups wait, most of them from this address: another one got the place";
+
 bool is_form(const HttpRequest& request) {
   const auto type = parse_media_type(request.header("content-type"));
   const bool named = type && (type->name == "application/x-www-form-urlencoded" ||
@@ -78,11 +83,12 @@ void HttpAccounts::post_account(const HttpRequest& request, HttpRespond& respond
   if (auto wrong =
           read_body<NewAccount>(request, ask.account, parse_account_body, parse_account_form))
     return respond(std::move(*wrong));
-  const auto admission = desk_.admit_sign_up();
-  if (admission.code != Code::none) return respond(busy_reply());
+  const auto address = config::address_key(client_address(request, proxies_));
+  const auto admission = desk_.admit_sign_up(address, config::steady_us());
+  if (admission.code != Code::none) return respond(busy_reply(kLineFull));
   ask.number = admission.number;
   sign_ups_.emplace(ask.number, std::move(respond));
-  send(std::move(ask));
+  stand_in_line(admission, std::move(ask));
 }
 
 void HttpAccounts::log_in(const HttpRequest& request, LoginAsk ask, LoginDone done) {
@@ -93,23 +99,48 @@ void HttpAccounts::log_in(const HttpRequest& request, LoginAsk ask, LoginDone do
     LoginReply refused;
     refused.code = admission.code;
     refused.retry_after_ms = admission.retry_after_ms;
+    if (refused.code == Code::overloaded) refused.detail = kLineFull;
     return done(refused);
   }
   ask.number = admission.number;
   logins_.emplace(ask.number, std::move(done));
-  send(std::move(ask));
+  stand_in_line(admission, std::move(ask));
 }
 
-void HttpAccounts::send(std::variant<LoginAsk, SignUpAsk> ask) {
+void HttpAccounts::stand_in_line(const AccountDesk::Admission& admission,
+                                 std::variant<LoginAsk, SignUpAsk> ask) {
   auto work = std::make_shared<AccountWork>();
   work->from = self_;
   work->ask = std::move(ask);
   work->asked_us = config::steady_us();
-  caf::anon_send(keeper_, AccountWorkPtr(std::move(work)));
+  line_.emplace(admission.number, std::move(work));
+  if (admission.turned_away != 0) turn_away(admission.turned_away);
+  work_on_next();
+}
+
+void HttpAccounts::work_on_next() {
+  while (const auto number = desk_.take_next(config::steady_us())) {
+    auto entry = line_.extract(number);
+    caf::anon_send(keeper_, std::move(entry.mapped()));
+  }
+}
+
+// The desk has forgotten it.
+void HttpAccounts::turn_away(std::uint64_t number) {
+  line_.erase(number);
+  if (const auto login = logins_.extract(number)) {
+    LoginReply refused;
+    refused.code = Code::overloaded;
+    refused.detail = kPlaceLost;
+    login.mapped()(refused);
+  } else if (const auto sign_up = sign_ups_.extract(number)) {
+    sign_up.mapped()(busy_reply(kPlaceLost));
+  }
 }
 
 void HttpAccounts::on_reply(const LoginReply& reply) {
   desk_.answered(reply.number, reply.code, config::steady_us());
+  work_on_next();
   auto entry = logins_.extract(reply.number);
   if (!entry) return;
   if (keep_ && reply.code == Code::none) return keep_(reply, std::move(entry.mapped()));
@@ -118,6 +149,7 @@ void HttpAccounts::on_reply(const LoginReply& reply) {
 
 void HttpAccounts::on_reply(const SignUpReply& reply) {
   desk_.answered(reply.number, reply.code, config::steady_us());
+  work_on_next();
   if (const auto entry = sign_ups_.extract(reply.number)) entry.mapped()(account_reply(reply));
 }
 

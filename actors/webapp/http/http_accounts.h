@@ -49,7 +49,11 @@ class HttpAccounts {
  private:
   void post_session(const HttpRequest& request, HttpRespond& respond);
   void post_account(const HttpRequest& request, HttpRespond& respond);
-  void send(std::variant<LoginAsk, SignUpAsk> ask);
+  // Puts it in line, and answers who has lost his place to it.
+  void stand_in_line(const AccountDesk::Admission& admission,
+                     std::variant<LoginAsk, SignUpAsk> ask);
+  void work_on_next();
+  void turn_away(std::uint64_t number);
 
   caf::actor keeper_;
   std::vector<config::IpNetwork> proxies_;
@@ -57,6 +61,7 @@ class HttpAccounts {
   Keep keep_;
   AccountDesk desk_;
   // By the desk's numbers, so no more than it takes on.
+  std::unordered_map<std::uint64_t, AccountWorkPtr> line_;  // not worked on yet
   std::unordered_map<std::uint64_t, LoginDone> logins_;
   std::unordered_map<std::uint64_t, HttpRespond> sign_ups_;
 };

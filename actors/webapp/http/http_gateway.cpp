@@ -237,7 +237,8 @@ bool HttpGateway::handle_items(const HttpRequest& request, HttpRespond& respond)
 bool HttpGateway::handle_events(const HttpRequest& request, HttpRespond& respond) {
   if (request.target != "/v1/events") return false;
   if (performs(request, "GET", kReads, respond))
-    events_.open(request, std::move(respond), EventClock::now());
+    events_.open(request, config::address_key(client_address(request, settings_.proxies)),
+                 std::move(respond), EventClock::now());
   return true;
 }
 

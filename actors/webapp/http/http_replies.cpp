@@ -212,18 +212,18 @@ HttpReply miaosha_result_reply(const HttpAnswer& answer) {
   return json_reply(200, json);
 }
 
-HttpReply busy_reply() {
-  return code_problem(Code::overloaded, {}, {}, "no log-in and no sign-up is possible now", {},
-                      kAccountsAgainMs);
+HttpReply busy_reply(std::string_view why) {
+  const auto said = why.empty() ? "no log-in and no sign-up is possible now" : why;
+  return code_problem(Code::overloaded, {}, {}, said, {}, kAccountsAgainMs);
 }
 
 HttpReply session_reply(const LoginReply& reply) {
   if (reply.code == Code::none)
     return json_reply(
         201, {{"token", reply.token}, {"user", reply.user}, {"expires_at", reply.expires_ms}});
+  if (reply.code == Code::overloaded && reply.retry_after_ms == 0) return busy_reply(reply.detail);
   if (!reply.detail.empty())
     return code_problem(reply.code, {}, {}, reply.detail, {}, reply.retry_after_ms);
-  if (reply.code == Code::overloaded) return busy_reply();
   if (reply.code == Code::rate_limited)
     return code_problem(reply.code, {}, "user", "too many wrong passwords", {},
                         reply.retry_after_ms);
@@ -234,7 +234,8 @@ HttpReply session_reply(const LoginReply& reply) {
 
 HttpReply account_reply(const SignUpReply& reply) {
   if (reply.code == Code::none) return json_reply(201, {{"user", reply.user}});
-  return reply.code == Code::overloaded ? busy_reply() : code_problem(reply.code, {}, reply.field);
+  if (reply.code == Code::overloaded) return busy_reply(reply.detail);
+  return code_problem(reply.code, {}, reply.field);
 }
 
 HttpReply ready_reply(const HttpAnswer& answer) {

@@ -28,7 +28,7 @@ HttpReply miaosha_order_reply(const HttpAnswer& answer, std::uint64_t item);
 HttpReply miaosha_result_reply(const HttpAnswer& answer);
 HttpReply session_reply(const LoginReply& reply);   // POST /v1/sessions
 HttpReply account_reply(const SignUpReply& reply);  // POST /v1/accounts
-HttpReply busy_reply();                             // either, when too many wait
+HttpReply busy_reply(std::string_view why);         // either: overloaded
 HttpReply ready_reply(const HttpAnswer& answer);    // GET /readyz
 HttpReply alive_reply();                            // GET /healthz
 HttpReply version_reply();                          // GET /version

@@ -3,28 +3,54 @@
 #include <algorithm>
 #include <utility>
 
+#include "actors/webapp/core/shares.h"
 #include "actors/webapp/http/http_json.h"
 
 namespace stampede::actors {
 
-bool StockTopics::fits(const std::vector<std::uint64_t>& items) const {
-  const auto more = std::count_if(items.begin(), items.end(),
-                                  [this](std::uint64_t item) { return !topics_.contains(item); });
-  return topics_.size() + static_cast<std::size_t>(more) <= kTopicsMax;
+bool StockTopics::fits(const std::vector<std::uint64_t>& items, std::uint64_t address) const {
+  const auto more = static_cast<std::size_t>(std::count_if(
+      items.begin(), items.end(), [this](std::uint64_t item) { return !topics_.contains(item); }));
+  if (more == 0) return true;
+  const auto found = of_address_.find(address);
+  const auto own = found == of_address_.end() ? 0 : found->second.topics;
+  return in_share(own + more - 1, topics_.size() + more - 1, kTopicsMax);
 }
 
-StockTopic* StockTopics::hold(std::uint64_t item) {
+void StockTopics::leave(std::uint64_t address) {
+  const auto share = of_address_.find(address);
+  --share->second.streams;
+  drop_unused(share);
+}
+
+void StockTopics::drop_unused(Shares::iterator share) {
+  if (share->second.streams == 0 && share->second.topics == 0) of_address_.erase(share);
+}
+
+std::size_t StockTopics::streams_of(std::uint64_t address) const {
+  const auto found = of_address_.find(address);
+  return found == of_address_.end() ? 0 : found->second.streams;
+}
+
+StockTopic* StockTopics::hold(std::uint64_t item, std::uint64_t address) {
   const auto [found, is_new] = topics_.try_emplace(item);
   auto& topic = found->second;
   topic.item = item;
   ++topic.holders;
-  if (is_new) watches_.push_back({item, true});
+  if (is_new) {
+    watches_.push_back({item, true});
+    topic.address = address;
+    ++of_address_[address].topics;
+  }
   return &topic;
 }
 
 void StockTopics::release(StockTopic* topic) {
   if (--topic->holders > 0) return;
   watches_.push_back({topic->item, false});
+  const auto share = of_address_.find(topic->address);
+  --share->second.topics;
+  drop_unused(share);
   topics_.erase(topic->item);
 }
 
@@ -54,14 +80,16 @@ std::vector<StockWatch> StockTopics::take_watches() {
 }
 
 Subscription::Subscription(std::shared_ptr<StockTopics> topics,
-                           const std::vector<std::uint64_t>& items)
-    : topics_(std::move(topics)) {
+                           const std::vector<std::uint64_t>& items, std::uint64_t address)
+    : topics_(std::move(topics)), address_(address) {
+  topics_->join(address);
   heard_.reserve(items.size());
-  for (const auto item : items) heard_.push_back({topics_->hold(item)});
+  for (const auto item : items) heard_.push_back({topics_->hold(item, address)});
 }
 
 Subscription::~Subscription() {
   for (const auto& heard : heard_) topics_->release(heard.topic);
+  topics_->leave(address_);
 }
 
 const StockTopic* Subscription::absent() const {

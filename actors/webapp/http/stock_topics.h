@@ -21,18 +21,25 @@ struct StockTopic {
   bool absent = false;
   bool full = false;
   std::size_t holders = 0;
+  std::uint64_t address = 0;  // that held it first
   std::uint64_t seq = 0;
   std::string text;  // the event as it goes on the wire
 };
 
 class StockTopics {
  public:
-  static constexpr std::size_t kTopicsMax = 10'000;
+  static constexpr std::size_t kTopicsMax = 13'000;  // one address's share is 10,000
 
-  // Of as many items as fit; false, and nothing is held: they do not.
-  [[nodiscard]] bool fits(const std::vector<std::uint64_t>& items) const;
-  StockTopic* hold(std::uint64_t item);
+  // Whether an address may have these. Each counts for the address that held it first, until
+  // nobody holds it any more, and of all of them an address has a share (shares.h).
+  [[nodiscard]] bool fits(const std::vector<std::uint64_t>& items, std::uint64_t address) const;
+  StockTopic* hold(std::uint64_t item, std::uint64_t address);
   void release(StockTopic* topic);
+
+  // Subscriptions of an address.
+  void join(std::uint64_t address) { ++of_address_[address].streams; }
+  void leave(std::uint64_t address);
+  [[nodiscard]] std::size_t streams_of(std::uint64_t address) const;
 
   void on_event(const StockEvent& event);  // of an item that nobody holds: ignored
   [[nodiscard]] std::uint64_t changes() const { return changes_; }  // grows with each
@@ -40,7 +47,15 @@ class StockTopics {
   [[nodiscard]] std::vector<StockWatch> take_watches();
 
  private:
+  struct Share {
+    std::size_t streams = 0;
+    std::size_t topics = 0;  // that it held first
+  };
+  using Shares = std::unordered_map<std::uint64_t, Share>;
+  void drop_unused(Shares::iterator share);
+
   std::unordered_map<std::uint64_t, StockTopic> topics_;
+  Shares of_address_;
   std::vector<StockWatch> watches_;
   std::uint64_t changes_ = 0;
 };
@@ -48,13 +63,15 @@ class StockTopics {
 // What one stream hears: the topics it holds, and what it was told of each. Releases them.
 class Subscription {
  public:
-  Subscription(std::shared_ptr<StockTopics> topics, const std::vector<std::uint64_t>& items);
+  Subscription(std::shared_ptr<StockTopics> topics, const std::vector<std::uint64_t>& items,
+               std::uint64_t address);
   ~Subscription();
   Subscription(const Subscription&) = delete;
   Subscription& operator=(const Subscription&) = delete;
 
   [[nodiscard]] const StockTopic* absent() const;  // one that there is not; null: there are all
   [[nodiscard]] bool full() const;
+  [[nodiscard]] std::uint64_t address() const { return address_; }
   [[nodiscard]] bool known() const;  // the values of all are
   // Appends the newest value of each topic that has changed since; how many.
   std::size_t take_changes(std::string& text);
@@ -66,6 +83,7 @@ class Subscription {
   };
   std::shared_ptr<StockTopics> topics_;
   std::vector<Heard> heard_;
+  std::uint64_t address_;
   std::uint64_t changes_ = 0;  // that were looked at
 };
 using SubscriptionPtr = std::shared_ptr<Subscription>;

@@ -9,8 +9,12 @@ const PAUSE_MS = 100; // before the next try when the server gives no advice
 const PAUSE_MAX_MS = 5000;
 const START_LOOK_MS = 30_000; // who waits for a promo looks so often whether it starts earlier now
 const SOLD_OUT_LOOK_MS = 500; // who has a ticket looks so often whether units came back
+const CURED_LOOK_MS = 500; // beside a try without an answer: whether that one was decided after all
 const LOOKS = ['get', 'items', 'ping', 'ticket']; // no try of them can have bought anything
 const LEFT_OPEN = ['deadline_passed', 'internal'];
+// Nothing is decided, and what stood in the way may go: a try before that is still on its way may be
+// confirmed then.
+const CURABLE = ['unpaid_limit', 'closed', 'promo_only', 'unknown_item', 'unknown_promo'];
 const TIMER_MAX_MS = 2 ** 31 - 1; // a longer timer would fire at once
 
 export const now = () => performance.now();
@@ -43,6 +47,7 @@ const isStart = (/** @type {any} */ answer) => answer.code === 'not_started';
 const adviceOf = (/** @type {any} */ answer) => {
   if (typeof answer.retry_after_ms === 'number' && answer.retry_after_ms >= 0)
     return Math.max(answer.retry_after_ms, 1);
+  if (CURABLE.includes(answer.code)) return CURED_LOOK_MS;
   return isSoldOutForNow(answer) ? SOLD_OUT_LOOK_MS : PAUSE_MS;
 };
 
@@ -90,6 +95,7 @@ export class Patience {
     if (isSoldOutForNow(answer) && !this.mayBeDecided())
       return 1.5 * adviceOf(answer) + PAUSE_MS < this.left();
     if (isStart(answer)) return this.#unanswered || adviceOf(answer) + PAUSE_MS < this.left();
+    if (CURABLE.includes(answer.code) && this.mayBeDecided()) return true;
     return answer.retry === true || answer.edge === true;
   }
 

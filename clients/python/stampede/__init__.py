@@ -9,12 +9,13 @@ sale. `SpooledClient` keeps orders in a file until they have their answer. See R
 package.
 """
 
-from .answers import (Answer, Item, NotConnected, NotLoggedIn, NotStarted, OutcomeUnknown, Promo,
-                      Receipt, SoldOutForNow, SpoolError, StampedeError, Stock, Ticket)
+from .answers import (Answer, ClientBusy, Item, NotConnected, NotLoggedIn, NotStarted,
+                      OutcomeUnknown, Promo, Receipt, SoldOutForNow, SpoolError, StampedeError,
+                      Stock, Ticket)
 from .async_client import AsyncClient
 from .client import Client
 from .spooled_client import SpooledClient
 
-__all__ = ["Answer", "AsyncClient", "Client", "Item", "NotConnected", "NotLoggedIn", "NotStarted",
-           "OutcomeUnknown", "Promo", "Receipt", "SoldOutForNow", "SpoolError", "SpooledClient",
-           "StampedeError", "Stock", "Ticket"]
+__all__ = ["Answer", "AsyncClient", "Client", "ClientBusy", "Item", "NotConnected", "NotLoggedIn",
+           "NotStarted", "OutcomeUnknown", "Promo", "Receipt", "SoldOutForNow", "SpoolError",
+           "SpooledClient", "StampedeError", "Stock", "Ticket"]

@@ -150,6 +150,17 @@ class NotConnected(StampedeError, ConnectionError):
             request_id=request_id, retry=True)
 
 
+class ClientBusy(StampedeError, TimeoutError):
+    """Another thread's call had the client all the time: this one sent nothing."""
+
+    def __init__(self, endpoint, request_id, seconds):
+        super().__init__(
+            "client_busy",
+            f"this client of {endpoint} was busy with another thread's call for {seconds:g} s; "
+            f"request {request_id} was not sent: give each thread a client of its own",
+            request_id=request_id, retry=True)
+
+
 class SpoolError(StampedeError, OSError):
     """The file of a spool cannot be used, or has no room. `code`: spool_in_use, spool_foreign,
     spool_version, spool_damaged, spool_io (with `errno`), spool_full, spool_closed or

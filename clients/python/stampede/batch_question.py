@@ -126,7 +126,7 @@ class BatchQuestion(q.Question):
     def result(self, endpoint):
         """For each order its Answer, or the exception that `order` would have raised."""
         if not self.sent:
-            return [NotConnected(endpoint, name, self.timeout) for name in self.ids]
+            return [self.unsent(endpoint, name, self.timeout) for name in self.ids]
         return [self._result_of(name) for name in self.ids]
 
     def _result_of(self, name):

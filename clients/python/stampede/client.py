@@ -6,7 +6,7 @@ import threading
 import zmq
 
 from . import question as q
-from .answers import items_of, stock_of
+from .answers import ClientBusy, items_of, stock_of
 from .batch_question import BatchQuestion, frames_of, order_requests, results_of
 from .question import Question
 
@@ -139,13 +139,18 @@ class Client:
 
     def _ask(self, question, token=None):
         question.token = self._token(token)
-        with self._lock:
-            try:
-                self._ask_until_answered(question)
-            except BaseException:
-                # What is still to come of this question must not be taken for the next one's.
-                self._drop_socket()
-                raise
+        # Another thread's question may take longer than this one has.
+        if not self._lock.acquire(timeout=min(max(0.0, question.left()), threading.TIMEOUT_MAX)):
+            question.unsent = ClientBusy
+            return question.result(self.endpoint)
+        try:
+            self._ask_until_answered(question)
+        except BaseException:
+            # What is still to come of this question must not be taken for the next one's.
+            self._drop_socket()
+            raise
+        finally:
+            self._lock.release()
         return question.result(self.endpoint)
 
     def _ask_until_answered(self, question):

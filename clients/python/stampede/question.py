@@ -21,10 +21,14 @@ PAUSE_S = 0.1  # before the next try when the server gives no advice
 PAUSE_MAX_S = 5.0
 START_LOOK_S = 30.0  # who waits for a promo looks so often whether it starts earlier by now
 SOLD_OUT_LOOK_S = 0.5  # who has a ticket looks so often whether units came back
+CURED_LOOK_S = 0.5  # beside a try without an answer: whether that one was decided after all
 OFFER_EVERY_S = 0.02  # while there is no connection
 
 # Codes after which the try before may still be decided.
 LEFT_OPEN = ("deadline_passed", "internal")
+# Nothing is decided, and what stood in the way may go: a try before that is still on its way may be
+# confirmed then.
+CURABLE = ("unpaid_limit", "closed", "promo_only", "unknown_item", "unknown_promo")
 NEW_TOKEN = ("a try before had no answer; ask again with request_id={!r} and a new token, which "
              "never buys twice")
 # Questions that decide nothing: no try of them can have bought anything.
@@ -259,6 +263,7 @@ class Question:
         self.timeout = timeout
         self.deadline = deadline_in(timeout)
         self.sent = False
+        self.unsent = NotConnected  # why, if it never was
         self.answer = None  # the last map that was heard about it
         self.token = None  # of the session that asks; shown with every try
         self._silence = SILENCE_S
@@ -344,6 +349,8 @@ class Question:
             return advised(answer) + PAUSE_S >= self.left()
         if is_sold_out_for_now(answer) and not self.may_be_decided():
             return 1.5 * advised(answer) + PAUSE_S >= self.left()
+        if answer.get("code") in CURABLE and self.may_be_decided():
+            return False
         return not (answer.get("retry") or answer.get("edge"))
 
     def pause(self):
@@ -374,7 +381,7 @@ class Question:
                 return self.answer
             raise self._error_of(self.answer, self.id)
         if not self.sent:
-            raise NotConnected(endpoint, self.id, self.timeout)
+            raise self.unsent(endpoint, self.id, self.timeout)
         raise OutcomeUnknown(self.id, self.timeout, last_code(self.answer), op=self.op)
 
     def _error_of(self, answer, name):
@@ -394,6 +401,8 @@ def advised(answer):
     ms = answer.get("retry_after_ms")
     if isinstance(ms, (int, float)):
         return max(ms / 1000, 0.001)
+    if answer.get("code") in CURABLE:
+        return CURED_LOOK_S
     return SOLD_OUT_LOOK_S if is_sold_out_for_now(answer) else PAUSE_S
 
 

@@ -26,6 +26,7 @@ class SpooledOrder:
         self.request = request
         self.number = number  # its place among all: lower is older
         self.begun = False  # somebody asks for it
+        self.left = False  # by a process before
         self.sent = False  # may have been, before this process or by it; kept of those that expire
         self.answer = None  # the map that is in the file
         self.outcome = None

@@ -34,6 +34,7 @@ class Task:
         self.pauses = 0
         self.settled = False
         self.unknown_since = None  # of a request that is no longer valid
+        self.refused_since = None  # with a code that says nothing of the tries before
         self.open_before = order.sent  # a process before may have sent it
         self.held = False  # waits for a session
         self.token = None  # that was shown with it last
@@ -154,6 +155,7 @@ class SpoolSender:
     def _make_ready(self, task):
         if self._asked.pop(task.order.id, None) is not None:
             task.question.leave_open()
+            task.refused_since = None
         task.turn = math.inf
         if not task.ready:
             task.ready = True
@@ -175,6 +177,12 @@ class SpoolSender:
     def _may_be_decided(self, task):
         """Not when every try of it was refused for its session."""
         return not task.held or task.open_before or task.question.may_be_decided()
+
+    def _may_be_confirmed(self, task):
+        """A try before this one may. Whether a process before has sent one is only known of orders
+        that end some day."""
+        left = task.order.left and (task.open_before or task.order.valid_until_ms is None)
+        return left or task.question.may_be_decided()
 
     def _expired(self, task):
         return {"code": "expired_request", "field": "valid_until_ms",
@@ -312,6 +320,9 @@ class SpoolSender:
         if code in SESSION_CODES:
             self._hold(task)
             return
+        if code in q.CURABLE and self._may_be_confirmed(task):
+            self._hear_refused(task, message)
+            return
         if not task.question.final():
             self._hear_later(task, code in BUSY)
             return
@@ -356,6 +367,17 @@ class SpoolSender:
         task.unknown_since = task.unknown_since or now
         if now - task.unknown_since >= SETTLE_S:
             self._settle(task, self._expired(task))
+        else:
+            self._rest(task, pause(task, 6))
+
+    def _hear_refused(self, task, message):
+        """No answer while a try before may still be on its way, and be confirmed; see above."""
+        self._busy = 0
+        self._alone.discard(task.order.id)
+        now = q.now()
+        task.refused_since = task.refused_since or now
+        if now - task.refused_since >= SETTLE_S:
+            self._settle(task, kept(message))
         else:
             self._rest(task, pause(task, 6))
 

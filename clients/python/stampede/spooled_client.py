@@ -167,6 +167,8 @@ class SpooledClient:
         try:
             for record in self._file.records:
                 self._orders.apply(record)
+            for order in self._orders.all.values():
+                order.left = True
         except Damaged as error:
             raise SpoolError("spool_damaged", self.path, f"damaged: {error}") from None
         self._file.rewrite(self._orders.records())

@@ -35,6 +35,21 @@ TEST_CASE("what was not read yet is not told as nothing") {
   CHECK(told["database"].at("failed") == 0);
 }
 
+TEST_CASE("a start that waits for the database says so") {
+  BackendStatus status;
+  json told;
+  report_backend(told, status);
+  CHECK(told.at("refuses").is_null());
+  status.start_waits = "first start waits for the database";
+  report_backend(told, status);
+  CHECK(told.at("refuses") == status.start_waits);
+  CHECK(told.at("waits_for") == "database");
+  status.log_room.store(0);
+  report_backend(told, status);
+  CHECK(told.at("refuses") != status.start_waits);
+  CHECK(told.at("waits_for").is_null());
+}
+
 TEST_CASE("a start that waits for room refuses changes, and tells who looks why") {
   const LimitTexts limits{{}};
   const auto reply = [&](const char* what) {

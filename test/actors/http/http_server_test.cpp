@@ -8,6 +8,7 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <thread>
 
 #include "test/actors/http/http_client.h"
@@ -444,6 +445,21 @@ TEST_CASE("a client that expects 100-continue hears it, or the refusal, before i
   old.send("POST /p HTTP/1.0\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\nbody");
   CHECK(old.read().body == "POST /p? body");
   CHECK(server.requests == 2);
+}
+
+TEST_CASE("a server without memory says so as it ends") {
+  caf::actor_system_config config;
+  caf::actor_system system{config};
+  HttpServerOptions options;
+  options.on_start = [](const caf::actor&) { throw std::bad_alloc(); };
+  const auto server = system.spawn<HttpServer, caf::detached>(std::move(options));
+  caf::scoped_actor self(system);
+  self->monitor(server);
+  std::string reason;
+  self->receive([&](const caf::down_msg& down) { reason = system.render(down.reason); },
+                caf::after(std::chrono::seconds(20)) >> [] {});
+  CAPTURE(reason);
+  CHECK(reason.find("memory ran out") != std::string::npos);
 }
 
 TEST_CASE("a taken port is the caller's exception") {

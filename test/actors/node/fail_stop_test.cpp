@@ -2,6 +2,7 @@
 // that its end can be seen.
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -308,6 +309,29 @@ TEST_CASE("what a thread throws that nobody watches ends the process with 70") {
   });
   CHECK(ended.code == 70);
   CHECK(ended.reason == "thread stray threw: out of the blue");
+}
+
+TEST_CASE("work for which there is no thread is not begun, and nobody waits for it") {
+  const RunDirectory directory;
+  const auto ended = end_of_process(directory, [&] {
+    bool refused = false;
+    const auto start = [&](NodeRuntime& node) {
+      rlimit before{};
+      ::getrlimit(RLIMIT_AS, &before);
+      const rlimit no_stack{64 << 20, before.rlim_max};  // less than it has
+      ::setrlimit(RLIMIT_AS, &no_stack);
+      // Stacks of threads that have ended are used again.
+      for (int i = 0; i < 100 && !refused; ++i)
+        refused = !node.spawn_work_if_any("bob", [&] { await_stop(node); });
+      ::setrlimit(RLIMIT_AS, &before);
+      refused = refused && node.spawn_work_if_any("eve", nothing);
+      node.request_stop();
+    };
+    const int code = run_node(options_in(directory), start, [](NodeRuntime&) {});
+    return refused ? code : 1;
+  });
+  CHECK(ended.code == 0);
+  CHECK(ended.reason == "stopped");
 }
 
 TEST_CASE("a node that is told to stop ends with 0 after its actors and tasks") {

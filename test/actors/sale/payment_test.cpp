@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
@@ -400,6 +401,28 @@ TEST_CASE_FIXTURE(PaymentTest, "a payment that is passed over is known, and pays
   CHECK(parked.look_up("b").answer.fulfilment == Fulfilment::expired);
 }
 
+TEST_CASE_FIXTURE(PaymentTest, "a payment of the first order is none of one that is passed over") {
+  order("a", 2);
+  pay("p", "a", 1000);
+  order("b", 2, "bob");
+  OrderBook parked(kKey, {1000, 100});
+  for (std::size_t i = 0; i + 1 < log.size(); ++i)
+    REQUIRE(parked.replay_set(log[i].second, log[i].first));
+  CHECK(parked.park_set(log.back().second, log.back().first) == 1);
+  const auto payment = [&](std::string_view id, std::string_view order) {
+    Request request;
+    request.kind = RequestKind::pay;
+    request.id = id;
+    request.order = order;
+    request.amount_cents = 1000;
+    return parked.decide_payment(request, now_ms * 1000);
+  };
+  CHECK(payment("p", "a").known);
+  CHECK(payment("p", "b").error == Code::key_reused);
+  CHECK_FALSE(payment("p", "b").known);
+  CHECK(payment("q", "b").error == Code::internal);
+}
+
 TEST_CASE("an order is its buyer's, whatever promo it was bought in, and nobody else's") {
   PaymentTest test;
   test.put_item(2, 1, 0);
@@ -435,4 +458,27 @@ TEST_CASE("an order is its buyer's, whatever promo it was bought in, and nobody 
   for (const auto& [lsn, set] : test.log) REQUIRE(again.replay_set(set, lsn));
   CHECK(again.look_up("held", "ann").error == Code::none);
   CHECK(again.look_up("held", "bob").error == Code::not_allowed);
+}
+
+TEST_CASE_FIXTURE(PaymentTest,
+                  "whose an unpaid order is takes no longer for all the promos of its item") {
+  order("a", 1);
+  OrderBook many(kKey, {20'000, 100});
+  for (const auto& [at, set] : log) REQUIRE(many.replay_set(set, at));
+  auto put = many.promos().find(7)->terms();
+  for (std::uint64_t promo = 8; !many.promos().full(); ++promo) {
+    const auto id = "more-" + std::to_string(promo);
+    put.request_id = id;
+    put.promo = promo;
+    put.starts_at_ms = put.ends_at_ms;
+    put.ends_at_ms = put.starts_at_ms + 1;
+    const auto decision = many.decide_promo({PromoAction::add, put}, now_ms * 1000);
+    REQUIRE(decision.changed);
+    many.apply_promo(decision, ++lsn);
+  }
+  const auto begun = std::chrono::steady_clock::now();
+  for (int i = 0; i < 2000; ++i) REQUIRE(many.look_up("a", "eve").error == Code::not_allowed);
+  // It took seconds.
+  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::milliseconds(500));
+  CHECK(many.look_up("a", "ann").error == Code::none);
 }

@@ -136,8 +136,8 @@ struct TicketTest {
     book.save_tickets(entries);
     return entries;
   }
-  OrderBook loaded(const Entries& entries) const {
-    OrderBook copy{kKey, {1000, 100}};
+  OrderBook loaded(const Entries& entries, OrderBookLimits limits = {1000, 100}) const {
+    OrderBook copy{kKey, limits};
     storage::SnapshotSummary summary;
     book.count(summary);
     copy.reserve(summary);
@@ -466,6 +466,44 @@ TEST_CASE_FIXTURE(TicketTest,
   REQUIRE(change(next).changed);
   CHECK(book.live_tickets() == 0);
   CHECK(ticket("t1", "ann", 8).error == Code::none);
+}
+
+TEST_CASE_FIXTURE(TicketTest, "tickets that are over make room for others, here and at a replay") {
+  const OrderBookLimits limits{.orders_max = 1000, .tickets_max = 3};
+  put_item(2, 10);
+  PromoRequest later;
+  later.action = PromoAction::add;
+  later.put = book.promos().find(7)->terms();
+  later.put.promo = 8;
+  later.put.item = 2;
+  later.put.ends_at_ms = kEnd + 10'000;
+  REQUIRE(change(later).changed);
+  auto replayed = loaded(saved(), limits);
+  book = loaded(saved(), limits);
+  ticket("t1", "ann");
+  ticket("t2", "bob", 8);
+  ticket("t3", "carl");
+  CHECK(ticket("t4", "dora", 8).error == Code::overloaded);
+  CHECK(ticket("t4", "dora", 8).field == "tickets");
+  now_ms = kEnd - 1;
+  CHECK(ticket("t4", "dora", 8).error == Code::overloaded);
+  now_ms = kEnd;
+  CHECK(ticket("t4", "dora", 8).error == Code::none);
+  CHECK(book.live_tickets() == 2);
+  CHECK(ticket("x", "bob", 8).ticket_id() == "t2");
+  CHECK(ticket("t5", "erik", 8).error == Code::none);
+  CHECK(ticket("t6", "fay", 8).error == Code::overloaded);
+  storage::CommandDecoder decoder;
+  std::vector<storage::Command> set;
+  for (const auto& [at, payload] : log) {
+    REQUIRE(decoder.command_set(payload, set));
+    REQUIRE(replayed.replay_set(set, at));
+  }
+  Entries one;
+  Entries other;
+  replayed.save_tickets(one);
+  book.save_tickets(other);
+  CHECK(one.all == other.all);
 }
 
 TEST_CASE_FIXTURE(TicketTest, "a parked ticket closes its item and stays counted") {

@@ -26,9 +26,9 @@ std::string ids(const std::vector<HeldMessage>& messages) {
 
 TEST_CASE("a message waits for all of its tokens") {
   HeldMessages held;
-  held.hold(ask("a"), 10, {1, 2});
-  held.hold(ask("b"), 10, {2});
-  held.hold(ask("c"), 10, {3});
+  held.hold(ask("a"), 0, 10, {1, 2});
+  held.hold(ask("b"), 0, 10, {2});
+  held.hold(ask("c"), 0, 10, {3});
   CHECK(held.release({9}).empty());
   CHECK(held.release({1}).empty());
   CHECK(ids(held.release({2})) == "ab");
@@ -40,23 +40,33 @@ TEST_CASE("a message waits for all of its tokens") {
 
 TEST_CASE("messages come out in the order in which they came, whatever the order of verdicts") {
   HeldMessages held;
-  for (const char* id : {"a", "b", "c", "d"}) held.hold(ask(id), 10, {*id == 'a' ? 7U : 5U});
+  for (const char* id : {"a", "b", "c", "d"}) held.hold(ask(id), 0, 10, {*id == 'a' ? 7U : 5U});
   CHECK(ids(held.release({5, 7})) == "abcd");
 }
 
-TEST_CASE("what may wait is bounded by number and bytes, and room comes back") {
+TEST_CASE("what may wait is bounded by number, one's share of it, and room comes back") {
   HeldMessages held;
-  for (std::size_t n = 0; n < HeldMessages::kMessagesMax; ++n) {
-    CHECK(held.has_room(10));
-    held.hold(ask("a"), 10, {n});
-  }
-  CHECK_FALSE(held.has_room(10));
-  CHECK(held.release({0}).size() == 1);
-  CHECK(held.has_room(10));
-  HeldMessages bytes;
-  CHECK_FALSE(bytes.has_room(HeldMessages::kBytesMax + 1));
-  bytes.hold(ask("a"), HeldMessages::kBytesMax, {1});
-  CHECK_FALSE(bytes.has_room(1));
-  CHECK(bytes.release({1}).size() == 1);
-  CHECK(bytes.has_room(HeldMessages::kBytesMax));
+  std::uint64_t number = 0;
+  while (held.has_room(7, 10)) held.hold(ask("a"), 7, 10, {number++});
+  CHECK(number >= plenty_of(HeldMessages::kMessagesMax));
+  CHECK(number < HeldMessages::kMessagesMax * 7 / 8);
+  // A hundred who take all they can get leave room for a newcomer.
+  for (std::uint16_t slot = 100; slot < 200; ++slot)
+    while (held.has_room(slot, 10)) held.hold(ask("a"), slot, 10, {number++});
+  CHECK(held.has_room(8, 10));
+  for (std::uint64_t n = 0; n < 1000; ++n) CHECK(held.release({n}).size() == 1);
+  CHECK(held.has_room(7, 10));
+}
+
+TEST_CASE("... and by bytes") {
+  HeldMessages held;
+  constexpr std::size_t kLarge = 64U << 10U;
+  std::uint64_t number = 0;
+  while (held.has_room(7, kLarge)) held.hold(ask("a"), 7, kLarge, {number++});
+  CHECK(number * kLarge >= plenty_of(HeldMessages::kBytesMax));
+  CHECK(held.has_room(8, kLarge));
+  CHECK_FALSE(held.has_room(8, HeldMessages::kBytesMax));
+  for (std::uint64_t n = 0; n < number; ++n) (void)held.release({n});
+  CHECK(held.has_room(7, HeldMessages::kBytesMax));
+  CHECK_FALSE(held.has_room(7, HeldMessages::kBytesMax + 1));
 }

@@ -183,6 +183,25 @@ zmqTest('beside a try that may still be decided not_started leaves it open',
       { name: 'OutcomeUnknown', code: 'not_started' });
   });
 
+zmqTest('beside a try that may still be decided what may be cured leaves it open',
+  (one) => [one.first ? refused(one, 'internal', true, { retry_after_ms: 1 })
+    : refused(one, one.user, false)],
+  async (client) => {
+    for (const code of ['unpaid_limit', 'closed', 'promo_only', 'unknown_item', 'unknown_promo'])
+      await assert.rejects(client.order({ item: 1, user: code }, { timeoutMs: 300 }),
+        { name: 'OutcomeUnknown', code, retry: true });
+  });
+
+zmqTest('what may be cured is asked for again behind a try without an answer, and else an end',
+  (one, n) => [n === 1 ? refused(one, 'internal', true, { retry_after_ms: 1 })
+    : n === 3 ? confirmed(one) : refused(one, 'unpaid_limit', false)],
+  async (client, webapp) => {
+    assert.ok((await client.order(ANN)).confirmed);
+    assert.equal(webapp.requests.length, 3);
+    await assert.rejects(client.order(ANN), { name: 'StampedeError', code: 'unpaid_limit' });
+    assert.equal(webapp.requests.length, 4);
+  });
+
 zmqTest('close ends a wait for a start',
   (one) => [refused(one, 'not_started', true, { retry_after_ms: 50_000 })],
   async (client, webapp) => {

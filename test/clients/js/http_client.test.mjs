@@ -308,6 +308,16 @@ httpTest('beside a try that may still be decided not_started leaves it open',
       { name: 'OutcomeUnknown', code: 'not_started' });
   });
 
+httpTest('beside a try that may still be decided what may be cured leaves it open',
+  (seen, n) => (n === 1 ? [202, { id: orderOf(seen).id, state: 'queued' }]
+    : problem(orderOf(seen), 'closed', 409)),
+  async (client, webapp) => {
+    await assert.rejects(client.order(ANN, { timeoutMs: 1000 }),
+      { name: 'OutcomeUnknown', code: 'closed' });
+    assert.ok(webapp.requests.length > 1);
+    await assert.rejects(client.order(ANN), { name: 'StampedeError', code: 'closed' });
+  });
+
 httpTest('close ends a wait for a start',
   (seen) => problem(orderOf(seen), 'not_started', 409, { retry_after_ms: 50_000 }),
   async (client, webapp) => {

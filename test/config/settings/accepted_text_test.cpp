@@ -94,9 +94,49 @@ TEST_CASE("while a system runs a tool reads what was accepted, whatever becomes 
     run.write("stampede.toml", text);
     CHECK(right(load_beside(in(run))).db.lanes == 3);
   }
-  // Its own variables count for the call, and are judged.
-  CHECK(right(load_beside(in(run, {{"STAMPEDE_DB__LANES", "5"}}))).db.lanes == 5);
-  CHECK(std::holds_alternative<ConfigError>(load_beside(in(run, {{"STAMPEDE_DB__LANES", "0"}}))));
+}
+
+TEST_CASE("a caller's variables turn no running system into another one") {
+  const RunDir run;
+  run.write("stampede.toml", "[db]\nlanes = 3\n");
+  accept(run);
+  const RunningNode node(run);
+  const auto beside = [&](Environment env) { return load_beside(in(run, std::move(env))); };
+  auto config = right(beside({{"STAMPEDE_DB__LANES", "5"}, {"STAMPEDE_LOG__DIR", "elsewhere"}}));
+  CHECK(config.db.lanes == 3);
+  CHECK(config.log.dir == run.path() / "commandlog");
+  REQUIRE(config.passed_over.size() == 2);
+  CHECK(config.passed_over[0] ==
+        "STAMPEDE_DB__LANES is passed over: the system runs with db.lanes = 3");
+  CHECK(config.passed_over[1].starts_with("STAMPEDE_LOG__DIR is passed over"));
+  // What says the same is no other word, and what is wrong is told as ever.
+  const auto log_dir = (run.path() / "commandlog").string();
+  config = right(beside({{"STAMPEDE_DB__LANES", "3"}, {"STAMPEDE_LOG__DIR", log_dir}}));
+  CHECK(config.passed_over.empty());
+  CHECK(std::holds_alternative<ConfigError>(beside({{"STAMPEDE_DB__LANES", "0"}})));
+  CHECK(std::holds_alternative<ConfigError>(beside({{"STAMPEDE_DB__LANE", "1"}})));
+}
+
+TEST_CASE("a caller's variables say who calls: another user of the same database, a client's key") {
+  const RunDir run;
+  run.write("stampede.toml", "[db]\nurl = 'mysql://shop@db.example:3306/shop'\n");
+  accept(run);
+  const RunningNode node(run);
+  run.write("root.password", "");
+  run.write("ann.key", "");
+  const auto beside = [&](Environment env) { return right(load_beside(in(run, std::move(env)))); };
+  const std::string root = "mysql://root@db.example:3306/shop";
+  auto config =
+      beside({{"STAMPEDE_DB__URL", root}, {"STAMPEDE_DB__PASSWORD_FILE", "root.password"}});
+  CHECK(config.db.url == root);
+  CHECK(config.db.password_file == run.path() / "root.password");
+  CHECK(config.passed_over.empty());
+  config = beside({{"STAMPEDE_DB__URL", "mysql://shop@db.example:3306/other"},
+                   {"STAMPEDE_DB__PASSWORD_FILE", "root.password"}});
+  CHECK(config.db.url == "mysql://shop@db.example:3306/shop");
+  CHECK(config.db.password_file == run.path() / "db.password");
+  CHECK(config.passed_over.size() == 2);
+  CHECK(beside({{"STAMPEDE_CURVE__KEY_FILE", "ann.key"}}).curve.key_file == run.path() / "ann.key");
 }
 
 TEST_CASE("a tool may ask for another file than the system's own") {

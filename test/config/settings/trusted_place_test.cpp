@@ -109,6 +109,8 @@ TEST_CASE("what another user owns is not trusted: a directory, a file, a link, t
   const Places places;
   give_away(places.make("theirs"));
   CHECK_FALSE(trusted(places.root / "theirs"));
+  const auto advice = distrust(places.root / "theirs", PlaceKind::directory);
+  CHECK(advice.find("as its user: runuser -u nobody -- stampede") != std::string::npos);
   CHECK_FALSE(trusted(places.root / "theirs/run"));
   places.make("theirs/ours", 0700);
   CHECK_FALSE(trusted(places.root / "theirs/ours"));

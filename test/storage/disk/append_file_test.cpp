@@ -3,11 +3,13 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
@@ -235,6 +237,24 @@ TEST_CASE("a direct write that fails is an error and leaves what was there") {
   REQUIRE((*file)->write_at(200, "c"));
   expected[200] = 'c';
   CHECK((contents(path) == expected));
+}
+
+TEST_CASE("a limit on a file's size is no room, and is named") {
+  TempDir temp;
+  PosixDisk disk;
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const auto handler = ::signal(SIGXFSZ, SIG_IGN);  // as in a node
+  const rlimit small{kBlock, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+  const auto large = disk.create_zeroed(temp.path() + "/large", 16 * kBlock);
+  const bool fits = static_cast<bool>(disk.create_zeroed(temp.path() + "/small", kBlock));
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  ::signal(SIGXFSZ, handler);
+  CHECK(fits);
+  REQUIRE_FALSE(large);
+  CHECK(large.error().code == storage::Errc::full);
+  CHECK(large.error().message.find("ulimit -f") != std::string::npos);
 }
 
 TEST_CASE("a spare that was left over is written directly, whatever its first block holds") {

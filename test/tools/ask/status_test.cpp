@@ -6,12 +6,25 @@
 
 using nlohmann::json;
 using stampede::tools::sale_text;
+using stampede::tools::wait_advice;
 
 TEST_CASE("what a backend has not told yet is not said to be nothing") {
   const json none = {{"items", json::array()}, {"items_told", false}};
   CHECK(sale_text(none) == "sale      not told yet by the backend\n");
   CHECK(sale_text({{"items", json::array()}}) ==
         "sale      no items; add one with: stampede item add\n");
+}
+
+TEST_CASE("what lets a start that waits go on") {
+  json node = {{"state", "replaying"}, {"refuses", nullptr}};
+  CHECK(wait_advice(node).empty());
+  node["refuses"] = "the log's disk is full";
+  CHECK(wait_advice(node).find("make room") == 0);
+  node["refuses"] = "first start waits for the database";
+  node["waits_for"] = "database";
+  CHECK(wait_advice(node).find("mend what the note says of the database") == 0);
+  node["state"] = "ready";
+  CHECK(wait_advice(node).empty());
 }
 
 TEST_CASE("what is sold, twenty lines of it") {

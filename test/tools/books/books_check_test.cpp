@@ -66,12 +66,13 @@ struct Fixture {
     REQUIRE(bool(difference));
     return *difference;
   }
-  bool stored(storage::Lsn from = 1) {
+  bool stored() {
+    tools::BooksWait from;
     auto database = storage::Database::open(server().admin());
     REQUIRE(bool(database));
     const auto all = tools::all_stored(*database, log.ledger, from, at(4));
     REQUIRE(bool(all));
-    first_missing = from;
+    first_missing = from.order;
     return *all;
   }
 
@@ -122,7 +123,7 @@ TEST_CASE_FIXTURE(Fixture, "an owed order without a row is pending, and not wron
   CHECK(difference.findings.count() == 0);
   CHECK(difference.lost == 0);
   CHECK(difference.pending == 2);  // the order and the amount
-  CHECK(difference.first_missing == at(4));
+  CHECK(difference.wait.order == at(4));
   CHECK_FALSE(stored());
 }
 
@@ -245,7 +246,7 @@ struct PromoFixture {
     REQUIRE(bool(database));
     auto difference = tools::compare_books(*database, log.ledger, at(9));
     REQUIRE(bool(difference));
-    auto from = at(1);
+    tools::BooksWait from;
     const auto all = tools::all_stored(*database, log.ledger, from, at(9));
     REQUIRE(bool(all));
     stored = *all;
@@ -464,6 +465,87 @@ TEST_CASE_FIXTURE(HoldFixture, "what orders became and the units that came back 
   Fixture::sql(change);
   CHECK(compare(false).findings.count() == findings);
   CHECK(compare(true).findings.count() == by_snapshot);
+}
+
+TEST_CASE_FIXTURE(HoldFixture, "what waits knows StockChanges, and what payments became") {
+  LedgerScript log(at(9));
+  log.put(1, 10, 10);
+  log.held_order("p", 9, 500, 9000);
+  log.held_order("c", 8, 500, 9000);
+  log.payment(at(2), "pay-1", 500, kSecondUs);
+  log.cancel(at(3), 9, kSecondUs);
+  log.held_order("last", 8, 500, 9000);
+  log.ledger.close();
+  auto database = storage::Database::open(server().admin());
+  REQUIRE(bool(database));
+  const auto compare = [&] {
+    auto difference = tools::compare_books(*database, log.ledger, at(9));
+    REQUIRE(bool(difference));
+    return *difference;
+  };
+  const auto stored = [&](tools::BooksWait& from) {
+    const auto all = tools::all_stored(*database, log.ledger, from, at(9));
+    REQUIRE(bool(all));
+    return *all;
+  };
+  Fixture::sql("UPDATE item SET amount=8, lsn=" + number(at(6)));
+  Fixture::sql("UPDATE orders SET fulfilment='unpaid',payment_id=NULL,fulfilled_at=NULL,lsn=" +
+               number(at(2)) + " WHERE request_id='p'");
+  Fixture::sql("DELETE FROM stock_change");
+  auto from = compare().wait;
+  CHECK(from.order == at(2));  // it is there, but unpaid
+  CHECK(from.stock == at(5));
+  row(6, "last", "'unpaid',NULL", 6);
+  Fixture::sql("UPDATE orders SET fulfilled_at=NULL WHERE request_id='last'");
+  CHECK_FALSE(stored(from));
+  CHECK(from.order == at(2));
+  Fixture::sql("UPDATE orders SET fulfilment='paid',payment_id='pay-1',fulfilled_at=" +
+               std::string(kSecond) + ",lsn=" + number(at(4)) + " WHERE request_id='p'");
+  CHECK_FALSE(stored(from));
+  CHECK(from.order > at(9));
+  CHECK(from.stock == at(5));
+  CHECK(compare().pending == 1);
+  Fixture::sql("INSERT INTO stock_change VALUES(" + number(at(5)) + ",1,1,'cancelled'," +
+               number(at(3)) + "," + kSecond + ")");
+  CHECK(stored(from));
+  CHECK(compare().pending == 0);
+  CHECK(compare().findings.count() == 0);
+}
+
+TEST_CASE_FIXTURE(HoldFixture, "what was owed when the snapshot was made is pending, not wrong") {
+  auto contents = snapshot();
+  storage::CommandDecoder decoder;
+  std::vector<storage::Command> set;
+  std::string payload;
+  storage::encode_update_set(
+      payload,
+      {at(3), 1, static_cast<std::uint32_t>(storage::Fulfilment::cancelled), "c", 0, kSecondUs},
+      {1, 9},
+      {1, 1, static_cast<std::uint32_t>(storage::StockReason::cancelled), at(3), kSecondUs});
+  REQUIRE(decoder.command_set(payload, set));
+  REQUIRE(bool(contents.owed.emit(at(5), payload, set)));
+  tools::Ledger ledger(at(9));
+  ledger.begin_with(std::move(contents));
+  ledger.close();
+  auto database = storage::Database::open(server().admin());
+  REQUIRE(bool(database));
+  const auto told = [&] {
+    auto difference = tools::compare_books(*database, ledger, at(9));
+    REQUIRE(bool(difference));
+    for (const auto& text : difference->findings.texts()) MESSAGE(text);
+    tools::BooksWait from;
+    const auto all = tools::all_stored(*database, ledger, from, at(9));
+    REQUIRE(bool(all));
+    CHECK(*all == (difference->pending == 0));
+    CHECK(difference->findings.count() == 0);
+    return difference->pending;
+  };
+  CHECK(told() == 0);
+  Fixture::sql("DELETE FROM stock_change");
+  CHECK(told() == 1);
+  Fixture::sql("UPDATE orders SET fulfilment='unpaid',fulfilled_at=NULL,lsn=" + number(at(3)) +
+               " WHERE request_id='c'");
+  CHECK(told() == 2);
 }
 
 TEST_CASE_FIXTURE(HoldFixture, "a payment of a snapshot is known when it pays another order") {

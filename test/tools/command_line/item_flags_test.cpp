@@ -106,6 +106,20 @@ TEST_CASE("a word that is none of those a flag takes is told in the form of all 
   CHECK(error_of({"--via", "x"}, {"bench"}) == "--via: \"x\" is none of zmq, ipc, http, miaosha");
 }
 
+TEST_CASE("questions about items and promos take a request id, as their changes do") {
+  for (const char* of : {"item", "promo"}) {
+    for (const std::vector<std::string>& command :
+         {std::vector<std::string>{of, "list"}, std::vector<std::string>{of, "show", "7"}}) {
+      CAPTURE(of);
+      CAPTURE(command[1]);
+      CHECK(error_of({"--request-id", "r-1"}, command).empty());
+      CHECK(error_of({"--request-id", "no id"}, command) ==
+            "--request-id: a request id is 1 to 64 characters of A-Z a-z 0-9 _ -");
+      CHECK(error_of({}, command).empty());
+    }
+  }
+}
+
 TEST_CASE("help is that of the subcommand, wherever the word for it stands") {
   const auto help_of = [](std::vector<std::string> words) {
     CLI::App app("The whole", "stampede");

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <new>
 
 #include "test/transport/port/port_fixture.h"
 
@@ -107,6 +108,13 @@ TEST_CASE_FIXTURE(PortFixture, "what a role throws becomes the reason of the act
   CAPTURE(reason);
   CHECK(reason.find("runtime_error") != std::string::npos);
   CHECK(reason.find("fault in " + where) != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(PortFixture, "a port without memory says so") {
+  role->at_start = [](PortControl&) { throw std::bad_alloc(); };
+  const std::string reason = end_of(spawn());
+  CAPTURE(reason);
+  CHECK(reason.find("memory ran out") != std::string::npos);
 }
 
 TEST_CASE_FIXTURE(PortFixture, "a taken address ends the actor with a reason of its own") {

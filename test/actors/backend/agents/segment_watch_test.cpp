@@ -12,6 +12,7 @@
 #include "storage/disk/posix_disk.h"
 #include "storage/log/log_begin.h"
 #include "storage/log/log_segment.h"
+#include "storage/snapshot/snapshot_file.h"
 #include "test/support/temp_log_dir.h"
 
 using namespace stampede;
@@ -23,11 +24,15 @@ namespace {
 class Heard final : public SegmentWatchOutlet {
  public:
   void written_again(const std::string& segment) override { written.push_back(segment); }
-  void missing(const std::set<std::uint64_t>& segments) override { told.push_back(segments); }
+  void missing(const LogLosses& losses) override {
+    told.push_back(losses.removed);
+    last = losses;
+  }
   void not_watched(const storage::Error& error) override { errors.push_back(error.message); }
 
   std::vector<std::string> written;
   std::vector<std::set<std::uint64_t>> told;
+  LogLosses last;
   std::vector<std::string> errors;
 };
 
@@ -44,9 +49,15 @@ struct Watched {
     for (auto number = first; number <= last; ++number)
       std::ofstream(path(number), std::ios::binary) << (number > 50 ? "x" : content(number));
   }
-  std::string read(std::uint64_t number) const {
-    std::ifstream in(path(number), std::ios::binary);
+  std::string read(std::uint64_t number) const { return read(path(number)); }
+  static std::string read(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
+  }
+  std::string snapshot(std::uint64_t lsn) const {
+    storage::LogPosition position;
+    position.last_lsn = lsn;
+    return dir + '/' + storage::snapshot_name(position);
   }
 
   test::TempDir temporary;
@@ -112,4 +123,81 @@ TEST_CASE("a segment that was not kept open is told, once, until it is there aga
   t.watch.look();
   CHECK(t.heard.told == std::vector<Numbers>{{51, 53}, {53}, {}});
   CHECK(t.heard.written.empty());
+}
+
+TEST_CASE("a closed segment that somebody cuts is told until it is whole again") {
+  Watched t;
+  t.make(1, 4);
+  t.watch.look();
+  fs::resize_file(t.path(2), 1000);
+  fs::resize_file(t.path(4), 1000);  // its writer sees that
+  t.watch.look();
+  t.watch.look();
+  CHECK(t.heard.told.size() == 1);
+  CHECK(t.heard.last.cut == Numbers{2});
+  CHECK(t.heard.last.removed.empty());
+  t.make(2, 2);
+  t.watch.look();
+  CHECK(t.heard.told.size() == 2);
+  CHECK(t.heard.last.none());
+}
+
+TEST_CASE("the newest snapshot is written again when all are removed") {
+  Watched t;
+  t.make(1, 2);
+  std::ofstream(t.snapshot(10)) << "older";
+  std::ofstream(t.snapshot(20)) << "newer";
+  std::ofstream(t.snapshot(30) + ".tmp") << "not whole";
+  t.watch.look();
+  for (int time = 1; time < 3; ++time) {
+    fs::remove(t.snapshot(10));
+    fs::remove(t.snapshot(20));
+    t.watch.look();
+    CHECK(Watched::read(t.snapshot(20)) == "newer");
+    CHECK(t.heard.written.size() == time);
+  }
+  CHECK_FALSE(fs::exists(t.snapshot(10)));
+  CHECK(t.heard.told.empty());
+  CHECK(t.heard.errors.empty());
+}
+
+TEST_CASE("a snapshot that a newer one replaced is not missed") {
+  Watched t;
+  std::ofstream(t.snapshot(10)) << "older";
+  t.watch.look();
+  std::ofstream(t.snapshot(20)) << "newer";
+  fs::remove(t.snapshot(10));
+  t.watch.look();
+  CHECK(t.heard.written.empty());
+  CHECK_FALSE(fs::exists(t.snapshot(10)));
+  fs::remove(t.snapshot(20));
+  t.watch.look();
+  CHECK(Watched::read(t.snapshot(20)) == "newer");
+}
+
+TEST_CASE("a snapshot that somebody cuts is told until there is another one") {
+  Watched t;
+  std::ofstream(t.snapshot(10)) << "whole";
+  t.watch.look();
+  fs::resize_file(t.snapshot(10), 2);
+  t.watch.look();
+  CHECK(t.heard.last.snapshot_cut);
+  CHECK(t.dir + '/' + t.heard.last.snapshot == t.snapshot(10));
+  fs::remove(t.snapshot(10));
+  t.watch.look();
+  CHECK_FALSE(t.heard.last.snapshot_cut);
+  CHECK_FALSE(t.heard.last.none());
+  SUBCASE("a newer one") {
+    std::ofstream(t.snapshot(20)) << "newer";
+  }
+  SUBCASE("the same, made again") {
+    std::ofstream(t.snapshot(10)) << "whole";
+  }
+  t.watch.look();
+  CHECK(t.heard.last.none());
+  CHECK(t.heard.written.empty());
+  fs::remove(t.snapshot(10));
+  fs::remove(t.snapshot(20));
+  t.watch.look();
+  CHECK(t.heard.written.size() == 1);
 }

@@ -528,6 +528,47 @@ TEST_CASE("a change that has to look at many orders is told to come again") {
   CHECK(change(3, "bound", 1U << 9U, bound));  // known: nothing is looked at
 }
 
+TEST_CASE_FIXTURE(CoreTest, "what was due before the start waits for payments, then it expires") {
+  using storage::Fulfilment;
+  constexpr std::int64_t kSecond = 1'000'000;
+  put(1, 2);
+  ItemRequest hold;
+  hold.action = ItemAction::set;
+  hold.put.request_id = "hold";
+  hold.put.item = 1;
+  hold.sale.hold_s = 1;
+  hold.given = 1U << 6U;
+  REQUIRE(core.on_item(1, hold, 1000, effects));
+  order("a", 1);
+  order("b", 1);
+  sync();
+  core.expire_from(40 * kSecond);  // as at a start, 30 s behind it
+  const auto become = [&](const char* id) { return core.book().look_up(id).answer.fulfilment; };
+  for (const auto now_us : {10 * kSecond, 40 * kSecond - 1})
+    CHECK_FALSE(core.expire(now_us, effects));
+  CHECK(become("a") == Fulfilment::unpaid);
+  std::string body;
+  Request payment;
+  payment.kind = RequestKind::pay;
+  payment.id = "p";
+  payment.order = "a";
+  payment.amount_cents = 5;
+  append_request(body, payment);
+  core.on_work({.kind = transport::EnvelopeKind::work,
+                .count = 1,
+                .origin = 1,
+                .sender = 5,
+                .number = 2,
+                .broker = broker},
+               body, 40 * kSecond - 1, effects);
+  sync();
+  CHECK(results().back().fulfilled.fulfilment == Fulfilment::paid);
+  core.expire(40 * kSecond, effects);
+  CHECK(become("a") == Fulfilment::paid);
+  CHECK(become("b") == Fulfilment::expired);
+  CHECK(core.counters().expired == 1);
+}
+
 namespace {
 
 Request session_of(SessionEvent what, std::string_view user, std::string_view id,

@@ -172,6 +172,50 @@ TEST_CASE_FIXTURE(Fixture, "of more items than there is room for, those asked fo
   CHECK(sold_out(4));
 }
 
+TEST_CASE_FIXTURE(Fixture, "who was told sold out is told when it is back, with no mark left") {
+  refresh(kBegin, {}, true);
+  for (std::uint64_t item = 1; item <= 4; ++item) stock.on_row(row(item, 0, 100 + item));
+  CHECK(stock.marks() == 3);  // item 1 has none any more
+  stock.on_row(row(1, 5, 99));
+  CHECK(told == "1-2-3-4-");
+  stock.on_row(row(1, 5, 110));
+  stock.on_row(row(1, 4, 111));
+  CHECK(told == "1-2-3-4-1+");
+  told.clear();
+  stock.begin_anew();
+  refresh(200, {}, true);
+  CHECK(told.empty());
+  CHECK_FALSE(sold_out(2));
+  stock.on_row(row(2, 5, 201));
+  stock.on_row(row(9, 5, 202));  // of which nothing was told
+  CHECK(told == "2+");
+  stock.on_row(row(3, 0, 203));
+  refresh(500, {}, true);
+  stock.on_row(row(3, 1, 501));
+  CHECK(told == "2+3-3+");
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "what is not known any more of those that were told is asked for, once") {
+  refresh(kBegin, {}, true);
+  for (std::uint64_t item = 1; item <= 3; ++item) stock.on_row(row(item, 0, 100 + item));
+  CHECK_FALSE(stock.doubt().has_value());
+  stock.begin_anew();
+  refresh(200, {}, true);
+  stock.on_row(row(2, 0, 201));  // is known by itself
+  std::string doubted;
+  for (auto item = stock.doubt(); item; item = stock.doubt()) doubted += std::to_string(*item);
+  CHECK((doubted == "13" || doubted == "31"));
+  stock.doubt_again(3);
+  stock.doubt_again(77);
+  CHECK_FALSE(stock.doubt().has_value());
+  refresh(210);
+  CHECK(stock.doubt() == 3U);
+  CHECK_FALSE(stock.doubt().has_value());
+  stock.on_row(row(3, 2, 199));  // it came back before the new epoch
+  CHECK(told == "1-2-3-2-3+");
+}
+
 TEST_CASE("without a time to ask, or room, nothing is asked, and nothing known") {
   Fixture with;
   for (const bool room : {false, true}) {

@@ -155,6 +155,34 @@ TEST_CASE_FIXTURE(Fixture, "a promo begins by the clock, and its end is the back
   CHECK(page(0, 500, kNow + 10).known);
 }
 
+TEST_CASE_FIXTURE(Fixture, "promos of a page that end together are asked for together") {
+  fill({row(1, 5, 10), in_promo(row(2, 6, 11), kNow, kNow + 10),
+        in_promo(row(3, 7, 12), kNow, kNow + 10), in_promo(row(4, 8, 13), kNow, kNow + 10)});
+  CHECK(page().known);
+  CHECK_FALSE(copy.wish().has_value());
+  CHECK_FALSE(page(3, 500, kNow + 10).known);
+  CHECK_FALSE(page(0, 500, kNow + 10).known);
+  REQUIRE(copy.wish().has_value());
+  CHECK((copy.wish()->item == 2 && !copy.wish()->alone && copy.wish()->renewal));
+  copy.on_renewed({row(2, 6, 11), row(3, 7, 12), row(4, 8, 13)});
+  CHECK_FALSE(copy.wish().has_value());
+  CHECK(page(0, 500, kNow + 10).items == "1:5 2:6 3:7 4:8");
+  CHECK(copy.whole());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a backend whose clock is behind is not asked over and over") {
+  const auto over = in_promo(row(1, 5, 10), kNow, kNow + 10);
+  fill({over});
+  CHECK_FALSE(page(0, 500, kNow + 10).known);
+  copy.on_renewed({over});
+  CHECK_FALSE(page(0, 500, kNow + 11).known);
+  CHECK_FALSE(copy.wish().has_value());
+  CHECK_FALSE(page(0, 500, kNow + 110).known);
+  CHECK(copy.wish().has_value());
+  copy.on_renewed({row(1, 5, 10)});
+  CHECK(page(0, 500, kNow + 110).known);
+}
+
 TEST_CASE_FIXTURE(Fixture, "of more items than there is room for those asked for last are kept") {
   copy.on_changes({100, false, true}, {});
   copy.on_page({row(1, 1, 1), row(2, 2, 2), row(3, 3, 3), row(4, 4, 4), row(5, 5, 5)}, 6);

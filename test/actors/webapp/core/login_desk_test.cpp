@@ -188,16 +188,36 @@ TEST_CASE("who may wait no longer, or finds too many waiting, is told to come ag
   who.waits = false;
   CHECK(refused(desk.ask(ClientOp::order, "", who), Code::overloaded, limit::kTokens));
   CHECK(desk.take_new().empty());
-  for (std::size_t n = 0; n < LoginDesk::kAwaitedMax; ++n)
-    CHECK(desk.ask(ClientOp::order, "", "t" + std::to_string(n)).waits);
+  std::size_t own = 0;
+  while (desk.ask(ClientOp::order, "", "t" + std::to_string(own)).waits) ++own;
+  CHECK(own >= 1000);  // an array
   CHECK(refused(desk.ask(ClientOp::order, "", "one more"), Code::overloaded, limit::kTokens));
   CHECK(desk.ask(ClientOp::order, "", "t0").waits);
   const auto tokens = desk.take_new();
-  REQUIRE(tokens.size() == LoginDesk::kAwaitedMax);
+  REQUIRE(tokens.size() == own);
   desk.on_verdict(tokens[7].number, {Code::not_logged_in, "no token", {}}, 0, desk.now);
   CHECK(desk.ask(ClientOp::order, "", "one more").waits);
   desk.on_verdict(tokens[7].number, {Code::none, {}, {}}, 1, desk.now);  // twice: not heard
   CHECK(refused(desk.ask(ClientOp::order, "", "t7"), Code::not_logged_in, "token"));
+}
+
+TEST_CASE("who shows ever new tokens has a share of those that are looked at") {
+  Desk desk;
+  const auto shows = [&](std::uint16_t slot, const std::string& token) {
+    Credentials who;
+    who.token = token;
+    who.slot = slot;
+    return desk.ask(ClientOp::order, "", who);
+  };
+  for (std::uint16_t slot = 0; slot < 100; ++slot)
+    for (int n = 0; n < 1536; ++n) (void)shows(slot, std::to_string(slot * 10'000 + n));
+  CHECK(refused(shows(0, "one more"), Code::overloaded, limit::kTokens));
+  CHECK(shows(200, "ann's").waits);
+  // Its share comes back, whoever waits for the token beside it.
+  CHECK(shows(201, "0").waits);
+  for (const auto& token : desk.take_new())
+    desk.on_verdict(token.number, {Code::not_logged_in, "no token", {}}, 0, desk.now);
+  CHECK(shows(0, "one more").waits);
 }
 
 TEST_CASE("a connection logs in once; what it shows for itself counts more") {

@@ -281,6 +281,10 @@ struct CopyFixture : WebappFixture {
     append_items(body, rows, std::nullopt);
     result(sent.back().number, body);
   }
+  void notice(const StockNotice& notice) override {
+    notices += std::to_string(notice.item) + (notice.left > 0 ? "+" : "-");
+  }
+  std::string notices;
   ClientAsk items(bool one = false) {
     ClientAsk ask{dealer(), {}};
     ask.request.op = ClientOp::items;
@@ -332,6 +336,78 @@ TEST_CASE("a copy that could not be refreshed for five times its time is not use
   webapp.pass(3000);
   webapp.take(webapp.items());
   CHECK(webapp.replies().empty());
+}
+
+TEST_CASE("who heard that an item is sold out hears behind a new epoch that it came back") {
+  CopyFixture webapp;
+  webapp.fill();
+  webapp.core.on_news(1, CopyFixture::row(0, 105));
+  CHECK(webapp.notices == "1-");
+  const auto answer = [&](const std::string& body) {
+    webapp.result(webapp.sent.back().number, body, 2);
+  };
+  webapp.hello(1, 2);
+  REQUIRE(webapp.question().kind == RequestKind::changes);
+  std::string changes;
+  append_changes(changes, {200, false, true}, {});
+  answer(changes);
+  REQUIRE(webapp.question().kind == RequestKind::items);
+  std::string page;
+  SUBCASE("by the page that it is on") {
+    append_items(page, {CopyFixture::row(3, 150)}, std::nullopt);
+    answer(page);
+  }
+  SUBCASE("by a question of its own, asked again where it was not answered") {
+    append_items(page, {}, std::nullopt);
+    answer(page);
+    const auto asks_for_it = [&] {
+      const auto asked = webapp.question();
+      return asked.kind == RequestKind::items && asked.item == 1 && asked.qty == 0;
+    };
+    CHECK(asks_for_it());
+    std::string body;
+    append_error(body, Code::overloaded);
+    answer(body);
+    REQUIRE(webapp.question().kind == RequestKind::changes);  // not before
+    body.clear();
+    append_changes(body, {210, false, false}, {});
+    answer(body);
+    CHECK(asks_for_it());
+    body.clear();
+    append_items(body, {CopyFixture::row(3, 150)}, std::nullopt);
+    answer(body);
+  }
+  CHECK(webapp.notices == "1-1+");
+  CHECK(webapp.replies().empty());
+}
+
+TEST_CASE("promos that end together make one question of a page") {
+  CopyFixture webapp;
+  CHECK(webapp.question().kind == RequestKind::changes);
+  std::string body;
+  append_changes(body, {100, false, true}, {});
+  webapp.result(webapp.sent.back().number, body);
+  std::vector<ItemRow> rows;
+  for (std::uint64_t item = 1; item <= 5; ++item) {
+    rows.push_back(CopyFixture::row(5, 50));
+    rows.back().item = item;
+    rows.back().promo = ShownPromo{item, "half", 50, 0, 1000, PromoState::running};
+  }
+  REQUIRE(webapp.question().kind == RequestKind::items);
+  webapp.answer_items(rows);
+  webapp.core.at_wall_time(1000);
+  webapp.take_and_send(webapp.items());
+  CHECK(webapp.replies().empty());
+  webapp.answer_items({});  // to who asked
+  webapp.replies();
+  const auto asked = webapp.question();
+  CHECK((asked.kind == RequestKind::items && asked.item == 1 && asked.qty == kItemsPageMax));
+  for (auto& row : rows) row.promo.reset();
+  webapp.answer_items(rows);
+  const auto sent = webapp.sent.size();
+  webapp.take_and_send(webapp.items());
+  CHECK(webapp.only_reply().items == 5);
+  CHECK(webapp.sent.size() == sent);
 }
 
 TEST_CASE("a new epoch begins with an empty copy, and fills it again") {

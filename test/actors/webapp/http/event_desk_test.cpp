@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -21,6 +22,7 @@ struct Wire : HttpStream {
     ++writes;
     heard += bytes;
   }
+  void close() override { is_open = false; }
   // The data of all events since the last call.
   std::vector<json> events() {
     std::vector<json> found;
@@ -49,14 +51,14 @@ struct Shop {
     std::shared_ptr<Wire> wire = std::make_shared<Wire>();
   };
   // Hears the answer later, if it is not there yet.
-  std::shared_ptr<Client> open(const std::string& query) {
+  std::shared_ptr<Client> open(const std::string& query, std::uint64_t address = 1) {
     HttpRequest request;
     request.method = "GET";
     request.target = "/v1/events";
     request.query = parse_query(query).value();
     auto client = std::make_shared<Client>();
     desk.open(
-        request,
+        request, address,
         [client](HttpReply reply) {
           if (reply.on_stream) reply.on_stream(client->wire);
           client->reply = std::move(reply);
@@ -230,6 +232,61 @@ TEST_CASE("more streams than there may be are refused, and their places are give
   first->wire->is_open = false;
   shop.pass(milliseconds(300));
   CHECK(shop.open("items=1")->reply->status == 200);
+}
+
+TEST_CASE("of a full house a newcomer gets a place of the address that has most") {
+  Shop shop(10);
+  std::vector<std::shared_ptr<Shop::Client>> greedy;
+  for (int n = 0; n < 9; ++n) greedy.push_back(shop.open("items=1", 1));
+  shop.stock(1, 7, 100);
+  const auto other = shop.open("items=1", 2);
+  CHECK(shop.open("items=1", 1)->reply->status == 503);
+  // Until both have the same.
+  for (int n = 0; n < 3; ++n) CHECK(shop.open("items=1", 2)->reply->status == 200);
+  const auto open_ones = [&] {
+    return std::count_if(greedy.begin(), greedy.end(),
+                         [](auto& one) { return one->wire->is_open; });
+  };
+  CHECK(open_ones() == 6);
+  CHECK(shop.open("items=1", 2)->reply->status == 200);
+  CHECK(shop.open("items=1", 2)->reply->status == 503);
+  CHECK(open_ones() == 5);
+  CHECK(other->wire->is_open);
+  CHECK(shop.open("items=1", 3)->reply->status == 200);
+  CHECK(shop.pass(milliseconds(300)));
+}
+
+TEST_CASE("... of those who wait for the values, too, and it is told") {
+  Shop shop(3);
+  std::vector<std::shared_ptr<Shop::Client>> greedy;
+  for (int n = 0; n < 3; ++n) greedy.push_back(shop.open("items=1", 1));
+  const auto newcomer = shop.open("items=1", 2);
+  const auto told = std::count_if(greedy.begin(), greedy.end(), [](auto& one) {
+    return one->reply && one->reply->status == 503;
+  });
+  CHECK(told == 1);
+  shop.stock(1, 7, 100);
+  CHECK(newcomer->reply->status == 200);
+}
+
+TEST_CASE("items that somebody makes up take no room from others") {
+  Shop shop(100'000);
+  std::uint64_t item = 1;
+  const auto fifty = [&] {
+    std::string query = "items=" + std::to_string(item++);
+    for (int n = 1; n < 50; ++n) query += "," + std::to_string(item++);
+    return query;
+  };
+  int taken = 0;
+  while (!shop.open(fifty(), 1)->reply) ++taken;
+  CHECK(taken * 50 >= 10'000);
+  for (std::uint64_t address = 10; address < 100; ++address)
+    while (!shop.open(fifty(), address)->reply) ++taken;
+  CHECK(taken * 50 <= 13'000);
+  CHECK_FALSE(shop.open("items=999999,999998", 2)->reply);
+  CHECK_FALSE(shop.open("items=1,2,3", 1)->reply);  // they are there
+  shop.pass(milliseconds(2'100));                   // they hear without values
+  CHECK_FALSE(shop.open("items=999997", 3)->reply);
 }
 
 TEST_CASE("what is malformed is said") {

@@ -247,7 +247,9 @@ TEST_CASE("a wrong password is a 401 that says no more; the eleventh try a 429")
 TEST_CASE("the address is the one behind a proxy that is known") {
   Accounts accounts(true, stampede::config::networks_of("127.0.0.1"));
   const auto from = [&](const std::string& head, const std::string& peer = "127.0.0.1") {
-    return accounts.login(kLogin, head, peer).address;
+    const auto ask = accounts.login(kLogin, head, peer);
+    (void)accounts.answer(ask.number, Code::overloaded);
+    return ask.address;
   };
   const auto one = from("X-Forwarded-For: 203.0.113.7\r\n");
   CHECK(one == from("", "203.0.113.7"));
@@ -257,20 +259,65 @@ TEST_CASE("the address is the one behind a proxy that is known") {
 
 TEST_CASE("the hundred and first is told to come again, and may when one was answered") {
   Accounts accounts;
-  std::vector<std::uint64_t> numbers;
-  for (int n = 0; n < 100; ++n)
-    numbers.push_back(
-        accounts.login(R"({"user":"u)" + std::to_string(n) + R"(","password":"x"})").number);
+  const auto come = [&](int n) {
+    const auto user = std::to_string(n);
+    REQUIRE_FALSE(accounts.post("/v1/sessions", R"({"user":"u)" + user + R"(","password":"x"})"));
+  };
+  for (int n = 0; n < 100; ++n) come(n);
   for (const auto* path : {"/v1/sessions", "/v1/accounts"}) {
     const auto refused =
         accounts.post(path, std::string(path) == "/v1/sessions" ? kLogin : kSignUp);
     REQUIRE(refused);
     CHECK(refused->status == 503);
     CHECK(code_of(*refused) == "overloaded");
+    CHECK(refused->body.find("100 log-ins and sign-ups wait") != std::string::npos);
     CHECK(header(*refused, "Retry-After") == "1");
   }
-  CHECK(accounts.answer(numbers[50], Code::overloaded).status == 503);
-  (void)accounts.login();
+  const auto number = std::get<LoginAsk>(accounts.work()->ask).number;
+  CHECK(accounts.answer(number, Code::overloaded).status == 503);
+  come(100);
+}
+
+TEST_CASE("who has the whole line gives a place to somebody else, who is next") {
+  Accounts accounts;
+  for (int n = 0; n < 100; ++n) REQUIRE_FALSE(accounts.post("/v1/accounts", kSignUp));
+  std::vector<std::uint64_t> at_work;
+  for (std::size_t n = 0; n < AccountDesk::kAtWorkMax; ++n)
+    at_work.push_back(std::get<SignUpAsk>(accounts.work()->ask).number);
+  // What is answered at once is the one that was turned away.
+  const auto turned_away = accounts.request("POST", "/v1/sessions", kLogin, "", "10.0.0.2");
+  REQUIRE(turned_away);
+  CHECK(turned_away->status == 503);
+  CHECK(turned_away->body.find("most of them from this address") != std::string::npos);
+  CHECK(header(*turned_away, "Retry-After") == "1");
+  for (const auto number : at_work) {
+    SignUpReply reply;
+    reply.number = number;
+    reply.code = Code::user_exists;
+    accounts.answer(reply);
+  }
+  int logins = 0;
+  for (std::size_t n = 0; n < 2; ++n)
+    if (std::holds_alternative<LoginAsk>(accounts.work()->ask)) ++logins;
+  CHECK(logins == 1);
+}
+
+TEST_CASE("why nobody can log in or sign up is told") {
+  Accounts accounts;
+  const auto ask = accounts.login();
+  LoginReply away;
+  away.number = ask.number;
+  away.code = Code::overloaded;
+  away.detail = "the database is away";
+  const auto said = accounts.answer(away);
+  CHECK(said.body.find("the database is away") != std::string::npos);
+  CHECK(header(said, "Retry-After") == "1");
+  REQUIRE_FALSE(accounts.post("/v1/accounts", kSignUp));
+  SignUpReply late;
+  late.number = std::get<SignUpAsk>(accounts.work()->ask).number;
+  late.code = Code::overloaded;
+  late.detail = "it has waited";
+  CHECK(accounts.answer(late).body.find("it has waited") != std::string::npos);
 }
 
 TEST_CASE("other methods are told what the paths take") {
