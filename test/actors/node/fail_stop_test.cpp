@@ -2,7 +2,7 @@
 // that its end can be seen.
 
 #include <doctest/doctest.h>
-#include <sys/resource.h>
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -316,14 +316,15 @@ TEST_CASE("work for which there is no thread is not begun, and nobody waits for 
   const auto ended = end_of_process(directory, [&] {
     bool refused = false;
     const auto start = [&](NodeRuntime& node) {
-      rlimit before{};
-      ::getrlimit(RLIMIT_AS, &before);
-      const rlimit no_stack{64 << 20, before.rlim_max};  // less than it has
-      ::setrlimit(RLIMIT_AS, &no_stack);
-      // Stacks of threads that have ended are used again.
-      for (int i = 0; i < 100 && !refused; ++i)
-        refused = !node.spawn_work_if_any("bob", [&] { await_stop(node); });
-      ::setrlimit(RLIMIT_AS, &before);
+      // A stack that no address space has; nothing else lacks memory meanwhile.
+      pthread_attr_t before{};
+      pthread_attr_t endless{};
+      ::pthread_getattr_default_np(&before);
+      ::pthread_attr_init(&endless);
+      ::pthread_attr_setstacksize(&endless, std::size_t{1} << 50);
+      ::pthread_setattr_default_np(&endless);
+      refused = !node.spawn_work_if_any("bob", [&] { await_stop(node); });
+      ::pthread_setattr_default_np(&before);
       refused = refused && node.spawn_work_if_any("eve", nothing);
       node.request_stop();
     };
