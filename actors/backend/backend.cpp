@@ -31,7 +31,7 @@ using std::chrono::milliseconds;
 
 constexpr auto kTick = milliseconds(50);         // news and status, when no mail comes
 constexpr auto kTickIdle = milliseconds(500);    // the same while nothing is to be done
-constexpr auto kExpireAgain = milliseconds(5);   // while more orders are due than one tick takes
+constexpr auto kExpireAgain = milliseconds(2);   // while more orders are due than one tick takes
 constexpr auto kLookAgain = milliseconds(1);     // for a command that is not done yet
 constexpr auto kReplayLook = milliseconds(100);  // whether the replay stands still
 constexpr auto kRoomEvery = milliseconds(1000);  // whether there is memory to be made ahead

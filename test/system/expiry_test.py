@@ -3,7 +3,7 @@
 once, its unit comes back once, and whoever orders meanwhile waits no longer for it.
 
 STAMPEDE_EXPIRIES: unpaid orders (default 20,000; the long form is 1,000,000, which also holds the
-latencies of buyers with and without expiries against each other).
+latencies of buyers while so many orders end against those while so many are stored).
 STAMPEDE_RACES: payments at the moment of their order's end (default 500; the long form is 10,000).
 """
 
@@ -68,14 +68,17 @@ class Expiry(SystemTest):
         seconds = 10 if LONG else 4
         alone = self.buyers_p99(system, seconds)
         begin, end = self.order_unpaid(system, EXPIRIES)
+        # The database stores them, often on the log's own disk, and nothing ends yet.
+        stored = self.buyers_p99(system, seconds)
         time.sleep(max(0.0, begin + HOLD_S - time.time()))
-        beside = self.buyers_p99(system, max(seconds, round(end - begin)))
+        beside = self.buyers_p99(system, seconds)
         self.check_each_ended_once(system, EXPIRIES)
         late = system.number(LATE_MS) / 1000
         print(f"{EXPIRIES:,} orders made in {end - begin:.1f} s, ended at most {late:.1f} s late; "
-              f"p99 of buyers {alone:.2f} ms without, {beside:.2f} ms beside", flush=True)
+              f"p99 of buyers {alone:.2f} ms by themselves, {stored:.2f} ms while the orders were "
+              f"stored, {beside:.2f} ms while they ended", flush=True)
         if LONG:
-            self.assertLess(beside, 2 * alone)
+            self.assertLess(beside, 2 * stored)
 
     def test_killed_in_the_middle(self):
         rng = random.Random(seed())

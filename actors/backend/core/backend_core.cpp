@@ -375,7 +375,11 @@ bool BackendCore::expire(std::int64_t now_us, Effects& effects) {
   if (phase_ != Phase::serving || now_us < expire_from_us_) return false;
   bool more = true;
   const auto goes_on = [&] { return !full(true) && in_log_bytes_ < kExpiryBytesMax; };
-  for (std::uint32_t i = 0; more && i < kExpiriesAtOnce && goes_on(); ++i) {
+  const auto since_us = std::clamp<std::int64_t>(now_us - expired_at_us_, 0, 1'000'000);
+  expired_at_us_ = now_us;
+  const auto at_once =
+      std::clamp(since_us * kExpiriesPerMs / 1000, kExpiriesAtLeast, kExpiriesAtOnce);
+  for (std::int64_t i = 0; more && i < at_once && goes_on(); ++i) {
     const auto decision = book_.decide_expiry(now_us, more);
     if (!decision) continue;
     take_fulfilment(*decision);

@@ -569,6 +569,41 @@ TEST_CASE_FIXTURE(CoreTest, "what was due before the start waits for payments, t
   CHECK(core.counters().expired == 1);
 }
 
+// Whoever orders waits behind one call's: few at once, and still 100,000 in a second.
+TEST_CASE("many that are due end in small steps, and more than 100,000 a second") {
+  constexpr std::int64_t kSecond = 1'000'000;
+  constexpr std::uint64_t kOrders = 20'000;
+  auto limits = CoreTest::limits();
+  limits.backlog_commands_max = 10 * kOrders;
+  CoreTest test(limits);
+  test.put(1, kOrders);
+  ItemRequest hold;
+  hold.action = ItemAction::set;
+  hold.put.request_id = "hold";
+  hold.put.item = 1;
+  hold.sale.hold_s = 1;
+  hold.given = 1U << 6U;
+  REQUIRE(test.core.on_item(1, hold, 1000, test.effects));
+  for (std::uint64_t i = 0; i < kOrders; ++i) {
+    test.order("o-" + std::to_string(i), 1);
+    if (i % 100 == 99) test.sync();
+  }
+  const auto ended = [&] { return test.core.counters().expired; };
+  auto now_us = 10 * kSecond;
+  REQUIRE(test.core.expire(now_us, test.effects));
+  CHECK(ended() <= 1024);  // however long nobody asked
+  const auto begin_us = now_us;
+  while (ended() < kOrders) {
+    test.sync();
+    const auto before = ended();
+    now_us += 2'000;
+    test.core.expire(now_us, test.effects);
+    REQUIRE(ended() > before);
+    CHECK(ended() - before <= 300);
+  }
+  CHECK(now_us - begin_us < kSecond / 5);
+}
+
 namespace {
 
 Request session_of(SessionEvent what, std::string_view user, std::string_view id,
